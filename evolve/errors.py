@@ -1,0 +1,42 @@
+"""The errors that people and the loop tell apart.
+
+A failing scaffold is data (an `Outcome`), never an exception. These are for bad input and broken machines.
+"""
+
+EXIT_BAD_INPUT = 2
+EXIT_BUG = 3
+EXIT_LOCKED = 75
+EXIT_INTERRUPTED = 130
+
+
+class EvolveError(Exception):
+    """Base of all errors raised on purpose; its text is one line that a person can act on."""
+
+    exit_status = EXIT_BUG
+
+
+class BadInput(EvolveError):
+    """Something that the user gave is wrong: exit status 2, nothing written.
+
+    where: the file, option or name that is wrong; problem: what is wrong; mend: what to do about it.
+    """
+
+    exit_status = EXIT_BAD_INPUT
+
+    def __init__(self, where: str, problem: str, mend: str) -> None:
+        super().__init__(f"{where}: {problem}; {mend}")
+        self.where, self.problem, self.mend = where, problem, mend
+
+
+class InfraError(EvolveError):
+    """The machine, the engine or the model's API failed: never evidence about a candidate; retried."""
+
+
+class BudgetExhausted(EvolveError):
+    """The run's cap in dollars is reached: a clean end."""
+
+
+class Locked(EvolveError):
+    """Another process works on the same run."""
+
+    exit_status = EXIT_LOCKED

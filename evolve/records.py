@@ -1,0 +1,262 @@
+"""The nouns: frozen values that every part of the house shares. No I/O, no decisions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Split(StrEnum):
+    """train: the proposer sees its trajectories; validation: its scores gate; holdout: scored at start and end."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    HOLDOUT = "holdout"
+
+
+class Outcome(StrEnum):
+    """How a trial ended. INFRA_ERROR is retried and is never evidence."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SCAFFOLD_ERROR = "scaffold_error"
+    TIMEOUT = "timeout"
+    BUDGET = "budget"
+    INFRA_ERROR = "infra_error"
+
+
+class Verdict(StrEnum):
+    """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch)."""
+
+    BASELINE = "baseline"
+    KEEP = "keep"
+    REVERT = "revert"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was spent: model calls, tokens, US dollars, and commands run in the task container."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    commands: int = 0
+
+    def __post_init__(self) -> None:
+        amounts = (self.calls, self.prompt_tokens, self.completion_tokens, self.cost_usd, self.commands)
+        if min(amounts) < 0:
+            raise ValueError(f"usage can't be negative: {self}")
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost_usd + other.cost_usd,
+            self.commands + other.commands,
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The budget of one trial; whichever is reached first ends it."""
+
+    calls: int = 60
+    tokens: int = 400_000
+    usd: float = 1.0
+    seconds: float = 180.0
+    max_tokens: int = 4096
+
+    def __post_init__(self) -> None:
+        if min(self.calls, self.tokens, self.seconds, self.max_tokens) <= 0 or self.usd < 0:
+            raise ValueError(f"limits must be positive: {self}")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model answers. `base_url` None and name `embedded`: the model in the process, which needs no key.
+
+    Prices are US dollars per million tokens; None: unknown. The key itself is never in here: `key_variable` names the
+    environment variable of the host that holds it.
+    """
+
+    name: str
+    base_url: str | None = None
+    key_variable: str = "OPENAI_API_KEY"
+    prompt_price: float | None = None
+    completion_price: float | None = None
+    context_chars: int = 12_000
+
+    @property
+    def embedded(self) -> bool:
+        return self.name == "embedded" or self.name.startswith("embedded-")
+
+    def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars for one call; 0 where no price is known."""
+        per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0
+        return (prompt_tokens * per_prompt + completion_tokens * per_completion) / 1e6
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """The engine's settings for one container: CPUs, memory and pids; `runtime` None is the engine's default."""
+
+    cpus: float = 1.0
+    memory_mb: int = 512
+    pids: int = 256
+    disk_mb: int = 128
+    runtime: str | None = None
+    network: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a suite, as read from its folder; `digest` is the sha256 of all its files."""
+
+    name: str
+    folder: Path
+    split: Split
+    instruction: str
+    difficulty: str
+    digest: str
+    agent_seconds: float
+    verifier_seconds: float
+    sandbox: SandboxSpec
+
+
+@dataclass(frozen=True)
+class TaskImage:
+    """A built image: its id, its working directory (absolute, never `/`) and its environment."""
+
+    image: str
+    workdir: str
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScaffoldSource:
+    """The exported files of one candidate, ready to be mounted: `folder` on the host, `entry` within it."""
+
+    folder: Path
+    entry: str
+    image: str
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """Everything that one trial needs, picklable: a trial is a function of this value alone.
+
+    `seed` depends on the run's seed, the task and the attempt, not on the candidate: two scaffolds compared on the
+    same attempt share their luck. `task_id` is the opaque id that the scaffold sees.
+    """
+
+    run: str
+    candidate: str
+    task: Task
+    image: TaskImage
+    scaffold: ScaffoldSource
+    attempt: int
+    seed: int
+    model: ModelSpec
+    limits: Limits
+    sandbox: SandboxSpec
+    folder: Path
+    replay_of: Path | None = None
+
+    @property
+    def task_id(self) -> str:
+        return opaque_id(self.run, self.task.name)
+
+    @property
+    def key(self) -> str:
+        """Unique within a run; safe as a file name."""
+        return f"{self.candidate[:12]}-{self.task.name}-{self.attempt}"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A compressed file beside the database: path relative to the runs folder, sha256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One finished attempt. `reward` is in [0, 1] and None exactly for infrastructure errors."""
+
+    candidate: str
+    task: str
+    split: Split
+    attempt: int
+    seed: int
+    outcome: Outcome
+    reward: float | None
+    usage: Usage
+    started_at: str
+    seconds: float
+    detail: str = ""
+    trajectory: StoredFile | None = None
+    recording: StoredFile | None = None
+
+    def __post_init__(self) -> None:
+        if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):
+            raise ValueError(f"a reward belongs to every trial but infrastructure errors: {self.outcome}")
+        if self.reward is not None and not 0.0 <= self.reward <= 1.0:
+            raise ValueError(f"a reward is in [0, 1]: {self.reward}")
+
+    @property
+    def counts(self) -> bool:
+        return self.outcome is not Outcome.INFRA_ERROR
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One scaffold commit. `round` 0 is the seed scaffold; `parent` is None for it alone."""
+
+    commit: str
+    round: int
+    parent: str | None
+    branch: str
+
+
+@dataclass(frozen=True)
+class FileEdit:
+    """The new text of one file of the scaffold; None deletes it."""
+
+    path: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Patch, hypothesis and predicted effect, as the proposing model gave them."""
+
+    hypothesis: str
+    prediction: str
+    edits: tuple[FileEdit, ...]
+    usage: Usage = field(default_factory=Usage)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's answer to one round, with its reason in one line."""
+
+    verdict: Verdict
+    reason: str
+
+
+def stable_hash(*parts: object) -> int:
+    """A 63-bit integer that depends on the parts alone: the source of all randomness."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def opaque_id(run: str, task: str) -> str:
+    """The task's id as a scaffold sees it: stable within a run, and no hint of the task's name."""
+    return hashlib.sha256(f"{run}\x1f{task}".encode()).hexdigest()[:12]
