@@ -40,3 +40,14 @@ class Locked(EvolveError):
     """Another process works on the same run."""
 
     exit_status = EXIT_LOCKED
+
+
+class RequestRefused(EvolveError):
+    """The model's API refused this very request (HTTP 4xx): the caller's fault, passed on to it.
+
+    status: the HTTP status; code: the API's word for it, for example `context_length_exceeded`.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code

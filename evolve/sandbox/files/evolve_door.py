@@ -1,0 +1,88 @@
+"""The scaffold's door to the outside: the model, the task, and the task's container. Standard library only.
+
+Everything goes through one Unix socket to the host. Nothing else is reachable from a scaffold.
+"""
+
+import http.client
+import json
+import os
+import socket
+
+
+class DoorError(Exception):
+    """The host refused a request. `status` is an HTTP status, `code` one word.
+
+    Codes worth handling: `context_length_exceeded` (400), `budget` (429: the trial's budget is spent; stop),
+    `not_found` (404: no such file), `invalid_request` (400).
+    """
+
+    def __init__(self, status, code, message):
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Result:
+    """What a command left: `exit_code`, `stdout`, `stderr` (text), `timed_out`, `truncated`."""
+
+    def __init__(self, exit_code, stdout, stderr, timed_out=False, truncated=False):
+        self.exit_code, self.stdout, self.stderr = exit_code, stdout, stderr
+        self.timed_out, self.truncated = timed_out, truncated
+
+
+class _Connection(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(os.environ["EVOLVE_SOCKET"])
+
+
+def _call(method, path, body=None):
+    connection = _Connection("gateway")
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    finally:
+        connection.close()
+    if response.status >= 400:
+        error = answer.get("error", {})
+        raise DoorError(response.status, error.get("code", ""), error.get("message", ""))
+    return answer
+
+
+def task():
+    """The task: {"id": opaque id, "instruction": text, "workdir": path, "budget": {...}}."""
+    return _call("GET", "/evolve/task")
+
+
+def budget():
+    """What is left: {"calls": int, "tokens": int, "usd": float, "seconds": float}."""
+    return _call("GET", "/evolve/budget")
+
+
+def complete(messages, tools=None, **sampling):
+    """One chat completion, as the OpenAI API returns it (a dictionary). `sampling`: temperature, top_p ..."""
+    body = {"messages": messages, **sampling}
+    if tools:
+        body["tools"] = tools
+    return _call("POST", "/v1/chat/completions", body)
+
+
+def chat(messages, tools=None, **sampling):
+    """The assistant's message of one chat completion: {"role", "content", "tool_calls"?}."""
+    return complete(messages, tools, **sampling)["choices"][0]["message"]
+
+
+def run(command, timeout=30.0):
+    """Run a shell command in the task's container, in its working directory. Returns a Result."""
+    return Result(**_call("POST", "/evolve/run", {"command": command, "timeout": timeout}))
+
+
+def read(path):
+    """The text of a file in the task's container; a relative path starts at the working directory."""
+    return _call("POST", "/evolve/read", {"path": path})["text"]
+
+
+def write(path, text):
+    """Write a file in the task's container, making its folders."""
+    _call("POST", "/evolve/write", {"path": path, "text": text})
