@@ -1,0 +1,89 @@
+"""Many trials at once, each in a process of its own; infrastructure errors are tried again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+
+from evolve.errors import InfraError
+from evolve.records import Outcome, TrialResult, TrialSpec
+from evolve.trial import run_trial
+
+TRIES = 3
+PAUSE_SECONDS = 2.0
+
+OnResult = Callable[[TrialResult], None]
+
+
+def default_jobs() -> int:
+    """As many trials at once as there are processors for them."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+class Evaluator:
+    """A pool of worker processes for a whole run. Use as a context manager."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_ignore_interrupt)
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stop_workers()
+        self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def _stop_workers(self) -> None:
+        """Trials that run are dropped: they have no row, and their containers are swept."""
+        for process in list((self._pool._processes or {}).values()):
+            process.terminate()
+
+    def measure(self, specs: Iterable[TrialSpec], on_result: OnResult) -> None:
+        """Run trials until each has a result that counts. `on_result` is called for every result, here, one at a time.
+
+        Raises InfraError when one trial meets infrastructure errors TRIES times.
+        """
+        waiting = {self._pool.submit(run_trial, spec): (spec, 1) for spec in specs}
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                spec, tries = waiting.pop(future)
+                result = _result_of(future)
+                on_result(result)
+                if result.outcome is not Outcome.INFRA_ERROR:
+                    continue
+                if tries == TRIES:
+                    raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
+                time.sleep(PAUSE_SECONDS * tries)
+                waiting[self._pool.submit(run_trial, spec)] = (spec, tries + 1)
+
+
+def _result_of(future: Future[TrialResult]) -> TrialResult:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise InfraError("a worker process was killed; run the same command again to go on") from error
+
+
+def _ignore_interrupt() -> None:
+    """An interrupt from the terminal reaches the whole group; the main process alone decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no detail"

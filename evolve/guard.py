@@ -1,0 +1,53 @@
+"""Whether a proposal may be measured at all. Pure: a reason to refuse it, or None."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import tomllib
+from collections.abc import Mapping, Sequence
+
+from evolve.records import FileEdit, Proposal
+
+MAX_TOTAL_CHARS = 200_000
+
+
+def refusal(proposal: Proposal, files: Mapping[str, str], evolvable: Sequence[str]) -> str | None:
+    """Why this proposal can't become a candidate, in one line; None if it can.
+
+    files: the parent's text files by path; evolvable: glob patterns of the files that may be changed.
+    """
+    if proposal.note:
+        return proposal.note
+    if not _changes(proposal, files):
+        return "no effect: the patch changes nothing"
+    for edit in proposal.edits:
+        if problem := _scope_problem(edit, evolvable) or _syntax_problem(edit):
+            return problem
+    after = {**files, **{edit.path: edit.text or "" for edit in proposal.edits}}
+    if sum(map(len, after.values())) > MAX_TOTAL_CHARS:
+        return f"too large: the scaffold would have more than {MAX_TOTAL_CHARS} characters"
+    return None
+
+
+def _changes(proposal: Proposal, files: Mapping[str, str]) -> bool:
+    return any(files.get(edit.path) != edit.text for edit in proposal.edits)
+
+
+def _scope_problem(edit: FileEdit, evolvable: Sequence[str]) -> str | None:
+    if edit.path == "scaffold.toml" or not any(fnmatch.fnmatchcase(edit.path, glob) for glob in evolvable):
+        return f"out of scope: {edit.path} may not be changed"
+    return None
+
+
+def _syntax_problem(edit: FileEdit) -> str | None:
+    if edit.text is None:
+        return None
+    try:
+        if edit.path.endswith(".py"):
+            ast.parse(edit.text)
+        elif edit.path.endswith(".toml"):
+            tomllib.loads(edit.text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return f"does not parse: {edit.path}: {str(error)[:200]}"
+    return None

@@ -1,0 +1,109 @@
+"""The proposer: one conversation with the model that ends in a patch, a hypothesis and a prediction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from evolve.errors import RequestRefused
+from evolve.llm import ChatModel, usage_of
+from evolve.records import FileEdit, ModelSpec, Proposal, Usage
+
+PROMPTS = Path(__file__).parent / "prompts"
+MAX_TOKENS = 16_384
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What the proposer is shown. files: the parent's text files; memory: one line for each earlier round."""
+
+    files: Mapping[str, str]
+    evolvable: Sequence[str]
+    digest: str
+    memory: Sequence[str]
+
+
+class Unusable(Exception):
+    """The model's answer holds no patch that applies; the text says why."""
+
+
+def prompt_digest() -> str:
+    """sha256 over the proposer's prompt files: which wording a round was made with."""
+    names = ("propose_system.md", "propose_user.md", "propose_tool.json")
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in names)).hexdigest()
+
+
+def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int) -> Proposal:
+    """One call. An answer that can't be used is a Proposal without edits whose `note` says why.
+
+    Raises InfraError where the endpoint fails.
+    """
+    try:
+        completion = model.complete(request(spec, brief, seed))
+    except RequestRefused as error:
+        return Proposal("", "", (), Usage(calls=1), f"the model refused: {error}")
+    usage = usage_of(completion, spec)
+    try:
+        return _proposal(completion["choices"][0]["message"], brief.files, usage)
+    except Unusable as error:
+        return Proposal("", "", (), usage, str(error))
+
+
+def request(spec: ModelSpec, brief: Brief, seed: int) -> dict[str, Any]:
+    """The chat-completions request."""
+    user = Template(_prompt("propose_user.md")).substitute(
+        evolvable=", ".join(brief.evolvable),
+        files="\n\n".join(f'<file path="{path}">\n{text}\n</file>' for path, text in sorted(brief.files.items())),
+        digest=brief.digest,
+        memory="\n".join(brief.memory) or "(this is the first round)",
+    )
+    return {
+        "model": spec.name,
+        "messages": [
+            {"role": "system", "content": _prompt("propose_system.md")},
+            {"role": "user", "content": user},
+        ],
+        "tools": [json.loads(_prompt("propose_tool.json"))],
+        "max_tokens": MAX_TOKENS,
+        "seed": seed & 0x7FFFFFFF,
+    }
+
+
+def _prompt(name: str) -> str:
+    return (PROMPTS / name).read_text(encoding="utf-8")
+
+
+def _proposal(message: Mapping[str, Any], files: Mapping[str, str], usage: Usage) -> Proposal:
+    calls = [call for call in message.get("tool_calls") or [] if call["function"]["name"] == "propose"]
+    if not calls:
+        raise Unusable("the model proposed nothing")
+    try:
+        arguments = json.loads(calls[0]["function"]["arguments"])
+        edits = arguments["edits"]
+        hypothesis, prediction = str(arguments["hypothesis"]), str(arguments["prediction"])
+        pairs = [(str(edit["path"]), str(edit["old"]), str(edit["new"])) for edit in edits]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unusable(f"the model's proposal is malformed: {type(error).__name__}: {error}") from error
+    after = dict(files)
+    problem = ""
+    for path, old, new in pairs:
+        try:
+            after[path] = _applied(path, after.get(path), old, new)
+        except Unusable as error:
+            problem = problem or str(error)
+    changed = tuple(FileEdit(path, text) for path, text in after.items() if files.get(path) != text)
+    return Proposal(hypothesis, prediction, changed, usage, problem)
+
+
+def _applied(path: str, text: str | None, old: str, new: str) -> str:
+    if not old:
+        return new
+    found = 0 if text is None else text.count(old)
+    if text is None or found != 1:
+        raise Unusable(f"the edit of {path} does not apply: its `old` text occurs {found} times")
+    return text.replace(old, new)

@@ -1,0 +1,1 @@
+"""Docker: the only place that speaks to the container engine."""

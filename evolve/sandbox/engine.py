@@ -1,0 +1,151 @@
+"""The container engine: find it, start it, or install it; and sweep what earlier runs left."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from evolve.errors import BadInput, InfraError
+
+LABEL = "io.evolve.run"
+CALL_SECONDS = 60
+START_SECONDS = 60
+ENGINE_FAULTS = (DockerException, requests.RequestException, OSError)
+DAEMON_LOG = Path("/var/log/evolve-dockerd.log")
+
+Notify = Callable[[str], None]
+
+
+@functools.lru_cache(maxsize=1)
+def connect() -> docker.DockerClient:
+    """The client of this process; every call through it has a time limit of CALL_SECONDS.
+
+    Raises InfraError if no engine answers.
+    """
+    try:
+        client = docker.from_env(timeout=CALL_SECONDS)
+        client.ping()
+    except ENGINE_FAULTS as error:
+        raise InfraError(f"the container engine does not answer: {error}") from error
+    return client
+
+
+def answers() -> bool:
+    """Whether an engine answers now."""
+    try:
+        connect()
+    except InfraError:
+        return False
+    return True
+
+
+def bring_up(notify: Notify) -> docker.DockerClient:
+    """An engine that answers: a running one, else an installed one started, else one from the distribution.
+
+    Says through `notify` what it is about to do. Raises BadInput where it can't be done without the user.
+    """
+    if answers():
+        return connect()
+    if os.environ.get("DOCKER_HOST"):
+        raise BadInput("DOCKER_HOST", "no container engine answers there", "correct it, or unset it")
+    if shutil.which("dockerd") is None:
+        _install(["docker.io"], notify, "no container engine is installed")
+    _start_daemon(notify)
+    return connect()
+
+
+def install_package(package: str, notify: Notify, why: str) -> None:
+    """Install one package from the distribution, where this is root on Debian or Ubuntu; else raise BadInput."""
+    _install([package], notify, why)
+
+
+def _install(packages: list[str], notify: Notify, why: str) -> None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        name = " ".join(packages)
+        raise BadInput(
+            "container engine",
+            why,
+            f"install {name} and start it (for example `sudo apt-get install {name}`), or set DOCKER_HOST",
+        )
+    notify(f"{why}: installing {' '.join(packages)} from the distribution's packages")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BadInput(
+                "container engine", f"apt-get {command[0]} failed: {_last_line(done.stderr)}", "install it by hand"
+            )
+
+
+def _start_daemon(notify: Notify) -> None:
+    if os.geteuid() != 0:
+        raise BadInput("container engine", "installed but not running", "start it: `sudo systemctl start docker`")
+    if Path("/run/systemd/system").is_dir():
+        notify("starting the container engine (systemctl start docker)")
+        subprocess.run(["systemctl", "start", "docker"], check=False, capture_output=True)
+    else:
+        notify(f"starting the container engine (dockerd in the background, log in {DAEMON_LOG})")
+        with DAEMON_LOG.open("ab") as log:
+            subprocess.Popen(
+                ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise BadInput(
+                "container engine", f"did not answer within {START_SECONDS} s", f"see {DAEMON_LOG} for the reason"
+            )
+        time.sleep(0.2)
+
+
+def sweep(run: str | None = None) -> int:
+    """Remove all containers and volumes of one run, or of every run (`run` None). Returns how many there were."""
+    client = connect()
+    label = LABEL if run is None else f"{LABEL}={run}"
+    containers = client.api.containers(all=True, filters={"label": label}, quiet=True)
+    for container in containers:
+        _forgiving(lambda c=container: client.api.remove_container(c["Id"], force=True, v=True))
+    volumes = client.api.volumes(filters={"label": label})["Volumes"] or []
+    for volume in volumes:
+        _forgiving(lambda v=volume: client.api.remove_volume(v["Name"], force=True))
+    return len(containers) + len(volumes)
+
+
+def describe() -> dict[str, str]:
+    """What belongs in a run's record: versions and limits' support of the engine."""
+    client = connect()
+    version, info = client.version(), client.info()
+    return {
+        "engine": f"{version.get('Platform', {}).get('Name') or 'docker'} {version['Version']}",
+        "kernel": str(info.get("KernelVersion", "")),
+        "cgroup": str(info.get("CgroupVersion", "1")),
+        "runtime": str(info.get("DefaultRuntime", "")),
+        "storage": str(info.get("Driver", "")),
+        "memory_limit": str(info.get("MemoryLimit", "")),
+        "pids_limit": str(info.get("PidsLimit", "")),
+    }
+
+
+def _forgiving(action: Callable[[], object]) -> None:
+    """Somebody else may have removed it in the meantime: that is what was wanted."""
+    try:
+        action()
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:
+            raise
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no message"

@@ -1,0 +1,131 @@
+"""Images: the base that tasks and scaffolds start from, and one image for each task, named by its content."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, BuildError, ImageNotFound
+
+from evolve.errors import BadInput, InfraError
+from evolve.records import Task, TaskImage, stable_hash
+from evolve.sandbox.container import PRISTINE, engine_faults, pack
+from evolve.sandbox.engine import ENGINE_FAULTS, Notify, connect, install_package
+
+REGISTRY_BASE = "python:3.11-slim"
+LOCAL_BASE = "evolve/base:debian12-python3"
+TASK_TAG = "evolve/task"
+LAYOUT = 1
+
+
+def base_image(notify: Notify) -> str:
+    """A slim Python image: one that is here, else from a registry, else made from the distribution's packages."""
+    client = connect()
+    for name in (LOCAL_BASE, REGISTRY_BASE):
+        if _present(client, name):
+            return name
+    try:
+        notify(f"fetching the base image {REGISTRY_BASE}")
+        client.images.pull(REGISTRY_BASE)
+        return REGISTRY_BASE
+    except ENGINE_FAULTS:
+        notify("no registry answers: making a base image from the distribution's packages (about a minute)")
+    return _bootstrap_base(notify)
+
+
+def _present(client: docker.DockerClient, name: str) -> bool:
+    try:
+        client.api.inspect_image(name)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _bootstrap_base(notify: Notify) -> str:
+    if shutil.which("debootstrap") is None:
+        install_package("debootstrap", notify, "a base image is needed and no registry answers")
+    with tempfile.TemporaryDirectory(prefix="evolve-base-") as folder:
+        root = Path(folder) / "root"
+        command = ["debootstrap", "--variant=minbase", "--include=python3", "bookworm", str(root)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BadInput(
+                "base image", f"debootstrap failed: {done.stdout.strip()[-200:]}", f"provide {REGISTRY_BASE} yourself"
+            )
+        for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
+            shutil.rmtree(root / waste, ignore_errors=True)
+        _import_root(root)
+    return LOCAL_BASE
+
+
+def _import_root(root: Path) -> None:
+    """A folder as an image. `tar` packs it, since device files and owners must survive."""
+    name, tag = LOCAL_BASE.split(":")
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive, engine_faults():
+        subprocess.run(["tar", "-C", str(root), "-cf", archive.name, "."], check=True, capture_output=True)
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        connect().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
+
+
+def build_all(tasks: list[Task], base: str, jobs: int, notify: Notify) -> dict[str, TaskImage]:
+    """The image of every task by the task's name; only those whose content is new are built.
+
+    Raises BadInput naming the first task whose image can't be built.
+    """
+    missing = [task for task in tasks if not _present(connect(), _tag(task, base))]
+    if missing:
+        notify(f"building {len(missing)} task images")
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        images = list(pool.map(lambda task: task_image(task, base), tasks))
+    return dict(zip((task.name for task in tasks), images, strict=True))
+
+
+def task_image(task: Task, base: str) -> TaskImage:
+    """Build (or find) one task's image: its Dockerfile, then a layer with a readable copy of its working directory."""
+    client, tag = connect(), _tag(task, base)
+    if not _present(client, tag):
+        _build(client, task, base, tag)
+    config = client.api.inspect_image(tag)["Config"]
+    return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
+
+
+def _tag(task: Task, base: str) -> str:
+    digest = connect().api.inspect_image(base)["Id"]
+    return f"{TASK_TAG}:{stable_hash(LAYOUT, task.digest, digest):016x}"
+
+
+def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:
+    raw = f"{tag}-raw"
+    try:
+        _docker_build(client, pack(task.folder / "environment"), raw, {"BASE": base})
+        workdir = client.api.inspect_image(raw)["Config"].get("WorkingDir") or "/"
+        if workdir == "/":
+            raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
+        copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
+        _docker_build(client, _dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
+        client.api.remove_image(raw, noprune=True)
+    except BuildError as error:
+        raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
+    except APIError as error:
+        raise InfraError(f"{task.folder}: the engine failed to build the image: {error}") from error
+
+
+def _docker_build(client: docker.DockerClient, context: bytes, tag: str, args: dict[str, str]) -> None:
+    options: dict[str, Any] = {"fileobj": io.BytesIO(context), "custom_context": True, "buildargs": args}
+    client.images.build(tag=tag, rm=True, forcerm=True, network_mode=None, **options)
+
+
+def _dockerfile(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()

@@ -1,0 +1,227 @@
+"""One trial: a function from a picklable description to a picklable result, with no shared state."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evolve import trajectory
+from evolve.errors import EvolveError, InfraError, RequestRefused
+from evolve.gateway import Door, Gateway
+from evolve.llm import ChatModel, open_model
+from evolve.records import Outcome, StoredFile, TrialResult, TrialSpec, Usage
+from evolve.sandbox.container import (
+    AGENT,
+    PRISTINE,
+    ROOT,
+    Container,
+    TaskState,
+    scaffold_process,
+    task_container,
+    unpack,
+    verifier_container,
+)
+from evolve.sandbox.shell import Shell, ShellDied
+
+SPARE_SECONDS = 120
+DETAIL_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit."""
+
+    status: int | None
+    log: str
+    usage: Usage
+    exhausted: str
+    events: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verifier's word: reward in [0, 1] and the end of its output."""
+
+    reward: float
+    detail: str
+
+
+class RecordedModel:
+    """Answers from a recording, in order, for an offline replay."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self._answers = iter([event for event in events if event["kind"] == "chat"])
+
+    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        event = next(self._answers, None)
+        if event is None:
+            raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
+        if "response" not in event:
+            error = event["error"]
+            raise RequestRefused(error["status"], error["code"], error["message"])
+        response: dict[str, Any] = event["response"]
+        return response
+
+
+def run_trial(spec: TrialSpec) -> TrialResult:
+    """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    try:
+        model = _model(spec)
+        ending, judgement = _perform(spec, model)
+        files = _store(spec, ending)
+        outcome, reward, detail = _outcome(ending, judgement)
+        usage = ending.usage
+    except EvolveError as error:
+        outcome, reward, detail, usage, files = Outcome.INFRA_ERROR, None, str(error), Usage(), (None, None)
+    except Exception:
+        outcome, reward, usage, files = Outcome.INFRA_ERROR, None, Usage(), (None, None)
+        detail = traceback.format_exc()
+    return TrialResult(
+        candidate=spec.candidate,
+        task=spec.task.name,
+        split=spec.task.split,
+        attempt=spec.attempt,
+        seed=spec.seed,
+        outcome=outcome,
+        reward=reward,
+        usage=usage,
+        started_at=started,
+        seconds=round(time.monotonic() - clock, 3),
+        detail=detail[-DETAIL_CHARS:],
+        trajectory=files[0],
+        recording=files[1],
+    )
+
+
+def _model(spec: TrialSpec) -> ChatModel:
+    return open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
+
+
+def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
+    """The three zones in turn: the task and the scaffold together; then, with both dead, the verifier."""
+    ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
+    with sandboxes(spec, ttl) as (state, task), ThreadPoolExecutor(1) as beside:
+        shell = _populated_shell(task, state)
+        verifier = beside.submit(verifier_container, state, ttl)
+        try:
+            ending = _act(spec, model, shell, ttl)
+            shell.close()
+            task.kill()
+            judged = ending.status == 0
+            return ending, judge(spec, state, verifier.result()) if judged else None
+        finally:
+            _kill_when_started(verifier)
+
+
+@contextlib.contextmanager
+def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
+    """The state's volume and the task's container, gone at the end whatever happens."""
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox)
+    task = task_container(state, ttl, {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"})
+    try:
+        yield state, task
+    finally:
+        task.kill()
+        state.remove()
+
+
+def _kill_when_started(verifier: Future[Container]) -> None:
+    if verifier.exception() is None:
+        verifier.result().kill()
+
+
+def _populated_shell(task: Container, state: TaskState) -> Shell:
+    shell = task.shell(AGENT, state.image.workdir)
+    done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
+    if done.exit_code != 0:
+        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+    return shell
+
+
+def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
+    """The scaffold at work, behind its gateway."""
+    door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    with tempfile.TemporaryDirectory(prefix="evolve-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with Gateway(door, model, shell, folder) as gateway:
+            process = scaffold_process(
+                spec.owner, spec.scaffold.image, spec.scaffold.folder, spec.scaffold.entry, folder, spec.sandbox, ttl
+            )
+            try:
+                status = process.wait(spec.limits.seconds)
+            finally:
+                process.kill()
+        if isinstance(gateway.fault, ShellDied):
+            raise InfraError(f"the task's container died: {gateway.fault}")
+        if gateway.fault is not None:
+            raise gateway.fault
+        log = process.output.decode(errors="replace")
+        return Ending(status, log, gateway.ledger.usage, gateway.ledger.exhausted, tuple(gateway.events))
+
+
+def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
+    """Run the task's tests in the verifier's container, on the frozen state. The tests appear only now."""
+    shell = verifier.shell(ROOT, state.image.workdir)
+    shell.run("mkdir -p /logs/verifier /logs/agent /logs/artifacts")
+    unpack(shell, spec.task.folder / "tests", "/tests")
+    done = shell.run(
+        "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds
+    )
+    if done.timed_out:
+        return Judgement(0.0, "the verifier ran out of time")
+    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
+    named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
+    plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
+    shell.close()
+    if named.exit_code == 0:
+        return Judgement(_reward_of(named.stdout, json_file=True), output)
+    return Judgement(_reward_of(plain.stdout, json_file=False) if plain.exit_code == 0 else 0.0, output)
+
+
+def _reward_of(text: bytes, json_file: bool) -> float:
+    """A reward file's number, held to [0, 1]; anything else is 0."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return 0.0
+    if json_file and isinstance(value, dict):
+        numbers = [v for v in value.values() if isinstance(v, int | float)]
+        value = value.get("reward", sum(numbers) / len(numbers) if numbers else 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return min(max(float(value), 0.0), 1.0)
+
+
+def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+    """What the trial came to. Only a scaffold that ended by itself, with status 0, is judged."""
+    if judgement is not None and judgement.reward >= 1.0:
+        return Outcome.PASSED, 1.0, ""
+    if ending.status is None:
+        return Outcome.TIMEOUT, 0.0, "killed at the time limit"
+    reward = judgement.reward if judgement else 0.0
+    if ending.exhausted:
+        return Outcome.BUDGET, reward, f"the budget of {ending.exhausted} was spent"
+    if judgement is None:
+        return Outcome.SCAFFOLD_ERROR, 0.0, f"exit status {ending.status}: {ending.log}"
+    return Outcome.FAILED, reward, judgement.detail
+
+
+def _store(spec: TrialSpec, ending: Ending) -> tuple[StoredFile, StoredFile]:
+    folder, root = spec.folder / "trials", spec.folder.parent
+    document = trajectory.build(spec, ending.events, ending.usage, ending.log)
+    return (
+        trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
+        trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),
+    )

@@ -1,0 +1,5 @@
+"""Run times of cron expressions."""
+
+from .schedule import Schedule
+
+__all__ = ["Schedule"]
