@@ -1,0 +1,87 @@
+"""Finds the repository that holds a scaffold's folder, or makes one for it alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.errors import BadInput
+from evolve.repo.disk import fresh_folder, store_folder
+from evolve.repo.objects import changed_tree, store_commit
+from evolve.repo.refs import move_ref
+from evolve.repo.shell import Shell
+
+MAIN = "refs/heads/main"
+_EPOCH = "1970-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a lineage lives.
+
+    folder: the scaffold on disk; prefix: its path in the repository (no slash at the end, '' for the root);
+    shell: objects and refs, which all work trees share; home: the scaffold's own work tree, with its HEAD.
+    """
+
+    folder: Path
+    prefix: str
+    shell: Shell
+    home: Shell
+
+
+def find(scaffold_folder: Path, fallback: Path) -> Place:
+    """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
+
+    Raises BadInput where there is no folder, or git refuses to work there.
+    """
+    if not scaffold_folder.is_dir():
+        raise BadInput(str(scaffold_folder), "is not a folder", "name the scaffold's folder")
+    folder = scaffold_folder.resolve()
+    if "\n" in str(folder):
+        raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
+    place = None if fallback.is_dir() else _around(folder)
+    return place or _alone(folder, fallback)
+
+
+def _around(folder: Path) -> Place | None:
+    outside = Shell(folder)
+    answer = outside.ask("rev-parse", "--is-inside-work-tree")
+    if answer.status != 0:
+        _explain(folder, answer.error)
+    if answer.text != "true" or outside.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
+        return None
+    asked = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", "--git-common-dir")
+    lines = outside.text("rev-parse", *asked).split("\n")
+    if len(lines) != len(asked):
+        raise BadInput(str(folder), "its git folder has a line break in its name", "rename that folder")
+    top, prefix, git_dir, shared = lines
+    common = (folder / shared).resolve()
+    return Place(folder, prefix.rstrip("/"), Shell(common, common), Shell(folder, Path(git_dir), Path(top)))
+
+
+def _explain(folder: Path, error: str) -> None:
+    """Returns where there simply is no repository; raises BadInput for one that git won't use."""
+    if "not a git repository (or any" in error:
+        return
+    if "dubious ownership" in error:
+        found = re.search(r"safe\.directory (\S.*)", error)
+        mend = f"git config --global --add safe.directory {found[1] if found else folder}"
+        raise BadInput(str(folder), "git refuses its repository, which another user owns", f"run `{mend}`")
+    raise BadInput(str(folder), " ".join(error.split()), "make `git status` work in that folder")
+
+
+def _alone(folder: Path, fallback: Path) -> Place:
+    if not fallback.is_dir():
+        _create(folder, fallback)
+    bare = fallback.resolve()
+    return Place(folder, "", Shell(bare, bare), Shell(folder, bare, folder))
+
+
+def _create(folder: Path, fallback: Path) -> None:
+    """A bare repository whose first commit holds the folder's files; it appears whole."""
+    with fresh_folder(fallback) as place:
+        Shell(place).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(place))
+        shell = Shell(place, place)
+        tree = changed_tree(shell, None, store_folder(Shell(folder, place, folder), folder))
+        move_ref(shell, MAIN, store_commit(shell, tree, None, "The scaffold as it was found\n", _EPOCH), None)

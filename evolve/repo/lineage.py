@@ -1,0 +1,218 @@
+"""The lineage of candidates: commits and branches beside the user's own, which stay untouched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.errors import BadInput
+from evolve.records import FileEdit, Verdict
+from evolve.repo.discover import Place, find
+from evolve.repo.disk import store_folder, write_files
+from evolve.repo.objects import (
+    Author,
+    Entry,
+    changed_tree,
+    check_files,
+    compose,
+    list_tree,
+    parse_trailers,
+    read_blobs,
+    store_bytes,
+    store_commit,
+)
+from evolve.repo.patch import BadPatch, checked_texts
+from evolve.repo.refs import (
+    Branch,
+    champion_branch,
+    list_branches,
+    move_ref,
+    read_note,
+    read_ref,
+    round_branch,
+    run_prefix,
+    sweep_locks,
+    write_note,
+)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Candidates as commits. All paths of files are relative to the scaffold's folder; a `sha` is a full one.
+
+    One process writes for a run at a time (the caller holds the run's lock); runs may share a repository.
+    Any method raises InfraError, with git's message, when git fails.
+    """
+
+    place: Place
+
+    @classmethod
+    def open(cls, scaffold_folder: Path, fallback: Path) -> Lineage:
+        """The lineage in the repository around the scaffold, or in the bare one at `fallback`.
+
+        `fallback` is made if there is no repository with a commit; once made, it stays the lineage's home.
+        Raises BadInput where there is no folder or git refuses to work in it.
+        """
+        return cls(find(scaffold_folder, fallback))
+
+    @property
+    def git_dir(self) -> Path:
+        """The folder with the objects and branches."""
+        return self.place.shell.git_dir or self.place.shell.cwd
+
+    def seed(self, run: str, when: str, author: Author | None = None) -> str:
+        """The candidate of round 0: HEAD's commit with the scaffold's folder as it is on disk now. -> sha
+
+        Makes the branches of round 0 and of the champion; a run that has them keeps them as they are.
+        Raises BadInput if the folder holds what a candidate can't: links, repositories, odd names, no files.
+        """
+        sweep_locks(self.place.shell, run)
+        branch = round_branch(run, 0)
+        sha = read_ref(self.place.shell, f"refs/heads/{branch}") or self._seed_commit(run, when, author)
+        self.create_branch(branch, sha)
+        if read_ref(self.place.shell, f"refs/heads/{champion_branch(run)}") is None:
+            self.set_champion(run, sha)
+        return sha
+
+    def _seed_commit(self, run: str, when: str, author: Author | None) -> str:
+        place = self.place
+        head = self.resolve("HEAD")
+        old = [Entry(e.path, e.mode, None) for e in self._entries(head, must_exist=False)]
+        tree = self._tree(head, [*old, *store_folder(place.home, place.folder)])
+        trailers = {"Evolve-Run": run, "Evolve-Round": "0", "Evolve-Parent": head}
+        return store_commit(place.shell, tree, head, compose("Round 0", "seed", trailers), when, author)
+
+    def commit_candidate(
+        self,
+        run: str,
+        round: int,
+        parent_sha: str,
+        edits: Sequence[FileEdit],
+        message: str,
+        author: Author,
+        when: str,
+        trailers: Mapping[str, str] | None = None,
+    ) -> str:
+        """The parent with the edits made, as a commit without a branch. The same arguments give the same sha.
+
+        message: the hypothesis; when: ISO 8601. Raises BadPatch if the edits can't be made.
+        """
+        run_prefix(run)
+        tree = self._edited_tree(parent_sha, edits)
+        own = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Parent": parent_sha}
+        text = compose(f"Round {round}", message, {**(trailers or {}), **own})
+        return store_commit(self.place.shell, tree, parent_sha, text, when, author)
+
+    def _edited_tree(self, parent: str, edits: Sequence[FileEdit]) -> str:
+        modes = {entry.path: entry.mode for entry in self._files(parent)}
+        texts = checked_texts(edits, modes)
+        kept = {path: text for path, text in texts.items() if text is not None}
+        oids = dict(zip(kept, store_bytes(self.place.shell, list(kept.values())), strict=True))
+        changes = [Entry(path, modes.get(path, "100644"), oids.get(path)) for path in texts]
+        tree = self._tree(parent, changes)
+        if tree == self.place.shell.text("rev-parse", f"{parent}^{{tree}}"):
+            raise BadPatch("the patch changes nothing")
+        return tree
+
+    def create_branch(self, name: str, sha: str) -> None:
+        """Makes the branch `name` (without `refs/heads/`); one that is there already must be at `sha`.
+
+        Raises BadInput where a branch of the user's is in the way.
+        """
+        ref = f"refs/heads/{name}"
+        if read_ref(self.place.shell, ref) != sha:
+            move_ref(self.place.shell, ref, _full(sha), None)
+
+    def set_champion(self, run: str, sha: str) -> None:
+        """Moves the run's champion branch to `sha`."""
+        sweep_locks(self.place.shell, run)
+        ref = f"refs/heads/{champion_branch(run)}"
+        move_ref(self.place.shell, ref, _full(sha), read_ref(self.place.shell, ref))
+
+    def record_decision(
+        self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str
+    ) -> None:
+        """Notes the decision on the candidate's commit: `git log --notes=evolve` shows it."""
+        sweep_locks(self.place.shell, run)
+        facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
+        write_note(self.place.shell, _full(sha), {**facts, "Evolve-Reason": reason}, when)
+
+    def decision(self, sha: str) -> dict[str, str]:
+        """What `record_decision` noted: Evolve-Run, -Round, -Decision, -Reason; empty if nothing."""
+        return parse_trailers(read_note(self.place.shell, _full(sha)))
+
+    def trailers(self, sha: str) -> dict[str, str]:
+        """The commit's trailers: Evolve-Run, Evolve-Round, Evolve-Parent and the caller's own."""
+        raw = self.place.shell.run("cat-file", "commit", _full(sha)).decode("utf-8", "replace")
+        return parse_trailers(raw.partition("\n\n")[2])
+
+    def branches(self, run: str) -> list[Branch]:
+        """The run's branches, by name."""
+        return list_branches(self.place.shell, run_prefix(run))
+
+    def resolve(self, rev: str) -> str:
+        """The full sha of a branch, tag or commit. Raises BadInput if git doesn't know it."""
+        if not rev.startswith("-"):
+            answer = self.place.home.ask("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+            if answer.status == 0:
+                return answer.text
+        raise BadInput(
+            f"revision {rev!r}", f"isn't in {self.git_dir}", "name a commit, or a branch of `git branch`"
+        )
+
+    def files(self, sha: str) -> dict[str, str | bytes]:
+        """The scaffold's files at a commit: text where it is UTF-8 without NUL, bytes otherwise."""
+        return {path: _text_or_bytes(content) for path, (_, content) in self._contents(sha).items()}
+
+    def export(self, sha: str, folder: Path) -> Path:
+        """Writes the scaffold's files at a commit into `folder`, which appears whole; one there stays."""
+        if not folder.is_dir():
+            write_files(folder, self._contents(sha))
+        return folder
+
+    def diff(self, old: str, new: str) -> str:
+        """The unified diff of the scaffold between two commits, whatever the user's diff settings are."""
+        trees = [f"{_full(sha)}:{self.place.prefix}" for sha in (old, new)]
+        options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+        return self.place.shell.run("diff-tree", *options, *trees).decode("utf-8", "replace")
+
+    def _contents(self, sha: str) -> dict[str, tuple[str, bytes]]:
+        entries = self._files(sha)
+        blobs = read_blobs(self.place.shell, [entry.oid for entry in entries if entry.oid])
+        return {entry.path: (entry.mode, blob) for entry, blob in zip(entries, blobs, strict=True)}
+
+    def _files(self, sha: str) -> list[Entry]:
+        entries = self._entries(sha)
+        check_files(sha[:12], entries)
+        return entries
+
+    def _entries(self, sha: str, must_exist: bool = True) -> list[Entry]:
+        tree = f"{_full(sha)}:{self.place.prefix}"
+        if self.place.shell.ask("rev-parse", "--verify", "--quiet", tree).status == 0:
+            return list_tree(self.place.shell, tree)
+        if must_exist:
+            raise BadInput(
+                sha[:12], f"has no folder {self.place.prefix}", "name a commit that holds the scaffold"
+            )
+        return []
+
+    def _tree(self, base: str, changes: Sequence[Entry]) -> str:
+        """The tree of `base` with changes within the scaffold's folder alone."""
+        top = f"{self.place.prefix}/" if self.place.prefix else ""
+        placed = [Entry(top + e.path, e.mode, e.oid, e.size) for e in changes]
+        return changed_tree(self.place.shell, base, placed, "0" * len(base))
+
+
+def _full(sha: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", sha):
+        raise ValueError(f"not a full commit id: {sha!r}")
+    return sha
+
+
+def _text_or_bytes(content: bytes) -> str | bytes:
+    try:
+        return content if b"\0" in content else content.decode()
+    except UnicodeDecodeError:
+        return content

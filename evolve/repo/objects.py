@@ -1,0 +1,161 @@
+"""Blobs, trees and commits by plumbing, with an index of their own in a temporary folder."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evolve.errors import BadInput, InfraError
+from evolve.repo.patch import path_problem
+from evolve.repo.shell import Shell
+
+MAX_FILES = 5_000
+MAX_BYTES = 64 * 1024 * 1024
+
+_TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+_CRUD = " .,:;<>\"\\'"
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who a commit is by: the model's name, and an address."""
+
+    name: str
+    email: str = "model@localhost"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file in a tree; `mode` as git writes it (`100644`), None as `oid` takes the path out."""
+
+    path: str
+    mode: str
+    oid: str | None
+    size: int = 0
+
+
+def list_tree(shell: Shell, tree: str) -> list[Entry]:
+    """All entries below a tree, paths relative to it, of whatever kind."""
+    lines = shell.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0")
+    return [_entry(line.decode("utf-8", "surrogateescape")) for line in lines if line]
+
+
+def _entry(line: str) -> Entry:
+    facts, _, path = line.partition("\t")
+    mode, _, oid, size = facts.split()
+    return Entry(path, mode, oid, int(size) if size.isdigit() else 0)
+
+
+def check_files(where: str, entries: Sequence[Entry]) -> None:
+    """Raises BadInput unless the entries are regular files, soundly named, not too many and not too large."""
+    for entry in entries:
+        if not entry.mode.startswith("100"):
+            raise BadInput(f"{where}: {entry.path!r}", "isn't a regular file", "replace it by a plain file")
+        if problem := path_problem(entry.path):
+            raise BadInput(f"{where}: {entry.path!r}", f"the name {problem}", "rename the file or ignore it")
+    check_amount(where, len(entries), sum(entry.size for entry in entries))
+
+
+def check_amount(where: str, files: int, size: int) -> None:
+    """Raises BadInput if there are too many files or bytes for a scaffold."""
+    if files > MAX_FILES or size > MAX_BYTES:
+        problem = f"{files} files of {size} bytes, over {MAX_FILES} files or {MAX_BYTES} bytes"
+        raise BadInput(where, problem, "keep the scaffold in a folder of its own, without data")
+
+
+def read_blobs(shell: Shell, oids: Sequence[str]) -> list[bytes]:
+    """The contents of blobs, in the order given, in one process."""
+    if not oids:
+        return []
+    out = shell.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    contents, at = [], 0
+    for oid in oids:
+        head, _, _ = out[at : at + 200].partition(b"\n")
+        if not (fields := head.split())[-1].isdigit():
+            raise InfraError(
+                f"object {oid} can't be read from {shell.git_dir}: {head.decode(errors='replace')}"
+            )
+        start = at + len(head) + 1
+        at = start + int(fields[-1]) + 1
+        contents.append(out[start : at - 1])
+    return contents
+
+
+def store_files(shell: Shell, files: Sequence[Path]) -> list[str]:
+    """Blobs of files on disk, byte for byte: no filter and no line-end conversion. Absolute paths."""
+    if not files:
+        return []
+    names = "".join(f"{path}\n" for path in files).encode("utf-8", "surrogateescape")
+    return shell.text("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=names).split("\n")
+
+
+def store_bytes(shell: Shell, contents: Sequence[bytes]) -> list[str]:
+    """Blobs of bytes, in one process."""
+    with tempfile.TemporaryDirectory(prefix="evolve-blobs-") as place:
+        files = [Path(place, str(number)) for number in range(len(contents))]
+        for file, content in zip(files, contents, strict=True):
+            file.write_bytes(content)
+        return store_files(shell, files)
+
+
+def changed_tree(shell: Shell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
+    """The tree of `base` (None: empty) with entries put in or taken out; paths from the tree's root."""
+    lines = [f"{e.mode if e.oid else '0'} {e.oid or zero}\t{e.path}\0" for e in changes]
+    with tempfile.TemporaryDirectory(prefix="evolve-index-") as place:
+        env = {"GIT_INDEX_FILE": str(Path(place, "index"))}
+        shell.run("read-tree", base or "--empty", env=env)
+        stdin = "".join(lines).encode("utf-8", "surrogateescape")
+        shell.run("update-index", "-z", "--replace", "--index-info", stdin=stdin, env=env)
+        return shell.text("write-tree", env=env)
+
+
+def store_commit(
+    shell: Shell, tree: str, parent: str | None, message: str, when: str, author: Author | None = None
+) -> str:
+    """A commit that is a function of the arguments alone. `when`: ISO 8601; without an offset it is UTC."""
+    env = {"GIT_AUTHOR_DATE": _git_date(when), "GIT_COMMITTER_DATE": _git_date(when)}
+    if author:
+        env["GIT_AUTHOR_NAME"] = _ident(author.name) or "model"
+        env["GIT_AUTHOR_EMAIL"] = _ident(author.email) or "model@localhost"
+    parents = ("-p", parent) if parent else ()
+    return shell.text("commit-tree", tree, *parents, stdin=message.encode("utf-8", "replace"), env=env)
+
+
+def _git_date(when: str) -> str:
+    moment = datetime.fromisoformat(when)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"@{int(moment.timestamp())} +0000"
+
+
+def _ident(words: str) -> str:
+    plain = " ".join(re.sub(r"[<>\x00-\x1f\x7f]+", " ", words).split())
+    return plain.encode("utf-8", "replace").decode().strip(_CRUD)
+
+
+def compose(title: str, message: str, trailers: Mapping[str, str]) -> str:
+    """A commit message: a short first line, the whole message, and the trailers as the last paragraph."""
+    body = _CONTROL.sub(" ", message).strip()
+    first = body.split("\n")[0]
+    subject = textwrap.shorten(f"{title}: {first}" if first else title, 72, placeholder="...")
+    last = "\n".join(f"{_key(key)}: {' '.join(value.split())}" for key, value in trailers.items())
+    whole = "" if subject == f"{title}: {body}" else body
+    return "\n\n".join(part for part in (subject, whole, last) if part) + "\n"
+
+
+def _key(key: str) -> str:
+    if not _TRAILER.fullmatch(f"{key}: "):
+        raise ValueError(f"not the name of a trailer: {key!r}")
+    return key
+
+
+def parse_trailers(text: str) -> dict[str, str]:
+    """The trailers in the last paragraph; none where any of its lines isn't one."""
+    lines = text.rstrip("\n").split("\n\n")[-1].split("\n")
+    found = [(match[1], match[2]) for line in lines if (match := _TRAILER.fullmatch(line))]
+    return dict(found) if len(found) == len(lines) else {}

@@ -1,0 +1,116 @@
+"""Branches and notes: the only names in the repository that Evolve writes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evolve.errors import BadInput, InfraError
+from evolve.repo.objects import Entry, changed_tree, store_bytes, store_commit
+from evolve.repo.shell import Shell
+
+NOTES = "refs/notes/evolve"
+STALE_SECONDS = 10.0
+ATTEMPTS = 5
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch's name without `refs/heads/`, and the commit that it points to."""
+
+    name: str
+    sha: str
+
+
+def run_prefix(run: str) -> str:
+    """`evolve/<run>`. Raises BadInput for a run's name that can't be part of a branch's."""
+    if not _RUN.fullmatch(run) or run.endswith(".lock"):
+        raise BadInput(f"run {run!r}", "can't be part of a branch's name", "use letters, digits, `-` and `_`")
+    return f"evolve/{run}"
+
+
+def round_branch(run: str, round: int) -> str:
+    """The branch of a round's candidate, for example `evolve/<run>/round-0042`."""
+    return f"{run_prefix(run)}/round-{round:04d}"
+
+
+def champion_branch(run: str) -> str:
+    """The branch of the line that was kept."""
+    return f"{run_prefix(run)}/champion"
+
+
+def read_ref(shell: Shell, ref: str) -> str | None:
+    """What a full ref name points to, or None."""
+    answer = shell.ask("rev-parse", "--verify", "--quiet", ref)
+    return answer.text if answer.status == 0 else None
+
+
+def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
+    """Points `ref` to `new` if it still is at `old` (None: if there is none). Same value: nothing to do.
+
+    Raises BadInput where another branch is in the way, InfraError where the ref has another value.
+    """
+    if old == new:
+        return
+    answer = shell.ask("update-ref", "-m", "evolve", ref, new, old or "")
+    if answer.status == 0 or read_ref(shell, ref) == new:
+        return
+    if clash := re.search(r"'(refs/heads/[^']+)' exists; cannot create", answer.error):
+        name = clash[1].removeprefix("refs/heads/")
+        raise BadInput(
+            f"branch {name}", f"is in the way of {ref}", f"rename it: git branch -m {name} {name}-old"
+        )
+    raise InfraError(f"{ref} can't be moved to {new[:12]}: {' '.join(answer.error.split())}")
+
+
+def list_branches(shell: Shell, prefix: str) -> list[Branch]:
+    """The branches below `prefix`, by name."""
+    form = "%(objectname) %(refname:lstrip=2)"
+    lines = shell.text("for-each-ref", f"--format={form}", f"refs/heads/{prefix}/").splitlines()
+    return sorted((Branch(*reversed(line.split(" ", 1))) for line in lines), key=lambda branch: branch.name)
+
+
+def sweep_locks(shell: Shell, run: str) -> None:
+    """Removes the lock files that a killed git left on the run's branches and on the notes.
+
+    A ref is locked for milliseconds, so an old lock has no owner. The caller is the run's only writer.
+    """
+    refs = (shell.git_dir or shell.cwd) / "refs"
+    locks = [*(refs / "heads" / run_prefix(run)).glob("*.lock"), refs / "notes" / "evolve.lock"]
+    for lock in locks:
+        try:
+            if time.time() - lock.stat().st_mtime > STALE_SECONDS:
+                lock.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def read_note(shell: Shell, sha: str) -> str:
+    """The note on a commit, or nothing."""
+    answer = shell.ask("notes", f"--ref={NOTES}", "show", sha)
+    return answer.text if answer.status == 0 else ""
+
+
+def write_note(shell: Shell, sha: str, facts: Mapping[str, str], when: str) -> None:
+    """Puts a note of `Key: value` lines on a commit, in place of the one before.
+
+    Other runs write notes too, so the ref moves only from the value that was read. Raises InfraError.
+    """
+    text = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in facts.items())
+    if read_note(shell, sha) == text.removesuffix("\n"):
+        return
+    (blob,) = store_bytes(shell, [text.encode("utf-8", "replace")])
+    for _ in range(ATTEMPTS):
+        old = read_ref(shell, NOTES)
+        # A large notes tree is split into folders of two digits; both spellings of the name are one note.
+        changes = [Entry(f"{sha[:2]}/{sha[2:]}", "0", None), Entry(sha, "100644", blob)]
+        tree = changed_tree(shell, old, changes, "0" * len(sha))
+        new = store_commit(shell, tree, old, "Notes added by evolve\n", when)
+        if shell.ask("update-ref", "-m", "evolve", NOTES, new, old or "").status == 0:
+            return
+        time.sleep(0.05)
+    raise InfraError(f"the note on {sha[:12]} can't be written: {NOTES} is busy in {shell.git_dir}")

@@ -1,0 +1,139 @@
+"""One git command at a time: a clean environment, a time limit, errors in git's own words."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from git import Git
+from git.exc import GitCommandNotFound
+
+from evolve.errors import BadInput, InfraError
+
+SECONDS = 60.0
+
+# The user's config is read, but nothing in it may run a program, sign, or write beside the objects and refs.
+_NEUTRAL = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.splitIndex=false",
+    "core.quotePath=false",
+    "core.fsync=committed,reference",
+    "commit.gpgSign=false",
+    "i18n.commitEncoding=UTF-8",
+    "gc.auto=0",
+    "maintenance.auto=false",
+)
+_SETTINGS = tuple(word for setting in _NEUTRAL for word in ("-c", setting))
+
+# Everything else named GIT_* is dropped: set by a hook or an alias, it would point git at another repository.
+_KEPT_PREFIXES = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "GIT_PYTHON_")
+_KEPT = {
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_EXEC_PATH",
+}
+
+_ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Evolve",
+    "GIT_AUTHOR_EMAIL": "evolve@localhost",
+    "GIT_COMMITTER_NAME": "Evolve",
+    "GIT_COMMITTER_EMAIL": "evolve@localhost",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a git command came to; `error` is its stderr, stripped."""
+
+    status: int
+    out: bytes
+    error: str
+
+    @property
+    def text(self) -> str:
+        """stdout without its last newline; bytes that aren't UTF-8 become lone surrogates."""
+        return self.out.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs git in `cwd`. With no `git_dir`, git looks for the repository itself."""
+
+    cwd: Path
+    git_dir: Path | None = None
+    work_tree: Path | None = None
+
+    def ask(
+        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, seconds: float = SECONDS
+    ) -> Answer:
+        """The command's answer, whatever its exit status. Raises InfraError past the time limit."""
+        given = {**self._places(), **(env or {})}
+        command = [*_without_strays(given), Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *_SETTINGS, *args]
+        status, out, error = self._execute(command, stdin, given, seconds)
+        if error.startswith("Timeout: the command"):
+            raise InfraError(
+                f"git {args[0]} took longer than {seconds:g} seconds in {self.git_dir or self.cwd}"
+            )
+        return Answer(status, out, error.strip())
+
+    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+        """The command's stdout. Raises InfraError with git's message when it fails."""
+        return self._done(args, self.ask(*args, stdin=stdin, env=env)).out
+
+    def text(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
+        """Like `run`, as text without the last newline."""
+        return self._done(args, self.ask(*args, stdin=stdin, env=env)).text
+
+    def _done(self, args: tuple[str, ...], answer: Answer) -> Answer:
+        if answer.status != 0:
+            message = " ".join(answer.error.split()) or f"exit status {answer.status}"
+            raise InfraError(f"git {args[0]} failed in {self.git_dir or self.cwd}: {message}")
+        return answer
+
+    def _places(self) -> dict[str, str]:
+        places = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree}
+        return {**_ENVIRONMENT, **{name: str(path) for name, path in places.items() if path}}
+
+    def _execute(
+        self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float
+    ) -> tuple[int, bytes, str]:
+        with tempfile.TemporaryFile() as source:
+            source.write(stdin)
+            source.seek(0)
+            try:
+                status, out, error = Git(str(self.cwd)).execute(
+                    command,
+                    istream=source,
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    kill_after_timeout=seconds,
+                    env=env,
+                )
+            except GitCommandNotFound as missing:
+                raise BadInput("git", "the program isn't there", "install git 2.25 or newer") from missing
+        return status, out, error
+
+
+def _without_strays(given: Mapping[str, str]) -> list[str]:
+    """GitPython can add variables to the environment but not take any away; `env -u` does that."""
+    strays = [
+        name
+        for name in os.environ
+        if name.startswith("GIT_")
+        and name not in _KEPT | given.keys()
+        and not name.startswith(_KEPT_PREFIXES)
+    ]
+    return ["env", *(word for name in sorted(strays) for word in ("-u", name))] if strays else []
