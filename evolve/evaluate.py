@@ -67,7 +67,9 @@ class Evaluator:
                 if result.outcome is not Outcome.INFRA_ERROR:
                     continue
                 if tries == TRIES:
-                    raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
+                    raise InfraError(
+                        f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}"
+                    )
                 time.sleep(PAUSE_SECONDS * tries)
                 waiting[self._pool.submit(run_trial, spec)] = (spec, tries + 1)
 

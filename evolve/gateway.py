@@ -107,7 +107,11 @@ class Gateway:
             Route("/v1/chat/completions", self._route(self._chat), methods=["POST"]),
         ]
         config = uvicorn.Config(
-            Starlette(routes=routes), uds=str(self.path), log_level="critical", lifespan="off", access_log=False
+            Starlette(routes=routes),
+            uds=str(self.path),
+            log_level="critical",
+            lifespan="off",
+            access_log=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -156,10 +160,18 @@ class Gateway:
     def _task(self, body: Body) -> Body:
         door = self.door
         budget = self.ledger.left()
-        return {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir, "budget": budget}
+        return {
+            "id": door.task_id,
+            "instruction": door.instruction,
+            "workdir": door.workdir,
+            "budget": budget,
+        }
 
     def _models(self, body: Body) -> Body:
-        return {"object": "list", "data": [{"id": self.door.model.name, "object": "model", "owned_by": "run"}]}
+        return {
+            "object": "list",
+            "data": [{"id": self.door.model.name, "object": "model", "owned_by": "run"}],
+        }
 
     def _chat(self, body: Body) -> Any:
         request = self._frozen(body)
@@ -172,7 +184,11 @@ class Gateway:
         try:
             completion = self.model.complete(request)
         except RequestRefused as error:
-            self._record("chat", request=request, error={"status": error.status, "code": error.code, "message": str(error)})
+            self._record(
+                "chat",
+                request=request,
+                error={"status": error.status, "code": error.code, "message": str(error)},
+            )
             raise Refusal(error.status, error.code, str(error)) from error
         spent = usage_of(completion, self.door.model)
         with self._lock:
@@ -273,9 +289,16 @@ def _chunks(completion: Mapping[str, Any]) -> Iterator[str]:
     delta = dict(choice["message"])
     if calls := delta.get("tool_calls"):
         delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
-    head = {"id": completion.get("id", ""), "object": "chat.completion.chunk", "created": 0, "model": completion["model"]}
+    head = {
+        "id": completion.get("id", ""),
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": completion["model"],
+    }
     yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]})
+    yield _event(
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]}
+    )
     yield _event({**head, "choices": [], "usage": completion.get("usage")})
     yield "data: [DONE]\n\n"
 

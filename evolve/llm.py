@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import openai
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from evolve import embedded
 from evolve.errors import BadInput, InfraError, RequestRefused
@@ -53,13 +59,19 @@ class OpenAIModel:
         try:
             answer: dict[str, Any] = attempts(self._once, body)
         except openai.AuthenticationError as error:
-            raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
+            raise BadInput(
+                "model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY"
+            ) from error
         except openai.NotFoundError as error:
-            raise BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL") from error
+            raise BadInput(
+                "model", f"the endpoint does not know it: {error.message}", "correct MODEL"
+            ) from error
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409, 429):
                 raise InfraError(f"model endpoint: {error.message}") from error
-            raise RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message) from error
+            raise RequestRefused(
+                error.status_code, str(error.code or "invalid_request"), error.message
+            ) from error
         except openai.OpenAIError as error:
             raise InfraError(f"model endpoint: {error}") from error
         return answer
@@ -74,7 +86,10 @@ class OpenAIModel:
 def _wait(state: RetryCallState) -> float:
     """As long as the endpoint asks for (at most a minute), else exponential with jitter."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, openai.APIStatusError) and (asked := error.response.headers.get("retry-after", "")).isdigit():
+    if (
+        isinstance(error, openai.APIStatusError)
+        and (asked := error.response.headers.get("retry-after", "")).isdigit()
+    ):
         return min(float(asked), 60.0)
     default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=60)
     return default(state)
@@ -104,7 +119,9 @@ def known_models(spec: ModelSpec) -> list[str]:
     try:
         return [model.id for model in client.models.list()]
     except openai.AuthenticationError as error:
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
+        raise BadInput(
+            "model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY"
+        ) from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

@@ -95,6 +95,11 @@ class ModelSpec:
     def embedded(self) -> bool:
         return self.name == "embedded" or self.name.startswith("embedded-")
 
+    @property
+    def priced(self) -> bool:
+        """Whether dollars can be told: both prices are known."""
+        return self.prompt_price is not None and self.completion_price is not None
+
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars for one call; 0 where no price is known."""
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0

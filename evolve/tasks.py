@@ -82,7 +82,9 @@ def load_suite(folder: Path) -> Suite:
     """Read `folder/suite.toml` and every task that it names. Raises BadInput at the first thing that is wrong."""
     file = folder / SUITE_FILE
     if not file.is_file():
-        raise BadInput(str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix")
+        raise BadInput(
+            str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix"
+        )
     splits = _parse(file, _SuiteFile).splits
     tasks: list[Task] = []
     for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
@@ -95,7 +97,9 @@ def load_task(folder: Path, split: Split) -> Task:
     """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
     for name in NEEDED:
         if not (folder / name).is_file():
-            raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
+            raise BadInput(
+                str(folder / name), "this file of the task is missing", "add it, or take the task out"
+            )
     spec = _parse(folder / "task.toml", _TaskFile)
     environment = spec.environment
     sandbox = SandboxSpec(

@@ -97,7 +97,11 @@ def _add_observation(steps: list[dict[str, Any]], call_id: str, content: str) ->
 
 def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> dict[str, Any]:
     if answer is None:
-        return {"source": "system", "message": "the model's API refused the request", "extra": {"error": event["error"]}}
+        return {
+            "source": "system",
+            "message": "the model's API refused the request",
+            "extra": {"error": event["error"]},
+        }
     step: dict[str, Any] = {"source": "agent", "message": _text(answer.get("content")), "llm_call_count": 1}
     if reasoning := answer.get("reasoning_content"):
         step["reasoning_content"] = str(reasoning)

@@ -105,7 +105,9 @@ def run_trial(spec: TrialSpec) -> TrialResult:
 
 
 def _model(spec: TrialSpec) -> ChatModel:
-    return open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
+    return (
+        open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
+    )
 
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
@@ -145,7 +147,9 @@ def _populated_shell(task: Container, state: TaskState) -> Shell:
     shell = task.shell(AGENT, state.image.workdir)
     done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
     if done.exit_code != 0:
-        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+        raise InfraError(
+            f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}"
+        )
     return shell
 
 
@@ -157,7 +161,13 @@ def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
         folder.chmod(0o711)
         with Gateway(door, model, shell, folder) as gateway:
             process = scaffold_process(
-                spec.owner, spec.scaffold.image, spec.scaffold.folder, spec.scaffold.entry, folder, spec.sandbox, ttl
+                spec.owner,
+                spec.scaffold.image,
+                spec.scaffold.folder,
+                spec.scaffold.entry,
+                folder,
+                spec.sandbox,
+                ttl,
             )
             try:
                 status = process.wait(spec.limits.seconds)
@@ -181,7 +191,9 @@ def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
     )
     if done.timed_out:
         return Judgement(0.0, "the verifier ran out of time")
-    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
+    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(
+        errors="replace"
+    )
     named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
     plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
     shell.close()

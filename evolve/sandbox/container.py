@@ -99,7 +99,9 @@ class Container:
             return Shell(self.client, self.id, user, workdir, dict(env or {}))
 
 
-def _create(image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any) -> Container:
+def _create(
+    image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any
+) -> Container:
     client = connect()
     with engine_faults():
         made = client.api.create_container(
@@ -132,7 +134,13 @@ def task_container(state: TaskState, ttl: int, extra_tmpfs: Mapping[str, str] | 
     """The agent's world: the task's image, its working directory on the state's volume, commands run as AGENT."""
     host = _host_config(state.spec, mounts=[state.mount()], tmpfs=dict(extra_tmpfs or {}))
     container = _create(
-        state.image.image, _keeper(ttl), state.run, KEEPER, host, working_dir="/", environment=_environment(state)
+        state.image.image,
+        _keeper(ttl),
+        state.run,
+        KEEPER,
+        host,
+        working_dir="/",
+        environment=_environment(state),
     )
     container.start()
     return container
@@ -140,10 +148,19 @@ def task_container(state: TaskState, ttl: int, extra_tmpfs: Mapping[str, str] | 
 
 def verifier_container(state: TaskState, ttl: int) -> Container:
     """Fresh, from the task's image, with the state's volume; may change its user, so that tests stay root's."""
-    tmpfs = {"/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700", "/logs": "rw,nosuid,nodev,size=32m,mode=0755"}
+    tmpfs = {
+        "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
+        "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
+    }
     host = _host_config(state.spec, mounts=[state.mount()], tmpfs=tmpfs, cap_add=["SETUID", "SETGID", "KILL"])
     container = _create(
-        state.image.image, _keeper(ttl), state.run, ROOT, host, working_dir="/", environment=_environment(state)
+        state.image.image,
+        _keeper(ttl),
+        state.run,
+        ROOT,
+        host,
+        working_dir="/",
+        environment=_environment(state),
     )
     container.start()
     return container
@@ -213,7 +230,13 @@ def scaffold_process(
     }
     command = ["timeout", "-s", "KILL", str(ttl), "python3", f"{DOOR_HOME}/launch.py", entry]
     container = _create(
-        image, command, run, AGENT, _host_config(spec, mounts=mounts), working_dir="/scaffold", environment=environment
+        image,
+        command,
+        run,
+        AGENT,
+        _host_config(spec, mounts=mounts),
+        working_dir="/scaffold",
+        environment=environment,
     )
     return ScaffoldProcess(container)
 
@@ -234,4 +257,6 @@ def unpack(shell: Shell, folder: Path, target: str) -> None:
     """Put a host folder's files into `target` in the container, through the shell. Raises InfraError."""
     done = shell.run(f"tar -xf - -C {target}", timeout=60, stdin=pack(folder))
     if done.exit_code != 0:
-        raise InfraError(f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}")
+        raise InfraError(
+            f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}"
+        )

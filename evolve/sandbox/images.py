@@ -57,9 +57,17 @@ def _bootstrap_base(notify: Notify) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BadInput(
-                "base image", f"debootstrap failed: {done.stdout.strip()[-200:]}", f"provide {REGISTRY_BASE} yourself"
+                "base image",
+                f"debootstrap failed: {done.stdout.strip()[-200:]}",
+                f"provide {REGISTRY_BASE} yourself",
             )
-        for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"):
+        for waste in (
+            "var/cache/apt",
+            "var/lib/apt/lists",
+            "usr/share/doc",
+            "usr/share/locale",
+            "usr/share/man",
+        ):
             shutil.rmtree(root / waste, ignore_errors=True)
         _import_root(root)
     return LOCAL_BASE
@@ -107,12 +115,16 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
         _docker_build(client, pack(task.folder / "environment"), raw, {"BASE": base})
         workdir = client.api.inspect_image(raw)["Config"].get("WorkingDir") or "/"
         if workdir == "/":
-            raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
+            raise BadInput(
+                str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile"
+            )
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
         _docker_build(client, _dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
         client.api.remove_image(raw, noprune=True)
     except BuildError as error:
-        raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
+        raise BadInput(
+            str(task.folder), f"its image does not build: {error}", "mend its Dockerfile"
+        ) from error
     except APIError as error:
         raise InfraError(f"{task.folder}: the engine failed to build the image: {error}") from error
 

@@ -76,7 +76,12 @@ class Shell:
     """One `sh` in a running container, as `user`, in `workdir`. Commands run one after another, each in a child."""
 
     def __init__(
-        self, client: docker.DockerClient, container: str, user: str, workdir: str, env: dict[str, str] | None = None
+        self,
+        client: docker.DockerClient,
+        container: str,
+        user: str,
+        workdir: str,
+        env: dict[str, str] | None = None,
     ) -> None:
         self._client, self._container, self._user, self._workdir = client, container, user, workdir
         self._env = env or {}

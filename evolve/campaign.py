@@ -1,0 +1,153 @@
+"""What a run is made of, and the measuring that rounds, evaluations and replays share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from evolve import scaffold, trajectory
+from evolve.config import RunConfig
+from evolve.errors import BudgetExhausted
+from evolve.evaluate import Evaluator
+from evolve.gate import Slot, TaskSlot
+from evolve.llm import ChatModel
+from evolve.records import (
+    Decision,
+    ScaffoldSource,
+    Split,
+    Task,
+    TaskImage,
+    TrialResult,
+    TrialSpec,
+    stable_hash,
+)
+from evolve.repo import Lineage
+from evolve.store import Store
+from evolve.tasks import Suite
+
+
+class Watcher(Protocol):
+    """Whoever shows the progress. Nothing depends on it."""
+
+    def say(self, text: str) -> None: ...
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None: ...
+    def trial_done(self, result: TrialResult) -> None: ...
+    def round_decided(self, number: int, decision: Decision) -> None: ...
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap."""
+
+    run: str
+    config: RunConfig
+    suite: Suite
+    store: Store
+    lineage: Lineage
+    evaluator: Evaluator
+    model: ChatModel
+    images: Mapping[str, TaskImage]
+    base_image: str
+    folder: Path
+    watcher: Watcher
+    budget_usd: float | None = None
+
+    @property
+    def task_slots(self) -> tuple[TaskSlot, ...]:
+        """What the gate may know of: never the holdout."""
+        tasks = self.suite.split(Split.TRAIN, Split.VALIDATION)
+        return tuple(TaskSlot(task.name, task.split, task.difficulty) for task in tasks)
+
+    def task(self, name: str) -> Task:
+        return next(task for task in self.suite.tasks if task.name == name)
+
+    def text_files(self, commit: str) -> dict[str, str]:
+        """The scaffold's text files at a commit."""
+        files = self.lineage.files(commit)
+        return {path: text for path, text in files.items() if isinstance(text, str)}
+
+    def source(self, commit: str) -> ScaffoldSource:
+        """The candidate's files on disk, exported from its commit. Raises BadInput for a broken scaffold.toml."""
+        spec = scaffold.read(commit[:12], self.lineage.files(commit))
+        folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
+        return ScaffoldSource(folder.resolve(), spec.entry, spec.image or self.base_image)
+
+    def evolvable(self, commit: str) -> tuple[str, ...]:
+        return scaffold.read(commit[:12], self.lineage.files(commit)).evolvable
+
+    def trial_spec(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
+        name, attempt = slot
+        return TrialSpec(
+            run=self.run,
+            candidate=commit,
+            task=self.task(name),
+            image=self.images[name],
+            scaffold=source,
+            attempt=attempt,
+            seed=stable_hash(self.config.seed, name, attempt),
+            model=self.config.model_spec,
+            limits=self.config.limits,
+            sandbox=self.config.sandbox,
+            folder=self.folder.resolve(),
+            owner=self.run,
+        )
+
+
+def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -> None:
+    """Give every commit a trial that counts on every slot; each trial is a row as soon as it ends.
+
+    Raises BudgetExhausted before anything is started if the run's cap is reached, InfraError from the evaluator.
+    """
+    wanted = list(slots)
+    specs = [spec for commit in commits for spec in _lacking(campaign, commit, wanted)]
+    if not specs:
+        return
+    check_budget(campaign)
+    campaign.watcher.trials_planned(len(specs))
+
+    def keep(result: TrialResult) -> None:
+        campaign.store.add_trial(campaign.run, result)
+        campaign.watcher.trial_done(result)
+        check_budget(campaign)
+
+    campaign.evaluator.measure(specs, keep)
+
+
+def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
+    known = {(t.task, t.attempt) for t in campaign.store.trials(campaign.run, commit) if t.counts}
+    missing = [slot for slot in slots if slot not in known]
+    if not missing:
+        return []
+    source = campaign.source(commit)
+    return [campaign.trial_spec(commit, source, slot) for slot in missing]
+
+
+def check_budget(campaign: Campaign) -> None:
+    """Raise BudgetExhausted if the run has spent its cap."""
+    cap = campaign.budget_usd
+    if (
+        cap is not None
+        and campaign.config.model_spec.priced
+        and campaign.store.spent_usd(campaign.run) >= cap
+    ):
+        raise BudgetExhausted(f"the budget of ${cap:g} is spent")
+
+
+def train_trajectories(
+    campaign: Campaign, commit: str, first: int
+) -> list[tuple[TrialResult, Mapping[str, object]]]:
+    """The commit's counted train trials of attempts >= first, with their trajectories."""
+    root = campaign.folder.parent
+    trials = campaign.store.trials(campaign.run, commit)
+    chosen = [
+        t for t in trials if t.counts and t.split is Split.TRAIN and t.attempt >= first and t.trajectory
+    ]
+    return [(t, trajectory.load(root / t.trajectory.path)[0]) for t in chosen if t.trajectory]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
