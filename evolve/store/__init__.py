@@ -1,0 +1,7 @@
+"""The database: the one place that knows SQL."""
+
+from evolve.store.rows import EndRow, LookRow, RoundRow, RunRow, TaskRow
+from evolve.store.store import Store
+from evolve.store.views import VIEWS
+
+__all__ = ["VIEWS", "EndRow", "LookRow", "RoundRow", "RunRow", "Store", "TaskRow"]

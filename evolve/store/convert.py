@@ -1,0 +1,115 @@
+"""Nouns to rows and back. No SQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from evolve.records import (
+    Candidate,
+    Decision,
+    FileEdit,
+    Outcome,
+    Proposal,
+    Split,
+    StoredFile,
+    Task,
+    TrialResult,
+    Usage,
+    Verdict,
+)
+
+Values = dict[str, Any]
+
+
+def task_values(run: str, task: Task) -> Values:
+    return {
+        "run_id": run,
+        "name": task.name,
+        "split": task.split.value,
+        "difficulty": task.difficulty,
+        "digest": task.digest,
+    }
+
+
+def proposal_values(proposal: Proposal) -> Values:
+    edits = [{"path": edit.path, "text": edit.text} for edit in proposal.edits]
+    return {
+        "hypothesis": proposal.hypothesis,
+        "prediction": proposal.prediction,
+        "note": proposal.note,
+        "edits": json.dumps(edits, ensure_ascii=False),
+        "calls": proposal.usage.calls,
+        "prompt_tokens": proposal.usage.prompt_tokens,
+        "completion_tokens": proposal.usage.completion_tokens,
+        "cost_usd": proposal.usage.cost_usd,
+    }
+
+
+def trial_values(result: TrialResult) -> Values:
+    return {
+        "task": result.task,
+        "split": result.split.value,
+        "attempt": result.attempt,
+        "seed": result.seed,
+        "outcome": result.outcome.value,
+        "reward": result.reward,
+        "started_at": result.started_at,
+        "seconds": result.seconds,
+        "calls": result.usage.calls,
+        "prompt_tokens": result.usage.prompt_tokens,
+        "completion_tokens": result.usage.completion_tokens,
+        "cost_usd": result.usage.cost_usd,
+        "commands": result.usage.commands,
+        "detail": result.detail,
+        **_file_values("trajectory", result.trajectory),
+        **_file_values("recording", result.recording),
+    }
+
+
+def trial_from(row: RowMapping) -> TrialResult:
+    """`row` has the trial's columns and `commit_sha`."""
+    usage = Usage(
+        row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"], row["commands"]
+    )
+    return TrialResult(
+        candidate=row["commit_sha"],
+        task=row["task"],
+        split=Split(row["split"]),
+        attempt=row["attempt"],
+        seed=row["seed"],
+        outcome=Outcome(row["outcome"]),
+        reward=row["reward"],
+        usage=usage,
+        started_at=row["started_at"],
+        seconds=row["seconds"],
+        detail=row["detail"],
+        trajectory=_file_from("trajectory", row),
+        recording=_file_from("recording", row),
+    )
+
+
+def candidate_from(row: RowMapping) -> Candidate:
+    """`row` has the candidate's columns and `parent_commit`."""
+    return Candidate(row["commit_sha"], row["round"], row["parent_commit"], row["branch"])
+
+
+def proposal_from(row: RowMapping) -> Proposal:
+    usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"])
+    edits = tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
+    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"])
+
+
+def decision_from(row: RowMapping) -> Decision:
+    return Decision(Verdict(row["verdict"]), row["reason"])
+
+
+def _file_values(kind: str, file: StoredFile | None) -> Values:
+    return {f"{kind}_path": file and file.path, f"{kind}_sha256": file and file.sha256}
+
+
+def _file_from(kind: str, row: RowMapping) -> StoredFile | None:
+    path = row[f"{kind}_path"]
+    return None if path is None else StoredFile(path, row[f"{kind}_sha256"])

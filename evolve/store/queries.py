@@ -1,0 +1,86 @@
+"""The reads, as queries: each takes a run's id and leaves the running of it to the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, Table, TextClause, func, select, text
+
+from evolve.records import Verdict
+from evolve.store.schema import candidate, decision, holdout_look, proposal, round_, run_end, task, trial
+from evolve.store.views import VIEWS
+
+Query = Select[Any]
+
+_parent = candidate.alias("parent")
+
+
+def candidates(run: str) -> Query:
+    """The candidate's columns and `parent_commit`, in the order of the rounds."""
+    return (
+        select(candidate, _parent.c.commit_sha.label("parent_commit"))
+        .outerjoin(_parent, _parent.c.id == candidate.c.parent_id)
+        .where(candidate.c.run_id == run)
+        .order_by(candidate.c.round)
+    )
+
+
+def champion(run: str) -> Query:
+    same_round = (decision.c.run_id == candidate.c.run_id) & (decision.c.round == candidate.c.round)
+    kept = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
+    query = candidates(run).join(decision, same_round).where(kept)
+    return query.order_by(None).order_by(candidate.c.round.desc()).limit(1)
+
+
+def candidate_key(run: str, commit: str) -> Query:
+    same = (candidate.c.run_id == run) & (candidate.c.commit_sha == commit)
+    return select(candidate.c.id, candidate.c.round).where(same)
+
+
+def trials(run: str, commit: str | None) -> Query:
+    """The trial's columns and `commit_sha`, in the order in which they were written."""
+    query = select(trial, candidate.c.commit_sha).join(candidate, candidate.c.id == trial.c.candidate_id)
+    if commit is not None:
+        query = query.where(candidate.c.commit_sha == commit)
+    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
+def rounds(run: str) -> Query:
+    return select(round_).where(round_.c.run_id == run).order_by(round_.c.number)
+
+
+def of_rounds(table: Table, run: str) -> Query:
+    """Rows of a table that has at most one per round."""
+    return select(table).where(table.c.run_id == run)
+
+
+def tasks(run: str) -> Query:
+    columns = (task.c.name, task.c.split, task.c.difficulty, task.c.digest)
+    return select(*columns).where(task.c.run_id == run).order_by(task.c.name)
+
+
+def looks(run: str) -> Query:
+    query = select(candidate.c.commit_sha.label("commit"), holdout_look.c.why, holdout_look.c.looked_at)
+    query = query.join(candidate, candidate.c.id == holdout_look.c.candidate_id)
+    return query.where(holdout_look.c.run_id == run).order_by(holdout_look.c.id)
+
+
+def ends(run: str) -> Query:
+    return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
+
+
+def spent(run: str) -> Query:
+    """One number, in US dollars."""
+    totals = [
+        select(func.coalesce(func.sum(table.c.cost_usd), 0.0)).where(table.c.run_id == run).scalar_subquery()
+        for table in (trial, proposal)
+    ]
+    return select(totals[0] + totals[1])
+
+
+def view(name: str, run: str | None) -> TextClause:
+    """`name` is one of VIEWS."""
+    order = ", ".join(VIEWS[name])
+    if run is None:
+        return text(f"SELECT * FROM {name} ORDER BY {order}")
+    return text(f"SELECT * FROM {name} WHERE run = :run ORDER BY {order}").bindparams(run=run)

@@ -1,0 +1,65 @@
+"""What the store hands out beyond the nouns of `evolve.records`: frozen, plain, without SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evolve.records import Candidate, Decision, Proposal, Split
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run as it was begun. `config` and `engine` are JSON text; `repository` is a path."""
+
+    id: str
+    created_at: str
+    seed: int
+    config: str
+    config_sha256: str
+    suite: str
+    scaffold: str
+    model: str
+    base_url: str | None
+    engine: str
+    evolve_version: str
+    repository: str
+    base_commit: str | None
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task of a run's suite; `digest` is the sha256 of its files at the run's start."""
+
+    name: str
+    split: Split
+    difficulty: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """One round as far as it came: None is what has not happened. Round 0 has no parent and no proposal."""
+
+    number: int
+    parent: Candidate | None
+    started_at: str
+    candidate: Candidate | None
+    proposal: Proposal | None
+    decision: Decision | None
+
+
+@dataclass(frozen=True)
+class LookRow:
+    """One look at the holdout: which commit was scored on it, and why."""
+
+    commit: str
+    why: str
+    looked_at: str
+
+
+@dataclass(frozen=True)
+class EndRow:
+    """One end of a run; a resumed run has several."""
+
+    reason: str
+    ended_at: str

@@ -1,0 +1,260 @@
+"""The tables. Rows are facts: written once, never changed; sums and rates are views (`views.py`).
+
+`migrations/` builds the same tables; a test holds the two together. Times are ISO-8601 text in UTC, so that
+they sort as text and look the same on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from evolve.records import Outcome, Split, Verdict
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _utc(column: str) -> CheckConstraint:
+    """Only `2026-01-31T12:34:56`, any fraction, then `Z` or `+00:00`."""
+    shape = f"substr({column}, 1, 19) LIKE '____-__-__T__:__:__'"
+    zulu = f"substr({column}, length({column}), 1) = 'Z'"
+    offset = f"substr({column}, length({column}) - 5) = '+00:00'"
+    return CheckConstraint(f"{shape} AND ({zulu} OR {offset})", name=f"{column}_utc")
+
+
+def _not_negative(*columns: str) -> CheckConstraint:
+    return CheckConstraint(" AND ".join(f"{column} >= 0" for column in columns), name="not_negative")
+
+
+def _both_or_none(kind: str) -> CheckConstraint:
+    rule = f"({kind}_path IS NULL) = ({kind}_sha256 IS NULL)"
+    return CheckConstraint(rule, name=f"{kind}_whole")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _integer(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _double(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False)
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _number(name: str) -> Column[int]:
+    """Second half of a key (run_id, number): given by the loop, never by the database."""
+    return Column(name, Integer, primary_key=True, autoincrement=False)
+
+
+def _of_round(column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["run_id", column], ["round.run_id", "round.number"])
+
+
+def _of_candidate(column: str) -> ForeignKeyConstraint:
+    """Refers to the run too, so that no row can point into another run."""
+    return ForeignKeyConstraint(["run_id", column], ["candidate.run_id", "candidate.id"])
+
+
+run = Table(
+    "run",
+    metadata,
+    _key("id"),
+    _text("created_at"),
+    Column("seed", BigInteger, nullable=False),
+    _text("config"),
+    _text("config_sha256"),
+    _text("suite"),
+    _text("scaffold"),
+    _text("model"),
+    Column("base_url", Text),
+    _text("engine"),
+    _text("evolve_version"),
+    _text("repository"),
+    Column("base_commit", Text),
+    _utc("created_at"),
+)
+
+run_end = Table(
+    "run_end",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, ForeignKey("run.id"), nullable=False),
+    _text("ended_at"),
+    _text("reason"),
+    _utc("ended_at"),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("run_id", Text, ForeignKey("run.id"), primary_key=True),
+    _key("name"),
+    _text("split"),
+    _text("difficulty"),
+    _text("digest"),
+    _one_of("split", Split),
+)
+
+# A round names its parent by number, not by candidate: so no two tables refer to each other.
+round_ = Table(
+    "round",
+    metadata,
+    Column("run_id", Text, ForeignKey("run.id"), primary_key=True),
+    _number("number"),
+    Column("parent_round", Integer),
+    _text("started_at"),
+    _of_round("parent_round"),
+    CheckConstraint("number >= 0", name="number"),
+    CheckConstraint("(number = 0) = (parent_round IS NULL)", name="root"),
+    CheckConstraint("parent_round < number", name="parent_first"),
+    _utc("started_at"),
+)
+
+candidate = Table(
+    "candidate",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("run_id"),
+    _integer("round"),
+    _text("commit_sha"),
+    Column("parent_id", Integer),
+    _text("branch"),
+    UniqueConstraint("run_id", "id"),
+    UniqueConstraint("run_id", "round"),
+    UniqueConstraint("run_id", "commit_sha"),
+    _of_round("round"),
+    _of_candidate("parent_id"),
+    CheckConstraint("(round = 0) = (parent_id IS NULL)", name="root"),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    _key("run_id"),
+    _number("round"),
+    _text("hypothesis"),
+    _text("prediction"),
+    _text("note"),
+    _text("edits"),
+    _text("prompt_sha256"),
+    _text("model"),
+    _integer("calls"),
+    _integer("prompt_tokens"),
+    _integer("completion_tokens"),
+    _double("cost_usd"),
+    _text("created_at"),
+    _of_round("round"),
+    _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
+    _utc("created_at"),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    _key("run_id"),
+    _number("round"),
+    _text("verdict"),
+    _text("reason"),
+    _text("decided_at"),
+    _of_round("round"),
+    _one_of("verdict", Verdict),
+    CheckConstraint("(round = 0) = (verdict = 'baseline')", name="baseline"),
+    _utc("decided_at"),
+)
+
+trial = Table(
+    "trial",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("run_id"),
+    _integer("candidate_id"),
+    _text("task"),
+    _text("split"),
+    _integer("attempt"),
+    Column("seed", BigInteger, nullable=False),
+    _text("outcome"),
+    Column("reward", Double),
+    _text("started_at"),
+    _double("seconds"),
+    _integer("calls"),
+    _integer("prompt_tokens"),
+    _integer("completion_tokens"),
+    _double("cost_usd"),
+    _integer("commands"),
+    _text("detail"),
+    Column("trajectory_path", Text),
+    Column("trajectory_sha256", Text),
+    Column("recording_path", Text),
+    Column("recording_sha256", Text),
+    _of_candidate("candidate_id"),
+    ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
+    _one_of("split", Split),
+    _one_of("outcome", Outcome),
+    CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
+    CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
+    _not_negative(
+        "attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"
+    ),
+    _both_or_none("trajectory"),
+    _both_or_none("recording"),
+    _utc("started_at"),
+)
+
+_counts = text("outcome <> 'infra_error'")
+# An attempt counts once; its infrastructure errors may be many.
+Index(
+    "uq_trial_counted",
+    trial.c.candidate_id,
+    trial.c.task,
+    trial.c.attempt,
+    unique=True,
+    sqlite_where=_counts,
+    postgresql_where=_counts,
+)
+Index("ix_trial_run_id_candidate_id", trial.c.run_id, trial.c.candidate_id)
+
+holdout_look = Table(
+    "holdout_look",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("run_id"),
+    _integer("candidate_id"),
+    _text("why"),
+    _text("looked_at"),
+    _of_candidate("candidate_id"),
+    _utc("looked_at"),
+)

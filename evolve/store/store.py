@@ -1,0 +1,255 @@
+"""What the loop writes down and reads back. Every call is one transaction; no row is ever changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from evolve.errors import BadInput, EvolveError, InfraError
+from evolve.records import Candidate, Decision, Proposal, Split, Task, TrialResult
+from evolve.store import convert, queries, schema
+from evolve.store.database import database_url, open_engine, shown, writing
+from evolve.store.rows import EndRow, LookRow, RoundRow, RunRow, TaskRow
+from evolve.store.views import VIEWS
+
+Noun = TypeVar("Noun")
+
+
+class Store:
+    """One database of runs. Times (`at`) are ISO-8601 text in UTC.
+
+    Writes raise EvolveError where a row is there already or contradicts another one, and InfraError where the
+    database can't be written. Reads see only whole transactions, also while another process writes.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = writing(engine)
+
+    @classmethod
+    def open(cls, where: str | Path) -> Self:
+        """Opens or makes the database at a path (SQLite) or URL, and brings its schema up to date.
+
+        Raises BadInput for a file or URL that is no database, InfraError where it can't be reached.
+        """
+        return cls(open_engine(database_url(where)))
+
+    @staticmethod
+    def exists(where: str | Path) -> bool:
+        """Whether there is something to open; a database server is taken to be there."""
+        url = database_url(where)
+        return url.get_backend_name() != "sqlite" or Path(str(url.database)).is_file()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Writing
+
+    def create_run(self, row: RunRow, tasks: Iterable[Task] = ()) -> None:
+        """The run and its tasks, both or neither."""
+        with self._write() as connection:
+            connection.execute(insert(schema.run), asdict(row))
+            _insert_tasks(connection, row.id, tasks)
+
+    def add_tasks(self, run: str, tasks: Iterable[Task]) -> None:
+        with self._write() as connection:
+            _insert_tasks(connection, run, tasks)
+
+    def start_round(self, run: str, number: int, parent: Candidate | None, at: str) -> None:
+        """The intent; `parent` is None for round 0 alone."""
+        with self._write() as connection:
+            parent_round = parent and _candidate_key(connection, run, parent.commit)[1]
+            _add(
+                connection, schema.round_, run_id=run, number=number, parent_round=parent_round, started_at=at
+            )
+
+    def add_candidate(self, run: str, candidate: Candidate) -> None:
+        with self._write() as connection:
+            _add(
+                connection,
+                schema.candidate,
+                run_id=run,
+                round=candidate.round,
+                commit_sha=candidate.commit,
+                parent_id=candidate.parent and _candidate_key(connection, run, candidate.parent)[0],
+                branch=candidate.branch,
+            )
+
+    def add_proposal(
+        self, run: str, round_number: int, proposal: Proposal, prompt_sha256: str, model: str, at: str
+    ) -> None:
+        with self._write() as connection:
+            _add(
+                connection,
+                schema.proposal,
+                run_id=run,
+                round=round_number,
+                prompt_sha256=prompt_sha256,
+                model=model,
+                created_at=at,
+                **convert.proposal_values(proposal),
+            )
+
+    def add_decision(self, run: str, round_number: int, decision: Decision, at: str) -> None:
+        with self._write() as connection:
+            _add(
+                connection,
+                schema.decision,
+                run_id=run,
+                round=round_number,
+                verdict=decision.verdict.value,
+                reason=decision.reason,
+                decided_at=at,
+            )
+
+    def add_trial(self, run: str, result: TrialResult) -> None:
+        """One finished attempt; at most one row of it counts, beside any number of infra errors."""
+        with self._write() as connection:
+            key, _ = _candidate_key(connection, run, result.candidate)
+            _add(connection, schema.trial, run_id=run, candidate_id=key, **convert.trial_values(result))
+
+    def add_holdout_look(self, run: str, commit: str, why: str, at: str) -> None:
+        with self._write() as connection:
+            key, _ = _candidate_key(connection, run, commit)
+            _add(connection, schema.holdout_look, run_id=run, candidate_id=key, why=why, looked_at=at)
+
+    def end_run(self, run: str, reason: str, at: str) -> None:
+        with self._write() as connection:
+            _add(connection, schema.run_end, run_id=run, reason=reason, ended_at=at)
+
+    # Reading
+
+    def run(self, run: str) -> RunRow | None:
+        rows = self._rows(select(schema.run).where(schema.run.c.id == run))
+        return RunRow(**rows[0]) if rows else None
+
+    def runs(self) -> list[RunRow]:
+        """Newest first."""
+        newest = (schema.run.c.created_at.desc(), schema.run.c.id.desc())
+        return [RunRow(**row) for row in self._rows(select(schema.run).order_by(*newest))]
+
+    def tasks(self, run: str) -> list[TaskRow]:
+        """By name."""
+        rows = self._rows(queries.tasks(run))
+        return [TaskRow(row["name"], Split(row["split"]), row["difficulty"], row["digest"]) for row in rows]
+
+    def candidates(self, run: str) -> list[Candidate]:
+        """In the order of their rounds."""
+        return [convert.candidate_from(row) for row in self._rows(queries.candidates(run))]
+
+    def champion(self, run: str) -> Candidate:
+        """The candidate kept last, or the baseline. Raises LookupError before the baseline is decided."""
+        rows = self._rows(queries.champion(run))
+        if not rows:
+            raise LookupError(f"run {run} has no champion before its baseline is decided")
+        return convert.candidate_from(rows[0])
+
+    def trials(self, run: str, commit: str | None = None) -> list[TrialResult]:
+        """In the order in which they were written: all of the run's, or one candidate's."""
+        return [convert.trial_from(row) for row in self._rows(queries.trials(run, commit))]
+
+    def rounds(self, run: str) -> list[RoundRow]:
+        """All rounds in order, also those that were begun and not decided."""
+        with self._read() as connection:
+            started = connection.execute(queries.rounds(run)).mappings().all()
+            found = _by_round(connection, queries.candidates(run), convert.candidate_from)
+            proposals = _by_round(connection, queries.of_rounds(schema.proposal, run), convert.proposal_from)
+            decisions = _by_round(connection, queries.of_rounds(schema.decision, run), convert.decision_from)
+        return [
+            RoundRow(
+                number=row["number"],
+                parent=found.get(row["parent_round"]),
+                started_at=row["started_at"],
+                candidate=found.get(row["number"]),
+                proposal=proposals.get(row["number"]),
+                decision=decisions.get(row["number"]),
+            )
+            for row in started
+        ]
+
+    def holdout_looks(self, run: str) -> list[LookRow]:
+        """In the order in which they were taken."""
+        return [LookRow(**row) for row in self._rows(queries.looks(run))]
+
+    def ends(self, run: str) -> list[EndRow]:
+        """In order."""
+        return [EndRow(**row) for row in self._rows(queries.ends(run))]
+
+    def spent_usd(self, run: str) -> float:
+        """All that the run has spent: trials, infrastructure errors included, and proposals."""
+        with self._read() as connection:
+            return float(connection.execute(queries.spent(run)).scalar_one())
+
+    def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
+        """A view's rows in order, of one run or of all. Raises BadInput for a name that is no view."""
+        if name not in VIEWS:
+            raise BadInput(name, "there is no such view", f"use one of {', '.join(VIEWS)}")
+        return [dict(row) for row in self._rows(queries.view(name, run))]
+
+    def _rows(self, query: Executable) -> Sequence[RowMapping]:
+        with self._read() as connection:
+            return connection.execute(query).mappings().all()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with _told(self._engine), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _told(self._engine), self._writing.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """Other modules know this house's errors, not the database's."""
+    try:
+        yield
+    except IntegrityError as problem:
+        raise EvolveError(f"the database refused a row: {_line(problem)}") from problem
+    except OperationalError as problem:
+        raise InfraError(f"{shown(engine.url)}: {_line(problem)}") from problem
+
+
+def _line(problem: DBAPIError) -> str:
+    """PostgreSQL's messages go on with details."""
+    return str(problem.orig).partition("\n")[0]
+
+
+def _add(connection: Connection, table: Table, **values: Any) -> None:
+    connection.execute(insert(table), values)
+
+
+def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task]) -> None:
+    for task in tasks:
+        _add(connection, schema.task, **convert.task_values(run, task))
+
+
+def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, int]:
+    """The candidate's row id and round."""
+    row = connection.execute(queries.candidate_key(run, commit)).one_or_none()
+    if row is None:
+        raise EvolveError(f"run {run} has no candidate {commit}")
+    return row.id, row.round
+
+
+def _by_round(
+    connection: Connection, query: Executable, read: Callable[[RowMapping], Noun]
+) -> dict[int, Noun]:
+    return {row["round"]: read(row) for row in connection.execute(query).mappings()}

@@ -1,0 +1,11 @@
+"""The views, and the columns that order their rows. Their SQL is in `migrations/versions/*.sql`."""
+
+from __future__ import annotations
+
+VIEWS: dict[str, tuple[str, ...]] = {
+    "history": ("run", "round"),
+    "lineage": ("run", "round"),
+    "task_matrix": ("run", "round", "split", "task"),
+    "cost": ("run", "round", "purpose"),
+    "trials": ("run", "id"),
+}
