@@ -28,9 +28,8 @@ LAYOUT = 1
 def base_image(notify: Notify) -> str:
     """A slim Python image: one that is here, else from a registry, else made from the distribution's packages."""
     client = connect()
-    for name in (LOCAL_BASE, REGISTRY_BASE):
-        if _present(client, name):
-            return name
+    if (name := present_base()) is not None:
+        return name
     try:
         notify(f"fetching the base image {REGISTRY_BASE}")
         client.images.pull(REGISTRY_BASE)
@@ -38,6 +37,11 @@ def base_image(notify: Notify) -> str:
     except ENGINE_FAULTS:
         notify("no registry answers: making a base image from the distribution's packages (about a minute)")
     return _bootstrap_base(notify)
+
+
+def present_base() -> str | None:
+    """The base image that is here already, if any."""
+    return next((name for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)), None)
 
 
 def _present(client: docker.DockerClient, name: str) -> bool:
