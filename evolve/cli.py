@@ -22,6 +22,7 @@ from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.live import Live
 from evolve.report.tables import percent, score, show
+from evolve.sandbox import engine, images
 from evolve.select import first_attempt
 from evolve.store import RunRow, Store
 from evolve.tasks import load_suite
@@ -195,6 +196,14 @@ def replay_command(
             return
         results = list(replay.offline(campaign, commit, trials))
     _print_replayed(results, as_json)
+
+
+@app.command("setup")
+def setup_command() -> None:
+    """Bring up what runs and tests need: a container engine and the base image."""
+    with Live(priced=False) as view:
+        engine.bring_up(view.say)
+        view.say(f"container engine and base image ({images.base_image(view.say)}) are ready")
 
 
 @app.command("doctor")
