@@ -120,11 +120,7 @@ def imported(text: str, name: str) -> str:
     imports = [node for node in module.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     if imports:
         return applied(module, behind(module, imports[-1], f"import {name}"))
-    return (
-        before(module, module.tree.body[0], f"import {name}")
-        if module.tree.body
-        else f"import {name}\n{text}"
-    )
+    return f"import {name}\n{text}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +155,10 @@ def other_number(value: int | float, dice: Random) -> int | float:
     return dice.choice((value * 2, max(1, value // 2), value + 1, value - 1))
 
 
+def _test(node: ast.If | ast.While) -> ast.expr:
+    return node.test
+
+
 _OPPOSITE: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.GtE: "<", ast.Gt: "<=", ast.LtE: ">",
     ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
@@ -167,7 +167,7 @@ _OPPOSITE: dict[type[ast.cmpop], str] = {
 
 def condition(module: Module, dice: Random) -> Mutation | None:
     """A condition made its opposite."""
-    node = _pick(dice, [n.test for kind in (ast.If, ast.While, ast.IfExp) for n in module.all(kind)])
+    node = _pick(dice, [*map(_test, module.all(ast.If)), *map(_test, module.all(ast.While))])
     if node is None:
         return None
     if isinstance(node, ast.Compare) and len(node.ops) == 1:

@@ -1,6 +1,6 @@
 """Idioms that change what the model is shown: outputs, sources, hints, prompts.
 
-Each yields the changed files for each place where it can go, the likeliest first; nothing where it has no place.
+Each yields the changed files for each place where it can go, the likeliest first; or nothing.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Number:
-    """A number that a file holds: where (path, start, end), its value, and the words around that tell its use."""
+    """A number in a file: where (path, start, end), its value, and the words around it that tell its use."""
 
     path: str
     start: int

@@ -115,7 +115,7 @@ def note():
     return [{"role": "user", "content": "\\n".join(_lines[:MOST])}] if _lines else []
 '''
 
-RANK_LINES = '''"""Runs in the task's container: prints `suspicious: file:line score` for the lines that failing tests run."""
+RANK_LINES = '''"""Runs in the task's container: prints `suspicious: file:line score` for lines of failing tests."""
 
 import os
 import sys

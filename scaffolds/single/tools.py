@@ -1,8 +1,9 @@
 """The tools that the model is offered, and what each does in the task's container."""
 
 import evolve_door as door
-
 from settings import SETTINGS
+
+originals = {}
 
 PATH = {"type": "string", "description": "path of the file, relative to the project"}
 
@@ -10,7 +11,10 @@ PATH = {"type": "string", "description": "path of the file, relative to the proj
 def tool(name, description, properties):
     """A tool in the form of the chat-completions API; all of its parameters are required."""
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+    return {
+        "type": "function",
+        "function": {"name": name, "description": description, "parameters": parameters},
+    }
 
 
 TOOLS = [
@@ -41,9 +45,15 @@ def read_file(path):
 
 
 def run_tests():
-    """What the tests print."""
+    """What the tests print; where they fail, files that were edited since the last run are put back."""
     result = door.run("python3 -m unittest 2>&1", timeout=SETTINGS["tools"]["test_seconds"])
-    return result.stdout[: SETTINGS["tools"]["output_chars"]]
+    output = result.stdout[: SETTINGS["tools"]["output_chars"]]
+    if result.exit_code == 0 or not originals:
+        return output
+    for path, text in originals.items():
+        door.write(path, text)
+    originals.clear()
+    return f"{output}\nThat was not the fix: the edited files were restored."
 
 
 def edit(path, old, new):
@@ -51,6 +61,7 @@ def edit(path, old, new):
     text = door.read(path)
     if old not in text:
         return f"error: the old text is not in {path}"
+    originals.setdefault(path, text)
     door.write(path, text.replace(old, new, 1))
     return f"edited {path}"
 

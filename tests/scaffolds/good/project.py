@@ -1,7 +1,6 @@
 """The project under repair: its files, its tests, and edits that are taken back when they don't help."""
 
 import evolve_door as door
-
 from settings import HERE, SETTINGS
 
 TEST = "python3 -m unittest 2>&1"
@@ -33,7 +32,7 @@ def numbered(text):
 
 
 def place(text, old, line):
-    """Where `old` starts: at the line given if it stands there, else at its first occurrence; -1 if nowhere."""
+    """Where `old` starts: at the line given if it stands there, else where it first occurs; -1 if nowhere."""
     if isinstance(line, int) and line > 0:
         start = sum(len(one) for one in text.splitlines(keepends=True)[: line - 1])
         if text.startswith(old, start):
@@ -42,7 +41,7 @@ def place(text, old, line):
 
 
 def attempt(path, old, new, line=None):
-    """Apply one edit and run the tests; take it back if they fail. Returns (passed, words, the `tried:` line or None)."""
+    """Try one edit; take it back if the tests fail. Returns (passed, output, the `tried:` line or None)."""
     text = door.read(path)
     start = place(text, old, line)
     if not old or start < 0:

@@ -1,4 +1,4 @@
-"""Runs in the task's container: prints `suspicious: file:line score` for each line that a failing test runs (Ochiai)."""
+"""Prints `suspicious: file:line score` (Ochiai's) for each line that a failing test runs."""
 
 import os
 import sys
