@@ -256,19 +256,19 @@ def _grouped(source: Source, node: ast.BinOp, child: ast.BinOp) -> Changes:
 
 def wrong_variable(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.Name)
-    names, parent = site.scope.names, site.inner[node]
-    if isinstance(parent[0], ast.Call) and parent[1] == "func":
+    names, (parent, field) = site.scope.names, site.inner[node]
+    if isinstance(parent, ast.Call) and field == "func":
         yield from _other_function(source, node)
         return
-    if node.id not in names.values and node.id not in names.attributes and node.id in source.functions:
+    if node.id in names.attributes:
+        yield source.put(node, f"self.{node.id}", 0.7 if node.id in names.values else 1.5)
+    if node.id in source.functions and node.id not in names.values:
         return
+    beside = {inner.id for inner in ast.walk(parent) if isinstance(inner, ast.Name)}
     for kind in (names.params, names.loops, names.others):
-        for name in kind:
-            if name != node.id:
-                yield source.put(node, name, (1.0 if node.id in kind else 0.7) * _kinship(node.id, name))
-    if node.id in names.attributes or node.id not in names.values:
-        if node.id in names.attributes:
-            yield source.put(node, f"self.{node.id}", 1.5)
+        for name in [name for name in kind if name != node.id][:6]:
+            alike = (1.0 if node.id in kind else 0.7) * _kinship(node.id, name)
+            yield source.put(node, name, alike * (0.5 if name in beside else 1.0))
 
 
 def _kinship(old: str, new: str) -> float:
@@ -302,23 +302,34 @@ def wrong_attribute(source: Source, site: Site, node: ast.expr) -> Changes:
 
 
 def twin_call(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A function or method exchanged for one that is often mistaken for it, or for one seen in the file."""
+    """A function or method exchanged for one that is often mistaken for it."""
     assert isinstance(node, ast.Call)
+    old, start, end = _callee(source, node)
+    twins = dict.fromkeys(name for group in _TWINS if old in group for name in group if name != old)
+    for rank, name in enumerate(twins):
+        yield Change(((start, end, name),), max(0.4, 1.0 - 0.15 * rank))
+
+
+def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
+    """A method exchanged for another one that the file calls."""
+    assert isinstance(node, ast.Call)
+    old, start, end = _callee(source, node)
+    if isinstance(node.func, ast.Attribute):
+        for name in sorted(source.methods - {old})[:8]:
+            yield Change(((start, end, name),))
+
+
+def _callee(source: Source, node: ast.Call) -> tuple[str, int, int]:
+    """The last name of what is called, with its place."""
     callee = node.func
-    old = (
+    name = (
         callee.id
         if isinstance(callee, ast.Name)
         else callee.attr
         if isinstance(callee, ast.Attribute)
         else ""
     )
-    start = source.end(callee) - len(old.encode())
-    twins = dict.fromkeys(name for group in _TWINS if old in group for name in group if name != old)
-    for rank, name in enumerate(twins):
-        yield Change(((start, source.end(callee), name),), max(0.4, 1.0 - 0.2 * rank))
-    if isinstance(callee, ast.Attribute):
-        for name in sorted(source.methods - twins.keys() - {old})[:6]:
-            yield Change(((start, source.end(callee), name),), 0.25)
+    return name, source.end(callee) - len(name.encode()), source.end(callee)
 
 
 def argument_swap(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -437,34 +448,45 @@ def lookup(source: Source, site: Site, node: ast.expr) -> Changes:
             yield source.put(node, f"{whole}.{node.func.attr}({key}{rest})", 0.8 * 0.8**rank)
 
 
+_WRAPS = {
+    "iter": ("sorted", "list", "reversed", "set"),
+    "return": ("list", "sorted", "int", "len", "abs", "sum", "str", "tuple"),
+    "assign": ("list", "sorted", "int", "len", "abs", "str"),
+    "argument": ("int", "str", "abs", "len", "list"),
+    "compare": ("len", "int", "abs"),
+    "term": ("len", "int", "str", "abs"),
+    "index": ("int",),
+}
+
+
 def wrap(source: Source, site: Site, node: ast.expr) -> Changes:
     """A value put into a call that converts, orders, measures or bounds it."""
-    parent, name = site.inner[node]
-    place = role(site, node)
-    if isinstance(getattr(node, "ctx", None), ast.Store) or name in ("func", "targets", "target"):
+    _, name = site.inner[node]
+    if isinstance(getattr(node, "ctx", None), ast.Store) or name == "func":
         return
-    text = source.segment(node)
-    iterated = name == "iter"
-    if iterated:
-        wraps = [("sorted", 1.0), ("list", 0.9), ("reversed", 0.6), ("set", 0.4), ("enumerate", 0.3)]
-    elif place in ("return", "assign", "argument"):
-        wraps = [
-            (word, 0.7)
-            for word in ("list", "sorted", "int", "str", "abs", "len", "set", "tuple", "round", "sum", "bool")
-        ]
-    elif place in ("compare", "term", "index"):
-        wraps = [("len", 0.8), ("int", 0.6), ("str", 0.6), ("abs", 0.7), ("float", 0.3)]
-    else:
-        wraps = []
-    for word, factor in wraps:
-        yield source.put(node, f"{word}({text})", factor * (0.6 if isinstance(node, ast.Constant) else 1.0))
-    if place in ("return", "assign") and isinstance(node, ast.BinOp | ast.Name | ast.Call):
-        yield source.put(node, f"max(0, {text})", 0.5)
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and (
-        iterated or place in ("compare", "assign", "argument", "index")
-    ):
-        for method in ("items", "values") if iterated else ("strip", "lower"):
-            yield source.put(node, f"{text}.{method}()", 0.6)
+    place, text = "iter" if name == "iter" else role(site, node), source.segment(node)
+    callee = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    for rank, word in enumerate(_WRAPS.get(place, ())):
+        if word != callee:
+            yield source.put(node, f"{word}({text})", 0.95**rank)
+    if place in ("return", "assign") and isinstance(node, ast.BinOp):
+        yield source.put(node, f"max(0, {text})", 0.8)
+
+
+def chained(source: Source, site: Site, node: ast.expr) -> Changes:
+    """A method of text or of a mapping called on a value."""
+    parent, name = site.inner[node]
+    if isinstance(getattr(node, "ctx", None), ast.Store) or name == "func":
+        return
+    methods: tuple[str, ...] = ()
+    if name == "iter":
+        methods = ("items", "values")
+    elif role(site, node) in ("assign", "argument", "index", "compare", "return"):
+        methods = ("strip", "lower")
+    elif name in ("elt", "key") or isinstance(parent, ast.IfExp):
+        methods = ("strip", "lower")
+    for method in methods:
+        yield source.put(node, f"{source.segment(node)}.{method}()")
 
 
 def unwrap(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -478,13 +500,15 @@ def unwrap(source: Source, site: Site, node: ast.expr) -> Changes:
 
 def copied(source: Source, site: Site, node: ast.expr) -> Changes:
     """A value kept or handed out by reference, copied."""
-    place = role(site, node)
-    parent, _ = site.inner[node]
-    if isinstance(getattr(node, "ctx", None), ast.Store) or place not in ("assign", "return", "argument"):
+    if isinstance(getattr(node, "ctx", None), ast.Store) or role(site, node) not in (
+        "assign",
+        "return",
+        "argument",
+    ):
         return
     text = source.segment(node)
-    for copy in (f"list({text})", f"dict({text})", f"{text}.copy()", f"{text}[:]"):
-        yield source.put(node, copy, 0.6)
+    for rank, copy in enumerate((f"list({text})", f"dict({text})", f"{text}.copy()")):
+        yield source.put(node, copy, 0.8**rank)
 
 
 def expression_part(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -511,27 +535,27 @@ def condition_part(source: Source, site: Site, node: ast.expr) -> Changes:
 
 
 def condition_extended(source: Source, site: Site, node: ast.expr) -> Changes:
-    parent, name = site.inner[node]
+    """A condition joined with another one of the function, or with a plain test of a name."""
+    _, name = site.inner[node]
     if name not in ("test", "ifs"):
         return
     text = source.segment(node)
     whole = f"({text})" if isinstance(node, ast.BoolOp | ast.IfExp) else text
+    for donor, factor in _more_conditions(site, node, text):
+        guard = f"({donor})" if " or " in donor or " if " in donor else donor
+        yield source.put(node, f"{guard} and {whole}", factor)
+        yield source.put(node, f"{text} or {donor}", 0.7 * factor)
+
+
+def _more_conditions(site: Site, node: ast.expr, text: str) -> list[tuple[str, float]]:
     used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-    donors = [(donor, 1.0) for donor in site.scope.conditions if donor != text and donor not in text][:4]
-    for variable in site.scope.names.values[:6]:
-        near = 0.7 if variable in used else 0.35
-        donors += [
-            (variable, near),
-            (f"not {variable}", near),
-            (f"{variable} is not None", near),
-            (f"{variable} > 0", 0.5 * near),
-        ]
-    for donor, factor in donors:
-        if donor not in (text, f"not {text}"):
-            guard = f"({donor})" if " or " in donor or " if " in donor else donor
-            yield source.put(node, f"{whole} and {guard}", factor)
-            yield source.put(node, f"{guard} and {whole}", 0.6 * factor)
-            yield source.put(node, f"{text} or {donor}", 0.7 * factor)
+    found = {donor: 1.0 for donor in site.scope.conditions[:5] if donor not in text}
+    for variable in site.scope.names.values[:5]:
+        near = 0.8 if variable in used else 0.5
+        found |= {variable: near, f"not {variable}": 0.7 * near}
+        if variable in used:
+            found |= {f"{variable} is not None": near, f"{variable} > 0": 0.6 * near}
+    return [(donor, factor) for donor, factor in found.items() if donor not in (text, f"not {text}")][:12]
 
 
 def constant(source: Source, site: Site, node: ast.expr) -> Changes:

@@ -37,13 +37,17 @@ class Names:
 
 @dataclass(frozen=True)
 class Scope:
-    """A function, or the module: its qualified name, names, conditions and simple statements, as texts."""
+    """A function, or the module, with texts of its conditions, its simple statements, and what it returns.
+
+    cousins: statements of other functions that use no local name but those of this one.
+    """
 
     name: str
     node: Function | ast.Module
     names: Names
     conditions: tuple[str, ...]
     donors: tuple[str, ...]
+    cousins: tuple[str, ...]
     returns: tuple[str, ...]
 
 
@@ -77,7 +81,17 @@ class Source:
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         )
+        self.statements = tuple(self._statements())
         self.raised = tuple(dict.fromkeys(_raised(self.tree)))
+
+    def _statements(self) -> Iterator[tuple[Function, str, set[str]]]:
+        """One-line assignments and calls, with the function that they stand in and the names that they use."""
+        for owner in self.functions.values():
+            for node in ast.walk(owner):
+                kept = isinstance(node, ast.Expr | ast.AugAssign | ast.Delete) and not _is_text(node)
+                if kept and isinstance(node, ast.stmt) and node.lineno == node.end_lineno:
+                    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+                    yield owner, self.segment(node), used
 
     def begin(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> int:
         return self.starts[node.lineno - 1] + node.col_offset
@@ -198,8 +212,18 @@ def _scope(source: Source, name: str, node: Function | ast.Module, fields: tuple
         _names(node, own, fields),
         _texts(source, tests),
         _texts(source, simple),
+        _cousins(source, node),
         _texts(source, returns),
     )
+
+
+def _cousins(source: Source, node: Function | ast.Module) -> tuple[str, ...]:
+    if not isinstance(node, Function):
+        return ()
+    known = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    known |= {inner.arg for inner in ast.walk(node.args) if isinstance(inner, ast.arg)}
+    fitting = [text for owner, text, used in source.statements if owner is not node and used <= known]
+    return tuple(dict.fromkeys(fitting))[:6]
 
 
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Continue, ast.Break, ast.Raise)

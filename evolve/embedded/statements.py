@@ -45,6 +45,10 @@ def augmented(source: Source, site: Site) -> Changes:
         start, end = source.end(node.targets[0]), source.begin(node.value)
         for rank, other in enumerate(("+=", "-=")):
             yield Change(((start, end, source.cut(start, end).replace("=", other, 1)),), 0.4 * 0.5**rank)
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript):
+            kept = f"{source.segment(target.value)}.get({source.segment(target.slice)}, 0)"
+            yield source.put(node.value, f"{kept} + {source.segment(node.value)}", 0.5)
 
 
 def _is_place(node: ast.expr) -> bool:
@@ -121,12 +125,23 @@ def _after(source: Source, site: Site, line: int, indent: str, near: list[ast.st
     for donor, factor in _donors(source, site):
         if donor not in taken:
             yield _lines(source, line, line, f"{own}\n{indent}{donor}", factor)
+    if isinstance(near[0], ast.For | ast.While) and len(near) > 1:
+        for donor, name in _kept(site):
+            yield _lines(source, line, line, f"{own}\n{indent}if {name}:\n{indent}    {donor}", 1.5)
+
+
+def _kept(site: Site) -> list[tuple[str, str]]:
+    """Calls that keep one local, with its name: after a loop, the last one is easily forgotten."""
+    matches = [(donor, re.fullmatch(r"[\w.]+\((\w+)\)", donor)) for donor in site.scope.donors]
+    return [(donor, match[1]) for donor, match in matches if match and match[1] in site.scope.names.values]
 
 
 def _donors(source: Source, site: Site) -> list[tuple[str, float]]:
     names = site.scope.names
     loop = _in_loop(site)
     found = {donor: 1.0 for donor in site.scope.donors if loop or donor not in ("continue", "break")}
+    for donor in site.scope.cousins:
+        found.setdefault(donor, 0.7)
     for name in names.others:
         if re.match(r"^(?:[ijkn]|.*(?:count|total|index|pos|size|depth|level|num))", name):
             found.setdefault(f"{name} += 1", 0.8)
@@ -148,14 +163,10 @@ def guarded(source: Source, site: Site) -> Changes:
         return
     indent, own = source.indent(site.node), source.lines[site.node.lineno - 1]
     simple = [text for text in site.scope.returns if re.fullmatch(r"[\w.\[\]{}\"'-]+", text)]
-    for name in site.scope.names.params[:3]:
-        for test, factor in (
-            (f"not {name}", 1.0),
-            (f"{name} is None", 0.8),
-            (f"{name} <= 0", 0.4),
-            (f"{name} < 0", 0.4),
-        ):
-            for answer in dict.fromkeys((*simple, "[]", "None", "0", "False", '""')):
+    answers = list(dict.fromkeys((*simple, "[]", "None", "0", "False")))[:4]
+    for name in site.scope.names.params[:2]:
+        for test, factor in ((f"not {name}", 1.0), (f"{name} is None", 0.8), (f"{name} <= 0", 0.5)):
+            for answer in answers:
                 text = f"{indent}if {test}:\n{indent}    return {answer}\n{own}"
                 yield _lines(source, site.node.lineno, site.node.lineno, text, factor)
 
