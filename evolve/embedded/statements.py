@@ -12,8 +12,10 @@ Changes = Iterator[Change]
 
 _JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Pass)
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_AUGMENTED = {"+=": ("-=", "=", "*="), "-=": ("+=", "="), "*=": ("+=", "/=", "="), "/=": ("//=", "*="), "//=": ("/=",),
-              "%=": ("//=",), "|=": ("&=", "="), "&=": ("|=",), "^=": ("|=",)}  # fmt: skip
+_AUGMENTED = {
+    "+=": ("-=", "=", "*="), "-=": ("+=", "=", "//="), "*=": ("+=", "/=", "="), "/=": ("//=", "*="),
+    "//=": ("/=",), "%=": ("//=",), "|=": ("&=", "="), "&=": ("|=",), "^=": ("|=",),
+}  # fmt: skip
 _MAX_DONORS = 14
 
 
@@ -102,12 +104,11 @@ def jump(source: Source, site: Site) -> Changes:
 
 
 def _in_loop(site: Site) -> bool:
-    loops = [inner for inner in ast.walk(site.scope.node) if isinstance(inner, ast.For | ast.While)]
-    return any(loop.lineno < site.node.lineno <= _last(loop) for loop in loops)
+    return any(first < site.node.lineno <= last for first, last in site.scope.loops)
 
 
 def inserted(source: Source, site: Site) -> Changes:
-    """A statement like one nearby, written after this one, or at the start of the block that this one opens."""
+    """A statement like one nearby, written after this one or at the start of the block that it opens."""
     node = site.node
     if not site.scope.name or isinstance(node, Function | ast.ClassDef) or not _whole(source, node):
         return
