@@ -23,7 +23,7 @@ _FITTING: dict[str, tuple[float, str]] = {
     "IndexError": (2.5, "off_by_one range_args comparison_boundary index_change condition_extended guarded"),
     "KeyError": (2.5, "lookup exception_type condition_extended wrong_variable constant"),
     "ZeroDivisionError": (2.5, "guarded condition_extended off_by_one constant comparison_boundary"),
-    "TypeError": (2.0, "wrap unwrap constant argument_swap argument_count "
+    "TypeError": (2.0, "wrap unwrap arithmetic constant argument_swap argument_count "
         "identity condition_extended lookup guarded"),
     "AttributeError": (2.0, "twin_call wrong_variable wrong_attribute container "
         "identity guarded condition_extended"),
