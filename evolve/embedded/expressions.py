@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from evolve.embedded.source import Change, Site, Source
 
@@ -32,8 +33,8 @@ _TWINS = (
     ("pop", "popleft", "remove", "get"), ("append", "appendleft"), ("discard", "remove"), ("add", "update"),
     ("union", "intersection", "difference", "symmetric_difference"), ("issubset", "issuperset"),
     ("isdigit", "isalpha", "isalnum", "isnumeric", "isspace"), ("ljust", "rjust", "center", "zfill"),
-    ("match", "search", "fullmatch"), ("read", "readline", "readlines"), ("get", "setdefault"), ("days", "seconds"),
-    ("min", "max"), ("any", "all"), ("floor", "ceil", "round", "int", "trunc"), ("sorted", "list", "reversed"),
+    ("match", "search", "fullmatch"), ("read", "readline", "readlines"), ("get", "setdefault"),
+    ("min", "max"), ("any", "all"), ("floor", "ceil", "round", "int"), ("sorted", "list", "reversed"),
     ("set", "list", "tuple", "sorted"), ("len", "sum", "max"), ("int", "float"), ("str", "repr"),
     ("range", "enumerate"), ("heappush", "heappop"), ("bisect_left", "bisect_right"), ("dict", "defaultdict"),
     ("isupper", "islower"), ("encode", "decode"), ("loads", "load"), ("dumps", "dump"),
@@ -65,7 +66,7 @@ def _between(
 
 
 def role(site: Site, node: ast.expr) -> str:
-    """What a number in this place is for: index, slice, range, compare, return, assign, argument, or nothing."""
+    """What a place is for: index, slice, range, compare, term, return, assign, argument, or nothing."""
     parent, name = site.inner.get(node, (site.node, ""))
     if isinstance(parent, ast.Slice):
         return "slice"
@@ -169,7 +170,7 @@ def identity(source: Source, site: Site, node: ast.expr) -> Changes:
 def boolean(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.BoolOp)
     old, new = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
-    for left, right in zip(node.values, node.values[1:], strict=False):
+    for left, right in pairwise(node.values):
         yield from _between(source, left, right, old, new)
 
 
@@ -341,7 +342,7 @@ def argument_swap(source: Source, site: Site, node: ast.expr) -> Changes:
             yield from _swapped(source, node.left, node.right, 0.5 if plain else 0.3)
         return
     items = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
-    for left, right in zip(items, items[1:], strict=False):
+    for left, right in pairwise(items):
         yield from _swapped(source, left, right, 1.0 if isinstance(node, ast.Call) else 0.7)
     if len(items) == 3:
         yield from _swapped(source, items[0], items[2], 0.4)
@@ -478,15 +479,18 @@ def chained(source: Source, site: Site, node: ast.expr) -> Changes:
     parent, name = site.inner[node]
     if isinstance(getattr(node, "ctx", None), ast.Store) or name == "func":
         return
-    methods: tuple[str, ...] = ()
-    if name == "iter":
-        methods = ("items", "values")
-    elif role(site, node) in ("assign", "argument", "index", "compare", "return"):
-        methods = ("strip", "lower")
-    elif name in ("elt", "key") or isinstance(parent, ast.IfExp):
-        methods = ("strip", "lower")
+    told = role(site, node) in ("assign", "argument", "index", "compare", "return")
+    methods = ("items", "values") if name == "iter" else ("strip", "lower")
+    if not (told or name in ("iter", "elt", "key") or isinstance(parent, ast.IfExp)):
+        return
     for method in methods:
         yield source.put(node, f"{source.segment(node)}.{method}()")
+
+
+def reversal(source: Source, site: Site, node: ast.expr) -> Changes:
+    """A value that is handed on in the opposite order."""
+    if not isinstance(getattr(node, "ctx", None), ast.Store) and role(site, node) in ("return", "assign"):
+        yield source.put(node, f"{source.segment(node)}[::-1]")
 
 
 def unwrap(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -523,10 +527,9 @@ def expression_part(source: Source, site: Site, node: ast.expr) -> Changes:
 
 def condition_part(source: Source, site: Site, node: ast.expr) -> Changes:
     if isinstance(node, ast.BoolOp):
-        for at, value in enumerate(node.values):
+        for value in node.values:
             rest = [source.segment(other) for other in node.values if other is not value]
             joiner = " and " if isinstance(node.op, ast.And) else " or "
-            del at
             yield source.put(node, joiner.join(rest))
     elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
         last = node.generators[-1]
@@ -693,6 +696,7 @@ def formatting(source: Source, site: Site, node: ast.expr) -> Changes:
             number = max(0, int(match[1]) + step)
             yield source.put(node, f"{text[: match.start()]}{number}{text[match.end() :]}", 0.8)
     for old, new in (
+        (":d}", ":02d}"),
         ("<", ">"),
         (">", "<"),
         (":", ":0"),

@@ -20,7 +20,7 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, Any]:
     """Answer one chat-completions request: a pure function of the body and the knobs.
 
-    body: model, messages, tools, temperature, seed ... as the OpenAI API takes them. Returns a `chat.completion`.
+    body: model, messages, tools, temperature, seed ... as in the OpenAI API. Returns a `chat.completion`.
     Raises RequestRefused: 400 `context_length_exceeded`, or 400 `invalid_request` for a malformed request.
     """
     model = str(body.get("model") or "embedded")

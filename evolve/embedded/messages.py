@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evolve.embedded.operators import squeeze
 from evolve.embedded.reports import Report, is_test_path, looks_like_tests, read_report
 
 _FILE = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n?(.*?)(?:\n?</file>|(?=<file path=)|\Z)', re.DOTALL)
@@ -25,7 +26,7 @@ _CAT = re.compile(r"^\s*cat (?:-n )?(\S+)\s*$")
 
 @dataclass(frozen=True)
 class Shown:
-    """A file as last shown, edits since applied; `numbers` are its lines' numbers, None where none were shown."""
+    """A file as last shown, edits since applied; `numbers`: the lines' numbers, None where not shown."""
 
     path: str
     lines: tuple[str, ...]
@@ -103,11 +104,6 @@ def same_path(left: str, right: str) -> bool:
     """Whether two spellings (absolute, relative) may name one file."""
     a, b = left.removeprefix("./"), right.removeprefix("./")
     return a == b or a.endswith("/" + b) or b.endswith("/" + a)
-
-
-def squeeze(text: str) -> str:
-    """The text with each run of spaces, line ends and spelled-out `\\n` made one space."""
-    return " ".join(text.replace("\\n", " ").split())
 
 
 def read_tools(body: Mapping[str, Any]) -> dict[str, Tool]:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 _SIGNS = re.compile(
-    r"^(?:OK(?: \(.*\))?|FAILED \(.*\)|Traceback \(most recent call last\):|(?:FAIL|ERROR): \S.*|Ran \d+ tests? in .*)\s*$",
+    r"^(?:OK(?: \(.*\))?|FAILED \(.*\)|Traceback \(most recent call last\):|(?:FAIL|ERROR): \S.*"
+    r"|Ran \d+ tests? in .*)\s*$",
     re.MULTILINE,
 )
 _GOOD = re.compile(
@@ -27,7 +28,7 @@ _LIBRARY = re.compile(r"/lib/python|^<|/unittest/")
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the tests. frames: (path, line, function) outside tests; calls: names called by failed test lines.
+    """One run of the tests. frames: (path, line, function) outside tests; calls: names in failed test lines.
 
     kinds: exception names, and hints in lower case such as `by_one` (two numbers one apart were unequal).
     """
