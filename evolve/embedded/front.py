@@ -1,0 +1,138 @@
+"""A chat-completions request in, a chat completion out: checks, the choice of role, and the counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evolve.embedded.knobs import Knobs
+from evolve.embedded.messages import text_of, tool_names
+from evolve.embedded.policy import solve
+from evolve.embedded.proposer import propose
+from evolve.errors import RequestRefused
+from evolve.records import stable_hash
+
+CHARS_PER_TOKEN = 4
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+
+
+def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, Any]:
+    """Answer one chat-completions request: a pure function of the body and the knobs.
+
+    body: model, messages, tools, temperature, seed ... as the OpenAI API takes them. Returns a `chat.completion`.
+    Raises RequestRefused: 400 `context_length_exceeded`, or 400 `invalid_request` for a malformed request.
+    """
+    model = str(body.get("model") or "embedded")
+    chosen = (knobs or Knobs()).for_model(model)
+    _check(body)
+    proposing = "propose" in tool_names(body)
+    size = _size(body["messages"])
+    limit = chosen.proposer_context_chars if proposing else chosen.context_chars
+    if size > limit:
+        problem = f"the messages hold {size} characters; this model's context is {limit}"
+        raise RequestRefused(400, "context_length_exceeded", problem)
+    message = propose(body, chosen) if proposing else solve(body, chosen)
+    return _completion(model, body, message)
+
+
+def _size(messages: Sequence[Mapping[str, Any]]) -> int:
+    return sum(_message_size(message) for message in messages)
+
+
+def _message_size(message: Mapping[str, Any]) -> int:
+    calls = message.get("tool_calls") or ()
+    named = sum(
+        len(str(call["function"]["name"])) + len(str(call["function"]["arguments"])) for call in calls
+    )
+    return len(text_of(message.get("content"))) + named
+
+
+def _refuse(problem: str) -> RequestRefused:
+    return RequestRefused(400, "invalid_request", problem)
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise _refuse("messages: a list with at least one message is needed")
+    _check_numbers(body)
+    _check_tools(body.get("tools"))
+    open_calls: set[str] = set()
+    for index, message in enumerate(messages):
+        _check_message(index, message, open_calls)
+
+
+def _check_numbers(body: Mapping[str, Any]) -> None:
+    heat, seed = body.get("temperature"), body.get("seed")
+    if heat is not None and (not isinstance(heat, int | float) or not 0 <= heat <= 2):
+        raise _refuse("temperature: a number from 0 to 2 is needed")
+    if seed is not None and not isinstance(seed, int):
+        raise _refuse("seed: an integer is needed")
+
+
+def _check_tools(tools: object) -> None:
+    if tools is not None and not isinstance(tools, list):
+        raise _refuse("tools: a list is needed")
+    for index, tool in enumerate(tools or ()):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise _refuse(f"tools[{index}]: a function with a name is needed")
+
+
+def _check_message(index: int, message: object, open_calls: set[str]) -> None:
+    where = f"messages[{index}]"
+    if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
+        raise _refuse(f"{where}: a role out of {', '.join(_ROLES)} is needed")
+    if message.get("content") is not None and not isinstance(message["content"], str | list):
+        raise _refuse(f"{where}: content is a string, a list of parts, or null")
+    if message["role"] == "tool":
+        if message.get("tool_call_id") not in open_calls:
+            raise _refuse(f"{where}: a tool message must answer a tool call that comes before it")
+        open_calls.discard(message["tool_call_id"])
+        return
+    if open_calls:
+        raise _refuse(f"{where}: the tool call {min(open_calls)} has no tool message")
+    open_calls.update(_call_ids(where, message))
+
+
+def _call_ids(where: str, message: Mapping[str, Any]) -> list[str]:
+    calls = message.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise _refuse(f"{where}: tool_calls is a list")
+    for call in calls:
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(call.get("id"), str):
+            raise _refuse(f"{where}: a tool call needs an id and a function")
+        if not isinstance(function.get("name"), str) or not isinstance(function.get("arguments"), str):
+            raise _refuse(f"{where}: a tool call's function needs a name and arguments, both strings")
+    return [call["id"] for call in calls]
+
+
+def _tokens(chars: int) -> int:
+    return -(-chars // CHARS_PER_TOKEN)
+
+
+def _completion(model: str, body: Mapping[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+    tools = json.dumps(body["tools"]) if body.get("tools") else ""
+    asked, answered = _tokens(_size(body["messages"]) + len(tools)), max(1, _tokens(_message_size(message)))
+    identity = stable_hash(json.dumps(dict(body), sort_keys=True, default=str))
+    return {
+        "id": f"chatcmpl-{identity:016x}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": "tool_calls" if message.get("tool_calls") else "stop",
+                "logprobs": None,
+            }
+        ],
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": answered,
+            "total_tokens": asked + answered,
+        },
+    }

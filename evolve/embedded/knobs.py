@@ -1,0 +1,50 @@
+"""The settings of the embedded model, and its only source of chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evolve.records import stable_hash
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """How able and how fallible the model is; the last five are probabilities per call.
+
+    context_chars and proposer_context_chars: the longest conversation, in characters, that each role takes.
+    temperature: that of a request's temperature 1.0. skill: how much evidence counts (0: not at all).
+    """
+
+    context_chars: int = 12_000
+    proposer_context_chars: int = 200_000
+    temperature: float = 0.6
+    skill: float = 1.5
+    malformed: float = 0.02
+    broken_syntax: float = 0.03
+    empty_edit: float = 0.01
+    repeat: float = 0.05
+    give_up: float = 0.01
+
+    def for_model(self, model: str) -> Knobs:
+        """The settings that the model's name asks for: `embedded-hard` errs far more often."""
+        if model != "embedded-hard":
+            return self
+        return replace(self, malformed=0.15, broken_syntax=0.15, empty_edit=0.05, repeat=0.20, give_up=0.05)
+
+    def heat(self, body: Mapping[str, Any]) -> float:
+        """The temperature to sample at, in 0.05..2: the request's scales the default."""
+        asked = body.get("temperature")
+        return min(2.0, max(0.05, self.temperature * (1.0 if asked is None else float(asked))))
+
+
+def uniform(*parts: object) -> float:
+    """A number in (0, 1) that depends on the parts alone."""
+    return (stable_hash(*parts) + 1) / (2**63 + 2)
+
+
+def gumbel(*parts: object) -> float:
+    """A standard Gumbel number that depends on the parts alone."""
+    return -math.log(-math.log(uniform(*parts)))

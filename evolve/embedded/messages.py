@@ -1,0 +1,324 @@
+"""Reads a conversation into a `View`: all that the solver knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evolve.embedded.reports import Report, is_test_path, looks_like_tests, read_report
+
+_FILE = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n?(.*?)(?:\n?</file>|(?=<file path=)|\Z)', re.DOTALL)
+_TESTS = re.compile(r"<tests[^>\n]*>(.*?)(?:</tests>|\Z)", re.DOTALL)
+_SUSPICIOUS = re.compile(r"^\s*suspicious: (\S+):(\d+) ([0-9.]+)\s*$", re.MULTILINE)
+_TRIED = re.compile(
+    r"^\s*tried: (\S+?)(?::(\d+))? \| (.*(?:\n[ \t]+(?!tried:|suspicious:)\S.*)*)$", re.MULTILINE
+)
+_NUMBERED = re.compile(r"^[>*\s]*(\d+)(?:\||:|\t)(.*)$")
+_PATHS = re.compile(r"[\w./-]+\.py\b")
+_REFUSED = re.compile(r"error|failed|not found|no such|refused|invalid|not unique|unchanged", re.IGNORECASE)
+_UNDONE = re.compile(r"\b(?:reverted|restored|undone)\b", re.IGNORECASE)
+_CAT = re.compile(r"^\s*cat (?:-n )?(\S+)\s*$")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A file as last shown, edits since applied; `numbers` are its lines' numbers, None where none were shown."""
+
+    path: str
+    lines: tuple[str, ...]
+    numbers: tuple[int, ...] | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def number(self, index: int) -> int:
+        """The 1-based number in the file of the line at the 1-based index of what was shown."""
+        return self.numbers[index - 1] if self.numbers else index
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An offered tool, by what it is for, with the names of its parameters."""
+
+    kind: str
+    name: str
+    params: tuple[str, ...] = ()
+
+    def param(self, *names: str) -> str | None:
+        """The first parameter that has one of the names."""
+        return next((param for name in names for param in self.params if name == param.lower()), None)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call that the model made earlier; `arguments` is empty where they can't be read."""
+
+    kind: str
+    name: str
+    arguments: Mapping[str, Any]
+    raw: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What the conversation shows. Times are positions in it; -1: never.
+
+    files: latest text by path; known: paths seen in words or lists; unread: paths that could not be read;
+    suspicion: weight by (path, line); tried: (path, line or 0, "old | new") with spaces made single.
+    """
+
+    tools: Mapping[str, Tool]
+    files: Mapping[str, Shown]
+    known: tuple[str, ...]
+    unread: frozenset[str]
+    report: Report | None
+    suspicion: Mapping[tuple[str, int], float]
+    tried: frozenset[tuple[str, int, str]]
+    last_call: Call | None
+    last_edit: Call | None
+    edited_at: int
+    tested_at: int
+    listed: bool
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content, which the API allows to be a string, a list of parts, or null."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return ""
+
+
+def tool_names(body: Mapping[str, Any]) -> list[str]:
+    """The names of the tools that the request offers."""
+    return [str(tool["function"]["name"]) for tool in body.get("tools") or ()]
+
+
+def same_path(left: str, right: str) -> bool:
+    """Whether two spellings (absolute, relative) may name one file."""
+    a, b = left.removeprefix("./"), right.removeprefix("./")
+    return a == b or a.endswith("/" + b) or b.endswith("/" + a)
+
+
+def squeeze(text: str) -> str:
+    """The text with each run of spaces, line ends and spelled-out `\\n` made one space."""
+    return " ".join(text.replace("\\n", " ").split())
+
+
+def read_tools(body: Mapping[str, Any]) -> dict[str, Tool]:
+    """The offered tools by what they are for; the first of a kind counts."""
+    found: dict[str, Tool] = {}
+    for tool in body.get("tools") or ():
+        function = tool["function"]
+        schema = function.get("parameters") or {}
+        params = tuple(schema.get("properties") or ())
+        kind = _kind(function["name"].lower(), {param.lower() for param in params})
+        found.setdefault(kind, Tool(kind, function["name"], params))
+    return found
+
+
+def _kind(name: str, params: set[str]) -> str:
+    if params & {"old", "old_text", "old_str", "search"} and params & {
+        "new",
+        "new_text",
+        "new_str",
+        "replace",
+    }:
+        return "edit"
+    if params & {"command", "cmd"}:
+        return "shell"
+    for kind, words in _KIND_WORDS:
+        if re.search(words, name):
+            return kind
+    return "test" if "run" in name else "other"
+
+
+_KIND_WORDS = (
+    ("submit", "submit|finish|done|complete"),
+    ("list", "list|(^|_)ls|tree"),
+    ("read", "read|view|open|show|cat"),
+    ("test", "test"),
+)
+
+
+def show(path: str, text: str) -> Shown:
+    """Read a shown file, plain or with line numbers (`  12| code`)."""
+    lines = text.split("\n")
+    while len(lines) > 1 and not lines[-1].strip():
+        lines.pop()
+    matches = [_NUMBERED.match(line) for line in lines]
+    if not lines or sum(match is not None for match in matches) * 5 < len(lines) * 4:
+        return Shown(path, tuple(lines))
+    gap = _gap([match[2] for match in matches if match and match[2].strip()])
+    numbers: list[int] = []
+    for match in matches:
+        numbers.append(int(match[1]) if match else (numbers[-1] if numbers else 0))
+    return Shown(path, tuple(match[2][gap:] if match else "..." for match in matches), tuple(numbers))
+
+
+def _gap(codes: Sequence[str]) -> int:
+    """How many spaces stand between the number's mark and the code: 0 or 1."""
+    indents = [len(code) - len(code.lstrip(" ")) for code in codes]
+    return 1 if indents and min(indents) % 4 == 1 else 0
+
+
+@dataclass
+class _Reader:
+    """Gathers a View, message by message."""
+
+    tools: dict[str, Tool]
+    files: dict[str, Shown] = field(default_factory=dict)
+    before: dict[str, Shown] = field(default_factory=dict)
+    known: dict[str, None] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    report: Report | None = None
+    suspicion: dict[tuple[str, int], float] = field(default_factory=dict)
+    tried: set[tuple[str, int, str]] = field(default_factory=set)
+    calls: dict[str, Call] = field(default_factory=dict)
+    last_call: Call | None = None
+    last_edit: Call | None = None
+    edited_at: int = -1
+    tested_at: int = -1
+    listed: bool = False
+    clock: int = 0
+
+    def message(self, message: Mapping[str, Any]) -> None:
+        self.clock += 1
+        if message["role"] == "assistant":
+            self._own(message)
+            return
+        text = text_of(message.get("content"))
+        call = self.calls.get(str(message.get("tool_call_id"))) if message["role"] == "tool" else None
+        if call:
+            self._result(call, text)
+        self._scan(text, tested=call is not None and call.kind == "test")
+
+    def _own(self, message: Mapping[str, Any]) -> None:
+        for call in message.get("tool_calls") or ():
+            name, raw = call["function"]["name"], call["function"]["arguments"]
+            kind = next((tool.kind for tool in self.tools.values() if tool.name == name), "other")
+            self.last_call = self.calls[call["id"]] = Call(kind, name, _arguments(raw), raw)
+
+    def _result(self, call: Call, text: str) -> None:
+        if call.kind == "edit":
+            self._edited(call, text)
+        elif call.kind in ("read", "shell"):
+            self._read(call, text)
+        if call.kind == "list" or (call.kind == "shell" and "ls" in str(call.arguments)):
+            self.listed = True
+
+    def _edited(self, call: Call, text: str) -> None:
+        start = text.split("\n", 1)[0] if looks_like_tests(text) else text
+        if _REFUSED.search(start) or _UNDONE.search(text):
+            return
+        shown = self._find(_argument(call, "path", "file", "file_path"))
+        changed = shown and _apply(shown, call)
+        if shown and changed:
+            self.before[shown.path], self.files[shown.path] = shown, changed
+            self.last_edit, self.edited_at = call, self.clock
+
+    def _read(self, call: Call, text: str) -> None:
+        cat = _CAT.match(_argument(call, "command", "cmd"))
+        path = _argument(call, "path", "file", "file_path") if call.kind == "read" else cat[1] if cat else ""
+        if not path or "<file path=" in text:
+            return
+        if "\n" not in text.strip() and _REFUSED.search(text):
+            self.unread.add(path)
+        else:
+            self._show(path, text)
+
+    def _show(self, path: str, text: str) -> None:
+        if not path.endswith(".py") or is_test_path(path):
+            return
+        old = self._find(path)
+        if old:
+            del self.files[old.path]
+            self.before.pop(old.path, None)
+        self.files[path] = show(path, text)
+
+    def _find(self, path: str) -> Shown | None:
+        return next((shown for known, shown in self.files.items() if same_path(known, path)), None)
+
+    def _scan(self, text: str, tested: bool) -> None:
+        if _UNDONE.search(_FILE.sub("", text)):
+            self.files.update(self.before)
+            self.before.clear()
+        for path, body in _FILE.findall(text):
+            self._show(path, body)
+        rest = _FILE.sub("", text)
+        outputs = _TESTS.findall(rest) or ([rest] if tested or looks_like_tests(rest) else [])
+        if outputs:
+            self.report, self.tested_at = read_report(outputs[-1]), self.clock
+        listed = {(path, int(line)): float(weight) for path, line, weight in _weights(rest)}
+        self.suspicion = listed or self.suspicion
+        for path, line, change in _TRIED.findall(rest):
+            self.tried.add((path, int(line or 0), squeeze(change)))
+        for path in _PATHS.findall(_TRIED.sub("", rest)):
+            self.known[path] = None
+
+    def view(self) -> View:
+        return View(
+            self.tools,
+            self.files,
+            tuple(path for path in self.known if not is_test_path(path)),
+            frozenset(self.unread),
+            self.report,
+            self.suspicion,
+            frozenset(self.tried),
+            self.last_call,
+            self.last_edit,
+            self.edited_at,
+            self.tested_at,
+            self.listed,
+        )
+
+
+def read_view(body: Mapping[str, Any]) -> View:
+    """Read a checked request: its messages in order, and its tools."""
+    reader = _Reader(read_tools(body))
+    for message in body["messages"]:
+        reader.message(message)
+    return reader.view()
+
+
+def _weights(text: str) -> Iterator[tuple[str, str, float]]:
+    for path, line, weight in _SUSPICIOUS.findall(text):
+        if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight):
+            yield path, line, min(1.0, float(weight))
+
+
+def _arguments(raw: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _argument(call: Call, *names: str) -> str:
+    return next((str(call.arguments[name]) for name in names if name in call.arguments), "")
+
+
+def _apply(shown: Shown, call: Call) -> Shown | None:
+    """The file after the edit; None where the old text is not in it."""
+    old = _argument(call, "old", "old_text", "old_str", "search").split("\n")
+    new = _argument(call, "new", "new_text", "new_str", "replace").split("\n")
+    line = call.arguments.get("line")
+    starts = [at for at in range(len(shown.lines)) if list(shown.lines[at : at + len(old)]) == old]
+    if isinstance(line, int) and line > 0:
+        starts = [at for at in starts if shown.number(at + 1) == line]
+    if not starts:
+        return None
+    at, grown = starts[0], len(new) - len(old)
+    lines = (*shown.lines[:at], *new, *shown.lines[at + len(old) :])
+    if shown.numbers is None:
+        return Shown(shown.path, lines)
+    first = shown.numbers[at]
+    middle = tuple(range(first, first + len(new)))
+    later = tuple(number + grown for number in shown.numbers[at + len(old) :])
+    return Shown(shown.path, lines, (*shown.numbers[:at], *middle, *later))

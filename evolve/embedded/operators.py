@@ -1,0 +1,180 @@
+"""All single edits of a source, with their priors: general knowledge of what mends programs."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from evolve.embedded import expressions as ex
+from evolve.embedded import statements as st
+from evolve.embedded.source import Change, Function, Site, Source, header_end, sites
+
+_PRIORS = {
+    "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8, "boolean": 1.5,
+    "negation": 1.2, "arithmetic": 1.3, "regroup": 1.0, "wrong_variable": 1.3, "wrong_attribute": 1.1,
+    "twin_call": 1.2, "argument_swap": 1.2, "argument_count": 0.7, "slice_bounds": 1.1, "index_change": 1.1,
+    "lookup": 0.7, "wrap": 0.8, "chained": 0.6, "other_method": 0.5, "unwrap": 0.9, "copied": 0.8, "expression_part": 0.9, "condition_part": 1.0,
+    "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1, "ordering": 0.9,
+    "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0, "removed": 0.8,
+    "jump": 1.0, "inserted": 0.9, "guarded": 0.6, "default": 1.5, "moved_out": 1.0, "exchanged": 0.8, "branch": 0.8,
+}  # fmt: skip
+
+_EXPRESSIONS: tuple[
+    tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...
+] = (
+    (ex.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
+    (ex.comparison_boundary, (ast.Compare,)),
+    (ex.comparison_flipped, (ast.Compare,)),
+    (ex.identity, (ast.Compare,)),
+    (ex.boolean, (ast.BoolOp,)),
+    (ex.negation, (ast.UnaryOp, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BoolOp, ast.Compare)),
+    (ex.arithmetic, (ast.BinOp,)),
+    (ex.regroup, (ast.BinOp, ast.BoolOp, ast.UnaryOp)),
+    (ex.wrong_variable, (ast.Name,)),
+    (ex.wrong_attribute, (ast.Attribute,)),
+    (ex.twin_call, (ast.Call,)),
+    (ex.argument_swap, (ast.Call, ast.Tuple, ast.BinOp)),
+    (ex.argument_count, (ast.Call,)),
+    (ex.slice_bounds, (ast.Subscript,)),
+    (ex.index_change, (ast.Subscript,)),
+    (ex.lookup, (ast.Subscript, ast.Call)),
+    (ex.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
+    (ex.other_method, (ast.Call,)),
+    (ex.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.Call)),
+    (ex.unwrap, (ast.Call,)),
+    (ex.copied, (ast.Name, ast.Attribute)),
+    (ex.expression_part, (ast.BinOp, ast.IfExp)),
+    (ex.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
+    (
+        ex.condition_extended,
+        (ast.Compare, ast.BoolOp, ast.Name, ast.Call, ast.UnaryOp, ast.Attribute, ast.Subscript),
+    ),
+    (ex.constant, (ast.Constant,)),
+    (ex.container, (ast.List, ast.Dict, ast.Call, ast.ListComp)),
+    (ex.range_args, (ast.Call,)),
+    (ex.ordering, (ast.Call,)),
+    (ex.formatting, (ast.Constant, ast.JoinedStr)),
+    (ex.exception_type, (ast.Name,)),
+)
+_STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
+    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.guarded, st.default, st.moved_out,
+    st.exchanged, st.branch,
+)  # fmt: skip
+_BY_TYPE = {
+    kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kinds in _EXPRESSIONS for kind in kinds
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One edit: lines `first`..`last` (1-based, of the text) from `old` to `new`.
+
+    span: the lines of the statement that it belongs to, where evidence counts; scope: the function's qualified name;
+    rivals: how many candidates of the operator begin on the line; nth: tells equal edits of equal lines apart.
+    """
+
+    operator: str
+    first: int
+    last: int
+    old: str
+    new: str
+    prior: float
+    span: tuple[int, int]
+    scope: str
+    rivals: int = 1
+    nth: int = 0
+
+
+@lru_cache(maxsize=256)
+def candidates(text: str) -> tuple[Candidate, ...]:
+    """All edits of the text, no two alike. Where the text does not parse, those of its parts that do."""
+    found: dict[tuple[int, str, str], Candidate] = {}
+    for candidate in _all(text):
+        key = (candidate.first, candidate.old, candidate.new)
+        known = found.get(key)
+        if candidate.old != candidate.new and (known is None or known.prior < candidate.prior):
+            found[key] = candidate
+    return _counted(list(found.values()))
+
+
+@lru_cache(maxsize=4096)
+def parses(text: str) -> bool:
+    """Whether the text is a whole program."""
+    try:
+        compile(text, "<source>", "exec", ast.PyCF_ONLY_AST)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def applied(text: str, candidate: Candidate) -> str:
+    """The text after the edit."""
+    lines = text.split("\n")
+    return "\n".join([*lines[: candidate.first - 1], candidate.new, *lines[candidate.last :]])
+
+
+def _counted(found: list[Candidate]) -> tuple[Candidate, ...]:
+    rivals = Counter((one.operator, one.first) for one in found)
+    seen: Counter[tuple[str, str]] = Counter()
+    counted = []
+    for one in found:
+        counted.append(_with_counts(one, rivals[one.operator, one.first], seen[one.old, one.new]))
+        seen[one.old, one.new] += 1
+    return tuple(counted)
+
+
+def _with_counts(one: Candidate, rivals: int, nth: int) -> Candidate:
+    return Candidate(
+        one.operator, one.first, one.last, one.old, one.new, one.prior, one.span, one.scope, rivals, nth
+    )
+
+
+def _all(text: str) -> Iterator[Candidate]:
+    if parses(text):
+        yield from _of_source(Source(text), 0)
+        return
+    for start, part in _parts(text):
+        if parses(part):
+            yield from _of_source(Source(part), start)
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """The pieces that begin at unindented lines, with the number of lines before each."""
+    lines = text.split("\n")
+    heads = [
+        at for at, line in enumerate(lines) if line[:1].strip() and not line.startswith((")", "]", "}", "#"))
+    ]
+    for start, end in zip([0, *heads], [*heads, len(lines)], strict=True):
+        part = lines[start:end]
+        if part and part[0][:1].isspace():
+            yield start - 1, "\n".join(["if True:", *part])
+        elif part:
+            yield start, "\n".join(part)
+
+
+def _of_source(source: Source, shift: int) -> Iterator[Candidate]:
+    for site in sites(source):
+        span = (site.node.lineno + shift, header_end(site.node) + shift)
+        scope = _scope_name(site)
+        for name, change in _changes(source, site):
+            first, last, old, new = source.rewrite(change)
+            if first + shift > 0:
+                prior = _PRIORS[name] * change.factor
+                yield Candidate(name, first + shift, last + shift, old, new, prior, span, scope)
+
+
+def _scope_name(site: Site) -> str:
+    return site.node.name if isinstance(site.node, Function) else site.scope.name
+
+
+def _changes(source: Source, site: Site) -> Iterator[tuple[str, Change]]:
+    for node in site.inner:
+        for operator in _BY_TYPE.get(type(node), ()):
+            for change in operator(source, site, node):
+                yield operator.__name__, change
+    for statement in _STATEMENTS:
+        for change in statement(source, site):
+            yield statement.__name__, change

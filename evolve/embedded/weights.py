@@ -1,0 +1,137 @@
+"""How likely each candidate edit is, given the evidence, and the draw among them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from evolve.embedded.knobs import Knobs, gumbel
+from evolve.embedded.messages import Shown, View, same_path, squeeze
+from evolve.embedded.operators import Candidate, applied, candidates, parses
+
+TRACEBACK = math.log(2.5)
+MENTIONED = math.log(1.6)
+RIVALS = 0.7
+FLOOR = 0.08
+_DRAWS = 400
+
+# Which operators fit which kind of failure: exception names, and hints about unequal values.
+_BOOSTS: dict[str, tuple[float, tuple[str, ...]]] = {
+    "IndexError": (2.5, ("off_by_one", "range_args", "comparison_boundary", "index_change", "condition_extended", "guarded")),
+    "KeyError": (2.5, ("lookup", "exception_type", "condition_extended", "wrong_variable", "constant")),
+    "ZeroDivisionError": (2.5, ("guarded", "condition_extended", "off_by_one", "constant", "comparison_boundary")),
+    "TypeError": (2.0, ("wrap", "unwrap", "constant", "argument_swap", "argument_count", "identity", "condition_extended", "lookup", "guarded")),
+    "AttributeError": (2.0, ("twin_call", "wrong_variable", "wrong_attribute", "container", "identity", "guarded", "condition_extended")),
+    "NameError": (4.0, ("wrong_variable",)),
+    "UnboundLocalError": (3.0, ("moved_out", "inserted", "exchanged", "wrong_variable", "branch")),
+    "ValueError": (1.7, ("wrap", "twin_call", "condition_extended", "exception_type", "guarded", "comparison_boundary")),
+    "RecursionError": (2.5, ("off_by_one", "comparison_boundary", "arithmetic", "wrong_variable", "argument_swap", "condition_extended")),
+    "RuntimeError": (2.5, ("wrap", "copied")),
+    "not_raised": (2.0, ("exception_type", "comparison_boundary", "inserted", "condition_part", "boolean", "condition_extended")),
+    "by_one": (1.8, ("off_by_one", "comparison_boundary", "range_args", "slice_bounds", "inserted")),
+    "numbers": (1.4, ("arithmetic", "augmented", "constant", "regroup", "wrong_variable", "wrong_attribute")),
+    "none": (2.0, ("return_expression", "inserted", "moved_out", "constant")),
+    "bool": (1.6, ("comparison_boundary", "comparison_flipped", "boolean", "negation", "twin_call", "constant")),
+    "lists": (1.4, ("off_by_one", "comparison_boundary", "slice_bounds", "inserted", "ordering", "range_args", "copied", "default")),
+    "text": (1.6, ("formatting", "constant", "twin_call", "slice_bounds", "wrap", "unwrap")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the view says about one shown file: lines in tracebacks, suspicion by line (None: nothing listed)."""
+
+    traced: frozenset[int]
+    functions: frozenset[str]
+    suspicion: Mapping[int, float] | None
+
+
+def evidence(view: View, shown: Shown) -> Evidence:
+    """Gather what is known about the file."""
+    frames = [frame for frame in view.report.frames if same_path(frame[0], shown.path)] if view.report else []
+    listed = {line: weight for (path, line), weight in view.suspicion.items() if same_path(path, shown.path)}
+    functions = frozenset(name for _, _, name in frames if name)
+    return Evidence(frozenset(line for _, line, _ in frames), functions, listed if view.suspicion else None)
+
+
+def boosts(kinds: frozenset[str]) -> Mapping[str, float]:
+    """The factor of each operator under the kinds of failure: the largest that applies."""
+    found: dict[str, float] = {}
+    for kind in kinds & _BOOSTS.keys():
+        factor, names = _BOOSTS[kind]
+        for name in names:
+            found[name] = max(factor, found.get(name, 1.0))
+    return found
+
+
+def choose(
+    view: View, shown: Mapping[str, Shown], seed: int, heat: float, knobs: Knobs, repeats: bool = False
+) -> tuple[Shown, Candidate] | None:
+    """Draw one candidate of the shown files; None where there is none. repeats: those tried count too.
+
+    The Gumbel numbers depend on the seed and the edit alone, so that conversations that differ share their luck.
+    """
+    ranked = [
+        (weight / heat + gumbel(seed, one.old, one.new, one.nth), at, file, one)
+        for at, file in enumerate(shown.values())
+        for weight, one in weighed(view, file, knobs.skill, repeats)
+    ]
+    ranked.sort(key=lambda item: item[0], reverse=True)
+    for _, _, file, one in ranked[:_DRAWS]:
+        if not parses(file.text) or parses(applied(file.text, one)):
+            return file, one
+    return None
+
+
+def weighed(
+    view: View, shown: Shown, skill: float, repeats: bool = False
+) -> Iterator[tuple[float, Candidate]]:
+    """The log weight of each candidate of one file."""
+    known = evidence(view, shown)
+    factors = boosts(view.report.kinds) if view.report else {}
+    tried = frozenset() if repeats else view.tried
+    lines = _line_weights(view, shown, known)
+    for one in candidates(shown.text):
+        if not (tried and _was_tried(shown, one, tried)):
+            likely = math.log(one.prior * factors.get(one.operator, 1.0)) + lines(one)
+            yield skill * likely - RIVALS * math.log(one.rivals), one
+
+
+def _line_weights(view: View, shown: Shown, known: Evidence):  # type: ignore[no-untyped-def]
+    cache: dict[tuple[str, int, int, int, int], float] = {}
+
+    def weigh(one: Candidate) -> float:
+        key = (one.scope, *one.span, one.first, one.last)
+        if key not in cache:
+            cache[key] = _line_weight(view, shown, known, one)
+        return cache[key]
+
+    return weigh
+
+
+def _line_weight(view: View, shown: Shown, known: Evidence, one: Candidate) -> float:
+    first, last = min(one.first, one.span[0]), max(one.first, one.span[1])
+    numbers = [shown.number(index) for index in range(first, min(last, len(shown.lines)) + 1)]
+    weight = 0.0
+    if known.suspicion is not None:
+        weight += math.log(FLOOR + max(known.suspicion.get(number, 0.0) for number in numbers) ** 2)
+    if known.traced.intersection(numbers):
+        weight += TRACEBACK
+    bare = one.scope.rsplit(".", 1)[-1]
+    if bare and (bare in known.functions or (view.report and view.report.mentions(bare))):
+        weight += MENTIONED
+    return weight
+
+
+def _was_tried(
+    shown: Shown,
+    one: Candidate,
+    tried: frozenset[tuple[int | str, int, str]] | frozenset[tuple[str, int, str]],
+) -> bool:
+    change = squeeze(f"{one.old.strip()} | {one.new.strip()}")
+    number = shown.number(one.first)
+    return any(
+        change == known and line in (0, number) and same_path(str(path), shown.path)
+        for path, line, known in tried
+    )
