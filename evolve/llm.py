@@ -80,7 +80,8 @@ class OpenAIModel:
         completion = self._client.chat.completions.create(**{**body, "stream": False})
         if not completion.choices:
             raise InfraError("model endpoint: the answer holds no choice")
-        return completion.model_dump(exclude_none=True)
+        answer: dict[str, Any] = completion.model_dump(exclude_none=True)
+        return answer
 
 
 def _wait(state: RetryCallState) -> float:

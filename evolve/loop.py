@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from evolve import analyse, gate, guard, propose, select
 from evolve.campaign import Campaign, check_budget, measure, now, train_trajectories
-from evolve.records import Candidate, Decision, Proposal, Split, Verdict, stable_hash
+from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict, stable_hash
 from evolve.repo import Author, BadPatch, round_branch
 from evolve.store import RoundRow
 
@@ -24,6 +24,23 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
             campaign.watcher.round_started(number, rounds)
             play_round(campaign, number)
     look_at_holdout(campaign, campaign.store.champion(campaign.run), "champion at the end")
+
+
+def evaluate_once(
+    campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int
+) -> list[TrialResult]:
+    """Round 0 alone: one scaffold (`commit` None: the folder on disk), measured on these splits. -> its trials"""
+    row = started_round(campaign, 0, lambda: None)
+    chosen = commit or campaign.lineage.seed(campaign.run, row.started_at)
+    branch = round_branch(campaign.run, 0)
+    campaign.lineage.create_branch(branch, chosen)
+    campaign.store.add_candidate(campaign.run, Candidate(chosen, 0, None, branch))
+    if Split.HOLDOUT in splits:
+        campaign.store.add_holdout_look(campaign.run, chosen, "evaluation asked for by the user", now())
+    tasks = campaign.suite.split(*splits)
+    measure(campaign, [chosen], [(task.name, attempt) for attempt in range(attempts) for task in tasks])
+    decide(campaign, 0, Decision(Verdict.BASELINE, "measured by itself"))
+    return campaign.store.trials(campaign.run, chosen)
 
 
 def play_round(campaign: Campaign, number: int) -> None:

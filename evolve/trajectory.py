@@ -192,3 +192,12 @@ def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
         if normalised(one) != normalised(other):
             return number
     return None if len(old) == len(new) else min(len(old), len(new)) + 1
+
+
+def step_words(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
+    """The differing event's kind and fields, in a line."""
+    one, other = (events[number - 1] if number <= len(events) else None for events in (old, new))
+    if one is None or other is None:
+        return "the recording is longer" if other is None else "the replay is longer"
+    fields = [key for key in sorted({*one, *other}) if normalised(one.get(key)) != normalised(other.get(key))]
+    return f"{one['kind']}: {', '.join(fields)}"

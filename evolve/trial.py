@@ -76,6 +76,8 @@ class RecordedModel:
 def run_trial(spec: TrialSpec) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    files: tuple[StoredFile | None, StoredFile | None] = (None, None)
+    usage = Usage()
     try:
         model = _model(spec)
         ending, judgement = _perform(spec, model)
@@ -83,10 +85,9 @@ def run_trial(spec: TrialSpec) -> TrialResult:
         outcome, reward, detail = _outcome(ending, judgement)
         usage = ending.usage
     except EvolveError as error:
-        outcome, reward, detail, usage, files = Outcome.INFRA_ERROR, None, str(error), Usage(), (None, None)
+        outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error)
     except Exception:
-        outcome, reward, usage, files = Outcome.INFRA_ERROR, None, Usage(), (None, None)
-        detail = traceback.format_exc()
+        outcome, reward, detail = Outcome.INFRA_ERROR, None, traceback.format_exc()
     return TrialResult(
         candidate=spec.candidate,
         task=spec.task.name,
@@ -114,7 +115,7 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
     """The three zones in turn: the task and the scaffold together; then, with both dead, the verifier."""
     ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
     with sandboxes(spec, ttl) as (state, task), ThreadPoolExecutor(1) as beside:
-        shell = _populated_shell(task, state)
+        shell = populated_shell(task, state)
         verifier = beside.submit(verifier_container, state, ttl)
         try:
             ending = _act(spec, model, shell, ttl)
@@ -143,7 +144,7 @@ def _kill_when_started(verifier: Future[Container]) -> None:
         verifier.result().kill()
 
 
-def _populated_shell(task: Container, state: TaskState) -> Shell:
+def populated_shell(task: Container, state: TaskState) -> Shell:
     shell = task.shell(AGENT, state.image.workdir)
     done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
     if done.exit_code != 0:

@@ -17,6 +17,7 @@ from evolve.errors import BadInput, InfraError
 from evolve.records import FileEdit, Verdict
 from evolve.repo import Author, BadPatch, Lineage, champion_branch, round_branch
 from evolve.repo.patch import MAX_EDITS, MAX_FILE_BYTES, checked_texts, edit_problem, path_problem
+from evolve.repo.refs import clear_lock
 from evolve.repo.shell import Shell
 
 RUN = "20261123-2144-quiet-otter"
@@ -185,6 +186,16 @@ def test_nothing_of_the_users_is_touched_and_no_hook_runs(
     assert lineage.diff(lineage.resolve("HEAD"), sha)
     assert kept() == before
     assert not marker.exists()
+
+
+def test_the_environment_of_a_hook_leads_nowhere_else(
+    lineage: Lineage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    again = Lineage.open(lineage.place.folder, tmp_path / "none")
+    assert again == lineage
+    assert again.files(again.seed(RUN, WHEN)) == SCAFFOLD
 
 
 def test_candidate_changes_the_scaffold_alone(lineage: Lineage, top: Path) -> None:
@@ -473,21 +484,33 @@ def test_names_of_runs_that_git_refuses(run: str) -> None:
         round_branch(run, 1)
 
 
-def test_locks_of_a_killed_git_are_swept_but_not_fresh_ones(lineage: Lineage, top: Path) -> None:
+def test_locks_of_a_killed_git_are_removed(lineage: Lineage, top: Path) -> None:
     seed = lineage.seed(RUN, WHEN)
     child = candidate(lineage, seed, FileEdit("agent.py", "2"))
-    locks = [top / f".git/refs/heads/{champion_branch(RUN)}.lock", top / ".git/refs/notes/evolve.lock"]
-    for lock in locks:
+    branches = [f"refs/heads/{name}" for name in (champion_branch(RUN), round_branch(RUN, 1))]
+    for ref in (*branches, "refs/notes/evolve"):
+        lock = top / f".git/{ref}.lock"
         lock.parent.mkdir(exist_ok=True)
         lock.touch()
-    git(top, "config", "core.filesRefLockTimeout", "0")
-    with pytest.raises(InfraError, match="can't be moved"):
-        lineage.set_champion(RUN, child)
-    for lock in locks:
         os.utime(lock, (time.time() - 60, time.time() - 60))
+    lineage.create_branch(round_branch(RUN, 1), child)
     lineage.set_champion(RUN, child)
     lineage.record_decision(RUN, 1, child, Verdict.KEEP, "better", WHEN)
     assert lineage.resolve(champion_branch(RUN)) == child
+    assert lineage.decision(child)["Evolve-Decision"] == "keep"
+
+
+@pytest.mark.parametrize("age", [0, -60])
+def test_a_fresh_lock_is_waited_for(tmp_path: Path, age: int) -> None:
+    """Also one from a clock that runs ahead."""
+    lock = tmp_path / "refs/x.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    os.utime(lock, (time.time() - age, time.time() - age))
+    started = time.monotonic()
+    clear_lock(Shell(tmp_path, tmp_path), "refs/x", stale_seconds=0.1)
+    assert 0.08 < time.monotonic() - started < 2
+    assert not lock.exists()
 
 
 def test_decisions_are_notes_that_git_shows(lineage: Lineage, top: Path) -> None:

@@ -33,7 +33,6 @@ from evolve.repo.refs import (
     read_ref,
     round_branch,
     run_prefix,
-    sweep_locks,
     write_note,
 )
 
@@ -68,7 +67,6 @@ class Lineage:
         Makes the branches of round 0 and of the champion; a run that has them keeps them as they are.
         Raises BadInput if the folder holds what a candidate can't: links, repositories, odd names, no files.
         """
-        sweep_locks(self.place.shell, run)
         branch = round_branch(run, 0)
         sha = read_ref(self.place.shell, f"refs/heads/{branch}") or self._seed_commit(run, when, author)
         self.create_branch(branch, sha)
@@ -127,7 +125,6 @@ class Lineage:
 
     def set_champion(self, run: str, sha: str) -> None:
         """Moves the run's champion branch to `sha`."""
-        sweep_locks(self.place.shell, run)
         ref = f"refs/heads/{champion_branch(run)}"
         move_ref(self.place.shell, ref, _full(sha), read_ref(self.place.shell, ref))
 
@@ -135,7 +132,6 @@ class Lineage:
         self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str
     ) -> None:
         """Notes the decision on the candidate's commit: `git log --notes=evolve` shows it."""
-        sweep_locks(self.place.shell, run)
         facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
         write_note(self.place.shell, _full(sha), {**facts, "Evolve-Reason": reason}, when)
 

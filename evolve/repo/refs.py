@@ -6,13 +6,14 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from evolve.errors import BadInput, InfraError
 from evolve.repo.objects import Entry, changed_tree, store_bytes, store_commit
 from evolve.repo.shell import Shell
 
 NOTES = "refs/notes/evolve"
-STALE_SECONDS = 10.0
+STALE_SECONDS = 2.0
 ATTEMPTS = 5
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
@@ -56,6 +57,7 @@ def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
     """
     if old == new:
         return
+    clear_lock(shell, ref)
     answer = shell.ask("update-ref", "-m", "evolve", ref, new, old or "")
     if answer.status == 0 or read_ref(shell, ref) == new:
         return
@@ -74,19 +76,25 @@ def list_branches(shell: Shell, prefix: str) -> list[Branch]:
     return sorted((Branch(*reversed(line.split(" ", 1))) for line in lines), key=lambda branch: branch.name)
 
 
-def sweep_locks(shell: Shell, run: str) -> None:
-    """Removes the lock files that a killed git left on the run's branches and on the notes.
+def clear_lock(shell: Shell, ref: str, stale_seconds: float = STALE_SECONDS) -> None:
+    """Waits for a lock on `ref` to go, and removes it once it is older than `stale_seconds`.
 
-    A ref is locked for milliseconds, so an old lock has no owner. The caller is the run's only writer.
+    Git locks a ref for milliseconds: an old lock was left by a git that was killed.
     """
-    refs = (shell.git_dir or shell.cwd) / "refs"
-    locks = [*(refs / "heads" / run_prefix(run)).glob("*.lock"), refs / "notes" / "evolve.lock"]
-    for lock in locks:
-        try:
-            if time.time() - lock.stat().st_mtime > STALE_SECONDS:
-                lock.unlink()
-        except FileNotFoundError:
-            continue
+    lock = (shell.git_dir or shell.cwd) / f"{ref}.lock"
+    end = time.monotonic() + stale_seconds
+    while (age := _age(lock)) is not None:
+        if age > stale_seconds or time.monotonic() > end:
+            lock.unlink(missing_ok=True)
+        time.sleep(0.01)
+
+
+def _age(file: Path) -> float | None:
+    """Seconds since the file was written; None if it isn't there."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def read_note(shell: Shell, sha: str) -> str:
@@ -105,6 +113,7 @@ def write_note(shell: Shell, sha: str, facts: Mapping[str, str], when: str) -> N
         return
     (blob,) = store_bytes(shell, [text.encode("utf-8", "replace")])
     for _ in range(ATTEMPTS):
+        clear_lock(shell, NOTES)
         old = read_ref(shell, NOTES)
         # A large notes tree is split into folders of two digits; both spellings of the name are one note.
         changes = [Entry(f"{sha[:2]}/{sha[2:]}", "0", None), Entry(sha, "100644", blob)]

@@ -121,10 +121,10 @@ def sweep(run: str | None = None) -> int:
     label = LABEL if run is None else f"{LABEL}={run}"
     containers = client.api.containers(all=True, filters={"label": label}, quiet=True)
     for container in containers:
-        _forgiving(lambda c=container: client.api.remove_container(c["Id"], force=True, v=True))
+        _forgiving(client.api.remove_container, container["Id"], force=True, v=True)
     volumes = client.api.volumes(filters={"label": label})["Volumes"] or []
     for volume in volumes:
-        _forgiving(lambda v=volume: client.api.remove_volume(v["Name"], force=True))
+        _forgiving(client.api.remove_volume, volume["Name"], force=True)
     return len(containers) + len(volumes)
 
 
@@ -143,10 +143,10 @@ def describe() -> dict[str, str]:
     }
 
 
-def _forgiving(action: Callable[[], object]) -> None:
+def _forgiving(action: Callable[..., object], name: str, **options: bool) -> None:
     """Somebody else may have removed it in the meantime: that is what was wanted."""
     try:
-        action()
+        action(name, **options)
     except NotFound:
         return
     except APIError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import platform
 import shutil
 import subprocess
 import tarfile
@@ -20,7 +21,7 @@ from evolve.sandbox.container import PRISTINE, engine_faults, pack
 from evolve.sandbox.engine import ENGINE_FAULTS, Notify, connect, install_package
 
 REGISTRY_BASE = "python:3.11-slim"
-LOCAL_BASE = "evolve/base:debian12-python3"
+LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
 
@@ -28,9 +29,8 @@ LAYOUT = 1
 def base_image(notify: Notify) -> str:
     """A slim Python image: one that is here, else from a registry, else made from the distribution's packages."""
     client = connect()
-    for name in (LOCAL_BASE, REGISTRY_BASE):
-        if _present(client, name):
-            return name
+    if (name := present_base()) is not None:
+        return name
     try:
         notify(f"fetching the base image {REGISTRY_BASE}")
         client.images.pull(REGISTRY_BASE)
@@ -38,6 +38,11 @@ def base_image(notify: Notify) -> str:
     except ENGINE_FAULTS:
         notify("no registry answers: making a base image from the distribution's packages (about a minute)")
     return _bootstrap_base(notify)
+
+
+def present_base() -> str | None:
+    """The base image that is here already, if any."""
+    return next((name for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)), None)
 
 
 def _present(client: docker.DockerClient, name: str) -> bool:
@@ -53,7 +58,7 @@ def _bootstrap_base(notify: Notify) -> str:
         install_package("debootstrap", notify, "a base image is needed and no registry answers")
     with tempfile.TemporaryDirectory(prefix="evolve-base-") as folder:
         root = Path(folder) / "root"
-        command = ["debootstrap", "--variant=minbase", "--include=python3", "bookworm", str(root)]
+        command = ["debootstrap", "--variant=minbase", "--include=python3", _codename(), str(root)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BadInput(
@@ -71,6 +76,11 @@ def _bootstrap_base(notify: Notify) -> str:
             shutil.rmtree(root / waste, ignore_errors=True)
         _import_root(root)
     return LOCAL_BASE
+
+
+def _codename() -> str:
+    """The distribution's own release, whose packages and keys are at hand; Debian 12 where it says none."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")
 
 
 def _import_root(root: Path) -> None:

@@ -1,0 +1,51 @@
+# Everything is brought up on the way: `make evolve ROUNDS=3` and `make test` need nothing before them.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup evolve test check unit format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  options of evolve: ROUNDS MODEL BASE_URL SCAFFOLD SUITE RUN JOBS BUDGET_USD SEED (make evolve ROUNDS=10 SEED=1)"
+
+evolve: $(VENV)/ready ## improve a scaffold: ROUNDS=10 rounds on the bundled tasks
+	@$(BIN)/evolve run
+
+test: setup ## all tests, those in containers too
+	@$(BIN)/pytest
+
+setup: $(VENV)/ready ## virtual environment, container engine and base image
+	@$(BIN)/evolve setup
+
+check: $(VENV)/ready ## format, lint, types and the unit tests
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -m "not docker"
+
+unit: $(VENV)/ready ## the tests that need no container engine
+	@$(BIN)/pytest -m "not docker"
+
+format: $(VENV)/ready ## format the code and mend what the linter can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment and caches; results in runs/ stay
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find evolve tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@command -v git >/dev/null || { echo "git is missing: install it (apt-get install git)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) -s venv-package
+	@echo "making the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: venv-package
+venv-package:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+		{ echo "Python's venv module is missing: install it (sudo apt-get install python3-venv)" >&2; exit 2; }
+	@echo "installing python3-venv from the distribution's packages"
+	@apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv >/dev/null

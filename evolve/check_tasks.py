@@ -1,0 +1,109 @@
+"""Whether a suite's tasks can be believed: the reference solution earns 1, doing nothing earns 0, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.campaign import Watcher
+from evolve.errors import InfraError
+from evolve.records import (
+    Limits,
+    ModelSpec,
+    SandboxSpec,
+    ScaffoldSource,
+    Task,
+    TaskImage,
+    TrialSpec,
+)
+from evolve.sandbox import engine, images
+from evolve.sandbox.container import unpack, verifier_container
+from evolve.tasks import Suite
+from evolve.trial import judge, populated_shell, sandboxes
+
+OWNER = "tasks-check"
+TIMES = 2
+SOLVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The rewards of each time; `problem` is empty for a sound task."""
+
+    task: str
+    solution: tuple[float, ...]
+    nothing: tuple[float, ...]
+    problem: str
+
+
+def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[Finding]:
+    """Check every task of a suite, in its order."""
+    engine.bring_up(watcher.say)
+    base = images.base_image(watcher.say)
+    built = images.build_all(list(suite.tasks), base, jobs, watcher.say)
+    watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TIMES} trials each")
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(lambda task: _check(task, built[task.name]), suite.tasks))
+    finally:
+        engine.sweep(OWNER)
+
+
+def _check(task: Task, image: TaskImage) -> Finding:
+    try:
+        solution = tuple(_reward(task, image, solve=True) for _ in range(TIMES))
+        nothing = tuple(_reward(task, image, solve=False) for _ in range(TIMES))
+    except InfraError as error:
+        return Finding(task.name, (), (), str(error))
+    return Finding(task.name, solution, nothing, _problem(solution, nothing))
+
+
+def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
+    problems = []
+    if set(solution) != {1.0}:
+        problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
+    if set(nothing) != {0.0}:
+        problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")
+    return "; ".join(problems)
+
+
+def _reward(task: Task, image: TaskImage, solve: bool) -> float:
+    """One trial without a scaffold: the oracle's, or nobody's."""
+    spec = _spec(task, image)
+    ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
+    with sandboxes(spec, ttl) as (state, container):
+        shell = populated_shell(container, state)
+        verifier = verifier_container(state, ttl)
+        try:
+            if solve:
+                unpack(shell, task.folder / "solution", "/solution")
+                done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
+                if done.exit_code != 0:
+                    raise InfraError(
+                        f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}"
+                    )
+            shell.close()
+            container.kill()
+            return judge(spec, state, verifier).reward
+        finally:
+            verifier.kill()
+
+
+def _spec(task: Task, image: TaskImage) -> TrialSpec:
+    nobody = ScaffoldSource(Path(), "", "")
+    return TrialSpec(
+        run=OWNER,
+        candidate="oracle",
+        task=task,
+        image=image,
+        scaffold=nobody,
+        attempt=0,
+        seed=0,
+        model=ModelSpec("none"),
+        limits=Limits(),
+        sandbox=SandboxSpec(),
+        folder=Path(),
+        owner=OWNER,
+    )

@@ -1,0 +1,272 @@
+"""Bringing a run together: every check first, then the engine and the images, then the rows."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from evolve import __version__, llm, scaffold
+from evolve.campaign import Campaign, Watcher, now
+from evolve.config import EMBEDDED, RunConfig
+from evolve.errors import BadInput, BudgetExhausted, InfraError, Locked
+from evolve.evaluate import Evaluator
+from evolve.records import stable_hash
+from evolve.repo import Lineage
+from evolve.sandbox import engine, images
+from evolve.store import RunRow, Store
+from evolve.tasks import Suite, load_suite
+
+DATABASE = "evolve.db"
+NEW = "new"
+ADJECTIVES = (
+    ["amber", "brave", "calm", "clever", "eager", "fair", "gentle", "happy", "keen", "lively", "merry", "noble", "proud", "quiet", "swift", "witty"]
+)
+ANIMALS = ["badger", "crane", "dove", "falcon", "finch", "fox", "hare", "heron", "ibis", "lark", "lynx", "marten", "otter", "owl", "seal", "wren"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for, beyond the run's config."""
+
+    config: RunConfig
+    runs: Path
+    run: str | None
+    jobs: int
+    budget_usd: float | None
+    home: Path | None = None
+
+    def lineage(self) -> Lineage:
+        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
+        return Lineage.open(self.config.scaffold, self.home or lineage_home(self.runs, str(self.run)))
+
+
+def lineage_home(runs: Path, run: str) -> Path:
+    """The repository that a run makes for itself where the scaffold is in none."""
+    return runs / run / "lineage.git"
+
+
+def choose_model(model: str | None, base_url: str | None) -> tuple[str, str | None]:
+    """The model's name and endpoint from options and environment; the embedded one where there is no key.
+
+    Raises BadInput for a model that the endpoint doesn't list, or that needs a key that is not there.
+    """
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+    keyed = bool(os.environ.get("OPENAI_API_KEY"))
+    if model is not None and (model == EMBEDDED or model.startswith(f"{EMBEDDED}-")) and base_url is None:
+        return _listed(model, None), None
+    if not keyed and base_url is None:
+        if model is None:
+            return EMBEDDED, None
+        raise BadInput(
+            f"model {model}", "there is no key for it", "set OPENAI_API_KEY, or use MODEL=embedded"
+        )
+    return _listed(model, base_url), base_url
+
+
+def _listed(model: str | None, base_url: str | None) -> str:
+    """A name that the endpoint lists; where only one is listed it need not be named."""
+    spec = RunConfig(model=model or EMBEDDED, base_url=base_url).model_spec
+    try:
+        known = llm.known_models(spec) if model is None or base_url or spec.embedded else []
+    except InfraError as error:
+        raise BadInput("BASE_URL", str(error), "correct it, or start the endpoint") from error
+    if model is None:
+        if len(known) == 1:
+            return known[0]
+        raise BadInput(
+            "MODEL", "no model is named", f"set MODEL to one of: {', '.join(known[:8]) or 'see the endpoint'}"
+        )
+    if known and model not in known:
+        raise BadInput(
+            f"model {model}", "the endpoint does not know it", f"use one of: {', '.join(known[:8])}"
+        )
+    return model
+
+
+def check(order: Order) -> Suite:
+    """Everything that can be wrong with what the user gave, before anything is written. Raises BadInput."""
+    suite = load_suite(order.config.suite)
+    scaffold.check_folder(order.config.scaffold)
+    spec = order.config.model_spec
+    if order.budget_usd is not None and not spec.priced:
+        raise BadInput(
+            "BUDGET_USD",
+            f"no price is known for {spec.name}",
+            "give --prompt-price and --completion-price, or drop it",
+        )
+    if order.run not in (None, NEW):
+        _check_resumable(order, suite)
+    return suite
+
+
+def _check_resumable(order: Order, suite: Suite) -> None:
+    name = str(order.run)
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > 64:
+        raise BadInput(f"run {name!r}", "is not a run id", "use letters, digits, - and _, at most 64")
+    if not Store.exists(order.runs / DATABASE):
+        return
+    with Store.open(order.runs / DATABASE) as store:
+        row = store.run(name)
+    if row is not None and (differing := _differences(order, suite, row)):
+        raise BadInput(
+            f"run {name}", f"exists with another config ({differing[0]})", "use the same, or another RUN"
+        )
+
+
+def _differences(order: Order, suite: Suite, row: RunRow) -> list[str]:
+    stored = json.loads(row.config)
+    old_suite = stored.pop("suite_digest", None)
+    stored.pop("scaffold_digest", None)
+    found = order.config.differences(json.dumps(stored))
+    return found or ([] if old_suite == suite.digest else ["the suite's files have changed"])
+
+
+def identity(order: Order, suite: Suite) -> str:
+    """The run's config as stored: with the digests of what it starts from."""
+    values = json.loads(order.config.canonical())
+    values |= {"suite_digest": suite.digest, "scaffold_digest": _folder_digest(order.config.scaffold)}
+    return json.dumps(values, sort_keys=True)
+
+
+def _folder_digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        total.update(
+            f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest()
+        )
+    return total.hexdigest()
+
+
+@contextlib.contextmanager
+def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
+    """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
+    order.runs.mkdir(parents=True, exist_ok=True)
+    with Store.open(order.runs / DATABASE) as store:
+        run = _named_run(order, suite, store)
+        (order.runs / run).mkdir(exist_ok=True)
+        with _locked(order.runs / run / "lock", run):
+            named = replace(order, run=run)
+            with _campaign(
+                named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)
+            ) as it:
+                try:
+                    yield it
+                    store.end_run(run, "done", now())
+                except BudgetExhausted as error:
+                    store.end_run(run, "budget", now())
+                    watcher.say(f"stopped: {error}; a larger BUDGET_USD with RUN={run} goes on")
+
+
+@contextlib.contextmanager
+def _campaign(
+    order: Order, suite: Suite, watcher: Watcher, owner: str, enter: Callable[[], None] = lambda: None
+) -> Iterator[Campaign]:
+    """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
+    engine.bring_up(watcher.say)
+    base = images.base_image(watcher.say)
+    built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
+    enter()
+    engine.sweep(owner)
+    run = str(order.run)
+    try:
+        with Store.open(order.runs / DATABASE) as store, Evaluator(order.jobs) as evaluator:
+            yield Campaign(
+                run=run,
+                config=order.config,
+                suite=suite,
+                store=store,
+                lineage=order.lineage(),
+                evaluator=evaluator,
+                model=llm.open_model(order.config.model_spec),
+                images=built,
+                base_image=base,
+                folder=order.runs / run,
+                watcher=watcher,
+                budget_usd=order.budget_usd,
+            )
+    finally:
+        engine.sweep(owner)
+
+
+def stored_config(row: RunRow) -> RunConfig:
+    """The config that a run was begun with."""
+    values = json.loads(row.config)
+    return RunConfig.model_validate({k: v for k, v in values.items() if not k.endswith("_digest")})
+
+
+@contextlib.contextmanager
+def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
+    """A run as it is, to look at and replay: no row of it is written. Raises BadInput if its suite has changed."""
+    suite = load_suite(order.config.suite)
+    _check_resumable(order, suite)
+    with _campaign(order, suite, watcher, f"{order.run}.replay") as campaign:
+        yield campaign
+
+
+def _named_run(order: Order, suite: Suite, store: Store) -> str:
+    """The run that was asked for; else the newest one that was begun like this and has not ended; else a new one."""
+    if order.run not in (None, NEW):
+        return str(order.run)
+    latest = store.runs()[:1]
+    if (
+        order.run is None
+        and latest
+        and latest[0].config == identity(order, suite)
+        and not store.ends(latest[0].id)
+    ):
+        return latest[0].id
+    return new_run_id(datetime.now(UTC))
+
+
+def new_run_id(moment: datetime) -> str:
+    """Like `20261123-2144-quiet-otter`."""
+    number = stable_hash("run", moment.isoformat(), os.getpid())
+    words = f"{ADJECTIVES[number % len(ADJECTIVES)]}-{ANIMALS[number // 64 % len(ANIMALS)]}"
+    return f"{moment:%Y%m%d-%H%M}-{words}"
+
+
+@contextlib.contextmanager
+def _locked(path: Path, run: str) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Locked(f"run {run}: another process works on it; wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> None:
+    """The run's first row, or a word that there is one already."""
+    config, run, lineage = order.config, str(order.run), order.lineage()
+    if (row := store.run(run)) is not None:
+        watcher.say(f"going on with run {run}, begun {row.created_at}")
+        return
+    text = identity(order, suite)
+    row = RunRow(
+        id=run,
+        created_at=now(),
+        seed=config.seed,
+        config=text,
+        config_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        suite=str(config.suite),
+        scaffold=str(config.scaffold),
+        model=config.model,
+        base_url=config.base_url,
+        engine=json.dumps(engine.describe(), sort_keys=True),
+        evolve_version=__version__,
+        repository=str(lineage.git_dir),
+        base_commit=lineage.resolve("HEAD"),
+    )
+    store.create_run(row, suite.tasks)
+    watcher.say(f"run {run}")

@@ -1,0 +1,1 @@
+"""Showing: tables for people, JSON for programs, progress for whoever waits."""

@@ -1,0 +1,29 @@
+"""A bug in this program: a file with what is needed to find it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+
+from evolve import __version__
+
+NAMED = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
+
+
+def write_crash_log(error: BaseException) -> Path:
+    """Write the traceback with the versions of everything; returns the file."""
+    lines = [
+        f"evolve {__version__}",
+        f"python {sys.version}",
+        platform.platform(),
+        f"command: {sys.argv[1:]}",
+    ]
+    lines += [f"{name} {version(name)}" for name in NAMED]
+    lines += ["", *traceback.format_exception(error)]
+    with tempfile.NamedTemporaryFile("w", prefix="evolve-crash-", suffix=".log", delete=False) as file:
+        file.write("\n".join(lines))
+    return Path(file.name)

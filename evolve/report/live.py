@@ -1,0 +1,92 @@
+"""Progress on stderr: a live line in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from evolve.records import Decision, Outcome, TrialResult, Usage
+
+PLAIN_EVERY_SECONDS = 15.0
+
+
+class Live:
+    """A Watcher. `priced`: whether dollars are known; otherwise only tokens are shown."""
+
+    def __init__(self, priced: bool, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self.usage = Usage()
+        self.priced = priced
+        self.done = self.planned = 0
+        self._round, self._rounds = 0, 0
+        self._began = self._said = time.monotonic()
+        self._decided = 0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Live:
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            self._bar = Progress(*columns, console=self.console, transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, text: str) -> None:
+        self.console.print(escape(text), soft_wrap=True)
+
+    def round_started(self, number: int, total: int) -> None:
+        self._round, self._rounds = number, total
+
+    def trials_planned(self, count: int) -> None:
+        self.done, self.planned = 0, count
+        if self._bar is not None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(self._title(), total=count)
+
+    def trial_done(self, result: TrialResult) -> None:
+        self.done += result.counts
+        self.usage += result.usage
+        if result.outcome is Outcome.INFRA_ERROR:
+            self.say(f"infrastructure error in {result.task}, tried again: {_last_line(result.detail)}")
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self.done, description=self._title())
+        elif time.monotonic() - self._said > PLAIN_EVERY_SECONDS:
+            self._said = time.monotonic()
+            self.say(f"{self._title()} {self.done}/{self.planned} trials")
+
+    def round_decided(self, number: int, decision: Decision) -> None:
+        self._decided += number > 0
+        self.say(f"round {number}: {decision.verdict} ({decision.reason})")
+
+    def _title(self) -> str:
+        tokens = self.usage.prompt_tokens + self.usage.completion_tokens
+        cost = f", ${self.usage.cost_usd:.2f}" if self.priced else ""
+        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._left()}"
+
+    def _left(self) -> str:
+        """Time left, from the mean of the rounds that were decided since the start."""
+        if not self._decided or not self._rounds:
+            return ""
+        each = (time.monotonic() - self._began) / self._decided
+        return f", about {max(self._rounds - self._round + 1, 0) * each / 60:.0f} min left"
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

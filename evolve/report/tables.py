@@ -1,0 +1,60 @@
+"""What the store's views say, as tables for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from evolve.records import TrialResult
+
+Row = Mapping[str, Any]
+
+
+def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = None) -> None:
+    """Print rows on stdout. `columns`: which ones a table shows; JSON always has all."""
+    if as_json:
+        print(json.dumps(list(rows), indent=2, default=str))
+        return
+    names = list(columns or (rows[0].keys() if rows else ()))
+    table = Table(*names, show_edge=False)
+    for row in rows:
+        table.add_row(*(escape(_cell(name, row.get(name))) for name in names))
+    Console(highlight=False).print(table)
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("score") or name == "mean_reward":
+        return f"{100 * float(value):.1f} %"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    text = str(value)
+    return text[:12] if name.endswith(("commit", "commit_sha")) else text
+
+
+def score(trials: Sequence[TrialResult]) -> tuple[float, float] | None:
+    """(mean over tasks of the mean reward, half width of its 95 % interval) of trials that count; None without any.
+
+    The interval is 1.96 standard errors over tasks: sd of the tasks' means / sqrt(tasks).
+    """
+    by_task: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.reward is not None:
+            by_task.setdefault(trial.task, []).append(trial.reward)
+    means = [sum(rewards) / len(rewards) for rewards in by_task.values()]
+    if not means:
+        return None
+    mean = sum(means) / len(means)
+    variance = sum((m - mean) ** 2 for m in means) / max(len(means) - 1, 1)
+    return mean, 1.96 * math.sqrt(variance / len(means))
+
+
+def percent(value: tuple[float, float] | None) -> str:
+    return "not measured" if value is None else f"{100 * value[0]:.1f} % (± {100 * value[1]:.1f})"
