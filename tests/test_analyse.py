@@ -121,9 +121,7 @@ def test_the_digest_counts_trials_and_endings() -> None:
 
 def test_the_digest_puts_the_commonest_weakness_first() -> None:
     guilty = document(asked(edit(1)), write_event("a.py"), run_event(TESTS, 1), *[asked(edit(9))] * 58)
-    text = digest(
-        [(result("a", 0.0), guilty), (result("b", 0.0), guilty), (result("c", 0.0), document())], 60
-    )
+    text = digest([(result("a", 0.0), guilty), (result("b", 0.0), guilty), (result("c", 0.0), document())], 60)
     counts = [int(line.split()[1]) for line in text.splitlines()[2:] if "of 3 failed trials" in line]
     assert counts == sorted(counts, reverse=True)
     assert "2 of 3 failed trials spent the whole budget of model calls" in text

@@ -16,9 +16,7 @@ EVOLVABLE = ("*.py", "prompts/*", "*.toml")
 NAMES = st.text(string.ascii_lowercase + "./", min_size=1, max_size=12)
 
 
-def refused(
-    *edits: tuple[str, str | None], note: str = "", evolvable: tuple[str, ...] = EVOLVABLE
-) -> str | None:
+def refused(*edits: tuple[str, str | None], note: str = "", evolvable: tuple[str, ...] = EVOLVABLE) -> str | None:
     made = tuple(FileEdit(path, text) for path, text in edits)
     return refusal(Proposal("h", "p", made, note=note), FILES, evolvable)
 
@@ -54,9 +52,7 @@ def test_a_patch_out_of_scope_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("text", ['entry = "x.py"\n', None])
 def test_nothing_opens_the_scaffolds_own_settings(text: str | None) -> None:
-    assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith(
-        "out of scope"
-    )
+    assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
 
 
 @pytest.mark.parametrize(
@@ -83,10 +79,7 @@ def test_size_counts_the_whole_scaffold() -> None:
     room = MAX_TOTAL_CHARS - sum(map(len, FILES.values()))
     assert refused(("prompts/more.md", "x" * room)) is None
     assert (refused(("prompts/more.md", "x" * (room + 1))) or "").startswith("too large")
-    assert (
-        refused(("prompts/more.md", "x" * (room + 1)), ("agent.py", None), ("prompts/system.md", None))
-        is None
-    )
+    assert refused(("prompts/more.md", "x" * (room + 1)), ("agent.py", None), ("prompts/system.md", None)) is None
 
 
 @settings(max_examples=50, deadline=None)

@@ -148,9 +148,7 @@ CALLS = st.lists(
     max_size=2,
 )
 MESSAGES = st.one_of(
-    st.fixed_dictionaries(
-        {"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": TEXTS}
-    ),
+    st.fixed_dictionaries({"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": TEXTS}),
     st.builds(tool_answer, st.sampled_from("xyz"), st.text(max_size=3)),
 )
 ERRORS = st.just({"status": 400, "code": "c", "message": "m"})
