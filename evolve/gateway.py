@@ -127,9 +127,9 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Tell the server to end; it does at its next tick, and a trial need not wait for that."""
         self._server.should_exit = True
         self._server.force_exit = True
-        self._thread.join(timeout=10)
 
     def _route(self, action: Callable[[Body], Any]) -> Callable[[Request], Any]:
         """An HTTP endpoint around one action; the action's work runs beside the event loop."""
@@ -307,12 +307,10 @@ def _chunks(completion: Mapping[str, Any]) -> Iterator[str]:
         "id": completion.get("id", ""),
         "object": "chat.completion.chunk",
         "created": 0,
-        "model": completion["model"],
+        "model": completion.get("model", ""),
     }
     yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield _event(
-        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]}
-    )
+    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]})
     yield _event({**head, "choices": [], "usage": completion.get("usage")})
     yield "data: [DONE]\n\n"
 
