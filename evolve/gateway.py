@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import threading
 import time
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from evolve.errors import InfraError, RequestRefused
+from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.llm import ChatModel, usage_of
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
@@ -126,9 +127,9 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Tell the server to end; it does at its next tick, and a trial need not wait for that."""
         self._server.should_exit = True
         self._server.force_exit = True
-        self._thread.join(timeout=10)
 
     def _route(self, action: Callable[[Body], Any]) -> Callable[[Request], Any]:
         """An HTTP endpoint around one action; the action's work runs beside the event loop."""
@@ -149,7 +150,7 @@ class Gateway:
         """Faults of the machine are kept for the trial, which then is no evidence; the scaffold sees a 503."""
         try:
             return action(body)
-        except InfraError as error:
+        except EvolveError as error:
             self.fault = self.fault or error
             raise Refusal(503, "infrastructure", "the host has a fault; this trial will not count") from error
 
@@ -203,11 +204,11 @@ class Gateway:
         request = {key: value for key, value in body.items() if key not in FROZEN}
         asked = body.get("max_completion_tokens") or body.get("max_tokens") or self.door.limits.max_tokens
         request["model"] = self.door.model.name
-        request["max_tokens"] = max(1, min(int(asked), self.door.limits.max_tokens))
+        request["max_tokens"] = max(1, int(min(_number("max_tokens", asked), self.door.limits.max_tokens)))
         return request
 
     def _run(self, body: Body) -> Body:
-        command, timeout = str(body.get("command", "")), _seconds(body.get("timeout", 30))
+        command, timeout = str(body.get("command", "")), max(_number("timeout", body.get("timeout", 30)), 0.1)
         result = self._command(command, timeout)
         answer = {
             "exit_code": result.exit_code,
@@ -221,12 +222,12 @@ class Gateway:
 
     def _read(self, body: Body) -> Body:
         path = str(body.get("path", ""))
-        result = self._command(f"head -c {READ_BYTES} < {shlex.quote(path)}", 30)
-        found = result.exit_code == 0
-        self._record("read", path=path, found=found, bytes=len(result.stdout))
+        result = self._command(f"head -c {READ_BYTES + 1} < {shlex.quote(path)}", 30)
+        found, data = result.exit_code == 0, result.stdout[:READ_BYTES]
+        self._record("read", path=path, found=found, bytes=len(data))
         if not found:
             raise Refusal(404, "not_found", f"no such file: {path}")
-        return {"text": result.stdout.decode(errors="replace"), "truncated": result.truncated}
+        return {"text": data.decode(errors="replace"), "truncated": len(result.stdout) > READ_BYTES}
 
     def _write(self, body: Body) -> Body:
         path, text = str(body.get("path", "")), str(body.get("text", ""))
@@ -234,7 +235,7 @@ class Gateway:
         if len(data) > MAX_FILE:
             raise Refusal(413, "too_large", f"a file is at most {MAX_FILE} bytes")
         quoted = shlex.quote(path)
-        result = self._command(f'mkdir -p "$(dirname {quoted})" && cat > {quoted}', 30, data)
+        result = self._command(f'mkdir -p -- "$(dirname -- {quoted})" && cat > {quoted}', 30, data)
         self._record("write", path=path, text=text, exit_code=result.exit_code)
         if result.exit_code != 0:
             raise Refusal(400, "not_writable", result.stderr.decode(errors="replace")[:500])
@@ -268,14 +269,27 @@ async def _body(request: Request) -> Body:
         raise Refusal(400, "invalid_request", f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise Refusal(400, "invalid_request", "the body must be a JSON object")
+    if b"\\ud" in raw.lower():
+        _refuse_lone_surrogates(body)
     return body
 
 
-def _seconds(value: Any) -> float:
+def _refuse_lone_surrogates(body: Body) -> None:
+    """Text with half a character can be written in JSON, but sent nowhere."""
     try:
-        return max(float(value), 0.1)
-    except (TypeError, ValueError) as error:
-        raise Refusal(400, "invalid_request", "`timeout` must be a number of seconds") from error
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise Refusal(400, "invalid_request", f"the text is not valid Unicode: {error.reason}") from error
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Refusal(400, "invalid_request", f"`{name}` must be a number") from error
+    if not math.isfinite(number):
+        raise Refusal(400, "invalid_request", f"`{name}` must be a finite number")
+    return number
 
 
 def _error(refusal: Refusal) -> JSONResponse:
@@ -293,12 +307,10 @@ def _chunks(completion: Mapping[str, Any]) -> Iterator[str]:
         "id": completion.get("id", ""),
         "object": "chat.completion.chunk",
         "created": 0,
-        "model": completion["model"],
+        "model": completion.get("model", ""),
     }
     yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-    yield _event(
-        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]}
-    )
+    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]})
     yield _event({**head, "choices": [], "usage": completion.get("usage")})
     yield "data: [DONE]\n\n"
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from evolve.records import FileEdit, Proposal
 
 MAX_TOTAL_CHARS = 200_000
+MAX_TOML_LINE = 4_000
 
 
 def refusal(proposal: Proposal, files: Mapping[str, str], evolvable: Sequence[str]) -> str | None:
@@ -47,7 +48,19 @@ def _syntax_problem(edit: FileEdit) -> str | None:
         if edit.path.endswith(".py"):
             ast.parse(edit.text)
         elif edit.path.endswith(".toml"):
-            tomllib.loads(edit.text)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        return f"does not parse: {edit.path}: {str(error)[:200]}"
+            _parse_toml(edit.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"does not parse: {edit.path}: {_first_line(error)}"
     return None
+
+
+def _parse_toml(text: str) -> None:
+    """Raises ValueError. The parser's memory grows with the square of a dotted key's length."""
+    if any(len(line) > MAX_TOML_LINE for line in text.splitlines()):
+        raise ValueError(f"a line has more than {MAX_TOML_LINE} characters")
+    tomllib.loads(text)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else "too deeply nested"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import openai
+from openai.types.chat import ChatCompletion
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -45,7 +46,9 @@ class EmbeddedModel:
 class OpenAIModel:
     """Any OpenAI-compatible endpoint. Transient faults are retried with exponential back-off and jitter."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, longest_wait: float = 60.0) -> None:
+        """longest_wait: seconds between two tries, at most."""
+        self._longest_wait = longest_wait
         key = os.environ.get(spec.key_variable) or "none"
         self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=CALL_SECONDS, max_retries=0)
 
@@ -53,47 +56,47 @@ class OpenAIModel:
         attempts = Retrying(
             retry=retry_if_exception_type(TRANSIENT),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
+            wait=self._wait,
             reraise=True,
         )
         try:
             answer: dict[str, Any] = attempts(self._once, body)
         except openai.AuthenticationError as error:
-            raise BadInput(
-                "model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY"
-            ) from error
+            raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
         except openai.NotFoundError as error:
-            raise BadInput(
-                "model", f"the endpoint does not know it: {error.message}", "correct MODEL"
-            ) from error
+            raise BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL") from error
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409, 429):
                 raise InfraError(f"model endpoint: {error.message}") from error
-            raise RequestRefused(
-                error.status_code, str(error.code or "invalid_request"), error.message
-            ) from error
+            raise RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message) from error
         except openai.OpenAIError as error:
             raise InfraError(f"model endpoint: {error}") from error
         return answer
 
     def _once(self, body: Body) -> dict[str, Any]:
-        completion = self._client.chat.completions.create(**{**body, "stream": False})
-        if not completion.choices:
+        known = ("model", "messages", "stream")
+        # All else goes through untouched: as named arguments, some keys would steer the client itself.
+        others = {key: value for key, value in body.items() if key not in known}
+        completion = self._client.chat.completions.create(
+            model=body["model"], messages=body["messages"], stream=False, extra_body=others
+        )
+        if not isinstance(completion, ChatCompletion):
+            raise InfraError("model endpoint: the answer is no chat completion; is BASE_URL right?")
+        if not completion.choices or completion.choices[0].message is None:
             raise InfraError("model endpoint: the answer holds no choice")
         answer: dict[str, Any] = completion.model_dump(exclude_none=True)
         return answer
 
-
-def _wait(state: RetryCallState) -> float:
-    """As long as the endpoint asks for (at most a minute), else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    if (
-        isinstance(error, openai.APIStatusError)
-        and (asked := error.response.headers.get("retry-after", "")).isdigit()
-    ):
-        return min(float(asked), 60.0)
-    default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=60)
-    return default(state)
+    def _wait(self, state: RetryCallState) -> float:
+        """As long as the endpoint asks for, else exponential with jitter."""
+        error = state.outcome.exception() if state.outcome else None
+        if (
+            isinstance(error, openai.APIStatusError)
+            and (asked := error.response.headers.get("retry-after", "")).isdigit()
+        ):
+            return min(float(asked), self._longest_wait)
+        default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
+        return default(state)
 
 
 def open_model(spec: ModelSpec) -> ChatModel:
@@ -120,9 +123,7 @@ def known_models(spec: ModelSpec) -> list[str]:
     try:
         return [model.id for model in client.models.list()]
     except openai.AuthenticationError as error:
-        raise BadInput(
-            "model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY"
-        ) from error
+        raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

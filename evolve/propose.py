@@ -81,15 +81,16 @@ def _prompt(name: str) -> str:
 
 
 def _proposal(message: Mapping[str, Any], files: Mapping[str, str], usage: Usage) -> Proposal:
-    calls = [call for call in message.get("tool_calls") or [] if call["function"]["name"] == "propose"]
+    offered = [call.get("function") or {} for call in message.get("tool_calls") or []]
+    calls = [function for function in offered if function.get("name") == "propose"]
     if not calls:
         raise Unusable("the model proposed nothing")
     try:
-        arguments = json.loads(calls[0]["function"]["arguments"])
+        arguments = json.loads(calls[0]["arguments"])
         edits = arguments["edits"]
         hypothesis, prediction = str(arguments["hypothesis"]), str(arguments["prediction"])
         pairs = [(str(edit["path"]), str(edit["old"]), str(edit["new"])) for edit in edits]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unusable(f"the model's proposal is malformed: {type(error).__name__}: {error}") from error
     after = dict(files)
     problem = ""

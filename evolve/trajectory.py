@@ -121,7 +121,7 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     text = str(function.get("arguments", ""))
     try:
         arguments = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         arguments = {"malformed": text}
@@ -159,8 +159,10 @@ def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredF
 def load(path: Path) -> list[dict[str, Any]]:
     """The JSON objects of a stored file. Raises InfraError if it can't be read."""
     try:
-        text = gzip.decompress(path.read_bytes()).decode("utf-8", "surrogatepass")
-        return [json.loads(line) for line in text.splitlines()]
+        if not (data := path.read_bytes()):
+            raise EOFError("the file is empty")
+        text = gzip.decompress(data).decode("utf-8", "surrogatepass")
+        return [json.loads(line) for line in text.split("\n") if line]
     except (OSError, EOFError, ValueError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise InfraError(f"{path}: can't be read: {error}") from error
 

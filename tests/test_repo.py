@@ -45,14 +45,10 @@ def _own_git_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def git(folder: Path, *args: str) -> str:
-    identity = {
-        f"GIT_{who}_{what}": "user@there" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
+    identity = {f"GIT_{who}_{what}": "user@there" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     env = {**os.environ, **identity, "GIT_OPTIONAL_LOCKS": "0"}
     command = ["git", "-c", "safe.directory=*", *args]
-    return subprocess.run(
-        command, cwd=folder, env=env, check=True, capture_output=True, text=True
-    ).stdout.rstrip("\n")
+    return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout.rstrip("\n")
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -172,10 +168,7 @@ def test_nothing_of_the_users_is_touched_and_no_hook_runs(
     def kept() -> dict[str, bytes]:
         git_files = [path for path in (top / ".git").iterdir() if path.is_file()]
         tree_files = [path for path in top.rglob("*") if path.is_file() and ".git" not in path.parts]
-        return {
-            str(path): path.read_bytes() + str(path.stat().st_mtime_ns).encode()
-            for path in git_files + tree_files
-        }
+        return {str(path): path.read_bytes() + str(path.stat().st_mtime_ns).encode() for path in git_files + tree_files}
 
     before = kept()
     sha = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", "new\n"))
@@ -273,9 +266,7 @@ def test_export_files_and_diff_agree_with_the_tree(lineage: Lineage, tmp_path: P
 def test_diff_ignores_the_users_settings(lineage: Lineage, top: Path, tmp_path: Path) -> None:
     for key, value in {"diff.external": "false", "color.ui": "always", "diff.noprefix": "true"}.items():
         git(top, "config", key, value)
-    sha = candidate(
-        lineage, seed := lineage.seed(RUN, WHEN), FileEdit("agent.py", "é\n"), FileEdit("ü.txt", "1\n")
-    )
+    sha = candidate(lineage, seed := lineage.seed(RUN, WHEN), FileEdit("agent.py", "é\n"), FileEdit("ü.txt", "1\n"))
     assert "\x1b" not in lineage.diff(seed, sha)
     assert "+++ b/ü.txt\n" in lineage.diff(seed, sha)
     assert lineage.diff(seed, seed) == ""
@@ -430,9 +421,7 @@ GOOD_NAME = st.text(st.sampled_from("abcXYZ019_-.+ é漢"), min_size=1, max_size
 DOT_GIT = st.sampled_from(
     [".git", ".GIT", ".Git", ".git.", ".git ", ".git. .", "git~1", "GIT~2", ".g\u200cit", ".git:x"]
 )
-DOT_GITS = DOT_GIT | st.sampled_from(
-    [".git::$INDEX_ALLOCATION", "\ufeff.git", ".gi\u2060t", "．ｇｉｔ", "gi7eba~1"]
-)
+DOT_GITS = DOT_GIT | st.sampled_from([".git::$INDEX_ALLOCATION", "\ufeff.git", ".gi\u2060t", "．ｇｉｔ", "gi7eba~1"])
 
 
 @given(

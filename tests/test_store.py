@@ -266,9 +266,7 @@ def test_rows_must_belong_together(filled: Store) -> None:
         filled.end_run("no such run", "", at(1))
 
 
-@pytest.mark.parametrize(
-    "time", ["2026-02-28 23:00:00", "2026-02-28T23:00:00", "2026-02-28T23:00:00+01:00", ""]
-)
+@pytest.mark.parametrize("time", ["2026-02-28 23:00:00", "2026-02-28T23:00:00", "2026-02-28T23:00:00+01:00", ""])
 def test_times_are_utc(store: Store, time: str) -> None:
     with pytest.raises(EvolveError, match="created_at_utc"):
         store.create_run(run_row(created_at=time))
@@ -291,9 +289,7 @@ def test_both_ways_of_writing_utc_are_accepted(store: Store, time: str) -> None:
         ("trajectory_sha256 = 'x'", "trajectory_whole"),
     ],
 )
-def test_a_trial_that_contradicts_itself_is_refused(
-    filled: Store, file: Path, change: str, check: str
-) -> None:
+def test_a_trial_that_contradicts_itself_is_refused(filled: Store, file: Path, change: str, check: str) -> None:
     """By the database, whoever writes: this is not the store's own writing."""
     with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match=check):
         connection.execute(f"UPDATE trial SET {change} WHERE id = 2")
@@ -520,9 +516,7 @@ def test_two_writers_wait_for_each_other(filled: Store, file: Path) -> None:
 def ddl(file: Path) -> dict[str, list[str]]:
     """Each table's lines, sorted: the order of constraints means nothing."""
     with sqlite3.connect(file) as connection:
-        rows = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
-        ).fetchall()
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')").fetchall()
     own = {name: sql for name, sql in rows if sql and name != "alembic_version"}
     return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in own.items()}
 
@@ -545,9 +539,7 @@ def test_they_agree_on_checks_and_partial_indexes_too(store: Store, file: Path, 
 
 def test_the_tables_compile_for_postgresql() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    tables = {
-        table.name: str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables
-    }
+    tables = {table.name: str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables}
     assert "id SERIAL" in tables["trial"]
     assert "seed BIGINT" in tables["trial"]
     assert "reward DOUBLE PRECISION" in tables["trial"]

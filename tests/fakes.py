@@ -1,0 +1,134 @@
+"""Stand-ins that tests share: a model that follows a script, a workspace in a folder, values made quickly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evolve.records import (
+    Limits,
+    ModelSpec,
+    Outcome,
+    SandboxSpec,
+    ScaffoldSource,
+    Split,
+    Task,
+    TaskImage,
+    TrialResult,
+    TrialSpec,
+    Usage,
+)
+from evolve.sandbox.shell import CommandResult
+
+Answer = dict[str, Any] | Exception | Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def tool_call(name: str, arguments: object, call_id: str = "call_1") -> dict[str, Any]:
+    """A call as a model gives it; arguments that are text stand as they are."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}
+
+
+def completion(content: str | None = "hello", *calls: dict[str, Any], tokens: int = 10) -> dict[str, Any]:
+    """A `chat.completion`; tokens: of the prompt, and as many of the answer."""
+    message: dict[str, Any] = {"role": "assistant", "content": content}
+    if calls:
+        message["tool_calls"] = list(calls)
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "scripted",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
+        "usage": {"prompt_tokens": tokens, "completion_tokens": tokens, "total_tokens": 2 * tokens},
+    }
+
+
+class ScriptedModel:
+    """Gives its answers in order, the last one for ever; an exception is raised, a function is asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers) or [completion()]
+        self.requests: list[dict[str, Any]] = []
+
+    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self.answers[min(len(self.requests), len(self.answers) - 1)]
+        self.requests.append(dict(body))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(body) if callable(answer) else answer
+
+
+class FolderWorkspace:
+    """Runs commands with `sh` in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+        try:
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=self.folder, input=stdin, capture_output=True, timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            return CommandResult(124, b"", b"", timed_out=True)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
+
+
+def task(name: str = "alpha", split: Split = Split.TRAIN, folder: Path = Path("tasks")) -> Task:
+    return Task(name, folder / name, split, f"Mend {name}.", "easy", "0" * 64, 60.0, 60.0, SandboxSpec())
+
+
+def trial_spec(folder: Path = Path("runs/run"), **changes: Any) -> TrialSpec:
+    spec = TrialSpec(
+        run="20261123-2144-quiet-otter",
+        candidate="c" * 40,
+        task=task(),
+        image=TaskImage("sha256:1", "/work"),
+        scaffold=ScaffoldSource(folder / "candidates", "agent.py", "sha256:2"),
+        attempt=0,
+        seed=7,
+        model=ModelSpec("scripted"),
+        limits=Limits(),
+        sandbox=SandboxSpec(),
+        folder=folder,
+        owner="run",
+    )
+    return replace(spec, **changes)
+
+
+def result(
+    name: str = "alpha",
+    reward: float | None = 1.0,
+    attempt: int = 0,
+    outcome: Outcome | None = None,
+    **changes: Any,
+) -> TrialResult:
+    """A trial's result; its outcome follows from the reward unless it is given."""
+    if outcome is None:
+        outcome = Outcome.INFRA_ERROR if reward is None else Outcome.PASSED if reward == 1 else Outcome.FAILED
+    made = TrialResult(
+        "c" * 40, name, Split.TRAIN, attempt, 7, outcome, reward, Usage(), "2026-11-23T21:44:00+00:00", 1.5
+    )
+    return replace(made, **changes)
+
+
+def chat_event(
+    messages: Iterable[Mapping[str, Any]], answer: Mapping[str, Any] | None = None, **content: Any
+) -> dict[str, Any]:
+    """A chat as a gateway records it; `answer`: a completion; or give `error`."""
+    event: dict[str, Any] = {"kind": "chat", "request": {"messages": list(messages)}, **content}
+    return event if answer is None else {**event, "response": answer}
+
+
+def run_event(command: str, exit_code: int = 0, stdout: str = "") -> dict[str, Any]:
+    ended = {"exit_code": exit_code, "stdout": stdout, "stderr": "", "timed_out": False, "truncated": False}
+    return {"kind": "run", "command": command, "timeout": 30.0, **ended}
+
+
+def write_event(path: str, text: str = "") -> dict[str, Any]:
+    return {"kind": "write", "path": path, "text": text, "exit_code": 0}

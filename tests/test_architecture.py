@@ -1,0 +1,353 @@
+"""Which module may import which, and that importing does nothing: held over `ast`; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "evolve"
+EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
+
+# Lowest first. A package stands for all its modules. A new module needs its place here.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "records", "config"),
+    ("embedded", "analyse", "select", "guard", "gate"),
+    ("repo", "sandbox", "llm", "store"),
+    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
+    ("propose", "campaign", "loop", "replay", "calibrate", "check_tasks", "doctor", "house"),
+    ("report", "cli", "__main__"),
+)
+NOUNS = LAYERS[0]
+PURE = ("analyse", "select", "guard", "gate")
+PURE_LIBRARY = {
+    "__future__",
+    "ast",
+    "collections",
+    "dataclasses",
+    "enum",
+    "fnmatch",
+    "functools",
+    "itertools",
+    "math",
+    "re",
+    "statistics",
+    "string",
+    "tomllib",
+    "typing",
+}
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
+SERVED = {"starlette", "uvicorn"}
+# One outside thing each: who alone may use these packages.
+OWNERS = {
+    "docker": ("sandbox",),
+    "git": ("repo",),
+    "openai": ("llm",),
+    "sqlalchemy": ("store",),
+    "alembic": ("store",),
+    "typer": ("cli", "__main__"),
+}
+BROAD = {"Exception", "BaseException"}
+MAY_CATCH_ALL = ("trial", "cli", "__main__")
+
+# What may be called while a module is imported: things that make a constant or a class.
+CONSTANT_CALLS = {
+    "re.compile", "math.log", "struct.Struct", "TypeVar", "ParamSpec", "NewType", "namedtuple",
+    "dataclass", "dataclasses.dataclass", "field", "dataclasses.field", "ConfigDict", "Field",
+    "frozenset", "tuple", "dict", "set", "list", "range", "sorted", "len", "max", "min", "MappingProxyType",
+    "lru_cache", "functools.lru_cache", "Path", "PurePosixPath", "timedelta",
+}  # fmt: skip
+PATH_METHODS = {"parent", "with_name", "joinpath"}
+EXTRA_CALLS = {
+    "cli": ("typer.*", "app.*", "*_app.*"),
+    "__main__": ("main", "app", "sys.exit"),
+    "store": (
+        "CheckConstraint", "Column", "ForeignKey", "ForeignKeyConstraint", "Index", "MetaData", "Table",
+        "UniqueConstraint", "text",
+    ),
+}  # fmt: skip
+ANY_OWN_CALL = ("evolve.store.schema", "evolve.store.queries")
+
+
+def part(module: str) -> str:
+    """`evolve.store.rows` -> `store`; the package itself is the empty text."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def layer(module: str) -> int | None:
+    return next((number for number, names in enumerate(LAYERS) if part(module) in names), None)
+
+
+def violations(sources: Mapping[str, str]) -> list[str]:
+    """All that breaks the rules in `sources` (module name -> its text), each as `module: what`."""
+    trees = {name: ast.parse(text) for name, text in sources.items() if not name.startswith(EXEMPT)}
+    found: list[str] = []
+    for name, tree in trees.items():
+        found += [f"{name}: {problem}" for problem in _module_problems(name, tree, trees)]
+    edges = {name: {target for target, _ in imports(name, tree, trees)} for name, tree in trees.items()}
+    return found + [f"cycle: {' -> '.join(cycle)}" for cycle in cycles(edges)]
+
+
+def _module_problems(name: str, tree: ast.Module, trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    if name != "evolve" and layer(name) is None:
+        yield "has no layer: give it a place in LAYERS"
+        return
+    for target, line in imports(name, tree, trees, type_checking=True):
+        yield from _import_problems(name, target, line)
+    yield from _hidden_imports(tree)
+    yield from _import_time_calls(name, tree)
+    yield from _broad_excepts(name, tree)
+    if part(name) in PURE:
+        yield from _impure_calls(tree)
+
+
+def imports(
+    name: str, tree: ast.Module, trees: Mapping[str, ast.Module], type_checking: bool = False
+) -> Iterator[tuple[str, int]]:
+    """(module, line) of everything imported; `from package import module` counts as the module."""
+    guarded = {} if type_checking else {id(node) for block in _guards(tree) for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(name, node, trees)
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield (inner if inner in trees else base), node.lineno
+
+
+def _absolute(name: str, node: ast.ImportFrom, trees: Mapping[str, ast.Module]) -> str:
+    if not node.level:
+        return node.module or ""
+    is_package = any(other.startswith(f"{name}.") for other in trees)
+    parts = name.split(".")
+    kept = parts[: len(parts) - node.level + is_package]
+    return ".".join([*kept, node.module] if node.module else kept)
+
+
+def _guards(tree: ast.Module) -> list[ast.If]:
+    """The blocks `if TYPE_CHECKING:` of a module."""
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    return [block for block in blocks if ast.unparse(block.test).endswith("TYPE_CHECKING")]
+
+
+def _import_problems(name: str, target: str, line: int) -> Iterator[str]:
+    root, mine, theirs = target.partition(".")[0], layer(name), layer(target)
+    if root != "evolve":
+        yield from _library_problems(name, target, line)
+    elif theirs is None:
+        if target != "evolve":
+            yield f"line {line}: imports {target}, which has no layer"
+    elif mine is None or theirs > mine:
+        yield f"line {line}: imports {target}, which lies higher"
+    elif part(name) in (*PURE, "embedded") and part(target) not in (*NOUNS, part(name)):
+        yield f"line {line}: imports {target}, but may import nouns only"
+
+
+def _library_problems(name: str, target: str, line: int) -> Iterator[str]:
+    root = target.partition(".")[0]
+    if part(name) in PURE and root not in PURE_LIBRARY:
+        yield f"line {line}: imports {target}, but is pure"
+    served = name.endswith(".server") and root in SERVED
+    if part(name) == "embedded" and root not in sys.stdlib_module_names and not served:
+        yield f"line {line}: imports {target}, but the embedded model needs the standard library only"
+    if root in OWNERS and part(name) not in OWNERS[root]:
+        yield f"line {line}: imports {target}, which belongs to {' and '.join(OWNERS[root])}"
+
+
+def _hidden_imports(tree: ast.Module) -> Iterator[str]:
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    yield f"line {node.lineno}: import inside a function"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _last_name(node.func) in ("import_module", "__import__"):
+            yield f"line {node.lineno}: import by a call"
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _broad_excepts(name: str, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and part(name) not in MAY_CATCH_ALL:
+            caught = {ast.unparse(part) for part in _caught(node)}
+            if not caught or caught & BROAD:
+                yield f"line {node.lineno}: broad except"
+
+
+def _caught(handler: ast.ExceptHandler) -> list[ast.expr]:
+    if handler.type is None:
+        return []
+    return handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+
+
+def _impure_calls(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            yield f"line {node.lineno}: calls {node.func.id}, but is pure"
+
+
+def _import_time_calls(name: str, tree: ast.Module) -> Iterator[str]:
+    own = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and part(node.module or "") in NOUNS:
+            own |= {alias.asname or alias.name for alias in node.names}
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    allowed = CONSTANT_CALLS | own | (functions if name in ANY_OWN_CALL else set())
+    for call in _run_at_import(tree):
+        word = ast.unparse(call.func)
+        if not (word in allowed or _is_constant_method(call) or _is_extra(name, word)):
+            yield f"line {call.lineno}: calls {word} while it is imported"
+
+
+def _run_at_import(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls that run while the module is imported; of a function only its decorators and defaults do."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "__name__ == '__main__'":
+            continue
+        if isinstance(child, ast.Call):
+            yield child
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            now: list[ast.expr | None] = [*child.args.defaults, *child.args.kw_defaults]
+            now += getattr(child, "decorator_list", [])
+            yield from _run_at_import(ast.List([part for part in now if part is not None]))
+        else:
+            yield from _run_at_import(child)
+
+
+def _is_constant_method(call: ast.Call) -> bool:
+    """`"a b".split()`, and going about with a path: neither touches anything."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    on_path = call.func.attr in PATH_METHODS and ast.unparse(call.func.value).startswith("Path(__file__)")
+    return on_path or isinstance(call.func.value, ast.Constant)
+
+
+def _is_extra(name: str, word: str) -> bool:
+    if any(fnmatch.fnmatchcase(word, pattern) for pattern in EXTRA_CALLS.get(part(name), ())):
+        return True
+    return name in ANY_OWN_CALL and word.endswith(".alias")
+
+
+def cycles(edges: Mapping[str, set[str]]) -> list[list[str]]:
+    """Each cycle that a walk meets, as its modules from the first by name, and that one again."""
+    done: set[str] = set()
+    found: list[list[str]] = []
+
+    def walk(module: str, way: list[str]) -> None:
+        if module in way:
+            ring = way[way.index(module) :]
+            start = ring.index(min(ring))
+            found.append([*ring[start:], *ring[:start], ring[start]])
+        elif module in edges and module not in done:
+            for target in sorted(edges[module]):
+                walk(target, [*way, module])
+            done.add(module)
+
+    for module in sorted(edges):
+        walk(module, [])
+    return found
+
+
+def package_sources() -> dict[str, str]:
+    sources = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text("utf-8")
+    return sources
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    return package_sources()
+
+
+def test_the_package_keeps_the_rules(sources: dict[str, str]) -> None:
+    assert "evolve.loop" in sources
+    assert violations(sources) == []
+
+
+@pytest.mark.parametrize("name", ["evolve_door", "launch"])
+def test_what_runs_in_containers_needs_the_standard_library_only(sources: dict[str, str], name: str) -> None:
+    tree = ast.parse(sources[f"evolve.sandbox.files.{name}"])
+    roots = {target.partition(".")[0] for target, _ in imports(name, tree, {})}
+    assert roots <= sys.stdlib_module_names
+
+
+def broken(sources: Mapping[str, str], module: str, addition: str) -> list[str]:
+    """What is found in a copy of one module with an addition, among modules that are empty otherwise."""
+    copy = sources.get(module, "") + "\n" + addition + "\n"
+    return violations({**dict.fromkeys(sources, ""), module: copy})
+
+
+@pytest.mark.parametrize(
+    ("module", "addition", "problem"),
+    [
+        ("evolve.records", "from evolve import loop", "evolve.loop, which lies higher"),
+        ("evolve.records", "from evolve.loop import play_round", "evolve.loop, which lies higher"),
+        ("evolve.records", "import evolve.store.rows", "evolve.store.rows, which lies higher"),
+        ("evolve.repo.refs", "from ..tasks import Suite", "evolve.tasks, which lies higher"),
+        ("evolve.store.rows", "from .. import tasks", "evolve.tasks, which lies higher"),
+        ("evolve.trial", "import evolve.cli", "evolve.cli, which lies higher"),
+        ("evolve.gate", "from evolve import select", "evolve.select, but may import nouns only"),
+        ("evolve.gate", "import random", "imports random, but is pure"),
+        ("evolve.guard", "from pathlib import Path", "imports pathlib, but is pure"),
+        ("evolve.select", "import pydantic", "imports pydantic, but is pure"),
+        ("evolve.analyse", "def load(p):\n    return open(p)", "calls open, but is pure"),
+        ("evolve.embedded", "from evolve import gate", "evolve.gate, but may import nouns only"),
+        ("evolve.embedded", "import starlette", "needs the standard library only"),
+        ("evolve.loop", "import docker", "docker, which belongs to sandbox"),
+        ("evolve.brandnew", "X = 1", "has no layer"),
+        ("evolve.loop", "import evolve.brandnew", "imports evolve.brandnew, which has no layer"),
+        ("evolve.loop", "def f():\n    import os", "import inside a function"),
+        ("evolve.loop", "class A:\n    async def f(self):\n        from evolve import gate", "import inside"),
+        ("evolve.loop", "def f():\n    return importlib.import_module('os')", "import by a call"),
+        ("evolve.loop", "X = connect()", "calls connect while it is imported"),
+        ("evolve.loop", "class A:\n    x = os.getcwd()", "calls os.getcwd while it is imported"),
+        ("evolve.loop", "def f(x=now()):\n    pass", "calls now while it is imported"),
+        ("evolve.loop", "@register('f')\ndef f():\n    pass", "calls register while it is imported"),
+        ("evolve.loop", "X = Path(__file__).read_text()", "read_text while it is imported"),
+        ("evolve.loop", "if True:\n    print()", "calls print while it is imported"),
+        ("evolve.loop", "try:\n    x = 1\nexcept Exception:\n    pass", "broad except"),
+        ("evolve.loop", "try:\n    x = 1\nexcept (OSError, BaseException):\n    pass", "broad except"),
+        ("evolve.loop", "try:\n    x = 1\nexcept:\n    pass", "broad except"),
+    ],
+)  # fmt: skip
+def test_each_rule_is_enforced(sources: dict[str, str], module: str, addition: str, problem: str) -> None:
+    found = broken(sources, module, addition)
+    assert any(line.startswith(f"{module}: ") and problem in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        "if TYPE_CHECKING:\n    from evolve.gateway import Gateway",
+        "import re\nX = re.compile('a')\nY = frozenset('a b'.split())",
+        "@dataclass(frozen=True)\nclass A:\n    x: int = field(default=1)\nB = A(2)",
+        "def f():\n    return connect()",
+        "if __name__ == '__main__':\n    main()",
+    ],
+)
+def test_what_is_harmless_is_let_through(sources: dict[str, str], addition: str) -> None:
+    assert broken(sources, "evolve.trajectory", addition) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["from evolve import {0}", "import evolve.{0}", "from evolve.{0} import x", "from . import {0}"]
+)
+def test_a_cycle_is_named(sources: dict[str, str], text: str) -> None:
+    two = {"evolve.tasks": text.format("trial"), "evolve.trial": text.format("tasks")}
+    assert violations({**dict.fromkeys(sources, ""), **two}) == ["cycle: evolve.tasks -> evolve.trial -> evolve.tasks"]
+
+
+def test_a_long_cycle_is_named_once() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c", "b"]]

@@ -1,0 +1,359 @@
+"""The scaffold's door, spoken to over its real Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
+
+from evolve import gateway
+from evolve.errors import BadInput, InfraError, RequestRefused
+from evolve.gateway import Door, Gateway
+from evolve.records import Limits, ModelSpec, Usage, stable_hash
+from evolve.sandbox.shell import CommandResult
+
+DOOR = Path(gateway.__file__).parent / "sandbox" / "files"
+SPEC = ModelSpec("the-model", prompt_price=1000.0, completion_price=1000.0)
+USER = {"role": "user", "content": "hi"}
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+
+
+@contextmanager
+def serving(folder: Path, *answers: Answer, **limits: Any) -> Iterator[Gateway]:
+    """A gateway whose socket lies in `folder` and whose commands run in `folder/work`."""
+    (folder / "work").mkdir(exist_ok=True)
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits(**limits))
+    workspace = FolderWorkspace(folder / "work")
+    with Gateway(door, ScriptedModel(*answers), workspace, folder) as served:
+        yield served
+
+
+def model_of(served: Gateway) -> ScriptedModel:
+    assert isinstance(served.model, ScriptedModel)
+    return served.model
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("gateway", timeout=20)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(str(self.path))
+
+
+def call(served: Gateway, path: str, body: Any = None) -> tuple[int, Any]:
+    """Status and answer; a body of bytes is sent as it is, without one it is a GET."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body)
+    connection = _Connection(served.path)
+    try:
+        connection.request("GET" if body is None else "POST", path, data)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def chat(served: Gateway, **body: Any) -> tuple[int, Any]:
+    return call(served, "/v1/chat/completions", {"messages": [USER], **body})
+
+
+def code(answer: tuple[int, Any]) -> tuple[int, str]:
+    return answer[0], answer[1]["error"]["code"]
+
+
+@contextmanager
+def client(served: Gateway) -> Iterator[openai.OpenAI]:
+    transport = httpx2.HTTPTransport(uds=str(served.path))
+    with (
+        httpx2.Client(transport=transport) as http_client,
+        openai.OpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client, max_retries=0) as made,
+    ):
+        yield made
+
+
+def scaffold(served: Gateway, code: str) -> Any:
+    """Run code with `evolve_door` as `door` in a process of its own; -> what it leaves in `out`."""
+    program = f"import json, evolve_door as door\nout = None\n{code}\nprint(json.dumps(out))"
+    env = {**os.environ, "PYTHONPATH": str(DOOR), "EVOLVE_SOCKET": str(served.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_scaffold_does_its_work_through_the_door(tmp_path: Path) -> None:
+    called = completion(None, tool_call("look", {"at": "a.txt"}))
+    with serving(tmp_path, called) as served:
+        out = scaffold(
+            served,
+            "task = door.task()\n"
+            "door.write('sub dir/a.txt', 'h\\u00e9\\n')\n"
+            "text = door.read('sub dir/a.txt')\n"
+            "r = door.run('cat sub*/a.txt; echo bad >&2; exit 3')\n"
+            "slow = door.run('sleep 5', timeout=0.1)\n"
+            "message = door.chat([{'role': 'user', 'content': text}], temperature=0.5)\n"
+            "try:\n    door.read('gone.txt')\n"
+            "except door.DoorError as e:\n    error = [e.status, e.code]\n"
+            "out = [task, text, [r.exit_code, r.stdout, r.stderr, r.timed_out], slow.timed_out, message, error,"
+            " door.budget()]",
+        )
+    task, text, ran, slow, message, error, budget = out
+    assert {key: task[key] for key in ("id", "instruction", "workdir")} == {
+        "id": "opaque",
+        "instruction": "Mend it.",
+        "workdir": "/work",
+    }
+    assert text == "hé\n"
+    assert ran == [3, "hé\n", "bad\n", False]
+    assert slow is True
+    assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at": "a.txt"}'}
+    assert error == [404, "not_found"]
+    assert (task["budget"]["calls"], budget["calls"], budget["tokens"]) == (60, 59, 399_980)
+    kinds = [event["kind"] for event in served.events]
+    assert kinds == ["write", "read", "run", "run", "chat", "read"]
+    assert served.events[4]["request"]["temperature"] == 0.5
+    assert served.events[4]["response"] == called
+    assert served.ledger.usage == Usage(1, 10, 10, 0.02, 5)
+
+
+def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, completion(None, tool_call("look", {})), completion("done")) as served,
+        client(served) as api,
+    ):
+        first = api.chat.completions.create(model="any", messages=[USER], tools=[TOOL])  # type: ignore[call-overload]
+        second = api.chat.completions.create(model="any", messages=[USER])  # type: ignore[list-item]
+        names = [model.id for model in api.models.list()]
+    assert first.choices[0].message.tool_calls[0].function.name == "look"
+    assert second.choices[0].message.content == "done"
+    assert names == ["the-model"]
+    assert model_of(served).requests[0]["tools"] == [TOOL]
+
+
+def test_the_openai_client_streams(tmp_path: Path) -> None:
+    answer = completion("hello", tool_call("look", {"at": 1}), tool_call("look", {}, "call_2"))
+    with serving(tmp_path, answer) as served, client(served) as api:
+        with api.chat.completions.stream(model="any", messages=[USER], tools=[TOOL]) as stream:  # type: ignore[list-item]
+            final = stream.get_final_completion()
+        chunks = list(api.chat.completions.create(model="any", messages=[USER], stream=True))  # type: ignore[list-item]
+    message = final.choices[0].message
+    assert message.content == "hello"
+    assert [(c.id, c.function.arguments) for c in message.tool_calls or []] == [
+        ("call_1", '{"at": 1}'),
+        ("call_2", "{}"),
+    ]
+    assert final.choices[0].finish_reason == "tool_calls"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.total_tokens == 20
+    assert all("stream" not in request for request in model_of(served).requests)
+    assert served.ledger.usage.calls == 2
+
+
+def test_a_refused_request_is_passed_on_and_recorded(tmp_path: Path) -> None:
+    refused = RequestRefused(400, "context_length_exceeded", "too long")
+    with serving(tmp_path, refused, completion()) as served, client(served) as api:
+        with pytest.raises(openai.BadRequestError) as caught:
+            api.chat.completions.create(model="any", messages=[USER], stream=True)  # type: ignore[list-item]
+        assert chat(served)[0] == 200
+    assert caught.value.code == "context_length_exceeded"
+    assert caught.value.message.endswith("too long")
+    assert served.events[0]["error"] == {"status": 400, "code": "context_length_exceeded", "message": "too long"}
+    assert served.ledger.usage.calls == 2
+    assert served.fault is None
+
+
+def test_what_the_run_froze_stays_frozen(tmp_path: Path) -> None:
+    asked = {
+        "model": "better", "seed": 1, "n": 5, "user": "u", "temperature": 0.9, "max_tokens": 10**9,
+        "stream": False, "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    with serving(tmp_path, max_tokens=100) as served:
+        chat(served, **asked)
+        chat(served, **asked)
+        chat(served, max_completion_tokens=50)
+        chat(served, max_tokens=-3)
+        chat(served)
+    requests = model_of(served).requests
+    assert requests[0] == {
+        "messages": [USER], "model": "the-model", "temperature": 0.9, "max_tokens": 100, "seed": requests[0]["seed"],
+    }  # fmt: skip
+    assert [request["max_tokens"] for request in requests] == [100, 100, 50, 1, 100]
+    assert [r["seed"] for r in requests] == [stable_hash(7, n) & 0x7FFFFFFF for n in range(1, 6)]
+    assert [event["request"] for event in served.events] == requests
+
+
+@pytest.mark.parametrize(
+    ("limits", "allowed"),
+    [({"calls": 2}, 2), ({"tokens": 50}, 3), ({"usd": 0.05}, 3), ({"usd": 0.0}, 1)],
+)
+def test_the_budget_ends_the_calls(tmp_path: Path, limits: dict[str, Any], allowed: int) -> None:
+    with serving(tmp_path, **limits) as served:
+        answers = [chat(served) for _ in range(allowed + 2)]
+        assert call(served, "/evolve/run", {"command": "true"})[0] == 200
+    assert [status for status, _ in answers] == [200] * allowed + [429] * 2
+    assert code(answers[-1]) == (429, "budget")
+    assert len(model_of(served).requests) == allowed
+    assert served.ledger.exhausted == next(iter(limits))
+    assert len([event for event in served.events if event["kind"] == "chat"]) == allowed
+
+
+def test_the_budget_of_time_ends_calls_and_commands(tmp_path: Path) -> None:
+    with serving(tmp_path, seconds=0.3) as served:
+        cut = call(served, "/evolve/run", {"command": "sleep 9"})
+        assert cut[1]["timed_out"] is True
+        assert code(chat(served)) == (429, "budget")
+        assert code(call(served, "/evolve/run", {"command": "true"})) == (429, "budget")
+    assert served.ledger.exhausted == "seconds"
+
+
+def test_a_client_sees_the_budget_as_its_own_error(tmp_path: Path) -> None:
+    with serving(tmp_path, calls=1) as served, client(served) as api:
+        chat(served)
+        with pytest.raises(openai.RateLimitError) as caught:
+            api.chat.completions.create(model="any", messages=[USER])  # type: ignore[list-item]
+    assert caught.value.code == "budget"
+
+
+def test_calls_made_at_once_do_not_exceed_the_limit(tmp_path: Path) -> None:
+    def slowly(_: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(0.02)
+        return completion()
+
+    with serving(tmp_path, slowly, calls=5) as served, ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda _: chat(served)[0], range(16)))
+    assert sorted(statuses) == [200] * 5 + [429] * 11
+    assert len(model_of(served).requests) == 5
+    assert served.ledger.usage.calls == 5
+    assert len({request["seed"] for request in model_of(served).requests}) == 5
+
+
+def test_commands_run_one_at_a_time_beside_chats(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    def wait_for_command(_: Mapping[str, Any]) -> dict[str, Any]:
+        assert reached.wait(10)
+        return completion()
+
+    with serving(tmp_path, wait_for_command) as served, ThreadPoolExecutor(4) as pool:
+        answer = pool.submit(chat, served)
+        add = {"command": "n=$(cat n 2>/dev/null || echo 0); sleep 0.02; echo $((n+1)) > n"}
+        assert [s for s, _ in pool.map(lambda _: call(served, "/evolve/run", add), range(3))] == [200] * 3
+        reached.set()
+        assert answer.result()[0] == 200
+    assert (tmp_path / "work" / "n").read_text() == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", b"{oops"),
+        ("/v1/chat/completions", b"[" * 100_000),
+        ("/v1/chat/completions", b"[]"),
+        ("/v1/chat/completions", b"\xff"),
+        ("/v1/chat/completions", {}),
+        ("/v1/chat/completions", {"messages": "hi"}),
+        ("/v1/chat/completions", {"messages": [USER], "max_tokens": "many"}),
+        ("/v1/chat/completions", {"messages": [USER], "max_tokens": [1]}),
+        ("/v1/chat/completions", {"messages": [USER], "max_tokens": float("inf")}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "\ud800"}]}),
+        ("/evolve/run", {"command": "true", "timeout": "long"}),
+        ("/evolve/run", {"command": "true", "timeout": float("nan")}),
+        ("/evolve/run", {"command": "true", "timeout": None}),
+        ("/evolve/run", {"command": "echo \ud800"}),
+        ("/evolve/write", {"path": "a", "text": "\ud800"}),
+        ("/evolve/write", {"path": "\ud800", "text": ""}),
+        ("/evolve/read", {"path": "\udfff"}),
+    ],
+)  # fmt: skip
+def test_a_bad_request_is_told_so_and_costs_nothing(tmp_path: Path, path: str, body: Any) -> None:
+    with serving(tmp_path) as served:
+        assert code(call(served, path, body)) == (400, "invalid_request")
+    assert served.ledger.usage == Usage()
+    assert served.events == []
+    assert served.fault is None
+
+
+def test_what_is_not_writable_is_told_so(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        (tmp_path / "work" / "folder").mkdir()
+        assert code(call(served, "/evolve/write", {"path": "folder", "text": "x"})) == (400, "not_writable")
+        assert code(call(served, "/evolve/write", {"path": "", "text": "x"})) == (400, "not_writable")
+
+
+def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        body = json.dumps({"path": "a", "text": "x" * (gateway.MAX_FILE + 1)}).encode()
+        assert code(call(served, "/evolve/write", body)) == (413, "too_large")
+        huge = b" " * (gateway.MAX_BODY + 1)
+        assert code(call(served, "/v1/chat/completions", huge)) == (413, "too_large")
+    assert not (tmp_path / "work" / "a").exists()
+    assert served.ledger.usage == Usage()
+
+
+def test_reading_is_cut_and_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        (tmp_path / "work" / "big").write_bytes(b"x" * (gateway.READ_BYTES + 5))
+        (tmp_path / "work" / "fits").write_bytes(b"\xff" * 10)
+        big = call(served, "/evolve/read", {"path": "big"})[1]
+        fits = call(served, "/evolve/read", {"path": "fits"})[1]
+    assert (len(big["text"]), big["truncated"]) == (gateway.READ_BYTES, True)
+    assert fits == {"text": "\ufffd" * 10, "truncated": False}
+
+
+def test_paths_are_never_taken_for_commands(tmp_path: Path) -> None:
+    evil = "$(touch owned); touch owned '\" `touch owned`"
+    with serving(tmp_path) as served:
+        assert call(served, "/evolve/write", {"path": evil, "text": "x"})[0] == 200
+        assert call(served, "/evolve/read", {"path": evil})[1]["text"] == "x"
+        assert call(served, "/evolve/write", {"path": "-n", "text": "y"})[0] == 200
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == sorted([evil, "-n"])
+
+
+@pytest.mark.parametrize("fault", [InfraError("the endpoint is down"), BadInput("model", "no key", "set it")])
+def test_a_fault_of_the_endpoint_is_kept_for_the_trial(tmp_path: Path, fault: Exception) -> None:
+    with serving(tmp_path, fault, completion()) as served:
+        assert code(chat(served)) == (503, "infrastructure")
+        assert chat(served)[0] == 200
+    assert served.fault is fault
+
+
+def test_a_workspace_that_dies_is_a_fault(tmp_path: Path) -> None:
+    class Dead:
+        def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+            raise InfraError("the container is gone")
+
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
+    with Gateway(door, ScriptedModel(), Dead(), tmp_path) as served:
+        assert code(call(served, "/evolve/run", {"command": "true"})) == (503, "infrastructure")
+    assert str(served.fault) == "the container is gone"
+
+
+def test_nothing_tells_the_scaffold_which_task_it_has(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        assert set(call(served, "/evolve/task")[1]) == {"id", "instruction", "workdir", "budget"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
+    with (
+        pytest.raises(InfraError, match="could not listen"),
+        Gateway(door, ScriptedModel(), FolderWorkspace(tmp_path), tmp_path / "gone"),
+    ):
+        pass

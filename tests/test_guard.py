@@ -1,0 +1,98 @@
+"""What may not be measured."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evolve.guard import MAX_TOTAL_CHARS, refusal
+from evolve.records import FileEdit, Proposal
+
+FILES = {"agent.py": "x = 1\n", "prompts/system.md": "Be brief.\n", "scaffold.toml": 'name = "one"\n'}
+EVOLVABLE = ("*.py", "prompts/*", "*.toml")
+NAMES = st.text(string.ascii_lowercase + "./", min_size=1, max_size=12)
+
+
+def refused(*edits: tuple[str, str | None], note: str = "", evolvable: tuple[str, ...] = EVOLVABLE) -> str | None:
+    made = tuple(FileEdit(path, text) for path, text in edits)
+    return refusal(Proposal("h", "p", made, note=note), FILES, evolvable)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("agent.py", "x = 2\n"),
+        ("agent.py", None),
+        ("new.py", ""),
+        ("prompts/system.md", "def ("),
+        ("limits.toml", "a = 1\n"),
+    ],
+)
+def test_an_honest_patch_passes(edit: tuple[str, str | None]) -> None:
+    assert refused(edit) is None
+
+
+def test_the_proposers_own_trouble_comes_first() -> None:
+    assert refused(("agent.py", "def ("), note="the model proposed nothing") == "the model proposed nothing"
+
+
+@pytest.mark.parametrize("edits", [(), (("agent.py", "x = 1\n"),), (("gone.py", None),)])
+def test_a_patch_without_effect_is_refused(edits: tuple[tuple[str, str | None], ...]) -> None:
+    assert (refused(*edits) or "").startswith("no effect")
+
+
+@pytest.mark.parametrize("path", ["run.sh", "data/x.md", "Agent.PY", "scaffold.toml"])
+def test_a_patch_out_of_scope_is_refused(path: str) -> None:
+    problem = refused(("agent.py", "x = 2\n"), (path, ""))
+    assert problem == f"out of scope: {path} may not be changed"
+
+
+@pytest.mark.parametrize("text", ['entry = "x.py"\n', None])
+def test_nothing_opens_the_scaffolds_own_settings(text: str | None) -> None:
+    assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("agent.py", "def ("),
+        ("agent.py", "x = 1\0"),
+        ("agent.py", "x = '\ud800'"),
+        ("agent.py", "-" * 100_000 + "1"),
+        ("agent.py", "x" + ".y" * 90_000),
+        ("limits.toml", "a = "),
+        ("limits.toml", "a = " + "[" * 3_000),
+        ("limits.toml", "a" + ".b" * 90_000 + " = 1"),
+    ],
+)
+def test_what_does_not_parse_is_refused(path: str, text: str) -> None:
+    problem = refused((path, text)) or ""
+    assert problem.startswith(f"does not parse: {path}")
+    assert len(problem) < 300
+    assert "\n" not in problem
+
+
+def test_size_counts_the_whole_scaffold() -> None:
+    room = MAX_TOTAL_CHARS - sum(map(len, FILES.values()))
+    assert refused(("prompts/more.md", "x" * room)) is None
+    assert (refused(("prompts/more.md", "x" * (room + 1))) or "").startswith("too large")
+    assert refused(("prompts/more.md", "x" * (room + 1)), ("agent.py", None), ("prompts/system.md", None)) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(NAMES, st.none() | st.text(max_size=40)), max_size=4))
+def test_any_proposal_gets_one_line_or_none(edits: list[tuple[str, str | None]]) -> None:
+    problem = refused(*edits)
+    assert problem is None or problem
+    if problem is None:
+        assert all(path != "scaffold.toml" for path, _ in edits)
+        assert any(FILES.get(path) != text for path, text in edits)
+
+
+@settings(max_examples=50, deadline=None)
+@given(NAMES, st.text(max_size=20))
+def test_nothing_is_evolvable_unless_a_pattern_says_so(path: str, text: str) -> None:
+    assert (refused((path, text), evolvable=()) or "").startswith(("out of scope", "no effect"))

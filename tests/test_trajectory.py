@@ -1,0 +1,240 @@
+"""Trajectories in ATIF, and the recordings behind them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evolve.errors import InfraError
+from evolve.records import StoredFile, Usage
+from evolve.trajectory import ATIF, build, first_difference, intact, load, normalised, store
+
+SYSTEM = {"role": "system", "content": "You mend."}
+USER = {"role": "user", "content": "Mend it."}
+ROOT_KEYS = {"schema_version", "session_id", "agent", "steps", "final_metrics", "extra"}
+STEP_KEYS = {"step_id", "source", "message", "observation", "is_copied_context", "llm_call_count", "extra"}
+AGENT_KEYS = STEP_KEYS | {"reasoning_content", "tool_calls", "metrics"}
+
+
+def message_of(answer: dict[str, Any]) -> dict[str, Any]:
+    message: dict[str, Any] = answer["choices"][0]["message"]
+    return message
+
+
+def tool_answer(call_id: str, content: str = "done") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def steps_of(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    document = build(trial_spec(), events, Usage(2, 30, 12, 0.5, 1), "log")
+    check(document)
+    steps: list[dict[str, Any]] = document["steps"]
+    return steps
+
+
+def check(document: dict[str, Any]) -> None:
+    """The rules of ATIF-v1.8; a key that it does not know is an error."""
+    assert set(document) <= ROOT_KEYS
+    assert document["schema_version"] == ATIF == "ATIF-v1.8"
+    assert set(document["agent"]) == {"name", "version", "model_name"}
+    assert all(isinstance(value, str) for value in document["agent"].values())
+    assert [step["step_id"] for step in document["steps"]] == list(range(1, len(document["steps"]) + 1))
+    assert document["final_metrics"]["total_steps"] == len(document["steps"])
+    for step in document["steps"]:
+        check_step(step)
+    assert json.loads(json.dumps(document)) == document
+
+
+def check_step(step: dict[str, Any]) -> None:
+    assert step["source"] in ("system", "user", "agent")
+    assert set(step) <= (AGENT_KEYS if step["source"] == "agent" else STEP_KEYS)
+    assert isinstance(step["message"], str)
+    called = [call["tool_call_id"] for call in step.get("tool_calls", [])]
+    for call in step.get("tool_calls", []):
+        assert set(call) == {"tool_call_id", "function_name", "arguments"}
+        assert isinstance(call["arguments"], dict)
+    for result in step.get("observation", {}).get("results", []):
+        assert set(result) == {"source_call_id", "content"}
+        assert result["source_call_id"] in called
+
+
+def test_a_conversation_becomes_steps() -> None:
+    first = completion(None, tool_call("run_tests", {"quiet": True}))
+    history = [SYSTEM, USER, message_of(first), tool_answer("call_1", "1 failed")]
+    steps = steps_of(chat_event([SYSTEM, USER], first), chat_event(history, completion("Done.")))
+    assert [step["source"] for step in steps] == ["system", "user", "agent", "agent"]
+    call = {"tool_call_id": "call_1", "function_name": "run_tests", "arguments": {"quiet": True}}
+    assert steps[2]["tool_calls"] == [call]
+    assert steps[2]["observation"] == {"results": [{"source_call_id": "call_1", "content": "1 failed"}]}
+    assert steps[2]["metrics"] == {"prompt_tokens": 10, "completion_tokens": 10}
+    assert steps[3]["message"] == "Done."
+    assert [step.get("llm_call_count", 0) for step in steps] == [0, 0, 1, 1]
+
+
+def test_the_document_says_what_was_run_and_spent() -> None:
+    document = build(trial_spec(), [], Usage(2, 30, 12, 0.5, 1), "the log")
+    check(document)
+    assert document["session_id"] == "20261123-2144-quiet-otter/cccccccccccc-alpha-0"
+    assert document["final_metrics"]["total_prompt_tokens"] == 30
+    assert document["final_metrics"]["total_cost_usd"] == 0.5
+    assert (document["extra"]["task"], document["extra"]["log"]) == ("alpha", "the log")
+
+
+def test_commands_stand_with_the_step_that_they_followed() -> None:
+    steps = steps_of(run_event("ls"), chat_event([USER], completion()), write_event("a"), run_event("pwd"))
+    assert [step["source"] for step in steps] == ["system", "user", "agent"]
+    commands = [[event["kind"] for event in step.get("extra", {}).get("commands", [])] for step in steps]
+    assert commands == [["run"], [], ["write", "run"]]
+
+
+def test_fields_that_a_client_adds_or_drops_do_not_repeat_a_message() -> None:
+    first = completion("hello")
+    echoed: dict[str, Any] = {"role": "assistant", "content": "hello", "refusal": None, "tool_calls": []}
+    steps = steps_of(chat_event([USER], first), chat_event([USER, echoed, USER], completion("again")))
+    assert [step["message"] for step in steps] == ["Mend it.", "hello", "Mend it.", "again"]
+
+
+def test_a_rewritten_history_is_marked_as_copied() -> None:
+    summary = {"role": "user", "content": "So far: nothing."}
+    claimed = {"role": "assistant", "content": "I see."}
+    steps = steps_of(chat_event([USER], completion()), chat_event([summary, claimed], completion("on")))
+    assert [step.get("is_copied_context", False) for step in steps] == [False, False, False, True, False]
+
+
+def test_an_answer_to_no_call_stands_as_a_users_message() -> None:
+    assert [step["source"] for step in steps_of(chat_event([tool_answer("ghost")], completion()))] == [
+        "user",
+        "agent",
+    ]
+
+
+def test_call_ids_used_twice_belong_to_the_later_step() -> None:
+    one, two = completion(None, tool_call("a", {})), completion(None, tool_call("b", {}))
+    history = [USER, message_of(one), tool_answer("call_1", "first")]
+    longer = [*history, message_of(two), tool_answer("call_1", "second")]
+    steps = steps_of(chat_event([USER], one), chat_event(history, two), chat_event(longer, completion()))
+    assert [step["observation"]["results"][0]["content"] for step in steps[1:3]] == ["first", "second"]
+
+
+def test_a_refused_request_is_a_step_of_the_system() -> None:
+    error = {"status": 400, "code": "context_length_exceeded", "message": "too long"}
+    steps = steps_of(chat_event([USER], error=error), chat_event([USER], completion()))
+    assert [step["source"] for step in steps] == ["user", "system", "agent"]
+    assert steps[1]["extra"]["error"] == error
+
+
+@pytest.mark.parametrize("text", ["{oops", "[1]", "", "null", "[" * 100_000])
+def test_arguments_that_are_no_object_are_kept_as_text(text: str) -> None:
+    steps = steps_of(chat_event([USER], completion(None, tool_call("edit", text))))
+    assert steps[1]["tool_calls"][0]["arguments"] == {"malformed": text}
+
+
+def test_odd_messages_do_no_harm() -> None:
+    parts = [{"type": "text", "text": "hé"}]
+    steps = steps_of(chat_event(["junk", {"role": "user", "content": parts}, {}], completion(None)))  # type: ignore[list-item]
+    assert [step["message"] for step in steps] == [json.dumps(parts, ensure_ascii=False), "", ""]
+
+
+TEXTS = st.none() | st.text(max_size=5) | st.just([{"type": "text", "text": "x"}])
+CALLS = st.lists(
+    st.builds(tool_call, st.sampled_from("ab"), st.text("{}1", max_size=3), st.sampled_from("xyz")),
+    max_size=2,
+)
+MESSAGES = st.one_of(
+    st.fixed_dictionaries({"role": st.sampled_from(["system", "developer", "user", "assistant"]), "content": TEXTS}),
+    st.builds(tool_answer, st.sampled_from("xyz"), st.text(max_size=3)),
+)
+ERRORS = st.just({"status": 400, "code": "c", "message": "m"})
+CHATS = st.one_of(
+    st.builds(
+        lambda messages, content, calls: chat_event(messages, completion(content, *calls)),
+        st.lists(MESSAGES, max_size=4), TEXTS, CALLS,
+    ),
+    st.builds(lambda messages, error: chat_event(messages, error=error), st.lists(MESSAGES), ERRORS),
+)  # fmt: skip
+EVENTS = st.lists(st.one_of(CHATS, st.just(run_event("ls")), st.just(write_event("a"))), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(EVENTS)
+def test_any_recording_becomes_valid_atif(events: list[dict[str, Any]]) -> None:
+    steps = steps_of(*events)
+    chats = [event for event in events if event["kind"] == "chat" and "response" in event]
+    assert sum(step.get("llm_call_count", 0) for step in steps) == len(chats)
+    commands = [c for step in steps for c in step.get("extra", {}).get("commands", [])]
+    assert commands == [event for event in events if event["kind"] != "chat"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(EVENTS, st.integers(0, 5))
+def test_the_first_difference_is_found(events: list[dict[str, Any]], at: int) -> None:
+    assert first_difference(events, json.loads(json.dumps(events))) is None
+    other = [*events[:at], {"kind": "other"}, *events[at:]]
+    assert first_difference(events, other) == min(at, len(events)) + 1
+    assert first_difference(other, events) == min(at, len(events)) + 1
+
+
+def test_durations_and_addresses_are_no_difference() -> None:
+    one = run_event("t", stdout="Ran 3 tests in 0.012s\n<Fox at 0x7f65a7187f10>")
+    same = run_event("t", stdout="Ran 3 tests in 1.500s\n<Fox at 0x7f65a0000000>")
+    other = run_event("t", stdout="Ran 4 tests in 0.012s\n<Fox at 0x7f65a7187f10>")
+    assert first_difference([one], [same]) is None
+    assert first_difference([one, one], [one, other]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("took 1.25 s", "took <seconds>"),
+        ("2.0 seconds and 3.5sec", "<seconds> and <seconds>"),
+        ("version 1.2", "version 1.2"),
+        ("0x1f", "0x1f"),
+        ("at 0xdeadbeef.", "at <address>."),
+    ],
+)
+def test_what_is_normalised(text: str, left: str) -> None:
+    assert normalised({"a": [text, (1, None)]}) == {"a": [left, [1, None]]}
+    assert normalised(left) == left
+
+
+def test_a_stored_file_comes_back_and_its_bytes_are_told(tmp_path: Path) -> None:
+    lines: list[dict[str, Any]] = [{"text": "é\n\u2028 \ud800"}, {}, {"n": [1, None]}]
+    file = store(tmp_path / "run" / "trials" / "a.jsonl.gz", tmp_path, lines)
+    assert file.path == "run/trials/a.jsonl.gz"
+    assert load(tmp_path / file.path) == lines
+    assert intact(file, tmp_path)
+    assert store(tmp_path / "b.gz", tmp_path, lines).sha256 == file.sha256
+    assert [path.name for path in (tmp_path / "run" / "trials").iterdir()] == ["a.jsonl.gz"]
+
+
+def test_a_file_that_was_changed_or_lost_is_not_intact(tmp_path: Path) -> None:
+    file = store(tmp_path / "a.gz", tmp_path, [{"a": 1}])
+    assert not intact(StoredFile("gone.gz", file.sha256), tmp_path)
+    (tmp_path / "a.gz").write_bytes((tmp_path / "a.gz").read_bytes() + b"\0")
+    assert not intact(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        b"",
+        b"not compressed",
+        gzip.compress(b"{oops"),
+        gzip.compress(b"\xff\xfe"),
+        gzip.compress(b'{"a": 1}')[:-9],
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_fault_of_the_machine(tmp_path: Path, data: bytes | None) -> None:
+    file = tmp_path / "a.gz"
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(InfraError, match=r"a\.gz"):
+        load(file)
