@@ -18,7 +18,7 @@ _TRIED = re.compile(
     r"^\s*tried: (\S+?)(?::(\d+))? \| (.*(?:\n[ \t]+(?!tried:|suspicious:)\S.*)*)$", re.MULTILINE
 )
 _NUMBERED = re.compile(r"^[>*\s]*(\d+)(?:\||:|\t)(.*)$")
-_PATHS = re.compile(r"[\w./-]+\.py\b")
+_PATHS = re.compile(r"(?<![\w./-])[\w./-]+\.py\b")
 _REFUSED = re.compile(r"error|failed|not found|no such|refused|invalid|not unique|unchanged", re.IGNORECASE)
 _UNDONE = re.compile(r"\b(?:reverted|restored|undone)\b", re.IGNORECASE)
 _CAT = re.compile(r"^\s*cat (?:-n )?(\S+)\s*$")

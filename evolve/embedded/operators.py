@@ -21,7 +21,8 @@ _PRIORS = {
     "other_method": 0.5, "unwrap": 0.9, "reversal": 0.5, "copied": 0.8, "expression_part": 0.9,
     "condition_part": 1.0, "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1,
     "ordering": 0.9, "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0,
-    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5, "moved_out": 1.0,
+    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5,
+    "moved_out": 1.0,
     "exchanged": 0.8, "branch": 0.8,
 }  # fmt: skip
 
@@ -64,7 +65,8 @@ _EXPRESSIONS: tuple[
     (ex.exception_type, (ast.Name,)),
 )
 _STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
-    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded, st.default,
+    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded,
+    st.default,
     st.moved_out, st.exchanged, st.branch,
 )  # fmt: skip
 _BY_TYPE = {
