@@ -186,6 +186,13 @@ def test_report_of_an_error_gives_frames() -> None:
     assert "IndexError" in report.kinds
 
 
+def test_library_files_and_tests_are_not_the_program() -> None:
+    view = view_of(
+        user('File "/usr/lib/python3.11/unittest/case.py", line 1, in f\napp.py test_app.py tests/x.py')
+    )
+    assert view.known == ("app.py",)
+
+
 def test_report_of_success() -> None:
     assert read_report(PASSED).passed
     assert not read_report(PASSED + FAILED).passed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evolve.embedded.operators import squeeze
-from evolve.embedded.reports import Report, is_test_path, looks_like_tests, read_report
+from evolve.embedded.reports import Report, is_library_path, is_test_path, looks_like_tests, read_report
 
 _FILE = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n?(.*?)(?:\n?</file>|(?=<file path=)|\Z)', re.DOTALL)
 _TESTS = re.compile(r"<tests[^>\n]*>(.*?)(?:</tests>|\Z)", re.DOTALL)
@@ -261,7 +261,7 @@ class _Reader:
         return View(
             self.tools,
             self.files,
-            tuple(path for path in self.known if not is_test_path(path)),
+            tuple(path for path in self.known if not is_test_path(path) and not is_library_path(path)),
             frozenset(self.unread),
             self.report,
             self.suspicion,
