@@ -13,9 +13,10 @@ from hypothesis import strategies as some
 
 from evolve.embedded import Knobs, complete
 from evolve.embedded.knobs import gumbel
-from evolve.embedded.messages import View, read_view, show
+from evolve.embedded.messages import View, read_view
 from evolve.embedded.operators import Candidate, applied, candidates, parses
 from evolve.embedded.reports import read_report
+from evolve.embedded.shown import show
 from evolve.embedded.weights import choose, weighed
 from evolve.errors import RequestRefused
 
