@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolve.embedded.knobs import Knobs
-from evolve.embedded.messages import text_of, tool_names
+from evolve.embedded.messages import text_of
 from evolve.embedded.policy import solve
 from evolve.embedded.proposer import propose
+from evolve.embedded.tools import tool_names
 from evolve.errors import RequestRefused
 from evolve.records import stable_hash
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from evolve.embedded import expressions as ex
+from evolve.embedded import calls, logic, values
 from evolve.embedded import statements as st
 from evolve.embedded.source import Change, Function, Site, Source, header_end, sites
 from evolve.records import stable_hash
@@ -21,50 +21,55 @@ _PRIORS = {
     "other_method": 0.5, "unwrap": 0.9, "reversal": 0.5, "copied": 0.8, "expression_part": 0.9,
     "condition_part": 1.0, "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1,
     "ordering": 0.9, "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0,
-    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5, "moved_out": 1.0,
+    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5,
+    "moved_out": 1.0,
     "exchanged": 0.8, "branch": 0.8,
 }  # fmt: skip
 
 _EXPRESSIONS: tuple[
     tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...
 ] = (
-    (ex.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
-    (ex.comparison_boundary, (ast.Compare,)),
-    (ex.comparison_flipped, (ast.Compare,)),
-    (ex.identity, (ast.Compare,)),
-    (ex.boolean, (ast.BoolOp,)),
-    (ex.negation, (ast.UnaryOp, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BoolOp, ast.Compare)),
-    (ex.arithmetic, (ast.BinOp,)),
-    (ex.regroup, (ast.BinOp, ast.BoolOp, ast.UnaryOp)),
-    (ex.wrong_variable, (ast.Name,)),
-    (ex.wrong_attribute, (ast.Attribute,)),
-    (ex.twin_call, (ast.Call,)),
-    (ex.argument_swap, (ast.Call, ast.Tuple, ast.BinOp)),
-    (ex.argument_count, (ast.Call,)),
-    (ex.slice_bounds, (ast.Subscript,)),
-    (ex.index_change, (ast.Subscript,)),
-    (ex.lookup, (ast.Subscript, ast.Call)),
-    (ex.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
-    (ex.other_method, (ast.Call,)),
-    (ex.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.Call)),
-    (ex.reversal, (ast.Name, ast.Attribute, ast.Call)),
-    (ex.unwrap, (ast.Call,)),
-    (ex.copied, (ast.Name, ast.Attribute)),
-    (ex.expression_part, (ast.BinOp, ast.IfExp)),
-    (ex.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
+    (values.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
+    (logic.comparison_boundary, (ast.Compare,)),
+    (logic.comparison_flipped, (ast.Compare,)),
+    (logic.identity, (ast.Compare,)),
+    (logic.boolean, (ast.BoolOp,)),
     (
-        ex.condition_extended,
+        logic.negation,
+        (ast.UnaryOp, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BoolOp, ast.Compare),
+    ),
+    (values.arithmetic, (ast.BinOp,)),
+    (logic.regroup, (ast.BinOp, ast.BoolOp, ast.UnaryOp)),
+    (values.wrong_variable, (ast.Name,)),
+    (values.wrong_attribute, (ast.Attribute,)),
+    (calls.twin_call, (ast.Call,)),
+    (calls.argument_swap, (ast.Call, ast.Tuple, ast.BinOp)),
+    (calls.argument_count, (ast.Call,)),
+    (values.slice_bounds, (ast.Subscript,)),
+    (values.index_change, (ast.Subscript,)),
+    (values.lookup, (ast.Subscript, ast.Call)),
+    (calls.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
+    (calls.other_method, (ast.Call,)),
+    (calls.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.Call)),
+    (calls.reversal, (ast.Name, ast.Attribute, ast.Call)),
+    (calls.unwrap, (ast.Call,)),
+    (calls.copied, (ast.Name, ast.Attribute)),
+    (values.expression_part, (ast.BinOp, ast.IfExp)),
+    (logic.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
+    (
+        logic.condition_extended,
         (ast.Compare, ast.BoolOp, ast.Name, ast.Call, ast.UnaryOp, ast.Attribute, ast.Subscript),
     ),
-    (ex.constant, (ast.Constant,)),
-    (ex.container, (ast.List, ast.Dict, ast.Call, ast.ListComp)),
-    (ex.range_args, (ast.Call,)),
-    (ex.ordering, (ast.Call,)),
-    (ex.formatting, (ast.Constant, ast.JoinedStr)),
-    (ex.exception_type, (ast.Name,)),
+    (values.constant, (ast.Constant,)),
+    (values.container, (ast.List, ast.Dict, ast.Call, ast.ListComp)),
+    (calls.range_args, (ast.Call,)),
+    (calls.ordering, (ast.Call,)),
+    (values.formatting, (ast.Constant, ast.JoinedStr)),
+    (logic.exception_type, (ast.Name,)),
 )
 _STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
-    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded, st.default,
+    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded,
+    st.default,
     st.moved_out, st.exchanged, st.branch,
 )  # fmt: skip
 _BY_TYPE = {

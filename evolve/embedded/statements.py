@@ -1,4 +1,4 @@
-"""Mutation operators on statements. Each yields changes at one statement; none knows any task."""
+"""Mutation operators on statements: each changes one place; none knows any task."""
 
 from __future__ import annotations
 
