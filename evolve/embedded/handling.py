@@ -147,16 +147,18 @@ def check_syntax(code: Code, dice: Random) -> Changes:
 
 
 def retry_malformed(code: Code, dice: Random) -> Changes:
+    told = '"error: the arguments are not JSON; try again"'
     for module in code.modules:
         for call in module.all(ast.Call):
             statement = module.parents.get(call)
             if isinstance(statement, ast.Assign) and module.source(call.func) == "json.loads":
-                answer = _answer(
-                    code, module, statement, '"error: these arguments are not JSON; call the tool again"'
-                )
+                answer = _answer(code, module, statement, told)
                 if answer and not _guarded(module, statement):
-                    words = f"try:\n    {module.source(statement)}\nexcept ValueError:\n    {answer}\n    continue"
-                    yield code.changed(module, instead(module, statement, words))
+                    yield code.changed(module, instead(module, statement, _retry(module, statement, answer)))
+
+
+def _retry(module: Module, statement: ast.stmt, answer: str) -> str:
+    return f"try:\n    {module.source(statement)}\nexcept ValueError:\n    {answer}\n    continue"
 
 
 def _guarded(module: Module, statement: ast.stmt) -> bool:

@@ -1,4 +1,4 @@
-"""The proposer's prior knowledge: idioms of agent programming, helpful, neutral and harmful, not marked as such."""
+"""The proposer's prior knowledge: idioms of agent programming; helpful, neutral and harmful ones alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proposer role: reads a scaffold's files, a failure digest and a memory; answers with one call of `propose`."""
+"""The proposer role: a scaffold's files, a failure digest and a memory in; one call of `propose` out."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def note():
     return [{"role": "user", "content": "\\n".join(_lines[:MOST])}] if _lines else []
 '''
 
-RANK_LINES = '''"""Runs in the task's container: prints `suspicious: file:line score` for lines of failing tests."""
+RANK_LINES = '''"""Prints `suspicious: file:line score` for each line that a failing test runs."""
 
 import os
 import sys
