@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -81,16 +81,17 @@ class Campaign:
 
     def trial_spec(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
         name, attempt = slot
+        task, limits = self.task(name), self.config.limits
         return TrialSpec(
             run=self.run,
             candidate=commit,
-            task=self.task(name),
+            task=task,
             image=self.images[name],
             scaffold=source,
             attempt=attempt,
             seed=stable_hash(self.config.seed, name, attempt),
             model=self.config.model_spec,
-            limits=self.config.limits,
+            limits=replace(limits, seconds=min(limits.seconds, task.agent_seconds)),
             sandbox=self.config.sandbox,
             folder=self.folder.resolve(),
             owner=self.run,

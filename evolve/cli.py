@@ -396,6 +396,8 @@ def main() -> None:
     """Run the command line; never shows a traceback."""
     try:
         status = app(standalone_mode=False)
+        if status == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
         _fail(f"{error.format_message().rstrip('.')}; see `evolve --help`")
