@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolve.embedded.knobs import Knobs
-from evolve.embedded.messages import text_of, tool_names
+from evolve.embedded.messages import text_of
 from evolve.embedded.policy import solve
 from evolve.embedded.proposer import propose
+from evolve.embedded.tools import tool_names
 from evolve.errors import RequestRefused
 from evolve.records import stable_hash
 
@@ -20,7 +21,7 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, Any]:
     """Answer one chat-completions request: a pure function of the body and the knobs.
 
-    body: model, messages, tools, temperature, seed ... as the OpenAI API takes them. Returns a `chat.completion`.
+    body: model, messages, tools, temperature, seed ... as in the OpenAI API. Returns a `chat.completion`.
     Raises RequestRefused: 400 `context_length_exceeded`, or 400 `invalid_request` for a malformed request.
     """
     model = str(body.get("model") or "embedded")

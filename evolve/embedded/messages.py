@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evolve.embedded.reports import Report, is_test_path, looks_like_tests, read_report
+from evolve.embedded.operators import squeeze
+from evolve.embedded.reports import Report, is_library_path, is_test_path, looks_like_tests, read_report
+from evolve.embedded.shown import Shown, same_path, show
+from evolve.embedded.tools import Tool, read_tools
 
 _FILE = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n?(.*?)(?:\n?</file>|(?=<file path=)|\Z)', re.DOTALL)
 _TESTS = re.compile(r"<tests[^>\n]*>(.*?)(?:</tests>|\Z)", re.DOTALL)
@@ -16,41 +19,10 @@ _SUSPICIOUS = re.compile(r"^\s*suspicious: (\S+):(\d+) ([0-9.]+)\s*$", re.MULTIL
 _TRIED = re.compile(
     r"^\s*tried: (\S+?)(?::(\d+))? \| (.*(?:\n[ \t]+(?!tried:|suspicious:)\S.*)*)$", re.MULTILINE
 )
-_NUMBERED = re.compile(r"^[>*\s]*(\d+)(?:\||:|\t)(.*)$")
-_PATHS = re.compile(r"[\w./-]+\.py\b")
+_PATHS = re.compile(r"(?<![\w./-])[\w./-]+\.py\b")
 _REFUSED = re.compile(r"error|failed|not found|no such|refused|invalid|not unique|unchanged", re.IGNORECASE)
 _UNDONE = re.compile(r"\b(?:reverted|restored|undone)\b", re.IGNORECASE)
 _CAT = re.compile(r"^\s*cat (?:-n )?(\S+)\s*$")
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A file as last shown, edits since applied; `numbers` are its lines' numbers, None where none were shown."""
-
-    path: str
-    lines: tuple[str, ...]
-    numbers: tuple[int, ...] | None = None
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def number(self, index: int) -> int:
-        """The 1-based number in the file of the line at the 1-based index of what was shown."""
-        return self.numbers[index - 1] if self.numbers else index
-
-
-@dataclass(frozen=True)
-class Tool:
-    """An offered tool, by what it is for, with the names of its parameters."""
-
-    kind: str
-    name: str
-    params: tuple[str, ...] = ()
-
-    def param(self, *names: str) -> str | None:
-        """The first parameter that has one of the names."""
-        return next((param for name in names for param in self.params if name == param.lower()), None)
 
 
 @dataclass(frozen=True)
@@ -92,79 +64,6 @@ def text_of(content: object) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return ""
-
-
-def tool_names(body: Mapping[str, Any]) -> list[str]:
-    """The names of the tools that the request offers."""
-    return [str(tool["function"]["name"]) for tool in body.get("tools") or ()]
-
-
-def same_path(left: str, right: str) -> bool:
-    """Whether two spellings (absolute, relative) may name one file."""
-    a, b = left.removeprefix("./"), right.removeprefix("./")
-    return a == b or a.endswith("/" + b) or b.endswith("/" + a)
-
-
-def squeeze(text: str) -> str:
-    """The text with each run of spaces, line ends and spelled-out `\\n` made one space."""
-    return " ".join(text.replace("\\n", " ").split())
-
-
-def read_tools(body: Mapping[str, Any]) -> dict[str, Tool]:
-    """The offered tools by what they are for; the first of a kind counts."""
-    found: dict[str, Tool] = {}
-    for tool in body.get("tools") or ():
-        function = tool["function"]
-        schema = function.get("parameters") or {}
-        params = tuple(schema.get("properties") or ())
-        kind = _kind(function["name"].lower(), {param.lower() for param in params})
-        found.setdefault(kind, Tool(kind, function["name"], params))
-    return found
-
-
-def _kind(name: str, params: set[str]) -> str:
-    if params & {"old", "old_text", "old_str", "search"} and params & {
-        "new",
-        "new_text",
-        "new_str",
-        "replace",
-    }:
-        return "edit"
-    if params & {"command", "cmd"}:
-        return "shell"
-    for kind, words in _KIND_WORDS:
-        if re.search(words, name):
-            return kind
-    return "test" if "run" in name else "other"
-
-
-_KIND_WORDS = (
-    ("submit", "submit|finish|done|complete"),
-    ("list", "list|(^|_)ls|tree"),
-    ("read", "read|view|open|show|cat"),
-    ("test", "test"),
-)
-
-
-def show(path: str, text: str) -> Shown:
-    """Read a shown file, plain or with line numbers (`  12| code`)."""
-    lines = text.split("\n")
-    while len(lines) > 1 and not lines[-1].strip():
-        lines.pop()
-    matches = [_NUMBERED.match(line) for line in lines]
-    if not lines or sum(match is not None for match in matches) * 5 < len(lines) * 4:
-        return Shown(path, tuple(lines))
-    gap = _gap([match[2] for match in matches if match and match[2].strip()])
-    numbers: list[int] = []
-    for match in matches:
-        numbers.append(int(match[1]) if match else (numbers[-1] if numbers else 0))
-    return Shown(path, tuple(match[2][gap:] if match else "..." for match in matches), tuple(numbers))
-
-
-def _gap(codes: Sequence[str]) -> int:
-    """How many spaces stand between the number's mark and the code: 0 or 1."""
-    indents = [len(code) - len(code.lstrip(" ")) for code in codes]
-    return 1 if indents and min(indents) % 4 == 1 else 0
 
 
 @dataclass
@@ -265,7 +164,7 @@ class _Reader:
         return View(
             self.tools,
             self.files,
-            tuple(path for path in self.known if not is_test_path(path)),
+            tuple(path for path in self.known if not is_test_path(path) and not is_library_path(path)),
             frozenset(self.unread),
             self.report,
             self.suspicion,

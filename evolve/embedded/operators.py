@@ -5,63 +5,72 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from evolve.embedded import expressions as ex
+from evolve.embedded import calls, logic, values
 from evolve.embedded import statements as st
 from evolve.embedded.source import Change, Function, Site, Source, header_end, sites
+from evolve.records import stable_hash
 
 _PRIORS = {
-    "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8, "boolean": 1.5,
-    "negation": 1.2, "arithmetic": 1.3, "regroup": 1.0, "wrong_variable": 1.3, "wrong_attribute": 1.1,
-    "twin_call": 1.2, "argument_swap": 1.2, "argument_count": 0.7, "slice_bounds": 1.1, "index_change": 1.1,
-    "lookup": 0.7, "wrap": 0.8, "chained": 0.6, "other_method": 0.5, "unwrap": 0.9, "copied": 0.8, "expression_part": 0.9, "condition_part": 1.0,
-    "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1, "ordering": 0.9,
-    "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0, "removed": 0.8,
-    "jump": 1.0, "inserted": 0.9, "guarded": 0.6, "default": 1.5, "moved_out": 1.0, "exchanged": 0.8, "branch": 0.8,
+    "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8,
+    "boolean": 1.5, "negation": 1.2, "arithmetic": 1.3, "regroup": 1.0, "wrong_variable": 1.3,
+    "wrong_attribute": 1.1, "twin_call": 1.3, "argument_swap": 1.2, "argument_count": 0.7,
+    "slice_bounds": 1.1, "index_change": 1.1, "lookup": 0.7, "wrap": 0.8, "chained": 0.6,
+    "other_method": 0.5, "unwrap": 0.9, "reversal": 0.5, "copied": 0.8, "expression_part": 0.9,
+    "condition_part": 1.0, "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1,
+    "ordering": 0.9, "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0,
+    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5,
+    "moved_out": 1.0,
+    "exchanged": 0.8, "branch": 0.8,
 }  # fmt: skip
 
 _EXPRESSIONS: tuple[
     tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...
 ] = (
-    (ex.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
-    (ex.comparison_boundary, (ast.Compare,)),
-    (ex.comparison_flipped, (ast.Compare,)),
-    (ex.identity, (ast.Compare,)),
-    (ex.boolean, (ast.BoolOp,)),
-    (ex.negation, (ast.UnaryOp, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BoolOp, ast.Compare)),
-    (ex.arithmetic, (ast.BinOp,)),
-    (ex.regroup, (ast.BinOp, ast.BoolOp, ast.UnaryOp)),
-    (ex.wrong_variable, (ast.Name,)),
-    (ex.wrong_attribute, (ast.Attribute,)),
-    (ex.twin_call, (ast.Call,)),
-    (ex.argument_swap, (ast.Call, ast.Tuple, ast.BinOp)),
-    (ex.argument_count, (ast.Call,)),
-    (ex.slice_bounds, (ast.Subscript,)),
-    (ex.index_change, (ast.Subscript,)),
-    (ex.lookup, (ast.Subscript, ast.Call)),
-    (ex.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
-    (ex.other_method, (ast.Call,)),
-    (ex.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.Call)),
-    (ex.unwrap, (ast.Call,)),
-    (ex.copied, (ast.Name, ast.Attribute)),
-    (ex.expression_part, (ast.BinOp, ast.IfExp)),
-    (ex.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
+    (values.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
+    (logic.comparison_boundary, (ast.Compare,)),
+    (logic.comparison_flipped, (ast.Compare,)),
+    (logic.identity, (ast.Compare,)),
+    (logic.boolean, (ast.BoolOp,)),
     (
-        ex.condition_extended,
+        logic.negation,
+        (ast.UnaryOp, ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BoolOp, ast.Compare),
+    ),
+    (values.arithmetic, (ast.BinOp,)),
+    (logic.regroup, (ast.BinOp, ast.BoolOp, ast.UnaryOp)),
+    (values.wrong_variable, (ast.Name,)),
+    (values.wrong_attribute, (ast.Attribute,)),
+    (calls.twin_call, (ast.Call,)),
+    (calls.argument_swap, (ast.Call, ast.Tuple, ast.BinOp)),
+    (calls.argument_count, (ast.Call,)),
+    (values.slice_bounds, (ast.Subscript,)),
+    (values.index_change, (ast.Subscript,)),
+    (values.lookup, (ast.Subscript, ast.Call)),
+    (calls.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
+    (calls.other_method, (ast.Call,)),
+    (calls.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.Call)),
+    (calls.reversal, (ast.Name, ast.Attribute, ast.Call)),
+    (calls.unwrap, (ast.Call,)),
+    (calls.copied, (ast.Name, ast.Attribute)),
+    (values.expression_part, (ast.BinOp, ast.IfExp)),
+    (logic.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
+    (
+        logic.condition_extended,
         (ast.Compare, ast.BoolOp, ast.Name, ast.Call, ast.UnaryOp, ast.Attribute, ast.Subscript),
     ),
-    (ex.constant, (ast.Constant,)),
-    (ex.container, (ast.List, ast.Dict, ast.Call, ast.ListComp)),
-    (ex.range_args, (ast.Call,)),
-    (ex.ordering, (ast.Call,)),
-    (ex.formatting, (ast.Constant, ast.JoinedStr)),
-    (ex.exception_type, (ast.Name,)),
+    (values.constant, (ast.Constant,)),
+    (values.container, (ast.List, ast.Dict, ast.Call, ast.ListComp)),
+    (calls.range_args, (ast.Call,)),
+    (calls.ordering, (ast.Call,)),
+    (values.formatting, (ast.Constant, ast.JoinedStr)),
+    (logic.exception_type, (ast.Name,)),
 )
 _STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
-    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.guarded, st.default, st.moved_out,
-    st.exchanged, st.branch,
+    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded,
+    st.default,
+    st.moved_out, st.exchanged, st.branch,
 )  # fmt: skip
 _BY_TYPE = {
     kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kinds in _EXPRESSIONS for kind in kinds
@@ -72,8 +81,9 @@ _BY_TYPE = {
 class Candidate:
     """One edit: lines `first`..`last` (1-based, of the text) from `old` to `new`.
 
-    span: the lines of the statement that it belongs to, where evidence counts; scope: the function's qualified name;
-    rivals: how many candidates of the operator begin on the line; nth: tells equal edits of equal lines apart.
+    span: the lines of its statement, where evidence counts; scope: the function's qualified name;
+    rivals: candidates of the operator that begin on the line; change: "old | new" with single spaces; luck: a
+    number that stands for the edit wherever it is shown (equal edits of equal lines are told apart by rank).
     """
 
     operator: str
@@ -85,7 +95,8 @@ class Candidate:
     span: tuple[int, int]
     scope: str
     rivals: int = 1
-    nth: int = 0
+    change: str = ""
+    luck: int = 0
 
 
 @lru_cache(maxsize=256)
@@ -116,20 +127,21 @@ def applied(text: str, candidate: Candidate) -> str:
     return "\n".join([*lines[: candidate.first - 1], candidate.new, *lines[candidate.last :]])
 
 
+def squeeze(text: str) -> str:
+    """The text with each run of spaces, line ends and spelled-out `\\n` made one space."""
+    return " ".join(text.replace("\\n", " ").split())
+
+
 def _counted(found: list[Candidate]) -> tuple[Candidate, ...]:
     rivals = Counter((one.operator, one.first) for one in found)
     seen: Counter[tuple[str, str]] = Counter()
     counted = []
     for one in found:
-        counted.append(_with_counts(one, rivals[one.operator, one.first], seen[one.old, one.new]))
+        rank = seen[one.old, one.new]
         seen[one.old, one.new] += 1
+        change, luck = squeeze(f"{one.old} | {one.new}"), stable_hash(one.old, one.new, rank)
+        counted.append(replace(one, rivals=rivals[one.operator, one.first], change=change, luck=luck))
     return tuple(counted)
-
-
-def _with_counts(one: Candidate, rivals: int, nth: int) -> Candidate:
-    return Candidate(
-        one.operator, one.first, one.last, one.old, one.new, one.prior, one.span, one.scope, rivals, nth
-    )
 
 
 def _all(text: str) -> Iterator[Candidate]:

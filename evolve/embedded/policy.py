@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from evolve.embedded.knobs import Knobs, uniform
-from evolve.embedded.messages import Shown, Tool, View, read_view, same_path
+from evolve.embedded.messages import View, read_view
 from evolve.embedded.operators import Candidate
+from evolve.embedded.shown import Shown, same_path
+from evolve.embedded.tools import Tool
 from evolve.embedded.weights import choose
 
 TEST_COMMAND = "python3 -m unittest"

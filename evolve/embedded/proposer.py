@@ -1,14 +1,227 @@
-"""The proposer role."""
+"""The proposer role: a scaffold's files, a failure digest and a memory in; one call of `propose` out."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
+from evolve.embedded.idioms import IDIOMS, Idiom
 from evolve.embedded.knobs import Knobs
-from evolve.errors import RequestRefused
+from evolve.embedded.messages import text_of
+from evolve.embedded.rewrite import mutated, other_number
+from evolve.embedded.slots import Code, numbers, read_code
+from evolve.records import stable_hash
+
+EMPTY, BROKEN, IDIOM = 0.03, 0.03, 0.60
+UNIFORM = 0.25
+ANYWHERE = 0.35
+AGAIN = 0.3
+FROZEN = ("scaffold.toml",)
+
+_FILE = re.compile(r'^<file path="([^"\n]+)">\n(.*?)\n?^</file>$', re.MULTILINE | re.DOTALL)
+_SHARE = re.compile(r"\b(\d+) of (\d+)\b")
+_COMMON = frozenset(
+    [
+        "the",
+        "and",
+        "for",
+        "with",
+        "that",
+        "this",
+        "from",
+        "was",
+        "were",
+        "had",
+        "has",
+        "have",
+        "not",
+        "them",
+        "they",
+        "its",
+        "are",
+        "all",
+        "but",
+        "which",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a request tells: the scaffold's files, the failure digest, the memory of earlier rounds."""
+
+    files: Mapping[str, str]
+    digest: str
+    memory: str
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A proposal before it is made a tool call; `files` holds the new texts, `note` says how it was drawn."""
+
+    hypothesis: str
+    prediction: str
+    files: Mapping[str, str]
+    note: str
 
 
 def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
-    """The assistant's message for a request that offers `propose`."""
-    raise RequestRefused(400, "invalid_request", "the proposer role is not available")
+    """The assistant's message for a request that offers `propose`: a pure function of the body."""
+    seed = int(body.get("seed") or 0)
+    brief = read_brief(body)
+    idea = _drawn(brief, Random(stable_hash(seed, "proposal")))
+    arguments = {
+        "hypothesis": idea.hypothesis,
+        "prediction": idea.prediction,
+        "edits": [_edit(brief.files, path, text) for path, text in sorted(idea.files.items())],
+    }
+    function = {"name": "propose", "arguments": json.dumps(arguments)}
+    identity = f"call_{stable_hash(seed, function['arguments']):016x}"
+    call = {"id": identity, "type": "function", "function": function}
+    return {"role": "assistant", "content": idea.note, "tool_calls": [call]}
+
+
+def read_brief(body: Mapping[str, Any]) -> Brief:
+    """Take the files, the digest and the memory out of the user's messages."""
+    text = "\n".join(text_of(one.get("content")) for one in body["messages"] if one["role"] == "user")
+    files = {path: content for path, content in _FILE.findall(text) if path not in FROZEN}
+    return Brief(files, _section(_FILE.sub("", text), "digest"), _section(_FILE.sub("", text), "memory"))
+
+
+def _section(text: str, name: str) -> str:
+    found = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    return found[1] if found else ""
+
+
+def _drawn(brief: Brief, dice: Random) -> Idea:
+    kind, code = dice.random(), read_code(brief.files)
+    if kind < EMPTY or not brief.files:
+        return Idea("Nothing should be changed.", "All trials stay as they are.", {}, "nothing")
+    if kind < EMPTY + BROKEN:
+        return _broken(brief, dice)
+    idea = _by_idiom(brief, code, dice) if kind < EMPTY + BROKEN + IDIOM else None
+    return idea or _by_mutation(code, dice)
+
+
+def weights(brief: Brief) -> dict[str, float]:
+    """The probability of each idiom: overlap of its words with the digest, and a uniform share."""
+    lines = [(_share(line), stems(line)) for line in brief.digest.splitlines()]
+    overlaps = {one.name: _overlap(stems(one.weakness), lines) for one in IDIOMS}
+    total = sum(overlaps.values())
+    flat = 1 / len(IDIOMS)
+    mixed = {
+        one.name: (UNIFORM * flat + (1 - UNIFORM) * overlaps[one.name] / total if total else flat)
+        * _freshness(one, brief)
+        for one in IDIOMS
+    }
+    return {name: weight / sum(mixed.values()) for name, weight in mixed.items()}
+
+
+def _overlap(words: frozenset[str], lines: list[tuple[float, frozenset[str]]]) -> float:
+    """How well one of the lines fits: the best of share x (share of the words found) squared."""
+    fits = [
+        share * (len(words & found) / len(words)) ** 2 for share, found in lines if len(words & found) > 1
+    ]
+    return max(fits, default=0.0)
+
+
+def _share(line: str) -> float:
+    """How much a finding weighs: N/M of "N of M", else one half."""
+    match = _SHARE.search(line)
+    return int(match[1]) / max(1, int(match[2])) if match else 0.5
+
+
+def _freshness(idiom: Idiom, brief: Brief) -> float:
+    return AGAIN if idiom.hypothesis[:60] in brief.memory else 1.0
+
+
+def stems(text: str) -> frozenset[str]:
+    """The words of a text without their endings; short and common words left out."""
+    words = re.findall(r"[a-z_]{3,}", text.lower())
+    return frozenset(
+        re.sub(r"(?<=\w{3})(?:ing|ed|es|s|e)$", "", word) for word in words if word not in _COMMON
+    )
+
+
+def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
+    """An idiom that has a place, and that place: the likeliest, or at times any."""
+    left = weights(brief)
+    while left:
+        name = dice.choices(list(left), list(left.values()))[0]
+        idiom = next(one for one in IDIOMS if one.name == name)
+        found = [change for change in idiom.find(code, dice) if _differs(brief.files, change)]
+        if found:
+            place = dice.randrange(len(found)) if dice.random() < ANYWHERE else 0
+            note = f"idea {name}, probability {left[name]:.3f}, place {place + 1} of {len(found)}"
+            return Idea(idiom.hypothesis, idiom.prediction, found[place], note)
+        del left[name]
+    return None
+
+
+def _differs(files: Mapping[str, str], change: Mapping[str, str]) -> bool:
+    return any(files.get(path) != text for path, text in change.items())
+
+
+def _by_mutation(code: Code, dice: Random) -> Idea:
+    """A change that knows nothing: of a number in the settings, or of a statement."""
+    for _ in range(20):
+        settings = [number for number in numbers(code, "") if number.path.endswith(".toml")]
+        if settings and dice.random() < 0.3:
+            number = dice.choice(settings)
+            new = other_number(int(number.value) if number.value.is_integer() else number.value, dice)
+            return _mutation(
+                number.path, number.made(code, new)[number.path], f"`{number.words}` becomes {new}"
+            )
+        module = dice.choice(code.modules) if code.modules else None
+        change = mutated(module, dice) if module else None
+        if module and change:
+            return _mutation(module.path, change.text, change.what)
+    return Idea("Nothing should be changed.", "All trials stay as they are.", {}, "no mutation has a place")
+
+
+def _mutation(path: str, text: str, what: str) -> Idea:
+    hypothesis = f"In {path}, {what}: perhaps that is better."
+    return Idea(hypothesis, "Unknown: some trials may pass that failed.", {path: text}, "mutation")
+
+
+def _broken(brief: Brief, dice: Random) -> Idea:
+    """A slip of the pen: a Python file that no longer parses."""
+    path = dice.choice(sorted(path for path in brief.files if path.endswith(".py")) or sorted(brief.files))
+    lines = brief.files[path].split("\n")
+    opening = [index for index, line in enumerate(lines) if line.rstrip().endswith((")", ":", "]"))]
+    at = dice.choice(opening) if opening else 0
+    lines[at] = lines[at].rstrip()[:-1] + " ("
+    return Idea(
+        f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip"
+    )
+
+
+def _edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:
+    """The smallest run of whole lines that holds all changes and occurs once; all of a new file."""
+    if path not in files:
+        return {"path": path, "old": "", "new": text}
+    old, new = files[path].split("\n"), text.split("\n")
+    first, shared = 0, min(len(old), len(new))
+    while first < shared and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < shared - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    while not _once(files[path], "\n".join(old[first : len(old) - last])):
+        if first == 0 and last == 0:
+            return {"path": path, "old": "", "new": text}
+        first, last = max(0, first - 1), max(0, last - 1)
+    return {
+        "path": path,
+        "old": "\n".join(old[first : len(old) - last]),
+        "new": "\n".join(new[first : len(new) - last]),
+    }
+
+
+def _once(text: str, part: str) -> bool:
+    start = text.find(part)
+    return bool(part) and start >= 0 and text.find(part, start + 1) < 0

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 _SIGNS = re.compile(
-    r"^(?:OK(?: \(.*\))?|FAILED \(.*\)|Traceback \(most recent call last\):|(?:FAIL|ERROR): \S.*|Ran \d+ tests? in .*)\s*$",
+    r"^(?:OK(?: \(.*\))?|FAILED \(.*\)|Traceback \(most recent call last\):|(?:FAIL|ERROR): \S.*"
+    r"|Ran \d+ tests? in .*)\s*$",
     re.MULTILINE,
 )
 _GOOD = re.compile(
@@ -22,12 +23,12 @@ _KIND = re.compile(
 )
 _NAMED = re.compile(r"^(?:FAIL|ERROR): (?:test_?)?(\w+)", re.MULTILINE)
 _UNEQUAL = re.compile(r"^(.{1,200}?) (?:!=|not (?:less|greater) than) (.{1,200}?)(?: : .*)?$")
-_LIBRARY = re.compile(r"/lib/python|^<|/unittest/")
+_LIBRARY = re.compile(r"/lib/python|/site-packages/|^<|/unittest/")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the tests. frames: (path, line, function) outside tests; calls: names called by failed test lines.
+    """One run of the tests. frames: (path, line, function) outside tests; calls: names in failed test lines.
 
     kinds: exception names, and hints in lower case such as `by_one` (two numbers one apart were unequal).
     """
@@ -55,13 +56,18 @@ def is_test_path(path: str) -> bool:
     return parts[-1].startswith("test") or parts[-1].endswith("_test.py") or "tests" in parts[:-1]
 
 
+def is_library_path(path: str) -> bool:
+    """Whether the path is of Python itself or of an installed package."""
+    return _LIBRARY.search(path) is not None
+
+
 def read_report(text: str) -> Report:
     """Read one run's output; anything without a success line counts as failed."""
     frames, calls = [], set[str]()
     for path, line, function, quoted in _FRAME.findall(text):
         if is_test_path(path):
             calls.update(re.findall(r"(\w+)\(", quoted))
-        elif not _LIBRARY.search(path):
+        elif not is_library_path(path):
             frames.append((path, int(line), function))
     failures = _KIND.findall(text)
     kinds = {kind for kind, _ in failures} | {hint for _, words in failures for hint in _hints(words)}

@@ -22,7 +22,7 @@ PIECE_CHARS = 200
 
 
 def create_app(knobs: Knobs | None = None) -> Starlette:
-    """The application: POST /v1/chat/completions (`stream` too) and GET /v1/models; errors in OpenAI's form."""
+    """The application: POST /v1/chat/completions (`stream` too), GET /v1/models; errors in OpenAI's form."""
 
     async def chat(request: Request) -> Response:
         try:

@@ -15,7 +15,7 @@ _BODIES = ("body", "orelse", "finalbody")
 
 @dataclass(frozen=True)
 class Change:
-    """One way to change the source: byte ranges with their new texts, and how natural it is beside its like."""
+    """One change: byte ranges with their new texts, and how natural it is beside its like."""
 
     splices: tuple[Splice, ...]
     factor: float = 1.0
@@ -39,7 +39,7 @@ class Names:
 class Scope:
     """A function, or the module, with texts of its conditions, its simple statements, and what it returns.
 
-    cousins: statements of other functions that use no local name but those of this one.
+    cousins: statements of other functions that use no local name but those of this one; loops: their lines.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Scope:
     donors: tuple[str, ...]
     cousins: tuple[str, ...]
     returns: tuple[str, ...]
+    loops: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Site:
 
 
 class Source:
-    """The text with byte positions. Raises SyntaxError (or ValueError for null bytes) where it can't be parsed."""
+    """The text with byte positions. Raises SyntaxError or ValueError where it can't be parsed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -75,6 +76,7 @@ class Source:
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line.encode()) + 1)
         self.functions = {node.name: node for node in ast.walk(self.tree) if isinstance(node, Function)}
+        self._constructors()
         self.strings = tuple(dict.fromkeys(_strings(self.tree)))
         self.methods = frozenset(
             node.func.attr
@@ -85,13 +87,21 @@ class Source:
         self.raised = tuple(dict.fromkeys(_raised(self.tree)))
 
     def _statements(self) -> Iterator[tuple[Function, str, set[str]]]:
-        """One-line assignments and calls, with the function that they stand in and the names that they use."""
+        """One-line assignments and calls, with their function and the names that they use."""
         for owner in self.functions.values():
             for node in ast.walk(owner):
                 kept = isinstance(node, ast.Expr | ast.AugAssign | ast.Delete) and not _is_text(node)
                 if kept and isinstance(node, ast.stmt) and node.lineno == node.end_lineno:
                     used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
                     yield owner, self.segment(node), used
+
+    def _constructors(self) -> None:
+        """Let a class's name stand for its `__init__`, where there is one."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef):
+                for inner in node.body:
+                    if isinstance(inner, Function) and inner.name == "__init__":
+                        self.functions[node.name] = inner
 
     def begin(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> int:
         return self.starts[node.lineno - 1] + node.col_offset
@@ -214,6 +224,7 @@ def _scope(source: Source, name: str, node: Function | ast.Module, fields: tuple
         _texts(source, simple),
         _cousins(source, node),
         _texts(source, returns),
+        tuple((inner.lineno, inner.end_lineno or inner.lineno) for inner in own if isinstance(inner, _LOOPS)),
     )
 
 
@@ -226,6 +237,7 @@ def _cousins(source: Source, node: Function | ast.Module) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fitting))[:6]
 
 
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Continue, ast.Break, ast.Raise)
 
 

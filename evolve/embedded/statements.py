@@ -1,4 +1,4 @@
-"""Mutation operators on statements. Each yields changes at one statement; none knows any task."""
+"""Mutation operators on statements: each changes one place; none knows any task."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ Changes = Iterator[Change]
 
 _JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Pass)
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_AUGMENTED = {"+=": ("-=", "=", "*="), "-=": ("+=", "="), "*=": ("+=", "/=", "="), "/=": ("//=", "*="), "//=": ("/=",),
-              "%=": ("//=",), "|=": ("&=", "="), "&=": ("|=",), "^=": ("|=",)}  # fmt: skip
+_AUGMENTED = {
+    "+=": ("-=", "=", "*="), "-=": ("+=", "=", "//="), "*=": ("+=", "/=", "="), "/=": ("//=", "*="),
+    "//=": ("/=",), "%=": ("//=",), "|=": ("&=", "="), "&=": ("|=",), "^=": ("|=",),
+}  # fmt: skip
 _MAX_DONORS = 14
 
 
@@ -102,12 +104,11 @@ def jump(source: Source, site: Site) -> Changes:
 
 
 def _in_loop(site: Site) -> bool:
-    loops = [inner for inner in ast.walk(site.scope.node) if isinstance(inner, ast.For | ast.While)]
-    return any(loop.lineno < site.node.lineno <= _last(loop) for loop in loops)
+    return any(first < site.node.lineno <= last for first, last in site.scope.loops)
 
 
 def inserted(source: Source, site: Site) -> Changes:
-    """A statement like one nearby, written after this one, or at the start of the block that this one opens."""
+    """A statement like one nearby, written after this one or at the start of the block that it opens."""
     node = site.node
     if not site.scope.name or isinstance(node, Function | ast.ClassDef) or not _whole(source, node):
         return
@@ -125,13 +126,20 @@ def _after(source: Source, site: Site, line: int, indent: str, near: list[ast.st
     for donor, factor in _donors(source, site):
         if donor not in taken:
             yield _lines(source, line, line, f"{own}\n{indent}{donor}", factor)
-    if isinstance(near[0], ast.For | ast.While) and len(near) > 1:
+
+
+def kept_last(source: Source, site: Site) -> Changes:
+    """After a loop that keeps a local now and then: keep the last one too."""
+    node = site.node
+    if isinstance(node, ast.For | ast.While) and site.scope.name and _whole(source, node):
+        line, indent = _last(node), source.indent(node)
         for donor, name in _kept(site):
-            yield _lines(source, line, line, f"{own}\n{indent}if {name}:\n{indent}    {donor}", 1.5)
+            text = f"{source.lines[line - 1]}\n{indent}if {name}:\n{indent}    {donor}"
+            yield _lines(source, line, line, text)
 
 
 def _kept(site: Site) -> list[tuple[str, str]]:
-    """Calls that keep one local, with its name: after a loop, the last one is easily forgotten."""
+    """The calls of one local, with its name."""
     matches = [(donor, re.fullmatch(r"[\w.]+\((\w+)\)", donor)) for donor in site.scope.donors]
     return [(donor, match[1]) for donor, match in matches if match and match[1] in site.scope.names.values]
 

@@ -21,6 +21,8 @@ import docker
 from evolve.errors import InfraError
 
 KEEP_BYTES = 64_000
+HALF = KEEP_BYTES // 2
+CUT = b"\n[... cut ...]\n"
 FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
 STDOUT, STDERR = 1, 2
@@ -48,28 +50,45 @@ class _Tail:
         self.token = token
         self.head = bytearray()
         self.tail = bytearray()
-        self.cut = False
+        self.total = 0
 
     def feed(self, data: bytes) -> None:
-        room = KEEP_BYTES // 2 - len(self.head)
-        if room > 0 and not self.tail:
+        self.total += len(data)
+        room = HALF - len(self.head)
+        if room > 0:
             self.head += data[:room]
             data = data[room:]
         self.tail += data
-        if len(self.tail) > KEEP_BYTES:
-            del self.tail[: len(self.tail) - KEEP_BYTES // 2]
-            self.cut = True
+        if len(self.tail) > 2 * KEEP_BYTES:
+            del self.tail[:-KEEP_BYTES]
 
-    def find(self) -> tuple[bytes, bytes] | None:
-        """(output before the token, what stands between the token and the line's end), once complete."""
-        text = bytes(self.head + self.tail)
+    def status(self) -> bytes | None:
+        """What stands between the token and the end of its line, once that is there; empty but for stdout."""
+        text = bytes(self.head + self.tail)[-2 * HALF :]
         start = text.rfind(self.token)
         if start < 0 or b"\n" not in text[start:]:
             return None
-        return text[:start], text[start + len(self.token) : text.index(b"\n", start)]
+        end = text.index(b"\n", start)
+        self._drop(len(text) - start)
+        return text[start + len(self.token) : end]
+
+    def _drop(self, count: int) -> None:
+        """Take the token's line off the end."""
+        self.total -= count
+        beyond = count - len(self.tail)
+        del self.tail[max(len(self.tail) - count, 0) :]
+        if beyond > 0:
+            del self.head[len(self.head) - beyond :]
+
+    @property
+    def cut(self) -> bool:
+        return self.total > KEEP_BYTES
 
     def text(self) -> bytes:
-        return bytes(self.head) + (b"\n[... cut ...]\n" if self.cut else b"") + bytes(self.tail)
+        """All of it, or its first and last HALF bytes: a function of the output alone, not of its timing."""
+        if not self.cut:
+            return bytes(self.head + self.tail)
+        return bytes(self.head) + CUT + bytes(self.tail[-HALF:])
 
 
 class Shell:
@@ -151,7 +170,7 @@ class Shell:
 
     def _collect(self, token: bytes, deadline: float) -> CommandResult:
         streams = {STDOUT: _Tail(token), STDERR: _Tail(token)}
-        ends: dict[int, tuple[bytes, bytes]] = {}
+        ends: dict[int, bytes] = {}
         total = 0
         while len(ends) < 2:
             try:
@@ -167,11 +186,10 @@ class Shell:
             if tail is None:
                 continue
             tail.feed(data)
-            if (found := tail.find()) is not None:
+            if stream not in ends and (found := tail.status()) is not None:
                 ends[stream] = found
-        status = ends[STDOUT][1]
-        cut = any(tail.cut for tail in streams.values())
-        return CommandResult(int(status or b"1"), ends[STDOUT][0], ends[STDERR][0], False, cut)
+        out, err = streams[STDOUT], streams[STDERR]
+        return CommandResult(int(ends[STDOUT] or b"1"), out.text(), err.text(), False, out.cut or err.cut)
 
     def _frame(self, deadline: float) -> tuple[int, bytes]:
         header = self._exactly(8, deadline)

@@ -1,0 +1,100 @@
+"""The open shell in a real container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from evolve.records import SandboxSpec, TaskImage
+from evolve.sandbox.container import AGENT, Container, TaskState, task_container
+from evolve.sandbox.shell import KEEP_BYTES, Shell, ShellDied
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def container(built: dict[str, TaskImage], swept: str) -> Iterator[tuple[TaskState, Container]]:
+    state = TaskState(swept, next(iter(built.values())), SandboxSpec(memory_mb=128, disk_mb=32))
+    made = task_container(state, 120)
+    yield state, made
+    made.kill()
+    state.remove()
+
+
+@pytest.fixture
+def shell(container: tuple[TaskState, Container]) -> Iterator[Shell]:
+    opened = container[1].shell(AGENT, "/app")
+    yield opened
+    opened.close()
+
+
+def test_status_and_streams_are_told_apart(shell: Shell) -> None:
+    done = shell.run("echo out; echo err >&2; exit 3")
+    assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+
+
+def test_each_command_starts_in_the_working_directory_with_a_clean_environment(shell: Shell) -> None:
+    shell.run("cd /tmp; export LEFT=1")
+    assert shell.run("pwd; echo [$LEFT]").stdout == b"/app\n[]\n"
+
+
+def test_binary_input_and_output_survive(shell: Shell) -> None:
+    data = bytes(range(256)) * 50
+    assert shell.run("cat > blob", stdin=data).exit_code == 0
+    assert shell.run("cat blob").stdout == data
+
+
+def test_standard_input_is_empty_without_data(shell: Shell) -> None:
+    assert shell.run("cat; echo end").stdout == b"end\n"
+
+
+def test_a_timeout_kills_everything_even_what_left_the_session(shell: Shell) -> None:
+    started = shell.run("setsid sleep 77 & sleep 78", timeout=0.5)
+    assert started.timed_out and started.exit_code == 124
+    left = shell.run("grep -l sleep /proc/[0-9]*/comm | xargs -r -n1 dirname | xargs -r -I{} cat {}/cmdline")
+    assert b"77" not in left.stdout and b"78" not in left.stdout
+
+
+def test_endless_output_is_cut_and_stopped(shell: Shell) -> None:
+    done = shell.run("yes", timeout=30)
+    assert done.timed_out and done.truncated and len(done.stdout) < KEEP_BYTES + 100
+    assert shell.run("echo fine").stdout == b"fine\n"
+
+
+def test_a_command_that_kills_the_shell_is_said_and_the_next_one_works(shell: Shell) -> None:
+    with pytest.raises(ShellDied):
+        shell.run("kill -9 $PPID; sleep 1")
+    assert shell.run("echo back").stdout == b"back\n"
+
+
+def test_a_printed_token_of_the_right_form_does_not_end_a_command(shell: Shell) -> None:
+    assert shell.run("printf '%032d0\\n' 7; exit 5").exit_code == 5
+
+
+def test_too_long_a_command_is_refused(shell: Shell) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        shell.run("x" * 200_000)
+
+
+def test_the_container_holds(shell: Shell) -> None:
+    """No network, no capabilities, no new privileges, no writing outside, bounded processes, memory and disk."""
+    assert shell.run("cat /proc/net/dev | tail -n +3 | grep -v lo:").stdout == b""
+    facts = shell.run("id -u; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /x 2>&1").stdout.decode()
+    assert "10001" in facts and "CapEff:\t0000000000000000" in facts and "NoNewPrivs:\t1" in facts
+    assert "Read-only file system" in facts
+    assert shell.run("head -c 40000000 /dev/zero > big").exit_code != 0
+    forked = shell.run("i=0; while [ $i -lt 600 ]; do sleep 5 & i=$((i+1)); done 2>&1", timeout=20)
+    assert b"fork" in forked.stdout.lower()
+
+
+def test_the_state_outlives_the_container_for_the_verifier(container: tuple[TaskState, Container]) -> None:
+    state, first = container
+    shell = first.shell(AGENT, "/app")
+    second = task_container(state, 60)
+    try:
+        shell.run("echo kept > kept.txt")
+        first.kill()
+        assert second.shell(AGENT, "/app").run("cat kept.txt").stdout == b"kept\n"
+    finally:
+        second.kill()

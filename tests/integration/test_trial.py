@@ -1,0 +1,127 @@
+"""Whole trials: three containers, a gateway, a scaffold that a test writes."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from evolve import trajectory
+from evolve.records import Limits, Outcome
+from evolve.sandbox import engine
+from evolve.trial import run_trial
+
+from .conftest import Trials
+
+pytestmark = pytest.mark.docker
+
+SOLVED = """
+import evolve_door as door
+door.write("{name}", open("/scaffold/fixed.py").read())
+"""
+CURIOUS = """
+import glob, os, socket
+import evolve_door as door
+print("KEY", os.environ.get("OPENAI_API_KEY"), "TESTS", glob.glob("/tests*"), os.path.exists("/var/run/docker.sock"))
+try:
+    socket.create_connection(("1.1.1.1", 53), timeout=1)
+    print("NETWORK")
+except OSError:
+    print("no way out")
+print("TASK", door.task()["id"], "NAME", "vending" in str(door.task()["id"]))
+print("SEEN", door.run("ls -d /tests /solution/* /logs 2>/dev/null; env").stdout)
+raise SystemExit(4)
+"""
+
+
+def fixed(trials: Trials) -> str:
+    """A scaffold that puts the reference solution in place: it was handed it by the test, not by the sandbox."""
+    file = next((trials.task.folder / "solution").glob("*.py"))
+    spec = SOLVED.format(name=file.name)
+    (trials.folder / "scaffold").mkdir(exist_ok=True)
+    (trials.folder / "scaffold" / "fixed.py").write_text(file.read_text())
+    return spec
+
+
+def test_a_right_answer_passes_and_leaves_its_files(trials: Trials) -> None:
+    spec = pickle.loads(pickle.dumps(trials.spec(fixed(trials))))
+    result = pickle.loads(pickle.dumps(run_trial(spec)))
+    assert (result.outcome, result.reward) == (Outcome.PASSED, 1.0), result.detail
+    assert result.trajectory and trajectory.intact(result.trajectory, trials.folder)
+    assert [event["kind"] for event in trajectory.load(trials.folder / result.recording.path)] == ["write"]
+
+
+def test_doing_nothing_fails(trials: Trials) -> None:
+    result = run_trial(trials.spec("pass"))
+    assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0)
+
+
+def test_a_crash_is_the_scaffolds_own_fault(trials: Trials) -> None:
+    result = run_trial(trials.spec("raise KeyError('mine')"))
+    assert result.outcome is Outcome.SCAFFOLD_ERROR and "KeyError" in result.detail
+
+
+def test_a_scaffold_that_hangs_is_killed(trials: Trials) -> None:
+    result = run_trial(trials.spec("import time; time.sleep(60)", Limits(seconds=2)))
+    assert result.outcome is Outcome.TIMEOUT and result.seconds < 15
+
+
+def test_the_budget_of_calls_holds(trials: Trials) -> None:
+    main = "import evolve_door as door\nwhile True: door.chat([{'role': 'user', 'content': 'hello'}])"
+    result = run_trial(trials.spec(main, Limits(calls=3, seconds=30)))
+    assert (result.outcome, result.usage.calls) == (Outcome.BUDGET, 3)
+
+
+def test_a_scaffold_sees_no_key_no_tests_no_network_and_no_name(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    result = run_trial(trials.spec(CURIOUS))
+    assert "KEY none TESTS [] False" in result.detail
+    assert "no way out" in result.detail and "NAME False" in result.detail
+    assert "sk-secret" not in result.detail and "/tests" not in result.detail.split("SEEN")[1]
+
+
+def test_the_openai_port_answers_inside(trials: Trials) -> None:
+    main = (
+        "import json, os, urllib.request\n"
+        "body = json.dumps({'model': 'x', 'messages': [{'role': 'user', 'content': 'hi'}]}).encode()\n"
+        "url = os.environ['OPENAI_BASE_URL'] + '/chat/completions'\n"
+        "request = urllib.request.Request(url, body, {'Content-Type': 'application/json'})\n"
+        "print('MODEL', json.load(urllib.request.urlopen(request))['model'])\n"
+        "raise SystemExit(1)\n"
+    )
+    assert "MODEL embedded" in run_trial(trials.spec(main)).detail
+
+
+def test_a_forged_reward_earns_nothing(trials: Trials) -> None:
+    main = (
+        "import evolve_door as door\n"
+        "door.run('mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; echo 1 > reward.txt')\n"
+        "door.write('sitecustomize.py', 'import os; os._exit(0)')\n"
+        "door.write('unittest.py', 'print(1)')\n"
+    )
+    result = run_trial(trials.spec(main))
+    assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0)
+
+
+def test_a_missing_image_is_an_infrastructure_error(trials: Trials) -> None:
+    spec = trials.spec("pass")
+    broken = type(spec)(**{**spec.__dict__, "image": type(spec.image)("evolve/absent:x", "/app")})
+    result = run_trial(broken)
+    assert result.outcome is Outcome.INFRA_ERROR and result.reward is None
+
+
+def test_a_replay_without_a_model_repeats_the_trial(trials: Trials) -> None:
+    main = "import evolve_door as door\nprint(door.chat([{'role': 'user', 'content': 'a'}]))\ndoor.run('ls')"
+    spec = trials.spec(main)
+    first = run_trial(spec)
+    recording = trials.folder / first.recording.path
+    again = run_trial(type(spec)(**{**spec.__dict__, "replay_of": recording, "folder": trials.folder / "again"}))
+    old, new = trajectory.load(recording), trajectory.load(trials.folder / again.recording.path)
+    assert trajectory.first_difference(old, new) is None and again.outcome is first.outcome
+
+
+def test_sweeping_finds_what_a_killed_run_left(trials: Trials, swept: str) -> None:
+    made = engine.connect().api.create_container(trials.base, ["true"], labels={engine.LABEL: swept})
+    assert made["Id"] and engine.sweep(swept) == 1

@@ -1,0 +1,89 @@
+"""Tries one edit after another, each from a fresh prompt, until the tests pass or the budget is spent."""
+
+import json
+
+import evolve_door as door
+import project
+from settings import SETTINGS, prompt
+
+TEXT = {"type": "string"}
+EDIT = {
+    "type": "object",
+    "properties": {"path": TEXT, "old": TEXT, "new": TEXT, "line": {"type": "integer"}},
+    "required": ["path", "old", "new"],
+}
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "edit",
+            "description": "Replace `old`, which starts at `line`.",
+            "parameters": EDIT,
+        },
+    }
+]
+
+
+def fresh(task, state):
+    """The whole prompt, made anew each turn; the oldest hints go first where it would grow too long."""
+    files = "\n".join(
+        f'<file path="{path}">\n{project.numbered(text)}\n</file>' for path, text in state["files"].items()
+    )
+    room = SETTINGS["tools"]["context_chars"] - len(files) - len(task["instruction"]) - len(state["tests"])
+    tried, ranked = state["tried"], state["ranked"][:60]
+    while tried and sum(map(len, ranked + tried)) > room - 800:
+        tried = tried[1:]
+    values = {"instruction": task["instruction"], "files": files, "tests": state["tests"]}
+    words = prompt("task").format(**values, hints="\n".join(ranked + tried))
+    return [{"role": "system", "content": prompt("system")}, {"role": "user", "content": words}]
+
+
+def arguments_of(reply):
+    """The arguments of the reply's first tool call; None where there is none that can be read."""
+    for call in reply.get("tool_calls") or []:
+        try:
+            arguments = json.loads(call["function"]["arguments"])
+        except ValueError:
+            return None
+        return arguments if isinstance(arguments, dict) else None
+    return None
+
+
+def turn(task, state):
+    """Ask for one edit and try it. True when the tests pass."""
+    reply = door.chat(fresh(task, state), TOOLS, temperature=SETTINGS["agent"]["temperature"])
+    arguments = arguments_of(reply)
+    if (
+        not arguments
+        or not {"path", "old", "new"} <= arguments.keys()
+        or arguments["old"] == arguments["new"]
+    ):
+        return False
+    known = {key: arguments[key] for key in ("path", "old", "new", "line") if key in arguments}
+    passed, _, tried = project.attempt(**known)
+    if tried and tried not in state["tried"]:
+        state["tried"].append(tried)
+    return passed
+
+
+def solve(task):
+    """Work until the tests pass; the door ends it when the budget is spent."""
+    passed, tests = project.run_tests()
+    state = {"files": project.sources(), "tests": tests, "tried": [], "ranked": project.suspicious()}
+    while not passed:
+        try:
+            passed = turn(task, state)
+        except door.DoorError as error:
+            if error.code != "not_found":
+                raise
+
+
+def main():
+    try:
+        solve(door.task())
+    except door.DoorError as error:
+        print(f"stopped: {error.code} {error.message}")
+
+
+if __name__ == "__main__":
+    main()
