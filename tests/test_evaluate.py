@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes import result, task, trial_spec
 
 from evolve.errors import BudgetExhausted, InfraError
 from evolve.evaluate import TRIES, Evaluator, default_jobs
 from evolve.records import Outcome, TrialResult, TrialSpec
+from tests.fakes import result, task, trial_spec
 
 
 def work(spec: TrialSpec) -> TrialResult:

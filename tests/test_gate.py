@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
-from fakes import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.config import GateConfig
 from evolve.gate import MoreTrials, Slot, TaskSlot, judge, looks
 from evolve.records import Decision, Split, TrialResult, Verdict
+from tests.fakes import result
 
 SETTINGS = GateConfig()
 FIRST = 16

@@ -19,13 +19,13 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
 from evolve import gateway
 from evolve.errors import BadInput, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
+from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
 DOOR = Path(gateway.__file__).parent / "sandbox" / "files"
 SPEC = ModelSpec("the-model", prompt_price=1000.0, completion_price=1000.0)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fakes import completion, tool_call
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,6 +20,7 @@ from starlette.routing import Route
 from evolve.errors import BadInput, InfraError, RequestRefused
 from evolve.llm import ATTEMPTS, EmbeddedModel, OpenAIModel, known_models, open_model, usage_of
 from evolve.records import ModelSpec, Usage
+from tests.fakes import completion, tool_call
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 Reply = tuple[int, Any]

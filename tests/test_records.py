@@ -7,11 +7,11 @@ import pickle
 from typing import Any
 
 import pytest
-from fakes import result, trial_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.records import Limits, ModelSpec, Outcome, Usage, opaque_id, stable_hash
+from tests.fakes import result, trial_spec
 
 AMOUNTS = st.integers(0, 10**6)
 USAGES = st.builds(Usage, AMOUNTS, AMOUNTS, AMOUNTS, st.integers(0, 100).map(float), AMOUNTS)
