@@ -18,7 +18,7 @@ class GateConfig(BaseModel):
     """When a candidate is kept: thresholds on the paired z statistic at each look (see docs/statistics.md)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    drop_below: tuple[float, ...] = (-0.6, -0.1, 0.4)
+    drop_below: tuple[float, ...] = Field((-0.6, -0.1, 0.4), min_length=1)
     keep_above: float = 1.3
     last_keep_above: float = 1.0
     attempts: int = Field(2, ge=1, le=16)

@@ -3,6 +3,8 @@
 A failing scaffold is data (an `Outcome`), never an exception. These are for bad input and broken machines.
 """
 
+from __future__ import annotations
+
 EXIT_BAD_INPUT = 2
 EXIT_BUG = 3
 EXIT_LOCKED = 75
@@ -26,6 +28,9 @@ class BadInput(EvolveError):
     def __init__(self, where: str, problem: str, mend: str) -> None:
         super().__init__(f"{where}: {problem}; {mend}")
         self.where, self.problem, self.mend = where, problem, mend
+
+    def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
+        return BadInput, (self.where, self.problem, self.mend)
 
 
 class InfraError(EvolveError):
@@ -51,3 +56,6 @@ class RequestRefused(EvolveError):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code = status, code
+
+    def __reduce__(self) -> tuple[type[RequestRefused], tuple[int, str, str]]:
+        return RequestRefused, (self.status, self.code, str(self))

@@ -19,6 +19,7 @@ TRIES = 3
 PAUSE_SECONDS = 2.0
 
 OnResult = Callable[[TrialResult], None]
+Work = Callable[[TrialSpec], TrialResult]
 
 
 def default_jobs() -> int:
@@ -27,10 +28,13 @@ def default_jobs() -> int:
 
 
 class Evaluator:
-    """A pool of worker processes for a whole run. Use as a context manager."""
+    """A pool of worker processes for a whole run. Use as a context manager.
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    work: a function of a module, so that the workers can import it; pause_seconds: before the second try.
+    """
+
+    def __init__(self, jobs: int, work: Work = run_trial, pause_seconds: float = PAUSE_SECONDS) -> None:
+        self.jobs, self._work, self._pause_seconds = jobs, work, pause_seconds
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -57,7 +61,7 @@ class Evaluator:
 
         Raises InfraError when one trial meets infrastructure errors TRIES times.
         """
-        waiting = {self._pool.submit(run_trial, spec): (spec, 1) for spec in specs}
+        waiting = {self._pool.submit(self._work, spec): (spec, 1) for spec in specs}
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -67,11 +71,9 @@ class Evaluator:
                 if result.outcome is not Outcome.INFRA_ERROR:
                     continue
                 if tries == TRIES:
-                    raise InfraError(
-                        f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}"
-                    )
-                time.sleep(PAUSE_SECONDS * tries)
-                waiting[self._pool.submit(run_trial, spec)] = (spec, tries + 1)
+                    raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
+                time.sleep(self._pause_seconds * tries)
+                waiting[self._pool.submit(self._work, spec)] = (spec, tries + 1)
 
 
 def _result_of(future: Future[TrialResult]) -> TrialResult:

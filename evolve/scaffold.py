@@ -38,22 +38,19 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{where}/{FILE}", f"key `{key}`: {first['msg']}", "correct its value") from error
     if spec.entry not in files:
-        raise BadInput(
-            f"{where}/{FILE}", f"entry point `{spec.entry}` does not exist", "correct the key `entry`"
-        )
+        raise BadInput(f"{where}/{FILE}", f"entry point `{spec.entry}` does not exist", "correct the key `entry`")
     return spec
 
 
 def check_folder(folder: Path) -> ScaffoldFile:
     """The same for a folder on disk, before anything is written. Raises BadInput."""
     if not folder.is_dir():
-        raise BadInput(
-            str(folder), "there is no such folder", "name a scaffold's folder, such as scaffolds/single"
-        )
+        raise BadInput(str(folder), "there is no such folder", "name a scaffold's folder, such as scaffolds/single")
     file = folder / FILE
     try:
         text = file.read_text(encoding="utf-8") if file.is_file() else None
     except UnicodeDecodeError as error:
         raise BadInput(str(file), "is not UTF-8 text", "mend the file") from error
-    files: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): b"" for path in folder.rglob("*")}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    files: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): b"" for path in paths}
     return read(str(folder), {**files, FILE: text} if text is not None else files)

@@ -82,9 +82,7 @@ def load_suite(folder: Path) -> Suite:
     """Read `folder/suite.toml` and every task that it names. Raises BadInput at the first thing that is wrong."""
     file = folder / SUITE_FILE
     if not file.is_file():
-        raise BadInput(
-            str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix"
-        )
+        raise BadInput(str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix")
     splits = _parse(file, _SuiteFile).splits
     tasks: list[Task] = []
     for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
@@ -97,9 +95,7 @@ def load_task(folder: Path, split: Split) -> Task:
     """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
     for name in NEEDED:
         if not (folder / name).is_file():
-            raise BadInput(
-                str(folder / name), "this file of the task is missing", "add it, or take the task out"
-            )
+            raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
     spec = _parse(folder / "task.toml", _TaskFile)
     environment = spec.environment
     sandbox = SandboxSpec(
@@ -112,13 +108,20 @@ def load_task(folder: Path, split: Split) -> Task:
         name=folder.name,
         folder=folder,
         split=split,
-        instruction=(folder / "instruction.md").read_text(encoding="utf-8"),
+        instruction=_text(folder / "instruction.md"),
         difficulty=spec.metadata.difficulty,
         digest=_digest(folder),
         agent_seconds=spec.agent.timeout_sec,
         verifier_seconds=spec.verifier.timeout_sec,
         sandbox=sandbox,
     )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "mend the file") from error
 
 
 def _parse(file: Path, model: type[Model]) -> Model:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes import (
+
+from evolve import trajectory
+from evolve.analyse import DIGEST_CHARS, EXAMPLE_CHARS, digest, excerpt, features
+from evolve.records import Outcome, Usage
+from tests.fakes import (
     chat_event,
     completion,
     result,
@@ -14,10 +18,6 @@ from fakes import (
     trial_spec,
     write_event,
 )
-
-from evolve import trajectory
-from evolve.analyse import DIGEST_CHARS, EXAMPLE_CHARS, digest, excerpt, features
-from evolve.records import Outcome, Usage
 
 TESTS = "python3 -m unittest -q"
 START = {"role": "user", "content": "Mend it."}

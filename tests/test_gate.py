@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
-from fakes import result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.config import GateConfig
 from evolve.gate import MoreTrials, Slot, TaskSlot, judge, looks
 from evolve.records import Decision, Split, TrialResult, Verdict
+from tests.fakes import result
 
 SETTINGS = GateConfig()
 FIRST = 16
@@ -182,7 +182,7 @@ def simulated(gain: float, rounds: int) -> float:
 
 
 def test_patches_that_help_are_kept_and_the_others_seldom() -> None:
-    harmful, null, useful = simulated(-0.15, 60), simulated(0.0001, 150), simulated(0.25, 40)
+    harmful, null, useful = simulated(-0.15, 30), simulated(0.0, 80), simulated(0.25, 30)
     assert harmful <= 0.02
-    assert null <= 0.18
+    assert null <= 0.2
     assert useful >= 0.7

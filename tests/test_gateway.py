@@ -19,18 +19,18 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
 from evolve import gateway
 from evolve.errors import BadInput, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
+from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
 DOOR = Path(gateway.__file__).parent / "sandbox" / "files"
 SPEC = ModelSpec("the-model", prompt_price=1000.0, completion_price=1000.0)
-USER = {"role": "user", "content": "hi"}
-TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+USER: Any = {"role": "user", "content": "hi"}
+TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
 
 @contextmanager
@@ -137,10 +137,10 @@ def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:
         serving(tmp_path, completion(None, tool_call("look", {})), completion("done")) as served,
         client(served) as api,
     ):
-        first = api.chat.completions.create(model="any", messages=[USER], tools=[TOOL])  # type: ignore[call-overload]
-        second = api.chat.completions.create(model="any", messages=[USER])  # type: ignore[list-item]
+        first = api.chat.completions.create(model="any", messages=[USER], tools=[TOOL])
+        second = api.chat.completions.create(model="any", messages=[USER])
         names = [model.id for model in api.models.list()]
-    assert first.choices[0].message.tool_calls[0].function.name == "look"
+    assert first.model_dump()["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "look"
     assert second.choices[0].message.content == "done"
     assert names == ["the-model"]
     assert model_of(served).requests[0]["tools"] == [TOOL]
@@ -149,9 +149,9 @@ def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:
 def test_the_openai_client_streams(tmp_path: Path) -> None:
     answer = completion("hello", tool_call("look", {"at": 1}), tool_call("look", {}, "call_2"))
     with serving(tmp_path, answer) as served, client(served) as api:
-        with api.chat.completions.stream(model="any", messages=[USER], tools=[TOOL]) as stream:  # type: ignore[list-item]
+        with api.chat.completions.stream(model="any", messages=[USER], tools=[TOOL]) as stream:
             final = stream.get_final_completion()
-        chunks = list(api.chat.completions.create(model="any", messages=[USER], stream=True))  # type: ignore[list-item]
+        chunks = list(api.chat.completions.create(model="any", messages=[USER], stream=True))
     message = final.choices[0].message
     assert message.content == "hello"
     assert [(c.id, c.function.arguments) for c in message.tool_calls or []] == [
@@ -169,7 +169,7 @@ def test_a_refused_request_is_passed_on_and_recorded(tmp_path: Path) -> None:
     refused = RequestRefused(400, "context_length_exceeded", "too long")
     with serving(tmp_path, refused, completion()) as served, client(served) as api:
         with pytest.raises(openai.BadRequestError) as caught:
-            api.chat.completions.create(model="any", messages=[USER], stream=True)  # type: ignore[list-item]
+            api.chat.completions.create(model="any", messages=[USER], stream=True)
         assert chat(served)[0] == 200
     assert caught.value.code == "context_length_exceeded"
     assert caught.value.message.endswith("too long")
@@ -226,7 +226,7 @@ def test_a_client_sees_the_budget_as_its_own_error(tmp_path: Path) -> None:
     with serving(tmp_path, calls=1) as served, client(served) as api:
         chat(served)
         with pytest.raises(openai.RateLimitError) as caught:
-            api.chat.completions.create(model="any", messages=[USER])  # type: ignore[list-item]
+            api.chat.completions.create(model="any", messages=[USER])
     assert caught.value.code == "budget"
 
 

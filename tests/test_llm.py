@@ -7,11 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
 import uvicorn
-from fakes import completion, tool_call
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from evolve.errors import BadInput, InfraError, RequestRefused
 from evolve.llm import ATTEMPTS, EmbeddedModel, OpenAIModel, known_models, open_model, usage_of
 from evolve.records import ModelSpec, Usage
+from tests.fakes import completion, tool_call
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 Reply = tuple[int, Any]
@@ -50,7 +51,11 @@ class Endpoint:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def model(self, longest_wait: float = 0.01) -> OpenAIModel:
+    @cached_property
+    def model(self) -> OpenAIModel:
+        return self.patient_model(0.01)
+
+    def patient_model(self, longest_wait: float) -> OpenAIModel:
         return OpenAIModel(ModelSpec("m", self.url, "EVOLVE_TEST_NO_KEY"), longest_wait)
 
 
@@ -77,7 +82,7 @@ def test_an_answer_comes_back_as_a_dictionary(server: Endpoint) -> None:
     answer = completion(None, tool_call("look", {"at": 1}))
     answer["choices"][0]["message"]["reasoning_content"] = "hm"
     server.script((200, answer))
-    made = server.model().complete(BODY)
+    made = server.model.complete(BODY)
     assert made["choices"][0]["message"]["tool_calls"] == [tool_call("look", {"at": 1})]
     assert made["choices"][0]["message"]["reasoning_content"] == "hm"
     assert usage_of(made, ModelSpec("m", prompt_price=2.0, completion_price=4.0)) == Usage(1, 10, 10, 6e-5, 0)
@@ -89,7 +94,7 @@ def test_every_key_reaches_the_endpoint_and_none_steers_the_client(server: Endpo
         "temperature": 0.5, "top_k": 3, "extra_body": {"model": "dearer", "seed": 9}, "timeout": 0.000001,
         "extra_headers": {"Authorization": "Bearer other"}, "extra_query": {"a": "b"}, "seed": 1,
     }  # fmt: skip
-    server.model().complete({**BODY, **odd, "stream": True})
+    server.model.complete({**BODY, **odd, "stream": True})
     headers, sent = server.seen[0]
     assert {key: value for key, value in sent.items() if key != "stream"} == {**BODY, **odd}
     assert not sent.get("stream")
@@ -106,7 +111,7 @@ def test_the_key_is_the_one_of_the_named_variable(server: Endpoint, monkeypatch:
 def test_a_rate_limit_is_waited_for_as_long_as_it_asks(server: Endpoint) -> None:
     server.script((429, error("rate_limit_exceeded")), (200, completion("after")), retry_after="0")
     started = time.monotonic()
-    made = server.model(longest_wait=60.0).complete(BODY)
+    made = server.patient_model(60.0).complete(BODY)
     assert time.monotonic() - started < 0.9
     assert made["choices"][0]["message"]["content"] == "after"
     assert len(server.seen) == 2
@@ -114,7 +119,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_it_asks(server: Endpoint) -> None
 
 def test_a_long_wait_is_cut(server: Endpoint) -> None:
     server.script((429, error("rate_limit_exceeded")), (200, completion()), retry_after="3600")
-    server.model().complete(BODY)
+    server.model.complete(BODY)
     assert len(server.seen) == 2
 
 
@@ -122,7 +127,7 @@ def test_a_long_wait_is_cut(server: Endpoint) -> None:
 def test_faults_that_do_not_pass_are_the_machines(server: Endpoint, status: int, code: str | None) -> None:
     server.script((status, error(code)))
     with pytest.raises(InfraError, match="the reason"):
-        server.model().complete(BODY)
+        server.model.complete(BODY)
     assert len(server.seen) == ATTEMPTS
 
 
@@ -148,7 +153,7 @@ def test_an_endpoint_that_is_not_there_is_a_fault() -> None:
 def test_a_refused_request_is_not_tried_again(server: Endpoint, status: int, code: str | None, told: str) -> None:
     server.script((status, error(code)))
     with pytest.raises(RequestRefused, match="the reason") as caught:
-        server.model().complete(BODY)
+        server.model.complete(BODY)
     assert (caught.value.status, caught.value.code) == (status, told)
     assert len(server.seen) == 1
 
@@ -157,7 +162,7 @@ def test_a_refused_request_is_not_tried_again(server: Endpoint, status: int, cod
 def test_a_bad_key_and_a_bad_model_are_the_users(server: Endpoint, status: int, mend: str) -> None:
     server.script((status, error("bad")))
     with pytest.raises(BadInput) as caught:
-        server.model().complete(BODY)
+        server.model.complete(BODY)
     assert caught.value.mend == mend
     assert len(server.seen) == 1
 
@@ -175,7 +180,7 @@ def test_a_bad_key_and_a_bad_model_are_the_users(server: Endpoint, status: int, 
 def test_an_answer_without_a_choice_is_a_fault(server: Endpoint, answer: Any) -> None:
     server.script((200, answer))
     with pytest.raises(InfraError, match="model endpoint"):
-        server.model().complete(BODY)
+        server.model.complete(BODY)
 
 
 def test_usage_that_is_not_reported_is_nothing() -> None:

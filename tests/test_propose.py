@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from fakes import ScriptedModel, completion, tool_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.errors import InfraError, RequestRefused
 from evolve.propose import Brief, direct, prompt_digest, request
 from evolve.records import FileEdit, ModelSpec, Proposal, Usage
+from tests.fakes import ScriptedModel, completion, tool_call
 
 FILES = {"agent.py": "one = 1\ntwo = 2\ntwo = 2\n", "prompts/system.md": "Be $brief.\n"}
 SPEC = ModelSpec("scripted", prompt_price=1.0, completion_price=2.0)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.errors import InfraError
 from evolve.records import StoredFile, Usage
 from evolve.trajectory import ATIF, build, first_difference, intact, load, normalised, store
+from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 
 SYSTEM = {"role": "system", "content": "You mend."}
 USER = {"role": "user", "content": "Mend it."}

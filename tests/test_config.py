@@ -1,0 +1,61 @@
+"""What a run is begun with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from evolve.config import GateConfig, RunConfig
+from evolve.records import Limits
+
+
+def test_the_defaults_need_no_key() -> None:
+    assert RunConfig().model_spec.embedded
+
+
+def test_a_config_is_stored_as_json_and_comes_back() -> None:
+    config = RunConfig(suite=Path("x"), seed=3, limits=Limits(calls=9), gate=GateConfig(attempts=1))
+    assert RunConfig.model_validate_json(config.canonical()) == config
+    assert json.loads(config.canonical())["suite"] == "x"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 1}, {"model": "m"}, {"limits": Limits(calls=1)}, {"gate": GateConfig(attempts=3)}, {"suite": Path("y")}],
+)
+def test_the_digest_depends_on_every_value(changes: dict[str, Any]) -> None:
+    assert RunConfig().digest() == RunConfig().digest()
+    assert RunConfig(**changes).digest() != RunConfig().digest()
+
+
+def test_differences_name_key_old_and_new() -> None:
+    stored = RunConfig(seed=1, model="a").canonical()
+    assert RunConfig(seed=2, model="a").differences(stored) == ["seed: 1 -> 2"]
+    assert RunConfig(seed=1, model="a").differences(stored) == []
+    older = json.dumps({"seed": 0, "gone": True})
+    assert "gone: True -> absent" in RunConfig().differences(older)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", -1),
+        ("prompt_price", -0.1),
+        ("holdout_attempts", 17),
+        ("unknown", 1),
+        ("gate", {"attempts": 0}),
+        ("gate", {"drop_below": []}),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_key(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=key):
+        RunConfig(**{key: value})
+
+
+def test_the_models_prices_reach_its_description() -> None:
+    spec = RunConfig(model="m", base_url="http://x/v1", prompt_price=1, completion_price=2).model_spec
+    assert (spec.name, spec.base_url, spec.priced) == ("m", "http://x/v1", True)

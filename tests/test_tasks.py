@@ -1,0 +1,206 @@
+"""Suites and tasks on disk: small ones made here, and the one that comes with the package."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evolve.errors import BadInput
+from evolve.records import Split, Task
+from evolve.tasks import NEEDED, Suite, load_suite, load_task
+
+BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
+TASK_TOML = """
+schema_version = "1.4"
+[metadata]
+difficulty = "hard"
+[environment]
+cpus = 2
+memory_mb = 64
+unknown_key = true
+[agent]
+timeout_sec = 30
+"""
+
+
+def make_task(folder: Path, text: str = TASK_TOML) -> Path:
+    for name in NEEDED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{name}\n")
+    (folder / "task.toml").write_text(text)
+    return folder
+
+
+def make_suite(folder: Path, **splits: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    lines = [f"{split} = {names!r}" for split, names in splits.items()]
+    (folder / "suite.toml").write_text("\n".join(["[suite]", "name = 'x'", "[splits]", *lines]))
+    for names in splits.values():
+        for name in names:
+            make_task(folder / name)
+    return folder
+
+
+def read(folder: Path) -> Task:
+    return load_task(folder, Split.TRAIN)
+
+
+def test_a_task_is_read(tmp_path: Path) -> None:
+    made = load_task(make_task(tmp_path / "one"), Split.HOLDOUT)
+    assert (made.name, made.split, made.difficulty) == ("one", Split.HOLDOUT, "hard")
+    assert made.instruction == "instruction.md\n"
+    assert (made.agent_seconds, made.verifier_seconds) == (30.0, 600.0)
+    sandbox = made.sandbox
+    assert (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb, sandbox.network) == (2.0, 64, 64, False)
+
+
+def test_only_a_task_that_says_so_has_a_network(tmp_path: Path) -> None:
+    assert read(make_task(tmp_path / "a", '[environment]\nnetwork_mode = "public"')).sandbox.network
+    assert not read(make_task(tmp_path / "b", "")).sandbox.network
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    (make_task(tmp_path / "one") / name).unlink()
+    with pytest.raises(BadInput) as caught:
+        read(tmp_path / "one")
+    assert caught.value.where == str(tmp_path / "one" / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[environment", "is not valid TOML"),
+        ("[environment]\nmemory_mb = 'big'", "key `environment.memory_mb`"),
+        ("[environment]\ncpus = 0", "key `environment.cpus`"),
+        ("[agent]\ntimeout_sec = -1", "key `agent.timeout_sec`"),
+        ("agent = 3", "key `agent`"),
+    ],
+)
+def test_a_bad_key_is_named_with_its_file(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        read(make_task(tmp_path / "one", text))
+    assert caught.value.where == str(tmp_path / "one" / "task.toml")
+    assert caught.value.problem.startswith(problem)
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (make_task(tmp_path / "one") / "instruction.md").write_bytes(b"\xff")
+    with pytest.raises(BadInput, match=r"instruction\.md"):
+        read(tmp_path / "one")
+
+
+def test_the_digest_covers_names_contents_and_modes(tmp_path: Path) -> None:
+    folder = make_task(tmp_path / "one")
+    seen = [read(folder).digest]
+    assert read(Path(shutil.copytree(folder, tmp_path / "two"))).digest == seen[0]
+    (folder / "tests" / "hidden.py").write_text("x")
+    seen.append(read(folder).digest)
+    (folder / "tests" / "hidden.py").write_text("y")
+    seen.append(read(folder).digest)
+    (folder / "tests" / "hidden.py").rename(folder / "tests" / "other.py")
+    seen.append(read(folder).digest)
+    (folder / "tests" / "other.py").chmod(0o755)
+    seen.append(read(folder).digest)
+    assert len(set(seen)) == 5
+    (folder / "tests" / "__pycache__").mkdir()
+    (folder / "tests" / "__pycache__" / "a.pyc").write_text("")
+    assert read(folder).digest == seen[-1]
+
+
+def test_a_suite_is_read_with_its_splits(tmp_path: Path) -> None:
+    suite = load_suite(make_suite(tmp_path / "s", train=["a", "b"], holdout=["c"]))
+    assert [(task.name, task.split) for task in suite.tasks] == [
+        ("a", Split.TRAIN),
+        ("b", Split.TRAIN),
+        ("c", Split.HOLDOUT),
+    ]
+    assert [task.name for task in suite.split(Split.HOLDOUT, Split.VALIDATION)] == ["c"]
+
+
+def test_a_suites_digest_covers_tasks_and_splits_but_not_their_order(tmp_path: Path) -> None:
+    digests = {
+        load_suite(make_suite(tmp_path / f"s{number}", **splits)).digest
+        for number, splits in enumerate(
+            [{"train": ["a", "b"]}, {"train": ["b", "a"]}, {"train": ["a"], "holdout": ["b"]}, {"train": ["a"]}]
+        )
+    }
+    assert len(digests) == 3
+
+
+def test_a_folder_without_a_suite_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"suite\.toml: there is no suite here"):
+        load_suite(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[splits]\ntrain = []", "key `splits.train`"),
+        ("", "key `splits`"),
+        ("[splits]\ntrain = ['a']\ntest = ['b']", "key `splits.test`"),
+        ("[splits]\ntrain = ['a', 'a']", "task `a` is named twice"),
+        ("[splits]\ntrain = ['a']\nholdout = ['a']", "task `a` is named twice"),
+    ],
+)
+def test_a_bad_suite_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    make_task(tmp_path / "a")
+    (tmp_path / "suite.toml").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        load_suite(tmp_path)
+    assert caught.value.where == str(tmp_path / "suite.toml")
+    assert caught.value.problem.startswith(problem)
+
+
+def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
+    make_suite(tmp_path, train=["a"])
+    (tmp_path / "suite.toml").write_text("[splits]\ntrain = ['a', 'gone']")
+    with pytest.raises(BadInput, match="gone"):
+        load_suite(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bugfix() -> Suite:
+    return load_suite(BUGFIX)
+
+
+def test_the_bundled_suite_holds_every_task_once(bugfix: Suite) -> None:
+    counts = Counter(task.split for task in bugfix.tasks)
+    assert counts == {Split.TRAIN: 28, Split.VALIDATION: 16, Split.HOLDOUT: 16}
+    folders = {path.parent.name for path in BUGFIX.glob("*/task.toml")}
+    assert {task.name for task in bugfix.tasks} == folders
+    assert len(folders) == 60
+
+
+def test_the_bundled_splits_are_stratified_by_difficulty(bugfix: Suite) -> None:
+    total = Counter(task.difficulty for task in bugfix.tasks)
+    assert set(total) == {"easy", "medium", "hard"}
+    for split in Split:
+        tasks = bugfix.split(split)
+        counts = Counter(task.difficulty for task in tasks)
+        for difficulty, number in total.items():
+            assert abs(counts[difficulty] - number * len(tasks) / 60) <= 1.5, (split, difficulty)
+
+
+@pytest.mark.parametrize("name", ["judge.py", "test.sh"])
+def test_every_bundled_task_has_the_same_verifier(bugfix: Suite, name: str) -> None:
+    wanted = (BUGFIX / "_verifier" / name).read_bytes()
+    others = [task.name for task in bugfix.tasks if (task.folder / "tests" / name).read_bytes() != wanted]
+    assert others == []
+
+
+def test_bundled_tasks_are_sealed_and_small(bugfix: Suite) -> None:
+    for made in bugfix.tasks:
+        assert not made.sandbox.network, made.name
+        assert made.instruction.strip(), made.name
+        assert (made.folder / "tests" / "test.sh").stat().st_mode & 0o100, made.name
+
+
+def test_no_hidden_test_can_be_seen_by_the_agent(bugfix: Suite) -> None:
+    for made in bugfix.tasks:
+        hidden = [path for path in (made.folder / "tests").rglob("*") if path.is_file()]
+        shown = {path.read_bytes() for path in (made.folder / "environment").rglob("*") if path.is_file()}
+        assert not [path for path in hidden if path.read_bytes() in shown], made.name
