@@ -46,9 +46,7 @@ def features(document: Document) -> Features:
     commands = [c for step in steps for c in (step.get("extra") or {}).get("commands", [])]
     runs = [c for c in commands if c["kind"] == "run" and "unittest" in c["command"]]
     outputs = [r["content"] for step in steps for r in (step.get("observation") or {}).get("results", [])]
-    signatures = Counter(
-        _signature(call) for call in calls if _signature(call)[0] not in ("run_tests", "submit")
-    )
+    signatures = Counter(_signature(call) for call in calls if _signature(call)[0] not in ("run_tests", "submit"))
     writes = [index for index, c in enumerate(commands) if c["kind"] == "write"]
     last_test = max((index for index, c in enumerate(commands) if c in runs), default=-1)
     return Features(
@@ -152,9 +150,7 @@ def excerpt(document: Document) -> str:
     lines: list[str] = []
     for step in document["steps"][-EXAMPLE_STEPS:]:
         lines.append(f"[{step['source']}] {_shorten(str(step.get('message', '')))}")
-        lines += [
-            f"  -> {c['function_name']} {_shorten(repr(c['arguments']))}" for c in step.get("tool_calls", [])
-        ]
+        lines += [f"  -> {c['function_name']} {_shorten(repr(c['arguments']))}" for c in step.get("tool_calls", [])]
         results = (step.get("observation") or {}).get("results", [])
         lines += [f"  <- {_shorten(result['content'])}" for result in results]
     return "\n".join(lines)

@@ -130,23 +130,15 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
 def check_budget(campaign: Campaign) -> None:
     """Raise BudgetExhausted if the run has spent its cap."""
     cap = campaign.budget_usd
-    if (
-        cap is not None
-        and campaign.config.model_spec.priced
-        and campaign.store.spent_usd(campaign.run) >= cap
-    ):
+    if cap is not None and campaign.config.model_spec.priced and campaign.store.spent_usd(campaign.run) >= cap:
         raise BudgetExhausted(f"the budget of ${cap:g} is spent")
 
 
-def train_trajectories(
-    campaign: Campaign, commit: str, first: int
-) -> list[tuple[TrialResult, Mapping[str, object]]]:
+def train_trajectories(campaign: Campaign, commit: str, first: int) -> list[tuple[TrialResult, Mapping[str, object]]]:
     """The commit's counted train trials of attempts >= first, with their trajectories."""
     root = campaign.folder.parent
     trials = campaign.store.trials(campaign.run, commit)
-    chosen = [
-        t for t in trials if t.counts and t.split is Split.TRAIN and t.attempt >= first and t.trajectory
-    ]
+    chosen = [t for t in trials if t.counts and t.split is Split.TRAIN and t.attempt >= first and t.trajectory]
     return [(t, trajectory.load(root / t.trajectory.path)[0]) for t in chosen if t.trajectory]
 
 

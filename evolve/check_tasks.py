@@ -81,9 +81,7 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
                 unpack(shell, task.folder / "solution", "/solution")
                 done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
                 if done.exit_code != 0:
-                    raise InfraError(
-                        f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}"
-                    )
+                    raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
             shell.close()
             container.kill()
             return judge(spec, state, verifier).reward

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from evolve import __version__, check_tasks, doctor, house, loop, replay
 from evolve.config import RunConfig
@@ -39,15 +39,11 @@ Model_ = Annotated[str | None, typer.Option(envvar="MODEL", help="Model; `embedd
 BaseUrl_ = Annotated[str | None, typer.Option(envvar="BASE_URL", help="OpenAI-compatible endpoint.")]
 Seed_ = Annotated[int, typer.Option(envvar="SEED", min=0, help="Seed of all randomness.")]
 Jobs_ = Annotated[int, typer.Option(envvar="JOBS", min=0, help="Trials at once; 0: one a processor.")]
-Budget_ = Annotated[
-    float | None, typer.Option(envvar="BUDGET_USD", min=0, help="Cap for the whole run, in dollars.")
-]
+Budget_ = Annotated[float | None, typer.Option(envvar="BUDGET_USD", min=0, help="Cap for the whole run, in dollars.")]
 Run_ = Annotated[str | None, typer.Option(envvar="RUN", help="Run id; default: the newest.")]
 Runs_ = Annotated[Path, typer.Option(envvar="RUNS", help="Folder of the results.")]
 PromptPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million prompt tokens.")]
-CompletionPrice_ = Annotated[
-    float | None, typer.Option(min=0, help="US dollars per million completion tokens.")
-]
+CompletionPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million completion tokens.")]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 RUNS = Path("runs")
@@ -73,9 +69,7 @@ def run_command(
     completion_price: CompletionPrice_ = None,
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
-    order = _order(
-        model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price
-    )
+    order = _order(model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         view.say(_about_model(order.config))
@@ -87,9 +81,7 @@ def run_command(
 @app.command("eval")
 def eval_command(
     what: Annotated[str, typer.Argument(help="A scaffold's folder, or a branch or commit of a run.")],
-    split: Annotated[
-        list[Split] | None, typer.Option(help="Splits to measure on; default: train, validation.")
-    ] = None,
+    split: Annotated[list[Split] | None, typer.Option(help="Splits to measure on; default: train, validation.")] = None,
     attempts: Annotated[int, typer.Option(min=1, help="Trials for each task.")] = 1,
     model: Model_ = None,
     base_url: BaseUrl_ = None,
@@ -103,9 +95,8 @@ def eval_command(
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
     folder, commit, home = _folder_or_commit(what, runs)
-    order = _order(
-        model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price
-    )
+    order = _order(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
+    order = replace(order, home=home)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         view.say(_about_model(order.config))
@@ -114,7 +105,10 @@ def eval_command(
             trials = loop.evaluate_once(campaign, commit, splits, attempts)
     found = [(name, _of(trials, name)) for name in splits]
     if as_json:
-        show([{"split": str(name), "trials": len(some), "score": (score(some) or [None])[0]} for name, some in found], True)
+        show(
+            [{"split": str(name), "trials": len(some), "score": (score(some) or [None])[0]} for name, some in found],
+            True,
+        )
         return
     for name, some in found:
         print(f"{name}: {percent(score(some))} over {len(some)} trials")
@@ -218,9 +212,7 @@ def doctor_command(runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
 @tasks_app.command("list")
 def tasks_list(suite: Suite_ = SUITE, as_json: Json_ = False) -> None:
     """The tasks with their splits and difficulty."""
-    rows = [
-        {"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks
-    ]
+    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
     show(rows, as_json)
 
 
@@ -231,9 +223,7 @@ def tasks_check(suite: Suite_ = SUITE, jobs: Jobs_ = 0, as_json: Json_ = False) 
     with Live(priced=False) as view:
         findings = check_tasks.check_suite(loaded, jobs or default_jobs(), view)
     bad = [finding for finding in findings if finding.problem]
-    rows = [
-        {"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem} for f in findings
-    ]
+    rows = [{"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem} for f in findings]
     if as_json:
         show(rows, True)
     else:
@@ -266,9 +256,7 @@ def _order(
     completion_price: float | None,
 ) -> house.Order:
     name, endpoint = house.choose_model(model or None, base_url or None)
-    prices = (
-        (0.0, 0.0) if endpoint is None and name.startswith("embedded") else (prompt_price, completion_price)
-    )
+    prices = (0.0, 0.0) if endpoint is None and name.startswith("embedded") else (prompt_price, completion_price)
     config = RunConfig(
         suite=suite,
         scaffold=scaffold,
@@ -343,9 +331,7 @@ def _print_end(order: house.Order) -> None:
         history = store.view("history", row.id)
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     verdicts = [line["verdict"] for line in history[1:]]
-    print(
-        f"run {row.id}: {len(verdicts)} rounds, {verdicts.count('keep')} kept, champion of round {champion.round}"
-    )
+    print(f"run {row.id}: {len(verdicts)} rounds, {verdicts.count('keep')} kept, champion of round {champion.round}")
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
         print(f"  {name}: {words}")
@@ -375,8 +361,7 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
 def _print_replayed(results: Sequence[replay.Replayed], as_json: bool) -> None:
     different = [result for result in results if not result.identical]
     rows = [
-        {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence}
-        for r in results
+        {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results
     ]
     if as_json:
         show(rows, True)
@@ -392,6 +377,11 @@ def _fail(text: str) -> None:
     Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
 
 
+def _usage_words(error: TyperException) -> str:
+    """The error with the option that it is about, on one line."""
+    return " ".join(error.format_message().split()).rstrip(".")
+
+
 def main() -> None:
     """Run the command line; never shows a traceback."""
     try:
@@ -399,18 +389,16 @@ def main() -> None:
         if status == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
         sys.exit(status if isinstance(status, int) else 0)
-    except click.ClickException as error:
-        _fail(f"{error.format_message().rstrip('.')}; see `evolve --help`")
+    except TyperException as error:
+        _fail(f"{_usage_words(error)}; see `evolve --help`")
         sys.exit(EXIT_BAD_INPUT)
     except EvolveError as error:
         _fail(str(error))
         sys.exit(error.exit_status)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; the same command goes on from here")
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         log = write_crash_log(error)
-        _fail(
-            f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}"
-        )
+        _fail(f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}")
         sys.exit(EXIT_BUG)

@@ -41,16 +41,12 @@ def _engine() -> Finding:
 
 def _base() -> Finding:
     name = images.present_base() if engine.answers() else None
-    return Finding(
-        "base image", "good" if name else "note", name or "not here; `make evolve` fetches or makes it"
-    )
+    return Finding("base image", "good" if name else "note", name or "not here; `make evolve` fetches or makes it")
 
 
 def _disk(runs: Path) -> Finding:
     free = shutil.disk_usage(runs if runs.is_dir() else Path()).free / 1e9
-    return Finding(
-        "disk", "good" if free > FREE_GB else "bad", f"{free:.1f} GB free; a run wants {FREE_GB:g}"
-    )
+    return Finding("disk", "good" if free > FREE_GB else "bad", f"{free:.1f} GB free; a run wants {FREE_GB:g}")
 
 
 def _git() -> Finding:
@@ -77,6 +73,4 @@ def _model() -> Finding:
         llm.open_model(ModelSpec(name, base_url)).complete(body)
     except EvolveError as error:
         return Finding("model", "bad", str(error))
-    return Finding(
-        "model", "good", f"{name} at {base_url or 'this process' if name == 'embedded' else base_url}"
-    )
+    return Finding("model", "good", f"{name} at {base_url or 'this process' if name == 'embedded' else base_url}")

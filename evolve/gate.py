@@ -1,9 +1,9 @@
 """Keep, revert, or run more trials: a pure function of the evidence.
 
 A group-sequential rule on paired differences. Candidate and parent are compared on the same tasks and attempts; after
-each look the statistic z = sum(d) / sqrt(sum(d^2)) over the paired differences d of rewards (for 0/1 rewards this is
-McNemar's statistic without continuity correction: McNemar 1947, Psychometrika 12:153) decides. Most patches are dropped after
-the first look.
+each look the statistic z = sum(d) / sqrt(sum(d^2)) over the paired differences d of rewards decides. For 0/1 rewards it
+is McNemar's statistic without continuity correction (McNemar 1947, Psychometrika 12:153). Most patches are dropped
+after the first look.
 """
 
 from __future__ import annotations

@@ -26,10 +26,42 @@ from evolve.tasks import Suite, load_suite
 
 DATABASE = "evolve.db"
 NEW = "new"
-ADJECTIVES = (
-    ["amber", "brave", "calm", "clever", "eager", "fair", "gentle", "happy", "keen", "lively", "merry", "noble", "proud", "quiet", "swift", "witty"]
-)
-ANIMALS = ["badger", "crane", "dove", "falcon", "finch", "fox", "hare", "heron", "ibis", "lark", "lynx", "marten", "otter", "owl", "seal", "wren"]
+ADJECTIVES = [
+    "amber",
+    "brave",
+    "calm",
+    "clever",
+    "eager",
+    "fair",
+    "gentle",
+    "happy",
+    "keen",
+    "lively",
+    "merry",
+    "noble",
+    "proud",
+    "quiet",
+    "swift",
+    "witty",
+]
+ANIMALS = [
+    "badger",
+    "crane",
+    "dove",
+    "falcon",
+    "finch",
+    "fox",
+    "hare",
+    "heron",
+    "ibis",
+    "lark",
+    "lynx",
+    "marten",
+    "otter",
+    "owl",
+    "seal",
+    "wren",
+]
 
 
 @dataclass(frozen=True)
@@ -65,9 +97,7 @@ def choose_model(model: str | None, base_url: str | None) -> tuple[str, str | No
     if not keyed and base_url is None:
         if model is None:
             return EMBEDDED, None
-        raise BadInput(
-            f"model {model}", "there is no key for it", "set OPENAI_API_KEY, or use MODEL=embedded"
-        )
+        raise BadInput(f"model {model}", "there is no key for it", "set OPENAI_API_KEY, or use MODEL=embedded")
     return _listed(model, base_url), base_url
 
 
@@ -85,9 +115,7 @@ def _listed(model: str | None, base_url: str | None) -> str:
             "MODEL", "no model is named", f"set MODEL to one of: {', '.join(known[:8]) or 'see the endpoint'}"
         )
     if known and model not in known:
-        raise BadInput(
-            f"model {model}", "the endpoint does not know it", f"use one of: {', '.join(known[:8])}"
-        )
+        raise BadInput(f"model {model}", "the endpoint does not know it", f"use one of: {', '.join(known[:8])}")
     return model
 
 
@@ -116,9 +144,7 @@ def _check_resumable(order: Order, suite: Suite) -> None:
     with Store.open(order.runs / DATABASE) as store:
         row = store.run(name)
     if row is not None and (differing := _differences(order, suite, row)):
-        raise BadInput(
-            f"run {name}", f"exists with another config ({differing[0]})", "use the same, or another RUN"
-        )
+        raise BadInput(f"run {name}", f"exists with another config ({differing[0]})", "use the same, or another RUN")
 
 
 def _differences(order: Order, suite: Suite, row: RunRow) -> list[str]:
@@ -139,24 +165,21 @@ def identity(order: Order, suite: Suite) -> str:
 def _folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        total.update(
-            f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest()
-        )
+        total.update(f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 
 @contextlib.contextmanager
 def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
     """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
+    engine.bring_up(watcher.say)
     order.runs.mkdir(parents=True, exist_ok=True)
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
         with _locked(order.runs / run / "lock", run):
             named = replace(order, run=run)
-            with _campaign(
-                named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)
-            ) as it:
+            with _campaign(named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)) as it:
                 try:
                     yield it
                     store.end_run(run, "done", now())
@@ -216,12 +239,7 @@ def _named_run(order: Order, suite: Suite, store: Store) -> str:
     if order.run not in (None, NEW):
         return str(order.run)
     latest = store.runs()[:1]
-    if (
-        order.run is None
-        and latest
-        and latest[0].config == identity(order, suite)
-        and not store.ends(latest[0].id)
-    ):
+    if order.run is None and latest and latest[0].config == identity(order, suite) and not store.ends(latest[0].id):
         return latest[0].id
     return new_run_id(datetime.now(UTC))
 

@@ -26,9 +26,7 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
     look_at_holdout(campaign, campaign.store.champion(campaign.run), "champion at the end")
 
 
-def evaluate_once(
-    campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int
-) -> list[TrialResult]:
+def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
     """Round 0 alone: one scaffold (`commit` None: the folder on disk), measured on these splits. -> its trials"""
     row = started_round(campaign, 0, lambda: None)
     chosen = commit or campaign.lineage.seed(campaign.run, row.started_at)
@@ -102,9 +100,7 @@ def proposed(campaign: Campaign, number: int, parent: Candidate) -> Proposal:
         memory=memory(campaign.store.rounds(campaign.run)),
     )
     spec = campaign.config.model_spec
-    proposal = propose.direct(
-        campaign.model, spec, brief, stable_hash(campaign.config.seed, "propose", number)
-    )
+    proposal = propose.direct(campaign.model, spec, brief, stable_hash(campaign.config.seed, "propose", number))
     campaign.store.add_proposal(campaign.run, number, proposal, propose.prompt_digest(), spec.name, now())
     return proposal
 
@@ -119,9 +115,7 @@ def memory(rows: Sequence[RoundRow]) -> list[str]:
     ]
 
 
-def committed(
-    campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Proposal
-) -> Candidate | BadPatch:
+def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Proposal) -> Candidate | BadPatch:
     """The candidate on its branch; or why there can be none. A function of the rows: a second time gives the same."""
     author = Author(campaign.config.model, "model@evolve.invalid")
     try:

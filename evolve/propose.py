@@ -58,9 +58,7 @@ def request(spec: ModelSpec, brief: Brief, seed: int) -> dict[str, Any]:
     """The chat-completions request."""
     user = Template(_prompt("propose_user.md")).substitute(
         evolvable=", ".join(brief.evolvable),
-        files="\n\n".join(
-            f'<file path="{path}">\n{text}\n</file>' for path, text in sorted(brief.files.items())
-        ),
+        files="\n\n".join(f'<file path="{path}">\n{text}\n</file>' for path, text in sorted(brief.files.items())),
         digest=brief.digest,
         memory="\n".join(brief.memory) or "(this is the first round)",
     )

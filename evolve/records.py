@@ -156,8 +156,8 @@ class TrialSpec:
     """Everything that one trial needs, picklable: a trial is a function of this value alone.
 
     `seed` depends on the run's seed, the task and the attempt, not on the candidate: two scaffolds compared on the
-    same attempt share their luck. `task_id` is the opaque id that the scaffold sees. `owner` labels the containers, so that
-    a sweep finds them. `replay_of`: answer from this recording instead of a model.
+    same attempt share their luck. `task_id` is the opaque id that the scaffold sees. `owner` labels the containers, so
+    that a sweep finds them. `replay_of`: answer from this recording instead of a model.
     """
 
     run: str

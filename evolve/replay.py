@@ -32,9 +32,7 @@ def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
     """The trials that count of one commit. Raises BadInput if there are none."""
     trials = [trial for trial in campaign.store.trials(campaign.run, commit) if trial.counts]
     if not trials:
-        raise BadInput(
-            commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion"
-        )
+        raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
     return trials
 
 
@@ -48,9 +46,7 @@ def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> I
             if problem:
                 spoilt[_slot(trial)] = problem
             if trial.recording and (root / trial.recording.path).is_file():
-                specs[_slot(trial)] = _spec(
-                    campaign, commit, trial, Path(name) / "run", root / trial.recording.path
-                )
+                specs[_slot(trial)] = _spec(campaign, commit, trial, Path(name) / "run", root / trial.recording.path)
         again: dict[tuple[str, int], TrialResult] = {}
         campaign.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
         for trial in trials:
@@ -71,9 +67,7 @@ def _slot(trial: TrialResult) -> tuple[str, int]:
     return trial.task, trial.attempt
 
 
-def _spec(
-    campaign: Campaign, commit: str, trial: TrialResult, folder: Path, recording: Path | None
-) -> TrialSpec:
+def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
     spec = campaign.trial_spec(commit, campaign.source(commit), _slot(trial))
     return replace(spec, seed=trial.seed, folder=folder, owner=f"{campaign.run}.replay", replay_of=recording)
 
@@ -97,9 +91,7 @@ def _loads(path: Path) -> bool:
     return True
 
 
-def _compared(
-    trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path
-) -> Replayed:
+def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> Replayed:
     reward = again.reward if again else None
     problems = [spoilt] if spoilt else []
     if again is None:
@@ -112,7 +104,5 @@ def _compared(
         if (step := trajectory.first_difference(old, new)) is not None:
             problems.append(f"step {step} differs: {trajectory.step_words(old, new, step)}")
         if (again.outcome, again.reward) != (trial.outcome, trial.reward):
-            problems.append(
-                f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}"
-            )
+            problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
     return Replayed(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

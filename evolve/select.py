@@ -11,9 +11,7 @@ ATTEMPTS_PER_REIGN = 16
 
 def champion(decided: Sequence[tuple[Candidate, Decision]]) -> Candidate:
     """The candidate kept last, or the baseline. `decided`: in the order of the rounds, the baseline first."""
-    kept = [
-        candidate for candidate, decision in decided if decision.verdict in (Verdict.KEEP, Verdict.BASELINE)
-    ]
+    kept = [candidate for candidate, decision in decided if decision.verdict in (Verdict.KEEP, Verdict.BASELINE)]
     return kept[-1]
 
 

@@ -106,9 +106,7 @@ def run_trial(spec: TrialSpec) -> TrialResult:
 
 
 def _model(spec: TrialSpec) -> ChatModel:
-    return (
-        open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
-    )
+    return open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
 
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
@@ -148,9 +146,7 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
     shell = task.shell(AGENT, state.image.workdir)
     done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
     if done.exit_code != 0:
-        raise InfraError(
-            f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}"
-        )
+        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     return shell
 
 
@@ -187,14 +183,10 @@ def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
     shell = verifier.shell(ROOT, state.image.workdir)
     shell.run("mkdir -p /logs/verifier /logs/agent /logs/artifacts")
     unpack(shell, spec.task.folder / "tests", "/tests")
-    done = shell.run(
-        "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds
-    )
+    done = shell.run("(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds)
     if done.timed_out:
         return Judgement(0.0, "the verifier ran out of time")
-    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(
-        errors="replace"
-    )
+    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
     named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
     plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
     shell.close()

@@ -142,9 +142,7 @@ def test_latest_showing_wins_and_edits_apply() -> None:
     assert view.edited_at > view.tested_at
 
 
-@pytest.mark.parametrize(
-    "result", ["error: no", "old text not found", "Tests failed. The edit was reverted."]
-)
+@pytest.mark.parametrize("result", ["error: no", "old text not found", "Tests failed. The edit was reverted."])
 def test_refused_edits_do_not_apply(result: str) -> None:
     edit = turns("edit", {"path": "app.py", "old": "x = 2", "new": "x = 3"}, result)
     assert view_of(user(block("x = 2\n")), *edit).files["app.py"].text == "x = 2"
@@ -188,9 +186,7 @@ def test_report_of_an_error_gives_frames() -> None:
 
 
 def test_library_files_and_tests_are_not_the_program() -> None:
-    view = view_of(
-        user('File "/usr/lib/python3.11/unittest/case.py", line 1, in f\napp.py test_app.py tests/x.py')
-    )
+    view = view_of(user('File "/usr/lib/python3.11/unittest/case.py", line 1, in f\napp.py test_app.py tests/x.py'))
     assert view.known == ("app.py",)
 
 
@@ -204,9 +200,7 @@ def test_words_in_a_file_are_not_test_output() -> None:
 
 
 def test_suspicion_and_tried() -> None:
-    view = view_of(
-        user("suspicious: app.py:3 0.5\ntried: app.py:12 | a = b | a  = b + 1\nsuspicious: app.py:4 0.1")
-    )
+    view = view_of(user("suspicious: app.py:3 0.5\ntried: app.py:12 | a = b | a  = b + 1\nsuspicious: app.py:4 0.1"))
     assert view.suspicion == {("app.py", 3): 0.5, ("app.py", 4): 0.1}
     assert view.tried == {("app.py", 12, "a = b | a = b + 1")}
 
@@ -286,11 +280,7 @@ def test_candidates_are_distinct_real_edits() -> None:
 )
 def test_positions_hold_behind_odd_text(prefix: str) -> None:
     text = prefix + SOURCE
-    plain = {
-        applied(SOURCE, one)
-        for one in candidates(SOURCE)
-        if one.scope == "clamp" and one.operator == "boolean"
-    }
+    plain = {applied(SOURCE, one) for one in candidates(SOURCE) if one.scope == "clamp" and one.operator == "boolean"}
     assert {prefix + new for new in plain} <= {applied(text, one) for one in candidates(text)}
     assert all(parses(applied(text, one)) for one in candidates(text) if one.operator != "branch")
 
@@ -404,8 +394,7 @@ def test_same_request_same_answer_other_seed_other_answer() -> None:
 def test_slips_come_as_often_as_the_knobs_say() -> None:
     def cut(knobs: Knobs | None, **body: Any) -> int:
         return sum(
-            _is_cut(complete({"messages": [prompt()], "tools": TOOLS, "seed": s, **body}, knobs))
-            for s in range(200)
+            _is_cut(complete({"messages": [prompt()], "tools": TOOLS, "seed": s, **body}, knobs)) for s in range(200)
         )
 
     assert cut(STEADY) == 0

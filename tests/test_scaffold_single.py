@@ -69,9 +69,7 @@ class Gateway:
     def _container(self, path: str, body: dict[str, Any]) -> Answer:
         if path == "/evolve/run":
             command = body["command"].replace("/tmp/", f"{self.folder.parent}/")
-            done = subprocess.run(
-                command, shell=True, cwd=self.folder, capture_output=True, text=True, timeout=20
-            )
+            done = subprocess.run(command, shell=True, cwd=self.folder, capture_output=True, text=True, timeout=20)
             return 200, {"exit_code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
         file = self.folder / body["path"].replace("/tmp/", f"{self.folder.parent}/")
         if path == "/evolve/write":
@@ -239,9 +237,7 @@ def test_the_good_scaffold_mends_a_small_fault_with_the_embedded_model(tmp_path:
 
 
 def test_the_good_scaffold_survives_what_it_cannot_read(tmp_path: Path) -> None:
-    model = script(
-        calling("edit", raw='{"path": '), calling("edit", {"path": "sums.py"}), calling("edit", FIX)
-    )
+    model = script(calling("edit", raw='{"path": '), calling("edit", {"path": "sums.py"}), calling("edit", FIX))
     gateway, done = trial(tmp_path, model, GOOD)
     assert done.returncode == 0, done.stderr
     assert len(gateway.requests) == 3

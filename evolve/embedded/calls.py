@@ -58,9 +58,7 @@ def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
 def argument_swap(source: Source, site: Site, node: ast.expr) -> Changes:
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Sub | ast.Div | ast.FloorDiv | ast.Mod | ast.Add):
-            plain = not isinstance(node.op, ast.Add) or isinstance(
-                node.left, ast.Name | ast.Call | ast.Subscript
-            )
+            plain = not isinstance(node.op, ast.Add) or isinstance(node.left, ast.Name | ast.Call | ast.Subscript)
             yield from swapped(source, node.left, node.right, 0.5 if plain else 0.3)
         return
     items = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
@@ -75,18 +73,10 @@ def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.Call)
     if len(node.args) + len(node.keywords) > 1:
         last = node.keywords[-1] if node.keywords else node.args[-1]
-        before = (
-            node.keywords[-2] if len(node.keywords) > 1 else node.args[-1] if node.keywords else node.args[-2]
-        )
+        before = node.keywords[-2] if len(node.keywords) > 1 else node.args[-1] if node.keywords else node.args[-2]
         yield Change(((source.end(before), source.end(last), ""),), 0.5)
     callee = node.func
-    name = (
-        callee.id
-        if isinstance(callee, ast.Name)
-        else callee.attr
-        if isinstance(callee, ast.Attribute)
-        else ""
-    )
+    name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
     known = source.functions.get(name)
     if not known or not (node.args or node.keywords):
         return
@@ -177,13 +167,7 @@ def ordering(source: Source, site: Site, node: ast.expr) -> Changes:
     """`reverse` and `key` of what sorts or picks, added, dropped or changed."""
     assert isinstance(node, ast.Call)
     callee = node.func
-    name = (
-        callee.id
-        if isinstance(callee, ast.Name)
-        else callee.attr
-        if isinstance(callee, ast.Attribute)
-        else ""
-    )
+    name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
     if name not in ("sorted", "sort", "min", "max", "nlargest", "nsmallest"):
         return
     given = {keyword.arg: keyword for keyword in node.keywords}

@@ -43,9 +43,7 @@ def _size(messages: Sequence[Mapping[str, Any]]) -> int:
 
 def _message_size(message: Mapping[str, Any]) -> int:
     calls = message.get("tool_calls") or ()
-    named = sum(
-        len(str(call["function"]["name"])) + len(str(call["function"]["arguments"])) for call in calls
-    )
+    named = sum(len(str(call["function"]["name"])) + len(str(call["function"]["arguments"])) for call in calls)
     return len(text_of(message.get("content"))) + named
 
 

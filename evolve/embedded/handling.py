@@ -194,9 +194,7 @@ def _told_results(code: Code) -> Iterator[tuple[Module, ast.stmt, str]]:
     """The statements that put a tool's result into the messages, with the result's text."""
     for module in code.modules:
         for node in module.all(ast.Dict):
-            pairs = {
-                k.value: v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant)
-            }
+            pairs = {k.value: v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant)}
             content, call = pairs.get("content"), pairs.get("tool_call_id")
             if content and call and around(module, node) and messages_loop(module, node):
                 yield module, module.statement(node), module.source(content)
@@ -211,9 +209,7 @@ def stop_when_passing(code: Code, dice: Random) -> Changes:
 def hand_in_soon(code: Code, dice: Random) -> Changes:
     for module, statement, content in _told_results(code):
         if not content.startswith(("'", '"')):
-            yield code.changed(
-                module, behind(module, statement, f'if {content}.startswith("edited"):\n    return')
-            )
+            yield code.changed(module, behind(module, statement, f'if {content}.startswith("edited"):\n    return'))
 
 
 def stop_early(code: Code, dice: Random) -> Changes:

@@ -86,16 +86,10 @@ def negation(source: Source, site: Site, node: ast.expr) -> Changes:
         yield source.put(node, f"{source.segment(node)} is not None", 0.5)
     elif name == "test" and isinstance(node, ast.BoolOp):
         yield source.put(node, f"not ({source.segment(node)})", 0.4)
-    elif (
-        name == "value"
-        and isinstance(parent, ast.Return)
-        and isinstance(node, ast.Compare | ast.BoolOp | ast.Call)
-    ):
+    elif name == "value" and isinstance(parent, ast.Return) and isinstance(node, ast.Compare | ast.BoolOp | ast.Call):
         yield source.put(
             node,
-            f"not ({source.segment(node)})"
-            if isinstance(node, ast.BoolOp)
-            else f"not {source.segment(node)}",
+            f"not ({source.segment(node)})" if isinstance(node, ast.BoolOp) else f"not {source.segment(node)}",
             0.4,
         )
 
@@ -103,11 +97,7 @@ def negation(source: Source, site: Site, node: ast.expr) -> Changes:
 def regroup(source: Source, site: Site, node: ast.expr) -> Changes:
     """Move or drop the parentheses of two operators that stand next to each other."""
     values = (
-        [node.left, node.right]
-        if isinstance(node, ast.BinOp)
-        else node.values
-        if isinstance(node, ast.BoolOp)
-        else []
+        [node.left, node.right] if isinstance(node, ast.BinOp) else node.values if isinstance(node, ast.BoolOp) else []
     )
     for child in values:
         if not isinstance(child, ast.BinOp | ast.BoolOp):
@@ -118,15 +108,9 @@ def regroup(source: Source, site: Site, node: ast.expr) -> Changes:
             yield Change(((left, left + 1, ""), (right, right + 1, "")))
         elif isinstance(node, ast.BinOp) and isinstance(child, ast.BinOp):
             yield from _grouped(source, node, child)
-    if (
-        isinstance(node, ast.UnaryOp)
-        and isinstance(node.op, ast.Not)
-        and isinstance(node.operand, ast.BoolOp)
-    ):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and isinstance(node.operand, ast.BoolOp):
         first = node.operand.values[0]
-        yield source.put(
-            node, f"not {source.segment(first)}{source.cut(source.end(first), source.end(node.operand))}"
-        )
+        yield source.put(node, f"not {source.segment(first)}{source.cut(source.end(first), source.end(node.operand))}")
 
 
 def _grouped(source: Source, node: ast.BinOp, child: ast.BinOp) -> Changes:

@@ -16,9 +16,7 @@ from evolve.embedded.tools import Tool, read_tools
 _FILE = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n?(.*?)(?:\n?</file>|(?=<file path=)|\Z)', re.DOTALL)
 _TESTS = re.compile(r"<tests[^>\n]*>(.*?)(?:</tests>|\Z)", re.DOTALL)
 _SUSPICIOUS = re.compile(r"^\s*suspicious: (\S+):(\d+) ([0-9.]+)\s*$", re.MULTILINE)
-_TRIED = re.compile(
-    r"^\s*tried: (\S+?)(?::(\d+))? \| (.*(?:\n[ \t]+(?!tried:|suspicious:)\S.*)*)$", re.MULTILINE
-)
+_TRIED = re.compile(r"^\s*tried: (\S+?)(?::(\d+))? \| (.*(?:\n[ \t]+(?!tried:|suspicious:)\S.*)*)$", re.MULTILINE)
 _PATHS = re.compile(r"(?<![\w./-])[\w./-]+\.py\b")
 _REFUSED = re.compile(r"error|failed|not found|no such|refused|invalid|not unique|unchanged", re.IGNORECASE)
 _UNDONE = re.compile(r"\b(?:reverted|restored|undone)\b", re.IGNORECASE)

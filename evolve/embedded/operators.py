@@ -26,9 +26,7 @@ _PRIORS = {
     "exchanged": 0.8, "branch": 0.8,
 }  # fmt: skip
 
-_EXPRESSIONS: tuple[
-    tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...
-] = (
+_EXPRESSIONS: tuple[tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...] = (
     (values.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
     (logic.comparison_boundary, (ast.Compare,)),
     (logic.comparison_flipped, (ast.Compare,)),
@@ -72,9 +70,7 @@ _STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
     st.default,
     st.moved_out, st.exchanged, st.branch,
 )  # fmt: skip
-_BY_TYPE = {
-    kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kinds in _EXPRESSIONS for kind in kinds
-}
+_BY_TYPE = {kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kinds in _EXPRESSIONS for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -156,9 +152,7 @@ def _all(text: str) -> Iterator[Candidate]:
 def _parts(text: str) -> Iterator[tuple[int, str]]:
     """The pieces that begin at unindented lines, with the number of lines before each."""
     lines = text.split("\n")
-    heads = [
-        at for at, line in enumerate(lines) if line[:1].strip() and not line.startswith((")", "]", "}", "#"))
-    ]
+    heads = [at for at, line in enumerate(lines) if line[:1].strip() and not line.startswith((")", "]", "}", "#"))]
     for start, end in zip([0, *heads], [*heads, len(lines)], strict=True):
         part = lines[start:end]
         if part and part[0][:1].isspace():

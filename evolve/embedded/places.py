@@ -29,9 +29,7 @@ STEP_FACTOR = {
 }
 
 
-def between(
-    source: Source, left: ast.expr, right: ast.expr, old: str, new: str, factor: float = 1.0
-) -> Changes:
+def between(source: Source, left: ast.expr, right: ast.expr, old: str, new: str, factor: float = 1.0) -> Changes:
     """Replace the operator that stands between two neighbours."""
     start, end = source.end(left), source.begin(right)
     words = r"\s+".join(re.escape(word) for word in old.split())
@@ -61,18 +59,10 @@ def role(site: Site, node: ast.expr) -> str:
 def callee_of(source: Source, node: ast.Call) -> tuple[str, int, int]:
     """The last name of what is called, with its place."""
     callee = node.func
-    name = (
-        callee.id
-        if isinstance(callee, ast.Name)
-        else callee.attr
-        if isinstance(callee, ast.Attribute)
-        else ""
-    )
+    name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
     return name, source.end(callee) - len(name.encode()), source.end(callee)
 
 
 def swapped(source: Source, left: ast.expr, right: ast.expr, factor: float) -> Changes:
     a, b = source.segment(left), source.segment(right)
-    yield Change(
-        ((source.begin(left), source.end(left), b), (source.begin(right), source.end(right), a)), factor
-    )
+    yield Change(((source.begin(left), source.end(left), b), (source.begin(right), source.end(right), a)), factor)

@@ -100,11 +100,7 @@ def _run_tests(turn: Turn) -> dict[str, Any] | None:
 
 def _shell(turn: Turn, command: str) -> dict[str, Any] | None:
     tool = turn.view.tools.get("shell")
-    return (
-        _call(turn, tool.name, json.dumps({tool.param("command", "cmd") or "command": command}))
-        if tool
-        else None
-    )
+    return _call(turn, tool.name, json.dumps({tool.param("command", "cmd") or "command": command})) if tool else None
 
 
 def _submit(turn: Turn, words: str) -> dict[str, Any]:
@@ -138,9 +134,7 @@ def _undo(turn: Turn) -> dict[str, Any] | None:
     )
     if old is None or new is None or old not in last.arguments or new not in last.arguments:
         return None
-    return _call(
-        turn, tool.name, json.dumps({**last.arguments, old: last.arguments[new], new: last.arguments[old]})
-    )
+    return _call(turn, tool.name, json.dumps({**last.arguments, old: last.arguments[new], new: last.arguments[old]}))
 
 
 def _slip(turn: Turn, one: Candidate) -> str:

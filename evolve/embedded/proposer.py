@@ -123,9 +123,7 @@ def weights(brief: Brief) -> dict[str, float]:
 
 def _overlap(words: frozenset[str], lines: list[tuple[float, frozenset[str]]]) -> float:
     """How well one of the lines fits: the best of share x (share of the words found) squared."""
-    fits = [
-        share * (len(words & found) / len(words)) ** 2 for share, found in lines if len(words & found) > 1
-    ]
+    fits = [share * (len(words & found) / len(words)) ** 2 for share, found in lines if len(words & found) > 1]
     return max(fits, default=0.0)
 
 
@@ -142,9 +140,7 @@ def _freshness(idiom: Idiom, brief: Brief) -> float:
 def stems(text: str) -> frozenset[str]:
     """The words of a text without their endings; short and common words left out."""
     words = re.findall(r"[a-z_]{3,}", text.lower())
-    return frozenset(
-        re.sub(r"(?<=\w{3})(?:ing|ed|es|s|e)$", "", word) for word in words if word not in _COMMON
-    )
+    return frozenset(re.sub(r"(?<=\w{3})(?:ing|ed|es|s|e)$", "", word) for word in words if word not in _COMMON)
 
 
 def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
@@ -173,9 +169,7 @@ def _by_mutation(code: Code, dice: Random) -> Idea:
         if settings and dice.random() < 0.3:
             number = dice.choice(settings)
             new = other_number(int(number.value) if number.value.is_integer() else number.value, dice)
-            return _mutation(
-                number.path, number.made(code, new)[number.path], f"`{number.words}` becomes {new}"
-            )
+            return _mutation(number.path, number.made(code, new)[number.path], f"`{number.words}` becomes {new}")
         module = dice.choice(code.modules) if code.modules else None
         change = mutated(module, dice) if module else None
         if module and change:
@@ -195,9 +189,7 @@ def _broken(brief: Brief, dice: Random) -> Idea:
     opening = [index for index, line in enumerate(lines) if line.rstrip().endswith((")", ":", "]"))]
     at = dice.choice(opening) if opening else 0
     lines[at] = lines[at].rstrip()[:-1] + " ("
-    return Idea(
-        f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip"
-    )
+    return Idea(f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip")
 
 
 def _edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:

@@ -10,13 +10,9 @@ _SIGNS = re.compile(
     r"|Ran \d+ tests? in .*)\s*$",
     re.MULTILINE,
 )
-_GOOD = re.compile(
-    r"^OK(?: \(.*\))?\s*$|^(?:all )?(?:\d+ )?tests pass(?:ed)?\W*$", re.MULTILINE | re.IGNORECASE
-)
+_GOOD = re.compile(r"^OK(?: \(.*\))?\s*$|^(?:all )?(?:\d+ )?tests pass(?:ed)?\W*$", re.MULTILINE | re.IGNORECASE)
 _BAD = re.compile(r"^(?:FAILED \(|Traceback \(most|(?:FAIL|ERROR): )", re.MULTILINE)
-_FRAME = re.compile(
-    r'^\s*File "([^"\n]+)", line (\d+)(?:, in (\S+))?[^\n]*(?:\n[ \t]+(\S[^\n]*))?', re.MULTILINE
-)
+_FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d+)(?:, in (\S+))?[^\n]*(?:\n[ \t]+(\S[^\n]*))?', re.MULTILINE)
 _KIND = re.compile(
     r"^(?:[a-z_][\w.]*\.)?([A-Z]\w*(?:Error|Exception|Exit|Iteration|Interrupt))\b(?::[ ]?(.*))?$",
     re.MULTILINE,
@@ -77,9 +73,7 @@ def read_report(text: str) -> Report:
 
 
 def _hints(words: str) -> list[str]:
-    found = [
-        hint for sign, hint in (("not raised", "not_raised"), ("Lists differ", "lists")) if sign in words
-    ]
+    found = [hint for sign, hint in (("not raised", "not_raised"), ("Lists differ", "lists")) if sign in words]
     match = _UNEQUAL.match(words.replace("Lists differ: ", "").replace("Tuples differ: ", ""))
     return found + (_compare(match[1], match[2]) if match else [])
 

@@ -43,9 +43,7 @@ class Module:
 
     def statement(self, node: ast.AST) -> ast.stmt:
         """The statement that a node belongs to; the node itself where it is one."""
-        return (
-            node if isinstance(node, ast.stmt) else next(n for n in self.up(node) if isinstance(n, ast.stmt))
-        )
+        return node if isinstance(node, ast.stmt) else next(n for n in self.up(node) if isinstance(n, ast.stmt))
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Where a node starts and ends in the text, in characters."""
@@ -177,9 +175,7 @@ def condition(module: Module, dice: Random) -> Mutation | None:
         new = module.source(node.operand)
     else:
         new = f"not ({module.source(node)})"
-    return Mutation(
-        applied(module, swap(module, node, new)), f"the condition in line {node.lineno} becomes `{new}`"
-    )
+    return Mutation(applied(module, swap(module, node, new)), f"the condition in line {node.lineno} becomes `{new}`")
 
 
 def joined(module: Module, dice: Random) -> Mutation | None:
@@ -214,9 +210,7 @@ def deleted(module: Module, dice: Random) -> Mutation | None:
     if node is None:
         return None
     shown = module.source(node).split("\n")[0]
-    return Mutation(
-        applied(module, instead(module, node, "pass")), f"line {node.lineno}, `{shown}`, is left out"
-    )
+    return Mutation(applied(module, instead(module, node, "pass")), f"line {node.lineno}, `{shown}`, is left out")
 
 
 def moved(module: Module, dice: Random) -> Mutation | None:
@@ -253,9 +247,7 @@ def cut_side(module: Module, dice: Random) -> Mutation | None:
     words = module.source(bound)
     new = words.removeprefix("-") if words.startswith("-") else f"-{words}"
     new = f":{new}" if node.lower else f"{new}:"
-    return Mutation(
-        applied(module, swap(module, node, new)), f"the slice in line {bound.lineno} becomes [{new}]"
-    )
+    return Mutation(applied(module, swap(module, node, new)), f"the slice in line {bound.lineno} becomes [{new}]")
 
 
 MUTATORS: tuple[Mutator, ...] = (constant, constant, condition, joined, deleted, moved, cut_side)

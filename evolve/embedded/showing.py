@@ -55,8 +55,7 @@ def tail_output(code: Code, dice: Random) -> Changes:
 
 def line_numbers(code: Code, dice: Random) -> Changes:
     parts: list[Part] = [
-        (module, [wrapped(module, call, "lines.numbered(", ")")], ("lines",))
-        for module, call in shown_reads(code)
+        (module, [wrapped(module, call, "lines.numbered(", ")")], ("lines",)) for module, call in shown_reads(code)
     ]
     if not parts:
         return

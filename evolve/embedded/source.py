@@ -121,9 +121,7 @@ class Source:
     def indent(self, node: ast.stmt) -> str:
         return self.lines[node.lineno - 1][: node.col_offset]
 
-    def put(
-        self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0
-    ) -> Change:
+    def put(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0) -> Change:
         """The change that puts the text in the node's place."""
         return Change(((self.begin(node), self.end(node), text),), factor)
 
@@ -287,13 +285,7 @@ def _strings(tree: ast.AST) -> Iterator[str]:
 
 def _raised(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        raised = (
-            node.exc
-            if isinstance(node, ast.Raise)
-            else node.type
-            if isinstance(node, ast.ExceptHandler)
-            else None
-        )
+        raised = node.exc if isinstance(node, ast.Raise) else node.type if isinstance(node, ast.ExceptHandler) else None
         name = raised.func if isinstance(raised, ast.Call) else raised
         if isinstance(name, ast.Name):
             yield name.id

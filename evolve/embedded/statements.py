@@ -79,9 +79,7 @@ def return_expression(source: Source, site: Site) -> Changes:
 
 def removed(source: Source, site: Site) -> Changes:
     node = site.node
-    if isinstance(node, Function | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass) or not _whole(
-        source, node
-    ):
+    if isinstance(node, Function | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass) or not _whole(source, node):
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
@@ -98,9 +96,7 @@ def jump(source: Source, site: Site) -> Changes:
         words += ["return"] + [f"return {text}" for text in site.scope.returns[:2]]
     for word in words:
         if word != source.segment(node):
-            yield source.put(
-                node, word, 0.4 if isinstance(node, ast.Return) or word.startswith("return") else 1.0
-            )
+            yield source.put(node, word, 0.4 if isinstance(node, ast.Return) or word.startswith("return") else 1.0)
 
 
 def _in_loop(site: Site) -> bool:
@@ -240,15 +236,11 @@ def branch(source: Source, site: Site) -> Changes:
     if not isinstance(node, ast.If | ast.While):
         return
     start = source.begin(node)
-    word = next(
-        (word for word in ("elif", "if", "while") if source.cut(start, start + 5).startswith(word)), ""
-    )
+    word = next((word for word in ("elif", "if", "while") if source.cut(start, start + 5).startswith(word)), "")
     before = site.block[site.index - 1] if site.index else None
     if word == "if" and isinstance(before, ast.If):
         yield Change(((start, start + 2, "elif"),))
     if word == "elif":
         yield Change(((start, start + 4, "if"),), 0.7)
     if word in ("if", "while"):
-        yield Change(
-            ((start, start + len(word), "while" if word == "if" else "if"),), 0.7 if word == "if" else 0.4
-        )
+        yield Change(((start, start + len(word), "while" if word == "if" else "if"),), 0.7 if word == "if" else 0.4)

@@ -55,18 +55,12 @@ def _counts(node: ast.expr, place: str) -> bool:
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     if isinstance(getattr(node, "ctx", None), ast.Store) or not name:
         return False
-    return (
-        place in ("slice", "range")
-        or _COUNTERS.match(name) is not None
-        or (place == "index" and len(name) < 3)
-    )
+    return place in ("slice", "range") or _COUNTERS.match(name) is not None or (place == "index" and len(name) < 3)
 
 
 def arithmetic(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.BinOp)
-    if isinstance(node.left, ast.Constant | ast.JoinedStr) and isinstance(
-        getattr(node.left, "value", ""), str
-    ):
+    if isinstance(node.left, ast.Constant | ast.JoinedStr) and isinstance(getattr(node.left, "value", ""), str):
         return
     sign = SIGNS[type(node.op)]
     for rank, other in enumerate(_ARITHMETIC[sign]):
@@ -124,9 +118,7 @@ def slice_bounds(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.Subscript)
     part, whole = node.slice, source.segment(node.value)
     if isinstance(part, ast.Slice):
-        low, high, step = (
-            source.segment(value) if value else "" for value in (part.lower, part.upper, part.step)
-        )
+        low, high, step = (source.segment(value) if value else "" for value in (part.lower, part.upper, part.step))
         tail = f":{step}" if step else ""
         for text, factor in _bounds(low, high):
             yield source.put(node, f"{whole}[{text}{tail}]", factor)
@@ -152,9 +144,7 @@ def _bounds(low: str, high: str) -> list[tuple[str, float]]:
 def index_change(source: Source, site: Site, node: ast.expr) -> Changes:
     assert isinstance(node, ast.Subscript)
     part = node.slice
-    if isinstance(part, ast.Slice | ast.Tuple) or (
-        isinstance(part, ast.Constant) and isinstance(part.value, str)
-    ):
+    if isinstance(part, ast.Slice | ast.Tuple) or (isinstance(part, ast.Constant) and isinstance(part.value, str)):
         return
     text = source.segment(part)
     for other in ("0", "-1", "1"):
@@ -172,11 +162,7 @@ def lookup(source: Source, site: Site, node: ast.expr) -> Changes:
             whole, key = source.segment(node.value), source.segment(node.slice)
             for rank, rest in enumerate((", 0", "", ", []", ', ""')):
                 yield source.put(node, f"{whole}.get({key}{rest})", 0.8**rank)
-    elif (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("get", "pop")
-    ):
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "pop"):
         if not node.args:
             return
         whole, key = source.segment(node.func.value), source.segment(node.args[0])
@@ -212,9 +198,7 @@ def constant(source: Source, site: Site, node: ast.expr) -> Changes:
         ):
             yield source.put(node, other, factor)
     elif isinstance(value, int | float):
-        for other in dict.fromkeys(
-            ("0", "1", "-1", "2", f"-{text}", "None", 'float("inf")', 'float("-inf")')
-        ):
+        for other in dict.fromkeys(("0", "1", "-1", "2", f"-{text}", "None", 'float("inf")', 'float("-inf")')):
             if other not in (text, "-0"):
                 yield source.put(node, other, 0.8 if other in ("0", "1", "-1") else 0.3)
     elif isinstance(value, str) and not text.lstrip("rbuRBU").startswith(('"""', "'''")):
@@ -223,9 +207,7 @@ def constant(source: Source, site: Site, node: ast.expr) -> Changes:
 
 def _other_text(source: Source, node: ast.Constant, value: str) -> Changes:
     others = {"": 0.7, " ": 0.7} if len(value) < 4 else {}
-    others |= {
-        other: 0.5 for other in source.strings if other != value and (len(other) < 4) == (len(value) < 4)
-    }
+    others |= {other: 0.5 for other in source.strings if other != value and (len(other) < 4) == (len(value) < 4)}
     others |= {
         value.strip(): 0.7,
         value.lower(): 0.7,
@@ -236,9 +218,7 @@ def _other_text(source: Source, node: ast.Constant, value: str) -> Changes:
     }
     for other in list(others)[:12]:
         if other != value:
-            yield source.put(
-                node, repr(other) if "'" in source.segment(node)[:2] else _quoted(other), others[other]
-            )
+            yield source.put(node, repr(other) if "'" in source.segment(node)[:2] else _quoted(other), others[other])
 
 
 def _quoted(text: str) -> str:

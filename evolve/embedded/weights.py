@@ -93,9 +93,7 @@ def choose(
     return None
 
 
-def weighed(
-    view: View, shown: Shown, skill: float, repeats: bool = False
-) -> Iterator[tuple[float, Candidate]]:
+def weighed(view: View, shown: Shown, skill: float, repeats: bool = False) -> Iterator[tuple[float, Candidate]]:
     """The log weight of each candidate of one file."""
     known = evidence(view, shown)
     factors = boosts(view.report.kinds) if view.report else {}

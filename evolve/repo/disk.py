@@ -24,9 +24,7 @@ def store_folder(home: Shell, folder: Path) -> list[Entry]:
     """
     found = [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
     if not found:
-        raise BadInput(
-            str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them"
-        )
+        raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), found)
     oids = store_files(home, [folder / entry.path for entry in found])
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]

@@ -128,9 +128,7 @@ class Lineage:
         ref = f"refs/heads/{champion_branch(run)}"
         move_ref(self.place.shell, ref, _full(sha), read_ref(self.place.shell, ref))
 
-    def record_decision(
-        self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str
-    ) -> None:
+    def record_decision(self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
         """Notes the decision on the candidate's commit: `git log --notes=evolve` shows it."""
         facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
         write_note(self.place.shell, _full(sha), {**facts, "Evolve-Reason": reason}, when)
@@ -154,9 +152,7 @@ class Lineage:
             answer = self.place.home.ask("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
             if answer.status == 0:
                 return answer.text
-        raise BadInput(
-            f"revision {rev!r}", f"isn't in {self.git_dir}", "name a commit, or a branch of `git branch`"
-        )
+        raise BadInput(f"revision {rev!r}", f"isn't in {self.git_dir}", "name a commit, or a branch of `git branch`")
 
     def files(self, sha: str) -> dict[str, str | bytes]:
         """The scaffold's files at a commit: text where it is UTF-8 without NUL, bytes otherwise."""
@@ -189,9 +185,7 @@ class Lineage:
         if self.place.shell.ask("rev-parse", "--verify", "--quiet", tree).status == 0:
             return list_tree(self.place.shell, tree)
         if must_exist:
-            raise BadInput(
-                sha[:12], f"has no folder {self.place.prefix}", "name a commit that holds the scaffold"
-            )
+            raise BadInput(sha[:12], f"has no folder {self.place.prefix}", "name a commit that holds the scaffold")
         return []
 
     def _tree(self, base: str, changes: Sequence[Entry]) -> str:

@@ -78,9 +78,7 @@ def read_blobs(shell: Shell, oids: Sequence[str]) -> list[bytes]:
     for oid in oids:
         head, _, _ = out[at : at + 200].partition(b"\n")
         if not (fields := head.split())[-1].isdigit():
-            raise InfraError(
-                f"object {oid} can't be read from {shell.git_dir}: {head.decode(errors='replace')}"
-            )
+            raise InfraError(f"object {oid} can't be read from {shell.git_dir}: {head.decode(errors='replace')}")
         start = at + len(head) + 1
         at = start + int(fields[-1]) + 1
         contents.append(out[start : at - 1])

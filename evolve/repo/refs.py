@@ -63,9 +63,7 @@ def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
         return
     if clash := re.search(r"'(refs/heads/[^']+)' exists; cannot create", answer.error):
         name = clash[1].removeprefix("refs/heads/")
-        raise BadInput(
-            f"branch {name}", f"is in the way of {ref}", f"rename it: git branch -m {name} {name}-old"
-        )
+        raise BadInput(f"branch {name}", f"is in the way of {ref}", f"rename it: git branch -m {name} {name}-old")
     raise InfraError(f"{ref} can't be moved to {new[:12]}: {' '.join(answer.error.split())}")
 
 

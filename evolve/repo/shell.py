@@ -82,9 +82,7 @@ class Shell:
         command = [*_without_strays(given), Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *_SETTINGS, *args]
         status, out, error = self._execute(command, stdin, given, seconds)
         if error.startswith("Timeout: the command"):
-            raise InfraError(
-                f"git {args[0]} took longer than {seconds:g} seconds in {self.git_dir or self.cwd}"
-            )
+            raise InfraError(f"git {args[0]} took longer than {seconds:g} seconds in {self.git_dir or self.cwd}")
         return Answer(status, out, error.strip())
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
@@ -105,9 +103,7 @@ class Shell:
         places = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree}
         return {**_ENVIRONMENT, **{name: str(path) for name, path in places.items() if path}}
 
-    def _execute(
-        self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float
-    ) -> tuple[int, bytes, str]:
+    def _execute(self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float) -> tuple[int, bytes, str]:
         with tempfile.TemporaryFile() as source:
             source.write(stdin)
             source.seek(0)
@@ -132,8 +128,6 @@ def _without_strays(given: Mapping[str, str]) -> list[str]:
     strays = [
         name
         for name in os.environ
-        if name.startswith("GIT_")
-        and name not in _KEPT | given.keys()
-        and not name.startswith(_KEPT_PREFIXES)
+        if name.startswith("GIT_") and name not in _KEPT | given.keys() and not name.startswith(_KEPT_PREFIXES)
     ]
     return ["env", *(word for name in sorted(strays) for word in ("-u", name))] if strays else []

@@ -99,9 +99,7 @@ class Container:
             return Shell(self.client, self.id, user, workdir, dict(env or {}))
 
 
-def _create(
-    image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any
-) -> Container:
+def _create(image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any) -> Container:
     client = connect()
     with engine_faults():
         made = client.api.create_container(
@@ -178,9 +176,7 @@ class ScaffoldProcess:
         self.output = b""
         self._drained = threading.Event()
         with engine_faults():
-            owner = container.client.api.attach_socket(
-                container.id, params={"stdout": 1, "stderr": 1, "stream": 1}
-            )
+            owner = container.client.api.attach_socket(container.id, params={"stdout": 1, "stderr": 1, "stream": 1})
         self._owner = owner
         self._socket: socket.socket = getattr(owner, "_sock", owner)
         self._socket.settimeout(None)
@@ -257,6 +253,4 @@ def unpack(shell: Shell, folder: Path, target: str) -> None:
     """Put a host folder's files into `target` in the container, through the shell. Raises InfraError."""
     done = shell.run(f"tar -xf - -C {target}", timeout=60, stdin=pack(folder))
     if done.exit_code != 0:
-        raise InfraError(
-            f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}"
-        )
+        raise InfraError(f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}")

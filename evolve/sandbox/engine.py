@@ -79,9 +79,7 @@ def _install(packages: list[str], notify: Notify, why: str) -> None:
     notify(f"{why}: installing {' '.join(packages)} from the distribution's packages")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", *command], env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BadInput(
                 "container engine",
@@ -92,9 +90,7 @@ def _install(packages: list[str], notify: Notify, why: str) -> None:
 
 def _start_daemon(notify: Notify) -> None:
     if os.geteuid() != 0:
-        raise BadInput(
-            "container engine", "installed but not running", "start it: `sudo systemctl start docker`"
-        )
+        raise BadInput("container engine", "installed but not running", "start it: `sudo systemctl start docker`")
     if Path("/run/systemd/system").is_dir():
         notify("starting the container engine (systemctl start docker)")
         subprocess.run(["systemctl", "start", "docker"], check=False, capture_output=True)

@@ -40,6 +40,12 @@ def base_image(notify: Notify) -> str:
     return _bootstrap_base(notify)
 
 
+def _attributes(name: str) -> dict[str, Any]:
+    """What the engine says of an image."""
+    found: dict[str, Any] = connect().images.get(name).attrs
+    return found
+
+
 def present_base() -> str | None:
     """The base image that is here already, if any."""
     return next((name for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)), None)
@@ -47,7 +53,7 @@ def present_base() -> str | None:
 
 def _present(client: docker.DockerClient, name: str) -> bool:
     try:
-        client.api.inspect_image(name)
+        client.images.get(name)
     except ImageNotFound:
         return False
     return True
@@ -110,12 +116,12 @@ def task_image(task: Task, base: str) -> TaskImage:
     client, tag = connect(), _tag(task, base)
     if not _present(client, tag):
         _build(client, task, base, tag)
-    config = client.api.inspect_image(tag)["Config"]
+    config = _attributes(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
 
 
 def _tag(task: Task, base: str) -> str:
-    digest = connect().api.inspect_image(base)["Id"]
+    digest = _attributes(base)["Id"]
     return f"{TASK_TAG}:{stable_hash(LAYOUT, task.digest, digest):016x}"
 
 
@@ -123,18 +129,14 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
     raw = f"{tag}-raw"
     try:
         _docker_build(client, pack(task.folder / "environment"), raw, {"BASE": base})
-        workdir = client.api.inspect_image(raw)["Config"].get("WorkingDir") or "/"
+        workdir = _attributes(raw)["Config"].get("WorkingDir") or "/"
         if workdir == "/":
-            raise BadInput(
-                str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile"
-            )
+            raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
         _docker_build(client, _dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
         client.api.remove_image(raw, noprune=True)
     except BuildError as error:
-        raise BadInput(
-            str(task.folder), f"its image does not build: {error}", "mend its Dockerfile"
-        ) from error
+        raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
     except APIError as error:
         raise InfraError(f"{task.folder}: the engine failed to build the image: {error}") from error
 

@@ -1,8 +1,8 @@
 """A shell kept open inside a container: a command costs a write and a read, not a call of the engine.
 
 The shell reads its script from the exec's standard input; the exec's two output streams come back multiplexed in
-frames (Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). Each command ends by
-printing a fresh random token on both streams, with the exit status on the first.
+frames (Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). Each
+command ends by printing a fresh random token on both streams, with the exit status on the first.
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ def trial_values(result: TrialResult) -> Values:
 
 def trial_from(row: RowMapping) -> TrialResult:
     """`row` has the trial's columns and `commit_sha`."""
-    usage = Usage(
-        row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"], row["commands"]
-    )
+    usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"], row["commands"])
     return TrialResult(
         candidate=row["commit_sha"],
         task=row["task"],

@@ -32,9 +32,7 @@ def database_url(where: str | Path) -> URL:
         return make_url(where)
     except ArgumentError as problem:
         # The text is not repeated: it may hold a password.
-        raise BadInput(
-            "the database URL", "can't be read", "write it as postgresql://user@host/name"
-        ) from problem
+        raise BadInput("the database URL", "can't be read", "write it as postgresql://user@host/name") from problem
 
 
 def open_engine(url: URL) -> Engine:
@@ -105,9 +103,7 @@ def _migrate(engine: Engine) -> None:
     if found == set(script.get_heads()):
         return
     if not found <= {revision.revision for revision in script.walk_revisions()}:
-        raise BadInput(
-            shown(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
-        )
+        raise BadInput(shown(engine.url), "a newer evolve wrote this database", "update evolve, or use another file")
     with writing(engine).begin() as connection:
         config.attributes["connection"] = connection
         upgrade(config, "head")

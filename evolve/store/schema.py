@@ -226,9 +226,7 @@ trial = Table(
     _one_of("outcome", Outcome),
     CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
-    _not_negative(
-        "attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"
-    ),
+    _not_negative("attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"),
     _both_or_none("trajectory"),
     _both_or_none("recording"),
     _utc("started_at"),

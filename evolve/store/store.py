@@ -74,9 +74,7 @@ class Store:
         """The intent; `parent` is None for round 0 alone."""
         with self._write() as connection:
             parent_round = parent and _candidate_key(connection, run, parent.commit)[1]
-            _add(
-                connection, schema.round_, run_id=run, number=number, parent_round=parent_round, started_at=at
-            )
+            _add(connection, schema.round_, run_id=run, number=number, parent_round=parent_round, started_at=at)
 
     def add_candidate(self, run: str, candidate: Candidate) -> None:
         with self._write() as connection:
@@ -249,7 +247,5 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
-def _by_round(
-    connection: Connection, query: Executable, read: Callable[[RowMapping], Noun]
-) -> dict[int, Noun]:
+def _by_round(connection: Connection, query: Executable, read: Callable[[RowMapping], Noun]) -> dict[int, Noun]:
     return {row["round"]: read(row) for row in connection.execute(query).mappings()}

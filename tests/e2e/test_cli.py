@@ -110,7 +110,9 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "going on with run" in done.stderr and _trials(home) > counted
     assert rows(home, "select count(*) from run") == [(1,)]
-    assert rows(home, "select count(*) from (select 1 from trial group by candidate_id, task, attempt having count(*) > 1)") == [(0,)]
+    assert rows(
+        home, "select count(*) from (select 1 from trial group by candidate_id, task, attempt having count(*) > 1)"
+    ) == [(0,)]
 
 
 def _trials(home: Path) -> int:
@@ -148,7 +150,7 @@ BAD = [
     (["run"], {"DOCKER_HOST": "unix:///nowhere.sock"}, "DOCKER_HOST", None),
     (["run", "--run", "../up"], {}, "run id", None),
     (["history"], {}, "no results yet", None),
-    (["show", "x"], {}, "x", None),
+    (["show", "x"], {}, "number", None),
     (["replay", "main"], {}, "no results yet", None),
 ]
 

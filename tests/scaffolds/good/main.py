@@ -53,11 +53,7 @@ def turn(task, state):
     """Ask for one edit and try it. True when the tests pass."""
     reply = door.chat(fresh(task, state), TOOLS, temperature=SETTINGS["agent"]["temperature"])
     arguments = arguments_of(reply)
-    if (
-        not arguments
-        or not {"path", "old", "new"} <= arguments.keys()
-        or arguments["old"] == arguments["new"]
-    ):
+    if not arguments or not {"path", "old", "new"} <= arguments.keys() or arguments["old"] == arguments["new"]:
         return False
     known = {key: arguments[key] for key in ("path", "old", "new", "line") if key in arguments}
     passed, _, tried = project.attempt(**known)

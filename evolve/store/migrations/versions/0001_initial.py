@@ -82,9 +82,7 @@ def unique(table: str, *columns: str) -> sa.UniqueConstraint:
     return sa.UniqueConstraint(*columns, name=op.f(f"uq_{table}_{'_'.join(columns)}"))
 
 
-def foreign(
-    table: str, columns: list[str], target: str, target_columns: list[str]
-) -> sa.ForeignKeyConstraint:
+def foreign(table: str, columns: list[str], target: str, target_columns: list[str]) -> sa.ForeignKeyConstraint:
     targets = [f"{target}.{column}" for column in target_columns]
     return sa.ForeignKeyConstraint(columns, targets, name=op.f(f"fk_{table}_{'_'.join(columns)}"))
 
@@ -227,9 +225,7 @@ def create_trial() -> None:
     )
     counts = sa.text("outcome <> 'infra_error'")
     counted = ["candidate_id", "task", "attempt"]
-    op.create_index(
-        "uq_trial_counted", "trial", counted, unique=True, sqlite_where=counts, postgresql_where=counts
-    )
+    op.create_index("uq_trial_counted", "trial", counted, unique=True, sqlite_where=counts, postgresql_where=counts)
     op.create_index("ix_trial_run_id_candidate_id", "trial", ["run_id", "candidate_id"])
 
 
