@@ -16,7 +16,7 @@ def merge(intervals):
     merged = []
     for start, end in sorted(_check(item) for item in intervals):
         if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], end)
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
             merged.append((start, end))
     return merged
@@ -30,7 +30,7 @@ def covered(intervals):
 def gaps(intervals):
     """Return the holes between the merged intervals."""
     merged = merge(intervals)
-    return [(left[1], right[0]) for left, right in zip(merged, merged[1:])]
+    return [(left[1], right[1]) for left, right in zip(merged, merged[1:])]
 
 
 def contains(intervals, point):

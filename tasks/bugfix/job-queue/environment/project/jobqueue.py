@@ -43,7 +43,7 @@ class JobQueue:
         last = self._heap.pop()
         if index < len(self._heap):
             self._place(index, last)
-            self._sift_down(index)
+            self._sift_down(self._sift_up(index))
 
     def reschedule(self, name, priority):
         """Give the job ``name`` another priority."""
@@ -68,7 +68,7 @@ class JobQueue:
         entry = self._heap[index]
         while 2 * index + 1 < len(self._heap):
             child = 2 * index + 1
-            if child + 1 < len(self._heap) and self._heap[child + 1] < self._heap[child]:
+            if child + 1 < len(self._heap) and self._heap[child + 1] > self._heap[child]:
                 child += 1
             if entry <= self._heap[child]:
                 break

@@ -13,7 +13,7 @@ def _split(line):
         if quote:
             if ch == "\\":
                 word += next(chars, "")
-            elif ch in "'\"":
+            elif ch == quote:
                 quote = None
             else:
                 word += ch
@@ -33,7 +33,7 @@ def parse(line):
     """Return a dict of the pairs; a word without '=' gets the value None."""
     pairs = {}
     for word in _split(line):
-        key, equals, value = word.partition("=")
+        key, equals, value = word.rpartition("=")
         if not key:
             raise ValueError(f"missing key: {word!r}")
         pairs[key] = value if equals else None

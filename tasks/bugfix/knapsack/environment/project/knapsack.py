@@ -17,7 +17,7 @@ def value_table(items, capacity):
     _check(items)
     best = [0] * (capacity + 1)
     for weight, value in items:
-        for room in range(weight, capacity + 1):
+        for room in range(capacity, weight - 1, -1):
             best[room] = max(best[room], best[room - weight] + value)
     return best
 
@@ -32,5 +32,5 @@ def needed_capacity(items, value):
     limit = sum(weight for weight, _ in items)
     for room, reached in enumerate(value_table(items, limit)):
         if reached >= value:
-            return room
+            return reached
     return None

@@ -15,7 +15,7 @@ def iter_pages(fetch, cursor=None):
         page = fetch(cursor)
         yield page
         cursor = page.next_cursor
-        if cursor is None or not page.items:
+        if cursor is None:
             return
         if cursor in seen:
             raise CursorLoop(f"cursor {cursor!r} came twice")
@@ -35,4 +35,4 @@ def iter_items(fetch, limit=None, cursor=None):
             yield item
             count += 1
             if count == limit:
-                return
+                break

@@ -60,9 +60,9 @@ def select(records, min_level="DEBUG", logger=None, since=None, until=None):
         raise ValueError(f"unknown level: {min_level}")
     selected = []
     for record in records:
-        if record.level < min_level:
+        if LEVELS[record.level] < LEVELS[min_level]:
             continue
-        if logger is not None and not _within(record.logger, logger):
+        if logger is not None and not _within(logger, record.logger):
             continue
         if since is not None and record.time < since:
             continue

@@ -19,7 +19,7 @@ def months_between(start, end):
     if end < start:
         raise ValueError("end before start")
     months = (end.year - start.year) * 12 + end.month - start.month
-    if add_months(start, months) > end:
+    if add_months(start, months) >= end:
         months -= 1
     return months
 
@@ -34,5 +34,5 @@ def due_dates(start, count, every=1):
         raise ValueError("every must be positive")
     dates = []
     for i in range(count):
-        dates.append(add_months(dates[-1], every) if i else start)
+        dates.append(add_months(start, i * every))
     return dates

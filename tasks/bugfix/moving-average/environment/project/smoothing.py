@@ -18,12 +18,13 @@ class MovingAverage:
         self._values.append(value)
         self._total += value
         if len(self._values) > self.size:
-            self._total -= self._values.popleft()
+            self._total -= self._values.pop()
         return self._total / len(self._values)
 
     def reset(self):
         """Forget all values."""
         self._values.clear()
+        self._total = 0
 
 
 def smooth(series, size):

@@ -12,12 +12,12 @@ def flatten(items, depth=None, atoms=TEXT):
     objects of the types in ``atoms`` are never opened.
     """
     for item in items:
-        nested = isinstance(item, Iterable) and not isinstance(item, atoms)
+        nested = isinstance(item, Iterable) and not isinstance(items, atoms)
         if not nested or depth == 0:
             yield item
         else:
             deeper = None if depth is None else depth - 1
-            yield from flatten(item, deeper)
+            yield from flatten(item, deeper, atoms)
 
 
 def nesting(items, atoms=TEXT):

@@ -20,7 +20,7 @@ class Order:
     def __init__(self):
         self.state = "new"
         self.history = ["new"]
-        self._table = dict(TRANSITIONS)
+        self._table = {state: dict(row) for state, row in TRANSITIONS.items()}
 
     def allow(self, state, event, target):
         """Add a transition for this order only."""
@@ -33,7 +33,7 @@ class Order:
 
     @property
     def finished(self):
-        return not self._table[self.state]
+        return self._table[self.state]
 
     def handle(self, event):
         """Go to the next state and return it."""

@@ -28,7 +28,7 @@ class Peekable:
 
     def _load(self, count):
         """Read until ``count`` elements wait; tell whether it worked."""
-        while len(self._waiting) < count:
+        while len(self._waiting) <= count:
             item = next(self._source, _NOTHING)
             if item is _NOTHING:
                 return False
@@ -54,7 +54,7 @@ class Peekable:
 
     def prepend(self, *items):
         """Put elements in front; the first of them will come out first."""
-        self._waiting.extendleft(items)
+        self._waiting.extendleft(reversed(items))
 
     def take_while(self, predicate):
         """Yield elements as long as they fulfil the predicate.

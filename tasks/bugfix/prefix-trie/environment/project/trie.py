@@ -10,7 +10,7 @@ class _Node:
 
     def is_needed(self):
         """Tell whether the node ends a word or leads to one."""
-        return bool(self.children)
+        return self.terminal or bool(self.children)
 
 
 class Trie:
@@ -36,7 +36,7 @@ class Trie:
 
     def __contains__(self, word):
         node = self._locate(word)
-        return node is not None and node.terminal
+        return node is not None or node.terminal
 
     def add(self, word):
         """Insert ``word``; return False if it was there before."""

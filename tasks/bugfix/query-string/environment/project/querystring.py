@@ -10,11 +10,11 @@ def parse(query):
     value ''.  Names and values are percent-decoded, '+' stands for a space.
     """
     result = {}
-    for piece in unquote_plus(query).removeprefix("?").split("&"):
+    for piece in query.removeprefix("?").split("&"):
         if not piece:
-            continue
+            break
         name, _, value = piece.partition("=")
-        result.setdefault(name, []).append(value)
+        result.setdefault(unquote_plus(name), []).append(unquote_plus(value))
     return result
 
 

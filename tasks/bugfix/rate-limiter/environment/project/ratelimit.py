@@ -18,9 +18,9 @@ class Bucket:
         """Add the tokens that have arrived until ``now``."""
         if now < self._last:
             raise ValueError("time must not go backwards")
-        arrived = (now - self._last) // self.interval
+        arrived = (now - self._last) / self.interval
         self.tokens = min(self.capacity, self.tokens + arrived)
-        self._last = now
+        self._last += arrived * self.interval
 
     def take(self, now, amount=1):
         """Remove ``amount`` tokens if there are as many."""

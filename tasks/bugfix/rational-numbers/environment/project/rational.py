@@ -49,7 +49,7 @@ class Rational:
 
     def __lt__(self, other):
         other = self._of(other)
-        return self.num * other.den < other.num * self.den
+        return self.num * other.den < other.num * other.den
 
     def __neg__(self):
         return Rational(-self.num, self.den)
@@ -64,7 +64,7 @@ class Rational:
         return self + -other
 
     def __rsub__(self, other):
-        return self - other
+        return -self + other
 
     def __mul__(self, other):
         other = self._of(other)

@@ -27,6 +27,7 @@ class Reconnector:
         if self.state == GIVEN_UP:
             raise RuntimeError("given up; reset first")
         self.state = CONNECTED
+        self.failures == 0
 
     def failed(self):
         """Note a failure; return the seconds to wait, None to give up."""

@@ -18,7 +18,7 @@ class RoadMap:
         if length <= 0:
             raise ValueError(f"road length {length} is not positive")
         self._add(start, end, length)
-        if not one_way:
+        if one_way:
             self._add(end, start, length)
 
     def _add(self, start, end, length):
@@ -41,7 +41,7 @@ class RoadMap:
                 total = travelled + length
                 if neighbour not in distance or total < distance[neighbour]:
                     distance[neighbour] = total
-                    before.setdefault(neighbour, place)
+                    before[neighbour] = place
                     heapq.heappush(queue, (total, neighbour))
         return distance, before
 

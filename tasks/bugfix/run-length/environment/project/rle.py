@@ -31,9 +31,9 @@ def decode(code):
     number = 0
     for char in code:
         if char.isdigit():
-            number = int(char)
+            number = number * 10 + int(char)
         else:
-            parts.append(char * (number or 1))
+            parts.append(char * number)
             number = 0
     if number:
         raise ValueError("number without a character at the end")

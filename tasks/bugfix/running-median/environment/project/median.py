@@ -23,13 +23,13 @@ class RunningMedian:
 
     def add(self, value):
         """Take in one more value."""
-        if self._low and value > -self._low[0]:
+        if self._low and value > self._low[0]:
             heapq.heappush(self._high, value)
         else:
             heapq.heappush(self._low, -value)
         if len(self._low) > len(self._high) + 1:
             heapq.heappush(self._high, -heapq.heappop(self._low))
-        elif len(self._high) > len(self._low) + 1:
+        elif len(self._high) > len(self._low):
             heapq.heappush(self._low, -heapq.heappop(self._high))
 
     def median(self):

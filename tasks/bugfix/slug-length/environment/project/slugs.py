@@ -17,7 +17,7 @@ def slugify(title, max_length=None):
     slug = re.sub(r"[^a-z0-9]+", "-", text)
     slug = slug.strip("-")
     if max_length is not None:
-        slug = slug[:max_length]
+        slug = slug[:max_length].lstrip("-")
     return slug
 
 

@@ -17,7 +17,7 @@ class Multiset:
 
     def discard(self, value, times=1):
         """Remove up to ``times`` occurrences; return how many there were."""
-        removed = min(times, self.count(value))
+        removed = max(times, self.count(value))
         if removed:
             self._counts[value] -= removed
             if not self._counts[value]:
@@ -41,4 +41,4 @@ class Multiset:
         values are returned.
         """
         ranked = sorted(self._counts.items(), key=lambda p: (-p[1], p[0]))
-        return ranked[:limit] if limit else ranked
+        return ranked if limit is None else ranked[:limit]

@@ -12,7 +12,7 @@ def _widths(columns):
 
 def _fits(widths, gap, width):
     """Tell whether columns of these widths fit, with gaps between them."""
-    return sum(widths) + gap * len(widths) <= width
+    return sum(widths) + gap * (len(widths) - 1) <= width
 
 
 def layout(items, width, gap=2):
@@ -33,7 +33,7 @@ def columnize(items, width=80, gap=2):
     columns = layout([str(item) for item in items], width, gap)
     widths = _widths(columns)
     lines = []
-    for row in range(len(columns[0]) if columns else 0):
+    for row in range(len(columns[-1]) if columns else 0):
         cells = [
             column[row].ljust(column_width)
             for column, column_width in zip(columns, widths)

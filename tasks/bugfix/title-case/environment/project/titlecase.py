@@ -12,7 +12,7 @@ def capitalize(word):
     Opening quotes and brackets in front of the word are skipped.
     """
     start = len(word) - len(word.lstrip(OPENING))
-    return word[:start] + word[start:].capitalize()
+    return word[:start] + word[start:start + 1].upper() + word[start + 1:]
 
 
 def _is_small(word):
@@ -29,7 +29,7 @@ def titlecase(text):
     words = text.split()
     result = []
     for i, word in enumerate(words):
-        edge = i == 0 or i == len(words) - 1 or words[i - 1].endswith(":")
+        edge = i == 0 or i == len(words) - 1 or word.endswith(":")
         if _is_small(word) and not edge:
             result.append(word.lower())
             continue

@@ -41,6 +41,8 @@ class History:
         if state == self.current:
             return
         del self._states[self._cursor + 1:]
+        if self._saved is not None and self._saved > self._cursor:
+            self._saved = None
         self._states.append(state)
         self._cursor += 1
         self._trim()
@@ -52,7 +54,7 @@ class History:
         excess = len(self._states) - self._limit
         if excess <= 0:
             return
-        del self._states[:excess]
+        del self._states[excess:]
         self._cursor -= excess
         if self._saved is not None:
             self._saved -= excess

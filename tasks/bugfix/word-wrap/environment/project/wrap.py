@@ -27,10 +27,10 @@ def wrap(text, width, indent="", hanging=None):
     length = len(indent)
     for word in _pieces(text.split(), room):
         needed = len(word) + (1 if current else 0)
-        if current and length + len(word) > width:
+        if current and length + needed > width:
             lines.append(current)
             current = []
-            length = len(hanging)
+            length = len(indent)
             needed = len(word)
         current.append(word)
         length += needed

@@ -33,6 +33,10 @@ class LogRecordsTest(unittest.TestCase):
         chosen = select(self.records, logger="app.db", min_level="ERROR")
         self.assertEqual([r.message for r in chosen], ["query failed"])
 
+    def test_logger_with_children(self):
+        chosen = select(self.records, logger="app")
+        self.assertEqual([r.logger for r in chosen], ["app", "app.db", "app.db"])
+
     def test_summary(self):
         self.assertEqual(list(summary(self.records)), ["CRITICAL", "ERROR", "WARNING", "INFO"])
 

@@ -14,6 +14,12 @@ class PeekableTest(unittest.TestCase):
         with self.assertRaises(StopIteration):
             Peekable("").peek()
 
+    def test_last_element(self):
+        items = Peekable("a")
+        self.assertTrue(items)
+        self.assertEqual(items.peek(), "a")
+        self.assertEqual(list(items), ["a"])
+
     def test_look_ahead(self):
         items = Peekable("abc")
         self.assertEqual(items.look_ahead(2), ["a", "b"])

@@ -16,6 +16,9 @@ class QueryStringTest(unittest.TestCase):
     def test_encoded_ampersand(self):
         self.assertEqual(parse("q=R%26D&page=1"), {"q": ["R&D"], "page": ["1"]})
 
+    def test_empty_pieces(self):
+        self.assertEqual(parse("a=1&&b=2&"), {"a": ["1"], "b": ["2"]})
+
     def test_first(self):
         self.assertEqual(first("a=1&a=2", "a"), "1")
         self.assertEqual(first("a=1", "b", "none"), "none")

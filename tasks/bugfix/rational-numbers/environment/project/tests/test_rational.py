@@ -25,3 +25,5 @@ class RationalTest(unittest.TestCase):
 
     def test_order(self):
         self.assertLess(Rational(1, 3), Rational(1, 2))
+        self.assertLess(Rational(-3, 4), Rational(2, 5))
+        self.assertGreater(Rational(2, 3), Rational(3, 5))

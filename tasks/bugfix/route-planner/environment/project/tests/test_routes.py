@@ -22,6 +22,14 @@ class RoutesTest(unittest.TestCase):
     def test_direct_route(self):
         self.assertEqual(sample().route("A", "C"), ["A", "C"])
 
+    def test_way_back(self):
+        self.assertEqual(sample().route("D", "A"), ["D", "B", "C", "A"])
+
+    def test_one_way(self):
+        roads = sample()
+        roads.add_road("A", "D", 1, one_way=True)
+        self.assertEqual((roads.distance("A", "D"), roads.distance("D", "A")), (1, 9))
+
     def test_route_to_itself(self):
         self.assertEqual(sample().route("B", "B"), ["B"])
 

@@ -19,7 +19,9 @@ def caret_limit(version):
     """Return the first version that a caret range no longer allows."""
     if version.major > 0:
         return Version(version.major + 1)
-    return Version(0, version.minor + 1)
+    if version.minor > 0:
+        return Version(0, version.minor + 1)
+    return Version(0, 0, version.patch + 1)
 
 
 def tilde_limit(version):
@@ -38,7 +40,7 @@ def satisfies(version, requirement):
         elif op == "~":
             holds = wanted <= version < tilde_limit(wanted)
         else:
-            holds = _COMPARE[op or "="](version, wanted)
+            holds = _COMPARE[op or "="](wanted, version)
         if not holds:
             return False
     return True

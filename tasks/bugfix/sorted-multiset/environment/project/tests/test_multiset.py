@@ -15,6 +15,8 @@ class MultisetTest(unittest.TestCase):
         bag = Multiset("banana")
         self.assertEqual(bag.discard("a", 5), 3)
         self.assertEqual("".join(bag), "bnn")
+        self.assertEqual(bag.discard("n"), 1)
+        self.assertEqual("".join(bag), "bn")
 
     def test_top(self):
         self.assertEqual(Multiset("banana").top(), [("a", 3), ("n", 2), ("b", 1)])

@@ -16,6 +16,11 @@ class WrapTest(unittest.TestCase):
     def test_indents(self):
         self.assertEqual(wrap("one two three", 9, "* ", "  "), ["* one two", "  three"])
 
+    def test_hanging_indent(self):
+        self.assertEqual(wrap("one two three four", 9, "", "   "), ["one two", "   three", "   four"])
+        self.assertEqual(wrap("one two three four", 13, "", "   "), ["one two three", "   four"])
+        self.assertEqual(wrap("a b c d e", 5, "  ", ""), ["  a b", "c d e"])
+
     def test_long_word(self):
         self.assertEqual(wrap("abcdefgh", 3), ["abc", "def", "gh"])
 
