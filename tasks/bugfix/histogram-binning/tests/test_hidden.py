@@ -66,6 +66,12 @@ class OtherTest(unittest.TestCase):
         both = make(-1, 1, 9) + make(-5, 9, 12)
         self.assertEqual((both.below, both.counts, both.above), (2, [1, 0, 0, 0, 2], 1))
 
+    def test_sum_outside(self):
+        both = make(-1, 11, 12) + make(3, 20, 30, 40)
+        self.assertEqual((both.below, both.counts, both.above), (1, [0, 1, 0, 0, 0], 5))
+        both = make(3) + make(-1, -2)
+        self.assertEqual((both.below, both.counts, both.above), (2, [0, 1, 0, 0, 0], 0))
+
     def test_errors(self):
         with self.assertRaises(ValueError):
             Histogram(1, 1, 2)

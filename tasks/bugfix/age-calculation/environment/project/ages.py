@@ -19,7 +19,7 @@ def age(birth, today):
     if today < birth:
         raise ValueError("not born yet")
     years = today.year - birth.year
-    if today.month < birth.month or today.day < birth.day:
+    if (today.month, today.day) < (birth.month, birth.day):
         years -= 1
     return years
 
@@ -28,7 +28,7 @@ def next_birthday(birth, today):
     """Return the date of the next birthday; today counts."""
     birthday = birthday_in(birth, today.year)
     if birthday < today:
-        birthday = birthday_in(birth, today.year + 1)
+        birthday = birthday_in(birth, birth.year + 1)
     return birthday
 
 

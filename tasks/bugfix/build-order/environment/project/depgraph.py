@@ -43,7 +43,7 @@ class DependencyGraph:
 
         Among the targets that are ready the alphabetically first comes first.
         """
-        waiting = self._open
+        waiting = dict(self._open)
         ready = [target for target, count in waiting.items() if count == 0]
         heapq.heapify(ready)
         result = []
@@ -63,7 +63,7 @@ class DependencyGraph:
         level = {}
         for target in self.order():
             needs = self._needs[target]
-            level[target] = 1 + max((level[need] for need in needs), default=-1)
+            level[target] = 1 + max((level[need] for need in needs), default=0)
         result = [[] for _ in range(max(level.values(), default=-1) + 1)]
         for target in sorted(level):
             result[level[target]].append(target)

@@ -38,7 +38,8 @@ class BusinessCalendar:
     def is_holiday(self, day):
         if day in self.extra:
             return True
-        return day in self.holidays(day.year)
+        years = (day.year - 1, day.year, day.year + 1)
+        return any(day in self.holidays(year) for year in years)
 
     def is_business_day(self, day):
         return day.weekday() < SATURDAY and not self.is_holiday(day)
@@ -60,7 +61,7 @@ class BusinessCalendar:
             return self.adjust(day)
         step = ONE_DAY if count > 0 else -ONE_DAY
         for _ in range(abs(count)):
-            day = self.adjust(day + step, forward=count > 0)
+            day = self.adjust(day + step)
         return day
 
     def count(self, start, end):

@@ -2,8 +2,9 @@
 
 import re
 
-# A word with or without a capital; a run of capitals; a number.
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+# A run of capitals, but not the one that starts the next word; a word with
+# or without a capital; a number.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d")
 
 
 def words(name):

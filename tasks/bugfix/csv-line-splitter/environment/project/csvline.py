@@ -31,8 +31,7 @@ def split_line(line, delimiter=",", quote='"'):
         i += 1
     if quoted:
         raise ValueError("unterminated quote")
-    if field:
-        fields.append("".join(field))
+    fields.append("".join(field))
     return fields
 
 
@@ -40,7 +39,7 @@ def join_line(fields, delimiter=",", quote='"'):
     """Join fields to a CSV line, quoting only those that need it."""
     out = []
     for field in fields:
-        if delimiter in field or quote in field:
+        if delimiter in field and quote in field:
             field = quote + field.replace(quote, quote * 2) + quote
         out.append(field)
     return delimiter.join(out)

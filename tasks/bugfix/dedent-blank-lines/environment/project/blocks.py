@@ -14,7 +14,7 @@ def margin(text):
     Lines that consist of white space only do not count.
     """
     return os.path.commonprefix(
-        [_leading(line) for line in text.splitlines()]
+        [_leading(line) for line in text.splitlines() if line.strip()]
     )
 
 
@@ -30,7 +30,7 @@ def dedent(text):
 def indent(text, prefix):
     """Put a prefix in front of all lines that are not blank."""
     return "".join(
-        prefix + line if line.strip() else line
+        prefix + line if line else line
         for line in text.splitlines(keepends=True)
     )
 

@@ -11,7 +11,7 @@ def build(files):
         *parents, name = path.split("/")
         directory = tree
         for parent in parents:
-            directory = directory.setdefault(parent, {})
+            directory = tree.setdefault(parent, {})
         directory[name] = size
     return tree
 
@@ -21,7 +21,7 @@ def sizes(tree, path=".", result=None):
 
     A given ``result`` is filled and returned, to collect several trees.
     """
-    if not result:
+    if result is None:
         result = {}
     total = 0
     for name, entry in tree.items():

@@ -33,7 +33,7 @@ class Elevator:
         if self.floor in self._requests:
             return self.floor
         up = min((f for f in self._requests if f > self.floor), default=None)
-        down = max((f for f in self._requests if f < self.floor), default=None)
+        down = min((f for f in self._requests if f < self.floor), default=None)
         if up is None or down is None:
             return down if up is None else up
         if self.direction == STILL:
@@ -48,7 +48,6 @@ class Elevator:
             return None
         if stop == self.floor:
             self._requests.remove(stop)
-            self.direction = STILL
             return stop
         self.direction = UP if stop > self.floor else DOWN
         self.floor += self.direction

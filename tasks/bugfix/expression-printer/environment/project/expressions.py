@@ -50,7 +50,7 @@ def show(node):
         left = f"({left})"
     if isinstance(node.right, Op):
         inner = PRECEDENCE[node.right.sign]
-        if inner < level or (inner == level and node.sign == "-"):
+        if inner < level or (inner == level and node.sign in "-/"):
             right = f"({right})"
     return f"{left} {node.sign} {right}"
 
@@ -62,7 +62,7 @@ def simplify(node):
     left, right = simplify(node.left), simplify(node.right)
     if node.sign in "+-" and right == Num(0):
         return left
-    if node.sign == "+" and left == Num(0):
+    if node.sign in "+-" and left == Num(0):
         return right
     if node.sign == "*" and Num(0) in (left, right):
         return Num(0)

@@ -7,7 +7,7 @@ def region(grid, row, column):
     """Return the set of cells joined to the given one (4 neighbours)."""
     if not (0 <= row < len(grid) and 0 <= column < len(grid[0])):
         raise IndexError(f"no cell ({row}, {column})")
-    height = width = len(grid)
+    height, width = len(grid), len(grid[0])
     colour = grid[row][column]
     seen = {(row, column)}
     queue = deque(seen)
@@ -15,7 +15,7 @@ def region(grid, row, column):
         r, c = queue.popleft()
         for cell in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
             y, x = cell
-            if not (0 <= y < height and 0 <= x < width):
+            if not (0 <= y < height and 0 < x < width):
                 continue
             if cell not in seen and grid[y][x] == colour:
                 seen.add(cell)

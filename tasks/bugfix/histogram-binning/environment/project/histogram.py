@@ -1,5 +1,7 @@
 """Histograms with equally wide bins."""
 
+import math
+
 
 class Histogram:
     """Counts of values between ``low`` and ``high`` in equal bins.
@@ -27,7 +29,7 @@ class Histogram:
 
     def add(self, value, times=1):
         """Count a value."""
-        index = int((value - self.low) / self.width)
+        index = math.floor((value - self.low) / self.width)
         if value == self.high:
             index = len(self.counts) - 1
         if index < 0:
@@ -65,5 +67,5 @@ class Histogram:
         result = Histogram(*mine)
         result.counts = [a + b for a, b in zip(self.counts, other.counts)]
         result.below = self.below + other.below
-        result.above = self.above + other.above
+        result.above = self.above + other.below
         return result

@@ -38,12 +38,12 @@ class Config:
 
     def items(self, name):
         """All keys and values that hold in a section, defaults included."""
-        return {**self._sections[DEFAULT], **self._sections[name]}
+        return {**self._sections[name], **self._sections[DEFAULT]}
 
     def get(self, name, key, fallback=None):
         key = key.lower()
         value = self._sections.get(name, {}).get(key)
-        if not value:
+        if value is None:
             value = self._sections[DEFAULT].get(key)
         return fallback if value is None else value
 

@@ -21,6 +21,7 @@ class CasesTest(unittest.TestCase):
 
     def test_digits(self):
         self.assertEqual(kebab("file2name"), "file-2-name")
+        self.assertEqual(words("sha256Sum"), ["sha", "256", "sum"])
 
     def test_convert_keys(self):
         self.assertEqual(convert_keys({"someKey": [{"aB": 1}]}, snake), {"some_key": [{"a_b": 1}]})

@@ -25,6 +25,11 @@ class ElevatorTest(unittest.TestCase):
         elevator.step()
         self.assertEqual((elevator.floor, elevator.direction), (4, DOWN))
 
+    def test_nearer_request_first(self):
+        self.assertEqual(cabin(8, 2, 6).next_stop(), 6)
+        self.assertEqual(cabin(5, 1, 4, 7).run(), [4, 1, 7])
+        self.assertEqual(cabin(5, 3, 7).run(), [7, 3])
+
     def test_doors_open_at_once(self):
         self.assertEqual(cabin(5, 5).step(), 5)
 

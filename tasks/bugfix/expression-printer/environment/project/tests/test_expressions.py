@@ -22,6 +22,12 @@ class ExpressionTest(unittest.TestCase):
 
     def test_simplify(self):
         self.assertEqual(simplify(Op("+", Op("*", A, Num(1)), Num(0))), A)
+        self.assertEqual(simplify(Op("+", Num(0), A)), A)
+
+    def test_simplify_keeps_the_minus(self):
+        tree = Op("-", Num(0), A)
+        self.assertEqual(simplify(tree), tree)
+        self.assertEqual(simplify(Op("-", A, Num(0))), A)
 
     def test_variables(self):
         self.assertEqual(variables_of(Op("+", B, Op("*", A, B))), ["a", "b"])

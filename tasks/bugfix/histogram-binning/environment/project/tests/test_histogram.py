@@ -29,3 +29,7 @@ class HistogramTest(unittest.TestCase):
 
     def test_add_histograms(self):
         self.assertEqual((make(1) + make(1, 9)).counts, [2, 0, 0, 0, 1])
+
+    def test_add_histograms_with_values_outside(self):
+        both = make(-1, 1, 12) + make(-3, -2, 9, 11, 15, 20)
+        self.assertEqual((both.below, both.counts, both.above), (3, [1, 0, 0, 0, 1], 4))

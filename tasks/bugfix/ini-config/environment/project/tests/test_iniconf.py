@@ -37,6 +37,13 @@ class IniConfTest(unittest.TestCase):
     def test_empty_value_overrides_default(self):
         self.assertEqual(self.config.get("local", "proxy"), "")
 
+    def test_items(self):
+        self.assertEqual(
+            self.config.items("mirror"),
+            {"proxy": "http://cache:3128", "retries": "5", "url": "https://example.org/pub"},
+        )
+        self.assertEqual(self.config.items("local"), {"proxy": "", "retries": "3"})
+
     def test_bad_line(self):
         with self.assertRaises(IniError) as caught:
             parse("[a]\nnonsense\n")
