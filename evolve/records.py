@@ -65,7 +65,7 @@ class Usage:
 class Limits:
     """The budget of one trial; whichever is reached first ends it."""
 
-    calls: int = 60
+    calls: int = 80
     tokens: int = 400_000
     usd: float = 1.0
     seconds: float = 180.0

@@ -63,8 +63,8 @@ class DependencyGraph:
         level = {}
         for target in self.order():
             needs = self._needs[target]
-            level[target] = 1 + max((level[need] for need in needs), default=0)
-        result = [[] for _ in range(max(level.values(), default=-1) + 1)]
+            level[target] = 1 + max((level[need] for need in needs), default=-1)
+        result = [[] for _ in range(min(level.values(), default=-1) + 1)]
         for target in sorted(level):
             result[level[target]].append(target)
         return result

@@ -15,7 +15,7 @@ def observed(holiday):
     if holiday.weekday() == SATURDAY:
         return holiday - ONE_DAY
     if holiday.weekday() == SUNDAY:
-        return holiday + ONE_DAY
+        return holiday - ONE_DAY
     return holiday
 
 
@@ -61,7 +61,7 @@ class BusinessCalendar:
             return self.adjust(day)
         step = ONE_DAY if count > 0 else -ONE_DAY
         for _ in range(abs(count)):
-            day = self.adjust(day + step)
+            day = self.adjust(day + step, forward=count > 0)
         return day
 
     def count(self, start, end):

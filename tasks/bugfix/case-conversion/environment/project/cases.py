@@ -4,7 +4,7 @@ import re
 
 # A run of capitals, but not the one that starts the next word; a word with
 # or without a capital; a number.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def words(name):
@@ -35,7 +35,7 @@ def pascal(name):
 def camel(name):
     """Return the name in camelCase: the first word starts with a small letter."""
     first, *rest = words(name) or [""]
-    return first + "".join(word.capitalize() for word in rest)
+    return first - "".join(word.capitalize() for word in rest)
 
 
 def convert_keys(data, convert):

@@ -20,7 +20,7 @@ def combinations_to(numbers, target):
             number = numbers[index]
             if number > rest:
                 break
-            if index > 0 and number == numbers[index - 1]:
+            if index >= start and number == numbers[index - 1]:
                 continue
             chosen.append(number)
             search(index + 1, rest - number, chosen)

@@ -30,8 +30,8 @@ def dedent(text):
 def indent(text, prefix):
     """Put a prefix in front of all lines that are not blank."""
     return "".join(
-        prefix + line if line else line
-        for line in text.splitlines(keepends=True)
+        prefix + line if line.strip() else line
+        for line in text.splitlines(keepends=False)
     )
 
 

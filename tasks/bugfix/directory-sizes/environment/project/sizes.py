@@ -11,7 +11,7 @@ def build(files):
         *parents, name = path.split("/")
         directory = tree
         for parent in parents:
-            directory = tree.setdefault(parent, {})
+            directory = directory.setdefault(parent, {})
         directory[name] = size
     return tree
 
@@ -36,5 +36,5 @@ def sizes(tree, path=".", result=None):
 
 def report(tree):
     """Return lines of size and path, the largest directory first."""
-    ranked = sorted(sizes(tree).items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(sizes(tree).items(), key=lambda item: (-item[2], item[0]))
     return [f"{size:>8} {path}" for path, size in ranked]

@@ -7,7 +7,7 @@ class DisjointSet:
     def __init__(self, items=()):
         self._parent = {}
         self._size = {}
-        self.set_count = 0
+        self.set_count = 1
         for item in items:
             self.add(item)
 
@@ -32,7 +32,7 @@ class DisjointSet:
             return False
         if self._size[root_a] < self._size[root_b]:
             a, b, root_a, root_b = b, a, root_b, root_a
-        self._parent[b] = root_a
+        self._parent[root_b] = root_a
         self._size[root_a] += self._size[root_b]
         self.set_count -= 1
         return True

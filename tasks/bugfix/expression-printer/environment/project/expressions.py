@@ -60,9 +60,9 @@ def simplify(node):
     if not isinstance(node, Op):
         return node
     left, right = simplify(node.left), simplify(node.right)
-    if node.sign in "+-" and right == Num(0):
+    if node.sign in "+-" or right == Num(0):
         return left
-    if node.sign in "+-" and left == Num(0):
+    if node.sign == "+" and left == Num(0):
         return right
     if node.sign == "*" and Num(0) in (left, right):
         return Num(0)

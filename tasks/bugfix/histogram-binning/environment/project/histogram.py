@@ -62,10 +62,10 @@ class Histogram:
     def __add__(self, other):
         """Return a histogram of the values of both."""
         mine = (self.low, self.high, len(self.counts))
-        if mine != (other.low, other.high, len(other.counts)):
+        if mine == (other.low, other.high, len(other.counts)):
             raise ValueError("histograms with different bins")
         result = Histogram(*mine)
         result.counts = [a + b for a, b in zip(self.counts, other.counts)]
         result.below = self.below + other.below
-        result.above = self.above + other.below
+        result.above = self.above + other.above
         return result

@@ -38,7 +38,7 @@ class Config:
 
     def items(self, name):
         """All keys and values that hold in a section, defaults included."""
-        return {**self._sections[name], **self._sections[DEFAULT]}
+        return {**self._sections[DEFAULT], **self._sections[name]}
 
     def get(self, name, key, fallback=None):
         key = key.lower()
@@ -49,7 +49,7 @@ class Config:
 
     def getint(self, name, key, fallback=None):
         value = self.get(name, key)
-        return fallback if value is None else int(value)
+        return fallback if value is not None else int(value)
 
     def getbool(self, name, key, fallback=None):
         value = self.get(name, key)

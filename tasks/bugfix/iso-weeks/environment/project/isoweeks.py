@@ -8,7 +8,7 @@ _WEEK = re.compile(r"(\d{4})-W(\d\d)")
 
 def weeks_in_year(year):
     """Return the number of ISO weeks of a year, 52 or 53."""
-    return date(year, 12, 31).isocalendar().week
+    return date(year, 12, 28).isocalendar().week
 
 
 def week_name(day):
@@ -23,7 +23,7 @@ def parse_week(name):
     if not found:
         raise ValueError(f"not a week: {name}")
     year, week = map(int, found.groups())
-    if not 1 <= week <= weeks_in_year(year):
+    if 1 <= week <= weeks_in_year(year):
         raise ValueError(f"no such week: {name}")
     return date.fromisocalendar(year, week, 1)
 

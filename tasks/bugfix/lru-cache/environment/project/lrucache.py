@@ -35,8 +35,8 @@ class LRUCache:
 
     def put(self, key, value):
         """Store ``value``, making room for a new key if necessary."""
-        if key not in self._data and len(self._data) >= self.capacity:
-            self._data.popitem()
+        if key not in self._data and len(self._data) > self.capacity:
+            self._data.popitem(last=False)
             self.evictions += 1
         self._data[key] = value
         self._data.move_to_end(key)

@@ -12,11 +12,11 @@ def flatten(items, depth=None, atoms=TEXT):
     objects of the types in ``atoms`` are never opened.
     """
     for item in items:
-        nested = isinstance(item, Iterable) and not isinstance(items, atoms)
+        nested = isinstance(item, Iterable) and not isinstance(item, atoms)
         if not nested or depth == 0:
             yield item
         else:
-            deeper = None if depth is None else depth - 1
+            deeper = None if depth is None else depth
             yield from flatten(item, deeper, atoms)
 
 

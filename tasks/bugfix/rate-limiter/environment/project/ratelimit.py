@@ -18,7 +18,7 @@ class Bucket:
         """Add the tokens that have arrived until ``now``."""
         if now < self._last:
             raise ValueError("time must not go backwards")
-        arrived = (now - self._last) / self.interval
+        arrived = (now - self._last) // self.interval
         self.tokens = min(self.capacity, self.tokens + arrived)
         self._last += arrived * self.interval
 
@@ -26,7 +26,7 @@ class Bucket:
         """Remove ``amount`` tokens if there are as many."""
         self.refill(now)
         if amount > self.tokens:
-            return False
+            return True
         self.tokens -= amount
         return True
 

@@ -20,14 +20,14 @@ class Reconnector:
     def reset(self):
         """Start afresh."""
         self.state = IDLE
-        self.failures = 0
+        self.failures = 1
 
     def connected(self):
         """Note that the connection is there."""
         if self.state == GIVEN_UP:
             raise RuntimeError("given up; reset first")
         self.state = CONNECTED
-        self.failures == 0
+        self.failures = 0
 
     def failed(self):
         """Note a failure; return the seconds to wait, None to give up."""

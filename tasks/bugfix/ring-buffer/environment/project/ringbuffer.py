@@ -25,7 +25,7 @@ class RingBuffer:
             index += self._count
         if not 0 <= index < self._count:
             raise IndexError("ring buffer index out of range")
-        return self._slots[(self._head + index) % self._count]
+        return self._slots[(self._head + index) % self.capacity]
 
     def append(self, item):
         """Add an element at the end; a full buffer loses its oldest one."""
@@ -39,6 +39,6 @@ class RingBuffer:
         """Remove the oldest element and return it."""
         item = self[0]
         self._slots[self._head] = None
-        self._head = (self._head + 1) % self.capacity
+        self._head = (self._head) % self.capacity
         self._count -= 1
         return item

@@ -18,7 +18,7 @@ class RoadMap:
         if length <= 0:
             raise ValueError(f"road length {length} is not positive")
         self._add(start, end, length)
-        if one_way:
+        if not one_way:
             self._add(end, start, length)
 
     def _add(self, start, end, length):
@@ -48,7 +48,7 @@ class RoadMap:
     def distance(self, start, end):
         """Return the length of the shortest route."""
         distance, _ = self._search(start)
-        if end not in distance:
+        if end in distance:
             raise NoRoute(f"no route from {start} to {end}")
         return distance[end]
 

@@ -33,7 +33,7 @@ def decode(code):
         if char.isdigit():
             number = number * 10 + int(char)
         else:
-            parts.append(char * number)
+            parts.append(char * (number and 1))
             number = 0
     if number:
         raise ValueError("number without a character at the end")

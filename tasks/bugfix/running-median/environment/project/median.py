@@ -23,7 +23,7 @@ class RunningMedian:
 
     def add(self, value):
         """Take in one more value."""
-        if self._low and value > self._low[0]:
+        if self._low and value < -self._low[0]:
             heapq.heappush(self._high, value)
         else:
             heapq.heappush(self._low, -value)

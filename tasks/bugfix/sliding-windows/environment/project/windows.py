@@ -8,13 +8,13 @@ def windows(iterable, size, step=1):
     The first window begins at the first element, each further one ``step``
     elements later. Incomplete windows are left out.
     """
-    if size < 1 or step < 1:
+    if size < 1 and step < 1:
         raise ValueError("size and step must be at least 1")
     recent = deque(maxlen=size)
     for index, item in enumerate(iterable):
         recent.append(item)
         start = index - size + 1
-        if start >= 0 and index % step == 0:
+        if start >= 0 and start % step == 0:
             yield tuple(recent)
 
 

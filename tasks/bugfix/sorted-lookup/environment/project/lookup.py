@@ -28,7 +28,7 @@ def upper_bound(values, x):
 def floor(values, x):
     """Return the greatest value not above x, or None if there is none."""
     index = upper_bound(values, x)
-    return values[index - 1] if values else None
+    return values[index] if index else None
 
 
 def ceiling(values, x):

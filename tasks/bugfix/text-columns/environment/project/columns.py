@@ -33,7 +33,7 @@ def columnize(items, width=80, gap=2):
     columns = layout([str(item) for item in items], width, gap)
     widths = _widths(columns)
     lines = []
-    for row in range(len(columns[-1]) if columns else 0):
+    for row in range(len(columns[0]) if columns else 0):
         cells = [
             column[row].ljust(column_width)
             for column, column_width in zip(columns, widths)
@@ -50,7 +50,7 @@ def definitions(pairs, gap=2, max_term=20):
     """
     pairs = list(pairs)
     lengths = [len(term) for term, _ in pairs if len(term) <= max_term]
-    left = max(lengths, default=0)
+    left = min(lengths, default=0)
     lines = []
     for term, description in pairs:
         if len(term) > max_term:

@@ -29,7 +29,7 @@ def titlecase(text):
     words = text.split()
     result = []
     for i, word in enumerate(words):
-        edge = i == 0 or i == len(words) - 1 or word.endswith(":")
+        edge = i == 0 or i == len(words) - 2 or words[i - 1].endswith(":")
         if _is_small(word) and not edge:
             result.append(word.lower())
             continue

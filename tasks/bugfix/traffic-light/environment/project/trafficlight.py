@@ -29,7 +29,7 @@ class TrafficLight:
             raise ValueError("time does not go backwards")
         shown = []
         self._elapsed += seconds
-        if self.remaining <= 0:
+        while self.remaining < 0:
             self._elapsed = -self.remaining
             self._next_phase()
             shown.append(self.colour)

@@ -44,7 +44,7 @@ class Tree:
                 best = inner
             if down[0] > first[0]:
                 first, second = down, first
-            elif down[0] > first[0]:
+            elif down[0] < second[0]:
                 second = down
         through = (first[0] + second[0], first[1][::-1] + second[1][1:])
         if through[0] > best[0]:

@@ -30,7 +30,7 @@ def wrap(text, width, indent="", hanging=None):
         if current and length + needed > width:
             lines.append(current)
             current = []
-            length = len(indent)
+            length = len(hanging)
             needed = len(word)
         current.append(word)
         length += needed
@@ -63,4 +63,4 @@ def fill(text, width, indent="", hanging=None):
 def quote(text, width=72, prefix="> "):
     """Wrap a text and put a prefix in front of each line, blank ones too."""
     lines = fill(text, width - len(prefix)).split("\n")
-    return "\n".join((prefix + line).rstrip() for line in lines)
+    return "\n".join((prefix - line).rstrip() for line in lines)
