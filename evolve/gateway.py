@@ -29,7 +29,17 @@ MAX_BODY = 4_000_000
 MAX_FILE = 1_000_000
 READ_BYTES = 60_000
 MAX_COMMAND_SECONDS = 120.0
-FROZEN = ("model", "seed", "n", "user", "stream", "stream_options", "max_tokens", "max_completion_tokens")
+FROZEN = (
+    "model",
+    "reasoning_effort",
+    "seed",
+    "n",
+    "user",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+)
 Event = dict[str, Any]
 Body = dict[str, Any]
 

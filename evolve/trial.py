@@ -118,9 +118,9 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
         try:
             ending = _act(spec, model, shell, ttl)
             shell.close()
+            holder = verifier.result()  # the state lives only as long as some container has it mounted
             task.kill()
-            judged = ending.status == 0
-            return ending, judge(spec, state, verifier.result()) if judged else None
+            return ending, judge(spec, state, holder) if ending.status == 0 else None
         finally:
             _kill_when_started(verifier)
 
