@@ -101,7 +101,8 @@ class Campaign:
 def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -> None:
     """Give every commit a trial that counts on every slot; each trial is a row as soon as it ends.
 
-    Raises BudgetExhausted before anything is started if the run's cap is reached, InfraError from the evaluator.
+    Raises BudgetExhausted if the run's cap is reached: no trial begins after that, and those that ran are rows.
+    InfraError comes from the evaluator.
     """
     wanted = list(slots)
     specs = [spec for commit in commits for spec in _lacking(campaign, commit, wanted)]
@@ -113,9 +114,10 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
     def keep(result: TrialResult) -> None:
         campaign.store.add_trial(campaign.run, result)
         campaign.watcher.trial_done(result)
-        check_budget(campaign)
 
-    campaign.evaluator.measure(specs, keep)
+    campaign.evaluator.measure(specs, keep, lambda: not capped(campaign))
+    if any(_lacking(campaign, commit, wanted) for commit in commits):
+        check_budget(campaign)
 
 
 def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
@@ -127,11 +129,19 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
     return [campaign.trial_spec(commit, source, slot) for slot in missing]
 
 
+def capped(campaign: Campaign) -> bool:
+    """Whether the run has spent its cap in dollars."""
+    cap = campaign.budget_usd
+    if cap is None or not campaign.config.model_spec.priced:
+        return False
+    spent = campaign.store.spent_usd(campaign.run)
+    return spent >= cap and not (cap == 0 and campaign.config.model_spec.free)
+
+
 def check_budget(campaign: Campaign) -> None:
     """Raise BudgetExhausted if the run has spent its cap."""
-    cap = campaign.budget_usd
-    if cap is not None and campaign.config.model_spec.priced and campaign.store.spent_usd(campaign.run) >= cap:
-        raise BudgetExhausted(f"the budget of ${cap:g} is spent")
+    if capped(campaign):
+        raise BudgetExhausted(f"the budget of ${campaign.budget_usd:g} is spent")
 
 
 def train_trajectories(campaign: Campaign, commit: str, first: int) -> list[tuple[TrialResult, Mapping[str, object]]]:

@@ -5,6 +5,7 @@ A failing scaffold is data (an `Outcome`), never an exception. These are for bad
 
 from __future__ import annotations
 
+EXIT_MACHINE = 1
 EXIT_BAD_INPUT = 2
 EXIT_BUG = 3
 EXIT_LOCKED = 75
@@ -35,6 +36,8 @@ class BadInput(EvolveError):
 
 class InfraError(EvolveError):
     """The machine, the engine or the model's API failed: never evidence about a candidate; retried."""
+
+    exit_status = EXIT_MACHINE
 
 
 class BudgetExhausted(EvolveError):

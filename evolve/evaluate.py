@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -56,24 +57,37 @@ class Evaluator:
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
 
-    def measure(self, specs: Iterable[TrialSpec], on_result: OnResult) -> None:
+    def measure(
+        self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = lambda: True
+    ) -> None:
         """Run trials until each has a result that counts. `on_result` is called for every result, here, one at a time.
 
+        `may_start` is asked before each trial; once it says no, those that run are waited for and no other begins.
         Raises InfraError when one trial meets infrastructure errors TRIES times.
         """
-        waiting = {self._pool.submit(self._work, spec): (spec, 1) for spec in specs}
-        while waiting:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+        queue = deque((spec, 1) for spec in specs)
+        running: dict[Future[TrialResult], tuple[TrialSpec, int]] = {}
+        while queue or running:
+            while queue and len(running) < self.jobs:
+                if not may_start():
+                    queue.clear()
+                    break
+                spec, tries = queue.popleft()
+                running[self._pool.submit(self._work, spec)] = (spec, tries)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                spec, tries = waiting.pop(future)
+                spec, tries = running.pop(future)
                 result = _result_of(future)
                 on_result(result)
-                if result.outcome is not Outcome.INFRA_ERROR:
-                    continue
-                if tries == TRIES:
-                    raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
-                time.sleep(self._pause_seconds * tries)
-                waiting[self._pool.submit(self._work, spec)] = (spec, tries + 1)
+                if result.outcome is Outcome.INFRA_ERROR:
+                    queue.appendleft(self._again(spec, tries, result))
+
+    def _again(self, spec: TrialSpec, tries: int, result: TrialResult) -> tuple[TrialSpec, int]:
+        """The trial once more, after a pause."""
+        if tries == TRIES:
+            raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
+        time.sleep(self._pause_seconds * tries)
+        return spec, tries + 1
 
 
 def _result_of(future: Future[TrialResult]) -> TrialResult:

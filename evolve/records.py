@@ -100,6 +100,11 @@ class ModelSpec:
         """Whether dollars can be told: both prices are known."""
         return self.prompt_price is not None and self.completion_price is not None
 
+    @property
+    def free(self) -> bool:
+        """Whether it costs nothing."""
+        return self.prompt_price == 0 and self.completion_price == 0
+
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars for one call; 0 where no price is known."""
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0

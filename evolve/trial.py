@@ -31,7 +31,7 @@ from evolve.sandbox.container import (
     unpack,
     verifier_container,
 )
-from evolve.sandbox.shell import Shell, ShellDied
+from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
@@ -54,6 +54,14 @@ class Judgement:
 
     reward: float
     detail: str
+
+
+class ChargedFault(InfraError):
+    """A fault of the machine in mid-trial, with what the trial had spent by then."""
+
+    def __init__(self, problem: str, usage: Usage) -> None:
+        super().__init__(problem)
+        self.usage = usage
 
 
 class RecordedModel:
@@ -84,6 +92,8 @@ def run_trial(spec: TrialSpec) -> TrialResult:
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
         usage = ending.usage
+    except ChargedFault as error:
+        outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
     except EvolveError as error:
         outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error)
     except Exception:
@@ -170,10 +180,8 @@ def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
                 status = process.wait(spec.limits.seconds)
             finally:
                 process.kill()
-        if isinstance(gateway.fault, ShellDied):
-            raise InfraError(f"the task's container died: {gateway.fault}")
         if gateway.fault is not None:
-            raise gateway.fault
+            raise ChargedFault(str(gateway.fault), gateway.ledger.usage)
         log = process.output.decode(errors="replace")
         return Ending(status, log, gateway.ledger.usage, gateway.ledger.exhausted, tuple(gateway.events))
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evolve import trajectory
 from evolve.records import (
+    Decision,
     Limits,
     ModelSpec,
     Outcome,
@@ -132,3 +134,45 @@ def run_event(command: str, exit_code: int = 0, stdout: str = "") -> dict[str, A
 
 def write_event(path: str, text: str = "") -> dict[str, Any]:
     return {"kind": "write", "path": path, "text": text, "exit_code": 0}
+
+
+class ScoringEvaluator:
+    """Stands for the worker processes: a trial's reward is a function of the scaffold's text and the slot."""
+
+    jobs = 2
+
+    def __init__(self, reward: Callable[[str, TrialSpec], float | None]) -> None:
+        self.reward = reward
+        self.specs: list[TrialSpec] = []
+
+    def measure(
+        self,
+        specs: Iterable[TrialSpec],
+        on_result: Callable[[TrialResult], None],
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
+        for spec in specs:
+            if not may_start():
+                return
+            self.specs.append(spec)
+            text = (spec.scaffold.folder / "main.py").read_text()
+            on_result(self._result(spec, self.reward(text, spec)))
+
+    def _result(self, spec: TrialSpec, reward: float | None) -> TrialResult:
+        outcome = Outcome.INFRA_ERROR if reward is None else Outcome.PASSED if reward == 1 else Outcome.FAILED
+        document = {"steps": [{"step_id": 1, "source": "agent", "message": "done", "llm_call_count": 1}]}
+        stored = trajectory.store(spec.folder / "trials" / f"{spec.key}.json.gz", spec.folder.parent, [document])
+        return TrialResult(
+            spec.candidate, spec.task.name, spec.task.split, spec.attempt, spec.seed, outcome, reward,
+            Usage(1, 100, 10, 0.01, 1), "2026-11-23T21:44:00+00:00", 0.1, "", stored, stored,
+        )  # fmt: skip
+
+
+class SilentWatcher:
+    """Watches and says nothing."""
+
+    def say(self, text: str) -> None: ...
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None: ...
+    def trial_done(self, result: TrialResult) -> None: ...
+    def round_decided(self, number: int, decision: Decision) -> None: ...

@@ -1,0 +1,187 @@
+"""The loop over real git and a real database; only the worker processes and the model are stand-ins."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve import loop
+from evolve.campaign import Campaign
+from evolve.config import RunConfig
+from evolve.errors import BudgetExhausted, InfraError
+from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
+from evolve.repo import Lineage
+from evolve.select import ATTEMPTS_PER_REIGN
+from evolve.store import RunRow, Store
+from evolve.tasks import Suite
+from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, task, tool_call
+
+RUN = "20261123-2144-quiet-otter"
+SEED_TEXT = "LEVEL = 1\n"
+NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
+
+
+def proposing(*levels: object) -> ScriptedModel:
+    """A model that proposes these values of LEVEL, one a round; None proposes nothing."""
+
+    def answer(level: object) -> Callable[[Any], dict[str, Any]]:
+        def complete(body: Any) -> dict[str, Any]:
+            if level is None:
+                return completion("I have no idea.")
+            edit = {"path": "main.py", "old": "", "new": f"LEVEL = {level}\n"}
+            arguments = {"hypothesis": f"level {level} is better", "prediction": "more pass", "edits": [edit]}
+            return completion(None, tool_call("propose", json.dumps(arguments)))
+
+        return complete
+
+    return ScriptedModel(*(answer(level) for level in levels))
+
+
+def by_level(text: str, spec: TrialSpec) -> float:
+    """The higher the level, the more tasks pass; the same ones on each attempt."""
+    level = int(text.split("=")[1])
+    return float(int(spec.task.name[-2:]) % 10 < 2 * level)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
+    """Makes campaigns on one repository and one database: the second is the first, gone on with."""
+    folder = tmp_path / "repo" / "scaffold"
+    folder.mkdir(parents=True)
+    (folder / "main.py").write_text(SEED_TEXT)
+    (folder / "scaffold.toml").write_text('name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n')
+    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(tmp_path / "repo"), *words], check=True)
+    tasks = tuple(task(f"{split}-{n:02}", split) for split, count in NAMES.items() for n in range(count))
+    store = Store.open(tmp_path / "runs" / "evolve.db")
+    config = RunConfig(scaffold=folder, model="scripted", prompt_price=1.0, completion_price=1.0)
+    row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
+    store.create_run(RunRow(RUN, *row), tasks)
+
+    def make(model: ScriptedModel, evaluator: ScoringEvaluator, budget: float | None = None) -> Campaign:
+        return Campaign(
+            run=RUN,
+            config=config,
+            suite=Suite(tmp_path, tasks),
+            store=store,
+            lineage=Lineage.open(folder, tmp_path / "own.git"),
+            evaluator=evaluator,  # type: ignore[arg-type]
+            model=model,
+            images={t.name: TaskImage("i", "/app") for t in tasks},
+            base_image="base",
+            folder=tmp_path / "runs" / RUN,
+            watcher=SilentWatcher(),
+            budget_usd=budget,
+        )
+
+    yield make
+    store.close()
+
+
+def verdicts(campaign: Campaign) -> list[Verdict]:
+    return [row.decision.verdict for row in campaign.store.rounds(RUN) if row.decision]
+
+
+def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable[..., Campaign]) -> None:
+    campaign = made(proposing(4, 0, None, "(", 4, 3), ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 6)
+    assert verdicts(campaign) == ["baseline", "keep", "revert", "refused", "refused", "refused", "revert"]
+    champion = campaign.store.champion(RUN)
+    assert champion.round == 1
+    assert campaign.lineage.resolve(f"evolve/{RUN}/champion") == champion.commit
+    assert campaign.lineage.files(champion.commit)["main.py"] == "LEVEL = 4\n"
+    assert (campaign.config.scaffold / "main.py").read_text() == SEED_TEXT
+
+
+def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Campaign]) -> None:
+    evaluator = ScoringEvaluator(by_level)
+    campaign = made(proposing(4, 0), evaluator)
+    loop.run_rounds(campaign, 2)
+    champion = campaign.store.champion(RUN).commit
+    used = [s.attempt for s in evaluator.specs if s.candidate == champion and s.task.split is Split.TRAIN]
+    assert {ATTEMPTS_PER_REIGN} < set(used)
+    challenger = [s for s in evaluator.specs if s.candidate not in (champion, campaign.store.candidates(RUN)[0].commit)]
+    assert {s.attempt for s in challenger} == {ATTEMPTS_PER_REIGN}
+
+
+def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Campaign]) -> None:
+    evaluator = ScoringEvaluator(by_level)
+    campaign = made(proposing(4, 0), evaluator)
+    loop.run_rounds(campaign, 2)
+    looks = campaign.store.holdout_looks(RUN)
+    assert [look.why for look in looks] == ["seed scaffold at the start", "champion at the end"]
+    measured = {s.candidate for s in evaluator.specs if s.task.split is Split.HOLDOUT}
+    assert measured == {look.commit for look in looks}
+
+
+def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[..., Campaign]) -> None:
+    model = proposing(0, None)
+    loop.run_rounds(made(model, ScoringEvaluator(by_level)), 2)
+    shown = json.dumps(model.requests[-1])
+    assert "level 0 is better" in shown and "revert" in shown
+    assert "validation-" not in shown and "holdout-" not in shown
+
+
+@pytest.mark.parametrize("stop_after", [0, 7, 19, 30, 50, 66])
+def test_a_run_that_was_cut_off_takes_the_same_decisions(
+    made: Callable[..., Campaign], stop_after: int, tmp_path: Path
+) -> None:
+    def failing(text: str, spec: TrialSpec) -> float:
+        if len(broken.specs) > stop_after:
+            raise InfraError("the machine is gone")
+        return by_level(text, spec)
+
+    broken = ScoringEvaluator(failing)
+    model = proposing(4, 0, 5)
+    with pytest.raises(InfraError):
+        loop.run_rounds(made(model, broken), 3)
+    again = made(model, ScoringEvaluator(by_level))
+    loop.run_rounds(again, 3)
+    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
+    assert len(model.requests) == 3
+    slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
+    assert len(slots) == len(set(slots))
+
+
+def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Campaign]) -> None:
+    evaluator = ScoringEvaluator(by_level)
+    campaign = made(proposing(4), evaluator, budget=0.25)
+    with pytest.raises(BudgetExhausted):
+        loop.run_rounds(campaign, 3)
+    assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25
+
+
+def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) -> None:
+    seen: set[str] = set()
+
+    def shaky(text: str, spec: TrialSpec) -> float | None:
+        if spec.key not in seen:
+            seen.add(spec.key)
+            return None
+        return by_level(text, spec)
+
+    campaign = made(proposing(4), Retrying(shaky))
+    loop.run_rounds(campaign, 1)
+    assert verdicts(campaign) == ["baseline", "keep"]
+    assert {t.reward for t in campaign.store.trials(RUN) if not t.counts} == {None}
+
+
+class Retrying(ScoringEvaluator):
+    """Tries again what did not count, as the real one does."""
+
+    def measure(self, specs: Any, on_result: Any, may_start: Any = lambda: True) -> None:
+        results: list[TrialResult] = []
+
+        def keep(result: TrialResult) -> None:
+            results.append(result)
+            on_result(result)
+
+        for spec in list(specs):
+            super().measure([spec], keep)
+            while not results[-1].counts:
+                super().measure([spec], keep)
