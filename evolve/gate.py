@@ -114,6 +114,8 @@ def _evidence(
 def _at_look(number: int, count: int, evidence: Evidence, settings: GateConfig) -> Decision | None:
     last = number == count - 1
     said = _said(evidence)
+    if number >= 1 and not any(evidence.differences):
+        return Decision(Verdict.REVERT, f"{said}; no difference anywhere")
     if number >= 2:
         needed = settings.last_keep_above if last else settings.keep_above
         if evidence.z > needed and evidence.validation_sum >= 0:

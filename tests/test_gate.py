@@ -53,6 +53,14 @@ def test_each_look_holds_the_one_before() -> None:
     assert {name for name, _ in plan[1]} == {task.name for task in TRAIN}
 
 
+def test_a_patch_without_any_effect_is_dropped_after_all_of_train() -> None:
+    half, train = (looks(TASKS, SETTINGS, FIRST)[number] for number in (0, 1))
+    asked = answer(all_at(1.0, half), all_at(1.0, half))
+    assert isinstance(asked, MoreTrials)
+    said = answer(all_at(1.0, train), all_at(1.0, train))
+    assert verdict(said) is Verdict.REVERT
+
+
 def test_the_first_look_takes_half_of_each_difficulty() -> None:
     kinds = {task.name: task.difficulty for task in TRAIN}
     assert sorted(kinds[name] for name, _ in looks(TASKS, SETTINGS, FIRST)[0]) == ["easy"] * 2 + ["hard"] * 2
