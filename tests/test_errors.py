@@ -17,7 +17,7 @@ def test_bad_input_names_place_problem_and_mend_in_one_line() -> None:
 
 def test_exit_statuses() -> None:
     made = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x")]
-    assert [error.exit_status for error in made] == [2, 75, 3, 3]
+    assert [error.exit_status for error in made] == [2, 75, 1, 3]
 
 
 @pytest.mark.parametrize("error", [BadInput("a", "b", "c"), RequestRefused(400, "odd", "why"), InfraError("x")])

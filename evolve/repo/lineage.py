@@ -54,7 +54,7 @@ class Lineage:
         `fallback` is made if there is no repository with a commit; once made, it stays the lineage's home.
         Raises BadInput where there is no folder or git refuses to work in it.
         """
-        return cls(find(scaffold_folder, fallback))
+        return cls(find(scaffold_folder, fallback.resolve()))
 
     @property
     def git_dir(self) -> Path:
