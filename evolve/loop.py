@@ -14,7 +14,7 @@ MEMORY_ROUNDS = 40
 
 
 def run_rounds(campaign: Campaign, rounds: int) -> None:
-    """Rounds 1 to `rounds`, those that are decided already left out; then the champion on the holdout.
+    """Rounds 1 to `rounds`, those that are decided already left out; then the champion, fresh and on the holdout.
 
     Raises BudgetExhausted when the cap is reached, InfraError when the machine fails; both may be gone on from.
     """
@@ -23,7 +23,9 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
         if number not in decided(campaign):
             campaign.watcher.round_started(number, rounds)
             play_round(campaign, number)
-    look_at_holdout(campaign, campaign.store.champion(campaign.run), "champion at the end")
+    champion = campaign.store.champion(campaign.run)
+    measure(campaign, [champion.commit], reign_slots(campaign, champion))
+    look_at_holdout(campaign, champion, "champion at the end")
 
 
 def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
