@@ -96,7 +96,9 @@ def _change_one_byte(home: Path) -> None:
 @pytest.mark.docker
 def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     command = [sys.executable, "-m", "evolve", "run", "--rounds", "1"]
-    process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=home, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_listen
+    )
     database = home / "runs" / "evolve.db"
     deadline = time.monotonic() + 120
     while not (database.exists() and _trials(home)):
@@ -113,6 +115,11 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     assert rows(
         home, "select count(*) from (select 1 from trial group by candidate_id, task, attempt having count(*) > 1)"
     ) == [(0,)]
+
+
+def _listen() -> None:
+    """Whoever runs the tests in the background may ignore interrupts, and a child would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _trials(home: Path) -> int:
