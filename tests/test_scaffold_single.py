@@ -222,7 +222,7 @@ def test_words_without_a_tool_call_are_answered(tmp_path: Path) -> None:
 def test_it_stops_after_its_steps(tmp_path: Path) -> None:
     gateway, done = trial(tmp_path, script(calling("list_files")))
     assert done.returncode == 0
-    assert len(gateway.requests) == 14
+    assert len(gateway.requests) == 24
 
 
 def embedded(body: dict[str, Any], index: int) -> Answer:

@@ -24,17 +24,28 @@ TOOLS = [
 ]
 
 
+def hints(state, room):
+    """What was tried, newest first, and the suspicious lines, most suspicious first, as far as there is room."""
+    first, rest = state["ranked"][: SETTINGS["agent"]["sure_ranks"]], state["ranked"][SETTINGS["agent"]["sure_ranks"] :]
+    lines = []
+    for line in (*first, *reversed(state["tried"]), *rest):
+        room -= len(line) + 1
+        if room > 0:
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def fresh(task, state):
-    """The whole prompt, made anew each turn; the oldest hints go first where it would grow too long."""
+    """The whole prompt, made anew each turn: only files that a failing test runs, and the hints that fit."""
+    suspects = {path: project.lines_of(path, state["ranked"]) for path in state["files"]}
     files = "\n".join(
-        f'<file path="{path}">\n{project.numbered(text)}\n</file>' for path, text in state["files"].items()
+        f'<file path="{path}">\n{project.numbered(text, suspects[path])}\n</file>'
+        for path, text in state["files"].items()
+        if suspects[path] or not any(suspects.values())
     )
-    room = SETTINGS["tools"]["context_chars"] - len(files) - len(task["instruction"]) - len(state["tests"])
-    tried, ranked = state["tried"], state["ranked"][:60]
-    while tried and sum(map(len, ranked + tried)) > room - 800:
-        tried = tried[1:]
+    room = SETTINGS["agent"]["context_chars"] - len(files) - len(task["instruction"]) - len(state["tests"])
     values = {"instruction": task["instruction"], "files": files, "tests": state["tests"]}
-    words = prompt("task").format(**values, hints="\n".join(ranked + tried))
+    words = prompt("task").format(**values, hints=hints(state, room))
     return [{"role": "system", "content": prompt("system")}, {"role": "user", "content": words}]
 
 

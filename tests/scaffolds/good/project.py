@@ -1,5 +1,7 @@
 """The project under repair: its files, its tests, and edits that are taken back when they don't help."""
 
+import ast
+
 import evolve_door as door
 from settings import HERE, SETTINGS
 
@@ -26,9 +28,30 @@ def suspicious():
     return [line for line in result.stdout.splitlines() if line.startswith("suspicious: ")]
 
 
-def numbered(text):
-    """The text with a number before each line."""
-    return "\n".join(f"{number:4}| {line}" for number, line in enumerate(text.splitlines(), 1))
+def lines_of(path, ranked):
+    """The numbers of the file's suspicious lines."""
+    places = (line.split()[1].rsplit(":", 1) for line in ranked)
+    return {int(number) for name, number in places if name == path}
+
+
+def unsuspected(text, suspects):
+    """The lines of functions that have no suspect line; none where what is left would not parse."""
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    starts = [min([node.lineno, *(one.lineno for one in node.decorator_list)]) for node in functions]
+    spans = [range(start, node.end_lineno + 1) for start, node in zip(starts, functions, strict=True)]
+    hidden = {line for span in spans if not suspects.intersection(span) for line in span}
+    ast.parse("\n".join(line for number, line in enumerate(text.splitlines(), 1) if number not in hidden))
+    return hidden
+
+
+def numbered(text, suspects):
+    """The text with a number before each line, without the functions that have no suspect line."""
+    try:
+        hidden = unsuspected(text, suspects) if suspects else set()
+    except SyntaxError:
+        hidden = set()
+    lines = enumerate(text.splitlines(), 1)
+    return "\n".join(f"{number:4}| {line}" for number, line in lines if number not in hidden)
 
 
 def place(text, old, line):

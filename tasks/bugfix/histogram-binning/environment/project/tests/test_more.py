@@ -21,4 +21,4 @@ class MoreTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             make().density()
         with self.assertRaises(ValueError):
-            make() + make(bins=6)
+            make(1, 1, 9) + make(bins=6)
