@@ -27,6 +27,31 @@ class Outcome(StrEnum):
     INFRA_ERROR = "infra_error"
 
 
+class Profile(StrEnum):
+    """What a suite's own containers may do. STRICT: an unprivileged user, the root read-only, one folder kept.
+
+    LOOSE: root with the engine's usual capabilities, and the whole file system kept. Scaffolds are always STRICT.
+    """
+
+    STRICT = "strict"
+    LOOSE = "loose"
+
+
+class VerifierMode(StrEnum):
+    """ISOLATED: a container of its own, all processes of the agent dead. LIVE: beside them, in the task's container."""
+
+    ISOLATED = "isolated"
+    LIVE = "live"
+
+
+class Cause(StrEnum):
+    """Which limit of a container was met in a trial that did not pass: memory, or the number of processes."""
+
+    NONE = ""
+    OOM = "oom"
+    PIDS = "pids"
+
+
 class Verdict(StrEnum):
     """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch)."""
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import docker
 from docker.errors import NotFound
-from docker.types import DriverConfig, LogConfig, Mount, Ulimit
+from docker.types import DriverConfig, Mount
 
 from evolve.errors import InfraError
 from evolve.records import SandboxSpec, TaskImage
 from evolve.sandbox.engine import ENGINE_FAULTS, LABEL, connect
+from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import Shell
 
 AGENT = "10001:10001"
@@ -40,36 +41,6 @@ def engine_faults() -> Iterator[None]:
         yield
     except ENGINE_FAULTS as error:
         raise InfraError(f"container engine: {type(error).__name__}: {error}") from error
-
-
-def _host_config(spec: SandboxSpec, **more: Any) -> dict[str, Any]:
-    """The limits that all kinds share. Swap equal to memory means none; tmpfs counts as memory."""
-    api = connect().api
-    tmpfs = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
-    options: dict[str, Any] = {
-        "init": True,
-        "network_mode": "bridge" if spec.network else "none",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "pids_limit": spec.pids,
-        "mem_limit": f"{spec.memory_mb}m",
-        "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(spec.cpus * 1e9),
-        "read_only": True,
-        "ipc_mode": "private",
-        "shm_size": "16m",
-        "tmpfs": {"/tmp": tmpfs},
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20),
-        ],
-        "log_config": LogConfig(type="none"),
-        "runtime": spec.runtime,
-    }
-    options["tmpfs"].update(more.pop("tmpfs", {}))
-    config: dict[str, Any] = api.create_host_config(**options, **more)
-    return config
 
 
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Mount:
@@ -130,7 +101,7 @@ class TaskState:
 
 def task_container(state: TaskState, ttl: int, extra_tmpfs: Mapping[str, str] | None = None) -> Container:
     """The agent's world: the task's image, its working directory on the state's volume, commands run as AGENT."""
-    host = _host_config(state.spec, mounts=[state.mount()], tmpfs=dict(extra_tmpfs or {}))
+    host = host_config(state.spec, mounts=[state.mount()], tmpfs=dict(extra_tmpfs or {}))
     container = _create(
         state.image.image,
         _keeper(ttl),
@@ -150,7 +121,7 @@ def verifier_container(state: TaskState, ttl: int) -> Container:
         "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
         "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
     }
-    host = _host_config(state.spec, mounts=[state.mount()], tmpfs=tmpfs, cap_add=["SETUID", "SETGID", "KILL"])
+    host = host_config(state.spec, mounts=[state.mount()], tmpfs=tmpfs, cap_add=["SETUID", "SETGID", "KILL"])
     container = _create(
         state.image.image,
         _keeper(ttl),
@@ -230,7 +201,7 @@ def scaffold_process(
         command,
         run,
         AGENT,
-        _host_config(spec, mounts=mounts),
+        host_config(spec, mounts=mounts),
         working_dir="/scaffold",
         environment=environment,
     )
