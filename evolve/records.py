@@ -239,6 +239,8 @@ class TrialResult:
     detail: str = ""
     trajectory: StoredFile | None = None
     recording: StoredFile | None = None
+    cause: Cause = Cause.NONE
+    verifier: VerifierMode = VerifierMode.ISOLATED
 
     def __post_init__(self) -> None:
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):

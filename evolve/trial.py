@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
 from evolve.llm import ChatModel, open_model
-from evolve.records import Outcome, StoredFile, TrialResult, TrialSpec, Usage
+from evolve.records import Cause, Outcome, StoredFile, TrialResult, TrialSpec, Usage
 from evolve.sandbox.container import (
     AGENT,
     PRISTINE,
@@ -35,17 +35,22 @@ from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
+SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit."""
+    """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit.
+
+    `causes`: the containers' limits that were met, by the container's name.
+    """
 
     status: int | None
     log: str
     usage: Usage
     exhausted: str
     events: tuple[Mapping[str, Any], ...]
+    causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Judgement:
 
     reward: float
     detail: str
+    cause: Cause = Cause.NONE
 
 
 class ChargedFault(InfraError):
@@ -85,12 +91,13 @@ def run_trial(spec: TrialSpec) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
-    usage = Usage()
+    usage, cause = Usage(), Cause.NONE
     try:
         model = _model(spec)
         ending, judgement = _perform(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
+        cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
         usage = ending.usage
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
@@ -112,6 +119,7 @@ def run_trial(spec: TrialSpec) -> TrialResult:
         detail=detail[-DETAIL_CHARS:],
         trajectory=files[0],
         recording=files[1],
+        cause=cause,
     )
 
 
@@ -128,6 +136,7 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
         try:
             ending = _act(spec, model, shell, ttl)
             shell.close()
+            ending = replace(ending, causes={**ending.causes, "task": task.cause()})
             holder = verifier.result()  # the state lives only as long as some container has it mounted
             task.kill()
             return ending, judge(spec, state, holder) if ending.status == 0 else None
@@ -178,12 +187,14 @@ def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
             )
             try:
                 status = process.wait(spec.limits.seconds)
+                cause = process.cause(status)
             finally:
                 process.kill()
         if gateway.fault is not None:
             raise ChargedFault(str(gateway.fault), gateway.ledger.usage)
         log = process.output.decode(errors="replace")
-        return Ending(status, log, gateway.ledger.usage, gateway.ledger.exhausted, tuple(gateway.events))
+        ledger, causes = gateway.ledger, {"scaffold": cause}
+        return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
 def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
@@ -193,14 +204,15 @@ def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
     unpack(shell, spec.task.folder / "tests", "/tests")
     done = shell.run("(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds)
     if done.timed_out:
-        return Judgement(0.0, "the verifier ran out of time")
+        return Judgement(0.0, "the verifier ran out of time", verifier.cause())
     output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
     named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
     plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
     shell.close()
     if named.exit_code == 0:
-        return Judgement(_reward_of(named.stdout, json_file=True), output)
-    return Judgement(_reward_of(plain.stdout, json_file=False) if plain.exit_code == 0 else 0.0, output)
+        return Judgement(_reward_of(named.stdout, json_file=True), output, verifier.cause())
+    reward = _reward_of(plain.stdout, json_file=False) if plain.exit_code == 0 else 0.0
+    return Judgement(reward, output, verifier.cause())
 
 
 def _reward_of(text: bytes, json_file: bool) -> float:
@@ -229,6 +241,16 @@ def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, floa
     if judgement is None:
         return Outcome.SCAFFOLD_ERROR, 0.0, f"exit status {ending.status}: {ending.log}"
     return Outcome.FAILED, reward, judgement.detail
+
+
+def _cause(outcome: Outcome, ending: Ending, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
+    """Which container's limit was met in a trial that did not pass, and the detail with a word about it in front."""
+    causes = {**ending.causes, "verifier": judgement.cause if judgement else Cause.NONE}
+    met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
+    if outcome is Outcome.PASSED or not met:
+        return Cause.NONE, detail
+    words = "; ".join(f"the {where}'s container {SAID_OF[cause]}" for where, cause in met.items())
+    return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
 
 
 def _store(spec: TrialSpec, ending: Ending) -> tuple[StoredFile, StoredFile]:

@@ -9,7 +9,7 @@ import socket
 import struct
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from docker.errors import NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.errors import InfraError
-from evolve.records import SandboxSpec, TaskImage
-from evolve.sandbox.engine import ENGINE_FAULTS, LABEL, connect
+from evolve.records import Cause, SandboxSpec, TaskImage
+from evolve.sandbox import fate
+from evolve.sandbox.engine import LABEL, connect
+from evolve.sandbox.fate import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import Shell
 
@@ -31,16 +33,8 @@ FILES = Path(__file__).parent / "files"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+LIMIT_MET = b"[evolve] limit met: %s\n"
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
-
-
-@contextlib.contextmanager
-def engine_faults() -> Iterator[None]:
-    """Whatever the engine does wrong is an InfraError."""
-    try:
-        yield
-    except ENGINE_FAULTS as error:
-        raise InfraError(f"container engine: {type(error).__name__}: {error}") from error
 
 
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Mount:
@@ -64,6 +58,10 @@ class Container:
     def kill(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
             self.client.api.remove_container(self.id, force=True)
+
+    def cause(self) -> Cause:
+        """Which of its limits the container has met so far."""
+        return fate.cause(self.client, self.id)
 
     def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> Shell:
         with engine_faults():
@@ -169,6 +167,13 @@ class ScaffoldProcess:
             return None
         with engine_faults():
             return int(self.container.client.api.wait(self.container.id, timeout=30)["StatusCode"])
+
+    def cause(self, status: int | None) -> Cause:
+        """Which limit the scaffold met, once it has ended with `status`, or before it is killed (None)."""
+        for kind in (Cause.OOM, Cause.PIDS):
+            if status and LIMIT_MET % kind.value.encode() in self.output:
+                return kind
+        return self.container.cause() if status in (None, fate.KILLED) else Cause.NONE
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):

@@ -17,8 +17,9 @@ from docker.errors import APIError, BuildError, ImageNotFound
 
 from evolve.errors import BadInput, InfraError
 from evolve.records import Task, TaskImage, stable_hash
-from evolve.sandbox.container import PRISTINE, engine_faults, pack
+from evolve.sandbox.container import PRISTINE, pack
 from evolve.sandbox.engine import ENGINE_FAULTS, Notify, connect, install_package
+from evolve.sandbox.fate import engine_faults
 
 REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"

@@ -13,7 +13,7 @@ from evolve.records import Profile, SandboxSpec
 from evolve.sandbox.engine import connect
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
-# What installing packages, debuggers and 32-bit personalities want: behind capabilities, or within one user's processes.
+# What package managers and debuggers want: behind capabilities, or among the processes of one user.
 LOOSE_CALLS = (
     "chroot",
     "kcmp",

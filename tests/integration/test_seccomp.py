@@ -49,7 +49,7 @@ def call(number, *values):
     ctypes.set_errno(0)
     result = libc.syscall(number, *(ctypes.c_ulong(value) for value in values))
     return ctypes.get_errno() if result == -1 else 0
-found = {{name: call(number, *[0] * 6) for name, number in {({k: v[COLUMN] for k, v in REFUSED.items()})!r}.items()}}
+found = {{name: call(number, *[0] * 6) for name, number in { ({k: v[COLUMN] for k, v in REFUSED.items()})!r}.items()}}
 found["clone3"] = call({CLONE3}, 0, 0)
 for bit in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
     found[f"clone {{bit:#x}}"] = call({CLONE}, bit | 17, 0, 0, 0, 0)
