@@ -173,6 +173,7 @@ def _folder_digest(folder: Path) -> str:
 def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
     """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
+    engine.check_runtime(order.config.sandbox.runtime)
     order.runs.mkdir(parents=True, exist_ok=True)
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
@@ -194,6 +195,7 @@ def _campaign(
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
+    engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
     enter()

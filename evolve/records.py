@@ -147,6 +147,10 @@ class SandboxSpec:
     runtime: str | None = None
     network: bool = False
 
+    def __post_init__(self) -> None:
+        if self.cpus <= 0 or self.memory_mb < 32 or self.pids < 16 or self.disk_mb < 8:
+            raise ValueError("at least some cpus, memory_mb 32, pids 16 and disk_mb 8 are needed")
+
 
 @dataclass(frozen=True)
 class Task:

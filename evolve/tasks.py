@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evolve.errors import BadInput
 from evolve.records import SandboxSpec, Split, Task
@@ -25,11 +26,32 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+def _megabytes(key: str, size: object) -> int:
+    """`2G`, `512M` or `1048576K` in MB; a unit is needed."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{key} must be a size such as '2G' or '512M'")
+    return int(float(found[1]) * 1024.0 ** ("KMGT".index(found[2].upper()) - 1))
+
+
 class _Environment(_Section):
     cpus: float = Field(1.0, gt=0)
     memory_mb: int = Field(512, ge=32)
     storage_mb: int = Field(128, ge=8)
     network_mode: str = "no-network"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_spellings(cls, values: Any) -> Any:
+        """`memory = "2G"`, `storage` and `allow_internet`, where the newer keys are not there."""
+        if not isinstance(values, dict):
+            return values
+        older: dict[str, object] = {
+            f"{key}_mb": _megabytes(key, values[key]) for key in ("memory", "storage") if key in values
+        }
+        if "allow_internet" in values:
+            older["network_mode"] = "public" if values["allow_internet"] is True else "no-network"
+        return older | values
 
 
 class _Agent(_Section):

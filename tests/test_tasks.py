@@ -62,6 +62,13 @@ def test_only_a_task_that_says_so_has_a_network(tmp_path: Path) -> None:
     assert not read(make_task(tmp_path / "b", "")).sandbox.network
 
 
+def test_older_spellings_are_read_and_newer_ones_win(tmp_path: Path) -> None:
+    older = read(make_task(tmp_path / "a", '[environment]\nmemory = "2G"\nstorage = "512MB"\nallow_internet = true'))
+    assert (older.sandbox.memory_mb, older.sandbox.disk_mb, older.sandbox.network) == (2048, 512, True)
+    both = read(make_task(tmp_path / "b", '[environment]\nmemory = "2G"\nmemory_mb = 64\nallow_internet = false'))
+    assert (both.sandbox.memory_mb, both.sandbox.network) == (64, False)
+
+
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (make_task(tmp_path / "one") / name).unlink()
@@ -78,6 +85,8 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ("[environment]\ncpus = 0", "key `environment.cpus`"),
         ("[agent]\ntimeout_sec = -1", "key `agent.timeout_sec`"),
         ("agent = 3", "key `agent`"),
+        ("[environment]\nmemory = 'much'", "key `environment`: Value error, memory must be a size"),
+        ("[environment]\nmemory = '1M'", "key `environment.memory_mb`"),
     ],
 )
 def test_a_bad_key_is_named_with_its_file(tmp_path: Path, text: str, problem: str) -> None:

@@ -10,7 +10,7 @@ import struct
 import tarfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def scaffold_process(
         command,
         run,
         AGENT,
-        host_config(spec, mounts=mounts),
+        host_config(replace(spec, network=False), mounts=mounts),
         working_dir="/scaffold",
         environment=environment,
     )

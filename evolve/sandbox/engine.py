@@ -124,6 +124,13 @@ def sweep(run: str | None = None) -> int:
     return len(containers) + len(volumes)
 
 
+def check_runtime(name: str | None) -> None:
+    """Raise BadInput if the engine has no runtime of that name; None is its default."""
+    known = sorted(connect().info().get("Runtimes") or {})
+    if name is not None and name not in known:
+        raise BadInput(f"RUNTIME {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
+
+
 def describe() -> dict[str, str]:
     """What belongs in a run's record: versions and limits' support of the engine."""
     client = connect()
