@@ -31,6 +31,7 @@ from evolve.sandbox.container import (
     unpack,
     verifier_container,
 )
+from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
@@ -172,7 +173,7 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
 def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
     """The scaffold at work, behind its gateway."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
-    with tempfile.TemporaryDirectory(prefix="evolve-") as name:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
         folder = Path(name)
         folder.chmod(0o711)
         with Gateway(door, model, shell, folder) as gateway:

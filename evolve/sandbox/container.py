@@ -52,8 +52,13 @@ class Container:
     id: str
 
     def start(self) -> None:
-        with engine_faults():
-            self.client.api.start(self.id)
+        """Start it; where that fails, nothing of it is left. Raises InfraError."""
+        try:
+            with engine_faults():
+                self.client.api.start(self.id)
+        except InfraError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
