@@ -165,6 +165,8 @@ class Task:
     agent_seconds: float
     verifier_seconds: float
     sandbox: SandboxSpec
+    profile: Profile = Profile.STRICT
+    verifier: VerifierMode = VerifierMode.ISOLATED
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
 from evolve.llm import ChatModel, open_model
-from evolve.records import Cause, Outcome, StoredFile, TrialResult, TrialSpec, Usage
+from evolve.records import Cause, Outcome, Profile, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.sandbox.container import (
-    AGENT,
     PRISTINE,
     ROOT,
+    TESTS_TMPFS,
     Container,
     TaskState,
+    frozen_image,
     scaffold_process,
     task_container,
     unpack,
@@ -36,6 +37,7 @@ from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
+SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
@@ -121,6 +123,7 @@ def run_trial(spec: TrialSpec) -> TrialResult:
         trajectory=files[0],
         recording=files[1],
         cause=cause,
+        verifier=spec.task.verifier,
     )
 
 
@@ -131,6 +134,8 @@ def _model(spec: TrialSpec) -> ChatModel:
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
     """The three zones in turn: the task and the scaffold together; then, with both dead, the verifier."""
     ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
+    if spec.task.profile is Profile.LOOSE or spec.task.verifier is VerifierMode.LIVE:
+        return _perform_unprepared(spec, model, ttl)
     with sandboxes(spec, ttl) as (state, task), ThreadPoolExecutor(1) as beside:
         shell = populated_shell(task, state)
         verifier = beside.submit(verifier_container, state, ttl)
@@ -145,11 +150,44 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
             _kill_when_started(verifier)
 
 
+def _perform_unprepared(spec: TrialSpec, model: ChatModel, ttl: int) -> tuple[Ending, Judgement | None]:
+    """Where no verifier can be made ready beforehand: it needs the agent's file system, or its very container."""
+    with sandboxes(spec, ttl) as (state, task):
+        shell = populated_shell(task, state)
+        ending = _act(spec, model, shell, ttl)
+        shell.close()
+        ending = replace(ending, causes={**ending.causes, "task": task.cause()})
+        return ending, judged(spec, state, task, ttl) if ending.status == 0 else None
+
+
+def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
+    """The verdict on what is in the task's container now: in it, or, once it is dead, in a fresh one."""
+    if spec.task.verifier is VerifierMode.LIVE:
+        return _judge_live(spec, state, task)
+    with contextlib.ExitStack() as stack:
+        image = stack.enter_context(frozen_image(task)) if state.loose else None
+        verifier = verifier_container(state, ttl, image)
+        stack.callback(verifier.kill)
+        task.kill()
+        return judge(spec, state, verifier)
+
+
+def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
+    """An environment in which the agent left no room for the tests is the agent's own work."""
+    try:
+        return judge(spec, state, task)
+    except InfraError:
+        if not task.ruined():
+            raise
+        return Judgement(0.0, "the tests could not run in the environment that the agent left", task.cause())
+
+
 @contextlib.contextmanager
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """The state's volume and the task's container, gone at the end whatever happens."""
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox)
-    task = task_container(state, ttl, {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"})
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
+    live = TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {}
+    task = task_container(state, ttl, SOLUTION_TMPFS | live)
     try:
         yield state, task
     finally:
@@ -163,7 +201,10 @@ def _kill_when_started(verifier: Future[Container]) -> None:
 
 
 def populated_shell(task: Container, state: TaskState) -> Shell:
-    shell = task.shell(AGENT, state.image.workdir)
+    """A shell for the agent's commands, in a working directory that is as the image has it."""
+    shell = task.shell(state.user, state.image.workdir)
+    if state.loose:
+        return shell
     done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
     if done.exit_code != 0:
         raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")

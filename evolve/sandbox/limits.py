@@ -40,7 +40,8 @@ def seccomp(profile: Profile) -> str:
 def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: Any) -> dict[str, Any]:
     """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
 
-    Swap equal to memory means none; tmpfs counts as memory.
+    Swap equal to memory means none; tmpfs counts as memory. LOOSE leaves out what is about the user's powers and the
+    root file system, and keeps all the rest.
     """
     options: dict[str, Any] = {
         "init": True,
@@ -59,10 +60,10 @@ def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: An
         ],
         "log_config": LogConfig(type="none"),
         "runtime": spec.runtime,
-        "cap_drop": ["ALL"],
-        "read_only": True,
-        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"},
+        "tmpfs": dict(more.pop("tmpfs", {})),
     }
-    options["tmpfs"].update(more.pop("tmpfs", {}))
+    if profile is Profile.STRICT:
+        options |= {"cap_drop": ["ALL"], "read_only": True}
+        options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
     config: dict[str, Any] = connect().api.create_host_config(**options | more)
     return config
