@@ -82,6 +82,7 @@ class Campaign:
     def trial_spec(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
         name, attempt = slot
         task, limits = self.task(name), self.config.limits
+        task = replace(task, sandbox=self.config.task_sandbox(task.sandbox))
         return TrialSpec(
             run=self.run,
             candidate=commit,

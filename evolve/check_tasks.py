@@ -19,9 +19,9 @@ from evolve.records import (
     TrialSpec,
 )
 from evolve.sandbox import engine, images
-from evolve.sandbox.container import unpack, verifier_container
+from evolve.sandbox.container import unpack
 from evolve.tasks import Suite
-from evolve.trial import judge, populated_shell, sandboxes
+from evolve.trial import judged, populated_shell, sandboxes
 
 OWNER = "tasks-check"
 TIMES = 2
@@ -75,18 +75,13 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
     with sandboxes(spec, ttl) as (state, container):
         shell = populated_shell(container, state)
-        verifier = verifier_container(state, ttl)
-        try:
-            if solve:
-                unpack(shell, task.folder / "solution", "/solution")
-                done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
-                if done.exit_code != 0:
-                    raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
-            shell.close()
-            container.kill()
-            return judge(spec, state, verifier).reward
-        finally:
-            verifier.kill()
+        if solve:
+            unpack(shell, task.folder / "solution", "/solution")
+            done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
+            if done.exit_code != 0:
+                raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
+        shell.close()
+        return judged(spec, state, container, ttl).reward
 
 
 def _spec(task: Task, image: TaskImage) -> TrialSpec:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
@@ -45,8 +46,17 @@ Run_ = Annotated[str | None, typer.Option(envvar="RUN", help="Run id; default: t
 Runs_ = Annotated[Path, typer.Option(envvar="RUNS", help="Folder of the results.")]
 PromptPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million prompt tokens.")]
 CompletionPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million completion tokens.")]
+Runtime_ = Annotated[str | None, typer.Option(envvar="RUNTIME", help="Runtime of all containers, such as runsc.")]
+Network_ = Annotated[bool, typer.Option(envvar="NETWORK", help="Whether tasks that ask for a network get it.")]
+Sandbox_ = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="KEY=VALUE for the scaffold's container: cpus, memory_mb, disk_mb, and pids (of all containers)."
+    ),
+]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
+SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
 RUNS = Path("runs")
 SUITE = Path("tasks/bugfix")
 SCAFFOLD = Path("scaffolds/single")
@@ -68,9 +78,13 @@ def run_command(
     runs: Runs_ = RUNS,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = True,
+    sandbox: Sandbox_ = None,
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = _order(model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price)
+    order = _boxed(order, runtime, network, sandbox)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         view.say(_about_model(order.config))
@@ -92,12 +106,15 @@ def eval_command(
     runs: Runs_ = RUNS,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = True,
+    sandbox: Sandbox_ = None,
     as_json: Json_ = False,
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
     folder, commit, home = _folder_or_commit(what, runs)
     order = _order(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
-    order = replace(order, home=home)
+    order = _boxed(replace(order, home=home), runtime, network, sandbox)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         view.say(_about_model(order.config))
@@ -268,6 +285,18 @@ def _order(
         seed=seed,
     )
     return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+
+
+def _boxed(order: house.Order, runtime: str | None, network: bool, settings: list[str] | None) -> house.Order:
+    """The order with what the user said of the containers. Raises BadInput for an unknown key or a bad value."""
+    pairs = dict(setting.partition("=")[::2] for setting in settings or [])
+    if unknown := [key for key in pairs if key not in SANDBOX_KEYS]:
+        raise BadInput(f"--sandbox {unknown[0]}", "there is no such key", f"use one of: {', '.join(SANDBOX_KEYS)}")
+    values = {**order.config.model_dump(), "sandbox": {**pairs, "runtime": runtime or None}, "network": network}
+    try:
+        return replace(order, config=RunConfig.model_validate(values))
+    except ValidationError as error:
+        raise BadInput("--sandbox", error.errors()[0]["msg"], "correct its value") from error
 
 
 def _about_model(config: RunConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ class GateConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Frozen for the whole run. Paths are as the user gave them."""
+    """Frozen for the whole run. Paths are as the user gave them.
+
+    `sandbox` is the scaffold's container, which never has a network; its runtime and pids hold for all containers.
+    `network`: whether tasks that ask for a network get it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     suite: Path = Path("tasks/bugfix")
@@ -38,6 +43,7 @@ class RunConfig(BaseModel):
     holdout_attempts: int = Field(2, ge=0, le=16)
     limits: Limits = Limits()
     sandbox: SandboxSpec = SandboxSpec()
+    network: bool = True
     gate: GateConfig = GateConfig()
 
     @property
@@ -48,6 +54,11 @@ class RunConfig(BaseModel):
             prompt_price=self.prompt_price,
             completion_price=self.completion_price,
         )
+
+    def task_sandbox(self, asked: SandboxSpec) -> SandboxSpec:
+        """A task's own limits, as the run lets it have them."""
+        run = self.sandbox
+        return replace(asked, runtime=run.runtime, pids=run.pids, network=asked.network and self.network)
 
     def canonical(self) -> str:
         """As JSON with sorted keys: what is stored with the run."""

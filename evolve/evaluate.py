@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from evolve.trial import run_trial
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
+PR_SET_PDEATHSIG = 1
 
 OnResult = Callable[[TrialResult], None]
 Work = Callable[[TrialSpec], TrialResult]
@@ -40,7 +42,7 @@ class Evaluator:
 
     def _new_pool(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_ignore_interrupt)
+        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(),))
 
     def __enter__(self) -> Evaluator:
         return self
@@ -97,9 +99,15 @@ def _result_of(future: Future[TrialResult]) -> TrialResult:
         raise InfraError("a worker process was killed; run the same command again to go on") from error
 
 
-def _ignore_interrupt() -> None:
-    """An interrupt from the terminal reaches the whole group; the main process alone decides."""
+def _begin_worker(parent: int) -> None:
+    """A worker ends with its parent, however that ends, and leaves interrupts to it.
+
+    An interrupt from the terminal reaches the whole group; the main process alone decides.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _first_line(text: str) -> str:

@@ -151,14 +151,16 @@ def _differences(order: Order, suite: Suite, row: RunRow) -> list[str]:
     stored = json.loads(row.config)
     old_suite = stored.pop("suite_digest", None)
     stored.pop("scaffold_digest", None)
+    stored.pop("suite_profile", None)
     found = order.config.differences(json.dumps(stored))
     return found or ([] if old_suite == suite.digest else ["the suite's files have changed"])
 
 
 def identity(order: Order, suite: Suite) -> str:
-    """The run's config as stored: with the digests of what it starts from."""
+    """The run's config as stored: with the digests of what it starts from, and the suite's profile."""
     values = json.loads(order.config.canonical())
     values |= {"suite_digest": suite.digest, "scaffold_digest": _folder_digest(order.config.scaffold)}
+    values["suite_profile"] = str(suite.profile)
     return json.dumps(values, sort_keys=True)
 
 
@@ -173,6 +175,7 @@ def _folder_digest(folder: Path) -> str:
 def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
     """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
+    engine.check_runtime(order.config.sandbox.runtime)
     order.runs.mkdir(parents=True, exist_ok=True)
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
@@ -194,6 +197,7 @@ def _campaign(
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
+    engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
     enter()
@@ -222,7 +226,7 @@ def _campaign(
 def stored_config(row: RunRow) -> RunConfig:
     """The config that a run was begun with."""
     values = json.loads(row.config)
-    return RunConfig.model_validate({k: v for k, v in values.items() if not k.endswith("_digest")})
+    return RunConfig.model_validate({k: v for k, v in values.items() if k in RunConfig.model_fields})
 
 
 @contextlib.contextmanager

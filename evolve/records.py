@@ -27,6 +27,31 @@ class Outcome(StrEnum):
     INFRA_ERROR = "infra_error"
 
 
+class Profile(StrEnum):
+    """What a suite's own containers may do. STRICT: an unprivileged user, the root read-only, one folder kept.
+
+    LOOSE: root with the engine's usual capabilities, and the whole file system kept. Scaffolds are always STRICT.
+    """
+
+    STRICT = "strict"
+    LOOSE = "loose"
+
+
+class VerifierMode(StrEnum):
+    """ISOLATED: a container of its own, all processes of the agent dead. LIVE: beside them, in the task's container."""
+
+    ISOLATED = "isolated"
+    LIVE = "live"
+
+
+class Cause(StrEnum):
+    """Which limit of a container was met in a trial that did not pass: memory, or the number of processes."""
+
+    NONE = ""
+    OOM = "oom"
+    PIDS = "pids"
+
+
 class Verdict(StrEnum):
     """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch)."""
 
@@ -122,6 +147,10 @@ class SandboxSpec:
     runtime: str | None = None
     network: bool = False
 
+    def __post_init__(self) -> None:
+        if self.cpus <= 0 or self.memory_mb < 32 or self.pids < 16 or self.disk_mb < 8:
+            raise ValueError("at least some cpus, memory_mb 32, pids 16 and disk_mb 8 are needed")
+
 
 @dataclass(frozen=True)
 class Task:
@@ -136,6 +165,8 @@ class Task:
     agent_seconds: float
     verifier_seconds: float
     sandbox: SandboxSpec
+    profile: Profile = Profile.STRICT
+    verifier: VerifierMode = VerifierMode.ISOLATED
 
 
 @dataclass(frozen=True)
@@ -214,6 +245,8 @@ class TrialResult:
     detail: str = ""
     trajectory: StoredFile | None = None
     recording: StoredFile | None = None
+    cause: Cause = Cause.NONE
+    verifier: VerifierMode = VerifierMode.ISOLATED
 
     def __post_init__(self) -> None:
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):

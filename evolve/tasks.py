@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evolve.errors import BadInput
-from evolve.records import SandboxSpec, Split, Task
+from evolve.records import Profile, SandboxSpec, Split, Task, VerifierMode
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
@@ -25,11 +26,32 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+def _megabytes(key: str, size: object) -> int:
+    """`2G`, `512M` or `1048576K` in MB; a unit is needed."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{key} must be a size such as '2G' or '512M'")
+    return int(float(found[1]) * 1024.0 ** ("KMGT".index(found[2].upper()) - 1))
+
+
 class _Environment(_Section):
     cpus: float = Field(1.0, gt=0)
     memory_mb: int = Field(512, ge=32)
     storage_mb: int = Field(128, ge=8)
     network_mode: str = "no-network"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_spellings(cls, values: Any) -> Any:
+        """`memory = "2G"`, `storage` and `allow_internet`, where the newer keys are not there."""
+        if not isinstance(values, dict):
+            return values
+        older: dict[str, object] = {
+            f"{key}_mb": _megabytes(key, values[key]) for key in ("memory", "storage") if key in values
+        }
+        if "allow_internet" in values:
+            older["network_mode"] = "public" if values["allow_internet"] is True else "no-network"
+        return older | values
 
 
 class _Agent(_Section):
@@ -38,6 +60,11 @@ class _Agent(_Section):
 
 class _Verifier(_Section):
     timeout_sec: float = Field(600.0, gt=0)
+    environment_mode: Literal["separate", "shared", "live"] = "separate"
+
+    @property
+    def mode(self) -> VerifierMode:
+        return VerifierMode.ISOLATED if self.environment_mode == "separate" else VerifierMode.LIVE
 
 
 class _Metadata(_Section):
@@ -58,20 +85,28 @@ class _Splits(BaseModel):
     holdout: tuple[str, ...] = ()
 
 
+class _SuiteHead(_Section):
+    profile: Profile = Profile.STRICT
+
+
 class _SuiteFile(_Section):
+    suite: _SuiteHead = _SuiteHead()
     splits: _Splits
 
 
 @dataclass(frozen=True)
 class Suite:
-    """All tasks of a suite; `digest` covers every file of every task and the splits."""
+    """All tasks of a suite; `digest` covers every file of every task, the splits and the profile."""
 
     folder: Path
     tasks: tuple[Task, ...]
+    profile: Profile = Profile.STRICT
 
     @property
     def digest(self) -> str:
-        lines = (f"{task.name} {task.split} {task.digest}" for task in self.tasks)
+        lines = [f"{task.name} {task.split} {task.digest}" for task in self.tasks]
+        if self.profile is not Profile.STRICT:
+            lines.append(f"profile {self.profile}")
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     def split(self, *splits: Split) -> tuple[Task, ...]:
@@ -83,25 +118,26 @@ def load_suite(folder: Path) -> Suite:
     file = folder / SUITE_FILE
     if not file.is_file():
         raise BadInput(str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix")
-    splits = _parse(file, _SuiteFile).splits
+    parsed = _parse(file, _SuiteFile)
+    splits, profile = parsed.splits, parsed.suite.profile
     tasks: list[Task] = []
     for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
-        tasks += [load_task(folder / name, split) for name in names]
+        tasks += [load_task(folder / name, split, profile) for name in names]
     _refuse_twins(file, [task.name for task in tasks])
-    return Suite(folder, tuple(tasks))
+    return Suite(folder, tuple(tasks), profile)
 
 
-def load_task(folder: Path, split: Split) -> Task:
+def load_task(folder: Path, split: Split, profile: Profile = Profile.STRICT) -> Task:
     """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
     for name in NEEDED:
         if not (folder / name).is_file():
             raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
     spec = _parse(folder / "task.toml", _TaskFile)
-    environment = spec.environment
+    environment, loose = spec.environment, profile is Profile.LOOSE
     sandbox = SandboxSpec(
         cpus=environment.cpus,
         memory_mb=environment.memory_mb,
-        disk_mb=min(environment.storage_mb, environment.memory_mb),
+        disk_mb=environment.storage_mb if loose else min(environment.storage_mb, environment.memory_mb),
         network=environment.network_mode == "public",
     )
     return Task(
@@ -114,6 +150,8 @@ def load_task(folder: Path, split: Split) -> Task:
         agent_seconds=spec.agent.timeout_sec,
         verifier_seconds=spec.verifier.timeout_sec,
         sandbox=sandbox,
+        profile=profile,
+        verifier=spec.verifier.mode,
     )
 
 

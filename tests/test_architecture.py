@@ -59,7 +59,7 @@ CONSTANT_CALLS = {
     "re.compile", "math.log", "struct.Struct", "TypeVar", "ParamSpec", "NewType", "namedtuple",
     "dataclass", "dataclasses.dataclass", "field", "dataclasses.field", "ConfigDict", "Field",
     "frozenset", "tuple", "dict", "set", "list", "range", "sorted", "len", "max", "min", "MappingProxyType",
-    "lru_cache", "functools.lru_cache", "Path", "PurePosixPath", "timedelta",
+    "lru_cache", "functools.lru_cache", "model_validator", "Path", "PurePosixPath", "timedelta",
 }  # fmt: skip
 PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from evolve.config import GateConfig, RunConfig
-from evolve.records import Limits
+from evolve.records import Limits, SandboxSpec
 
 
 def test_the_defaults_need_no_key() -> None:
@@ -47,6 +47,8 @@ def test_differences_name_key_old_and_new() -> None:
         ("prompt_price", -0.1),
         ("holdout_attempts", 17),
         ("unknown", 1),
+        ("sandbox", {"memory_mb": 1}),
+        ("sandbox", {"pids": 0}),
         ("gate", {"attempts": 0}),
         ("gate", {"drop_below": []}),
     ],
@@ -59,3 +61,11 @@ def test_a_bad_value_is_refused_by_its_key(key: str, value: Any) -> None:
 def test_the_models_prices_reach_its_description() -> None:
     spec = RunConfig(model="m", base_url="http://x/v1", prompt_price=1, completion_price=2).model_spec
     assert (spec.name, spec.base_url, spec.priced) == ("m", "http://x/v1", True)
+
+
+def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> None:
+    config = RunConfig(sandbox=SandboxSpec(cpus=4, runtime="runsc", pids=512))
+    asked = SandboxSpec(cpus=2, memory_mb=64, disk_mb=32, network=True)
+    assert config.task_sandbox(asked) == SandboxSpec(2, 64, 512, 32, "runsc", True)
+    assert not RunConfig(network=False).task_sandbox(asked).network
+    assert not RunConfig().task_sandbox(SandboxSpec()).network

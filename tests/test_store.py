@@ -7,7 +7,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade, upgrade
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
@@ -514,11 +516,17 @@ def test_two_writers_wait_for_each_other(filled: Store, file: Path) -> None:
 
 
 def ddl(file: Path) -> dict[str, list[str]]:
-    """Each table's lines, sorted: the order of constraints means nothing."""
+    """Each table's columns and constraints, sorted: their order means nothing, nor does a check beside its column."""
     with sqlite3.connect(file) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')").fetchall()
     own = {name: sql for name, sql in rows if sql and name != "alembic_version"}
-    return {name: sorted(line.strip(" ,\t") for line in sql.splitlines()) for name, sql in own.items()}
+    return {name: sorted(part for line in sql.splitlines() for part in parts(line)) for name, sql in own.items()}
+
+
+def parts(line: str) -> list[str]:
+    """One column or constraint each, also of a line to which a migration has added some."""
+    cut = re.sub(r", (?=\w+ TEXT)| (?=CONSTRAINT)", "\n", line.strip(" ,\t"))
+    return [part for part in cut.split("\n") if part not in ("", ")")]
 
 
 def test_the_migration_and_the_models_agree(store: Store, file: Path, tmp_path: Path) -> None:
@@ -620,3 +628,43 @@ def test_the_pages_queries_answer_their_questions(filled: Store, file: Path, que
     (query,) = (sql for text, sql in asked.items() if text.startswith(question))
     with sqlite3.connect(file) as connection:
         assert connection.execute(query).fetchall() == ANSWERS[question]
+
+
+# What older databases held
+
+
+def migrated(file: Path, action: Callable[..., None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PACKAGE / "migrations"))
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        action(config, revision)
+    engine.dispose()
+
+
+def test_trials_of_the_first_schema_come_along(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    migrated(old, upgrade, "0001")
+    with sqlite3.connect(old) as connection:
+        connection.execute(
+            "INSERT INTO trial VALUES (1, 'r', 1, 't', 'train', 0, 7, 'failed', 0.0, ?, 1.0, 1, 1, 1, 0.0, 1, '', "
+            "NULL, NULL, NULL, NULL)",
+            (at(1),),
+        )
+    Store.open(old).close()
+    with sqlite3.connect(old) as connection:
+        assert connection.execute("SELECT outcome, cause, verifier FROM trial").fetchall() == [
+            ("failed", "", "isolated")
+        ]
+        with pytest.raises(sqlite3.IntegrityError, match="ck_trial_cause"):
+            connection.execute("UPDATE trial SET cause = 'other'")
+
+
+def test_a_migration_can_be_taken_back(file: Path, store: Store) -> None:
+    store.close()
+    before = ddl(file)
+    migrated(file, downgrade, "0001")
+    assert ddl(file) != before
+    Store.open(file).close()
+    assert ddl(file) == before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evolve.errors import BadInput
-from evolve.records import Split, Task
+from evolve.records import Profile, Split, Task
 from evolve.tasks import NEEDED, Suite, load_suite, load_task
 
 BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
@@ -62,6 +62,31 @@ def test_only_a_task_that_says_so_has_a_network(tmp_path: Path) -> None:
     assert not read(make_task(tmp_path / "b", "")).sandbox.network
 
 
+def test_older_spellings_are_read_and_newer_ones_win(tmp_path: Path) -> None:
+    older = read(make_task(tmp_path / "a", '[environment]\nmemory = "2G"\nstorage = "512MB"\nallow_internet = true'))
+    assert (older.sandbox.memory_mb, older.sandbox.disk_mb, older.sandbox.network) == (2048, 512, True)
+    both = read(make_task(tmp_path / "b", '[environment]\nmemory = "2G"\nmemory_mb = 64\nallow_internet = false'))
+    assert (both.sandbox.memory_mb, both.sandbox.network) == (64, False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [("", "isolated"), ("'separate'", "isolated"), ("'shared'", "live"), ("'live'", "live")],
+)
+def test_only_a_task_that_says_so_has_a_live_verifier(tmp_path: Path, mode: str, wanted: str) -> None:
+    text = f"[verifier]\nenvironment_mode = {mode}" if mode else ""
+    assert read(make_task(tmp_path / "a", text)).verifier == wanted
+
+
+def test_the_profile_is_the_suites_and_in_its_digest(tmp_path: Path) -> None:
+    strict = load_suite(make_suite(tmp_path / "s", train=["a"]))
+    file = tmp_path / "s" / "suite.toml"
+    file.write_text(file.read_text().replace("name = 'x'", "profile = 'loose'"))
+    loose = load_suite(tmp_path / "s")
+    assert (strict.profile, loose.profile) == (Profile.STRICT, Profile.LOOSE)
+    assert [task.profile for task in loose.tasks] == [Profile.LOOSE] and strict.digest != loose.digest
+
+
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (make_task(tmp_path / "one") / name).unlink()
@@ -78,6 +103,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ("[environment]\ncpus = 0", "key `environment.cpus`"),
         ("[agent]\ntimeout_sec = -1", "key `agent.timeout_sec`"),
         ("agent = 3", "key `agent`"),
+        ("[verifier]\nenvironment_mode = 'else'", "key `verifier.environment_mode`"),
+        ("[environment]\nmemory = 'much'", "key `environment`: Value error, memory must be a size"),
+        ("[environment]\nmemory = '1M'", "key `environment.memory_mb`"),
     ],
 )
 def test_a_bad_key_is_named_with_its_file(tmp_path: Path, text: str, problem: str) -> None:
@@ -139,6 +167,7 @@ def test_a_folder_without_a_suite_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("[suite]\nprofile = 'wild'\n[splits]\ntrain = ['a']", "key `suite.profile`"),
         ("[splits]\ntrain = []", "key `splits.train`"),
         ("", "key `splits`"),
         ("[splits]\ntrain = ['a']\ntest = ['b']", "key `splits.test`"),

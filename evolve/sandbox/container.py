@@ -10,17 +10,20 @@ import struct
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import NotFound
-from docker.types import DriverConfig, LogConfig, Mount, Ulimit
+from docker.errors import APIError, NotFound
+from docker.types import DriverConfig, Mount
 
 from evolve.errors import InfraError
-from evolve.records import SandboxSpec, TaskImage
-from evolve.sandbox.engine import ENGINE_FAULTS, LABEL, connect
+from evolve.records import Cause, Profile, SandboxSpec, TaskImage
+from evolve.sandbox import fate
+from evolve.sandbox.engine import LABEL, connect
+from evolve.sandbox.fate import engine_faults
+from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import Shell
 
 AGENT = "10001:10001"
@@ -30,46 +33,12 @@ FILES = Path(__file__).parent / "files"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+LIMIT_MET = b"[evolve] limit met: %s\n"
+TESTS_TMPFS = {
+    "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
+    "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
+}
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
-
-
-@contextlib.contextmanager
-def engine_faults() -> Iterator[None]:
-    """Whatever the engine does wrong is an InfraError."""
-    try:
-        yield
-    except ENGINE_FAULTS as error:
-        raise InfraError(f"container engine: {type(error).__name__}: {error}") from error
-
-
-def _host_config(spec: SandboxSpec, **more: Any) -> dict[str, Any]:
-    """The limits that all kinds share. Swap equal to memory means none; tmpfs counts as memory."""
-    api = connect().api
-    tmpfs = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
-    options: dict[str, Any] = {
-        "init": True,
-        "network_mode": "bridge" if spec.network else "none",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "pids_limit": spec.pids,
-        "mem_limit": f"{spec.memory_mb}m",
-        "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(spec.cpus * 1e9),
-        "read_only": True,
-        "ipc_mode": "private",
-        "shm_size": "16m",
-        "tmpfs": {"/tmp": tmpfs},
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20),
-        ],
-        "log_config": LogConfig(type="none"),
-        "runtime": spec.runtime,
-    }
-    options["tmpfs"].update(more.pop("tmpfs", {}))
-    config: dict[str, Any] = api.create_host_config(**options, **more)
-    return config
 
 
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Mount:
@@ -87,12 +56,26 @@ class Container:
     id: str
 
     def start(self) -> None:
-        with engine_faults():
-            self.client.api.start(self.id)
+        """Start it; where that fails, nothing of it is left. Raises InfraError."""
+        try:
+            with engine_faults():
+                self.client.api.start(self.id)
+        except InfraError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
             self.client.api.remove_container(self.id, force=True)
+
+    def cause(self) -> Cause:
+        """Which of its limits the container has met so far."""
+        return fate.cause(self.client, self.id)
+
+    def ruined(self) -> bool:
+        """Whether it is still there, full or ended by what ran in it. Raises InfraError if the engine lost it."""
+        running = bool(fate.state(self.client, self.id)["Running"])
+        return running or fate.ended_by_inmates(self.client, self.id, powerful=True)
 
     def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> Shell:
         with engine_faults():
@@ -114,58 +97,76 @@ def _keeper(seconds: int) -> list[str]:
 
 
 class TaskState:
-    """The working directory of one trial: a volume that outlives the task's container and ends with the trial."""
+    """What one trial leaves for its verifier, and how its containers are made; it ends with the trial.
 
-    def __init__(self, run: str, image: TaskImage, spec: SandboxSpec) -> None:
-        self.run, self.image, self.spec = run, image, spec
+    STRICT: the working directory, a volume that outlives the task's container. LOOSE: the whole file system.
+    """
+
+    def __init__(self, run: str, image: TaskImage, spec: SandboxSpec, profile: Profile = Profile.STRICT) -> None:
+        self.run, self.image, self.spec, self.profile = run, image, spec, profile
         self.volume = f"evolve-{secrets.token_hex(8)}"
 
-    def mount(self) -> Mount:
-        return _state_mount(self.volume, self.run, self.image.workdir, self.spec)
+    @property
+    def loose(self) -> bool:
+        return self.profile is Profile.LOOSE
+
+    @property
+    def user(self) -> str:
+        """Who runs the agent's commands."""
+        return ROOT if self.loose else AGENT
+
+    def mounts(self) -> list[Mount]:
+        return [] if self.loose else [_state_mount(self.volume, self.run, self.image.workdir, self.spec)]
+
+    def environment(self) -> list[str]:
+        own = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
+        return [*self.image.env, *(f"{name}={value}" for name, value in own.items())]
 
     def remove(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
             connect().api.remove_volume(self.volume, force=True)
 
 
-def task_container(state: TaskState, ttl: int, extra_tmpfs: Mapping[str, str] | None = None) -> Container:
-    """The agent's world: the task's image, its working directory on the state's volume, commands run as AGENT."""
-    host = _host_config(state.spec, mounts=[state.mount()], tmpfs=dict(extra_tmpfs or {}))
-    container = _create(
-        state.image.image,
-        _keeper(ttl),
-        state.run,
-        KEEPER,
-        host,
-        working_dir="/",
-        environment=_environment(state),
-    )
+def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
+    """The agent's world: the task's image and state; commands run as the state's user."""
+    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
+    return _keeping(state, state.image.image, ttl, ROOT if state.loose else KEEPER, host)
+
+
+def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
+    """Fresh, from the task's image (LOOSE: from `image`, a frozen file system), with the state's volume.
+
+    STRICT: it may change its user, so that tests stay root's.
+    """
+    powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
+    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
+    return _keeping(state, image or state.image.image, ttl, ROOT, host)
+
+
+def _keeping(state: TaskState, image: str, ttl: int, user: str, host: dict[str, Any]) -> Container:
+    """Started, and kept up for `ttl` seconds."""
+    environment = state.environment()
+    container = _create(image, _keeper(ttl), state.run, user, host, working_dir="/", environment=environment)
     container.start()
     return container
 
 
-def verifier_container(state: TaskState, ttl: int) -> Container:
-    """Fresh, from the task's image, with the state's volume; may change its user, so that tests stay root's."""
-    tmpfs = {
-        "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
-        "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
-    }
-    host = _host_config(state.spec, mounts=[state.mount()], tmpfs=tmpfs, cap_add=["SETUID", "SETGID", "KILL"])
-    container = _create(
-        state.image.image,
-        _keeper(ttl),
-        state.run,
-        ROOT,
-        host,
-        working_dir="/",
-        environment=_environment(state),
-    )
-    container.start()
-    return container
+@contextlib.contextmanager
+def frozen_image(container: Container) -> Iterator[str]:
+    """Kill a container and keep its file system as an image for as long as the context lasts.
 
-
-def _environment(state: TaskState) -> list[str]:
-    return [*state.image.env, *(f"{name}={value}" for name, value in SAFE_ENV.items())]
+    The image has the container's label, so that a sweep finds it.
+    """
+    api = container.client.api
+    with engine_faults():
+        with contextlib.suppress(APIError):
+            api.kill(container.id)
+        image: str = api.commit(container.id)["Id"]
+    try:
+        yield image
+    finally:
+        with engine_faults(), contextlib.suppress(NotFound):
+            api.remove_image(image, force=True)
 
 
 class ScaffoldProcess:
@@ -199,6 +200,13 @@ class ScaffoldProcess:
         with engine_faults():
             return int(self.container.client.api.wait(self.container.id, timeout=30)["StatusCode"])
 
+    def cause(self, status: int | None) -> Cause:
+        """Which limit the scaffold met, once it has ended with `status`, or before it is killed (None)."""
+        for kind in (Cause.OOM, Cause.PIDS):
+            if status and LIMIT_MET % kind.value.encode() in self.output:
+                return kind
+        return self.container.cause() if status in (None, fate.KILLED) else Cause.NONE
+
     def kill(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -230,7 +238,7 @@ def scaffold_process(
         command,
         run,
         AGENT,
-        _host_config(spec, mounts=mounts),
+        host_config(replace(spec, network=False), mounts=mounts),
         working_dir="/scaffold",
         environment=environment,
     )

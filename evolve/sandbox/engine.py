@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,13 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from evolve.errors import BadInput, InfraError
+from evolve.records import stable_hash
 
 LABEL = "io.evolve.run"
 CALL_SECONDS = 60
 START_SECONDS = 60
 ENGINE_FAULTS = (DockerException, requests.RequestException, OSError)
+BUILD_SECONDS = 600
 DAEMON_LOG = Path("/var/log/evolve-dockerd.log")
 
 Notify = Callable[[str], None]
@@ -37,6 +40,13 @@ def connect() -> docker.DockerClient:
     except ENGINE_FAULTS as error:
         raise InfraError(f"the container engine does not answer: {error}") from error
     return client
+
+
+@functools.lru_cache(maxsize=1)
+def builder() -> docker.DockerClient:
+    """A client for image builds, which may be silent for as long as BUILD_SECONDS. Raises InfraError."""
+    connect()
+    return docker.from_env(timeout=BUILD_SECONDS)
 
 
 def answers() -> bool:
@@ -112,16 +122,45 @@ def _start_daemon(notify: Notify) -> None:
 
 
 def sweep(run: str | None = None) -> int:
-    """Remove all containers and volumes of one run, or of every run (`run` None). Returns how many there were."""
-    client = connect()
-    label = LABEL if run is None else f"{LABEL}={run}"
-    containers = client.api.containers(all=True, filters={"label": label}, quiet=True)
-    for container in containers:
-        _forgiving(client.api.remove_container, container["Id"], force=True, v=True)
-    volumes = client.api.volumes(filters={"label": label})["Volumes"] or []
-    for volume in volumes:
-        _forgiving(client.api.remove_volume, volume["Name"], force=True)
-    return len(containers) + len(volumes)
+    """Remove what one run, or every run (`run` None), left behind: containers, volumes, images, temporary folders.
+
+    Returns how many there were. Raises InfraError where the engine fails.
+    """
+    api = connect().api
+    label = {"label": LABEL if run is None else f"{LABEL}={run}"}
+    try:
+        containers = api.containers(all=True, filters=label, quiet=True)
+        for container in containers:
+            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+        volumes = api.volumes(filters=label)["Volumes"] or []
+        for volume in volumes:
+            _forgiving(api.remove_volume, volume["Name"], force=True)
+        images = api.images(filters=label, quiet=True, all=True)
+        for image in images:
+            _forgiving(api.remove_image, image, force=True)
+    except ENGINE_FAULTS as error:
+        raise InfraError(f"the container engine could not be swept: {error}") from error
+    return len(containers) + len(volumes) + len(images) + _sweep_folders(run)
+
+
+def temporary_prefix(run: str) -> str:
+    """How a run's temporary folders are named: of one length, so that no prefix is the beginning of another."""
+    return f"evolve-{stable_hash('temporary', run):016x}-"
+
+
+def _sweep_folders(run: str | None) -> int:
+    pattern = f"evolve-{'[0-9a-f]' * 16}-*" if run is None else f"{temporary_prefix(run)}*"
+    folders = list(Path(tempfile.gettempdir()).glob(pattern))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(folders)
+
+
+def check_runtime(name: str | None) -> None:
+    """Raise BadInput if the engine has no runtime of that name; None is its default."""
+    known = sorted(connect().info().get("Runtimes") or {})
+    if name is not None and name not in known:
+        raise BadInput(f"RUNTIME {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
 
 
 def describe() -> dict[str, str]:

@@ -8,17 +8,19 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, BuildError, ImageNotFound
+from docker.errors import BuildError, ImageNotFound
 
 from evolve.errors import BadInput, InfraError
 from evolve.records import Task, TaskImage, stable_hash
-from evolve.sandbox.container import PRISTINE, engine_faults, pack
-from evolve.sandbox.engine import ENGINE_FAULTS, Notify, connect, install_package
+from evolve.sandbox.container import PRISTINE, pack
+from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, builder, connect, install_package
+from evolve.sandbox.fate import engine_faults
 
 REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
@@ -128,22 +130,28 @@ def _tag(task: Task, base: str) -> str:
 def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:
     raw = f"{tag}-raw"
     try:
-        _docker_build(client, pack(task.folder / "environment"), raw, {"BASE": base})
+        _docker_build(pack(task.folder / "environment"), raw, {"BASE": base})
         workdir = _attributes(raw)["Config"].get("WorkingDir") or "/"
         if workdir == "/":
             raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
-        _docker_build(client, _dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
+        _docker_build(_dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
         client.api.remove_image(raw, noprune=True)
     except BuildError as error:
         raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
-    except APIError as error:
+    except ENGINE_FAULTS as error:
         raise InfraError(f"{task.folder}: the engine failed to build the image: {error}") from error
 
 
-def _docker_build(client: docker.DockerClient, context: bytes, tag: str, args: dict[str, str]) -> None:
+def _docker_build(context: bytes, tag: str, args: dict[str, str]) -> None:
+    """Build one image, within BUILD_SECONDS. Raises BuildError with the builder's own word."""
+    deadline = time.monotonic() + BUILD_SECONDS
     options: dict[str, Any] = {"fileobj": io.BytesIO(context), "custom_context": True, "buildargs": args}
-    client.images.build(tag=tag, rm=True, forcerm=True, network_mode=None, **options)
+    for line in builder().api.build(tag=tag, rm=True, forcerm=True, network_mode=None, decode=True, **options):
+        if "error" in line:
+            raise BuildError(line["error"], iter([line]))
+        if time.monotonic() > deadline:
+            raise BuildError(f"it takes longer than {BUILD_SECONDS} s", iter([line]))
 
 
 def _dockerfile(text: str) -> bytes:

@@ -17,15 +17,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
+from docker.errors import APIError
 
 from evolve.errors import InfraError
+from evolve.sandbox import fate
+from evolve.sandbox.engine import ENGINE_FAULTS
+from evolve.sandbox.output import Tail
 
-KEEP_BYTES = 64_000
-HALF = KEEP_BYTES // 2
-CUT = b"\n[... cut ...]\n"
 FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
 STDOUT, STDERR = 1, 2
+KILL_TRIES = 2
+# Where memory runs out, commands go before the container's first process, whose end would take the counters along.
+OPEN = "echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec sh"
+KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
+KILL_ALL_BUT = (
+    "for signal in STOP STOP STOP KILL; do for path in /proc/[0-9]*; do pid=${{path##*/}}; "
+    'case " {spared} $$ " in *" $pid "*) ;; *) kill -$signal $pid 2>/dev/null ;; esac; done; done; exit 0'
+)
 
 
 @dataclass(frozen=True)
@@ -41,54 +50,6 @@ class CommandResult:
 
 class ShellDied(InfraError):
     """The shell's stream ended: its container died, or a command killed it."""
-
-
-class _Tail:
-    """Keeps the beginning and the end of one stream, and finds the token at its end."""
-
-    def __init__(self, token: bytes) -> None:
-        self.token = token
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.total = 0
-
-    def feed(self, data: bytes) -> None:
-        self.total += len(data)
-        room = HALF - len(self.head)
-        if room > 0:
-            self.head += data[:room]
-            data = data[room:]
-        self.tail += data
-        if len(self.tail) > 2 * KEEP_BYTES:
-            del self.tail[:-KEEP_BYTES]
-
-    def status(self) -> bytes | None:
-        """What stands between the token and the end of its line, once that is there; empty but for stdout."""
-        text = bytes(self.head + self.tail)[-2 * HALF :]
-        start = text.rfind(self.token)
-        if start < 0 or b"\n" not in text[start:]:
-            return None
-        end = text.index(b"\n", start)
-        self._drop(len(text) - start)
-        return text[start + len(self.token) : end]
-
-    def _drop(self, count: int) -> None:
-        """Take the token's line off the end."""
-        self.total -= count
-        beyond = count - len(self.tail)
-        del self.tail[max(len(self.tail) - count, 0) :]
-        if beyond > 0:
-            del self.head[len(self.head) - beyond :]
-
-    @property
-    def cut(self) -> bool:
-        return self.total > KEEP_BYTES
-
-    def text(self) -> bytes:
-        """All of it, or its first and last HALF bytes: a function of the output alone, not of its timing."""
-        if not self.cut:
-            return bytes(self.head + self.tail)
-        return bytes(self.head) + CUT + bytes(self.tail[-HALF:])
 
 
 class Shell:
@@ -107,16 +68,29 @@ class Shell:
         self._socket: socket.socket | None = None
         self._owner: Any = None
         self._buffer = bytearray()
+        self._lost = b""
+        self._powerful = user.startswith("0")
+        self._killing = KILL_OWN
         self._open()
+        if self._powerful:
+            self._spare_the_keeper()
 
     def _open(self) -> None:
-        api = self._client.api
-        exec_id = api.exec_create(
-            self._container, ["sh"], stdin=True, user=self._user, workdir=self._workdir, environment=self._env
-        )["Id"]
-        self._owner = api.exec_start(exec_id, socket=True)
+        api, command = self._client.api, ["sh", "-c", OPEN]
+        try:
+            exec_id = api.exec_create(
+                self._container, command, stdin=True, user=self._user, workdir=self._workdir, environment=self._env
+            )["Id"]
+            self._owner = api.exec_start(exec_id, socket=True)
+        except ENGINE_FAULTS as error:
+            raise ShellDied(f"no shell in container {self._container[:12]}: {error}") from error
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
+
+    def _spare_the_keeper(self) -> None:
+        """Root could kill what keeps the container up: whatever runs before the first command is left out."""
+        found = self.run("cd /proc && echo [0-9]*").stdout.decode(errors="replace").split()
+        self._killing = KILL_ALL_BUT.format(spared=" ".join(pid for pid in found if pid.isdigit()))
 
     def close(self) -> None:
         """Shut the stream down at once: an engine whose client stops reading hangs."""
@@ -131,27 +105,43 @@ class Shell:
         """Run `command` by `sh -c` in the working directory; `timeout` in seconds kills all that runs as the user.
 
         `stdin`: bytes that the command can read; without, its standard input is empty.
-        Raises ShellDied if the shell is gone, ValueError if the command is longer than MAX_COMMAND.
+        Status 137: the command, or its container, was killed by what ran in it. Raises ShellDied if the machine lost
+        the container, ValueError if the command is longer than MAX_COMMAND.
         """
         if len(command.encode()) > MAX_COMMAND:
             raise ValueError(f"a command is at most {MAX_COMMAND} bytes long")
-        if self._socket is None:
-            self._open()
+        if self._lost:
+            return CommandResult(fate.KILLED, b"", self._lost)
+        try:
+            if self._socket is None:
+                self._open()
+            return self._run(command, time.monotonic() + timeout, stdin)
+        except TimeoutError:
+            self._kill_all()
+            return CommandResult(124, b"", b"", timed_out=True)
+        except ShellDied as death:
+            return self._after(death)
+
+    def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
         feed = f"head -c {len(stdin)} | " if stdin else ""
         source = "" if stdin else " </dev/null"
         ready = f"printf '{token.decode()}go\\n'; " if stdin else ""
         mark = f"printf '{token.decode()}%s\\n' $? ; printf '{token.decode()}\\n' >&2"
         self._send(f"{ready}{feed}sh -c {shlex.quote(command)}{source}; {mark}\n".encode())
-        deadline = time.monotonic() + timeout
-        try:
-            if stdin:
-                self._await_ready(token + b"go\n", deadline)
-                self._send(stdin)
-            return self._collect(token, deadline)
-        except TimeoutError:
-            self._kill_all()
-            return CommandResult(124, b"", b"", timed_out=True)
+        if stdin:
+            self._await_ready(token + b"go\n", deadline)
+            self._send(stdin)
+        return self._collect(token, deadline)
+
+    def _after(self, death: ShellDied) -> CommandResult:
+        """A shell that its own commands ended is their result; raises `death` where the machine failed."""
+        if fate.state(self._client, self._container)["Running"]:
+            return CommandResult(fate.KILLED, b"", b"the command's shell was killed\n")
+        if not fate.ended_by_inmates(self._client, self._container, self._powerful):
+            raise death
+        self._lost = b"the container was ended by what ran in it\n"
+        return CommandResult(fate.KILLED, b"", self._lost)
 
     def _send(self, data: bytes) -> None:
         assert self._socket is not None
@@ -169,7 +159,7 @@ class Shell:
             seen += self._frame(deadline)[1]
 
     def _collect(self, token: bytes, deadline: float) -> CommandResult:
-        streams = {STDOUT: _Tail(token), STDERR: _Tail(token)}
+        streams = {STDOUT: Tail(token), STDERR: Tail(token)}
         ends: dict[int, bytes] = {}
         total = 0
         while len(ends) < 2:
@@ -219,8 +209,21 @@ class Shell:
         return taken
 
     def _kill_all(self) -> None:
-        """Kill every process of this user in the container (PID 1 belongs to another), and the shell with them."""
+        """Kill every process of this user in the container (what keeps it up stays), and the shell with them.
+
+        Where no process can be started for that, the container itself is killed. Raises InfraError.
+        """
         self.close()
-        api = self._client.api
-        exec_id = api.exec_create(self._container, ["sh", "-c", "kill -9 -1"], user=self._user)["Id"]
-        api.exec_start(exec_id)
+        for _ in range(KILL_TRIES):
+            with contextlib.suppress(*ENGINE_FAULTS):
+                api = self._client.api
+                exec_id = api.exec_create(self._container, ["sh", "-c", self._killing], user=self._user)["Id"]
+                api.exec_start(exec_id)
+                if api.exec_inspect(exec_id)["ExitCode"] == 0:
+                    return
+        self._kill_container()
+
+    def _kill_container(self) -> None:
+        with fate.engine_faults(), contextlib.suppress(APIError):
+            self._client.api.kill(self._container)
+        self._lost = b"the container was killed: its processes could not be ended\n"

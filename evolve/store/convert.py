@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 
 from evolve.records import (
     Candidate,
+    Cause,
     Decision,
     FileEdit,
     Outcome,
@@ -19,6 +20,7 @@ from evolve.records import (
     TrialResult,
     Usage,
     Verdict,
+    VerifierMode,
 )
 
 Values = dict[str, Any]
@@ -66,6 +68,8 @@ def trial_values(result: TrialResult) -> Values:
         "detail": result.detail,
         **_file_values("trajectory", result.trajectory),
         **_file_values("recording", result.recording),
+        "cause": result.cause.value,
+        "verifier": result.verifier.value,
     }
 
 
@@ -86,6 +90,8 @@ def trial_from(row: RowMapping) -> TrialResult:
         detail=row["detail"],
         trajectory=_file_from("trajectory", row),
         recording=_file_from("recording", row),
+        cause=Cause(row["cause"]),
+        verifier=VerifierMode(row["verifier"]),
     )
 
 

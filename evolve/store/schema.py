@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from evolve.records import Outcome, Split, Verdict
+from evolve.records import Cause, Outcome, Split, Verdict, VerifierMode
 
 metadata = MetaData(
     naming_convention={
@@ -220,10 +220,14 @@ trial = Table(
     Column("trajectory_sha256", Text),
     Column("recording_path", Text),
     Column("recording_sha256", Text),
+    Column("cause", Text, nullable=False, server_default=text("''")),
+    Column("verifier", Text, nullable=False, server_default=text("'isolated'")),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),
     _one_of("outcome", Outcome),
+    _one_of("cause", Cause),
+    _one_of("verifier", VerifierMode),
     CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
     _not_negative("attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from evolve.records import SandboxSpec, TaskImage
+from evolve.errors import InfraError
+from evolve.records import Cause, SandboxSpec, TaskImage
+from evolve.sandbox import fate
 from evolve.sandbox.container import AGENT, Container, TaskState, task_container
-from evolve.sandbox.shell import KEEP_BYTES, Shell, ShellDied
+from evolve.sandbox.output import KEEP_BYTES
+from evolve.sandbox.shell import Shell
 
 pytestmark = pytest.mark.docker
 
@@ -62,10 +66,67 @@ def test_endless_output_is_cut_and_stopped(shell: Shell) -> None:
     assert shell.run("echo fine").stdout == b"fine\n"
 
 
-def test_a_command_that_kills_the_shell_is_said_and_the_next_one_works(shell: Shell) -> None:
-    with pytest.raises(ShellDied):
-        shell.run("kill -9 $PPID; sleep 1")
+def test_a_command_that_kills_the_shell_is_a_result_and_the_next_one_works(shell: Shell) -> None:
+    assert shell.run("kill -9 $PPID; sleep 1").exit_code == 137
+    assert shell.run("kill -9 -1").exit_code == 137
     assert shell.run("echo back").stdout == b"back\n"
+
+
+def test_a_container_that_the_machine_lost_is_a_fault(container: tuple[TaskState, Container], shell: Shell) -> None:
+    container[1].client.api.kill(container[1].id)
+    with pytest.raises(InfraError):
+        shell.run("echo never")
+    container[1].kill()
+    with pytest.raises(InfraError, match="vanished"):
+        shell.run("echo never")
+
+
+def test_memory_that_runs_out_is_told_by_the_kernels_counter(
+    container: tuple[TaskState, Container], shell: Shell
+) -> None:
+    assert container[1].cause() is Cause.NONE
+    assert shell.run("python3 -c 'x = bytearray(400 << 20)'").exit_code == 137
+    assert shell.run("echo fine").stdout == b"fine\n"
+    assert container[1].cause() is Cause.OOM
+
+
+def test_a_disk_that_eats_the_memory_leaves_results_not_faults(built: dict[str, TaskImage], swept: str) -> None:
+    """Files in memory can't be killed: command after command is, and at last perhaps the container itself."""
+    state = TaskState(swept, next(iter(built.values())), SandboxSpec(memory_mb=64, disk_mb=64))
+    container = task_container(state, 60)
+    try:
+        shell = container.shell(AGENT, "/app")
+        shell.run("head -c 50000000 /dev/zero > a; head -c 50000000 /dev/zero > /tmp/b", timeout=20)
+        for _ in range(5):
+            assert shell.run("echo more", timeout=5).exit_code in (0, 137)
+        assert container.cause() is Cause.OOM
+        shell.close()
+    finally:
+        container.kill()
+        state.remove()
+
+
+@pytest.mark.parametrize("bomb", ["b() { b | b & }; b", "while :; do setsid sleep 60 & done"])
+def test_processes_that_run_out_are_told_and_can_be_ended(
+    container: tuple[TaskState, Container], shell: Shell, bomb: str
+) -> None:
+    assert shell.run(f"{bomb} 2>/dev/null; sleep 30", timeout=3).exit_code in (2, 124, 137)
+    assert container[1].cause() is Cause.PIDS
+    shell.run("sleep 30", timeout=0.5)
+    after = shell.run("echo fine")
+    assert after.stdout == b"fine\n" or after.exit_code == 137
+
+
+@pytest.mark.parametrize("where", ["host", "within"])
+def test_the_counters_are_the_same_from_both_sides(
+    container: tuple[TaskState, Container], shell: Shell, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "within":
+        monkeypatch.setattr(fate, "CGROUPS", Path("/nowhere"))
+    assert container[1].cause() is Cause.NONE
+    shell.run("i=0; while [ $i -lt 400 ]; do sleep 2 & i=$((i+1)); done", timeout=20)
+    shell.run("sleep 9", timeout=0.1)
+    assert container[1].cause() is Cause.PIDS
 
 
 def test_a_printed_token_of_the_right_form_does_not_end_a_command(shell: Shell) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
 from evolve import trajectory
-from evolve.records import Limits, Outcome
+from evolve.records import Cause, Limits, Outcome, SandboxSpec
 from evolve.sandbox import engine
 from evolve.trial import run_trial
 
@@ -125,3 +126,53 @@ def test_a_replay_without_a_model_repeats_the_trial(trials: Trials) -> None:
 def test_sweeping_finds_what_a_killed_run_left(trials: Trials, swept: str) -> None:
     made = engine.connect().api.create_container(trials.base, ["true"], labels={engine.LABEL: swept})
     assert made["Id"] and engine.sweep(swept) == 1
+
+
+GREEDY = "x = bytearray(400 << 20)"
+BOMB = "import os\nwhile True: os.fork()"
+
+
+@pytest.mark.parametrize(
+    ("main", "outcome", "cause", "words"),
+    [
+        (GREEDY, Outcome.SCAFFOLD_ERROR, Cause.OOM, "the scaffold's container ran out of memory; exit status 137"),
+        (BOMB, Outcome.SCAFFOLD_ERROR, Cause.PIDS, "the scaffold's container had too many processes"),
+        (
+            f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {GREEDY!r}])\ntime.sleep(60)",
+            Outcome.TIMEOUT, Cause.OOM, "the scaffold's container ran out of memory; killed at the time limit",
+        ),
+        (
+            f"import evolve_door as door\ndoor.run({f'python3 -c {GREEDY!r}'!r})",
+            Outcome.FAILED, Cause.OOM, "the task's container ran out of memory",
+        ),
+        (
+            "import evolve_door as door\nfor _ in range(2): door.run('b() { b | b & }; b; sleep 9', timeout=3)",
+            Outcome.FAILED, Cause.PIDS, "the task's container had too many processes",
+        ),
+        (
+            "import evolve_door as door\ndoor.run('kill -9 -1')\ndoor.run('kill -9 $PPID')",
+            Outcome.FAILED, Cause.NONE, "",
+        ),
+    ],
+)  # fmt: skip
+def test_limits_that_were_met_are_typed_and_are_evidence(
+    trials: Trials, main: str, outcome: Outcome, cause: Cause, words: str
+) -> None:
+    spec = trials.spec(main, Limits(calls=5, seconds=9))
+    small = replace(spec.task.sandbox, pids=64)
+    spec = replace(spec, task=replace(spec.task, sandbox=small), sandbox=SandboxSpec(memory_mb=200, pids=32))
+    result = run_trial(spec)
+    assert (result.outcome, result.cause) == (outcome, cause), result.detail
+    assert result.detail.startswith(words) and result.reward == 0.0
+
+
+def test_a_full_disk_is_no_fault_of_the_machine(trials: Trials) -> None:
+    fill = "i=0; while head -c 30000000 /dev/zero > $i; do i=$((i+1)); cp $i /tmp/; done; truncate -s 100G huge"
+    result = run_trial(trials.spec(f"import evolve_door as door\nfor _ in range(4): door.run({fill!r})"))
+    assert result.outcome is Outcome.FAILED, result.detail
+
+
+def test_a_solved_task_has_no_cause(trials: Trials) -> None:
+    main = fixed(trials) + f"\ndoor.run({f'python3 -c {GREEDY!r}'!r})"
+    result = run_trial(trials.spec(main))
+    assert (result.outcome, result.cause) == (Outcome.PASSED, Cause.NONE)

@@ -11,6 +11,11 @@ import sys
 import threading
 
 PORT = 8111
+CGROUPS = "/sys/fs/cgroup/"
+COUNTERS = (
+    ("oom", "oom_kill", ("memory/memory.oom_control", "memory.events")),
+    ("pids", "max", ("pids/pids.events", "pids.events")),
+)
 
 
 def pump(source, target):
@@ -31,10 +36,35 @@ def serve(listener):
             threading.Thread(target=pump, args=pair, daemon=True).start()
 
 
+def count(key, paths):
+    """A counter of the container's own cgroup, of version 1 or 2; 0 where there is none."""
+    for path in paths:
+        try:
+            with open(CGROUPS + path) as file:
+                return next((int(line.split()[1]) for line in file if line.startswith(key + " ")), 0)
+        except (OSError, ValueError, IndexError):
+            continue
+    return 0
+
+
+def sacrifice(pid):
+    """Where memory runs out, the scaffold goes first and this process stays to tell."""
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
 def main():
     listener = socket.create_server(("127.0.0.1", PORT))
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    status = subprocess.call([sys.executable, sys.argv[1]], cwd="/scaffold")
+    scaffold = subprocess.Popen([sys.executable, sys.argv[1]], cwd="/scaffold")
+    sacrifice(scaffold.pid)
+    status = scaffold.wait()
+    met = [kind for kind, key, paths in COUNTERS if status and count(key, paths)]
+    if met:
+        os.write(1, f"\n[evolve] limit met: {met[0]}\n".encode())
     sys.exit(status if status >= 0 else 128 - status)
 
 
