@@ -43,11 +43,12 @@ def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int) -> Propos
 
     Raises InfraError where the endpoint fails.
     """
+    asked = request(spec, brief, seed)
     try:
-        completion = model.complete(request(spec, brief, seed))
+        completion = model.complete(asked)
     except RequestRefused as error:
         return Proposal("", "", (), Usage(calls=1), f"the model refused: {error}")
-    usage = usage_of(completion, spec)
+    usage = usage_of(completion, spec, asked)
     try:
         return _proposal(completion["choices"][0]["message"], brief.files, usage)
     except Unusable as error:
