@@ -377,11 +377,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
+TOOL_NAMES = st.sampled_from(["edit", "read_file", "run_tests", "shell"]) | st.text(max_size=5)
+TOOL_ARGUMENTS = st.text(max_size=9) | st.dictionaries(
+    st.sampled_from(["path", "old", "new", "line", "command"]), JSON, max_size=4
+)
 HOSTILE_MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "tool", "system"]) | JSON},
     optional={
-        "content": JSON, "tool_call_id": JSON,
-        "tool_calls": JSON | st.lists(st.builds(tool_call, st.text(max_size=5), st.text(max_size=9)), max_size=2),
+        "content": JSON, "tool_call_id": JSON | st.just("call_1"),
+        "tool_calls": JSON | st.lists(st.builds(tool_call, TOOL_NAMES, TOOL_ARGUMENTS), max_size=2),
     },
 )  # fmt: skip
 
@@ -390,18 +394,28 @@ HOSTILE_MESSAGE = st.fixed_dictionaries(
 def embedded_gateway(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("embedded")
     door = Door("opaque", "Mend it.", "/work", 7, ModelSpec("embedded"), Limits(calls=10**6, tokens=10**9, seconds=900))
-    with Gateway(door, EmbeddedModel(), FolderWorkspace(folder), folder) as served:
+    with Gateway(door, EmbeddedModel(), Deaf(), folder) as served:
         yield served
+
+
+class Deaf:
+    """Runs nothing: what a fuzzer writes is no command for this machine."""
+
+    def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+        command.encode()
+        return CommandResult(0, b"", b"")
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(HOSTILE_MESSAGE | JSON, max_size=4), st.dictionaries(st.sampled_from([*ALLOWED, "max_tokens"]), JSON))
 def test_no_chat_request_makes_a_fault(embedded_gateway: Gateway, messages: list[Any], others: dict[str, Any]) -> None:
+    embedded_gateway.fault = None
     status, _ = call(embedded_gateway, "/v1/chat/completions", {**others, "messages": messages})
     assert status in (200, 400) and embedded_gateway.fault is None, embedded_gateway.fault
 
 
 def test_deep_arguments_of_an_echoed_call_make_no_fault(embedded_gateway: Gateway) -> None:
+    embedded_gateway.fault = None
     echoed = {"role": "assistant", "content": None, "tool_calls": [tool_call("edit", "[" * 5000)]}
     answered = {"role": "tool", "tool_call_id": "call_1", "content": "no"}
     assert chat(embedded_gateway, messages=[USER, echoed, answered])[0] == 200
@@ -411,6 +425,7 @@ def test_deep_arguments_of_an_echoed_call_make_no_fault(embedded_gateway: Gatewa
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["/evolve/run", "/evolve/read", "/evolve/write"]), st.dictionaries(st.text(max_size=5), JSON))
 def test_no_command_request_makes_a_fault(embedded_gateway: Gateway, path: str, body: dict[str, Any]) -> None:
+    embedded_gateway.fault = None
     call(embedded_gateway, path, body)
     assert embedded_gateway.fault is None
 
