@@ -38,17 +38,21 @@ def _changes(proposal: Proposal, files: Mapping[str, str]) -> bool:
 
 def _scope_problem(edit: FileEdit, evolvable: Sequence[str]) -> str | None:
     if edit.path == "scaffold.toml" or not any(fnmatch.fnmatchcase(edit.path, glob) for glob in evolvable):
-        return f"out of scope: {_shown(edit.path)} may not be changed"
+        return f"out of scope: {shown_path(edit.path)} may not be changed"
     return None
 
 
 def _entry_problem(edit: FileEdit, files: Mapping[str, str]) -> str | None:
     """A scaffold without its entry point is none: nothing could be measured."""
     entry = tomllib.loads(files.get("scaffold.toml", "")).get("entry")
-    return f"out of scope: {_shown(edit.path)} is the entry point" if edit.text is None and edit.path == entry else None
+    return (
+        f"out of scope: {shown_path(edit.path)} is the entry point"
+        if edit.text is None and edit.path == entry
+        else None
+    )
 
 
-def _shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path that a model wrote, fit to stand in a line."""
     return path if path.isprintable() and len(path) <= SHOWN_CHARS else ascii(path[:SHOWN_CHARS])
 
@@ -62,7 +66,7 @@ def _syntax_problem(edit: FileEdit) -> str | None:
         elif edit.path.endswith(".toml"):
             _parse_toml(edit.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"does not parse: {_shown(edit.path)}: {_first_line(error)}"
+        return f"does not parse: {shown_path(edit.path)}: {_first_line(error)}"
     return None
 
 

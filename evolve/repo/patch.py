@@ -20,9 +20,7 @@ SHOWN_CHARS = 120
 # Short names that NTFS gives to `.git`, `.gitmodules` and their like.
 _SHORT_NAME = re.compile(r"gi[a-z0-9]*~[0-9]+.*")
 # Printable by name, but shown as nothing: some file systems leave them out of comparisons.
-_INVISIBLE = re.compile(
-    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+_INVISIBLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 # Devices on DOS and Windows, with any ending.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9])( *\..*)?")
 
