@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-# Controls, invisible and direction-changing characters, half characters, private ones, unknown ones, other line ends.
+# Controls, invisible and direction-changing characters, half, private and unknown ones, and other ends of lines.
 _UNFIT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 MAX_LINE = 4_000
 
