@@ -92,14 +92,15 @@ def _text_problem(body: Body) -> str:
     return ""
 
 
-def json_response(content: Any, status: int = 200) -> Response:
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """In ASCII, so that even half a character goes through."""
-    return Response(json.dumps(content), status, media_type="application/json")
+    return Response(json.dumps(content), status, headers, media_type="application/json")
 
 
 def error_response(refusal: Refusal) -> Response:
     error = {"message": refusal.message, "type": refusal.code, "code": refusal.code, "param": None}
-    return json_response({"error": error}, refusal.status)
+    # OpenAI clients try a 429 and a 503 again by themselves; here the answer stays the same.
+    return json_response({"error": error}, refusal.status, {"x-should-retry": "false"})
 
 
 def stream_response(completion: Mapping[str, Any], usage: bool) -> Response:
