@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 from typer.exceptions import TyperException
 
 from evolve import __version__, check_tasks, doctor, house, loop, replay
@@ -23,6 +23,7 @@ from evolve.records import Candidate, Split, TrialResult
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.live import Live
+from evolve.report.plain import plain
 from evolve.report.tables import percent, score, show
 from evolve.sandbox import engine, images
 from evolve.select import first_attempt
@@ -177,7 +178,7 @@ def lineage_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
 
 @app.command("diff")
 def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
-    """What a round changed in the scaffold."""
+    """What a round changed in the scaffold; control characters are shown as escapes, `git diff` has the bytes."""
     with _opened(runs) as store:
         row = _row(store, run)
         found = [c for c in store.candidates(row.id) if c.round == number]
@@ -185,7 +186,8 @@ def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
             raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
         parent = found[0].parent
     if parent is not None:
-        print(Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id)).diff(parent, found[0].commit), end="")
+        lineage = Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id))
+        print(plain(lineage.diff(parent, found[0].commit), lines=True), end="")
 
 
 @app.command("replay")
@@ -397,14 +399,15 @@ def _print_replayed(results: Sequence[replay.Replayed], as_json: bool) -> None:
         show(rows, True)
     else:
         for result in different:
-            print(f"{result.task}, attempt {result.attempt}: {result.divergence}")
+            print(plain(f"{result.task}, attempt {result.attempt}: {result.divergence}"))
         print(f"{len(results) - len(different)} of {len(results)} trials identical")
     if different:
         raise typer.Exit(1)
 
 
 def _fail(text: str) -> None:
-    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True)
+    line = Text.assemble(("error:", "bold red"), " ", plain(text))
+    Console(stderr=True, highlight=False).print(line, soft_wrap=True)
 
 
 def _usage_words(error: TyperException) -> str:

@@ -11,6 +11,7 @@ from evolve.records import FileEdit, Proposal
 
 MAX_TOTAL_CHARS = 200_000
 MAX_TOML_LINE = 4_000
+SHOWN_CHARS = 120
 
 
 def refusal(proposal: Proposal, files: Mapping[str, str], evolvable: Sequence[str]) -> str | None:
@@ -23,7 +24,7 @@ def refusal(proposal: Proposal, files: Mapping[str, str], evolvable: Sequence[st
     if not _changes(proposal, files):
         return "no effect: the patch changes nothing"
     for edit in proposal.edits:
-        if problem := _scope_problem(edit, evolvable) or _syntax_problem(edit):
+        if problem := _scope_problem(edit, evolvable) or _entry_problem(edit, files) or _syntax_problem(edit):
             return problem
     after = {**files, **{edit.path: edit.text or "" for edit in proposal.edits}}
     if sum(map(len, after.values())) > MAX_TOTAL_CHARS:
@@ -37,8 +38,23 @@ def _changes(proposal: Proposal, files: Mapping[str, str]) -> bool:
 
 def _scope_problem(edit: FileEdit, evolvable: Sequence[str]) -> str | None:
     if edit.path == "scaffold.toml" or not any(fnmatch.fnmatchcase(edit.path, glob) for glob in evolvable):
-        return f"out of scope: {edit.path} may not be changed"
+        return f"out of scope: {shown_path(edit.path)} may not be changed"
     return None
+
+
+def _entry_problem(edit: FileEdit, files: Mapping[str, str]) -> str | None:
+    """A scaffold without its entry point is none: nothing could be measured."""
+    entry = tomllib.loads(files.get("scaffold.toml", "")).get("entry")
+    return (
+        f"out of scope: {shown_path(edit.path)} is the entry point"
+        if edit.text is None and edit.path == entry
+        else None
+    )
+
+
+def shown_path(path: str) -> str:
+    """A path that a model wrote, fit to stand in a line."""
+    return path if path.isprintable() and len(path) <= SHOWN_CHARS else ascii(path[:SHOWN_CHARS])
 
 
 def _syntax_problem(edit: FileEdit) -> str | None:
@@ -50,7 +66,7 @@ def _syntax_problem(edit: FileEdit) -> str | None:
         elif edit.path.endswith(".toml"):
             _parse_toml(edit.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"does not parse: {edit.path}: {_first_line(error)}"
+        return f"does not parse: {shown_path(edit.path)}: {_first_line(error)}"
     return None
 
 

@@ -11,11 +11,14 @@ from string import Template
 from typing import Any
 
 from evolve.errors import RequestRefused
+from evolve.guard import shown_path
 from evolve.llm import ChatModel, usage_of
 from evolve.records import FileEdit, ModelSpec, Proposal, Usage
 
 PROMPTS = Path(__file__).parent / "prompts"
 MAX_TOKENS = 16_384
+MAX_WORDS = 2_000
+MAX_PATCH_CHARS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int) -> Propos
 
     Raises InfraError where the endpoint fails.
     """
+    asked = request(spec, brief, seed)
     try:
-        completion = model.complete(request(spec, brief, seed))
+        completion = model.complete(asked)
     except RequestRefused as error:
-        return Proposal("", "", (), Usage(calls=1), f"the model refused: {error}")
-    usage = usage_of(completion, spec)
+        return Proposal("", "", (), Usage(calls=1), _words(f"the model refused: {error}"))
+    usage = usage_of(completion, spec, asked)
     try:
         return _proposal(completion["choices"][0]["message"], brief.files, usage)
     except Unusable as error:
@@ -79,17 +83,19 @@ def _prompt(name: str) -> str:
 
 
 def _proposal(message: Mapping[str, Any], files: Mapping[str, str], usage: Usage) -> Proposal:
-    offered = [call.get("function") or {} for call in message.get("tool_calls") or []]
-    calls = [function for function in offered if function.get("name") == "propose"]
-    if not calls:
-        raise Unusable("the model proposed nothing")
     try:
+        offered = [call.get("function") for call in message.get("tool_calls") or [] if isinstance(call, Mapping)]
+        calls = [made for made in offered if isinstance(made, Mapping) and made.get("name") == "propose"]
+        if not calls:
+            raise Unusable("the model proposed nothing")
         arguments = json.loads(calls[0]["arguments"])
         edits = arguments["edits"]
-        hypothesis, prediction = str(arguments["hypothesis"]), str(arguments["prediction"])
-        pairs = [(str(edit["path"]), str(edit["old"]), str(edit["new"])) for edit in edits]
+        hypothesis, prediction = _words(arguments["hypothesis"]), _words(arguments["prediction"])
+        pairs = [(_sound(edit["path"]), str(edit["old"]), _sound(edit["new"])) for edit in edits]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unusable(f"the model's proposal is malformed: {type(error).__name__}: {error}") from error
+        raise Unusable(_words(f"the model's proposal is malformed: {type(error).__name__}: {error}")) from error
+    if sum(len(path) + len(new) for path, _, new in pairs) > MAX_PATCH_CHARS:
+        raise Unusable(f"the patch has more than {MAX_PATCH_CHARS} characters")
     after = dict(files)
     problem = ""
     for path, old, new in pairs:
@@ -101,10 +107,22 @@ def _proposal(message: Mapping[str, Any], files: Mapping[str, str], usage: Usage
     return Proposal(hypothesis, prediction, changed, usage, problem)
 
 
+def _words(value: Any) -> str:
+    """What a model said, as it is kept: whole characters without NUL, and not too many."""
+    return str(value)[:MAX_WORDS].encode("utf-8", "replace").decode().replace("\0", "?")
+
+
+def _sound(value: Any) -> str:
+    """Text of a patch as it is. Raises ValueError for half characters."""
+    text = str(value)
+    text.encode()
+    return text
+
+
 def _applied(path: str, text: str | None, old: str, new: str) -> str:
     if not old:
         return new
     found = 0 if text is None else text.count(old)
     if text is None or found != 1:
-        raise Unusable(f"the edit of {path} does not apply: its `old` text occurs {found} times")
+        raise Unusable(f"the edit of {shown_path(path)} does not apply: its `old` text occurs {found} times")
     return text.replace(old, new)

@@ -22,21 +22,25 @@ NOISE = [
     (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
 ]
+MAX_DEPTH = 100
 Event = Mapping[str, Any]
+Step = dict[str, Any]
 
 
 def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> dict[str, Any]:
     """The trial's events as one ATIF document. Commands stand in `extra` of the agent's step that they followed."""
-    steps: list[dict[str, Any]] = []
+    steps: list[Step] = []
+    callers: dict[str, Step] = {}
     seen: list[Any] = []
     for event in events:
         if event["kind"] == "chat":
             messages = event["request"]["messages"]
             for message in messages[_common(seen, messages) :]:
-                _add_message(steps, message)
+                _add_message(steps, callers, message)
             answer = (event.get("response") or {}).get("choices", [{}])[0].get("message")
             seen = [*messages, answer] if answer else list(messages)
             steps.append(_agent_step(event, answer))
+            callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
         else:
             _add_command(steps, event)
     for number, step in enumerate(steps, 1):
@@ -73,36 +77,35 @@ def _plain(message: Any) -> Any:
     return {key: value for key, value in message.items() if value not in (None, [], "")}
 
 
-def _add_message(steps: list[dict[str, Any]], message: Any) -> None:
+def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
     if not isinstance(message, Mapping):
         return
     role, content = message.get("role"), _text(message.get("content"))
     if role == "tool":
-        _add_observation(steps, str(message.get("tool_call_id", "")), content)
+        _add_observation(steps, callers, str(message.get("tool_call_id", "")), content)
     elif role == "assistant":
         steps.append({"source": "agent", "message": content, "is_copied_context": True})
     else:
         steps.append({"source": "system" if role in ("system", "developer") else "user", "message": content})
 
 
-def _add_observation(steps: list[dict[str, Any]], call_id: str, content: str) -> None:
-    """A tool's answer belongs to the step that made the call; an answer to none stands as a user's message."""
-    for step in reversed(steps):
-        if any(call["tool_call_id"] == call_id for call in step.get("tool_calls", [])):
-            results = step.setdefault("observation", {"results": []})["results"]
-            results.append({"source_call_id": call_id, "content": content})
-            return
-    steps.append({"source": "user", "message": content})
+def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: str, content: str) -> None:
+    """A tool's answer belongs to the latest step that made the call; an answer to none stands as a user's message."""
+    if step := callers.get(call_id):
+        results = step.setdefault("observation", {"results": []})["results"]
+        results.append({"source_call_id": call_id, "content": content})
+    else:
+        steps.append({"source": "user", "message": content})
 
 
-def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
     if answer is None:
         return {
             "source": "system",
             "message": "the model's API refused the request",
             "extra": {"error": event["error"]},
         }
-    step: dict[str, Any] = {"source": "agent", "message": _text(answer.get("content")), "llm_call_count": 1}
+    step: Step = {"source": "agent", "message": _text(answer.get("content")), "llm_call_count": 1}
     if reasoning := answer.get("reasoning_content"):
         step["reasoning_content"] = str(reasoning)
     if calls := answer.get("tool_calls"):
@@ -123,7 +126,7 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
         arguments = json.loads(text)
     except (ValueError, RecursionError):
         arguments = None
-    if not isinstance(arguments, dict):
+    if not isinstance(arguments, dict) or _is_deep(arguments):
         arguments = {"malformed": text}
     return {
         "tool_call_id": str(call.get("id", "")),
@@ -132,7 +135,16 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add_command(steps: list[dict[str, Any]], event: Event) -> None:
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects stand in one another more than MAX_DEPTH deep: too deep to be written again."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in inner for item in items]
+    return bool(level)
+
+
+def _add_command(steps: list[Step], event: Event) -> None:
     if not steps:
         steps.append({"source": "system", "message": "commands before the first model call"})
     extra = steps[-1].setdefault("extra", {})

@@ -79,7 +79,7 @@ class RecordedModel:
     def __init__(self, events: list[dict[str, Any]]) -> None:
         self._answers = iter([event for event in events if event["kind"] == "chat"])
 
-    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
         event = next(self._answers, None)
         if event is None:
             raise RequestRefused(400, "replay_ended", "the recording holds no further answer")

@@ -57,7 +57,7 @@ class ScriptedModel:
         self.answers = list(answers) or [completion()]
         self.requests: list[dict[str, Any]] = []
 
-    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
         answer = self.answers[min(len(self.requests), len(self.answers) - 1)]
         self.requests.append(dict(body))
         if isinstance(answer, Exception):

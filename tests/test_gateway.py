@@ -20,14 +20,15 @@ import httpx2
 import openai
 import pytest
 
-from evolve import gateway
 from evolve.errors import BadInput, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
+from evolve.gateway.server import MAX_FILE, READ_BYTES
+from evolve.gateway.wire import MAX_BODY
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
 from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
-DOOR = Path(gateway.__file__).parent / "sandbox" / "files"
+DOOR = Path(__file__).parents[1] / "evolve" / "sandbox" / "files"
 SPEC = ModelSpec("the-model", prompt_price=1000.0, completion_price=1000.0)
 USER: Any = {"role": "user", "content": "hi"}
 TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
@@ -151,7 +152,9 @@ def test_the_openai_client_streams(tmp_path: Path) -> None:
     with serving(tmp_path, answer) as served, client(served) as api:
         with api.chat.completions.stream(model="any", messages=[USER], tools=[TOOL]) as stream:
             final = stream.get_final_completion()
-        chunks = list(api.chat.completions.create(model="any", messages=[USER], stream=True))
+        asked = {"include_usage": True}
+        chunks = list(api.chat.completions.create(model="any", messages=[USER], stream=True, stream_options=asked))
+        plain = list(api.chat.completions.create(model="any", messages=[USER], stream=True))
     message = final.choices[0].message
     assert message.content == "hello"
     assert [(c.id, c.function.arguments) for c in message.tool_calls or []] == [
@@ -161,8 +164,9 @@ def test_the_openai_client_streams(tmp_path: Path) -> None:
     assert final.choices[0].finish_reason == "tool_calls"
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.total_tokens == 20
+    assert all(chunk.choices and chunk.usage is None for chunk in plain)
     assert all("stream" not in request for request in model_of(served).requests)
-    assert served.ledger.usage.calls == 2
+    assert served.ledger.usage.calls == 3
 
 
 def test_a_refused_request_is_passed_on_and_recorded(tmp_path: Path) -> None:
@@ -200,7 +204,7 @@ def test_what_the_run_froze_stays_frozen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "allowed"),
-    [({"calls": 2}, 2), ({"tokens": 50}, 3), ({"usd": 0.05}, 3), ({"usd": 0.0}, 1)],
+    [({"calls": 2}, 2), ({"tokens": 50}, 3), ({"usd": 0.05}, 3), ({"usd": 0.0}, 0)],
 )
 def test_the_budget_ends_the_calls(tmp_path: Path, limits: dict[str, Any], allowed: int) -> None:
     with serving(tmp_path, **limits) as served:
@@ -298,9 +302,9 @@ def test_what_is_not_writable_is_told_so(tmp_path: Path) -> None:
 
 def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
-        body = json.dumps({"path": "a", "text": "x" * (gateway.MAX_FILE + 1)}).encode()
+        body = json.dumps({"path": "a", "text": "x" * (MAX_FILE + 1)}).encode()
         assert code(call(served, "/evolve/write", body)) == (413, "too_large")
-        huge = b" " * (gateway.MAX_BODY + 1)
+        huge = b" " * (MAX_BODY + 1)
         assert code(call(served, "/v1/chat/completions", huge)) == (413, "too_large")
     assert not (tmp_path / "work" / "a").exists()
     assert served.ledger.usage == Usage()
@@ -308,11 +312,11 @@ def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
 
 def test_reading_is_cut_and_says_so(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
-        (tmp_path / "work" / "big").write_bytes(b"x" * (gateway.READ_BYTES + 5))
+        (tmp_path / "work" / "big").write_bytes(b"x" * (READ_BYTES + 5))
         (tmp_path / "work" / "fits").write_bytes(b"\xff" * 10)
         big = call(served, "/evolve/read", {"path": "big"})[1]
         fits = call(served, "/evolve/read", {"path": "fits"})[1]
-    assert (len(big["text"]), big["truncated"]) == (gateway.READ_BYTES, True)
+    assert (len(big["text"]), big["truncated"]) == (READ_BYTES, True)
     assert fits == {"text": "\ufffd" * 10, "truncated": False}
 
 

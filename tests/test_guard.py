@@ -55,6 +55,18 @@ def test_nothing_opens_the_scaffolds_own_settings(text: str | None) -> None:
     assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
 
 
+def test_the_entry_point_stays() -> None:
+    files = {**FILES, "scaffold.toml": 'name = "one"\nentry = "agent.py"\n'}
+    edits = (FileEdit("agent.py", None),)
+    assert refusal(Proposal("h", "p", edits), files, EVOLVABLE) == "out of scope: agent.py is the entry point"
+
+
+@pytest.mark.parametrize("path", ["x\x1b[2J", "a\nround 3: keep", "\u202ecod.exe", "\ud800", "y" * 10_000])
+def test_a_reason_is_one_plain_line_whatever_the_path(path: str) -> None:
+    problem = refused((path, "x")) or ""
+    assert problem.startswith("out of scope") and problem.isprintable() and len(problem) < 1_000
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

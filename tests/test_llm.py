@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +15,20 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from evolve.errors import BadInput, InfraError, RequestRefused
-from evolve.llm import ATTEMPTS, EmbeddedModel, OpenAIModel, known_models, open_model, usage_of
+from evolve.llm import (
+    ATTEMPTS,
+    MAX_ANSWER,
+    EmbeddedModel,
+    OpenAIModel,
+    TimeOver,
+    known_models,
+    open_model,
+    usage_of,
+)
 from evolve.records import ModelSpec, Usage
 from tests.fakes import completion, tool_call
 
@@ -27,24 +37,31 @@ Reply = tuple[int, Any]
 
 
 class Endpoint:
-    """Answers each request with the next (status, body); the last one for ever. A body of text is sent as it is."""
+    """Answers each request with the next (status, body); the last one for ever. A body of text is sent as it is.
+
+    A list is sent piece by piece, 50 milliseconds apart if they are small; an exception in it breaks the answer off.
+    """
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
         self.headers: dict[str, str] = {}
         self.seen: list[tuple[dict[str, str], Any]] = []
         self.port = 0
+        self.delay = 0.0
 
     async def handle(self, request: Request) -> Response:
         data = await request.body()
         self.seen.append((dict(request.headers), json.loads(data) if data else None))
         status, body = self.replies[min(len(self.seen), len(self.replies)) - 1]
+        await asyncio.sleep(self.delay)
+        if isinstance(body, list):
+            return StreamingResponse(_pieces(body), status)
         if isinstance(body, str):
             return Response(body, status, self.headers)
         return JSONResponse(body, status, self.headers)
 
     def script(self, *replies: Reply, **headers: str) -> None:
-        self.replies, self.seen = list(replies), []
+        self.replies, self.seen, self.delay = list(replies), [], 0.0
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     @property
@@ -57,6 +74,14 @@ class Endpoint:
 
     def patient_model(self, longest_wait: float) -> OpenAIModel:
         return OpenAIModel(ModelSpec("m", self.url, "EVOLVE_TEST_NO_KEY"), longest_wait)
+
+
+async def _pieces(pieces: list[Any]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        if isinstance(piece, Exception):
+            raise piece
+        await asyncio.sleep(0 if len(piece) > 1 else 0.05)
+        yield piece
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +110,7 @@ def test_an_answer_comes_back_as_a_dictionary(server: Endpoint) -> None:
     made = server.model.complete(BODY)
     assert made["choices"][0]["message"]["tool_calls"] == [tool_call("look", {"at": 1})]
     assert made["choices"][0]["message"]["reasoning_content"] == "hm"
-    assert usage_of(made, ModelSpec("m", prompt_price=2.0, completion_price=4.0)) == Usage(1, 10, 10, 6e-5, 0)
+    assert usage_of(made, ModelSpec("m", prompt_price=2.0, completion_price=4.0), BODY) == Usage(1, 10, 10, 6e-5, 0)
 
 
 def test_every_key_reaches_the_endpoint_and_none_steers_the_client(server: Endpoint) -> None:
@@ -183,10 +208,69 @@ def test_an_answer_without_a_choice_is_a_fault(server: Endpoint, answer: Any) ->
         server.model.complete(BODY)
 
 
-def test_usage_that_is_not_reported_is_nothing() -> None:
+@pytest.mark.parametrize(
+    "reported",
+    [
+        None,
+        {},
+        "much",
+        {"prompt_tokens": None, "completion_tokens": 0},
+        {"prompt_tokens": "many", "completion_tokens": -5},
+        {"prompt_tokens": True, "completion_tokens": 1.5},
+    ],
+)
+def test_usage_that_is_not_reported_is_estimated_from_the_texts(reported: Any) -> None:
     spec = ModelSpec("m", prompt_price=1.0, completion_price=1.0)
-    assert usage_of({}, spec) == Usage(calls=1)
-    assert usage_of({"usage": {"prompt_tokens": None, "completion_tokens": 1_000_000}}, spec).cost_usd == 1.0
+    asked = {**BODY, "messages": [{"role": "user", "content": "x" * 4000}]}
+    used = usage_of({**completion("y" * 400), "usage": reported}, spec, asked)
+    assert used.calls == 1
+    assert 1000 <= used.prompt_tokens < 1050 and 100 <= used.completion_tokens < 150
+    assert used.cost_usd == pytest.approx((used.prompt_tokens + used.completion_tokens) / 1e6)
+
+
+def test_an_answer_is_cut_at_the_callers_end(server: Endpoint) -> None:
+    server.script((200, completion()))
+    server.delay = 3.0
+    started = time.monotonic()
+    with pytest.raises(TimeOver):
+        server.model.complete(BODY, seconds=0.3)
+    assert time.monotonic() - started < 2
+    assert len(server.seen) == 1
+
+
+def test_an_answer_that_drips_is_cut_too(server: Endpoint) -> None:
+    server.script((200, [b" "] * 100))
+    started = time.monotonic()
+    with pytest.raises(TimeOver):
+        server.model.complete(BODY, seconds=0.5)
+    assert time.monotonic() - started < 3
+
+
+def test_a_fault_that_lasts_to_the_callers_end_stays_the_endpoints(server: Endpoint) -> None:
+    server.script((503, error("overloaded")))
+    with pytest.raises(InfraError, match="the reason"):
+        server.patient_model(60.0).complete(BODY, seconds=0.5)
+    assert len(server.seen) == 1
+
+
+def test_a_huge_answer_is_refused_and_not_kept(server: Endpoint) -> None:
+    server.script((200, [b"x" * 1_000_000] * (MAX_ANSWER // 1_000_000 + 2)))
+    with pytest.raises(RequestRefused) as caught:
+        server.model.complete(BODY)
+    assert caught.value.code == "answer_too_large"
+
+
+def test_an_answer_that_breaks_off_is_tried_again(server: Endpoint) -> None:
+    server.script((200, [b"{", ConnectionResetError()]), (200, completion("whole")))
+    assert server.model.complete(BODY)["choices"][0]["message"]["content"] == "whole"
+
+
+def test_half_characters_and_odd_numbers_do_not_get_in(server: Endpoint) -> None:
+    text = json.dumps(completion("a\ud800b")).replace('"created": 0', '"created": NaN')
+    server.script((200, text))
+    made = server.model.complete(BODY)
+    assert made["choices"][0]["message"]["content"] == "a\ufffdb"
+    json.dumps(made, allow_nan=False, ensure_ascii=False).encode()
 
 
 def test_the_models_of_an_endpoint_are_listed(server: Endpoint) -> None:

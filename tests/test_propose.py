@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.errors import InfraError, RequestRefused
-from evolve.propose import Brief, direct, prompt_digest, request
+from evolve.propose import MAX_WORDS, Brief, direct, prompt_digest, request
 from evolve.records import FileEdit, ModelSpec, Proposal, Usage
 from tests.fakes import ScriptedModel, completion, tool_call
 
@@ -148,3 +148,31 @@ def test_an_edit_applies_exactly_where_it_occurs_once(text: str, old: str, new: 
 def test_texts_come_through_as_they_are(old: str, new: str) -> None:
     made = proposed(("f", "", new), files={"f": old})
     assert made.edits == (() if old == new else (FileEdit("f", new),))
+
+
+def test_what_a_model_says_is_bounded_and_whole() -> None:
+    made = answered(
+        None, tool_call("propose", {**arguments(), "hypothesis": "\ud800\0" + "x" * 10**6, "prediction": {}})
+    )
+    assert made.hypothesis.startswith("??xx") and len(made.hypothesis) == MAX_WORDS
+    assert made.prediction == "{}"
+    note = answered(None, tool_call("propose", "[" + "x" * 10**6)).note
+    assert 0 < len(note) <= MAX_WORDS
+
+
+@pytest.mark.parametrize("where", [0, 2])
+def test_a_patch_with_half_a_character_is_unusable(where: int) -> None:
+    edit = ["new.md", "", "text"]
+    edit[where] = "\ud800"
+    made = proposed((edit[0], edit[1], edit[2]))
+    assert made.edits == () and "malformed" in made.note
+
+
+def test_a_huge_patch_is_not_kept() -> None:
+    made = proposed(*((f"{number}.md", "", "x" * 200_000) for number in range(6)))
+    assert made.edits == () and "characters" in made.note
+
+
+@pytest.mark.parametrize("call", ["x", None, {}, {"function": None}, {"function": {"name": ["propose"]}}])
+def test_calls_of_no_form_are_unusable(call: Any) -> None:
+    assert answered(None, call).note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve.analyse import digest
 from evolve.errors import InfraError
 from evolve.records import StoredFile, Usage
 from evolve.trajectory import ATIF, build, first_difference, intact, load, normalised, store
+from tests import fakes
 from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
+from tests.test_gateway_limits import HOSTILE_MESSAGE, JSON
 
 SYSTEM = {"role": "system", "content": "You mend."}
 USER = {"role": "user", "content": "Mend it."}
@@ -134,6 +138,33 @@ def test_a_refused_request_is_a_step_of_the_system() -> None:
 def test_arguments_that_are_no_object_are_kept_as_text(text: str) -> None:
     steps = steps_of(chat_event([USER], completion(None, tool_call("edit", text))))
     assert steps[1]["tool_calls"][0]["arguments"] == {"malformed": text}
+
+
+def test_deep_arguments_are_kept_as_text_and_can_be_stored(tmp_path: Path) -> None:
+    text = '{"a": ' + "[" * 900 + "]" * 900 + "}"
+    steps = steps_of(chat_event([USER], completion(None, tool_call("edit", text))))
+    assert steps[1]["tool_calls"][0]["arguments"] == {"malformed": text}
+    store(tmp_path / "a.gz", tmp_path, steps)
+
+
+def test_many_answers_to_no_call_are_read_in_little_time() -> None:
+    calls = [tool_call("a", {}, f"c{number}") for number in range(1000)]
+    flood = [tool_answer(f"ghost{number}") for number in range(30_000)]
+    started = time.monotonic()
+    document = build(
+        trial_spec(), [chat_event([USER], completion(None, *calls)), chat_event(flood, completion())], Usage(), ""
+    )
+    assert len(document["steps"]) > 30_000
+    assert time.monotonic() - started < 5
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.lists(HOSTILE_MESSAGE | JSON, max_size=4), max_size=3))
+def test_no_request_breaks_the_trajectory_or_its_digest(requests: list[list[Any]]) -> None:
+    events = [chat_event(messages, completion(None, tool_call("edit", "{}"))) for messages in requests]
+    document = build(trial_spec(), events, Usage(), "Traceback\n\x1b[31m")
+    check(document)
+    digest([(fakes.result(reward=0.0), document)] * 3, 80)
 
 
 def test_odd_messages_do_no_harm() -> None:

@@ -86,9 +86,10 @@ def _check_message(index: int, message: object, open_calls: set[str]) -> None:
     if message.get("content") is not None and not isinstance(message["content"], str | list):
         raise _refuse(f"{where}: content is a string, a list of parts, or null")
     if message["role"] == "tool":
-        if message.get("tool_call_id") not in open_calls:
+        answered = message.get("tool_call_id")
+        if not isinstance(answered, str) or answered not in open_calls:
             raise _refuse(f"{where}: a tool message must answer a tool call that comes before it")
-        open_calls.discard(message["tool_call_id"])
+        open_calls.discard(answered)
         return
     if open_calls:
         raise _refuse(f"{where}: the tool call {min(open_calls)} has no tool message")

@@ -192,7 +192,7 @@ def _weights(text: str) -> Iterator[tuple[str, str, float]]:
 def _arguments(raw: str) -> Mapping[str, Any]:
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

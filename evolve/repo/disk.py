@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,22 @@ def write_files(target: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
             _make_folders(place, file.parent)
             file.write_bytes(content)
             file.chmod(0o755 if int(mode, 8) & 0o100 else 0o644)
+
+
+def check_written(folder: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
+    """Raises BadInput unless `folder` holds these files and nothing else, with their contents and executable bits."""
+    found = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
+    }
+    wrong = found ^ set(files) or {path for path, item in files.items() if not _is_written(folder / path, *item)}
+    if wrong:
+        raise BadInput(str(folder), f"{min(wrong)!r} is not as its commit has it", "remove that folder")
+
+
+def _is_written(file: Path, mode: str, content: bytes) -> bool:
+    state = file.lstat()
+    executable = bool(state.st_mode & 0o100) == bool(int(mode, 8) & 0o100)
+    return stat.S_ISREG(state.st_mode) and executable and state.st_size == len(content) and file.read_bytes() == content
 
 
 def _make_folders(top: Path, folder: Path) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from evolve.errors import BadInput
 from evolve.records import FileEdit, Verdict
 from evolve.repo.discover import Place, find
-from evolve.repo.disk import store_folder, write_files
+from evolve.repo.disk import check_written, store_folder, write_files
 from evolve.repo.objects import (
     Author,
     Entry,
     changed_tree,
+    check_amount,
     check_files,
+    check_tree,
     compose,
     list_tree,
     parse_trailers,
@@ -109,6 +111,7 @@ class Lineage:
         kept = {path: text for path, text in texts.items() if text is not None}
         oids = dict(zip(kept, store_bytes(self.place.shell, list(kept.values())), strict=True))
         changes = [Entry(path, modes.get(path, "100644"), oids.get(path)) for path in texts]
+        _check_amount(self._files(parent), texts)
         tree = self._tree(parent, changes)
         if tree == self.place.shell.text("rev-parse", f"{parent}^{{tree}}"):
             raise BadPatch("the patch changes nothing")
@@ -159,9 +162,14 @@ class Lineage:
         return {path: _text_or_bytes(content) for path, (_, content) in self._contents(sha).items()}
 
     def export(self, sha: str, folder: Path) -> Path:
-        """Writes the scaffold's files at a commit into `folder`, which appears whole; one there stays."""
+        """Writes the scaffold's files at a commit into `folder`, which appears whole; one there stays.
+
+        Raises BadInput if what is there is not what the commit holds.
+        """
+        contents = self._contents(sha)
         if not folder.is_dir():
-            write_files(folder, self._contents(sha))
+            write_files(folder, contents)
+        check_written(folder, contents)
         return folder
 
     def diff(self, old: str, new: str) -> str:
@@ -173,7 +181,9 @@ class Lineage:
     def _contents(self, sha: str) -> dict[str, tuple[str, bytes]]:
         entries = self._files(sha)
         blobs = read_blobs(self.place.shell, [entry.oid for entry in entries if entry.oid])
-        return {entry.path: (entry.mode, blob) for entry, blob in zip(entries, blobs, strict=True)}
+        contents = {entry.path: (entry.mode, blob) for entry, blob in zip(entries, blobs, strict=True)}
+        check_tree(sha[:12], self.place.shell.text("rev-parse", f"{_full(sha)}:{self.place.prefix}"), contents)
+        return contents
 
     def _files(self, sha: str) -> list[Entry]:
         entries = self._entries(sha)
@@ -193,6 +203,17 @@ class Lineage:
         top = f"{self.place.prefix}/" if self.place.prefix else ""
         placed = [Entry(top + e.path, e.mode, e.oid, e.size) for e in changes]
         return changed_tree(self.place.shell, base, placed, "0" * len(base))
+
+
+def _check_amount(before: Sequence[Entry], texts: Mapping[str, bytes | None]) -> None:
+    """Raises BadPatch if the scaffold would get too many or too large files."""
+    sizes = {entry.path: entry.size for entry in before}
+    sizes |= {path: len(text) for path, text in texts.items() if text is not None}
+    kept = [size for path, size in sizes.items() if texts.get(path, b"") is not None]
+    try:
+        check_amount("the patch", len(kept), sum(kept))
+    except BadInput as problem:
+        raise BadPatch(str(problem)) from problem
 
 
 def _full(sha: str) -> str:

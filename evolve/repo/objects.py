@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 import textwrap
@@ -14,11 +15,13 @@ from evolve.errors import BadInput, InfraError
 from evolve.repo.patch import path_problem
 from evolve.repo.shell import Shell
 
+MODES = ("100644", "100755")
 MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024 * 1024
 
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+# Controls, and what makes text look like other text: invisible and direction-changing characters.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 _CRUD = " .,:;<>\"\\'"
 
 
@@ -55,7 +58,7 @@ def _entry(line: str) -> Entry:
 def check_files(where: str, entries: Sequence[Entry]) -> None:
     """Raises BadInput unless the entries are regular files, soundly named, not too many and not too large."""
     for entry in entries:
-        if not entry.mode.startswith("100"):
+        if entry.mode not in MODES:
             raise BadInput(f"{where}: {entry.path!r}", "isn't a regular file", "replace it by a plain file")
         if problem := path_problem(entry.path):
             raise BadInput(f"{where}: {entry.path!r}", f"the name {problem}", "rename the file or ignore it")
@@ -83,6 +86,41 @@ def read_blobs(shell: Shell, oids: Sequence[str]) -> list[bytes]:
         at = start + int(fields[-1]) + 1
         contents.append(out[start : at - 1])
     return contents
+
+
+def check_tree(where: str, tree: str, files: Mapping[str, tuple[str, bytes]]) -> None:
+    """Raises InfraError unless path -> (git mode, content) are all the files of the tree with that id, to the byte."""
+    if _tree_id({tuple(path.split("/")): item for path, item in files.items()}, len(tree)) != tree:
+        raise InfraError(f"{where}: the files are not those of the tree {tree[:12]}: the repository is damaged")
+
+
+def _tree_id(files: Mapping[tuple[str, ...], tuple[str, bytes]], digits: int) -> str:
+    """The id that git gives to a tree of these files; digits: 40 for SHA-1, 64 for SHA-256."""
+    rows: dict[bytes, tuple[str, str]] = {}
+    inner: dict[str, dict[tuple[str, ...], tuple[str, bytes]]] = {}
+    for (first, *rest), (mode, content) in files.items():
+        if rest:
+            inner.setdefault(first, {})[tuple(rest)] = (mode, content)
+        else:
+            rows[_raw(first)] = (mode, _object_id(b"blob", content, digits))
+    for name, below in inner.items():
+        # Git sorts a folder as if its name ended with a slash.
+        rows[_raw(name) + b"/"] = ("40000", _tree_id(below, digits))
+    lines = [
+        mode.encode() + b" " + key.rstrip(b"/") + b"\0" + bytes.fromhex(oid)
+        for key, (mode, oid) in sorted(rows.items())
+    ]
+    return _object_id(b"tree", b"".join(lines), digits)
+
+
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _object_id(kind: bytes, content: bytes, digits: int) -> str:
+    made = hashlib.sha1(usedforsecurity=False) if digits == 40 else hashlib.sha256()
+    made.update(b"%s %d\0" % (kind, len(content)) + content)
+    return made.hexdigest()
 
 
 def store_files(shell: Shell, files: Sequence[Path]) -> list[str]:

@@ -14,9 +14,15 @@ MAX_EDITS = 64
 MAX_FILE_BYTES = 1024 * 1024
 MAX_PATH_BYTES = 1024
 MAX_NAME_BYTES = 240
+MAX_FOLDERS = 16
+SHOWN_CHARS = 120
 
 # Short names that NTFS gives to `.git`, `.gitmodules` and their like.
 _SHORT_NAME = re.compile(r"gi[a-z0-9]*~[0-9]+.*")
+# Printable by name, but shown as nothing: some file systems leave them out of comparisons.
+_INVISIBLE = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+# Devices on DOS and Windows, with any ending.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9])( *\..*)?")
 
 
 class BadPatch(EvolveError):
@@ -45,11 +51,17 @@ def _name_problem(name: str) -> str | None:
 
 
 def edit_problem(path: str) -> str | None:
-    """Like `path_problem`, and git's own files (`.gitattributes`, `.gitmodules`...) are refused too."""
-    problem = path_problem(path)
-    if problem is None and any(fold(name).startswith(".git") for name in path.split("/")):
+    """Like `path_problem`, and stricter, as a model wrote it: no file that git or another system takes for its own."""
+    if problem := path_problem(path):
+        return problem
+    if _INVISIBLE.search(path):
+        return "must have no invisible characters"
+    names = path.split("/")
+    if any(fold(name).startswith(".git") for name in names):
         return "must not be one of git's own files"
-    return problem
+    if any(_DEVICE.fullmatch(fold(name)) for name in names):
+        return "must have no part that is a device's name on Windows"
+    return f"must not be in more than {MAX_FOLDERS} folders" if len(names) > MAX_FOLDERS + 1 else None
 
 
 def fold(path: str) -> str:
@@ -66,7 +78,7 @@ def checked_texts(edits: Sequence[FileEdit], present: Collection[str]) -> dict[s
         raise BadPatch(f"a patch edits 1 to {MAX_EDITS} files, this one {len(edits)}")
     for edit in edits:
         if problem := edit_problem(edit.path):
-            raise BadPatch(f"the path {edit.path!r} {problem}")
+            raise BadPatch(f"the path {edit.path[:SHOWN_CHARS]!a} {problem}")
     texts = {edit.path: _encoded(edit) for edit in edits}
     if len(texts) < len(edits):
         raise BadPatch("the same file is edited twice")
@@ -94,11 +106,17 @@ def _check_result(texts: dict[str, bytes | None], present: Collection[str]) -> N
     after = (set(present) | set(texts)) - {path for path, text in texts.items() if text is None}
     if not after:
         raise BadPatch("no file would be left")
-    folded = {fold(path): path for path in sorted(after)}
-    for path in sorted(after & set(texts)):
-        if folded[fold(path)] != path:
-            raise BadPatch(f"{path} and {folded[fold(path)]} differ only in case or spelling")
+    spelled = {fold(name): name for path in sorted(after) for name in (path, *_folders(path))}
+    for path in sorted(after - set(present)):
+        for name in (path, *_folders(path)):
+            if spelled[fold(name)] != name:
+                raise BadPatch(f"{name} and {spelled[fold(name)]} differ only in case or spelling")
+    files = {fold(path): path for path in after}
     for path in sorted(after):
-        for folder in PurePosixPath(path).parents:
-            if str(folder) != "." and (clash := folded.get(fold(str(folder)))):
+        for folder in _folders(path):
+            if clash := files.get(fold(folder)):
                 raise BadPatch(f"{clash} can't be a file and a folder")
+
+
+def _folders(path: str) -> list[str]:
+    return [str(folder) for folder in PurePosixPath(path).parents if str(folder) != "."]

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evolve import __version__
+from evolve.report.plain import plain
 
 NAMED = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
 
@@ -24,6 +25,8 @@ def write_crash_log(error: BaseException) -> Path:
     ]
     lines += [f"{name} {version(name)}" for name in NAMED]
     lines += ["", *traceback.format_exception(error)]
-    with tempfile.NamedTemporaryFile("w", prefix="evolve-crash-", suffix=".log", delete=False) as file:
-        file.write("\n".join(lines))
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False
+    ) as file:
+        file.write(plain("\n".join(lines), lines=True))
     return Path(file.name)

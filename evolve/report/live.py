@@ -6,10 +6,11 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from evolve.records import Decision, Outcome, TrialResult, Usage
+from evolve.report.plain import plain
 
 PLAIN_EVERY_SECONDS = 15.0
 
@@ -47,7 +48,7 @@ class Live:
             self._bar.stop()
 
     def say(self, text: str) -> None:
-        self.console.print(escape(text), soft_wrap=True)
+        self.console.print(Text(plain(text)), soft_wrap=True)
 
     def round_started(self, number: int, total: int) -> None:
         self._round, self._rounds = number, total

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from evolve.records import TrialResult
+from evolve.report.plain import plain
 
 Row = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = Non
     names = list(columns or (rows[0].keys() if rows else ()))
     table = Table(*names, show_edge=False)
     for row in rows:
-        table.add_row(*(escape(_cell(name, row.get(name))) for name in names))
+        table.add_row(*(Text(plain(_cell(name, row.get(name)))) for name in names))
     Console(highlight=False).print(table)
 
 

@@ -4,11 +4,13 @@ A TCP port on the container's own loopback leads to the Unix socket of the door,
 by OPENAI_BASE_URL. Standard library only.
 """
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 PORT = 8111
 CGROUPS = "/sys/fs/cgroup/"
@@ -19,19 +21,28 @@ COUNTERS = (
 
 
 def pump(source, target):
-    try:
+    """Carry bytes until an end or an error of either side; then the target's reader sees an end too."""
+    with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
+    with contextlib.suppress(OSError):
         target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def serve(listener):
+    """Lead every connection to the door; one that can't be led there is closed, and the next may have more luck."""
     while True:
-        client, _ = listener.accept()
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            time.sleep(0.05)
+            continue
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        door.connect(os.environ["EVOLVE_SOCKET"])
+        try:
+            door.connect(os.environ["EVOLVE_SOCKET"])
+        except OSError:
+            client.close()
+            continue
         for pair in ((client, door), (door, client)):
             threading.Thread(target=pump, args=pair, daemon=True).start()
 

@@ -1,0 +1,158 @@
+"""HTTP as the gateway speaks it: requests read with care, answers and errors in the API's form, bounded connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_BODY = 4_000_000
+MAX_IN_FLIGHT = 4 * MAX_BODY
+MAX_DEPTH = 100
+MAX_VALUES = 100_000
+MAX_CONNECTIONS = 128
+BODY_SECONDS = 20.0
+HEAD_SECONDS = 20.0
+Body = dict[str, Any]
+
+
+class Refusal(Exception):
+    """An answer in the API's error form, with an HTTP status."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Intake:
+    """Reads the bodies of requests. Those under way have at most MAX_IN_FLIGHT bytes together."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[Body]:
+        """The JSON object of a request, counted until the block ends. Raises Refusal."""
+        raw = bytearray()
+        try:
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    async for chunk in request.stream():
+                        raw += chunk
+                        self._bytes += len(chunk)
+                        if len(raw) > MAX_BODY or self._bytes > MAX_IN_FLIGHT:
+                            raise Refusal(413, "too_large", f"a request is at most {MAX_BODY} bytes")
+            except (ClientDisconnect, TimeoutError) as error:
+                raise Refusal(408, "timeout", "the request did not arrive whole in time") from error
+            yield {} if request.method == "GET" else parsed(bytes(raw))
+        finally:
+            self._bytes -= len(raw)
+
+
+def parsed(raw: bytes) -> Body:
+    """The JSON object in `raw`: finite numbers, whole characters, not too deep. Raises Refusal."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "invalid_request", f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise Refusal(400, "invalid_request", "the body must be a JSON object")
+    if problem := _shape_problem(body) or (_text_problem(body) if b"\\ud" in raw.lower() else ""):
+        raise Refusal(400, "invalid_request", problem)
+    return body
+
+
+def _shape_problem(value: Any) -> str:
+    """What later work would stumble over; without recursion, as the value is a stranger's."""
+    level, seen = [value], 0
+    for _ in range(MAX_DEPTH):
+        seen += len(level)
+        if not level or seen > MAX_VALUES:
+            break
+        if any(isinstance(item, float) and not math.isfinite(item) for item in level):
+            return "a number must be finite"
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in inner for item in items]
+    return f"the body is nested deeper than {MAX_DEPTH} or holds over {MAX_VALUES} values" if level else ""
+
+
+def _text_problem(body: Body) -> str:
+    """Text with half a character can be written in JSON, but sent nowhere."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"the text is not valid Unicode: {error.reason}"
+    return ""
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """In ASCII, so that even half a character goes through."""
+    return Response(json.dumps(content), status, headers, media_type="application/json")
+
+
+def error_response(refusal: Refusal) -> Response:
+    error = {"message": refusal.message, "type": refusal.code, "code": refusal.code, "param": None}
+    # OpenAI clients try a 429 and a 503 again by themselves; here the answer stays the same.
+    return json_response({"error": error}, refusal.status, {"x-should-retry": "false"})
+
+
+def stream_response(completion: Mapping[str, Any], usage: bool) -> Response:
+    """One completion as server-sent events. usage: whether the client asked for a last event with it."""
+    return Response("".join(_chunks(completion, usage)), media_type="text/event-stream")
+
+
+def _chunks(completion: Mapping[str, Any], usage: bool) -> Iterator[str]:
+    """The message whole, then its end, then the usage: clients without use for that index into `choices` blindly."""
+    choice = completion["choices"][0]
+    delta = dict(choice["message"])
+    if calls := delta.get("tool_calls"):
+        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
+    head = {
+        "id": completion.get("id", ""),
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": completion.get("model", ""),
+    }
+    first = {"index": 0, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None}
+    yield _event({**head, "choices": [first]})
+    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]})
+    if usage:
+        yield _event({**head, "choices": [], "usage": completion.get("usage")})
+    yield "data: [DONE]\n\n"
+
+
+def _event(content: Mapping[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 for strangers: MAX_CONNECTIONS at most, and one that brings no request in time is closed."""
+
+    _watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._look(idle=False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def _look(self, idle: bool) -> None:
+        """Close what was idle a while ago and still is; a head that comes byte by byte is idle too."""
+        waiting = self.cycle is None or self.cycle.response_complete
+        if idle and waiting:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(HEAD_SECONDS / 2, self._look, waiting)

@@ -1,0 +1,91 @@
+"""The real `openai` client at the scaffold's door: forms of calls and classes of errors."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from evolve.errors import InfraError
+from evolve.gateway import Gateway
+from tests.fakes import completion, tool_call
+from tests.test_gateway import TOOL, USER, client, model_of, serving
+
+
+def test_calls_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path, usd=100) as served, client(served) as api, ThreadPoolExecutor(8) as pool:
+        made = list(
+            pool.map(lambda _: api.chat.completions.create(model="any", messages=[USER], tools=[TOOL]), range(16))
+        )
+    assert [answer.choices[0].message.content for answer in made] == ["hello"] * 16
+    assert served.ledger.usage.calls == 16
+
+
+def test_the_raw_response(tmp_path: Path) -> None:
+    with serving(tmp_path) as served, client(served) as api:
+        raw = api.chat.completions.with_raw_response.create(model="any", messages=[USER])
+        assert raw.status_code == 200 and raw.headers["content-type"] == "application/json"
+        assert raw.parse().choices[0].message.content == "hello"
+        with api.chat.completions.with_streaming_response.create(model="any", messages=[USER], stream=True) as lines:
+            assert [line for line in lines.iter_lines() if line][-1] == "data: [DONE]"
+
+
+def test_the_async_client_streams_and_calls_tools(tmp_path: Path) -> None:
+    async def work(served: Gateway) -> tuple[list[str], Any]:
+        transport = httpx2.AsyncHTTPTransport(uds=str(served.path))
+        async with (
+            httpx2.AsyncClient(transport=transport) as http_client,
+            openai.AsyncOpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client) as api,
+        ):
+            calls = [api.chat.completions.create(model="any", messages=[USER]) for _ in range(4)]
+            answers = [answer.choices[0].message.content or "" for answer in await asyncio.gather(*calls)]
+            async with api.chat.completions.stream(model="any", messages=[USER], tools=[TOOL]) as stream:
+                return answers, await stream.get_final_completion()
+
+    replies = [completion("a")] * 4 + [completion(None, tool_call("look", {"at": 1}))]
+    with serving(tmp_path, *replies) as served:
+        answers, final = asyncio.run(work(served))
+    assert answers == ["a"] * 4
+    assert final.choices[0].message.tool_calls[0].function.arguments == '{"at": 1}'
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "messages", "kind", "word"),
+    [
+        ({"usd": 0.0}, [USER], openai.RateLimitError, "budget"),
+        ({}, "no list", openai.BadRequestError, "invalid_request"),
+        ({}, [{"role": "user", "content": [{"type": "file"}]}], openai.BadRequestError, "invalid_request"),
+    ],
+)
+def test_refusals_are_the_clients_own_errors(
+    tmp_path: Path, limits: dict[str, Any], messages: Any, kind: type[openai.APIStatusError], word: str, streamed: bool
+) -> None:
+    with serving(tmp_path, **limits) as served, client(served) as api:
+        with pytest.raises(kind) as caught:
+            api.chat.completions.create(model="any", messages=messages, stream=streamed)
+        assert caught.value.code == word
+    assert model_of(served).requests == []
+
+
+def test_a_fault_of_the_host_and_an_unknown_route_are_the_clients_own_errors_too(tmp_path: Path) -> None:
+    with serving(tmp_path, InfraError("down")) as served, client(served) as api:
+        with pytest.raises(openai.InternalServerError):
+            api.chat.completions.create(model="any", messages=[USER])
+        with pytest.raises(openai.NotFoundError):
+            api.responses.create(model="any", input="hi")
+        with pytest.raises(openai.NotFoundError):
+            api.embeddings.create(model="any", input="hi")
+    assert isinstance(served.fault, InfraError)
+
+
+def test_a_client_does_not_try_a_spent_budget_again(tmp_path: Path) -> None:
+    with serving(tmp_path, usd=0.0) as served, client(served) as api:
+        with pytest.raises(openai.RateLimitError):
+            api.with_options(max_retries=3).chat.completions.create(model="any", messages=[USER])
+        assert served._server.server_state.total_requests == 1
