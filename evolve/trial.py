@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shlex
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +17,15 @@ from typing import Any
 
 from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
-from evolve.gateway import Door, Gateway
+from evolve.gateway import Door, Gateway, Workspace
 from evolve.llm import ChatModel, open_model
 from evolve.records import Outcome, StoredFile, TrialResult, TrialSpec, Usage
+from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     AGENT,
     PRISTINE,
-    ROOT,
     Container,
+    ScaffoldProcess,
     TaskState,
     scaffold_process,
     task_container,
@@ -35,6 +36,13 @@ from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
+SOLUTION = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
+# Exit status 10: a named reward; 11: a plain one; 12: none.
+READ_REWARD = (
+    f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
+    "head -c 4096 reward.json 2>/dev/null && exit 10; head -c 4096 reward.txt 2>/dev/null && exit 11; exit 12"
+)
+NAMED, PLAIN = 10, 11
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,14 @@ class RecordedModel:
 
 def run_trial(spec: TrialSpec) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
+    result = run_trial_ahead(spec)
+    with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
+        reaper().settle()
+    return result
+
+
+def run_trial_ahead(spec: TrialSpec) -> TrialResult:
+    """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage = Usage()
@@ -120,36 +136,36 @@ def _model(spec: TrialSpec) -> ChatModel:
 
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
-    """The three zones in turn: the task and the scaffold together; then, with both dead, the verifier."""
+    """The three zones start beside each other; the tests appear when the agent's two are dead."""
     ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
-    with sandboxes(spec, ttl) as (state, task), ThreadPoolExecutor(1) as beside:
-        shell = populated_shell(task, state)
-        verifier = beside.submit(verifier_container, state, ttl)
-        try:
-            ending = _act(spec, model, shell, ttl)
-            shell.close()
-            holder = verifier.result()  # the state lives only as long as some container has it mounted
-            task.kill()
-            return ending, judge(spec, state, holder) if ending.status == 0 else None
-        finally:
-            _kill_when_started(verifier)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox)
+    try:
+        with Crew() as crew:
+            task = crew.start(task_container, state, ttl, SOLUTION)
+            shell = crew.do(lambda: populated_shell(task.result(), state))
+            verifier = crew.start(verifier_container, state, ttl)
+
+            def freeze() -> None:
+                shell.result().close()
+                verifier.result()  # the state lives only as long as some container has it mounted
+                task.result().stop()
+
+            ending = _act(spec, model, LateShell(shell), ttl, crew, freeze)
+            return ending, judge(spec, state, verifier.result()) if ending.status == 0 else None
+    finally:
+        reaper().later(state.remove)
 
 
 @contextlib.contextmanager
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """The state's volume and the task's container, gone at the end whatever happens."""
     state = TaskState(spec.owner, spec.image, spec.task.sandbox)
-    task = task_container(state, ttl, {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"})
+    task = task_container(state, ttl, SOLUTION)
     try:
         yield state, task
     finally:
         task.kill()
         state.remove()
-
-
-def _kill_when_started(verifier: Future[Container]) -> None:
-    if verifier.exception() is None:
-        verifier.result().kill()
 
 
 def populated_shell(task: Container, state: TaskState) -> Shell:
@@ -160,47 +176,50 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
     return shell
 
 
-def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
-    """The scaffold at work, behind its gateway."""
+def _act(
+    spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], None]
+) -> Ending:
+    """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
     with tempfile.TemporaryDirectory(prefix="evolve-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        with Gateway(door, model, shell, folder) as gateway:
-            process = scaffold_process(
-                spec.owner,
-                spec.scaffold.image,
-                spec.scaffold.folder,
-                spec.scaffold.entry,
-                folder,
-                spec.sandbox,
-                ttl,
-            )
-            try:
-                status = process.wait(spec.limits.seconds)
-            finally:
+        with Gateway(door, model, workspace, folder) as gateway:
+            started = crew.start(_scaffold, spec, folder, ttl)
+            reaper().settle()
+            process = started.result()
+            over = process.ended(spec.limits.seconds)
+            if not over:
                 process.kill()
-        if gateway.fault is not None:
-            raise ChargedFault(str(gateway.fault), gateway.ledger.usage)
+            fault = gateway.fault
+        frozen = crew.do(freeze)
+        status = process.status() if over else None
+        frozen.result()
+        if fault is not None:
+            raise ChargedFault(str(fault), gateway.ledger.usage)
         log = process.output.decode(errors="replace")
         return Ending(status, log, gateway.ledger.usage, gateway.ledger.exhausted, tuple(gateway.events))
 
 
+def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
+    source = spec.scaffold
+    return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
+
+
 def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
     """Run the task's tests in the verifier's container, on the frozen state. The tests appear only now."""
-    shell = verifier.shell(ROOT, state.image.workdir)
-    shell.run("mkdir -p /logs/verifier /logs/agent /logs/artifacts")
+    shell = verifier.main_shell()
     unpack(shell, spec.task.folder / "tests", "/tests")
-    done = shell.run("(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds)
-    if done.timed_out:
+    begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+    tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
+    if shell.run(f"{begin} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
         return Judgement(0.0, "the verifier ran out of time")
-    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
-    named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
-    plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
+    found = shell.run(READ_REWARD)
     shell.close()
-    if named.exit_code == 0:
-        return Judgement(_reward_of(named.stdout, json_file=True), output)
-    return Judgement(_reward_of(plain.stdout, json_file=False) if plain.exit_code == 0 else 0.0, output)
+    output = found.stderr.decode(errors="replace")
+    if found.exit_code not in (NAMED, PLAIN):
+        return Judgement(0.0, output)
+    return Judgement(_reward_of(found.stdout, json_file=found.exit_code == NAMED), output)
 
 
 def _reward_of(text: bytes, json_file: bool) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import docker
+from docker.api import APIClient
+
 from bench.figures import Figure, figure
 from bench.ours import BUILTIN, FORKED, timed_ms
 from bench.trivial import Scene
-from docker.api import APIClient
-
 from evolve.records import Outcome
 from evolve.sandbox.container import AGENT, TaskState, task_container
 from evolve.trial import run_trial
@@ -95,7 +96,7 @@ def _three(client: docker.DockerClient, creations: list[Creation], number: int) 
 
 
 def _own_mounts(options: dict[str, Any], number: int) -> tuple[dict[str, Any], set[str], list[Path]]:
-    """The options with another volume's name, that name, and folders made because the trial's are gone."""
+    """The options with another volume's name, that name, and folders made where the trial's are gone."""
     host = dict(options["host_config"])
     mounts = [dict(mount) for mount in host.get("Mounts") or []]
     names, folders = set(), []
@@ -104,7 +105,7 @@ def _own_mounts(options: dict[str, Any], number: int) -> tuple[dict[str, Any], s
             mount["Source"] = f"{mount['Source']}-{number}"
             names.add(mount["Source"])
         elif not Path(mount["Source"]).exists():
-            Path(mount["Source"]).mkdir(parents=True)
+            mount["Source"] = tempfile.mkdtemp(prefix="evolve-floor-")
             folders.append(Path(mount["Source"]))
     host["Mounts"] = mounts
     return {**options, "host_config": host}, names, folders

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.figures import Figure, ratio
 from rich.table import Table
+
+from bench.figures import Figure, ratio
 
 Row = tuple[str, str, str]
 

@@ -9,19 +9,19 @@ import socket
 import struct
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, LogConfig, Mount, Ulimit
 
 from evolve.errors import InfraError
 from evolve.records import SandboxSpec, TaskImage
 from evolve.sandbox.engine import ENGINE_FAULTS, LABEL, connect
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import MainShell, Shell
 
 AGENT = "10001:10001"
 KEEPER = "65534:65534"
@@ -30,6 +30,7 @@ FILES = Path(__file__).parent / "files"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+NOT_FOUND, NOT_RUNNING = 404, 409
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
 
 
@@ -81,7 +82,7 @@ def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Moun
 
 @dataclass
 class Container:
-    """A created container; `remove` is forced and may be called twice."""
+    """A created container; `stop` and `kill` (which removes it too) may be called twice."""
 
     client: docker.DockerClient
     id: str
@@ -90,9 +91,23 @@ class Container:
         with engine_faults():
             self.client.api.start(self.id)
 
+    def stop(self) -> None:
+        """SIGKILL to all its processes; they are dead when this returns."""
+        with engine_faults():
+            try:
+                self.client.api.kill(self.id)
+            except APIError as error:
+                if error.status_code not in (NOT_FOUND, NOT_RUNNING):
+                    raise
+
     def kill(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
             self.client.api.remove_container(self.id, force=True)
+
+    def main_shell(self) -> Shell:
+        """Of a container whose main process is a shell."""
+        with engine_faults():
+            return MainShell(self.client, self.id)
 
     def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> Shell:
         with engine_faults():
@@ -108,9 +123,9 @@ def _create(image: str, command: list[str], run: str, user: str, host: dict[str,
     return Container(client, made["Id"])
 
 
-def _keeper(seconds: int) -> list[str]:
-    """PID 1's work: nothing, and an end by itself even if nobody comes."""
-    return ["timeout", "-s", "KILL", str(seconds), "sleep", "infinity"]
+def _keeper(seconds: int, work: Sequence[str] = ("sleep", "infinity")) -> list[str]:
+    """The main process's work: nothing, and an end by itself even if nobody comes."""
+    return ["timeout", "-s", "KILL", str(seconds), *work]
 
 
 class TaskState:
@@ -145,7 +160,10 @@ def task_container(state: TaskState, ttl: int, extra_tmpfs: Mapping[str, str] | 
 
 
 def verifier_container(state: TaskState, ttl: int) -> Container:
-    """Fresh, from the task's image, with the state's volume; may change its user, so that tests stay root's."""
+    """Fresh, from the task's image, with the state's volume; may change its user, so that tests stay root's.
+
+    Its main process is the shell that runs them (`main_shell`).
+    """
     tmpfs = {
         "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
         "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
@@ -153,10 +171,11 @@ def verifier_container(state: TaskState, ttl: int) -> Container:
     host = _host_config(state.spec, mounts=[state.mount()], tmpfs=tmpfs, cap_add=["SETUID", "SETGID", "KILL"])
     container = _create(
         state.image.image,
-        _keeper(ttl),
+        _keeper(ttl, ["sh"]),
         state.run,
         ROOT,
         host,
+        stdin_open=True,
         working_dir="/",
         environment=_environment(state),
     )
@@ -192,10 +211,12 @@ class ScaffoldProcess:
                 self.output = (self.output + data)[-LOG_BYTES:]
         self._drained.set()
 
-    def wait(self, seconds: float) -> int | None:
-        """The exit status, or None if it still runs after that many seconds."""
-        if not self._drained.wait(max(seconds, 0.0)):
-            return None
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends within that many seconds: its output closes with the last of its processes."""
+        return self._drained.wait(max(seconds, 0.0))
+
+    def status(self) -> int:
+        """The exit status of one that has ended."""
         with engine_faults():
             return int(self.container.client.api.wait(self.container.id, timeout=30)["StatusCode"])
 
@@ -224,7 +245,7 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    command = ["timeout", "-s", "KILL", str(ttl), "python3", f"{DOOR_HOME}/launch.py", entry]
+    command = _keeper(ttl, ["python3", "-S", f"{DOOR_HOME}/launch.py", entry])
     container = _create(
         image,
         command,

@@ -224,3 +224,20 @@ class Shell:
         api = self._client.api
         exec_id = api.exec_create(self._container, ["sh", "-c", "kill -9 -1"], user=self._user)["Id"]
         api.exec_start(exec_id)
+
+
+class MainShell(Shell):
+    """The shell that is its container's main process: no exec. A command past its time limit ends the container."""
+
+    def __init__(self, client: docker.DockerClient, container: str) -> None:
+        super().__init__(client, container, "", "/")
+
+    def _open(self) -> None:
+        wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._owner = self._client.api.attach_socket(self._container, params=wanted)
+        self._socket = getattr(self._owner, "_sock", self._owner)
+        self._buffer.clear()
+
+    def _kill_all(self) -> None:
+        self.close()
+        self._client.api.kill(self._container)

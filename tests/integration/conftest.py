@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from evolve.records import (
 from evolve.sandbox import engine, images
 from evolve.tasks import Suite, load_suite
 
-OWNER = "evolve-tests"
+OWNER = f"evolve-tests-{os.getpid()}"
 ROOT = Path(__file__).parents[2]
 TASKS = ("vending-machine", "lru-cache")
 

@@ -1,14 +1,13 @@
 """Starts a scaffold inside its container: `launch.py ENTRY`.
 
 A TCP port on the container's own loopback leads to the Unix socket of the door, so that ordinary OpenAI clients work
-by OPENAI_BASE_URL. Standard library only.
+by OPENAI_BASE_URL. A child serves it; the scaffold takes the place of this process. Standard library only.
 """
 
+import _thread
 import os
 import socket
-import subprocess
 import sys
-import threading
 
 PORT = 8111
 
@@ -28,14 +27,15 @@ def serve(listener):
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         door.connect(os.environ["EVOLVE_SOCKET"])
         for pair in ((client, door), (door, client)):
-            threading.Thread(target=pump, args=pair, daemon=True).start()
+            _thread.start_new_thread(pump, pair)  # `threading` costs every scaffold its import
 
 
 def main():
     listener = socket.create_server(("127.0.0.1", PORT))
-    threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    status = subprocess.call([sys.executable, sys.argv[1]], cwd="/scaffold")
-    sys.exit(status if status >= 0 else 128 - status)
+    if os.fork() == 0:
+        serve(listener)
+    os.chdir("/scaffold")
+    os.execv(sys.executable, [sys.executable, sys.argv[1]])
 
 
 if __name__ == "__main__":
