@@ -115,7 +115,12 @@ class Container:
 
 
 def _create(image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any) -> Container:
+    """Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work."""
     client = connect()
+    if host["NetworkMode"] == "none":
+        hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
+        host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
+        more["network_disabled"] = True
     with engine_faults():
         made = client.api.create_container(
             image, command, user=user, host_config=host, labels={LABEL: run}, hostname="sandbox", **more

@@ -80,12 +80,18 @@ def test_too_long_a_command_is_refused(shell: Shell) -> None:
 def test_the_container_holds(shell: Shell) -> None:
     """No network, no capabilities, no new privileges, no writing outside, bounded processes, memory and disk."""
     assert shell.run("cat /proc/net/dev | tail -n +3 | grep -v lo:").stdout == b""
+    assert b"lo:" in shell.run("cat /proc/net/dev").stdout
     facts = shell.run("id -u; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /x 2>&1").stdout.decode()
     assert "10001" in facts and "CapEff:\t0000000000000000" in facts and "NoNewPrivs:\t1" in facts
     assert "Read-only file system" in facts
     assert shell.run("head -c 40000000 /dev/zero > big").exit_code != 0
     forked = shell.run("i=0; while [ $i -lt 600 ]; do sleep 5 & i=$((i+1)); done 2>&1", timeout=20)
     assert b"fork" in forked.stdout.lower()
+
+
+def test_without_a_network_localhost_still_answers(shell: Shell) -> None:
+    program = "import socket as s; l = s.create_server(('localhost', 0)); s.create_connection(l.getsockname()); print(1)"
+    assert shell.run(f'python3 -c "{program}"').stdout == b"1\n"
 
 
 def test_the_state_outlives_the_container_for_the_verifier(container: tuple[TaskState, Container]) -> None:
