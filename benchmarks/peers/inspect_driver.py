@@ -58,9 +58,7 @@ def tests(folder):
 def run(task, compose, logs, at_once, trials):
     """Wall-clock seconds per sample of one evaluation; all must pass."""
     samples = [Sample(input="Write 42 into answer.txt.", target="1") for _ in range(trials)]
-    made = Task(
-        dataset=samples, solver=answer(), scorer=tests(task), sandbox=("docker", str(compose)), name="answer"
-    )
+    made = Task(dataset=samples, solver=answer(), scorer=tests(task), sandbox=("docker", str(compose)), name="answer")
     began = time.monotonic()
     (log,) = eval(
         made, model="mockllm/model", max_samples=at_once, max_sandboxes=at_once, log_dir=str(logs), display="none"
