@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from evolve.records import SandboxSpec, TaskImage
-from evolve.sandbox.container import AGENT, Container, TaskState, task_container
+from evolve.sandbox.container import AGENT, Container, TaskState, task_container, verifier_container
 from evolve.sandbox.shell import KEEP_BYTES, Shell, ShellDied
 
 pytestmark = pytest.mark.docker
@@ -90,7 +90,9 @@ def test_the_container_holds(shell: Shell) -> None:
 
 
 def test_without_a_network_localhost_still_answers(shell: Shell) -> None:
-    program = "import socket as s; l = s.create_server(('localhost', 0)); s.create_connection(l.getsockname()); print(1)"
+    program = (
+        "import socket as s; l = s.create_server(('localhost', 0)); s.create_connection(l.getsockname()); print(1)"
+    )
     assert shell.run(f'python3 -c "{program}"').stdout == b"1\n"
 
 
@@ -104,3 +106,33 @@ def test_the_state_outlives_the_container_for_the_verifier(container: tuple[Task
         assert second.shell(AGENT, "/app").run("cat kept.txt").stdout == b"kept\n"
     finally:
         second.kill()
+
+
+def test_stopping_leaves_no_process_and_may_be_repeated(container: tuple[TaskState, Container]) -> None:
+    made = container[1]
+    made.stop()
+    assert made.client.api.inspect_container(made.id)["State"]["Running"] is False
+    made.stop()
+    made.kill()
+    made.stop()
+
+
+def test_a_verifiers_main_process_is_its_shell(container: tuple[TaskState, Container]) -> None:
+    verifier = verifier_container(container[0], 60)
+    try:
+        shell = verifier.main_shell()
+        done = shell.run("id -u; cat >&2", stdin=b"given")
+        assert (done.stdout, done.stderr) == (b"0\n", b"given")
+        assert shell.run("exit 7").exit_code == 7
+        assert shell.run("sleep 30", timeout=0.3).timed_out
+        assert verifier.client.api.inspect_container(verifier.id)["State"]["Running"] is False
+    finally:
+        verifier.kill()
+
+
+def test_a_verifier_ends_by_itself(container: tuple[TaskState, Container]) -> None:
+    verifier = verifier_container(container[0], 1)
+    try:
+        assert verifier.client.api.wait(verifier.id, timeout=15)["StatusCode"] != 0
+    finally:
+        verifier.kill()
