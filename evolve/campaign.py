@@ -111,12 +111,15 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
         return
     check_budget(campaign)
     campaign.watcher.trials_planned(len(specs))
+    spent = campaign.store.spent_usd(campaign.run)
 
     def keep(result: TrialResult) -> None:
+        nonlocal spent
+        spent += result.usage.cost_usd
         campaign.store.add_trial(campaign.run, result)
         campaign.watcher.trial_done(result)
 
-    campaign.evaluator.measure(specs, keep, lambda: not capped(campaign))
+    campaign.evaluator.measure(specs, keep, lambda: not _reached(campaign, spent))
     if any(_lacking(campaign, commit, wanted) for commit in commits):
         check_budget(campaign)
 
@@ -132,10 +135,13 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
 
 def capped(campaign: Campaign) -> bool:
     """Whether the run has spent its cap in dollars."""
+    return _reached(campaign, campaign.store.spent_usd(campaign.run))
+
+
+def _reached(campaign: Campaign, spent: float) -> bool:
     cap = campaign.budget_usd
     if cap is None or not campaign.config.model_spec.priced:
         return False
-    spent = campaign.store.spent_usd(campaign.run)
     return spent >= cap and not (cap == 0 and campaign.config.model_spec.free)
 
 

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from evolve.errors import InfraError
 from evolve.records import Outcome, TrialResult, TrialSpec
-from evolve.trial import run_trial
+from evolve.trial import run_trial_ahead
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
@@ -36,7 +36,7 @@ class Evaluator:
     work: a function of a module, so that the workers can import it; pause_seconds: before the second try.
     """
 
-    def __init__(self, jobs: int, work: Work = run_trial, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(self, jobs: int, work: Work = run_trial_ahead, pause_seconds: float = PAUSE_SECONDS) -> None:
         self.jobs, self._work, self._pause_seconds = jobs, work, pause_seconds
         self._pool = self._new_pool()
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shlex
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
-from evolve.gateway import Door, Gateway
+from evolve.gateway import Door, Gateway, Workspace
 from evolve.llm import ChatModel, open_model
-from evolve.records import Cause, Outcome, Profile, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.records import Cause, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
     ROOT,
     TESTS_TMPFS,
     Container,
+    ScaffoldProcess,
     TaskState,
     frozen_image,
     scaffold_process,
@@ -39,6 +41,12 @@ SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
+# Exit status 10: a named reward; 11: a plain one; 12: none.
+READ_REWARD = (
+    f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
+    "head -c 4096 reward.json 2>/dev/null && exit 10; head -c 4096 reward.txt 2>/dev/null && exit 11; exit 12"
+)
+NAMED, PLAIN = 10, 11
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,14 @@ class RecordedModel:
 
 def run_trial(spec: TrialSpec) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
+    result = run_trial_ahead(spec)
+    with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
+        reaper().settle()
+    return result
+
+
+def run_trial_ahead(spec: TrialSpec) -> TrialResult:
+    """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause = Usage(), Cause.NONE
@@ -132,32 +148,37 @@ def _model(spec: TrialSpec) -> ChatModel:
 
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
-    """The three zones in turn: the task and the scaffold together; then, with both dead, the verifier."""
+    """The three zones start beside each other; the tests appear when the agent's two are dead."""
     ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
-    if spec.task.profile is Profile.LOOSE or spec.task.verifier is VerifierMode.LIVE:
-        return _perform_unprepared(spec, model, ttl)
-    with sandboxes(spec, ttl) as (state, task), ThreadPoolExecutor(1) as beside:
-        shell = populated_shell(task, state)
-        verifier = beside.submit(verifier_container, state, ttl)
-        try:
-            ending = _act(spec, model, shell, ttl)
-            shell.close()
-            ending = replace(ending, causes={**ending.causes, "task": task.cause()})
-            holder = verifier.result()  # the state lives only as long as some container has it mounted
-            task.kill()
-            return ending, judge(spec, state, holder) if ending.status == 0 else None
-        finally:
-            _kill_when_started(verifier)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
+    # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
+    prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
+    try:
+        with Crew() as crew:
+            task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
+            shell = crew.do(lambda: populated_shell(task.result(), state))
+            verifier = crew.start(verifier_container, state, ttl) if prepared else None
+
+            def freeze() -> Cause:
+                shell.result().close()
+                cause = task.result().cause()
+                if verifier:
+                    verifier.result()  # the state lives only as long as some container has it mounted
+                    task.result().stop()
+                return cause
+
+            ending = _act(spec, model, LateShell(shell), ttl, crew, freeze)
+            if ending.status != 0:
+                return ending, None
+            if verifier is None:
+                return ending, judged(spec, state, task.result(), ttl)
+            return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
+    finally:
+        reaper().later(state.remove)
 
 
-def _perform_unprepared(spec: TrialSpec, model: ChatModel, ttl: int) -> tuple[Ending, Judgement | None]:
-    """Where no verifier can be made ready beforehand: it needs the agent's file system, or its very container."""
-    with sandboxes(spec, ttl) as (state, task):
-        shell = populated_shell(task, state)
-        ending = _act(spec, model, shell, ttl)
-        shell.close()
-        ending = replace(ending, causes={**ending.causes, "task": task.cause()})
-        return ending, judged(spec, state, task, ttl) if ending.status == 0 else None
+def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
+    return SOLUTION_TMPFS | (TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {})
 
 
 def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
@@ -169,13 +190,13 @@ def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judg
         verifier = verifier_container(state, ttl, image)
         stack.callback(verifier.kill)
         task.kill()
-        return judge(spec, state, verifier)
+        return judge(spec, state, verifier, verifier.main_shell())
 
 
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
     """An environment in which the agent left no room for the tests is the agent's own work."""
     try:
-        return judge(spec, state, task)
+        return judge(spec, state, task, task.shell(ROOT, state.image.workdir))
     except InfraError:
         if not task.ruined():
             raise
@@ -186,18 +207,12 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """The state's volume and the task's container, gone at the end whatever happens."""
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
-    live = TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {}
-    task = task_container(state, ttl, SOLUTION_TMPFS | live)
+    task = task_container(state, ttl, _task_tmpfs(spec))
     try:
         yield state, task
     finally:
         task.kill()
         state.remove()
-
-
-def _kill_when_started(verifier: Future[Container]) -> None:
-    if verifier.exception() is None:
-        verifier.result().kill()
 
 
 def populated_shell(task: Container, state: TaskState) -> Shell:
@@ -211,50 +226,52 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
     return shell
 
 
-def _act(spec: TrialSpec, model: ChatModel, shell: Shell, ttl: int) -> Ending:
-    """The scaffold at work, behind its gateway."""
+def _act(
+    spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
+) -> Ending:
+    """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
         folder = Path(name)
         folder.chmod(0o711)
-        with Gateway(door, model, shell, folder) as gateway:
-            process = scaffold_process(
-                spec.owner,
-                spec.scaffold.image,
-                spec.scaffold.folder,
-                spec.scaffold.entry,
-                folder,
-                spec.sandbox,
-                ttl,
-            )
-            try:
-                status = process.wait(spec.limits.seconds)
-                cause = process.cause(status)
-            finally:
+        with Gateway(door, model, workspace, folder) as gateway:
+            started = crew.start(_scaffold, spec, folder, ttl)
+            reaper().settle()
+            process = started.result()
+            over = process.ended(spec.limits.seconds)
+            causes = {} if over else {"scaffold": process.cause(None)}
+            if not over:
                 process.kill()
-        if gateway.fault is not None:
-            raise ChargedFault(str(gateway.fault), gateway.ledger.usage)
-        log = process.output.decode(errors="replace")
-        ledger, causes = gateway.ledger, {"scaffold": cause}
+            fault = gateway.fault
+        frozen = crew.do(freeze)
+        status = process.status() if over else None
+        if over:
+            causes["scaffold"] = process.cause(status)
+        causes["task"] = frozen.result()
+        if fault is not None:
+            raise ChargedFault(str(fault), gateway.ledger.usage)
+        log, ledger = process.output.decode(errors="replace"), gateway.ledger
         return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
-def judge(spec: TrialSpec, state: TaskState, verifier: Container) -> Judgement:
-    """Run the task's tests in the verifier's container, on the frozen state. The tests appear only now."""
-    shell = verifier.shell(ROOT, state.image.workdir)
-    shell.run("mkdir -p /logs/verifier /logs/agent /logs/artifacts")
+def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
+    source = spec.scaffold
+    return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
+
+
+def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
+    """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
     unpack(shell, spec.task.folder / "tests", "/tests")
-    done = shell.run("(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1", timeout=spec.task.verifier_seconds)
-    if done.timed_out:
+    begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+    tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
+    if shell.run(f"{begin} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
         return Judgement(0.0, "the verifier ran out of time", verifier.cause())
-    output = shell.run(f"tail -c {DETAIL_CHARS} /logs/verifier/test-stdout.txt").stdout.decode(errors="replace")
-    named = shell.run("head -c 4096 /logs/verifier/reward.json", timeout=30)
-    plain = shell.run("head -c 4096 /logs/verifier/reward.txt", timeout=30)
+    found = shell.run(READ_REWARD)
     shell.close()
-    if named.exit_code == 0:
-        return Judgement(_reward_of(named.stdout, json_file=True), output, verifier.cause())
-    reward = _reward_of(plain.stdout, json_file=False) if plain.exit_code == 0 else 0.0
-    return Judgement(reward, output, verifier.cause())
+    output = found.stderr.decode(errors="replace")
+    if found.exit_code not in (NAMED, PLAIN):
+        return Judgement(0.0, output, verifier.cause())
+    return Judgement(_reward_of(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
 
 
 def _reward_of(text: bytes, json_file: bool) -> float:

@@ -9,7 +9,7 @@ import socket
 import struct
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from evolve.sandbox import fate
 from evolve.sandbox.engine import LABEL, connect
 from evolve.sandbox.fate import engine_faults
 from evolve.sandbox.limits import host_config
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import MainShell, Shell
 
 AGENT = "10001:10001"
 KEEPER = "65534:65534"
@@ -34,6 +34,7 @@ DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
 LIMIT_MET = b"[evolve] limit met: %s\n"
+NOT_FOUND, NOT_RUNNING = 404, 409
 TESTS_TMPFS = {
     "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
     "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
@@ -50,7 +51,7 @@ def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Moun
 
 @dataclass
 class Container:
-    """A created container; `remove` is forced and may be called twice."""
+    """A created container; `stop` and `kill` (which removes it too) may be called twice."""
 
     client: docker.DockerClient
     id: str
@@ -63,6 +64,15 @@ class Container:
         except InfraError:
             self.kill()
             raise
+
+    def stop(self) -> None:
+        """SIGKILL to all its processes; they are dead when this returns."""
+        with engine_faults():
+            try:
+                self.client.api.kill(self.id)
+            except APIError as error:
+                if error.status_code not in (NOT_FOUND, NOT_RUNNING):
+                    raise
 
     def kill(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
@@ -77,13 +87,23 @@ class Container:
         running = bool(fate.state(self.client, self.id)["Running"])
         return running or fate.ended_by_inmates(self.client, self.id, powerful=True)
 
+    def main_shell(self) -> Shell:
+        """Of a container whose main process is a shell."""
+        with engine_faults():
+            return MainShell(self.client, self.id)
+
     def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> Shell:
         with engine_faults():
             return Shell(self.client, self.id, user, workdir, dict(env or {}))
 
 
 def _create(image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any) -> Container:
+    """Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work."""
     client = connect()
+    if host["NetworkMode"] == "none":
+        hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
+        host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
+        more["network_disabled"] = True
     with engine_faults():
         made = client.api.create_container(
             image, command, user=user, host_config=host, labels={LABEL: run}, hostname="sandbox", **more
@@ -91,9 +111,9 @@ def _create(image: str, command: list[str], run: str, user: str, host: dict[str,
     return Container(client, made["Id"])
 
 
-def _keeper(seconds: int) -> list[str]:
-    """PID 1's work: nothing, and an end by itself even if nobody comes."""
-    return ["timeout", "-s", "KILL", str(seconds), "sleep", "infinity"]
+def _keeper(seconds: int, work: Sequence[str] = ("sleep", "infinity")) -> list[str]:
+    """The main process's work: nothing, and an end by itself even if nobody comes."""
+    return ["timeout", "-s", "KILL", str(seconds), *work]
 
 
 class TaskState:
@@ -130,23 +150,23 @@ class TaskState:
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """The agent's world: the task's image and state; commands run as the state's user."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    return _keeping(state, state.image.image, ttl, ROOT if state.loose else KEEPER, host)
+    return _started(state, state.image.image, _keeper(ttl), ROOT if state.loose else KEEPER, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
     """Fresh, from the task's image (LOOSE: from `image`, a frozen file system), with the state's volume.
 
-    STRICT: it may change its user, so that tests stay root's.
+    STRICT: it may change its user, so that tests stay root's. Its main process is the shell that runs them.
     """
     powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _keeping(state, image or state.image.image, ttl, ROOT, host)
+    return _started(state, image or state.image.image, _keeper(ttl, ["sh"]), ROOT, host)
 
 
-def _keeping(state: TaskState, image: str, ttl: int, user: str, host: dict[str, Any]) -> Container:
-    """Started, and kept up for `ttl` seconds."""
-    environment = state.environment()
-    container = _create(image, _keeper(ttl), state.run, user, host, working_dir="/", environment=environment)
+def _started(state: TaskState, image: str, command: list[str], user: str, host: dict[str, Any]) -> Container:
+    container = _create(
+        image, command, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
+    )
     container.start()
     return container
 
@@ -193,10 +213,12 @@ class ScaffoldProcess:
                 self.output = (self.output + data)[-LOG_BYTES:]
         self._drained.set()
 
-    def wait(self, seconds: float) -> int | None:
-        """The exit status, or None if it still runs after that many seconds."""
-        if not self._drained.wait(max(seconds, 0.0)):
-            return None
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends within that many seconds: its output closes with the last of its processes."""
+        return self._drained.wait(max(seconds, 0.0))
+
+    def status(self) -> int:
+        """The exit status of one that has ended."""
         with engine_faults():
             return int(self.container.client.api.wait(self.container.id, timeout=30)["StatusCode"])
 
@@ -232,7 +254,7 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    command = ["timeout", "-s", "KILL", str(ttl), "python3", f"{DOOR_HOME}/launch.py", entry]
+    command = _keeper(ttl, ["python3", "-S", f"{DOOR_HOME}/launch.py", entry])
     container = _create(
         image,
         command,

@@ -227,3 +227,20 @@ class Shell:
         with fate.engine_faults(), contextlib.suppress(APIError):
             self._client.api.kill(self._container)
         self._lost = b"the container was killed: its processes could not be ended\n"
+
+
+class MainShell(Shell):
+    """The shell that is its container's main process: no exec. A command past its time limit ends the container."""
+
+    def __init__(self, client: docker.DockerClient, container: str) -> None:
+        super().__init__(client, container, "", "/")
+
+    def _open(self) -> None:
+        wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._owner = self._client.api.attach_socket(self._container, params=wanted)
+        self._socket = getattr(self._owner, "_sock", self._owner)
+        self._buffer.clear()
+
+    def _kill_all(self) -> None:
+        self.close()
+        self._kill_container()

@@ -10,7 +10,7 @@ import pytest
 from evolve.errors import InfraError
 from evolve.records import Cause, SandboxSpec, TaskImage
 from evolve.sandbox import fate
-from evolve.sandbox.container import AGENT, Container, TaskState, task_container
+from evolve.sandbox.container import AGENT, Container, TaskState, task_container, verifier_container
 from evolve.sandbox.output import KEEP_BYTES
 from evolve.sandbox.shell import Shell
 
@@ -141,12 +141,20 @@ def test_too_long_a_command_is_refused(shell: Shell) -> None:
 def test_the_container_holds(shell: Shell) -> None:
     """No network, no capabilities, no new privileges, no writing outside, bounded processes, memory and disk."""
     assert shell.run("cat /proc/net/dev | tail -n +3 | grep -v lo:").stdout == b""
+    assert b"lo:" in shell.run("cat /proc/net/dev").stdout
     facts = shell.run("id -u; grep -E 'CapEff|NoNewPrivs' /proc/self/status; touch /x 2>&1").stdout.decode()
     assert "10001" in facts and "CapEff:\t0000000000000000" in facts and "NoNewPrivs:\t1" in facts
     assert "Read-only file system" in facts
     assert shell.run("head -c 40000000 /dev/zero > big").exit_code != 0
     forked = shell.run("i=0; while [ $i -lt 600 ]; do sleep 5 & i=$((i+1)); done 2>&1", timeout=20)
     assert b"fork" in forked.stdout.lower()
+
+
+def test_without_a_network_localhost_still_answers(shell: Shell) -> None:
+    program = (
+        "import socket as s; l = s.create_server(('localhost', 0)); s.create_connection(l.getsockname()); print(1)"
+    )
+    assert shell.run(f'python3 -c "{program}"').stdout == b"1\n"
 
 
 def test_the_state_outlives_the_container_for_the_verifier(container: tuple[TaskState, Container]) -> None:
@@ -159,3 +167,33 @@ def test_the_state_outlives_the_container_for_the_verifier(container: tuple[Task
         assert second.shell(AGENT, "/app").run("cat kept.txt").stdout == b"kept\n"
     finally:
         second.kill()
+
+
+def test_stopping_leaves_no_process_and_may_be_repeated(container: tuple[TaskState, Container]) -> None:
+    made = container[1]
+    made.stop()
+    assert made.client.api.inspect_container(made.id)["State"]["Running"] is False
+    made.stop()
+    made.kill()
+    made.stop()
+
+
+def test_a_verifiers_main_process_is_its_shell(container: tuple[TaskState, Container]) -> None:
+    verifier = verifier_container(container[0], 60)
+    try:
+        shell = verifier.main_shell()
+        done = shell.run("id -u; cat >&2", stdin=b"given")
+        assert (done.stdout, done.stderr) == (b"0\n", b"given")
+        assert shell.run("exit 7").exit_code == 7
+        assert shell.run("sleep 30", timeout=0.3).timed_out
+        assert verifier.client.api.inspect_container(verifier.id)["State"]["Running"] is False
+    finally:
+        verifier.kill()
+
+
+def test_a_verifier_ends_by_itself(container: tuple[TaskState, Container]) -> None:
+    verifier = verifier_container(container[0], 1)
+    try:
+        assert verifier.client.api.wait(verifier.id, timeout=15)["StatusCode"] != 0
+    finally:
+        verifier.kill()

@@ -3,7 +3,6 @@
 Everything goes through one Unix socket to the host. Nothing else is reachable from a scaffold.
 """
 
-import http.client
 import json
 import os
 import socket
@@ -29,24 +28,21 @@ class Result:
         self.timed_out, self.truncated = timed_out, truncated
 
 
-class _Connection(http.client.HTTPConnection):
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(os.environ["EVOLVE_SOCKET"])
-
-
 def _call(method, path, body=None):
-    connection = _Connection("gateway")
-    try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-    finally:
-        connection.close()
-    if response.status >= 400:
+    """One request on a connection of its own. By hand: importing http.client would double a scaffold's start."""
+    data = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.connect(os.environ["EVOLVE_SOCKET"])
+        door.sendall(head.encode() + data)
+        with door.makefile("rb") as stream:
+            begin, _, text = stream.read().partition(b"\r\n\r\n")
+    if not begin:
+        raise ConnectionError("the door closed without an answer")
+    status, answer = int(begin.split(None, 2)[1]), json.loads(text)
+    if status >= 400:
         error = answer.get("error", {})
-        raise DoorError(response.status, error.get("code", ""), error.get("message", ""))
+        raise DoorError(status, error.get("code", ""), error.get("message", ""))
     return answer
 
 

@@ -1,15 +1,14 @@
 """Starts a scaffold inside its container: `launch.py ENTRY`.
 
 A TCP port on the container's own loopback leads to the Unix socket of the door, so that ordinary OpenAI clients work
-by OPENAI_BASE_URL. Standard library only.
+by OPENAI_BASE_URL. Standard library only, and little of it: every scaffold waits for these imports.
 """
 
+import _thread
 import contextlib
 import os
 import socket
-import subprocess
 import sys
-import threading
 import time
 
 PORT = 8111
@@ -44,7 +43,7 @@ def serve(listener):
             client.close()
             continue
         for pair in ((client, door), (door, client)):
-            threading.Thread(target=pump, args=pair, daemon=True).start()
+            _thread.start_new_thread(pump, pair)
 
 
 def count(key, paths):
@@ -58,10 +57,10 @@ def count(key, paths):
     return 0
 
 
-def sacrifice(pid):
-    """Where memory runs out, the scaffold goes first and this process stays to tell."""
+def sacrifice():
+    """Where memory runs out, this process goes first, and its parent stays to tell."""
     try:
-        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+        with open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")
     except OSError:
         pass
@@ -69,10 +68,14 @@ def sacrifice(pid):
 
 def main():
     listener = socket.create_server(("127.0.0.1", PORT))
-    threading.Thread(target=serve, args=(listener,), daemon=True).start()
-    scaffold = subprocess.Popen([sys.executable, sys.argv[1]], cwd="/scaffold")
-    sacrifice(scaffold.pid)
-    status = scaffold.wait()
+    scaffold = os.fork()
+    if scaffold == 0:
+        sacrifice()
+        os.chdir("/scaffold")
+        os.execv(sys.executable, [sys.executable, sys.argv[1]])
+    _thread.start_new_thread(serve, (listener,))
+    _, ended = os.waitpid(scaffold, 0)
+    status = os.waitstatus_to_exitcode(ended)
     met = [kind for kind, key, paths in COUNTERS if status and count(key, paths)]
     if met:
         os.write(1, f"\n[evolve] limit met: {met[0]}\n".encode())

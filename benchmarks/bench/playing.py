@@ -1,0 +1,116 @@
+"""A run whose trials and model cost nothing: real loop, real git, real database, real worker processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evolve import trajectory
+from evolve.campaign import Campaign
+from evolve.config import RunConfig
+from evolve.evaluate import Evaluator
+from evolve.records import (
+    Decision,
+    Outcome,
+    SandboxSpec,
+    Split,
+    StoredFile,
+    Task,
+    TaskImage,
+    TrialResult,
+    TrialSpec,
+    Usage,
+    stable_hash,
+)
+from evolve.repo import Lineage
+from evolve.store import RunRow, Store
+from evolve.tasks import Suite
+
+RUN = "20261123-2144-flat-host"
+SPLITS = {Split.TRAIN: 28, Split.VALIDATION: 16, Split.HOLDOUT: 4}
+SCAFFOLD = {"main.py": "LEVEL = 0\n", "scaffold.toml": 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'}
+STARTED = "2026-11-23T21:44:00+00:00"
+
+
+def play(spec: TrialSpec) -> TrialResult:
+    """Stands for a trial: a reward by hash, one step, its file on disk."""
+    reward = float(stable_hash(spec.seed, spec.candidate, spec.task.name) % 100 < 50)
+    step = {"step_id": 1, "source": "agent", "message": "done", "llm_call_count": 1}
+    path = spec.folder / "trials" / f"{spec.key}.json.gz"
+    stored: StoredFile = trajectory.store(path, spec.folder.parent, [{"steps": [step]}])
+    outcome = Outcome.PASSED if reward == 1 else Outcome.FAILED
+    return TrialResult(
+        spec.candidate, spec.task.name, spec.task.split, spec.attempt, spec.seed, outcome, reward,
+        Usage(10, 1000, 100, 1e-6, 20), STARTED, 0.1, "", stored, stored,
+    )  # fmt: skip
+
+
+class Numbering:
+    """A model that proposes the next number, for ever."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.number += 1
+        edit = {"path": "main.py", "old": "", "new": f"LEVEL = {self.number}\n"}
+        words = {"hypothesis": f"{self.number} is better", "prediction": "more pass", "edits": [edit]}
+        call = {"id": "1", "type": "function", "function": {"name": "propose", "arguments": json.dumps(words)}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+        return {
+            "id": "1", "object": "chat.completion", "created": 0, "model": "n", "usage": usage,
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        }  # fmt: skip
+
+
+class Counting:
+    """A watcher that calls `on_trial` after each trial."""
+
+    def __init__(self, on_trial: Callable[[], None]) -> None:
+        self.on_trial = on_trial
+
+    def say(self, text: str) -> None: ...
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None: ...
+    def round_decided(self, number: int, decision: Decision) -> None: ...
+
+    def trial_done(self, result: TrialResult) -> None:
+        self.on_trial()
+
+
+@contextmanager
+def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
+    """Such a run in an empty folder, with a cap in dollars that it never reaches."""
+    scaffold = folder / "repo" / "scaffold"
+    scaffold.mkdir(parents=True)
+    for name, text in SCAFFOLD.items():
+        (scaffold / name).write_text(text)
+    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(folder / "repo"), *words], check=True)
+    tasks = tuple(_task(f"{split}-{n:02}", split, folder) for split, count in SPLITS.items() for n in range(count))
+    config = RunConfig(scaffold=scaffold, model="numbering", prompt_price=1.0, completion_price=1.0)
+    with Store.open(folder / "runs" / "evolve.db") as store, Evaluator(jobs, play) as evaluator:
+        store.create_run(RunRow(RUN, STARTED, 0, "{}", "0" * 64, "s", "s", "n", None, "{}", "0", "r", None), tasks)
+        yield Campaign(
+            run=RUN,
+            config=config,
+            suite=Suite(folder, tasks),
+            store=store,
+            lineage=Lineage.open(scaffold, folder / "own.git"),
+            evaluator=evaluator,
+            model=Numbering(),
+            images={task.name: TaskImage("i", "/app") for task in tasks},
+            base_image="base",
+            folder=folder / "runs" / RUN,
+            watcher=watcher,
+            budget_usd=1e6,
+        )
+
+
+def _task(name: str, split: Split, folder: Path) -> Task:
+    return Task(name, folder / name, split, f"Mend {name}.", "easy", "0" * 64, 60.0, 60.0, SandboxSpec())
