@@ -83,10 +83,15 @@ def within(seconds: float, what: str, happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def killed(run: Run, seconds: float, old: set[str]) -> set[str]:
-    """Start the run, wait until what is `old` is gone and then some seconds, and kill it. Returns what is left."""
+def killed(run: Run, seconds: float, old: set[str], busy: bool) -> set[str]:
+    """Start the run, wait until what is `old` is gone (`busy`: and trials run), and kill it after some seconds.
+
+    Returns what is left.
+    """
     process = run.start()
     within(60, "the next start does not sweep", lambda: not old & run.left() or process.poll() is not None)
+    if busy:
+        within(60, "no trial begins", lambda: bool(run.left()) or process.poll() is not None)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, run.log.read_text()
@@ -114,7 +119,8 @@ def test_a_killed_run_leaves_nothing_after_its_next_start(run: Run) -> None:
     before: set[str] = set()
     littered = 0
     for number in range(KILLS):
-        before = killed(run, chance.uniform(0.2, 7.0), before if number % 2 else set())
+        busy = number % 2 == 0
+        before = killed(run, chance.uniform(0.0, 3.0), set() if busy else before, busy)
         littered += bool(before)
     assert run.start(rounds=1).wait(400) == 0, run.log.read_text()
     assert run.left() == set() and run.processes() == []
