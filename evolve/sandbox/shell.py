@@ -234,8 +234,11 @@ class MainShell(Shell):
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         super().__init__(client, container, "", "/")
+        self._powerful = True
 
     def _open(self) -> None:
+        if self._powerful:
+            raise ShellDied(f"the shell of container {self._container[:12]} has ended, and its container with it")
         wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         self._owner = self._client.api.attach_socket(self._container, params=wanted)
         self._socket = getattr(self._owner, "_sock", self._owner)
