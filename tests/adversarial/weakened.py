@@ -1,0 +1,170 @@
+"""Deliberate holes: each context manager takes one protection away, so that an attack can be seen to succeed."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import docker
+
+from evolve import trial
+from evolve.records import TrialSpec
+from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
+from evolve.sandbox.shell import Shell
+
+from ..fakes import FolderWorkspace
+
+Host = dict[str, Any]
+
+
+def kind_of(host: Mapping[str, Any]) -> str:
+    """Which of the three a container is about to be, told by what it has mounted."""
+    targets = {mount["Target"] for mount in host.get("Mounts") or []}
+    if "/scaffold" in targets:
+        return "scaffold"
+    return "verifier" if "/tests" in (host.get("Tmpfs") or {}) else "task"
+
+
+@contextlib.contextmanager
+def containers(kind: str, change: Callable[[Host], object] | None = None, **options: Any) -> Iterator[None]:
+    """Containers of one kind are created with other options; `change` edits the engine's HostConfig in place."""
+    create = docker.APIClient.create_container
+
+    def weaker(self: docker.APIClient, *args: Any, **wanted: Any) -> Any:
+        if kind_of(wanted["host_config"]) == kind:
+            environment = options.get("environment")
+            more = {**options, "environment": _joined(wanted.get("environment"), environment)} if environment else options
+            wanted.update(more)
+            if change is not None:
+                change(wanted["host_config"])
+        return create(self, *args, **wanted)
+
+    with mock.patch.object(docker.APIClient, "create_container", weaker):
+        yield
+
+
+def _joined(present: Any, more: Mapping[str, str]) -> Any:
+    if isinstance(present, dict):
+        return {**present, **more}
+    return [*(present or []), *(f"{name}={value}" for name, value in more.items())]
+
+
+def setting(**values: Any) -> Callable[[Host], None]:
+    """A change that sets keys of the HostConfig."""
+    return lambda host: host.update(values)
+
+
+def unlimited_files(host: Host) -> None:
+    """No limit on a file's size, on the state's and /tmp's bytes and inodes."""
+    host["Ulimits"] = [limit for limit in host["Ulimits"] if limit["Name"] != "fsize"]
+    host["Tmpfs"] = {path: _roomy(options) for path, options in host["Tmpfs"].items()}
+    for mount in host["Mounts"]:
+        if "VolumeOptions" in mount:
+            driver = mount["VolumeOptions"]["DriverConfig"]["Options"]
+            driver["o"] = _roomy(driver["o"])
+
+
+def _roomy(options: str) -> str:
+    parts = (part for part in options.split(",") if not part.startswith(("size=", "nr_inodes=")))
+    return ",".join([*parts, "size=512m", "nr_inodes=0"])
+
+
+class _Kept(Container):
+    """A task's container that nobody ends."""
+
+    def kill(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class _Judging(Container):
+    """The same container, in the verifier's part."""
+
+    def main_shell(self) -> Shell:
+        return self.shell(ROOT, "/")
+
+
+def _shared_host(host: Host) -> None:
+    host.update(CapDrop=[], ReadonlyRootfs=False)
+    host["Tmpfs"] = {**host["Tmpfs"], "/tests": "rw,exec,mode=0777", "/logs": "rw,mode=0777"}
+
+
+@contextlib.contextmanager
+def one_container() -> Iterator[None]:
+    """The agent is root on a root file system that it may write, and the tests run there, beside its processes."""
+    made: queue.Queue[Container] = queue.Queue()
+    real = trial.task_container
+
+    def task_container(*args: Any, **options: Any) -> Container:
+        with containers("task", _shared_host, user=ROOT):
+            container = real(*args, **options)
+        made.put(container)
+        return _Kept(container.client, container.id)
+
+    def the_same(*args: Any, **options: Any) -> Container:
+        container = made.get(timeout=60)
+        return _Judging(container.client, container.id)
+
+    with (
+        mock.patch.object(trial, "task_container", task_container),
+        mock.patch.object(trial, "verifier_container", the_same),
+        mock.patch.object(TaskState, "user", ROOT),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def agent_lives_on() -> Iterator[None]:
+    """Containers as they are, but the agent's is left alone until the verdict."""
+    left: list[Container] = []
+    real = trial.task_container
+
+    def task_container(*args: Any, **options: Any) -> Container:
+        left.append(real(*args, **options))
+        return _Kept(left[-1].client, left[-1].id)
+
+    class Last(Container):
+        def main_shell(self) -> Shell:
+            return Container.main_shell(self)
+
+        def kill(self) -> None:
+            left[-1].kill()
+            super().kill()
+
+    def judging(*args: Any, **options: Any) -> Container:
+        container = verifier_container(*args, **options)
+        return Last(container.client, container.id)
+
+    with (
+        mock.patch.object(trial, "task_container", task_container),
+        mock.patch.object(trial, "verifier_container", judging),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def commands_on_the_host(folder: Path) -> Iterator[None]:
+    """What the scaffold reads, writes and runs is this machine's."""
+
+    class OnHost(FolderWorkspace):
+        def close(self) -> None: ...
+
+    with mock.patch.object(trial, "populated_shell", lambda task, state: OnHost(folder)):
+        yield
+
+
+@contextlib.contextmanager
+def named_tasks() -> Iterator[None]:
+    """The scaffold is told its task's name in place of an opaque id."""
+    with mock.patch.object(TrialSpec, "task_id", property(lambda spec: spec.task.name)):
+        yield
+
+
+@contextlib.contextmanager
+def children_survive() -> Iterator[None]:
+    """A command past its time limit only loses its client."""
+    with mock.patch.object(Shell, "_kill_all", Shell.close):
+        yield
