@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from evolve.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialResult, TrialSpec
+from evolve.records import (
+    Limits,
+    ModelSpec,
+    SandboxSpec,
+    ScaffoldSource,
+    Split,
+    Task,
+    TaskImage,
+    TrialResult,
+    TrialSpec,
+)
 from evolve.sandbox import engine, images
 from evolve.tasks import load_task
 from evolve.trial import run_trial

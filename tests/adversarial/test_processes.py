@@ -17,7 +17,9 @@ WAITS = (
     "mkdir -p /logs/verifier; cp /app/right /app/answer.py; echo 1 > /logs/verifier/reward.json"
 )
 RIGHT = f"printf '%s' '{hostile.SOLUTION}' > right"
-SLOW = "#!/bin/sh\ncd /app; sleep 1; PYTHONPATH=/tests python3 -m unittest test_hidden && echo 1 > /logs/verifier/reward.txt\n"
+# The simple way to judge: the tests run in one process with what they test, and its exit status is the verdict.
+NAIVE = "#!/bin/sh\ncd /app; PYTHONPATH=/tests python3 -m unittest test_hidden && echo 1 > /logs/verifier/reward.txt\n"
+SLOW = NAIVE.replace("cd /app;", "cd /app; sleep 1;")
 DAEMONS = {
     "background": f"({WAITS}) >/dev/null 2>&1 &",
     "setsid": f"setsid sh -c '{WAITS}' >/dev/null 2>&1 &",
@@ -40,8 +42,6 @@ def test_a_daemon_is_dead_before_the_tests_are_there(arena: Arena, name: str) ->
     assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0)
 
 
-# The simple way to judge: the tests run in one process with what they test, and its exit status is the verdict.
-NAIVE = "#!/bin/sh\ncd /app; PYTHONPATH=/tests python3 -m unittest test_hidden && echo 1 > /logs/verifier/reward.txt\n"
 FROM_WITHIN = {
     "leaves with success": "import os; os._exit(0)",
     "patches the reports": (

@@ -44,7 +44,9 @@ def mounted(source: str, target: str) -> Callable[[weakened.Host], None]:
 
 
 def powerful(kind: str) -> AbstractContextManager[None]:
-    weaker = weakened.setting(CapDrop=[], CapAdd=["SYS_ADMIN"], SecurityOpt=["seccomp=unconfined"], ReadonlyRootfs=False)
+    weaker = weakened.setting(
+        CapDrop=[], CapAdd=["SYS_ADMIN"], SecurityOpt=["seccomp=unconfined"], ReadonlyRootfs=False
+    )
     return weakened.containers(kind, weaker, user=ROOT)
 
 

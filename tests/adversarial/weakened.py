@@ -37,7 +37,9 @@ def containers(kind: str, change: Callable[[Host], object] | None = None, **opti
     def weaker(self: docker.APIClient, *args: Any, **wanted: Any) -> Any:
         if kind_of(wanted["host_config"]) == kind:
             environment = options.get("environment")
-            more = {**options, "environment": _joined(wanted.get("environment"), environment)} if environment else options
+            more = (
+                {**options, "environment": _joined(wanted.get("environment"), environment)} if environment else options
+            )
             wanted.update(more)
             if change is not None:
                 change(wanted["host_config"])
@@ -152,7 +154,7 @@ def commands_on_the_host(folder: Path) -> Iterator[None]:
     class OnHost(FolderWorkspace):
         def close(self) -> None: ...
 
-    with mock.patch.object(trial, "populated_shell", lambda task, state: OnHost(folder)):
+    with mock.patch.object(trial, "populated_shell", return_value=OnHost(folder)):
         yield
 
 
