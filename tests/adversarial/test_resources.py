@@ -50,12 +50,16 @@ def roomy(kind: str) -> Callable[[], AbstractContextManager[object]]:
     return lambda: weakened.containers(kind, more)
 
 
-def unlimited() -> AbstractContextManager[object]:
+@contextlib.contextmanager
+def unlimited() -> Iterator[None]:
+    """Both that mount the state: the first to be created makes the volume, with its limits."""
+
     def change(host: weakened.Host) -> None:
         weakened.setting(Memory=512 << 20, MemorySwap=512 << 20)(host)
         weakened.unlimited_files(host)
 
-    return weakened.containers("task", change)
+    with weakened.containers("task", change), weakened.containers("verifier", change):
+        yield
 
 
 GLUTTONS = {
