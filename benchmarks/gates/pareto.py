@@ -1,0 +1,109 @@
+"""GEPA: who is best on some validation task has children; a minibatch of three decides which of them are measured."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gates.greedy import Best, generator
+from gates.world import Floats, Played, Scaffold, Spent, Tasks, World
+
+MINIBATCH = 3
+
+
+def gepa(world: World) -> Played:
+    """GEPA (Agrawal et al. 2025, arXiv 2507.19457, algorithms 1 and 2), with the defaults of gepa-ai/gepa.
+
+    Each iteration samples a parent from the Pareto front, runs it on the next minibatch of the train tasks, and passes
+    on if it solves all three (`reflective_mutation.py`); the child runs on the same three and must solve strictly more;
+    then one pass over validation adds it to the pool (`engine.py`). The end: the highest mean on validation, which is
+    also what is reported, though it is of a third of the tasks.
+    Left out: merging (off by default), several components of a prompt.
+    """
+    rng = generator(world)
+    batches, pool = Minibatches(world, rng), Pool(world, rng)
+    with suppress(Spent):
+        while True:
+            parent, batch = pool.parent(), batches.following()
+            before = world.run(parent, batch).sum()
+            if before == len(batch):
+                continue
+            child = world.propose(parent)
+            if world.run(child, batch).sum() > before:
+                pool.add(child)
+    return pool.best.played()
+
+
+class Minibatches:
+    """The train tasks in a new order each epoch, padded with a least-run task (`batch_sampler.py`)."""
+
+    def __init__(self, world: World, rng: np.random.Generator) -> None:
+        self._rng, self._train = rng, np.flatnonzero(~world.validation)
+        self._runs = np.zeros(world.tasks)
+        self._queue: list[Tasks] = []
+
+    def following(self) -> Tasks:
+        if not self._queue:
+            order = self._rng.permutation(self._train)
+            self._runs[order] += 1
+            while len(order) % MINIBATCH:
+                order = np.append(order, self._padding(order))
+            self._queue = list(order.reshape(-1, MINIBATCH))
+        return self._queue.pop(0)
+
+    def _padding(self, order: Tasks) -> int:
+        """Not one that the same minibatch has already: a task is run once in a call."""
+        free = np.setdiff1d(self._train, order[len(order) // MINIBATCH * MINIBATCH :])
+        chosen = int(free[self._runs[free].argmin()])
+        self._runs[chosen] += 1
+        return chosen
+
+
+@dataclass
+class Pool:
+    """All candidates with their validation rewards. Starts with the seed's pass over validation."""
+
+    world: World
+    rng: np.random.Generator
+    candidates: list[Scaffold] = field(default_factory=list)
+    rewards: list[Floats] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tasks = np.flatnonzero(self.world.validation)
+        self.best = Best(self.world.scaffolds[0], -1.0)
+        self.add(self.world.scaffolds[0])
+        self.best.kept.clear()
+
+    def add(self, candidate: Scaffold) -> None:
+        rewards = self.world.run(candidate, self._tasks)
+        self.candidates.append(candidate)
+        self.rewards.append(rewards)
+        self.best.offer(candidate, float(100 * rewards.mean()))
+        self._weights = np.cumsum(front_counts(np.array(self.rewards)))
+
+    def parent(self) -> Scaffold:
+        drawn = self.rng.random() * self._weights[-1]
+        return self.candidates[int(np.searchsorted(self._weights, drawn, side="right"))]
+
+
+def front_counts(rewards: Floats) -> NDArray[np.intp]:
+    """By candidate, on how many tasks it is among the best; 0 if dominated. `rewards`: candidates x tasks.
+
+    As `gepa_utils.py`: from the lowest mean upwards, a candidate is pruned if on each task where it is among the best
+    another one is that is left. One pass will do: pruning makes nobody else prunable.
+    """
+    fronts = rewards == rewards.max(axis=0)
+    order = np.argsort(rewards.mean(axis=1), kind="stable")
+    sorted_fronts = fronts[order]
+    later = sorted_fronts[::-1].cumsum(axis=0)[::-1] - sorted_fronts > 0
+    left = np.zeros(rewards.shape[1], bool)
+    counts = np.zeros(len(rewards), np.intp)
+    # All but the last few have a successor on each of their tasks: the loop is short.
+    for row in np.flatnonzero((sorted_fronts & ~later).any(axis=1)):
+        if (sorted_fronts[row] & ~later[row] & ~left).any():
+            left |= sorted_fronts[row]
+            counts[order[row]] = sorted_fronts[row].sum()
+    return counts
