@@ -1,0 +1,106 @@
+"""SICA and the Darwin Goedel Machine: all that was measured stays in an archive, from which parents are chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gates.greedy import Best, everything, generator
+from gates.world import Floats, Played, Scaffold, Spent, World
+
+SICA_Z = 1.96
+
+GENERATION = 2
+FIRST_STAGE = 10
+ON_ABOVE = 0.4
+MIDPOINT, SHARPNESS = 0.5, 10.0
+
+
+def sica(world: World) -> Played:
+    """A Self-Improving Coding Agent (Robeyns et al. 2025, arXiv 2504.15228; repository self_improving_coding_agent).
+
+    Each agent runs the benchmark once. The next one is made from the latest agent whose mean isn't below the lower end
+    of the best one's 95 % interval, mean - 1.96 s / sqrt(n) (`runner.py` select_base_agent, `archive_analysis.py`).
+    The end: the highest mean. Simplified: the utility is the score; time and money cost nothing here.
+    """
+    agents, rewards = [world.scaffolds[0]], [world.run(world.scaffolds[0], everything(world))]
+    best = Best(agents[0], _points(rewards[0]))
+    with suppress(Spent):
+        while True:
+            child = world.propose(agents[sica_base(rewards)])
+            rewards.append(world.run(child, everything(world)))
+            agents.append(child)
+            best.offer(child, _points(rewards[-1]))
+    return best.played()
+
+
+def sica_base(rewards: Sequence[Floats]) -> int:
+    """Which agent is improved on. `rewards`: by agent, oldest first."""
+    means = np.mean(rewards, axis=1)
+    top = int(means.argmax())
+    lower = means[top] - SICA_Z * rewards[top].std(ddof=1) / math.sqrt(len(rewards[top]))
+    return int(np.flatnonzero(means >= lower)[-1])
+
+
+def dgm(world: World) -> Played:
+    """Darwin Goedel Machine (Zhang et al. 2025, arXiv 2505.22954, parent selection; repository jennyzzt/dgm).
+
+    A generation is two children; a parent's weight is sigmoid(10 (score - 0.5)) / (1 + its children in the archive)
+    (`DGM_outer.py` choose_selfimproves). A child runs ten fixed tasks, and the others if it solves at least 40 % of
+    them (`self_improve_step.py`). All that solve anything stay ("keep_all"). The end: the highest score.
+    Simplified: 40 tasks have two stages, as with Polyglot, not the third for the two best on SWE-bench.
+    """
+    archive = Archive(world, generator(world))
+    with suppress(Spent):
+        while True:
+            for parent in archive.parents():
+                archive.add(world.propose(archive.agents[parent]), parent)
+    return archive.best.played()
+
+
+@dataclass
+class Archive:
+    """DGM's. `scores` as shares of the tasks run; `children`: how many are in the archive."""
+
+    world: World
+    rng: np.random.Generator
+    agents: list[Scaffold] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    children: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        order = self.rng.permutation(self.world.tasks)
+        self._first, self._others = order[:FIRST_STAGE], order[FIRST_STAGE:]
+        seed = self.world.scaffolds[0]
+        score = float(self.world.run(seed, order).mean())
+        self._keep(seed, score)
+        self.best = Best(seed, 100 * score)
+
+    def parents(self) -> list[int]:
+        """Of one generation: numbers, with replacement."""
+        fitness = 1 / (1 + np.exp(-SHARPNESS * (np.array(self.scores) - MIDPOINT)))
+        weights = fitness / (1 + np.array(self.children))
+        return [int(n) for n in self.rng.choice(len(weights), GENERATION, p=weights / weights.sum())]
+
+    def add(self, child: Scaffold, parent: int) -> None:
+        """Measures it. Raises Spent."""
+        rewards = self.world.run(child, self._first)
+        if rewards.mean() >= ON_ABOVE:
+            rewards = np.concatenate([rewards, self.world.run(child, self._others)])
+        if rewards.any():
+            self.children[parent] += 1
+            self._keep(child, float(rewards.mean()))
+            self.best.offer(child, _points(rewards))
+
+    def _keep(self, agent: Scaffold, score: float) -> None:
+        self.agents.append(agent)
+        self.scores.append(score)
+        self.children.append(0)
+
+
+def _points(rewards: Floats) -> float:
+    return float(100 * rewards.mean())
