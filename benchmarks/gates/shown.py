@@ -1,0 +1,38 @@
+"""The rows as tables: one for each mix and budget, rules by gain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from gates.playing import Row
+
+COLUMNS = ("rule", "gain", "reported", "inflation", "kept", "harmful", "null", "proposals")
+
+
+def tables(rows: Sequence[Row]) -> Iterator[Table]:
+    for (mix, budget), some in groupby(rows, key=lambda row: (row.mix, row.budget)):
+        ranked = sorted(some, key=lambda row: -row.gain)
+        title = f"{mix}, {budget} trials, {ranked[0].seeds} seeds"
+        made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column in COLUMNS:
+            made.add_column(column, justify="left" if column == "rule" else "right", no_wrap=True)
+        for row in ranked:
+            made.add_row(*_shown(row))
+        yield made
+
+
+def _shown(row: Row) -> tuple[str, ...]:
+    return (
+        row.rule,
+        f"{row.gain:.1f} ±{row.gain_se:.1f}",
+        f"{row.reported:.1f}",
+        f"{row.inflation:.1f} ±{row.inflation_se:.1f}",
+        f"{row.kept:.1f}",
+        f"{row.harmful_keep_share:.0%}",
+        f"{row.null_keep_share:.0%}",
+        f"{row.proposals:.0f}",
+    )
