@@ -24,12 +24,13 @@ def refusal(proposal: Proposal, files: Mapping[str, str], evolvable: Sequence[st
     if not _changes(proposal, files):
         return "no effect: the patch changes nothing"
     for edit in proposal.edits:
-        if problem := _scope_problem(edit, evolvable) or _entry_problem(edit, files) or _syntax_problem(edit):
+        if problem := _scope_problem(edit, evolvable) or _entry_problem(edit, files):
             return problem
+    # Before anything is parsed: that takes hundreds of times the memory of the text.
     after = {**files, **{edit.path: edit.text or "" for edit in proposal.edits}}
     if sum(map(len, after.values())) > MAX_TOTAL_CHARS:
         return f"too large: the scaffold would have more than {MAX_TOTAL_CHARS} characters"
-    return None
+    return next((problem for edit in proposal.edits if (problem := _syntax_problem(edit))), None)
 
 
 def _changes(proposal: Proposal, files: Mapping[str, str]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve import guard
 from evolve.guard import MAX_TOTAL_CHARS, refusal
 from evolve.records import FileEdit, Proposal
 
@@ -108,3 +109,9 @@ def test_any_proposal_gets_one_line_or_none(edits: list[tuple[str, str | None]])
 @given(NAMES, st.text(max_size=20))
 def test_nothing_is_evolvable_unless_a_pattern_says_so(path: str, text: str) -> None:
     assert (refused((path, text), evolvable=()) or "").startswith(("out of scope", "no effect"))
+
+
+def test_what_is_too_large_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard.ast, "parse", lambda text: pytest.fail("it was parsed"))
+    huge = "x = [" + "1," * MAX_TOTAL_CHARS + "]"
+    assert (refused(("agent.py", huge)) or "").startswith("too large")
