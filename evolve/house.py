@@ -202,6 +202,7 @@ def _campaign(
     built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
     enter()
     engine.sweep(owner)
+    engine.sweep_overdue()
     run = str(order.run)
     try:
         with Store.open(order.runs / DATABASE) as store, Evaluator(order.jobs) as evaluator:

@@ -9,6 +9,7 @@ import socket
 import struct
 import tarfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from docker.types import DriverConfig, Mount
 from evolve.errors import InfraError
 from evolve.records import Cause, Profile, SandboxSpec, TaskImage
 from evolve.sandbox import fate
-from evolve.sandbox.engine import LABEL, connect
+from evolve.sandbox.engine import LABEL, UNTIL, builder, connect
 from evolve.sandbox.fate import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import MainShell, Shell
@@ -97,23 +98,23 @@ class Container:
             return Shell(self.client, self.id, user, workdir, dict(env or {}))
 
 
-def _create(image: str, command: list[str], run: str, user: str, host: dict[str, Any], **more: Any) -> Container:
-    """Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work."""
-    client = connect()
+def _create(
+    image: str, ttl: int, work: Sequence[str], run: str, user: str, host: dict[str, Any], **more: Any
+) -> Container:
+    """A container whose main process does some work, and that ends by itself after `ttl` seconds even if nobody comes.
+
+    Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work.
+    """
+    client, labels = connect(), {LABEL: run, UNTIL: str(int(time.time()) + ttl)}
+    more |= {"labels": labels, "hostname": "sandbox", "stop_signal": fate.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
         hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
         more["network_disabled"] = True
     with engine_faults():
-        made = client.api.create_container(
-            image, command, user=user, host_config=host, labels={LABEL: run}, hostname="sandbox", **more
-        )
+        command = ["timeout", "-s", "KILL", str(ttl), *work]
+        made = client.api.create_container(image, command, user=user, host_config=host, **more)
     return Container(client, made["Id"])
-
-
-def _keeper(seconds: int, work: Sequence[str] = ("sleep", "infinity")) -> list[str]:
-    """The main process's work: nothing, and an end by itself even if nobody comes."""
-    return ["timeout", "-s", "KILL", str(seconds), *work]
 
 
 class TaskState:
@@ -150,7 +151,7 @@ class TaskState:
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """The agent's world: the task's image and state; commands run as the state's user."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    return _started(state, state.image.image, _keeper(ttl), ROOT if state.loose else KEEPER, host)
+    return _started(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
@@ -160,12 +161,12 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     """
     powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _started(state, image or state.image.image, _keeper(ttl, ["sh"]), ROOT, host)
+    return _started(state, image or state.image.image, ttl, ["sh"], ROOT, host)
 
 
-def _started(state: TaskState, image: str, command: list[str], user: str, host: dict[str, Any]) -> Container:
+def _started(state: TaskState, image: str, ttl: int, work: Sequence[str], user: str, host: dict[str, Any]) -> Container:
     container = _create(
-        image, command, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
+        image, ttl, work, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
     )
     container.start()
     return container
@@ -181,7 +182,7 @@ def frozen_image(container: Container) -> Iterator[str]:
     with engine_faults():
         with contextlib.suppress(APIError):
             api.kill(container.id)
-        image: str = api.commit(container.id)["Id"]
+        image: str = builder().api.commit(container.id)["Id"]
     try:
         yield image
     finally:
@@ -254,10 +255,10 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    command = _keeper(ttl, ["python3", "-S", f"{DOOR_HOME}/launch.py", entry])
     container = _create(
         image,
-        command,
+        ttl,
+        ["python3", "-S", f"{DOOR_HOME}/launch.py", entry],
         run,
         AGENT,
         host_config(replace(spec, network=False), mounts=mounts),

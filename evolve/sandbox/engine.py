@@ -19,8 +19,10 @@ from evolve.errors import BadInput, InfraError
 from evolve.records import stable_hash
 
 LABEL = "io.evolve.run"
+UNTIL = "io.evolve.until"
 CALL_SECONDS = 60
 START_SECONDS = 60
+GRACE_SECONDS = 600
 ENGINE_FAULTS = (DockerException, requests.RequestException, OSError)
 BUILD_SECONDS = 600
 DAEMON_LOG = Path("/var/log/evolve-dockerd.log")
@@ -44,7 +46,7 @@ def connect() -> docker.DockerClient:
 
 @functools.lru_cache(maxsize=1)
 def builder() -> docker.DockerClient:
-    """A client for image builds, which may be silent for as long as BUILD_SECONDS. Raises InfraError."""
+    """A client for making images, during which the engine may be silent for BUILD_SECONDS. Raises InfraError."""
     connect()
     return docker.from_env(timeout=BUILD_SECONDS)
 
@@ -143,6 +145,25 @@ def sweep(run: str | None = None) -> int:
     return len(containers) + len(volumes) + len(images) + _sweep_folders(run)
 
 
+def sweep_overdue() -> int:
+    """Remove containers of any run that should have ended GRACE_SECONDS ago, with their volumes; returns how many.
+
+    A container ends by itself, but what runs in it may have stopped its clock. Raises InfraError.
+    """
+    api, latest = connect().api, time.time() - GRACE_SECONDS
+    try:
+        found = api.containers(all=True, filters={"label": UNTIL})
+        overdue = [one for one in found if float(one["Labels"][UNTIL]) < latest]
+        for container in overdue:
+            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+            for mount in container["Mounts"]:
+                if mount["Type"] == "volume":
+                    _forgiving(api.remove_volume, mount["Name"], force=True)
+    except ENGINE_FAULTS as error:
+        raise InfraError(f"the container engine could not be swept: {error}") from error
+    return len(overdue)
+
+
 def temporary_prefix(run: str) -> str:
     """How a run's temporary folders are named: of one length, so that no prefix is the beginning of another."""
     return f"evolve-{stable_hash('temporary', run):016x}-"
@@ -175,6 +196,7 @@ def describe() -> dict[str, str]:
         "storage": str(info.get("Driver", "")),
         "memory_limit": str(info.get("MemoryLimit", "")),
         "pids_limit": str(info.get("PidsLimit", "")),
+        "cpus": str(info.get("NCPU", "")),
     }
 
 

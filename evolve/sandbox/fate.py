@@ -7,6 +7,8 @@ of a container that has ended, whose counters are gone.
 from __future__ import annotations
 
 import contextlib
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,15 @@ COUNTERS = {
     Cause.PIDS: (("pids/pids.events", "max"), ("pids.events", "max")),
 }
 KILLED = 137
+# What an engine that shuts down sends, told apart from what people and programs send each other.
+STOP_SIGNAL, STOPPED = "SIGPWR", 128 + signal.SIGPWR
+MET = 3
+WITHIN_SECONDS = 10.0
+# By the shell alone: it ends with MET if one of the counters is above 0, and needs no room for another process.
+LOOK = (
+    "for file in {paths}; do [ -r $file ] && while read -r key value; do "
+    '[ "$key" = {key} ] && [ "$value" -gt 0 ] && exit {met}; done <$file; done 2>/dev/null; exit 0'
+)
 
 
 @contextlib.contextmanager
@@ -38,10 +49,10 @@ def engine_faults() -> Iterator[None]:
 
 def cause(client: docker.DockerClient, container: str) -> Cause:
     """Which limit the container has met so far; OOM before PIDS, NONE where nothing can be known."""
-    if (text := _on_host(container)) is None:
-        text = _from_within(client, container)
-    if text is not None:
-        return _told(text)
+    text = _on_host(container)
+    found = _from_within(client, container) if text is None else _told(text)
+    if found is not None:
+        return found
     with contextlib.suppress(InfraError):
         return Cause.OOM if state(client, container)["OOMKilled"] else Cause.NONE
     return Cause.NONE
@@ -58,14 +69,29 @@ def state(client: docker.DockerClient, container: str) -> dict[str, Any]:
 
 
 def ended_by_inmates(client: docker.DockerClient, container: str, powerful: bool) -> bool:
-    """Whether what ran inside a container ended it: out of memory, or, where `powerful`, by killing its first process.
+    """Whether what ran inside a container ended it: out of memory, or, where `powerful`, by ending its first process.
 
-    A container that still runs has not ended; one that anything else ended is the machine's fault.
+    A container that still runs has not ended; one that the engine stopped is the machine's fault.
     """
     found = state(client, container)
     if found["Running"]:
         return False
-    return bool(found["OOMKilled"]) or (powerful and found["ExitCode"] == KILLED)
+    return bool(found["OOMKilled"]) or (powerful and not found["Error"] and found["ExitCode"] != STOPPED)
+
+
+def run_within(client: docker.DockerClient, container: str, command: list[str], user: str = "") -> int | None:
+    """A command's exit status; None if it has not ended after WITHIN_SECONDS, and then it is still there.
+
+    Nothing that it prints comes here: the container may be its inmates' own, its shell too. Raises ENGINE_FAULTS.
+    """
+    api, deadline = client.api, time.monotonic() + WITHIN_SECONDS
+    made = api.exec_create(container, command, user=user, stdout=False, stderr=False)["Id"]
+    api.exec_start(made, detach=True)
+    while (found := api.exec_inspect(made))["Running"] or found["ExitCode"] is None:
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.01)
+    return int(found["ExitCode"])
 
 
 def _on_host(container: str) -> dict[Cause, str] | None:
@@ -87,22 +113,21 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _from_within(client: docker.DockerClient, container: str) -> dict[Cause, str] | None:
-    """The counters as the container sees them; None if the engine can run nothing in it.
+def _from_within(client: docker.DockerClient, container: str) -> Cause | None:
+    """What the counters say as the container sees them; None if the engine can run nothing in it.
 
     A command that the container has no room for, though it runs, says as much as the counter of processes.
     """
-    found: dict[Cause, str] = {}
     for kind, places in COUNTERS.items():
         paths = " ".join(f"/sys/fs/cgroup/{path}" for path, _ in places)
+        look = LOOK.format(paths=paths, key=places[0][1], met=MET)
         try:
-            made = client.api.exec_create(container, ["sh", "-c", f"cat {paths} 2>/dev/null; exit 0"], stderr=False)
-            found[kind] = client.api.exec_start(made["Id"]).decode("ascii", "replace")
-            if client.api.exec_inspect(made["Id"])["ExitCode"] != 0:
-                return {Cause.PIDS: "max 1"}
+            status = run_within(client, container, ["sh", "-c", look])
         except ENGINE_FAULTS:
             return None
-    return found
+        if status:
+            return kind if status == MET else Cause.PIDS
+    return Cause.NONE
 
 
 def _told(texts: dict[Cause, str]) -> Cause:

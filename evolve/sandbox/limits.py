@@ -37,6 +37,12 @@ def seccomp(profile: Profile) -> str:
     return json.dumps(rules)
 
 
+@functools.cache
+def processors() -> int:
+    """How many the engine's machine has; it refuses to give a container more."""
+    return int(connect().info()["NCPU"])
+
+
 def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: Any) -> dict[str, Any]:
     """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
 
@@ -50,7 +56,7 @@ def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: An
         "pids_limit": spec.pids,
         "mem_limit": f"{spec.memory_mb}m",
         "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(spec.cpus * 1e9),
+        "nano_cpus": int(min(spec.cpus, processors()) * 1e9),
         "ipc_mode": "private",
         "shm_size": "16m",
         "ulimits": [

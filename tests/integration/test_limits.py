@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evolve.records import SandboxSpec, TaskImage
+from evolve.sandbox import engine
 from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
+from evolve.sandbox.limits import processors
 
 pytestmark = pytest.mark.docker
 SPEC = SandboxSpec(cpus=0.5, memory_mb=96, pids=48, disk_mb=32, runtime="runc", network=True)
@@ -38,6 +41,31 @@ def test_a_tasks_containers_have_its_own_limits(
     state = TaskState(swept, next(iter(built.values())), SPEC)
     check(told(make(state, 30)), "bridge")
     state.remove()
+
+
+def test_more_processors_than_there_are_is_all_of_them(built: dict[str, TaskImage], swept: str) -> None:
+    state = TaskState(swept, next(iter(built.values())), replace(SPEC, cpus=1000.0))
+    assert told(task_container(state, 30))["NanoCpus"] == processors() * 10**9
+    state.remove()
+
+
+def test_a_container_that_stopped_its_own_clock_is_swept_by_the_next_start(
+    base: str, tmp_path: Path, swept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "main.py").write_text(
+        "import os, signal, time\n"
+        "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
+        "    if open(f'/proc/{pid}/comm').read() == 'timeout\\n': os.kill(int(pid), signal.SIGSTOP)\n"
+        "time.sleep(60)\n"
+    )
+    process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, replace(SPEC, network=False), 1)
+    try:
+        assert not process.ended(4) and engine.sweep_overdue() == 0
+        monkeypatch.setattr(engine, "GRACE_SECONDS", 0)
+        assert engine.sweep_overdue() == 1 and process.ended(5)
+    finally:
+        process.kill()
 
 
 def test_a_scaffold_never_has_a_network(swept: str, base: str, tmp_path: Path) -> None:
