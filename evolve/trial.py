@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from evolve.sandbox.shell import Shell
 
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
+ANSWER_SECONDS = 10.0
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 # Exit status 10: a named reward; 11: a plain one; 12: none.
@@ -71,6 +72,9 @@ class Judgement:
     reward: float
     detail: str
     cause: Cause = Cause.NONE
+
+
+UNFIT = Judgement(0.0, "the tests could not run in the environment that the agent left")
 
 
 class ChargedFault(InfraError):
@@ -185,12 +189,48 @@ def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judg
     """The verdict on what is in the task's container now: in it, or, once it is dead, in a fresh one."""
     if spec.task.verifier is VerifierMode.LIVE:
         return _judge_live(spec, state, task)
-    with contextlib.ExitStack() as stack:
-        image = stack.enter_context(frozen_image(task)) if state.loose else None
-        verifier = verifier_container(state, ttl, image)
-        stack.callback(verifier.kill)
+    if not state.loose:
+        verifier = verifier_container(state, ttl)
+        try:
+            task.kill()
+            return judge(spec, state, verifier, verifier.main_shell())
+        finally:
+            verifier.kill()
+    with frozen_image(task) as image:
         task.kill()
-        return judge(spec, state, verifier, verifier.main_shell())
+        return _judge_frozen(spec, state, ttl, image)
+
+
+def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
+    """Root may have left a file system in which nothing runs: whether the image's own is sound tells whose fault it is.
+
+    Raises InfraError where the tests can't be made ready in that one either.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(_with_tests(spec, state, ttl, image))
+        except InfraError:
+            with _with_tests(spec, state, ttl, state.image.image):
+                pass
+            try:
+                place = stack.enter_context(_with_tests(spec, state, ttl, image))
+            except InfraError:
+                return UNFIT
+        return _tested(spec, state, *place)
+
+
+@contextlib.contextmanager
+def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iterator[tuple[Container, Shell]]:
+    """A verifier's container from some image, and its shell, when the tests are in it. Raises InfraError."""
+    verifier = verifier_container(state, ttl, image)
+    try:
+        shell = verifier.main_shell()
+        if shell.run(":", timeout=ANSWER_SECONDS).exit_code != 0:
+            raise InfraError("the verifier's shell does not answer")
+        unpack(shell, spec.task.folder / "tests", "/tests")
+        yield verifier, shell
+    finally:
+        verifier.kill()
 
 
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
@@ -200,7 +240,7 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
     except InfraError:
         if not task.ruined():
             raise
-        return Judgement(0.0, "the tests could not run in the environment that the agent left", task.cause())
+        return replace(UNFIT, cause=task.cause())
 
 
 @contextlib.contextmanager
@@ -262,6 +302,11 @@ def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess
 def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
     """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
     unpack(shell, spec.task.folder / "tests", "/tests")
+    return _tested(spec, state, verifier, shell)
+
+
+def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
+    """The reward, from tests that are in place."""
     begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
     if shell.run(f"{begin} && {tests}", timeout=spec.task.verifier_seconds).timed_out:

@@ -13,6 +13,7 @@ import shlex
 import socket
 import struct
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +130,11 @@ class Shell:
         ready = f"printf '{token.decode()}go\\n'; " if stdin else ""
         mark = f"printf '{token.decode()}%s\\n' $? ; printf '{token.decode()}\\n' >&2"
         self._send(f"{ready}{feed}sh -c {shlex.quote(command)}{source}; {mark}\n".encode())
+        early: deque[tuple[int, bytes]] = deque()
         if stdin:
-            self._await_ready(token + b"go\n", deadline)
+            early = self._await_ready(token + b"go\n", deadline)
             self._send(stdin)
-        return self._collect(token, deadline)
+        return self._collect(token, deadline, early)
 
     def _after(self, death: ShellDied) -> CommandResult:
         """A shell that its own commands ended is their result; raises `death` where the machine failed."""
@@ -152,19 +154,32 @@ class Shell:
             self.close()
             raise ShellDied(f"the shell of container {self._container[:12]} is gone: {error}") from error
 
-    def _await_ready(self, expected: bytes, deadline: float) -> None:
-        """Data must not be sent before the shell has read its line: some shells read ahead."""
-        seen = b""
-        while expected not in seen:
-            seen += self._frame(deadline)[1]
+    def _await_ready(self, expected: bytes, deadline: float) -> deque[tuple[int, bytes]]:
+        """Data must not be sent before the shell has read its line: some shells read ahead.
 
-    def _collect(self, token: bytes, deadline: float) -> CommandResult:
+        Returns the command's own frames that have come by then; the two streams may overtake each other.
+        """
+        early: deque[tuple[int, bytes]] = deque()
+        seen, total = b"", 0
+        while expected not in seen:
+            stream, data = self._frame(deadline)
+            total += len(data)
+            if total > FLOOD_BYTES:
+                raise TimeoutError
+            if stream == STDOUT:
+                seen = seen[-len(expected) :] + data
+            else:
+                early.append((stream, data))
+        early.append((STDOUT, seen.partition(expected)[2]))
+        return early
+
+    def _collect(self, token: bytes, deadline: float, early: deque[tuple[int, bytes]]) -> CommandResult:
         streams = {STDOUT: Tail(token), STDERR: Tail(token)}
         ends: dict[int, bytes] = {}
         total = 0
         while len(ends) < 2:
             try:
-                stream, data = self._frame(deadline)
+                stream, data = early.popleft() if early else self._frame(deadline)
             except TimeoutError:
                 self._kill_all()
                 out, err = streams[STDOUT], streams[STDERR]
@@ -179,11 +194,14 @@ class Shell:
             if stream not in ends and (found := tail.status()) is not None:
                 ends[stream] = found
         out, err = streams[STDOUT], streams[STDERR]
-        return CommandResult(int(ends[STDOUT] or b"1"), out.text(), err.text(), False, out.cut or err.cut)
+        return CommandResult(_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
 
     def _frame(self, deadline: float) -> tuple[int, bytes]:
         header = self._exactly(8, deadline)
         stream, length = struct.unpack(">BxxxL", header)
+        # A shell that prints before it is spoken to can make this stream begin in the middle of a frame.
+        if length > FLOOD_BYTES:
+            raise TimeoutError
         return stream, self._exactly(length, deadline)
 
     def _exactly(self, count: int, deadline: float) -> bytes:
@@ -216,17 +234,22 @@ class Shell:
         self.close()
         for _ in range(KILL_TRIES):
             with contextlib.suppress(*ENGINE_FAULTS):
-                api = self._client.api
-                exec_id = api.exec_create(self._container, ["sh", "-c", self._killing], user=self._user)["Id"]
-                api.exec_start(exec_id)
-                if api.exec_inspect(exec_id)["ExitCode"] == 0:
+                status = fate.run_within(self._client, self._container, ["sh", "-c", self._killing], self._user)
+                if status == 0:
                     return
+                if status is None:
+                    break
         self._kill_container()
 
     def _kill_container(self) -> None:
         with fate.engine_faults(), contextlib.suppress(APIError):
             self._client.api.kill(self._container)
         self._lost = b"the container was killed: its processes could not be ended\n"
+
+
+def _status(text: bytes) -> int:
+    """An exit status as the shell told it; 1 for what none can be, since root may have replaced the shell."""
+    return int(text) if len(text) <= 3 and text.isdigit() else 1
 
 
 class MainShell(Shell):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evolve import check_tasks
+from evolve.errors import InfraError
 from evolve.records import Cause, Limits, Outcome, Profile, Split, TaskImage, TrialSpec, VerifierMode
 from evolve.sandbox import engine, images
 from evolve.sandbox.container import ROOT, TaskState, frozen_image, task_container, verifier_container
@@ -96,10 +98,52 @@ def test_the_loose_profile_hands_over_the_whole_file_system(trials: Trials, loos
     assert strict.outcome is Outcome.FAILED
 
 
-@pytest.mark.parametrize("end", ["kill -9 -1", "for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "kill -9 -1", "for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done", "kill 1; sleep 5", "kill -INT 1; sleep 5",
+        "for p in /proc/[0-9]*; do grep -q sleep $p/comm && kill ${p#/proc/}; done; sleep 5",
+    ],
+)  # fmt: skip
 def test_root_that_ends_its_own_container_has_failed(trials: Trials, loose_folder: Path, end: str) -> None:
     result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, end))
     assert result.outcome is Outcome.FAILED, result.detail
+
+
+FLOODS = "#!/usr/bin/python3\nimport os\nwhile True: os.write(1, b'x' * 65536)\n"
+FLOODING = f"cat > /f <<'END'\n{FLOODS}END\nchmod 755 /f; for f in /bin/sh /usr/bin/sh; do rm -f $f; cp /f $f; done"
+
+
+@pytest.mark.parametrize(
+    "ruin",
+    [
+        "rm -f /bin/tar /usr/bin/tar", "rm -f /bin/timeout /usr/bin/timeout", "rm -rf /tests; echo > /tests",
+        "rm -rf /usr/lib/*", FLOODING,
+    ],
+)  # fmt: skip
+def test_root_that_ruined_its_file_system_has_failed(trials: Trials, loose_folder: Path, ruin: str) -> None:
+    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, ruin))
+    assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), result.detail
+    assert "the environment that the agent left" in result.detail and result.seconds < 60
+
+
+def test_a_file_system_in_which_no_tests_can_run_is_the_images_fault(trials: Trials, loose_folder: Path) -> None:
+    dockerfile = loose_folder / "environment" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "RUN rm -f /bin/tar /usr/bin/tar\n")
+    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, "true"))
+    assert result.outcome is Outcome.INFRA_ERROR and "/tests" in result.detail
+
+
+def test_a_shell_that_root_replaced_floods_nobody(trials: Trials, loose_folder: Path) -> None:
+    """It is what would end the command that runs too long, and every later one."""
+    spec = spec_of(trials, loose_folder, Profile.LOOSE, "")
+    commands = [FLOODING, "sleep 20", "echo more"]
+    main = f"import evolve_door as door\nfor one in {commands!r}: door.run(one, timeout=1)\n"
+    (spec.scaffold.folder / "main.py").write_text(main)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = run_trial(spec)
+    assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), result.detail
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
 
 
 def test_a_timeout_as_root_leaves_the_container_up(trials: Trials, loose_folder: Path) -> None:
@@ -107,6 +151,17 @@ def test_a_timeout_as_root_leaves_the_container_up(trials: Trials, loose_folder:
     spec = spec_of(trials, loose_folder, Profile.LOOSE, command)
     result = run_trial(spec)
     assert result.outcome is Outcome.PASSED, result.detail
+
+
+def test_an_engine_that_stops_a_container_of_roots_is_at_fault(state: TaskState) -> None:
+    task = task_container(state, 60)
+    shell = task.shell(ROOT, "/work")
+    try:
+        task.client.api.stop(task.id, timeout=5)
+        with pytest.raises(InfraError):
+            shell.run("echo never")
+    finally:
+        task.kill()
 
 
 @pytest.fixture

@@ -49,6 +49,14 @@ def test_binary_input_and_output_survive(shell: Shell) -> None:
     assert shell.run("cat blob").stdout == data
 
 
+def test_what_is_printed_before_the_data_comes_is_not_lost(shell: Shell) -> None:
+    printed = "i=0; while [ $i -lt 50 ]; do echo $i; echo $i >&2; i=$((i+1)); done; cat >/dev/null"
+    wanted = b"".join(b"%d\n" % number for number in range(50))
+    for _ in range(20):
+        done = shell.run(printed, stdin=b"x")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, wanted, wanted)
+
+
 def test_standard_input_is_empty_without_data(shell: Shell) -> None:
     assert shell.run("cat; echo end").stdout == b"end\n"
 
@@ -63,6 +71,14 @@ def test_a_timeout_kills_everything_even_what_left_the_session(shell: Shell) -> 
 def test_endless_output_is_cut_and_stopped(shell: Shell) -> None:
     done = shell.run("yes", timeout=30)
     assert done.timed_out and done.truncated and len(done.stdout) < KEEP_BYTES + 100
+    assert shell.run("echo fine").stdout == b"fine\n"
+
+
+def test_what_floods_in_the_background_does_not_hold_up_what_comes_next(shell: Shell) -> None:
+    shell.run("yes $(head -c 5000 /dev/zero | tr '\\0' x) &")
+    done = shell.run("cat > f", stdin=b"data", timeout=20)
+    assert done.timed_out or done.exit_code == 0
+    assert shell.run("sleep 20", timeout=20).timed_out
     assert shell.run("echo fine").stdout == b"fine\n"
 
 
