@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import BuildError, ImageNotFound
+from docker.errors import BuildError, DockerException, ImageNotFound
 
 from evolve.errors import BadInput, InfraError
 from evolve.records import Task, TaskImage, stable_hash
@@ -30,16 +30,25 @@ LAYOUT = 1
 
 def base_image(notify: Notify) -> str:
     """A slim Python image: one that is here, else from a registry, else made from the distribution's packages."""
-    client = connect()
     if (name := present_base()) is not None:
         return name
     try:
         notify(f"fetching the base image {REGISTRY_BASE}")
-        client.images.pull(REGISTRY_BASE)
+        _pull(REGISTRY_BASE)
         return REGISTRY_BASE
     except ENGINE_FAULTS:
         notify("no registry answers: making a base image from the distribution's packages (about a minute)")
     return _bootstrap_base(notify)
+
+
+def _pull(name: str) -> None:
+    """Fetch an image, within BUILD_SECONDS. Raises DockerException."""
+    deadline = time.monotonic() + BUILD_SECONDS
+    for line in connect().api.pull(name, stream=True, decode=True):
+        if "error" in line:
+            raise DockerException(line["error"])
+        if time.monotonic() > deadline:
+            raise DockerException(f"it takes longer than {BUILD_SECONDS} s")
 
 
 def _attributes(name: str) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def _import_root(root: Path) -> None:
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive, engine_faults():
         subprocess.run(["tar", "-C", str(root), "-cf", archive.name, "."], check=True, capture_output=True)
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        connect().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
+        builder().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
 
 
 def build_all(tasks: list[Task], base: str, jobs: int, notify: Notify) -> dict[str, TaskImage]:
