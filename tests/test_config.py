@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from evolve import house
 from evolve.config import GateConfig, RunConfig
-from evolve.records import Limits, SandboxSpec
+from evolve.records import Limits, Profile, SandboxSpec
+from evolve.tasks import Suite
 
 
 def test_the_defaults_need_no_key() -> None:
@@ -69,3 +71,10 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
     assert config.task_sandbox(asked) == SandboxSpec(2, 64, 512, 32, "runsc", True)
     assert not RunConfig(network=False).task_sandbox(asked).network
     assert not RunConfig().task_sandbox(SandboxSpec()).network
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: Profile) -> None:
+    order = house.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1, None)
+    stored = json.loads(house.identity(order, Suite(tmp_path, (), profile)))
+    assert stored["suite_profile"] == str(profile)
