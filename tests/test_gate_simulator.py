@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-RULES = ("greedy-k1", "greedy-k2", "greedy-k5", "gepa", "dgm", "hgm", "hgm-repeats", "sica", "cmh-winner")
+RULES = ("stacked", "greedy-k1", "greedy-k2", "greedy-k5", "gepa", "dgm", "hgm", "hgm-repeats", "sica", "cmh-winner")
 MIXES = ("standard", "scarce", "rich", "hostile", "heavy", "families", "polar", "coupled")
 ROW = {
     "rule", "mix", "budget", "seeds", "gain", "gain_se", "final", "reported", "inflation", "inflation_se", "kept",
@@ -97,6 +97,22 @@ def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchma
     one, five = inflation("greedy-k1"), inflation("greedy-k5")
     assert one > 8
     assert 1 < five < one / 2
+
+
+def test_stacking_gains_more_than_greedy_selection_and_promises_no_more_than_is_true(benchmark: Benchmark) -> None:
+    cells = [benchmark.playing.Cell(rule, "standard", 4000) for rule in ("stacked", "greedy-k5")]
+    ours, greedy = benchmark.playing.play(cells, 16, 1, lambda _: None)
+    assert ours.gain > 1.5 * greedy.gain
+    assert abs(ours.inflation) < 3 * ours.inflation_se
+    assert ours.harmful_keep_share < 0.05
+
+
+def test_a_keep_is_compared_with_the_champion_that_it_replaced(benchmark: Benchmark) -> None:
+    world = benchmark.made("rich", 4000, 1)
+    played = benchmark.rules.RULES["stacked"](world)
+    assert played.replaced == (world.scaffolds[0], *played.kept[:-1])
+    steps = world.effects(played)
+    assert sum(steps) == pytest.approx(world.true(played.champion) - world.true(world.scaffolds[0]))
 
 
 def test_hgm_expands_as_the_evaluations_to_the_power_of_its_alpha(benchmark: Benchmark) -> None:

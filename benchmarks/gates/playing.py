@@ -67,14 +67,14 @@ class Row:
 def campaign(cell: Cell, seed: int) -> Ended:
     world = World(MIXES[cell.mix], cell.budget, seed)
     played = RULES[cell.rule](world)
-    final = world.true(played.champion)
+    final, effects = world.true(played.champion), world.effects(played)
     return Ended(
         gain=final - world.true(world.scaffolds[0]),
         final=final,
         reported=played.reported,
         kept=len(played.kept),
-        harmful_kept=sum(scaffold.effect < HARMFUL for scaffold in played.kept),
-        null_kept=sum(scaffold.kind == "null" for scaffold in played.kept),
+        harmful_kept=sum(effect < HARMFUL for effect in effects),
+        null_kept=effects.count(0.0),
         proposals=len(world.scaffolds) - 1,
         trials=world.spent,
     )

@@ -8,9 +8,11 @@ from gates.archives import dgm, sica
 from gates.clades import Huxley
 from gates.greedy import Greedy, cmh_winner
 from gates.pareto import gepa
+from gates.stacked import Stacked
 from gates.world import Rule
 
 RULES: Mapping[str, Rule] = {
+    "stacked": Stacked(),
     "greedy-k1": Greedy(1),
     "greedy-k2": Greedy(2),
     "greedy-k5": Greedy(5),

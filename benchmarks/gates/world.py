@@ -93,6 +93,13 @@ class World:
         """Mean pass rate over all tasks, in points."""
         return float(100 * _sigmoid(scaffold.logits).mean())
 
+    def effects(self, played: Played) -> list[float]:
+        """True effects of what was kept over what it is compared with, in points."""
+        if played.replaced is None:
+            return [scaffold.effect for scaffold in played.kept]
+        pairs = zip(played.kept, played.replaced, strict=True)
+        return [self.true(new) - self.true(old) for new, old in pairs]
+
     def propose(self, parent: Scaffold) -> Scaffold:
         """A patch of `parent`, drawn from the mix. Costs no trials."""
         mix = self.mix
@@ -161,12 +168,14 @@ def _phi(values: Floats) -> Floats:
 class Played:
     """What a rule ended with. `reported`: the score, in points, that it would show for `champion`.
 
-    `kept`: every scaffold that became the one to beat, in order; for archives, each new best.
+    `kept`: every scaffold that became the one to beat, in order; for archives, each new best. `replaced`: whom each of
+    these is compared with, to tell whether it was worth keeping; None stands for their parents.
     """
 
     champion: Scaffold
     reported: float
     kept: tuple[Scaffold, ...]
+    replaced: tuple[Scaffold, ...] | None = None
 
 
 class Rule(Protocol):

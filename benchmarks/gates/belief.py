@@ -1,0 +1,142 @@
+"""What is believed of patches: a prior over their effects, learned from a run, and the level of the scaffold in use.
+
+Effects and levels are differences and means of rewards, in [-1, 1] and [0, 1]; 0.01 is a point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+Floats = NDArray[np.float64]
+
+# Effects on the mean reward of all tasks, from -50 to +30 points: finer where patches mostly are.
+EFFECTS = np.array(
+    [-0.5, -0.3, -0.18, -0.11, -0.07, -0.045, -0.025, -0.01, 0, 0.01, 0.025, 0.045, 0.07, 0.11, 0.18, 0.3]
+)
+LEAST_LIKELIHOOD = 1e-12
+LEAST_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One patch that was tried: its estimated effect, and the standard error of that."""
+
+    effect: float
+    error: float
+
+
+def first_prior(
+    broken: float = 0.05, harmful: float = 0.35, helpful: float = 0.2, loss: float = 0.045, gain: float = 0.025
+) -> Floats:
+    """Weights of EFFECTS before anything is known: shares of patches, sizes exponential with these means."""
+    edges = np.concatenate([[-math.inf], (EFFECTS[1:] + EFFECTS[:-1]) / 2, [math.inf]])
+    up, down = (-np.expm1(-np.maximum(side, 0) / mean) for side, mean in ((edges, gain), (-edges, loss)))
+    weights = helpful * np.diff(up) - harmful * np.diff(down)
+    weights[EFFECTS == 0] += 1 - broken - harmful - helpful
+    weights[0] += broken
+    return np.asarray(weights / weights.sum())
+
+
+def learned(tried: Sequence[Tried], first: Floats, worth: float, steps: int = 30) -> Floats:
+    """Empirical Bayes on a grid of effects (Stephens 2017, Biostatistics 18:275): EM, `first` worth so many patches.
+
+    At which stage a patch was dropped does not matter: the likelihood is the same under any stopping rule.
+    """
+    estimates = np.array([one.effect for one in tried])
+    errors = np.array([one.error for one in tried])
+    likely = np.exp(-0.5 * ((estimates[:, None] - EFFECTS) / errors[:, None]) ** 2) + LEAST_LIKELIHOOD
+    weights = first
+    for _ in range(steps):
+        shares = likely * weights
+        shares /= shares.sum(axis=1, keepdims=True)
+        weights = (shares.sum(axis=0) + worth * first) / (len(tried) + worth)
+    return np.asarray(weights)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a challenger's trials say: its score, put level with the whole suite's, and the squared standard error.
+
+    `weight` of the tip's level in it: below 1 where luck that it shared with the tip was taken out.
+    """
+
+    value: float
+    error2: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """Joint normal belief: `mean`, `variance` of the tip's mean reward; `lead` of the tip over the champion.
+
+    `lead_variance`, and `covariance` of both. Updated by assumed-density filtering: exact for the mixture of effects,
+    then only two moments are kept (Minka 2001, thesis, section 3.2).
+    """
+
+    mean: float
+    variance: float
+    lead: float = 0.0
+    lead_variance: float = 0.0
+    covariance: float = 0.0
+
+    def measured(self, score: float, error2: float) -> Level:
+        """After trials of the tip: their mean, and its squared standard error."""
+        share = self.variance / (self.variance + error2)
+        return self._moved(self.mean + share * (score - self.mean), (1 - share) * self.variance)
+
+    def _moved(self, mean: float, variance: float) -> Level:
+        """The tip's level is known otherwise; its lead goes along by regression."""
+        slope = self.covariance / self.variance
+        lead = self.lead + slope * (mean - self.mean)
+        rest = self.lead_variance - slope * self.covariance
+        return Level(mean, variance, lead, max(rest + slope * slope * variance, 0.0), slope * variance)
+
+    def effect(self, score: Score) -> Tried:
+        """The estimated effect of a challenger."""
+        total = score.weight**2 * self.variance + score.error2
+        return Tried(score.value - score.weight * self.mean, math.sqrt(total))
+
+    def challenged(self, score: Score, weights: Floats) -> tuple[Level, Level]:
+        """After a patch of the tip scored. -> belief if it is dropped, and if it becomes the tip.
+
+        Each challenger's trials tell about the tip too: where all look good, the tip had bad luck.
+        """
+        found = self.effect(score)
+        given = self.mean + score.weight * self.variance / found.error**2 * (found.effect - EFFECTS)
+        inner = self.variance * score.error2 / found.error**2
+        shares = weights * np.exp(-0.5 * ((found.effect - EFFECTS) / found.error) ** 2) + 1e-300
+        shares /= shares.sum()
+        old, new = float(shares @ given), float(shares @ (given + EFFECTS))
+        dropped = self._moved(old, inner + float(shares @ (given - old) ** 2))
+        variance = inner + float(shares @ (given + EFFECTS - new) ** 2)
+        both = inner + float(shares @ ((given - old) * (given + EFFECTS - new)))
+        return dropped, self._stacked(dropped, new, variance, both)
+
+    def _stacked(self, dropped: Level, mean: float, variance: float, both: float) -> Level:
+        """`both`: covariance of the old tip's level and the new one's, whose lead is the old lead and the step."""
+        slope = self.covariance / self.variance - 1
+        rest = self.lead_variance - self.covariance**2 / self.variance
+        lead = dropped.lead + mean - dropped.mean
+        spread = rest + slope * slope * dropped.variance + variance + 2 * slope * both
+        return Level(mean, variance, lead, max(spread, 1e-9), slope * both + variance)
+
+    def behind(self, margin: float) -> float:
+        """The probability that the tip's lead over the champion is less than `margin`."""
+        if self.lead_variance <= 0:
+            return float(self.lead < margin)
+        return float(ndtr((margin - self.lead) / math.sqrt(self.lead_variance)))
+
+    def of_champion(self) -> Level:
+        """The champion is the tip again."""
+        variance = self.variance + self.lead_variance - 2 * self.covariance
+        return Level(self.mean - self.lead, max(variance, LEAST_VARIANCE))
+
+    def promoted(self) -> Level:
+        """The tip is the champion."""
+        return Level(self.mean, self.variance)

@@ -1,0 +1,274 @@
+"""The rule itself, over arrays: what is known of the line of scaffolds that a run builds, and what follows from it.
+
+Rounds start from the *tip*: the champion and the patches stacked on it, each taken on weak evidence. The tip becomes
+champion once all that is stacked is worse with a small probability only; if it is probably worse, it is given up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+
+from gates.belief import Floats, Level, Score, Tried, first_prior, learned
+from gates.plan import Part, Plan
+from gates.stages import Stage, stages
+from gates.tally import Tally
+
+HARM = -0.01
+VAGUE = Level(0.5, 10.0)
+REMEMBERED = 400
+SHARED_LUCK_MATTERS = 0.6
+MOST_SHARED = 0.98
+FIRST_PAIRS = 40.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
+
+    `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
+    challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
+    patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: of the cost, that
+    breaks a tie.
+    """
+
+    risk: float = 0.02
+    give_up: float = 0.8
+    passes: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
+    tip_passes: float = 2
+    tip_share: float = 0.05
+    worth: float = 30
+    validation_veto: float = 1.5
+    tie_saving: float = 0.05
+
+
+class Fate(StrEnum):
+    """What a round does to all that is stacked on the champion. PROMOTED: the tip is the champion now."""
+
+    OPEN = "open"
+    PROMOTED = "promoted"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a challenger came to, as shares of the mean reward: estimated effect and its standard error.
+
+    `doubt`: the probability that the line as it would now be is worse than the champion by over a point.
+    """
+
+    effect: float
+    error: float
+    doubt: float
+    trials: int
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """Whether the challenger is built upon, the fate of what is stacked (it included), and the line after it."""
+
+    taken: bool
+    fate: Fate
+    finding: Finding
+    line: Line
+    why: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's."""
+
+    part: Part | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """All that the rule knows, after some rounds. A value: the same trials in the same order give the same one.
+
+    `own`: passes of the tip, each its rewards by task; `held`: those of the champion, while another is the tip.
+    `luck`: sums over pairs of trials on a shared seed, of the product and of the square of their residuals.
+    """
+
+    settings: Settings
+    plan: Plan
+    tally: Tally
+    level: Level = VAGUE
+    prior: Floats = field(default_factory=first_prior)
+    tried: tuple[Tried, ...] = ()
+    learn_at: int = 4
+    luck: tuple[float, float] = (0.0, FIRST_PAIRS * 0.2)
+    own: tuple[Floats, ...] = ()
+    held: tuple[Floats, ...] = ()
+    stacked: int = 0
+    tip_trials: int = 0
+    patch_trials: int = 0
+
+    @classmethod
+    def begin(cls, settings: Settings, plan: Plan) -> Line:
+        return cls(settings, plan, Tally.empty(plan.count))
+
+    @property
+    def shared_luck(self) -> float:
+        """Correlation of two scaffolds' rewards on a shared seed, given the task."""
+        return min(max(self.luck[0] / self.luck[1], 0.0), MOST_SHARED)
+
+    def tip_is_vague(self) -> bool:
+        """Whether the tip needs another pass before it is challenged."""
+        bound = self.tally.spread**2 / (self.plan.count * self.settings.tip_passes)
+        few = self.tip_trials < self.settings.tip_share * self.patch_trials
+        fresh = bool(self.own or self.stacked)
+        return not fresh or self.level.variance > bound or few
+
+    def tip_measured(self, rewards: Floats) -> Line:
+        """After one more pass of the tip over all tasks."""
+        error2 = self.tally.with_(rewards[None]).spread ** 2 / self.plan.count
+        return replace(
+            self,
+            own=(*self.own, rewards),
+            tally=self.tally.with_(rewards[None]),
+            level=self.level.measured(float(rewards.mean()), error2),
+            tip_trials=self.tip_trials + self.plan.count,
+        )
+
+    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
+        """`new`: the challenger's rewards, passes x tasks, NaN where not run yet.
+
+        `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs.
+        """
+        plan = self.stages()
+        for number, (parts, stage) in enumerate(zip(self.plan.stages, plan, strict=True)):
+            for part in parts:
+                if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
+                    return Ask(None)
+                if np.isnan(new[part.attempt, list(part.tasks)]).any():
+                    return Ask(part)
+            seen = self._up_to(number, new)
+            effect = self.level.effect(self.score(seen)).effect
+            tie = saving >= self.settings.tie_saving and self._ties(seen)
+            if tie and number >= self.plan.screens:
+                return self._taken(seen, "as good, and cheaper")
+            if effect < stage.drop and not tie:
+                return self._dropped(seen, "not worth more trials")
+            if effect >= stage.take:
+                if self._worse_on_validation(seen):
+                    return self._dropped(seen, "worse on validation")
+                return self._taken(seen, "likely to be worth it")
+        return self._dropped(seen, "not enough after all trials")
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Of the present belief; rounded, so that few are ever solved."""
+        rho = self.shared_luck
+        spread = max(round(self.tally.spread * math.sqrt(1 - rho * rho) * 20), 1) / 20
+        variance = 1.4 ** round(math.log((1 - rho) ** 2 * self.level.variance + 1e-9, 1.4))
+        weights = tuple((np.round(self.prior * 200) / 200).tolist())
+        return stages(weights, spread, variance, self.plan.trials, self.plan.screens)
+
+    def _up_to(self, stage: int, new: Floats) -> Floats:
+        """The challenger's rewards that belong to the stages until this one."""
+        seen = np.full_like(new, np.nan)
+        for parts in self.plan.stages[: stage + 1]:
+            for part in parts:
+                seen[part.attempt, list(part.tasks)] = new[part.attempt, list(part.tasks)]
+        return seen
+
+    def score(self, seen: Floats) -> Score:
+        """The challenger's residuals against the tasks' rates, less the luck that it shares with the tip."""
+        known, rho = ~np.isnan(seen), self.shared_luck
+        rates = self.tally.rates
+        runs, count = known.sum(axis=0), int(known.sum())
+        on = runs > 0
+        residual = np.where(known, seen - rates, 0.0).sum(axis=0)
+        value = float((residual[on] / runs[on]).mean() + rates.mean())
+        own = np.array(self.own).reshape(-1, self.plan.count)[: len(seen)]
+        both = known[: len(own)]
+        pairs = int(both.sum())
+        if not rho or not pairs:
+            return Score(value, self.tally.spread**2 / count)
+        lucky = float(np.where(both, own - rates, 0.0).sum() / pairs + rates.mean())
+        share = rho * pairs / count
+        error2 = self.tally.spread**2 * (count - pairs * rho * rho) / count**2
+        return Score(value - share * lucky, error2, 1 - share)
+
+    def _ties(self, seen: Floats) -> bool:
+        """Whether each of its trials has one of the tip on the same seed, and all are equal."""
+        known = ~np.isnan(seen)
+        passes = min(len(self.own), len(seen))
+        if known[passes:].any():
+            return False
+        own = np.array(self.own).reshape(-1, self.plan.count)[:passes]
+        return bool((own == seen[:passes])[known[:passes]].all())
+
+    def _worse_on_validation(self, seen: Floats) -> bool:
+        """Whether validation alone speaks against the challenger by more than `validation_veto` standard errors."""
+        chosen = list(self.plan.validation)
+        if not chosen:
+            return False
+        known, rates = ~np.isnan(seen[:, chosen]), self.tally.rates
+        if not known.any():
+            return False
+        gain = (seen[:, chosen] - rates[chosen])[known].mean() + rates.mean() - self.level.mean
+        error2 = self.tally.spread**2 / known.sum() + self.level.variance
+        return bool(gain < -self.settings.validation_veto * math.sqrt(error2))
+
+    def _dropped(self, seen: Floats, why: str) -> Ruling:
+        score = self.score(seen)
+        level, _ = self.level.challenged(score, self.prior)
+        return self._settled(seen, score, self._noted(seen, score, level), taken=False, why=why)
+
+    def _taken(self, seen: Floats, why: str) -> Ruling:
+        score = self.score(seen)
+        _, level = self.level.challenged(score, self.prior)
+        after = replace(
+            self._noted(seen, score, level),
+            tally=self.tally.with_(seen),
+            own=(),
+            held=self.held if self.stacked else self.own,
+            stacked=self.stacked + 1,
+        )
+        return self._settled(seen, score, after, taken=True, why=why)
+
+    def _settled(self, seen: Floats, score: Score, after: Line, taken: bool, why: str) -> Ruling:
+        """The line once it is decided what becomes of the stack."""
+        level, found = after.level, self.level.effect(score)
+        finding = Finding(found.effect, found.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
+        if after.stacked and finding.doubt <= self.settings.risk:
+            after = replace(after, level=level.promoted(), held=(), stacked=0)
+            return Ruling(taken, Fate.PROMOTED, finding, after, why)
+        if after.stacked and level.behind(0.0) >= self.settings.give_up:
+            after = replace(after, level=level.of_champion(), own=after.held, held=(), stacked=0)
+            return Ruling(False, Fate.GIVEN_UP, finding, after, why)
+        return Ruling(taken, Fate.OPEN, finding, after, why)
+
+    def _noted(self, seen: Floats, score: Score, level: Level) -> Line:
+        """The challenger remembered: for the prior, and for how much luck is shared."""
+        tried = (*self.tried, self.level.effect(score))[-REMEMBERED:]
+        luck = self._luck_seen(seen)
+        after = replace(
+            self, level=level, tried=tried, luck=luck, patch_trials=self.patch_trials + int((~np.isnan(seen)).sum())
+        )
+        return after._learned()
+
+    def _luck_seen(self, seen: Floats) -> tuple[float, float]:
+        """The sums with this challenger's pairs. The tip's own deviation is from its other passes on the same task,
+
+        so that the task itself, and the error of its rate, drop out.
+        """
+        passes = len(self.own)
+        if passes < 2:
+            return self.luck
+        own = np.array(self.own)
+        deviation = (own - (own.sum(axis=0) - own) / (passes - 1))[: len(seen)]
+        new = seen[: len(deviation)] - self.tally.rates
+        both = ~np.isnan(new)
+        product = np.where(both, new * deviation, 0.0).sum()
+        square = np.where(both, deviation**2, 0.0).sum() * (passes - 1) / passes
+        return self.luck[0] + float(product), self.luck[1] + float(square)
+
+    def _learned(self) -> Line:
+        if len(self.tried) < self.learn_at:
+            return self
+        later = max(self.learn_at + 2, int(1.5 * self.learn_at))
+        return replace(self, learn_at=later, prior=learned(self.tried, first_prior(), self.settings.worth))

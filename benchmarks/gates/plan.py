@@ -1,0 +1,45 @@
+"""Which trials a challenger gets, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some tasks (indices), at one attempt of the tip's reign."""
+
+    attempt: int
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many can only drop."""
+
+    count: int
+    validation: tuple[int, ...]
+    stages: tuple[tuple[Part, ...], ...]
+    screens: int
+
+    @property
+    def trials(self) -> tuple[int, ...]:
+        """Of a challenger, up to the end of each stage."""
+        sizes = [sum(len(part.tasks) for part in parts) for parts in self.stages]
+        return tuple(np.cumsum(sizes).tolist())
+
+
+def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], passes: Sequence[int]) -> Plan:
+    """`first`: the half of `train` that is run before the rest. `passes`: over all tasks, by the later stages."""
+    rest = tuple(sorted({*train} - {*first}))
+    everything = tuple(range(len(train) + len(validation)))
+    begun = [part for part in (tuple(first), rest, tuple(validation)) if part]
+    stages_: list[tuple[Part, ...]] = [(Part(0, tasks),) for tasks in begun]
+    for before, after in zip((1, *passes), passes, strict=False):
+        if after > before:
+            stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
+    screens = len(begun) - 1 if validation else 0
+    return Plan(len(everything), tuple(validation), tuple(stages_), screens)

@@ -1,0 +1,99 @@
+"""When to drop a patch, when to build on it: stages solved backwards, where every trial must earn its price."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gates.belief import EFFECTS, Floats
+
+GRID = np.linspace(-0.36, 0.36, 97)
+NEVER = 9.0
+# Of the price at which a fresh patch is worth nothing; less gains more, since the tip's level is learned meanwhile.
+PRICE_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Stage:
+    """At an estimated effect below `drop` a patch goes, from `take` on it is built upon; between, trials go on."""
+
+    drop: float
+    take: float
+
+
+@lru_cache(4096)
+def stages(
+    weights: tuple[float, ...], spread: float, tip_variance: float, trials: tuple[int, ...], screens: int
+) -> tuple[Stage, ...]:
+    """One for each cumulative number of `trials`; the first `screens` of them can't take a patch.
+
+    `spread`: standard deviation of a single trial's reward, `tip_variance`: of what is known of the tip's mean.
+    An endless stream of patches is tried at a price: a trial costs the gain that the best rule makes per trial, which
+    is the price at which a fresh patch is worth nothing (renewal reward; Schmit et al. 2019, AISTATS, "Optimal testing
+    in the experiment-rich regime"). Backward induction over the normal group-sequential joint distribution (Jennison
+    and Turnbull 2000, chapter 3).
+    """
+    problem = _Problem.of(np.array(weights), spread, tip_variance, np.array(trials, float), screens)
+    low, high = 0.0, 0.01
+    for _ in range(13):
+        price = (low + high) / 2
+        low, high = (price, high) if problem.solved(price)[0] > 0 else (low, price)
+    return problem.solved(PRICE_SHARE * low)[1]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """`gains`: by stage and estimate, the expected effect; `moves`: where the estimate goes from stage to stage."""
+
+    start: Floats
+    gains: tuple[Floats, ...]
+    moves: tuple[Floats, ...]
+    costs: tuple[float, ...]
+    screens: int
+
+    @classmethod
+    def of(cls, weights: Floats, spread: float, tip_variance: float, trials: Floats, screens: int) -> _Problem:
+        known = np.maximum.accumulate(1 / (spread**2 / trials + tip_variance))
+        believed = [_shares(weights * _bell((GRID[:, None] - EFFECTS) * math.sqrt(one)) + 1e-300) for one in known]
+        seen = [weights @ _shares(_bell((GRID - EFFECTS[:, None]) * math.sqrt(one))) for one in known]
+        steps = zip(known[:-1].tolist(), known[1:].tolist(), seen[1:], strict=True)
+        moves = tuple(_move(now, later, marginal) for now, later, marginal in steps)
+        costs = tuple(float(cost) for cost in np.diff(trials, prepend=0))
+        return cls(seen[0], tuple(shares @ EFFECTS for shares in believed), moves, costs, screens)
+
+    def solved(self, price: float) -> tuple[float, tuple[Stage, ...]]:
+        """The worth of a fresh patch at this price of a trial, and the stages."""
+        found: list[Stage] = []
+        go_on = np.full(len(GRID), -1.0)
+        for number in reversed(range(len(self.gains))):
+            gain = self.gains[number] if number >= self.screens else np.full(len(GRID), -1.0)
+            best = np.maximum(np.maximum(gain, go_on), 0.0)
+            found.append(Stage(_first(best > 0), _first((gain > 0) & (gain >= go_on))))
+            if number:
+                go_on = self.moves[number - 1] @ best - price * self.costs[number]
+        return float(self.start @ best - price * self.costs[0]), tuple(reversed(found))
+
+
+def _move(now: float, later: float, marginal: Floats) -> Floats:
+    """Chances of each later estimate, by estimate now; `marginal`: those of the later one by itself.
+
+    An estimate given a later one does not depend on the effect: a Brownian bridge, turned around by Bayes' rule.
+    """
+    # The grid is coarser than the smallest steps: at least half of its own distance.
+    width = max(math.sqrt((later - now) / (now * later)), 0.004)
+    return _shares(_bell((GRID[:, None] - GRID) / width) * marginal + 1e-300)
+
+
+def _bell(values: Floats) -> Floats:
+    return np.asarray(np.exp(-0.5 * values * values))
+
+
+def _shares(values: Floats) -> Floats:
+    return np.asarray(values / values.sum(axis=-1, keepdims=True))
+
+
+def _first(true: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+    return float(GRID[true.argmax()]) if true.any() else NEVER
