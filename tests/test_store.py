@@ -208,6 +208,35 @@ def test_rounds_tell_how_far_each_one_came(filled: Store) -> None:
     assert len(rounds) == 5
 
 
+def test_what_is_remembered_of_a_run_is_what_a_fresh_look_finds(tmp_path: Path) -> None:
+    """One store reads after every row that another one writes, also of another run, and of rounds left open."""
+    with Store.open(tmp_path / "e.db") as writer, Store.open(tmp_path / "e.db") as reader:
+        writer.create_run(run_row(), TASKS)
+        writer.create_run(run_row("r2"), TASKS)
+        steps: list[Callable[[], None]] = [
+            lambda: writer.start_round("r1", 0, None, at(0)),
+            lambda: writer.add_candidate("r1", SEED),
+            lambda: writer.add_trial("r1", trial("aaa", "sort", 0, 0.0)),
+            lambda: write_round(writer, 1, SEED, BETTER, Verdict.KEEP),  # above a round that is not decided
+            lambda: writer.add_decision("r1", 0, Decision(Verdict.BASELINE, ""), at(1)),
+            lambda: writer.start_round("r2", 0, None, at(0)),
+            lambda: writer.add_candidate("r2", SEED),
+            lambda: writer.add_trial("r2", trial("aaa", "sort", 0, 0.0)),
+            lambda: writer.add_trial("r1", trial("bbb", "sort", 0, None)),
+            lambda: write_round(writer, 2, BETTER, None, Verdict.REFUSED),
+            lambda: write_round(writer, 3, BETTER, replace(WORSE, round=3), None),
+            lambda: writer.add_trial("r1", trial("ccc", "sort", 0, 1.0)),
+            lambda: writer.add_decision("r1", 3, Decision(Verdict.REVERT, ""), at(31)),
+        ]
+        for step in steps:
+            step()
+            with Store.open(tmp_path / "e.db") as fresh:
+                for run in ("r1", "r2"):
+                    assert reader.rounds(run) == fresh.rounds(run)
+                    assert reader.spent_usd(run) == fresh.spent_usd(run)
+        assert reader.spent_usd("r1") == 3 * 0.25 + 3 * 0.5 and reader.spent_usd("r2") == 0.25
+
+
 def test_looks_and_ends_come_back(filled: Store) -> None:
     assert filled.holdout_looks("r1") == [LookRow("aaa", "start of the run", at(2))]
     assert filled.ends("r1") == [EndRow("interrupted", at(50)), EndRow("rounds done", at(55))]

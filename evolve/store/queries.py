@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, Table, TextClause, func, select, text
+from sqlalchemy import Select, Table, TextClause, case, func, select, text
 
 from evolve.records import Verdict
 from evolve.store.schema import candidate, decision, holdout_look, proposal, round_, run_end, task, trial
@@ -15,12 +15,12 @@ Query = Select[Any]
 _parent = candidate.alias("parent")
 
 
-def candidates(run: str) -> Query:
-    """The candidate's columns and `parent_commit`, in the order of the rounds."""
+def candidates(run: str, after: int = -1) -> Query:
+    """The candidate's columns and `parent_commit`, in the order of the rounds; of rounds above `after`."""
     return (
         select(candidate, _parent.c.commit_sha.label("parent_commit"))
         .outerjoin(_parent, _parent.c.id == candidate.c.parent_id)
-        .where(candidate.c.run_id == run)
+        .where(candidate.c.run_id == run, candidate.c.round > after)
         .order_by(candidate.c.round)
     )
 
@@ -45,13 +45,14 @@ def trials(run: str, commit: str | None) -> Query:
     return query.where(trial.c.run_id == run).order_by(trial.c.id)
 
 
-def rounds(run: str) -> Query:
-    return select(round_).where(round_.c.run_id == run).order_by(round_.c.number)
+def rounds(run: str, after: int) -> Query:
+    """Those above `after`, in order."""
+    return select(round_).where(round_.c.run_id == run, round_.c.number > after).order_by(round_.c.number)
 
 
-def of_rounds(table: Table, run: str) -> Query:
-    """Rows of a table that has at most one per round."""
-    return select(table).where(table.c.run_id == run)
+def of_rounds(table: Table, run: str, after: int) -> Query:
+    """Rows of a table that has at most one per round, of rounds above `after`."""
+    return select(table).where(table.c.run_id == run, table.c.round > after)
 
 
 def tasks(run: str) -> Query:
@@ -69,13 +70,18 @@ def ends(run: str) -> Query:
     return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
 
 
-def spent(run: str) -> Query:
+def spent_on_trials(run: str, after: int) -> Query:
+    """(`last`: the highest id of any trial, `usd`: the run's) over trials whose id is above `after`.
+
+    Of no other condition: so the database reads the new rows alone.
+    """
+    usd = func.coalesce(func.sum(case((trial.c.run_id == run, trial.c.cost_usd), else_=0.0)), 0.0)
+    return select(func.max(trial.c.id).label("last"), usd.label("usd")).where(trial.c.id > after)
+
+
+def spent_on_proposals(run: str) -> Query:
     """One number, in US dollars."""
-    totals = [
-        select(func.coalesce(func.sum(table.c.cost_usd), 0.0)).where(table.c.run_id == run).scalar_subquery()
-        for table in (trial, proposal)
-    ]
-    return select(totals[0] + totals[1])
+    return select(func.coalesce(func.sum(proposal.c.cost_usd), 0.0)).where(proposal.c.run_id == run)
 
 
 def view(name: str, run: str | None) -> TextClause:

@@ -32,6 +32,10 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = writing(engine)
+        # What can't change any more, so that a long run's next read is no longer than its first: by run, the leading
+        # rounds that are decided, and what the trials cost up to some id.
+        self._over: dict[str, list[RoundRow]] = {}
+        self._spent: dict[str, tuple[int, float]] = {}
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
@@ -163,17 +167,35 @@ class Store:
 
     def rounds(self, run: str) -> list[RoundRow]:
         """All rounds in order, also those that were begun and not decided."""
+        over = self._over.setdefault(run, [])
+        known = list(over)
+        fresh = self._rounds_after(run, known)
+        for row in fresh:
+            if row.decision is None or row.number != len(over):
+                break
+            over.append(row)
+        return known + fresh
+
+    def _rounds_after(self, run: str, known: Sequence[RoundRow]) -> list[RoundRow]:
+        """The rounds that come after rounds 0, 1, 2 and so on, which are known."""
+        after = len(known) - 1
         with self._read() as connection:
-            started = connection.execute(queries.rounds(run)).mappings().all()
-            found = _by_round(connection, queries.candidates(run), convert.candidate_from)
-            proposals = _by_round(connection, queries.of_rounds(schema.proposal, run), convert.proposal_from)
-            decisions = _by_round(connection, queries.of_rounds(schema.decision, run), convert.decision_from)
+            started = connection.execute(queries.rounds(run, after)).mappings().all()
+            found = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
+            proposals = _by_round(connection, queries.of_rounds(schema.proposal, run, after), convert.proposal_from)
+            decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
+
+        def candidate(number: int | None) -> Candidate | None:
+            if number is None:
+                return None
+            return known[number].candidate if number <= after else found.get(number)
+
         return [
             RoundRow(
                 number=row["number"],
-                parent=found.get(row["parent_round"]),
+                parent=candidate(row["parent_round"]),
                 started_at=row["started_at"],
-                candidate=found.get(row["number"]),
+                candidate=candidate(row["number"]),
                 proposal=proposals.get(row["number"]),
                 decision=decisions.get(row["number"]),
             )
@@ -190,8 +212,12 @@ class Store:
 
     def spent_usd(self, run: str) -> float:
         """All that the run has spent: trials, infrastructure errors included, and proposals."""
+        last, usd = self._spent.get(run, (0, 0.0))
         with self._read() as connection:
-            return float(connection.execute(queries.spent(run)).scalar_one())
+            new = connection.execute(queries.spent_on_trials(run, last)).one()
+            proposals = float(connection.execute(queries.spent_on_proposals(run)).scalar_one())
+        self._spent[run] = (last if new.last is None else new.last, usd + float(new.usd))
+        return self._spent[run][1] + proposals
 
     def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
         """A view's rows in order, of one run or of all. Raises BadInput for a name that is no view."""
