@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +14,17 @@ from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from evolve import __version__, check_tasks, doctor, house, loop, replay
+from evolve import __version__, calibrate, check_tasks, doctor, house, loop, replay
+from evolve.claim import claim
 from evolve.config import RunConfig
 from evolve.embedded import server
 from evolve.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, BadInput, EvolveError
 from evolve.evaluate import default_jobs
+from evolve.gate import TaskSlot
 from evolve.records import Candidate, Split, TrialResult
 from evolve.repo import Lineage
+from evolve.report.calibration import calibration_lines
+from evolve.report.claims import claim_lines
 from evolve.report.crash import write_crash_log
 from evolve.report.live import Live
 from evolve.report.plain import plain
@@ -113,15 +117,11 @@ def eval_command(
     as_json: Json_ = False,
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
-    folder, commit, home = _folder_or_commit(what, runs)
-    order = _order(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
-    order = _boxed(replace(order, home=home), runtime, network, sandbox)
-    checked = house.check(order)
-    with Live(order.config.model_spec.priced) as view:
-        view.say(_about_model(order.config))
-        with house.campaign(order, checked, view) as campaign:
-            splits = split or [Split.TRAIN, Split.VALIDATION]
-            trials = loop.evaluate_once(campaign, commit, splits, attempts)
+    order, commit = _order_for(
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox
+    )
+    splits = split or [Split.TRAIN, Split.VALIDATION]
+    trials = _evaluated(order, commit, splits, attempts)
     found = [(name, _of(trials, name)) for name in splits]
     if as_json:
         show(
@@ -131,6 +131,42 @@ def eval_command(
         return
     for name, some in found:
         print(f"{name}: {percent(score(some))} over {len(some)} trials")
+
+
+@app.command("calibrate")
+def calibrate_command(
+    what: Annotated[
+        str, typer.Argument(help="A scaffold's folder, or a branch or commit of a run.")
+    ] = "scaffolds/single",
+    attempts: Annotated[int, typer.Option(min=2, help="Trials for each task.")] = 4,
+    rounds: Annotated[int, typer.Option(envvar="ROUNDS", min=1, help="Rounds whose cost is told.")] = 100,
+    model: Model_ = None,
+    base_url: BaseUrl_ = None,
+    suite: Suite_ = SUITE,
+    jobs: Jobs_ = 0,
+    seed: Seed_ = 0,
+    runs: Runs_ = RUNS,
+    prompt_price: PromptPrice_ = None,
+    completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = True,
+    sandbox: Sandbox_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """The scaffold against itself: how noisy its scores are, what gains a run could show, and what it would cost."""
+    order, commit = _order_for(
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox
+    )
+    trials = _evaluated(order, commit, [Split.TRAIN, Split.VALIDATION], attempts)
+    tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION)]
+    found = calibrate.noise(trials)
+    power = calibrate.power(tasks, found.rates, order.config.gate)
+    cost = calibrate.cost(trials, power.trials, rounds, order.jobs)
+    if as_json:
+        facts = {"score": found.score, "difference": found.difference, "always": found.always, "never": found.never}
+        show([{**asdict(found), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
+        return
+    print("\n".join(calibration_lines(found, power, cost, rounds, order.config.model_spec.priced)))
 
 
 @app.command("history")
@@ -174,6 +210,32 @@ def lineage_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
     with _opened(runs) as store:
         columns = ("round", "depth", "verdict", "parent_round", "commit_sha", "branch")
         show(store.view("lineage", _row(store, run).id), as_json, columns)
+
+
+@app.command("claim")
+def claim_command(
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    runs: Runs_ = RUNS,
+    as_json: Json_ = False,
+) -> None:
+    """What a run may claim: seed scaffold against champion on the holdout, one paired test. No new trials."""
+    with _opened(runs) as store:
+        row = _row(store, run)
+        candidates = store.candidates(row.id)
+        champion = store.champion(row.id) if candidates else None
+        pair = [store.trials(row.id, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
+        looks = store.holdout_looks(row.id)
+    if champion is not None and champion.round == 0:
+        raise BadInput(f"run {row.id}", "the champion is still the seed scaffold", "go on with the run")
+    made = claim(*pair)
+    if made is None:
+        raise BadInput(
+            f"run {row.id}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
+        )
+    if as_json:
+        show([{"run": row.id, "model": row.model, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
+        return
+    print("\n".join(claim_lines(row.id, row.model, made, looks)))
 
 
 @app.command("diff")
@@ -287,6 +349,34 @@ def _order(
         seed=seed,
     )
     return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+
+
+def _order_for(
+    what: str,
+    model: str | None,
+    base_url: str | None,
+    suite: Path,
+    seed: int,
+    runs: Path,
+    jobs: int,
+    prompt_price: float | None,
+    completion_price: float | None,
+    runtime: str | None,
+    network: bool,
+    sandbox: list[str] | None,
+) -> tuple[house.Order, str | None]:
+    """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
+    folder, commit, home = _folder_or_commit(what, runs)
+    order = _order(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
+    return _boxed(replace(order, home=home), runtime, network, sandbox), commit
+
+
+def _evaluated(order: house.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
+    checked = house.check(order)
+    with Live(order.config.model_spec.priced) as view:
+        view.say(_about_model(order.config))
+        with house.campaign(order, checked, view) as campaign:
+            return loop.evaluate_once(campaign, commit, splits, attempts)
 
 
 def _boxed(order: house.Order, runtime: str | None, network: bool, settings: list[str] | None) -> house.Order:

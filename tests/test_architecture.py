@@ -16,14 +16,14 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
-    ("embedded", "analyse", "select", "guard", "gate"),
+    ("embedded", "analyse", "select", "guard", "gate", "claim"),
     ("repo", "sandbox", "llm", "store"),
     ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
     ("propose", "campaign", "loop", "replay", "calibrate", "check_tasks", "doctor", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "select", "guard", "gate")
+PURE = ("analyse", "select", "guard", "gate", "claim")
 PURE_LIBRARY = {
     "__future__",
     "ast",
@@ -34,7 +34,9 @@ PURE_LIBRARY = {
     "functools",
     "itertools",
     "math",
+    "numpy",
     "re",
+    "scipy",
     "statistics",
     "string",
     "tomllib",

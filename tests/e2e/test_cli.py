@@ -72,6 +72,9 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     assert "baseline" in evolve(home, "show", "0").stdout
     assert "champion" not in evolve(home, "lineage").stderr
 
+    claimed = evolve(home, "claim", "first")
+    assert claimed.returncode == 2 and claimed.stderr.count("\n") == 1, "one holdout task is no claim"
+
     replayed = evolve(home, "replay", "evolve/first/champion")
     assert replayed.returncode == 0 and "trials identical" in replayed.stdout, replayed.stdout + replayed.stderr
     _change_one_byte(home)
@@ -80,6 +83,17 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
 
     other = evolve(home, "run", "--rounds", "2", "--run", "first", SEED="4")
     assert other.returncode == 2 and "another config" in other.stderr
+
+
+@pytest.mark.docker
+def test_a_scaffold_is_calibrated_against_itself(home: Path) -> None:
+    done = evolve(home, "calibrate", "--attempts", "2", "--rounds", "10", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)[0]
+    assert set(found["rates"]) == {*TASKS["train"], *TASKS["validation"]}
+    assert (found["attempts"], found["pairs"], found["rounds"]) == (2, 1, 10)
+    assert found["cost"]["hours"] > 0
+    assert rows(home, "select count(*) from holdout_look") == [(0,)]
 
 
 def _change_one_byte(home: Path) -> None:

@@ -1,0 +1,85 @@
+"""The scaffold against itself: noise, power, cost; and how it is said."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from evolve.calibrate import Cost, Noise, Power, cost, noise, power
+from evolve.config import GateConfig
+from evolve.gate import TaskSlot
+from evolve.records import Split, TrialResult, Usage
+from evolve.report.calibration import calibration_lines
+from tests.fakes import result
+
+TASKS = [TaskSlot(f"t{n}", Split.TRAIN if n < 28 else Split.VALIDATION, "easy") for n in range(44)]
+
+
+def passes(rates: list[float], attempts: int, seed: int = 0) -> list[TrialResult]:
+    chance = random.Random(seed)
+    return [
+        result(f"t{n}", float(chance.random() < rate), attempt)
+        for attempt in range(attempts)
+        for n, rate in enumerate(rates)
+    ]
+
+
+def test_the_noise_floor_agrees_with_comparisons_that_were_run_and_with_the_binomial() -> None:
+    found = noise(passes([0.0, 0.1, 0.5, 0.9, 1.0] * 8, attempts=21))
+    assert found.pairs == 210
+    assert found.seen == pytest.approx(found.difference, rel=0.25)
+    assert found.one_pass == pytest.approx(math.sqrt(8 * (0.25 + 0.09 + 0.09)) / 40, rel=0.15)
+
+
+def test_tasks_that_say_nothing_are_named() -> None:
+    found = noise(passes([0.0, 1.0, 0.0, 0.5], attempts=8))
+    assert (found.always, found.never) == (["t1"], ["t0", "t2"])
+    assert found.rates["t1"] == 1
+    assert found.score == pytest.approx(sum(found.rates.values()) / 4)
+
+
+def test_a_single_pass_has_no_comparison() -> None:
+    found = noise(passes([0.5] * 10, attempts=1))
+    assert found.seen is None
+    assert found.one_pass == 0
+
+
+def test_uneven_attempts_are_refused() -> None:
+    with pytest.raises(ValueError, match="same attempts"):
+        noise([result("a", 1.0, 0), result("a", 1.0, 1), result("b", 1.0, 0)])
+    with pytest.raises(ValueError, match="same attempts"):
+        noise([])
+
+
+def test_the_power_is_that_of_the_gate() -> None:
+    found = power(TASKS, {task.name: 0.4 for task in TASKS}, GateConfig(), candidates=80)
+    assert 0.02 <= found.kept_null <= 0.25
+    assert found.smallest is not None
+    assert 0.1 <= found.smallest <= 0.3
+    assert 14 <= found.trials <= 88
+
+
+def test_where_there_is_no_room_there_is_no_gain() -> None:
+    found = power(TASKS, {task.name: 1.0 for task in TASKS}, GateConfig(), candidates=5)
+    assert found == Power(0.0, None, 28.0)
+
+
+def test_the_cost_is_trials_times_what_one_takes() -> None:
+    seen = [replace(result("a", 1.0, n), seconds=7.2, usage=Usage(cost_usd=0.01)) for n in range(3)]
+    assert cost(seen, per_round=25.0, rounds=100, jobs=2) == Cost(2500.0, pytest.approx(2.5), pytest.approx(25.0))
+
+
+def test_it_is_said_in_words() -> None:
+    found = Noise({"a": 0.0, "b": 0.5}, 4, 0.03, 0.05, 6)
+    text = "\n".join(calibration_lines(found, Power(0.1, 0.2, 30.0), Cost(3000, 1.25, 4.0), 100, priced=True))
+    assert "one pass over all tasks scatters by 3.0 points" in text
+    assert "by 4.2 points; seen over 6 pairs of passes: 5.0 points" in text
+    assert "never passed: 1 tasks: a" in text
+    assert "smallest gain kept four times in five: 20.0 points" in text
+    assert "100 rounds: about 3000 trials, 1.2 hours, $4.00" in text
+    text = "\n".join(calibration_lines(found, Power(0.1, None, 30.0), Cost(3000, 1.25, 4.0), 100, priced=False))
+    assert "above 40.0 points" in text
+    assert "dollars unknown" in text

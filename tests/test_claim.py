@@ -1,0 +1,93 @@
+"""Seed against champion on the holdout: the interval, the exact test, and which trials count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evolve.claim import claim, sign_flip_p
+from evolve.records import Split, TrialResult
+from evolve.report.claims import claim_lines
+from evolve.store.rows import LookRow
+from tests.fakes import result
+
+
+def trials(rewards: Sequence[float | None], attempt: int = 0, split: Split = Split.HOLDOUT) -> list[TrialResult]:
+    return [replace(result(f"task-{n}", reward, attempt), split=split) for n, reward in enumerate(rewards)]
+
+
+def test_the_figures_of_a_small_claim() -> None:
+    found = claim(trials([0, 0, 1, 1]), trials([1, 1, 1, 0]))
+    assert found is not None
+    assert (found.tasks, found.trials, found.better, found.worse) == (4, 8, 2, 1)
+    assert (found.seed, found.champion, found.difference) == (0.5, 0.75, 0.25)
+    # Differences 1, 1, 0, -1: half the interval is 3.182 * 0.957 / 2, more than there is room for.
+    assert found.high == 1.0
+    assert found.low == -1.0
+    assert found.p_value == pytest.approx(1.0)
+
+
+def test_eight_tasks_won_and_none_lost_is_two_in_256() -> None:
+    found = claim(trials([0] * 8), trials([1] * 8))
+    assert found is not None
+    assert found.p_value == pytest.approx(2 / 256)
+    assert (found.low, found.high) == (1, 1)
+
+
+def test_no_difference_is_no_evidence() -> None:
+    found = claim(trials([0, 1, 0]), trials([0, 1, 0]))
+    assert found is not None
+    assert (found.p_value, found.low, found.high) == (1, 0, 0)
+
+
+def test_only_holdout_slots_that_both_have_count() -> None:
+    seed = [*trials([0, 0, 0]), *trials([0, 0, 0], attempt=1), *trials([1, 1, 1], split=Split.TRAIN)]
+    champion = [*trials([1, 0, None]), *trials([0, 0, 0], split=Split.VALIDATION)]
+    found = claim(seed, champion)
+    assert found is not None
+    assert (found.tasks, found.trials, found.champion) == (2, 4, 0.5)
+
+
+@pytest.mark.parametrize("rewards", [[], [1.0]])
+def test_fewer_than_two_tasks_are_no_claim(rewards: list[float]) -> None:
+    assert claim(trials(rewards), trials(rewards)) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=9))
+def test_the_exact_test_counts_all_flips(differences: list[float]) -> None:
+    found = abs(sum(differences))
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in product((-1, 1), repeat=len(differences))
+    ]
+    assert sign_flip_p(differences) == pytest.approx(np.mean([flip >= found - 1e-9 for flip in flips]))
+
+
+def test_where_nothing_changed_it_seldom_says_otherwise() -> None:
+    rng, said = np.random.default_rng(0), 0
+    for _ in range(400):
+        old, new = (rng.random(16) < 0.4).astype(float), (rng.random(16) < 0.4).astype(float)
+        found = claim(trials(old.tolist()), trials(new.tolist()))
+        assert found is not None
+        said += found.p_value <= 0.05
+    assert said <= 30
+
+
+def test_every_look_is_said_and_more_than_two_are_warned_of() -> None:
+    made = claim(trials([0] * 8), trials([1] * 8))
+    assert made is not None
+    looks = [LookRow("a" * 40, "seed scaffold at the start", "2026-01-01T00:00:00+00:00")] * 2
+    text = "\n".join(claim_lines("r", "embedded", made, looks))
+    assert "model embedded" in text
+    assert "difference +100.0 points, 95 % interval +100.0 to +100.0" in text
+    assert "p = 0.00781" in text
+    assert text.count("seed scaffold at the start") == 2
+    assert "more looks" not in text
+    assert "more looks" in "\n".join(claim_lines("r", "embedded", made, [*looks, looks[0]]))
