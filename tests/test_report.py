@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from evolve import cli, loop
 from evolve.campaign import Campaign
+from evolve.cli import measuring
 from evolve.config import RunConfig
 from evolve.records import Decision, Split, TaskImage, TrialSpec, Verdict
 from evolve.replay import Replayed
@@ -183,8 +185,8 @@ def test_progress_lets_nothing_through(terminal: bool) -> None:
 
 
 def test_replays_and_errors_let_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(cli.typer.Exit):
-        cli._print_replayed([Replayed(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)
+    with pytest.raises(typer.Exit):
+        measuring.print_replayed([Replayed(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)
     cli._fail(HOSTILE)
     show([{"task": HOSTILE, "problem": HOSTILE, HOSTILE: 1}], False, ("task", "problem"))
     out, err = capsys.readouterr()
@@ -214,7 +216,7 @@ def unpicklers(sources: Mapping[str, str]) -> list[str]:
 
 
 def test_nothing_that_is_read_is_run() -> None:
-    package = Path(cli.__file__).parent
+    package = Path(loop.__file__).parent
     sources = {str(path): path.read_text("utf-8") for path in package.rglob("*.py")}
     assert len(sources) > 50 and unpicklers(sources) == []
     assert unpicklers({"a": "import pickle", "b": "archive.extractall(x)"}) == ["a: pickle", "b: archive.extractall"]

@@ -1,0 +1,135 @@
+"""From what the user typed to an order for the house, or to a row of the results. Raises BadInput."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from evolve import house, loop
+from evolve.cli.options import (
+    SANDBOX_KEYS,
+)
+from evolve.config import RunConfig
+from evolve.errors import BadInput
+from evolve.evaluate import default_jobs
+from evolve.records import Split, TrialResult
+from evolve.repo import Lineage
+from evolve.report.live import Live
+from evolve.store import RunRow, Store
+
+
+def order_of(
+    model: str | None,
+    base_url: str | None,
+    scaffold: Path,
+    suite: Path,
+    seed: int,
+    runs: Path,
+    run: str | None,
+    jobs: int,
+    budget_usd: float | None,
+    prompt_price: float | None,
+    completion_price: float | None,
+) -> house.Order:
+    name, endpoint = house.choose_model(model or None, base_url or None)
+    prices = (0.0, 0.0) if endpoint is None and name.startswith("embedded") else (prompt_price, completion_price)
+    config = RunConfig(
+        suite=suite,
+        scaffold=scaffold,
+        model=name,
+        base_url=endpoint,
+        prompt_price=prices[0],
+        completion_price=prices[1],
+        seed=seed,
+    )
+    return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+
+
+def order_for(
+    what: str,
+    model: str | None,
+    base_url: str | None,
+    suite: Path,
+    seed: int,
+    runs: Path,
+    jobs: int,
+    prompt_price: float | None,
+    completion_price: float | None,
+    runtime: str | None,
+    network: bool,
+    sandbox: list[str] | None,
+) -> tuple[house.Order, str | None]:
+    """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
+    folder, commit, home = folder_or_commit(what, runs)
+    order = order_of(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
+    return boxed(replace(order, home=home), runtime, network, sandbox), commit
+
+
+def evaluated(order: house.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
+    checked = house.check(order)
+    with Live(order.config.model_spec.priced) as view:
+        view.say(about_model(order.config))
+        with house.campaign(order, checked, view) as campaign:
+            return loop.evaluate_once(campaign, commit, splits, attempts)
+
+
+def boxed(order: house.Order, runtime: str | None, network: bool, settings: list[str] | None) -> house.Order:
+    """The order with what the user said of the containers. Raises BadInput for an unknown key or a bad value."""
+    pairs = dict(setting.partition("=")[::2] for setting in settings or [])
+    if unknown := [key for key in pairs if key not in SANDBOX_KEYS]:
+        raise BadInput(f"--sandbox {unknown[0]}", "there is no such key", f"use one of: {', '.join(SANDBOX_KEYS)}")
+    values = {**order.config.model_dump(), "sandbox": {**pairs, "runtime": runtime or None}, "network": network}
+    try:
+        return replace(order, config=RunConfig.model_validate(values))
+    except ValidationError as error:
+        raise BadInput("--sandbox", error.errors()[0]["msg"], "correct its value") from error
+
+
+def about_model(config: RunConfig) -> str:
+    spec = config.model_spec
+    if spec.base_url is None and spec.embedded:
+        return "model: embedded (no key is set: a seeded program, not a language model; see docs/embedded-model.md)"
+    price = "" if spec.priced else "; its price is not known, so dollars are not counted"
+    return f"model: {spec.name} at {spec.base_url or 'the OpenAI API'}{price}"
+
+
+def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | None]:
+    """(scaffold's folder, commit, its repository if it is a run's own); the commit is None for what is on disk."""
+    if Path(what).is_dir():
+        return Path(what), None, None
+    if not what.startswith("evolve/"):
+        raise BadInput(what, "is neither a folder nor a branch", "name a scaffold's folder or evolve/RUN/champion")
+    with opened(runs) as store:
+        row, commit = of_branch(store, what, runs)
+    return Path(row.scaffold), commit, house.lineage_home(runs, row.id)
+
+
+def opened(runs: Path) -> Store:
+    database = runs / house.DATABASE
+    if not Store.exists(database):
+        raise BadInput(str(database), "there are no results yet", "begin a run: `make evolve ROUNDS=3`")
+    return Store.open(database)
+
+
+def run_row(store: Store, run: str | None) -> RunRow:
+    """The run that was named, or the newest."""
+    rows = store.runs()
+    found = [row for row in rows if row.id == run] if run else rows[:1]
+    if not found:
+        known = ", ".join(row.id for row in rows[:5]) or "none yet"
+        raise BadInput(f"run {run or ''}".strip(), "there is no such run", f"use one of: {known}")
+    return found[0]
+
+
+def of_branch(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
+    """The run and the commit that a branch of the form evolve/RUN/NAME stands for."""
+    parts = branch.split("/")
+    if len(parts) != 3 or parts[0] != "evolve":
+        raise BadInput(
+            f"branch {branch}", "is not a branch of a run", "use evolve/RUN/champion or evolve/RUN/round-0007"
+        )
+    row = run_row(store, parts[1])
+    return row, Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id)).resolve(branch)

@@ -1,0 +1,152 @@
+"""Commands that show what there is, and run no trial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evolve import doctor, house
+from evolve.claim import claim
+from evolve.cli.options import (
+    RUNS,
+    SUITE,
+    Json_,
+    Run_,
+    Runs_,
+    Suite_,
+    app,
+    embedded_app,
+    tasks_app,
+)
+from evolve.cli.orders import (
+    opened,
+    run_row,
+)
+from evolve.embedded import server
+from evolve.errors import BadInput
+from evolve.repo import Lineage
+from evolve.report.claims import claim_lines
+from evolve.report.live import Live
+from evolve.report.plain import plain
+from evolve.report.tables import show
+from evolve.sandbox import engine, images
+from evolve.tasks import load_suite
+
+
+@app.command("history")
+def history_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
+    """The rounds of a run: scores, decisions, hypotheses."""
+    columns = (
+        "round",
+        "verdict",
+        "train_score",
+        "validation_score",
+        "trials",
+        "minutes",
+        "hypothesis",
+        "reason",
+    )
+    with opened(runs) as store:
+        show(store.view("history", run_row(store, run).id), as_json, columns)
+
+
+@app.command("show")
+def show_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
+    """One round: its proposal, its decision, its trials."""
+    with opened(runs) as store:
+        row = run_row(store, run)
+        history = [r for r in store.view("history", row.id) if r["round"] == number]
+        if not history:
+            raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
+        proposal = next(r.proposal for r in store.rounds(row.id) if r.number == number)
+        trials = [r for r in store.view("trials", row.id) if r["round"] == number]
+    facts = {**history[0], "prediction": proposal.prediction if proposal else None}
+    if as_json:
+        show([{**facts, "trials": trials}], True)
+        return
+    show([{"fact": key, "value": value} for key, value in facts.items() if value is not None], False)
+    show(trials, False, ("task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"))
+
+
+@app.command("lineage")
+def lineage_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
+    """Who descends from whom."""
+    with opened(runs) as store:
+        columns = ("round", "depth", "verdict", "parent_round", "commit_sha", "branch")
+        show(store.view("lineage", run_row(store, run).id), as_json, columns)
+
+
+@app.command("claim")
+def claim_command(
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    runs: Runs_ = RUNS,
+    as_json: Json_ = False,
+) -> None:
+    """What a run may claim: seed scaffold against champion on the holdout, one paired test. No new trials."""
+    with opened(runs) as store:
+        row = run_row(store, run)
+        candidates = store.candidates(row.id)
+        champion = store.champion(row.id) if candidates else None
+        pair = [store.trials(row.id, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
+        looks = store.holdout_looks(row.id)
+    if champion is not None and champion.round == 0:
+        raise BadInput(f"run {row.id}", "the champion is still the seed scaffold", "go on with the run")
+    made = claim(*pair)
+    if made is None:
+        raise BadInput(
+            f"run {row.id}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
+        )
+    if as_json:
+        show([{"run": row.id, "model": row.model, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
+        return
+    print("\n".join(claim_lines(row.id, row.model, made, looks)))
+
+
+@app.command("diff")
+def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
+    """What a round changed in the scaffold; control characters are shown as escapes, `git diff` has the bytes."""
+    with opened(runs) as store:
+        row = run_row(store, run)
+        found = [c for c in store.candidates(row.id) if c.round == number]
+        if not found:
+            raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
+        parent = found[0].parent
+    if parent is not None:
+        lineage = Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id))
+        print(plain(lineage.diff(parent, found[0].commit), lines=True), end="")
+
+
+@tasks_app.command("list")
+def tasks_list(suite: Suite_ = SUITE, as_json: Json_ = False) -> None:
+    """The tasks with their splits and difficulty."""
+    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
+    show(rows, as_json)
+
+
+@app.command("doctor")
+def doctor_command(runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
+    """Whether this machine has what a run needs; changes nothing."""
+    findings = doctor.examine(runs)
+    show([{"check": f.check, "state": f.state, "detail": f.detail} for f in findings], as_json)
+    if any(f.state == "bad" for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command("setup")
+def setup_command() -> None:
+    """Bring up what runs and tests need: a container engine and the base image."""
+    with Live(priced=False) as view:
+        engine.bring_up(view.say)
+        view.say(f"container engine and base image ({images.base_image(view.say)}) are ready")
+
+
+@embedded_app.command("serve")
+def embedded_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8123,
+) -> None:
+    """Serve the embedded model over HTTP, as an OpenAI-compatible endpoint."""
+    server.serve(host, port)
