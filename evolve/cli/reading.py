@@ -27,6 +27,7 @@ from evolve.cli.orders import (
 )
 from evolve.embedded import server
 from evolve.errors import BadInput
+from evolve.records import VerifierMode
 from evolve.repo import Lineage
 from evolve.report.claims import claim_lines
 from evolve.report.live import Live
@@ -68,7 +69,10 @@ def show_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Jso
         show([{**facts, "trials": trials}], True)
         return
     show([{"fact": key, "value": value} for key, value in facts.items() if value is not None], False)
-    show(trials, False, ("task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"))
+    columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
+    columns += ["cause"] if any(trial["cause"] for trial in trials) else []
+    columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []
+    show(trials, False, columns)
 
 
 @app.command("lineage")
