@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from evolve.config import GateConfig
-from evolve.gate import MoreTrials, Slot, TaskSlot, judge
-from evolve.records import Decision, Outcome, Split, TrialResult, Usage, Verdict, stable_hash
+from evolve.gate import TaskSlot, begin
+from evolve.gate.line import Ask
+from evolve.records import Candidate, TrialResult
 
 POWER = 0.8
-LARGEST_HASH = 2**63
+CALIBRATION_STREAM = 11
 GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
 Rates = Mapping[str, float]
 
@@ -55,13 +58,14 @@ class Noise:
 
 @dataclass(frozen=True)
 class Power:
-    """What the gate would make of patches of this scaffold, by simulation.
+    """What the gate would make of the first patches of this scaffold, by simulation.
 
-    `kept_null`: share kept of patches that do nothing. `smallest`: the smallest gain of GAINS in the mean reward that
-    is kept four times in five; None if none is. `trials`: of the candidate, until a patch that does nothing is decided.
+    `null`: the share that is built upon of patches that do nothing; that is no keep yet. `smallest`: the smallest gain
+    of GAINS in the mean reward that is built upon four times in five; None if none is. `trials`: until a patch that
+    does nothing is decided, with the tip's.
     """
 
-    kept_null: float
+    null: float
     smallest: float | None
     trials: float
 
@@ -111,14 +115,14 @@ def _variance(values: Sequence[float]) -> float:
 
 def power(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int = 300) -> Power:
     """`candidates` simulated patches for each gain; a gain is the same shift of all tasks in logits."""
-    null, trials = _kept(tasks, rates, rates, settings, candidates)
+    null, trials = _taken(tasks, rates, rates, settings, candidates)
     smallest = None
     for gain in GAINS:
         better = _shifted(rates, gain)
-        if better is not None and _kept(tasks, rates, better, settings, candidates)[0] >= POWER:
+        if better is not None and _taken(tasks, rates, better, settings, candidates)[0] >= POWER:
             smallest = gain
             break
-    return Power(null, smallest, trials)
+    return Power(null, smallest, trials * (1 + settings.tip_share))
 
 
 def _shifted(rates: Rates, gain: float) -> Rates | None:
@@ -135,31 +139,22 @@ def _shifted(rates: Rates, gain: float) -> Rates | None:
     return moved
 
 
-def _kept(
+def _taken(
     tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int
 ) -> tuple[float, float]:
-    """Share kept, and mean trials of the candidate."""
-    kept = trials = 0
-    for number in range(candidates):
-        decision, used = _played(tasks, old, new, settings, number)
-        kept += decision.verdict is Verdict.KEEP
-        trials += used
-    return kept / candidates, trials / candidates
-
-
-def _played(
-    tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, number: int
-) -> tuple[Decision, int]:
-    parent: list[TrialResult] = []
-    candidate: list[TrialResult] = []
-    while isinstance(said := judge(tasks, parent, candidate, settings, 0), MoreTrials):
-        parent += [_trial(slot, old, number, "parent") for slot in said.slots]
-        candidate += [_trial(slot, new, number, "candidate") for slot in said.slots]
-    return said, len(candidate)
-
-
-def _trial(slot: Slot, rates: Rates, number: int, side: str) -> TrialResult:
-    task, attempt = slot
-    passed = stable_hash("calibrate", number, side, task, attempt) < rates[task] * LARGEST_HASH
-    outcome = Outcome.PASSED if passed else Outcome.FAILED
-    return TrialResult("simulated", task, Split.TRAIN, attempt, 0, outcome, float(passed), Usage(), "", 0.0)
+    """Share that is built upon, and mean trials of the candidate; each against a tip measured anew."""
+    dice = np.random.default_rng(CALIBRATION_STREAM)
+    start = begin(tasks, settings, Candidate("simulated", 0, None, "simulated"))
+    before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
+    passes = (max(settings.passes), len(start.tasks))
+    rulings = []
+    for _ in range(candidates):
+        line = start.line
+        while line.tip_is_vague():
+            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
+        rewards = (dice.random(passes) < after).astype(float)
+        while isinstance(said := line.judge(rewards), Ask):
+            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
+        rulings.append(said)
+    taken = sum(ruling.taken for ruling in rulings) / candidates
+    return taken, sum(ruling.finding.trials for ruling in rulings) / candidates

@@ -18,6 +18,7 @@ from evolve.records import (
     Decision,
     ScaffoldSource,
     Split,
+    StoredFile,
     Task,
     TaskImage,
     TrialResult,
@@ -27,6 +28,8 @@ from evolve.records import (
 from evolve.repo import Lineage
 from evolve.store import Store
 from evolve.tasks import Suite
+
+SHOWN_ATTEMPTS = 2
 
 
 class Watcher(Protocol):
@@ -151,12 +154,15 @@ def check_budget(campaign: Campaign) -> None:
         raise BudgetExhausted(f"the budget of ${campaign.budget_usd:g} is spent")
 
 
-def train_trajectories(campaign: Campaign, commit: str, first: int) -> list[tuple[TrialResult, Mapping[str, object]]]:
-    """The commit's counted train trials of attempts >= first, with their trajectories."""
+def train_trajectories(campaign: Campaign, commit: str) -> list[tuple[TrialResult, Mapping[str, object]]]:
+    """The commit's counted train trials with their trajectories: of each task those of the latest attempts."""
     root = campaign.folder.parent
-    trials = campaign.store.trials(campaign.run, commit)
-    chosen = [t for t in trials if t.counts and t.split is Split.TRAIN and t.attempt >= first and t.trajectory]
-    return [(t, trajectory.load(root / t.trajectory.path)[0]) for t in chosen if t.trajectory]
+    by_task: dict[str, list[tuple[TrialResult, StoredFile]]] = {}
+    for trial in campaign.store.trials(campaign.run, commit):
+        if trial.counts and trial.split is Split.TRAIN and trial.trajectory:
+            by_task.setdefault(trial.task, []).append((trial, trial.trajectory))
+    latest = [sorted(some, key=lambda one: one[0].attempt)[-SHOWN_ATTEMPTS:] for some in by_task.values()]
+    return [(trial, trajectory.load(root / file.path)[0]) for some in latest for trial, file in some]
 
 
 def now() -> str:

@@ -8,28 +8,48 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evolve.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
+MOST_PASSES = 64
 
 
 class GateConfig(BaseModel):
-    """When a candidate is kept: thresholds on the paired z statistic at each look (see docs/statistics.md)."""
+    """When a patch is built upon, and when what is stacked becomes champion (see docs/statistics.md).
+
+    `risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
+    `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
+    challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
+    patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: the share of the cost
+    (or of the size, where costs are equal) that breaks a tie.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    drop_below: tuple[float, ...] = Field((-0.6, -0.1, 0.4), min_length=1)
-    keep_above: float = 1.3
-    last_keep_above: float = 1.0
-    attempts: int = Field(2, ge=1, le=16)
+    risk: float = Field(0.02, gt=0, lt=0.5)
+    give_up: float = Field(0.8, gt=0.5, lt=1)
+    passes: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1)
+    tip_passes: float = Field(2, gt=0)
+    tip_share: float = Field(0.05, ge=0, lt=1)
+    worth: float = Field(30, gt=0)
+    validation_veto: float = Field(1.5, ge=0)
+    tie_saving: float = Field(0.05, gt=0, lt=1)
+
+    @field_validator("passes")
+    @classmethod
+    def _rising(cls, passes: tuple[int, ...]) -> tuple[int, ...]:
+        if passes[0] != 1 or sorted(set(passes)) != list(passes) or passes[-1] > MOST_PASSES:
+            raise ValueError(f"passes must begin with 1 and rise, up to {MOST_PASSES} at most")
+        return passes
 
 
 class RunConfig(BaseModel):
     """Frozen for the whole run. Paths are as the user gave them.
 
     `sandbox` is the scaffold's container, which never has a network; its runtime and pids hold for all containers.
-    `network`: whether tasks that ask for a network get it.
+    `network`: whether tasks that ask for a network get it. `score_attempts`: at each train and validation task, for the
+    champion's score at the end; no decision is taken on these trials.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +61,7 @@ class RunConfig(BaseModel):
     completion_price: float | None = Field(None, ge=0)
     seed: int = Field(0, ge=0)
     holdout_attempts: int = Field(2, ge=0, le=16)
+    score_attempts: int = Field(2, ge=1, le=16)
     limits: Limits = Limits()
     sandbox: SandboxSpec = SandboxSpec()
     network: bool = True

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from evolve import __version__, llm, scaffold
 from evolve.campaign import Campaign, Watcher, now
-from evolve.config import EMBEDDED, RunConfig
+from evolve.config import EMBEDDED, GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, InfraError, Locked
 from evolve.evaluate import Evaluator
 from evolve.records import stable_hash
@@ -225,16 +225,23 @@ def _campaign(
 
 
 def stored_config(row: RunRow) -> RunConfig:
-    """The config that a run was begun with."""
-    values = json.loads(row.config)
-    return RunConfig.model_validate({k: v for k, v in values.items() if k in RunConfig.model_fields})
+    """The config that a run was begun with; of a gate that no longer exists only what this version knows."""
+    values = {k: v for k, v in json.loads(row.config).items() if k in RunConfig.model_fields}
+    values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+    return RunConfig.model_validate(values)
 
 
 @contextlib.contextmanager
 def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
-    """A run as it is, to look at and replay: no row of it is written. Raises BadInput if its suite has changed."""
+    """A run as it is, to look at and replay: no row of it is written. Raises BadInput if its suite has changed.
+
+    The gate may have changed since: a replay decides nothing.
+    """
     suite = load_suite(order.config.suite)
-    _check_resumable(order, suite)
+    with Store.open(order.runs / DATABASE) as store:
+        row = store.run(str(order.run))
+    if row is not None and json.loads(row.config).get("suite_digest") not in (None, suite.digest):
+        raise BadInput(f"run {order.run}", "the suite's files have changed", "put them back as they were")
     with _campaign(order, suite, watcher, f"{order.run}.replay") as campaign:
         yield campaign
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from evolve import analyse, gate, guard, propose, select
+from evolve import analyse, gate, guard, judging, propose
 from evolve.campaign import Campaign, check_budget, measure, now, train_trajectories
+from evolve.gate import Standing
+from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict, stable_hash
 from evolve.repo import Author, BadPatch, round_branch
 from evolve.store import RoundRow
@@ -18,14 +20,13 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
 
     Raises BudgetExhausted when the cap is reached, InfraError when the machine fails; both may be gone on from.
     """
-    begin(campaign)
+    standing = begin(campaign)
     for number in range(1, rounds + 1):
         if number not in decided(campaign):
             campaign.watcher.round_started(number, rounds)
-            play_round(campaign, number)
-    champion = campaign.store.champion(campaign.run)
-    measure(campaign, [champion.commit], reign_slots(campaign, champion))
-    look_at_holdout(campaign, champion, "champion at the end")
+            standing = play_round(campaign, standing, number)
+    measure_fresh(campaign, standing.champion)
+    look_at_holdout(campaign, standing.champion, "champion at the end")
 
 
 def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
@@ -43,24 +44,24 @@ def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split
     return campaign.store.trials(campaign.run, chosen)
 
 
-def play_round(campaign: Campaign, number: int) -> None:
-    """One round, or the rest of one that was interrupted."""
+def play_round(campaign: Campaign, standing: Standing, number: int) -> Standing:
+    """One round, or the rest of one that was interrupted: a patch of the tip. -> where the run stands after it"""
     check_budget(campaign)
-    row = started_round(campaign, number, lambda: select.champion(list(decided(campaign).values())))
-    parent = row.parent
-    assert parent is not None
-    measure(campaign, [parent.commit], reign_slots(campaign, parent))
-    proposal = row.proposal or proposed(campaign, number, parent)
-    refused = guard.refusal(proposal, campaign.text_files(parent.commit), campaign.evolvable(parent.commit))
-    candidate = None if refused else committed(campaign, row, parent, proposal)
-    if isinstance(candidate, Candidate):
-        decision = measured(campaign, parent, candidate)
-        record(campaign, candidate, decision)
-    else:
+    row = started_round(campaign, number, lambda: standing.tip)
+    standing = judging.made_ready(campaign, standing)
+    tip = standing.tip
+    proposal = row.proposal or proposed(campaign, number, tip)
+    refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
+    candidate = None if refused else committed(campaign, row, tip, proposal)
+    if not isinstance(candidate, Candidate):
         decide(campaign, number, Decision(Verdict.REFUSED, refused or str(candidate)))
+        return standing
+    ruled = judging.judged(campaign, standing, candidate)
+    record(campaign, candidate, ruled)
+    return ruled.standing
 
 
-def begin(campaign: Campaign) -> None:
+def begin(campaign: Campaign) -> Standing:
     """Round 0: the seed scaffold, measured on every split; or, in a run begun earlier, its branches put right."""
     if 0 not in decided(campaign):
         row = started_round(campaign, 0, lambda: None)
@@ -69,11 +70,13 @@ def begin(campaign: Campaign) -> None:
         if row.candidate is None:
             campaign.store.add_candidate(campaign.run, seed)
         campaign.watcher.say("round 0: measuring the seed scaffold")
-        measure(campaign, [seed.commit], reign_slots(campaign, seed))
+        judging.made_ready(campaign, gate.begin(campaign.task_slots, campaign.config.gate, seed))
         decide(campaign, 0, Decision(Verdict.BASELINE, "the seed scaffold"))
     baseline = campaign.store.candidates(campaign.run)[0]
     look_at_holdout(campaign, baseline, "seed scaffold at the start")
-    campaign.lineage.set_champion(campaign.run, campaign.store.champion(campaign.run).commit)
+    standing = judging.standing_of(campaign)
+    campaign.lineage.set_champion(campaign.run, standing.champion.commit)
+    return standing
 
 
 def started_round(campaign: Campaign, number: int, parent_of: Callable[[], Candidate | None]) -> RoundRow:
@@ -94,7 +97,7 @@ def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
 
 def proposed(campaign: Campaign, number: int, parent: Candidate) -> Proposal:
     """What the model proposes, from the parent's train trajectories; a row before it is used."""
-    seen = train_trajectories(campaign, parent.commit, select.first_attempt(parent))
+    seen = train_trajectories(campaign, parent.commit)
     brief = propose.Brief(
         files=campaign.text_files(parent.commit),
         evolvable=campaign.evolvable(parent.commit),
@@ -139,25 +142,13 @@ def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Pr
     return candidate
 
 
-def measured(campaign: Campaign, parent: Candidate, candidate: Candidate) -> Decision:
-    """Trials as the gate asks for them, until it decides."""
-    first = select.first_attempt(parent)
-    while True:
-        known = [campaign.store.trials(campaign.run, c.commit) for c in (parent, candidate)]
-        answer = gate.judge(campaign.task_slots, known[0], known[1], campaign.config.gate, first)
-        if isinstance(answer, Decision):
-            return answer
-        measure(campaign, [parent.commit, candidate.commit], answer.slots)
-
-
-def record(campaign: Campaign, candidate: Candidate, decision: Decision) -> None:
-    """The decision in the database, then in git; a new champion is measured again at the next round's start."""
+def record(campaign: Campaign, candidate: Candidate, ruled: gate.Ruled) -> None:
+    """The decision in the database, then in git."""
+    decision, run = ruled.decision, campaign.run
     decide(campaign, candidate.round, decision)
-    campaign.lineage.record_decision(
-        campaign.run, candidate.round, candidate.commit, decision.verdict, decision.reason, now()
-    )
-    if decision.verdict is Verdict.KEEP:
-        campaign.lineage.set_champion(campaign.run, candidate.commit)
+    campaign.lineage.record_decision(run, candidate.round, candidate.commit, decision.verdict, decision.reason, now())
+    if decision.crowns:
+        campaign.lineage.set_champion(run, ruled.standing.champion.commit)
 
 
 def decide(campaign: Campaign, number: int, decision: Decision) -> None:
@@ -165,9 +156,11 @@ def decide(campaign: Campaign, number: int, decision: Decision) -> None:
     campaign.watcher.round_decided(number, decision)
 
 
-def reign_slots(campaign: Campaign, champion: Candidate) -> list[gate.Slot]:
-    """The fresh trials of a champion: every train and validation task once, on attempts that it never had."""
-    return [(task.name, select.first_attempt(champion)) for task in campaign.task_slots]
+def measure_fresh(campaign: Campaign, champion: Candidate) -> None:
+    """The trials of a champion's reported score: on attempts by which nothing is decided."""
+    first = first_fresh_attempt(champion)
+    attempts = range(first, first + campaign.config.score_attempts)
+    measure(campaign, [champion.commit], [(task.name, attempt) for attempt in attempts for task in campaign.task_slots])
 
 
 def look_at_holdout(campaign: Campaign, candidate: Candidate, why: str) -> None:

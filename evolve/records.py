@@ -53,12 +53,25 @@ class Cause(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch)."""
+    """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch).
+
+    STACK: the next rounds build upon the candidate, the champion stays. KEEP: the candidate is the new champion, with
+    all that was stacked below it.
+    """
 
     BASELINE = "baseline"
     KEEP = "keep"
+    STACK = "stack"
     REVERT = "revert"
     REFUSED = "refused"
+
+
+class Fate(StrEnum):
+    """What became of the patches stacked on the champion. PROMOTED: the tip is the champion now."""
+
+    OPEN = "open"
+    PROMOTED = "promoted"
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True)
@@ -289,11 +302,41 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on, in shares of the mean reward: the estimated effect of the patch, its standard error.
+
+    `doubt`: the probability that the tip after this round is worse than the champion before it by over a point.
+    """
+
+    effect: float
+    error: float
+    doubt: float
+
+    def __post_init__(self) -> None:
+        if self.error < 0 or not 0 <= self.doubt <= 1:
+            raise ValueError(f"an error is not negative, a doubt in [0, 1]: {self}")
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The gate's answer to one round, with its reason in one line."""
+    """The gate's answer to one round, with its reason in one line.
+
+    `fate` of what was stacked before, where the candidate itself is reverted: it may be promoted, or given up with it.
+    """
 
     verdict: Verdict
     reason: str
+    fate: Fate = Fate.OPEN
+    evidence: Evidence | None = None
+
+    def __post_init__(self) -> None:
+        if self.fate is not Fate.OPEN and self.verdict is not Verdict.REVERT:
+            raise ValueError(f"{self.verdict} says itself what becomes of the stack, not {self.fate}")
+
+    @property
+    def crowns(self) -> bool:
+        """Whether the run has another champion from here on."""
+        return self.verdict in (Verdict.BASELINE, Verdict.KEEP) or self.fate is Fate.PROMOTED
 
 
 def stable_hash(*parts: object) -> int:

@@ -56,15 +56,15 @@ def test_uneven_attempts_are_refused() -> None:
 
 def test_the_power_is_that_of_the_gate() -> None:
     found = power(TASKS, {task.name: 0.4 for task in TASKS}, GateConfig(), candidates=80)
-    assert 0.02 <= found.kept_null <= 0.25
+    assert 0.02 <= found.null <= 0.25
     assert found.smallest is not None
     assert 0.1 <= found.smallest <= 0.3
-    assert 14 <= found.trials <= 88
+    assert 14 <= found.trials <= 100
 
 
 def test_where_there_is_no_room_there_is_no_gain() -> None:
     found = power(TASKS, {task.name: 1.0 for task in TASKS}, GateConfig(), candidates=5)
-    assert found == Power(0.0, None, 28.0)
+    assert found == Power(0.0, None, pytest.approx(28 * 1.05))
 
 
 def test_the_cost_is_trials_times_what_one_takes() -> None:
@@ -78,7 +78,7 @@ def test_it_is_said_in_words() -> None:
     assert "one pass over all tasks scatters by 3.0 points" in text
     assert "by 4.2 points; seen over 6 pairs of passes: 5.0 points" in text
     assert "never passed: 1 tasks: a" in text
-    assert "smallest gain kept four times in five: 20.0 points" in text
+    assert "smallest gain built upon four times in five: 20.0 points" in text
     assert "100 rounds: about 3000 trials, 1.2 hours, $4.00" in text
     text = "\n".join(calibration_lines(found, Power(0.1, None, 30.0), Cost(3000, 1.25, 4.0), 100, priced=False))
     assert "above 40.0 points" in text

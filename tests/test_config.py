@@ -20,14 +20,14 @@ def test_the_defaults_need_no_key() -> None:
 
 
 def test_a_config_is_stored_as_json_and_comes_back() -> None:
-    config = RunConfig(suite=Path("x"), seed=3, limits=Limits(calls=9), gate=GateConfig(attempts=1))
+    config = RunConfig(suite=Path("x"), seed=3, limits=Limits(calls=9), gate=GateConfig(risk=0.01))
     assert RunConfig.model_validate_json(config.canonical()) == config
     assert json.loads(config.canonical())["suite"] == "x"
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"model": "m"}, {"limits": Limits(calls=1)}, {"gate": GateConfig(attempts=3)}, {"suite": Path("y")}],
+    [{"seed": 1}, {"model": "m"}, {"limits": Limits(calls=1)}, {"gate": GateConfig(risk=0.03)}, {"suite": Path("y")}],
 )
 def test_the_digest_depends_on_every_value(changes: dict[str, Any]) -> None:
     assert RunConfig().digest() == RunConfig().digest()
@@ -51,8 +51,8 @@ def test_differences_name_key_old_and_new() -> None:
         ("unknown", 1),
         ("sandbox", {"memory_mb": 1}),
         ("sandbox", {"pids": 0}),
-        ("gate", {"attempts": 0}),
-        ("gate", {"drop_below": []}),
+        ("gate", {"passes": [2, 1]}),
+        ("gate", {"risk": 0.5}),
     ],
 )
 def test_a_bad_value_is_refused_by_its_key(key: str, value: Any) -> None:

@@ -1,79 +1,68 @@
-"""The rule that stacks patches, in benchmarks/gates: beliefs, stages, and what follows from trials."""
+"""The rule that stacks patches: beliefs, stages, and what follows from trials."""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "benchmarks"
+from evolve.config import GateConfig
+from evolve.gate import belief
+from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.plan import Part, plan
+from evolve.gate.stages import NEVER, stages
+from evolve.records import Fate
+
 TASKS, PASSES = 20, 8
-
-
-@pytest.fixture
-def gates(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-    yield SimpleNamespace(
-        **{name: importlib.import_module(f"gates.{name}") for name in ("belief", "stages", "plan", "tally", "line")}
-    )
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "gates":
-            del sys.modules[name]
 
 
 def rewards(rate: float, passes: int, seed: int) -> Any:
     return (np.random.default_rng(seed).random((passes, TASKS)) < rate).astype(float)
 
 
-def begun(gates: Any, order: Any = None, **settings: Any) -> Any:
+def begun(order: Any = None, **settings: Any) -> Any:
     """A line whose seed scaffold was measured twice. `order`: which column each task stands in."""
     order = np.arange(TASKS) if order is None else order
     place = np.argsort(order).tolist()
     train, validation = place[:14], place[14:]
-    settings_ = gates.line.Settings(**settings)
-    line = gates.line.Line.begin(settings_, gates.plan.plan(train[:7], train, validation, settings_.passes))
+    chosen = GateConfig(**settings)
+    line = Line.begin(chosen, plan(train[:7], train, validation, chosen.passes))
     for one in rewards(0.4, 2, 1):
         line = line.tip_measured(one[order])
     return line
 
 
-def ruled(gates: Any, line: Any, new: Any, **more: Any) -> Any:
+def ruled(line: Any, new: Any, **more: Any) -> Any:
     """The ruling on a challenger all of whose trials are known."""
     said = line.judge(new, **more)
-    assert isinstance(said, gates.line.Ruling)
+    assert isinstance(said, Ruling)
     return said
 
 
-def test_the_first_prior_is_a_distribution_with_more_harm_than_gain(gates: Any) -> None:
-    weights = gates.belief.first_prior()
+def test_the_first_prior_is_a_distribution_with_more_harm_than_gain() -> None:
+    weights = belief.first_prior()
     assert weights.sum() == pytest.approx(1)
-    assert weights[gates.belief.EFFECTS < 0].sum() > weights[gates.belief.EFFECTS > 0].sum() > 0
+    assert weights[belief.EFFECTS < 0].sum() > weights[belief.EFFECTS > 0].sum() > 0
 
 
-def test_the_prior_is_learned_from_what_was_tried(gates: Any) -> None:
-    first, tried = gates.belief.first_prior(), [gates.belief.Tried(0.07, 0.01)] * 50
-    after = gates.belief.learned(tried, first, worth=10)
+def test_the_prior_is_learned_from_what_was_tried() -> None:
+    first, tried = belief.first_prior(), [belief.Tried(0.07, 0.01)] * 50
+    after = belief.learned(tried, first, worth=10)
     assert after.sum() == pytest.approx(1)
-    assert after[gates.belief.EFFECTS == 0.07] > 0.7
-    assert np.allclose(gates.belief.learned(tried, first, worth=1e9), first, atol=1e-6)
+    assert after[belief.EFFECTS == 0.07] > 0.7
+    assert np.allclose(belief.learned(tried, first, worth=1e9), first, atol=1e-6)
 
 
-def test_the_level_and_its_lead_agree_with_a_simulation(gates: Any) -> None:
+def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
     """Draw level and effect from the belief, keep the draws whose score is near: their moments are the posterior's."""
     rng, draws = np.random.default_rng(0), 2_000_000
-    level, weights = gates.belief.Level(0.5, 0.03**2), gates.belief.first_prior()
+    level, weights = belief.Level(0.5, 0.03**2), belief.first_prior()
     tip = rng.normal(0.5, 0.03, draws)
-    effect = rng.choice(gates.belief.EFFECTS, draws, p=weights)
+    effect = rng.choice(belief.EFFECTS, draws, p=weights)
     near = np.abs(tip + effect + rng.normal(0, 0.04, draws) - 0.58) < 0.002
-    dropped, stacked = level.challenged(gates.belief.Score(0.58, 0.04**2), weights)
+    dropped, stacked = level.challenged(belief.Score(0.58, 0.04**2), weights)
     assert dropped.mean == pytest.approx(tip[near].mean(), abs=0.001)
     assert dropped.variance == pytest.approx(tip[near].var(), rel=0.05)
     assert stacked.mean == pytest.approx((tip + effect)[near].mean(), abs=0.001)
@@ -83,110 +72,110 @@ def test_the_level_and_its_lead_agree_with_a_simulation(gates: Any) -> None:
     assert stacked.of_champion().mean == pytest.approx(dropped.mean)
 
 
-def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing(gates: Any) -> None:
-    weights = tuple(gates.belief.first_prior().tolist())
-    found = gates.stages.stages(weights, 0.45, 0.0005, (7, 14, 20, 40, 60, 80), 2)
-    assert [stage.take for stage in found[:2]] == [gates.stages.NEVER] * 2
+def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing() -> None:
+    weights = tuple(belief.first_prior().tolist())
+    found = stages(weights, 0.45, 0.0005, (7, 14, 20, 40, 60, 80), 2)
+    assert [stage.take for stage in found[:2]] == [NEVER] * 2
     assert all(stage.drop <= stage.take for stage in found)
     assert found[-1].take < found[2].take
     assert found[-1].drop == found[-1].take
 
 
-def test_each_stage_is_asked_for_in_turn(gates: Any) -> None:
-    line, new = begun(gates), np.full((PASSES, TASKS), np.nan)
+def test_each_stage_is_asked_for_in_turn() -> None:
+    line, new = begun(), np.full((PASSES, TASKS), np.nan)
     said = line.judge(new)
-    assert said == gates.line.Ask(gates.plan.Part(0, tuple(range(7))))
+    assert said == Ask(Part(0, tuple(range(7))))
     new[0, :7] = 1.0
-    assert line.judge(new) == gates.line.Ask(gates.plan.Part(0, tuple(range(7, 14))))
+    assert line.judge(new) == Ask(Part(0, tuple(range(7, 14))))
     new[0, :7] = 0.0
-    assert not ruled(gates, line, new).taken, "hopeless after the first stage"
+    assert not ruled(line, new).taken, "hopeless after the first stage"
 
 
-def test_a_clear_gain_is_taken_and_promoted_and_clear_harm_is_dropped(gates: Any) -> None:
-    unsure = ruled(gates, begun(gates), np.ones((PASSES, TASKS)))
-    assert (unsure.taken, unsure.fate) == (True, gates.line.Fate.OPEN)
+def test_a_clear_gain_is_taken_and_promoted_and_clear_harm_is_dropped() -> None:
+    unsure = ruled(begun(), np.ones((PASSES, TASKS)))
+    assert (unsure.taken, unsure.fate) == (True, Fate.OPEN)
     assert not unsure.line.own, "its own trials as a challenger are no fresh ones"
-    better = ruled(gates, begun(gates, risk=0.2), np.ones((PASSES, TASKS)))
-    assert (better.taken, better.fate) == (True, gates.line.Fate.PROMOTED)
+    better = ruled(begun(risk=0.2), np.ones((PASSES, TASKS)))
+    assert (better.taken, better.fate) == (True, Fate.PROMOTED)
     assert better.finding == unsure.finding
     assert better.line.tip_is_vague(), "a new champion gets fresh trials of its own"
-    worse = ruled(gates, begun(gates), np.zeros((PASSES, TASKS)))
-    assert (worse.taken, worse.fate) == (False, gates.line.Fate.OPEN)
+    worse = ruled(begun(), np.zeros((PASSES, TASKS)))
+    assert (worse.taken, worse.fate) == (False, Fate.OPEN)
     assert worse.finding.trials == 7
 
 
-def test_a_gain_on_train_that_costs_on_validation_is_dropped(gates: Any) -> None:
+def test_a_gain_on_train_that_costs_on_validation_is_dropped() -> None:
     new = np.ones((PASSES, TASKS))
     new[:, 14:] = 0.0
-    assert ruled(gates, begun(gates), new).why == "worse on validation"
-    assert ruled(gates, begun(gates, validation_veto=99.0), new).taken
+    assert ruled(begun(), new).why == "worse on validation"
+    assert ruled(begun(validation_veto=99.0), new).taken
 
 
-def test_a_stack_that_turns_out_worse_is_given_up(gates: Any) -> None:
-    line = replace(begun(gates), stacked=1, held=(np.zeros(TASKS),))
+def test_a_stack_that_turns_out_worse_is_given_up() -> None:
+    line = replace(begun(), stacked=1, held=(np.zeros(TASKS),))
     line = replace(line, level=replace(line.level, lead=-0.05, lead_variance=0.001, covariance=0.0))
-    said = ruled(gates, line, np.zeros((PASSES, TASKS)))
-    assert said.fate is gates.line.Fate.GIVEN_UP
+    said = ruled(line, np.zeros((PASSES, TASKS)))
+    assert said.fate is Fate.GIVEN_UP
     assert said.line.stacked == 0
     assert np.array_equal(said.line.own, line.held)
 
 
-def test_a_tie_goes_to_the_cheaper(gates: Any) -> None:
-    line = begun(gates)
+def test_a_tie_goes_to_the_cheaper() -> None:
+    line = begun()
     same = np.vstack([*line.own, rewards(0.4, PASSES - 2, 5)])
-    assert not ruled(gates, line, same).taken
-    assert not ruled(gates, line, same, saving=0.01).taken
-    assert ruled(gates, line, same, saving=0.2).why == "as good, and cheaper"
+    assert not ruled(line, same).taken
+    assert not ruled(line, same, saving=0.01).taken
+    assert ruled(line, same, saving=0.2).why == "as good, and cheaper"
 
 
-def test_luck_that_is_shared_is_noticed_and_taken_out(gates: Any) -> None:
-    line = begun(gates)
+def test_luck_that_is_shared_is_noticed_and_taken_out() -> None:
+    line = begun()
     for one in rewards(0.4, 6, 2):
         line = line.tip_measured(one)
     twin = np.array(line.own)
     alike = line
     for _ in range(30):
-        alike = ruled(gates, alike, twin).line
+        alike = ruled(alike, twin).line
     assert alike.shared_luck > 0.6 > 0.3 > line.shared_luck
     assert alike.score(twin).error2 < line.score(twin).error2 / 2
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_order_of_tasks_changes_nothing(gates: Any, seed: int) -> None:
+def test_the_order_of_tasks_changes_nothing(seed: int) -> None:
     order, new = np.random.default_rng(seed).permutation(TASKS), rewards(0.5, PASSES, 100 + seed)
-    one, other = ruled(gates, begun(gates), new), ruled(gates, begun(gates, order), new[:, order])
+    one, other = ruled(begun(), new), ruled(begun(order), new[:, order])
     assert (one.taken, one.fate, one.why) == (other.taken, other.fate, other.why)
     assert one.finding.effect == pytest.approx(other.finding.effect)
     assert one.finding.doubt == pytest.approx(other.finding.doubt)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_more_wins_never_turn_a_patch_that_is_taken_into_one_that_is_dropped(gates: Any, seed: int) -> None:
+def test_more_wins_never_turn_a_patch_that_is_taken_into_one_that_is_dropped(seed: int) -> None:
     rng = np.random.default_rng(seed)
     new = rewards(0.55, PASSES, 200 + seed)
     more = np.maximum(new, rng.random(new.shape) < 0.1)
-    before, after = ruled(gates, begun(gates), new), ruled(gates, begun(gates), more)
+    before, after = ruled(begun(), new), ruled(begun(), more)
     assert after.taken >= before.taken
 
 
-def campaigns(gates: Any, effect: float, **settings: Any) -> float:
+def campaigns(effect: float, **settings: Any) -> float:
     """The share of 150 challengers that is taken: pass rates 0.4 for the tip, 0.4 + effect for them."""
-    line, taken = begun(gates, tip_passes=8, **settings), 0
+    line, taken = begun(tip_passes=8, **settings), 0
     for one in rewards(0.4, 6, 3):
         line = line.tip_measured(one)
     for seed in range(150):
         new = rewards(0.4 + effect, max(line.settings.passes), 1000 + seed)
-        taken += ruled(gates, line, new).taken
+        taken += ruled(line, new).taken
     return taken / 150
 
 
-def test_patches_that_help_are_taken_and_others_seldom(gates: Any) -> None:
-    assert campaigns(gates, -0.1) <= 0.05
-    assert campaigns(gates, 0.0) <= 0.25
-    assert campaigns(gates, 0.2) >= 0.8
+def test_patches_that_help_are_taken_and_others_seldom() -> None:
+    assert campaigns(-0.1) <= 0.05
+    assert campaigns(0.0) <= 0.25
+    assert campaigns(0.2) >= 0.8
 
 
-def test_peeking_more_often_does_not_take_more_that_is_worth_nothing(gates: Any) -> None:
-    seldom = campaigns(gates, 0.0, passes=(1, 4, 8))
-    often = campaigns(gates, 0.0, passes=(1, 2, 3, 4, 5, 6, 7, 8))
+def test_peeking_more_often_does_not_take_more_that_is_worth_nothing() -> None:
+    seldom = campaigns(0.0, passes=(1, 4, 8))
+    often = campaigns(0.0, passes=(1, 2, 3, 4, 5, 6, 7, 8))
     assert often <= seldom + 0.05

@@ -14,9 +14,9 @@ from evolve import loop
 from evolve.campaign import Campaign
 from evolve.config import RunConfig
 from evolve.errors import BudgetExhausted, InfraError
+from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.repo import Lineage
-from evolve.select import ATTEMPTS_PER_REIGN
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite
 from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, task, tool_call
@@ -142,7 +142,7 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
         loop.run_rounds(made(model, broken), 3)
     again = made(model, ScoringEvaluator(by_level))
     loop.run_rounds(again, 3)
-    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
+    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
     assert len(model.requests) == 3
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
     assert len(slots) == len(set(slots))

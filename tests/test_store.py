@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from evolve.errors import BadInput, EvolveError, InfraError
 from evolve.records import (
     Candidate,
     Decision,
+    Evidence,
+    Fate,
     FileEdit,
     Outcome,
     Proposal,
@@ -252,6 +254,23 @@ def test_the_champion_is_the_last_one_kept(store: Store) -> None:
     write_round(store, 1, SEED, BETTER, Verdict.KEEP)
     write_round(store, 2, BETTER, WORSE, Verdict.REVERT)
     assert store.champion("r1") == BETTER
+
+
+def test_the_champion_is_what_was_taken_last_when_a_round_crowned_one(store: Store) -> None:
+    store.create_run(run_row(), TASKS)
+    write_round(store, 0, None, SEED, Verdict.BASELINE)
+    write_round(store, 1, SEED, BETTER, Verdict.STACK)
+    assert store.champion("r1") == SEED
+    write_round(store, 2, BETTER, WORSE, None)
+    store.add_decision("r1", 2, Decision(Verdict.REVERT, "", Fate.PROMOTED, Evidence(-0.1, 0.02, 0.01)), at(30))
+    assert store.champion("r1") == BETTER
+    write_round(store, 3, BETTER, Candidate("eee", 3, "bbb", "evolve/r1/round-0003"), Verdict.STACK)
+    assert store.champion("r1") == BETTER
+    rows = store.view("history", "r1")
+    assert column(rows, "champion_round") == [0, 0, 1, 1]
+    assert column(rows, "fate") == ["open", "open", "promoted", "open"]
+    assert column(rows, "doubt") == [None, None, 0.01, None]
+    assert store.rounds("r1")[2].decision == Decision(Verdict.REVERT, "", Fate.PROMOTED, Evidence(-0.1, 0.02, 0.01))
 
 
 def test_spent_is_all_trials_and_all_proposals(filled: Store) -> None:
@@ -586,7 +605,7 @@ def test_the_tables_compile_for_postgresql() -> None:
 
 
 def test_views_use_no_function_that_only_one_database_has() -> None:
-    known = {"avg", "sum", "max", "count", "coalesce", "substr", "cast", "tree", "as", "in", "when"}
+    known = {"avg", "sum", "max", "count", "coalesce", "substr", "cast", "tree", "as", "in", "when", "over"}
     for file in (PACKAGE / "migrations" / "versions").glob("*.sql"):
         code = re.sub(r"--.*", "", file.read_text())
         used = {name.lower() for name in re.findall(r"(\w+) ?\(", code)}
@@ -619,7 +638,7 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
         ("r1", 1, "keep", 1.0, 1.0, 2, "bbb"),
         ("r1", 0, "baseline", 0.5, pytest.approx(1 / 3), 6, "aaa"),
     ],
-    "What was kept, and why?": [("r1", 1, "idea 1", "idea 1 will help", "reason 1")],
+    "What was built upon, and why?": [("r1", 1, "idea 1", "idea 1 will help", "reason 1")],
     "Which tasks did no candidate ever pass?": [("r1", "tidy", "train", "easy", 1)],
     "Which tasks did a round fix or break": [
         ("r1", 1, "sort", "better", pytest.approx(2 / 3), 1.0, 3, 1),
@@ -688,6 +707,33 @@ def test_trials_of_the_first_schema_come_along(tmp_path: Path) -> None:
         ]
         with pytest.raises(sqlite3.IntegrityError, match="ck_trial_cause"):
             connection.execute("UPDATE trial SET cause = 'other'")
+
+
+def test_decisions_of_an_older_schema_come_along(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    migrated(old, upgrade, "0002")
+    with sqlite3.connect(old) as connection:
+        values = [("r", 0, "baseline", "", at(1)), ("r", 1, "keep", "better", at(2)), ("r", 2, "revert", "", at(3))]
+        run = [getattr(run_row("r"), field.name) for field in fields(RunRow)]
+        connection.execute(f"INSERT INTO run VALUES ({', '.join('?' * len(run))})", run)
+        connection.executemany(
+            "INSERT INTO round VALUES ('r', ?, ?, ?)", [(n, n - 1 if n else None, at(n)) for n in range(3)]
+        )
+        connection.executemany("INSERT INTO decision VALUES (?, ?, ?, ?, ?)", values)
+    Store.open(old).close()
+    with sqlite3.connect(old) as connection:
+        query = "SELECT run_id, round, verdict, reason, decided_at, fate, effect FROM decision"
+        assert connection.execute(query).fetchall() == [(*row, "open", None) for row in values]
+        with pytest.raises(sqlite3.IntegrityError, match="ck_decision_fate_of_revert"):
+            connection.execute("UPDATE decision SET fate = 'promoted' WHERE round = 1")
+        connection.execute("UPDATE decision SET verdict = 'stack' WHERE round = 1")
+    migrated(old, downgrade, "0002")
+    with sqlite3.connect(old) as connection:
+        assert connection.execute("SELECT verdict FROM decision").fetchall() == [
+            ("baseline",),
+            ("revert",),
+            ("revert",),
+        ]
 
 
 def test_a_migration_can_be_taken_back(file: Path, store: Store) -> None:

@@ -42,12 +42,13 @@ from evolve.cli.orders import (
 )
 from evolve.evaluate import default_jobs
 from evolve.gate import TaskSlot
+from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Split, TrialResult
 from evolve.report.calibration import calibration_lines
+from evolve.report.ends import end_lines
 from evolve.report.live import Live
 from evolve.report.plain import plain
 from evolve.report.tables import percent, score, show
-from evolve.select import first_attempt
 from evolve.store import Store
 from evolve.tasks import load_suite
 
@@ -207,10 +208,9 @@ def _print_end(order: house.Order) -> None:
         if not candidates:
             return
         seed, champion = candidates[0], store.champion(row.id)
-        history = store.view("history", row.id)
+        history, lineage = store.view("history", row.id), store.view("lineage", row.id)
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    verdicts = [line["verdict"] for line in history[1:]]
-    print(f"run {row.id}: {len(verdicts)} rounds, {verdicts.count('keep')} kept, champion of round {champion.round}")
+    print("\n".join(end_lines(row.id, history, lineage)))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
         print(f"  {name}: {words}")
@@ -220,7 +220,7 @@ def _print_end(order: house.Order) -> None:
 def _scores(store: Store, run: str, candidate: Candidate) -> dict[str, tuple[float, float] | None]:
     """Scores from a candidate's own fresh trials; those that it was chosen by are left out."""
     trials = store.trials(run, candidate.commit)
-    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_attempt(candidate)]
+    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
     return {str(split): score(of_split(fresh, split)) for split in Split}
 
 

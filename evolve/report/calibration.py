@@ -17,8 +17,8 @@ def calibration_lines(noise: Noise, power: Power, cost: Cost, rounds: int, price
         f"  the difference of two by {_points(noise.difference)}{seen}",
         f"always passed: {_named(noise.always)}",
         f"never passed: {_named(noise.never)}",
-        f"patches that do nothing: {100 * power.kept_null:.0f} % kept, after {power.trials:.0f} trials",
-        f"smallest gain kept four times in five: {_smallest(power)}",
+        f"patches that do nothing: {100 * power.null:.0f} % built upon (no keep yet), after {power.trials:.0f} trials",
+        f"smallest gain built upon four times in five: {_smallest(power)}",
     ]
     usd = f", ${cost.usd:.2f}" if priced else ", dollars unknown: the model's prices are not given"
     lines.append(f"{rounds} rounds: about {cost.trials:.0f} trials, {cost.hours:.1f} hours{usd} (proposals aside)")

@@ -11,6 +11,8 @@ from evolve.records import (
     Candidate,
     Cause,
     Decision,
+    Evidence,
+    Fate,
     FileEdit,
     Outcome,
     Proposal,
@@ -24,6 +26,7 @@ from evolve.records import (
 )
 
 Values = dict[str, Any]
+EVIDENCE = ("effect", "error", "doubt")
 
 
 def task_values(run: str, task: Task) -> Values:
@@ -48,6 +51,12 @@ def proposal_values(proposal: Proposal) -> Values:
         "completion_tokens": proposal.usage.completion_tokens,
         "cost_usd": proposal.usage.cost_usd,
     }
+
+
+def decision_values(decision: Decision) -> Values:
+    evidence = {name: decision.evidence and getattr(decision.evidence, name) for name in EVIDENCE}
+    facts = {"verdict": decision.verdict.value, "reason": decision.reason, "fate": decision.fate.value}
+    return {**facts, **evidence}
 
 
 def trial_values(result: TrialResult) -> Values:
@@ -107,7 +116,9 @@ def proposal_from(row: RowMapping) -> Proposal:
 
 
 def decision_from(row: RowMapping) -> Decision:
-    return Decision(Verdict(row["verdict"]), row["reason"])
+    found = [row[column] for column in EVIDENCE]
+    evidence = None if row["error"] is None else Evidence(*found)
+    return Decision(Verdict(row["verdict"]), row["reason"], Fate(row["fate"]), evidence)
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

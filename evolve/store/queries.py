@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, Table, TextClause, case, func, select, text
+from sqlalchemy import Select, Table, TextClause, case, func, or_, select, text
 
-from evolve.records import Verdict
+from evolve.records import Fate, Verdict
 from evolve.store.schema import candidate, decision, holdout_look, proposal, round_, run_end, task, trial
 from evolve.store.views import VIEWS
 
@@ -26,9 +26,13 @@ def candidates(run: str, after: int = -1) -> Query:
 
 
 def champion(run: str) -> Query:
+    """The candidate taken last, up to the last round that crowned one: whatever is stacked since is not it."""
+    itself = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
+    crowned = or_(itself, decision.c.fate == Fate.PROMOTED.value)
+    last = select(func.max(decision.c.round)).where(decision.c.run_id == run, crowned).scalar_subquery()
+    taken = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
     same_round = (decision.c.run_id == candidate.c.run_id) & (decision.c.round == candidate.c.round)
-    kept = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
-    query = candidates(run).join(decision, same_round).where(kept)
+    query = candidates(run).join(decision, same_round).where(taken, candidate.c.round <= last)
     return query.order_by(None).order_by(candidate.c.round.desc()).limit(1)
 
 

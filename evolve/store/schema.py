@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from evolve.records import Cause, Outcome, Split, Verdict, VerifierMode
+from evolve.records import Cause, Fate, Outcome, Split, Verdict, VerifierMode
 
 metadata = MetaData(
     naming_convention={
@@ -190,8 +190,16 @@ decision = Table(
     _text("verdict"),
     _text("reason"),
     _text("decided_at"),
+    Column("fate", Text, nullable=False, server_default=text("'open'")),
+    Column("effect", Double),
+    Column("error", Double),
+    Column("doubt", Double),
     _of_round("round"),
     _one_of("verdict", Verdict),
+    _one_of("fate", Fate),
+    CheckConstraint("fate = 'open' OR verdict = 'revert'", name="fate_of_revert"),
+    CheckConstraint("(effect IS NULL) = (error IS NULL) AND (effect IS NULL) = (doubt IS NULL)", name="evidence_whole"),
+    CheckConstraint("error >= 0 AND doubt >= 0 AND doubt <= 1", name="evidence_range"),
     CheckConstraint("(round = 0) = (verdict = 'baseline')", name="baseline"),
     _utc("decided_at"),
 )

@@ -109,15 +109,8 @@ class Store:
 
     def add_decision(self, run: str, round_number: int, decision: Decision, at: str) -> None:
         with self._write() as connection:
-            _add(
-                connection,
-                schema.decision,
-                run_id=run,
-                round=round_number,
-                verdict=decision.verdict.value,
-                reason=decision.reason,
-                decided_at=at,
-            )
+            values = convert.decision_values(decision)
+            _add(connection, schema.decision, run_id=run, round=round_number, decided_at=at, **values)
 
     def add_trial(self, run: str, result: TrialResult) -> None:
         """One finished attempt; at most one row of it counts, beside any number of infra errors."""
@@ -155,7 +148,7 @@ class Store:
         return [convert.candidate_from(row) for row in self._rows(queries.candidates(run))]
 
     def champion(self, run: str) -> Candidate:
-        """The candidate kept last, or the baseline. Raises LookupError before the baseline is decided."""
+        """The candidate kept or promoted last, or the baseline. Raises LookupError before the baseline is decided."""
         rows = self._rows(queries.champion(run))
         if not rows:
             raise LookupError(f"run {run} has no champion before its baseline is decided")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 import numpy as np
 
-from gates.belief import Floats, Level, Score, Tried, first_prior, learned
-from gates.plan import Part, Plan
-from gates.stages import Stage, stages
-from gates.tally import Tally
+from evolve.config import GateConfig
+from evolve.gate.belief import Floats, Level, Score, Tried, first_prior, learned
+from evolve.gate.plan import Part, Plan
+from evolve.gate.stages import Stage, stages
+from evolve.gate.tally import Tally
+from evolve.records import Fate
 
 HARM = -0.01
 VAGUE = Level(0.5, 10.0)
@@ -23,34 +24,6 @@ REMEMBERED = 400
 SHARED_LUCK_MATTERS = 0.6
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """`risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
-
-    `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
-    challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
-    patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: of the cost, that
-    breaks a tie.
-    """
-
-    risk: float = 0.02
-    give_up: float = 0.8
-    passes: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
-    tip_passes: float = 2
-    tip_share: float = 0.05
-    worth: float = 30
-    validation_veto: float = 1.5
-    tie_saving: float = 0.05
-
-
-class Fate(StrEnum):
-    """What a round does to all that is stacked on the champion. PROMOTED: the tip is the champion now."""
-
-    OPEN = "open"
-    PROMOTED = "promoted"
-    GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True)
@@ -92,7 +65,7 @@ class Line:
     `luck`: sums over pairs of trials on a shared seed, of the product and of the square of their residuals.
     """
 
-    settings: Settings
+    settings: GateConfig
     plan: Plan
     tally: Tally
     level: Level = VAGUE
@@ -107,7 +80,7 @@ class Line:
     patch_trials: int = 0
 
     @classmethod
-    def begin(cls, settings: Settings, plan: Plan) -> Line:
+    def begin(cls, settings: GateConfig, plan: Plan) -> Line:
         return cls(settings, plan, Tally.empty(plan.count))
 
     @property

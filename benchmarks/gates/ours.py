@@ -1,4 +1,4 @@
-"""Patches that look good are stacked; a stack is kept when the evidence says that all of it together is better."""
+"""Our own rule, as a run uses it: patches that look good are stacked, the stack is kept once it is surely better."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from evolve.config import GateConfig
+from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.plan import plan
+from evolve.records import Fate
 from gates.greedy import everything, generator
-from gates.line import Ask, Fate, Line, Ruling, Settings
-from gates.plan import plan
 from gates.world import Played, Scaffold, Spent, World
 
 
 @dataclass(frozen=True)
-class Stacked:
-    """Campaigns by `gates/line.py`. The champion is scored on `fresh` passes of its own, paid for, at the end."""
+class Ours:
+    """Campaigns by `evolve/gate/line.py`. The champion is scored on `fresh` passes of its own, paid for, at the end."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: GateConfig = field(default_factory=GateConfig)
     fresh: int = 4
 
     def __call__(self, world: World) -> Played:
@@ -35,7 +37,7 @@ class Stacked:
 class Search:
     """A campaign at work. `replaced`: whom each of `kept` followed as champion."""
 
-    def __init__(self, settings: Settings, world: World) -> None:
+    def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
         self.champion = self.tip = world.scaffolds[0]
         self.kept: list[Scaffold] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gates.belief import Floats
+from evolve.gate.belief import Floats
 
 LEAST_SPREAD2 = 0.02
 FADE_ABOVE = 12.0

@@ -1,0 +1,9 @@
+"""Whether to build upon a patch, drop it, or run more trials: pure functions of the evidence (docs/statistics.md).
+
+`standing` speaks of tasks, trials and candidates; `line` is the rule over arrays; `belief`, `stages`, `plan` and
+`tally` are what it is made of; `attempts` numbers the trials.
+"""
+
+from evolve.gate.standing import MoreTrials, Ruled, Slot, Standing, TaskSlot, begin, judge, ready
+
+__all__ = ["MoreTrials", "Ruled", "Slot", "Standing", "TaskSlot", "begin", "judge", "ready"]

@@ -1,0 +1,170 @@
+"""The rule over named tasks, trials and candidates: who stands where, which trials are needed, what is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evolve.config import GateConfig
+from evolve.gate.attempts import first_attempt
+from evolve.gate.belief import Floats
+from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.plan import Part, plan
+from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
+
+Slot = tuple[str, int]
+Rewards = Mapping[Slot, float]
+
+
+@dataclass(frozen=True)
+class TaskSlot:
+    """A task as the gate sees it."""
+
+    name: str
+    split: Split
+    difficulty: str
+
+
+@dataclass(frozen=True)
+class MoreTrials:
+    """The slots (task, attempt) on which the commit needs a trial next."""
+
+    commit: str
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a run has come to: champion, tip (the same, or the champion with patches stacked on it), and what is known.
+
+    `tasks` in the order of the arrays of `line`.
+    """
+
+    tasks: tuple[TaskSlot, ...]
+    line: Line
+    champion: Candidate
+    tip: Candidate
+
+    def slots(self, part: Part) -> tuple[Slot, ...]:
+        """The part's tasks, on the attempts of the tip's reign."""
+        attempt = first_attempt(self.tip) + part.attempt
+        return tuple((self.tasks[index].name, attempt) for index in part.tasks)
+
+    def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
+        tip = candidate if ruling.taken else self.champion if ruling.fate is Fate.GIVEN_UP else self.tip
+        champion = tip if ruling.fate is Fate.PROMOTED else self.champion
+        return replace(self, line=ruling.line, champion=champion, tip=tip)
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A decision, and the standing after it."""
+
+    decision: Decision
+    standing: Standing
+
+
+def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate) -> Standing:
+    """A run's start. The order in which the suite lists its tasks does not matter."""
+    ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
+    train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
+    validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
+    line = Line.begin(settings, plan(train[::2], train, validation, settings.passes))
+    return Standing(tuple(ordered), line, seed, seed)
+
+
+def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standing:
+    """The standing once its tip is known well enough to be challenged. `tip`: all trials of the tip.
+
+    Returns MoreTrials as long as it is not.
+    """
+    known = _rewards(tip)
+    while standing.line.tip_is_vague():
+        after = _tip_pass(standing, known)
+        if isinstance(after, MoreTrials):
+            return after
+        standing = after
+    return standing
+
+
+def judge(
+    standing: Standing,
+    candidate: Candidate,
+    tip: Sequence[TrialResult],
+    trials: Sequence[TrialResult],
+    smaller: float = 0.0,
+) -> MoreTrials | Ruled:
+    """The rule, for a candidate that patches the tip. `tip`, `trials`: all trials of the tip and of the candidate.
+
+    `smaller`: the share of the tip's size that the candidate saves. Infrastructure errors are left out here. Returns
+    MoreTrials as long as trials are lacking.
+    """
+    known, rewards = _rewards(tip), _array(standing, trials)
+    saving = _saving(tip, trials, smaller, standing.line.settings.tie_saving)
+    while isinstance(said := standing.line.judge(rewards, saving), Ask):
+        if said.part is not None:
+            wanted = standing.slots(said.part)
+            held = _rewards(trials)
+            return MoreTrials(candidate.commit, tuple(slot for slot in wanted if slot not in held))
+        after = _tip_pass(standing, known)
+        if isinstance(after, MoreTrials):
+            return after
+        standing = after
+    return Ruled(_decision(standing, said), standing.after(said, candidate))
+
+
+def _rewards(trials: Sequence[TrialResult]) -> Rewards:
+    return {(t.task, t.attempt): t.reward for t in trials if t.reward is not None}
+
+
+def _tip_pass(standing: Standing, known: Rewards) -> MoreTrials | Standing:
+    """After one more pass of the tip."""
+    slots = standing.slots(Part(len(standing.line.own), tuple(range(len(standing.tasks)))))
+    if lacking := tuple(slot for slot in slots if slot not in known):
+        return MoreTrials(standing.tip.commit, lacking)
+    rewards = np.array([known[slot] for slot in slots])
+    return replace(standing, line=standing.line.tip_measured(rewards))
+
+
+def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
+    """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
+    rewards, first = (
+        np.full((max(standing.line.settings.passes), len(standing.tasks)), np.nan),
+        first_attempt(standing.tip),
+    )
+    places = {task.name: index for index, task in enumerate(standing.tasks)}
+    for (task, attempt), reward in _rewards(trials).items():
+        if task in places and 0 <= attempt - first < len(rewards):
+            rewards[attempt - first, places[task]] = reward
+    return rewards
+
+
+def _saving(tip: Sequence[TrialResult], trials: Sequence[TrialResult], smaller: float, least: float) -> float:
+    """The share of the tip's cost that the candidate saves on the slots of both; of its size, if costs are alike."""
+    old, new = ({(t.task, t.attempt): t for t in some if t.counts} for some in (tip, trials))
+    both = [slot for slot in new if slot in old]
+    before, after = (_cost([some[slot] for slot in both]) for some in (old, new))
+    cheaper = 1 - after / before if before else 0.0
+    return cheaper if abs(cheaper) >= least else smaller
+
+
+def _cost(trials: Sequence[TrialResult]) -> float:
+    """US dollars where they are known, else tokens."""
+    usd = sum(trial.usage.cost_usd for trial in trials)
+    return usd or float(sum(t.usage.prompt_tokens + t.usage.completion_tokens for t in trials))
+
+
+def _decision(standing: Standing, ruling: Ruling) -> Decision:
+    found, promoted = ruling.finding, ruling.fate is Fate.PROMOTED
+    verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
+    fate = ruling.fate if verdict is Verdict.REVERT else Fate.OPEN
+    stacked = standing.line.stacked + ruling.taken
+    ends = {
+        Fate.OPEN: f"; {stacked} stacked, doubt {100 * found.doubt:.0f} %" if stacked else "",
+        Fate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * found.doubt:.1f} %",
+        Fate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
+    }
+    said = f"{100 * found.effect:+.1f} ± {100 * found.error:.1f} points after {found.trials} trials: {ruling.why}"
+    return Decision(verdict, said + ends[ruling.fate], fate, Evidence(found.effect, found.error, found.doubt))

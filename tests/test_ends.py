@@ -1,0 +1,43 @@
+"""What is said at a run's end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evolve.report.ends import end_lines
+
+
+def row(number: int, verdict: str | None, champion: int | None, fate: str = "open", doubt: float | None = None) -> Any:
+    return {"round": number, "verdict": verdict, "champion_round": champion, "fate": fate, "doubt": doubt}
+
+
+LINEAGE = [{"round": number, "depth": depth} for number, depth in ((0, 0), (1, 1), (2, 2), (3, 3), (5, 3))]
+
+
+def test_patches_and_doubts_of_champions_are_counted() -> None:
+    rows = [
+        row(0, "baseline", 0),
+        row(1, "stack", 0, doubt=0.2),
+        row(2, "keep", 2, doubt=0.015),
+        row(3, "revert", 2, doubt=0.0),
+        row(4, "refused", 2),
+        row(5, "stack", 2, doubt=0.3),
+        row(6, None, None),
+    ]
+    assert end_lines("r", rows, LINEAGE) == [
+        "run r: 5 rounds, champion of round 2 with 2 patches; 1 reverted, 1 refused",
+        "  1 more stacked on it, not yet surely better",
+        "  1 times a new champion; expected false ones among them: 0.01",
+    ]
+
+
+def test_a_stack_that_was_given_up_is_none() -> None:
+    rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 0, "given_up", 0.9)]
+    assert end_lines("r", rows, LINEAGE) == [
+        "run r: 2 rounds, champion of round 0 with 0 patches; 1 reverted, 0 refused"
+    ]
+
+
+def test_a_stack_may_be_promoted_by_a_later_round() -> None:
+    rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 1, "promoted", 0.019)]
+    assert "1 times a new champion" in end_lines("r", rows, LINEAGE)[1]

@@ -1,0 +1,190 @@
+"""The rule over names: which trials it asks for, what it decides, and whose turn it is then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evolve.config import GateConfig
+from evolve.gate import MoreTrials, Ruled, Standing, TaskSlot, begin, judge, ready
+from evolve.gate.attempts import first_attempt
+from evolve.records import Candidate, Fate, Split, TrialResult, Usage, Verdict, stable_hash
+from tests.fakes import result
+
+TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 14 else Split.VALIDATION, "easy") for n in range(20)]
+SEED = Candidate("a" * 40, 0, None, "evolve/run/round-0000")
+PATCH = Candidate("b" * 40, 1, SEED.commit, "evolve/run/round-0001")
+NEXT = Candidate("c" * 40, 2, PATCH.commit, "evolve/run/round-0002")
+Reward = Callable[[str, int], float]
+
+
+def rate(share: float, salt: str) -> Reward:
+    """Passes by chance, the same way for the same slot."""
+    return lambda task, attempt: float(random.Random(f"{salt}{task}{attempt}").random() < share)
+
+
+def trials(asked: MoreTrials, reward: Reward, **changes: object) -> list[TrialResult]:
+    made = [result(task, reward(task, attempt), attempt, candidate=asked.commit) for task, attempt in asked.slots]
+    return [replace(one, **changes) for one in made]  # type: ignore[arg-type]
+
+
+def at_work(
+    standing: Standing, reward: Reward, known: list[TrialResult] | None = None
+) -> tuple[Standing, list[TrialResult]]:
+    """The standing with its tip made ready, and the tip's trials."""
+    tip = list(known or [])
+    while isinstance(said := ready(standing, tip), MoreTrials):
+        assert said.commit == standing.tip.commit
+        tip += trials(said, reward)
+    return said, tip
+
+
+def ruled(
+    standing: Standing, candidate: Candidate, tip: list[TrialResult], reward: Reward, own: Reward | None = None
+) -> Ruled:
+    own, new = own or rate(0.4, "tip"), []
+    while isinstance(said := judge(standing, candidate, tip, new), MoreTrials):
+        more = trials(said, reward if said.commit == candidate.commit else own)
+        (new if said.commit == candidate.commit else tip).extend(more)
+    return said
+
+
+def begun(tasks: Sequence[TaskSlot] = TASKS, **values: float) -> tuple[Standing, list[TrialResult]]:
+    return at_work(begin(tasks, GateConfig(**values), SEED), rate(0.4, "tip"))
+
+
+def test_the_tip_is_run_on_everything_before_it_is_challenged() -> None:
+    said = ready(begin(TASKS, GateConfig(), SEED), [])
+    assert isinstance(said, MoreTrials)
+    assert sorted(said.slots) == [(task.name, 0) for task in TASKS]
+    standing, tip = begun()
+    assert standing.tip == standing.champion == SEED
+    assert {trial.attempt for trial in tip} == set(range(len(tip) // 20))
+
+
+def test_a_challenger_first_runs_half_of_train_and_only_what_is_lacking() -> None:
+    standing, tip = begun()
+    said = judge(standing, PATCH, tip, [])
+    assert isinstance(said, MoreTrials)
+    assert said.commit == PATCH.commit
+    assert len(said.slots) == 7
+    assert {task for task, _ in said.slots} <= {task.name for task in TASKS if task.split is Split.TRAIN}
+    begun_ = trials(MoreTrials(PATCH.commit, said.slots[:3]), rate(1.0, ""))
+    rest = judge(standing, PATCH, tip, begun_)
+    assert isinstance(rest, MoreTrials)
+    assert rest.slots == said.slots[3:]
+
+
+def test_harm_is_reverted_early_and_the_tip_stays() -> None:
+    standing, tip = begun()
+    said = ruled(standing, PATCH, tip, lambda *_: 0.0)
+    assert said.decision.verdict is Verdict.REVERT
+    assert said.decision.evidence is not None and said.decision.evidence.effect < 0
+    assert "after 7 trials" in said.decision.reason
+    assert said.standing.tip == said.standing.champion == SEED
+
+
+def test_what_looks_better_is_stacked_and_what_surely_is_becomes_champion() -> None:
+    standing, tip = begun()
+    said = ruled(standing, PATCH, tip, lambda *_: 1.0)
+    assert said.decision.verdict is Verdict.STACK
+    assert (said.standing.tip, said.standing.champion) == (PATCH, SEED)
+    assert "1 stacked, doubt" in said.decision.reason
+    standing, tip = begun(risk=0.3)
+    said = ruled(standing, PATCH, tip, lambda *_: 1.0)
+    assert said.decision.verdict is Verdict.KEEP
+    assert said.decision.crowns
+    assert said.standing.tip == said.standing.champion == PATCH
+
+
+def test_a_tip_meets_its_challengers_on_attempts_that_it_never_had() -> None:
+    standing, tip = begun()
+    said = ruled(standing, PATCH, tip, lambda *_: 1.0)
+    after, own = at_work(said.standing, lambda *_: 1.0)
+    asked = judge(after, NEXT, own, [])
+    assert isinstance(asked, MoreTrials)
+    assert min(attempt for _, attempt in asked.slots) >= first_attempt(PATCH) > max(trial.attempt for trial in tip)
+
+
+def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None:
+    standing, tip = begun()
+    stacked = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
+    loose = replace(stacked, line=replace(stacked.line, settings=GateConfig(risk=0.3)))
+    after, own = at_work(loose, lambda *_: 1.0)
+    said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 1.0)
+    assert (said.decision.verdict, said.decision.fate) == (Verdict.REVERT, Fate.PROMOTED)
+    assert said.decision.crowns
+    assert said.standing.champion == said.standing.tip == PATCH
+
+
+def test_a_stack_that_turns_out_worse_is_left_for_the_champion() -> None:
+    standing, tip = begun()
+    stacked = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
+    level = replace(stacked.line.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
+    after, own = at_work(replace(stacked, line=replace(stacked.line, level=level)), lambda *_: 0.0)
+    said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 0.0)
+    assert (said.decision.verdict, said.decision.fate) == (Verdict.REVERT, Fate.GIVEN_UP)
+    assert said.standing.tip == said.standing.champion == SEED
+    assert len(said.standing.line.own) * 20 == len(tip), "the champion's own trials count again"
+
+
+def same_but(usage: Usage, tip: list[TrialResult], standing: Standing) -> list[TrialResult]:
+    """A challenger's trials, equal to the tip's in reward."""
+    return [replace(trial, candidate=PATCH.commit, usage=usage) for trial in tip]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "smaller", "taken"),
+    [(100, 0.0, False), (80, 0.0, True), (120, 0.5, False), (100, 0.2, True), (100, 0.01, False)],
+)
+def test_a_tie_goes_to_the_cheaper_and_then_to_the_smaller(tokens: int, smaller: float, taken: bool) -> None:
+    standing, tip = begun()
+    tip = [replace(trial, usage=Usage(1, 50, 50)) for trial in tip]
+    new = same_but(Usage(1, tokens - 50, 50), tip, standing)
+    said = judge(standing, PATCH, tip, new, smaller)
+    if isinstance(said, MoreTrials):
+        assert not taken, "nothing is decided by cost where more trials may tell"
+        return
+    assert (said.decision.verdict is not Verdict.REVERT) is taken
+
+
+def test_infrastructure_errors_are_no_evidence() -> None:
+    standing, tip = begun()
+    asked = judge(standing, PATCH, tip, [])
+    assert isinstance(asked, MoreTrials)
+    broken = [result(task, None, attempt, candidate=PATCH.commit) for task, attempt in asked.slots]
+    assert judge(standing, PATCH, tip, broken) == asked
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(TASKS), st.integers(0, 10**6))
+def test_the_order_of_the_suite_changes_nothing(order: list[TaskSlot], salt: int) -> None:
+    reward = rate(0.55, str(salt))
+    one, other = (ruled(*work, reward) for work in ((s, PATCH, t) for s, t in (begun(), begun(order))))
+    assert one.decision == other.decision
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.0, 0.5))
+def test_more_wins_never_turn_a_patch_that_is_built_upon_into_one_that_is_not(salt: int, extra: float) -> None:
+    some, bonus = rate(0.55, str(salt)), rate(extra, f"extra{salt}")
+    before, after = (
+        ruled(*begun_with(PATCH), reward).decision
+        for reward in (some, lambda task, attempt: max(some(task, attempt), bonus(task, attempt)))
+    )
+    assert (after.verdict is not Verdict.REVERT) >= (before.verdict is not Verdict.REVERT)
+
+
+def begun_with(candidate: Candidate) -> tuple[Standing, Candidate, list[TrialResult]]:
+    standing, tip = begun()
+    return standing, candidate, tip
+
+
+def test_a_stable_order_is_used() -> None:
+    names = [task.name for task in begin(TASKS, GateConfig(), SEED).tasks]
+    assert names == sorted(names, key=stable_hash)
