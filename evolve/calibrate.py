@@ -7,6 +7,7 @@ this is better than said here.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -85,6 +86,18 @@ def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int
     seconds = sum(trial.seconds for trial in trials) / len(trials)
     usd = sum(trial.usage.cost_usd for trial in trials) / len(trials)
     return Cost(count, count * seconds / jobs / 3600, count * usd)
+
+
+def estimate(
+    tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, rounds: int, jobs: int
+) -> Cost:
+    """Of rounds from a scaffold whose trials are these; patches that do nothing are simulated, 40 of them."""
+    names, rewards = {task.name for task in tasks}, defaultdict(list)
+    known = [trial for trial in trials if trial.counts and trial.task in names]
+    for trial in known:
+        rewards[trial.task].append(trial.reward or 0.0)
+    rates = {task: sum(found) / len(found) for task, found in rewards.items()}
+    return cost(known, _taken(tasks, rates, rates, settings, 40)[1] * (1 + settings.tip_share), rounds, jobs)
 
 
 def noise(trials: Sequence[TrialResult]) -> Noise:

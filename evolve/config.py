@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -19,6 +19,8 @@ MOST_PASSES = 64
 class GateConfig(BaseModel):
     """When a patch is built upon, and when what is stacked becomes champion (see docs/statistics.md).
 
+    `rule`: `evolve`, or `greedy` to compare with: keep what scores higher over `attempts` at each task. The others are
+    of `evolve` alone.
     `risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
     `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
     challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
@@ -27,6 +29,8 @@ class GateConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    rule: Literal["evolve", "greedy"] = "evolve"
+    attempts: int = Field(2, ge=1, le=MOST_PASSES)
     risk: float = Field(0.02, gt=0, lt=0.5)
     give_up: float = Field(0.8, gt=0.5, lt=1)
     passes: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1)

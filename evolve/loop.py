@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from evolve import analyse, gate, guard, judging, propose
+from evolve import analyse, calibrate, gate, guard, judging, propose
 from evolve.campaign import Campaign, check_budget, measure, now, train_trajectories
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
@@ -21,6 +21,7 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
     Raises BudgetExhausted when the cap is reached, InfraError when the machine fails; both may be gone on from.
     """
     standing = begin(campaign)
+    tell_estimate(campaign, rounds)
     for number in range(1, rounds + 1):
         if number not in decided(campaign):
             campaign.watcher.round_started(number, rounds)
@@ -77,6 +78,18 @@ def begin(campaign: Campaign) -> Standing:
     standing = judging.standing_of(campaign)
     campaign.lineage.set_champion(campaign.run, standing.champion.commit)
     return standing
+
+
+def tell_estimate(campaign: Campaign, rounds: int) -> None:
+    """What the rounds that are left will take, from the seed scaffold's trials; said before the first of them."""
+    left = rounds + 1 - len(decided(campaign))
+    if left <= 0:
+        return
+    seed = campaign.store.trials(campaign.run, campaign.store.candidates(campaign.run)[0].commit)
+    found = calibrate.estimate(campaign.task_slots, seed, campaign.config.gate, left, campaign.evaluator.jobs)
+    usd = f", ${found.usd:.2f}" if campaign.config.model_spec.priced else ""
+    words = f"{left} rounds: about {found.trials:.0f} trials, {found.hours:.1f} hours{usd}"
+    campaign.watcher.say(f"{words}, proposals aside; more as patches help")
 
 
 def started_round(campaign: Campaign, number: int, parent_of: Callable[[], Candidate | None]) -> RoundRow:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.calibrate import Cost, Noise, Power, cost, noise, power
+from evolve.calibrate import Cost, Noise, Power, cost, estimate, noise, power
 from evolve.config import GateConfig
 from evolve.gate import TaskSlot
 from evolve.records import Split, TrialResult, Usage
@@ -83,3 +83,11 @@ def test_it_is_said_in_words() -> None:
     text = "\n".join(calibration_lines(found, Power(0.1, None, 30.0), Cost(3000, 1.25, 4.0), 100, priced=False))
     assert "above 40.0 points" in text
     assert "dollars unknown" in text
+
+
+def test_a_run_is_estimated_from_the_seed_scaffolds_trials() -> None:
+    seen = [replace(trial, seconds=3.6, usage=Usage(cost_usd=0.01)) for trial in passes([0.4] * 44, attempts=2)]
+    found = estimate(TASKS, [*seen, result("hold", 1.0)], GateConfig(), rounds=100, jobs=2)
+    assert 1400 <= found.trials <= 10000
+    assert found.hours == pytest.approx(found.trials * 3.6 / 2 / 3600)
+    assert found.usd == pytest.approx(found.trials * 0.01)

@@ -188,3 +188,16 @@ def begun_with(candidate: Candidate) -> tuple[Standing, Candidate, list[TrialRes
 def test_a_stable_order_is_used() -> None:
     names = [task.name for task in begin(TASKS, GateConfig(), SEED).tasks]
     assert names == sorted(names, key=stable_hash)
+
+
+def test_greedy_keeps_what_scores_higher_once_and_never_measures_it_again() -> None:
+    standing, tip = at_work(begin(TASKS, GateConfig(rule="greedy", attempts=1), SEED), rate(0.4, "tip"))
+    assert len(tip) == 20
+    lucky = ruled(standing, PATCH, tip, rate(0.8, "lucky"))
+    assert lucky.decision.verdict is Verdict.KEEP
+    assert lucky.decision.evidence is None
+    assert lucky.standing.tip == lucky.standing.champion == PATCH
+    assert ready(lucky.standing, []) == lucky.standing
+    same = ruled(lucky.standing, NEXT, [], rate(0.4, "other"))
+    assert same.decision.verdict is Verdict.REVERT
+    assert "after 20 trials" in same.decision.reason

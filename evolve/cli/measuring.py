@@ -16,6 +16,7 @@ from evolve.cli.options import (
     BaseUrl_,
     Budget_,
     CompletionPrice_,
+    Gate_,
     Jobs_,
     Json_,
     Model_,
@@ -34,6 +35,7 @@ from evolve.cli.orders import (
     about_model,
     boxed,
     evaluated,
+    gated,
     of_branch,
     opened,
     order_for,
@@ -72,12 +74,13 @@ def run_command(
     runtime: Runtime_ = None,
     network: Network_ = True,
     sandbox: Sandbox_ = None,
+    gate: Gate_ = None,
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
         model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price
     )
-    order = boxed(order, runtime, network, sandbox)
+    order = gated(boxed(order, runtime, network, sandbox), gate)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         view.say(about_model(order.config))

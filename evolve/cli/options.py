@@ -37,6 +37,10 @@ Sandbox_ = Annotated[
         help="KEY=VALUE for the scaffold's container: cpus, memory_mb, disk_mb, and pids (of all containers)."
     ),
 ]
+Gate_ = Annotated[
+    list[str] | None,
+    typer.Option(envvar="GATE", help="KEY=VALUE for the gate, such as risk=0.01, or rule=greedy to compare with."),
+]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")

@@ -12,7 +12,7 @@ from evolve import house, loop
 from evolve.cli.options import (
     SANDBOX_KEYS,
 )
-from evolve.config import RunConfig
+from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput
 from evolve.evaluate import default_jobs
 from evolve.records import Split, TrialResult
@@ -78,14 +78,28 @@ def evaluated(order: house.Order, commit: str | None, splits: Sequence[Split], a
 
 def boxed(order: house.Order, runtime: str | None, network: bool, settings: list[str] | None) -> house.Order:
     """The order with what the user said of the containers. Raises BadInput for an unknown key or a bad value."""
+    pairs = _pairs("--sandbox", settings, SANDBOX_KEYS)
+    return _revised(order, "--sandbox", {"sandbox": {**pairs, "runtime": runtime or None}, "network": network})
+
+
+def gated(order: house.Order, settings: list[str] | None) -> house.Order:
+    """The order with what the user said of the gate; a value of several numbers has commas between them."""
+    pairs = _pairs("--gate", settings, tuple(GateConfig.model_fields))
+    return _revised(order, "--gate", {"gate": {k: v.split(",") if k == "passes" else v for k, v in pairs.items()}})
+
+
+def _pairs(option: str, settings: list[str] | None, known: Sequence[str]) -> dict[str, str]:
     pairs = dict(setting.partition("=")[::2] for setting in settings or [])
-    if unknown := [key for key in pairs if key not in SANDBOX_KEYS]:
-        raise BadInput(f"--sandbox {unknown[0]}", "there is no such key", f"use one of: {', '.join(SANDBOX_KEYS)}")
-    values = {**order.config.model_dump(), "sandbox": {**pairs, "runtime": runtime or None}, "network": network}
+    if unknown := [key for key in pairs if key not in known]:
+        raise BadInput(f"{option} {unknown[0]}", "there is no such key", f"use one of: {', '.join(known)}")
+    return pairs
+
+
+def _revised(order: house.Order, option: str, changes: dict[str, object]) -> house.Order:
     try:
-        return replace(order, config=RunConfig.model_validate(values))
+        return replace(order, config=RunConfig.model_validate({**order.config.model_dump(), **changes}))
     except ValidationError as error:
-        raise BadInput("--sandbox", error.errors()[0]["msg"], "correct its value") from error
+        raise BadInput(option, error.errors()[0]["msg"], "correct its value") from error
 
 
 def about_model(config: RunConfig) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +25,23 @@ REMEMBERED = 400
 SHARED_LUCK_MATTERS = 0.6
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
+
+
+class Rule(Protocol):
+    """What stands behind a standing: the line, or another rule that asks and decides in the same way.
+
+    `own`: passes of the tip so far; `stacked`: how many patches lie between champion and tip.
+    """
+
+    @property
+    def settings(self) -> GateConfig: ...
+    @property
+    def own(self) -> tuple[Floats, ...]: ...
+    @property
+    def stacked(self) -> int: ...
+    def tip_is_vague(self) -> bool: ...
+    def tip_measured(self, rewards: Floats) -> Rule: ...
+    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +64,7 @@ class Ruling:
     taken: bool
     fate: Fate
     finding: Finding
-    line: Line
+    line: Rule
     why: str
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from evolve.config import GateConfig
 from evolve.gate.attempts import first_attempt
 from evolve.gate.belief import Floats
-from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.greedy import Greedy
+from evolve.gate.line import Ask, Line, Rule, Ruling
 from evolve.gate.plan import Part, plan
 from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
 
@@ -43,7 +44,7 @@ class Standing:
     """
 
     tasks: tuple[TaskSlot, ...]
-    line: Line
+    line: Rule
     champion: Candidate
     tip: Candidate
 
@@ -71,7 +72,8 @@ def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate) -> S
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
     train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
-    line = Line.begin(settings, plan(train[::2], train, validation, settings.passes))
+    stages = plan(train[::2], train, validation, settings.passes)
+    line = Greedy(settings, stages) if settings.rule == "greedy" else Line.begin(settings, stages)
     return Standing(tuple(ordered), line, seed, seed)
 
 
@@ -131,7 +133,7 @@ def _tip_pass(standing: Standing, known: Rewards) -> MoreTrials | Standing:
 def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
     """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
     rewards, first = (
-        np.full((max(standing.line.settings.passes), len(standing.tasks)), np.nan),
+        np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan),
         first_attempt(standing.tip),
     )
     places = {task.name: index for index, task in enumerate(standing.tasks)}
@@ -139,6 +141,10 @@ def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
         if task in places and 0 <= attempt - first < len(rewards):
             rewards[attempt - first, places[task]] = reward
     return rewards
+
+
+def _most_passes(settings: GateConfig) -> int:
+    return settings.attempts if settings.rule == "greedy" else max(settings.passes)
 
 
 def _saving(tip: Sequence[TrialResult], trials: Sequence[TrialResult], smaller: float, least: float) -> float:
@@ -167,4 +173,6 @@ def _decision(standing: Standing, ruling: Ruling) -> Decision:
         Fate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
     }
     said = f"{100 * found.effect:+.1f} ± {100 * found.error:.1f} points after {found.trials} trials: {ruling.why}"
+    if standing.line.settings.rule == "greedy":
+        return Decision(verdict, said, fate)
     return Decision(verdict, said + ends[ruling.fate], fate, Evidence(found.effect, found.error, found.doubt))

@@ -1,0 +1,49 @@
+"""The loop without statistics, to compare with: a patch is kept if it scores higher than the champion once did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evolve.config import GateConfig
+from evolve.gate.belief import Floats
+from evolve.gate.line import Ask, Finding, Ruling
+from evolve.gate.plan import Part, Plan
+from evolve.records import Fate
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Strict hill climbing on the stored score, `settings.attempts` at each task; there is no stack.
+
+    The champion's lucky trials stay its score, as in most loops that do without a test: so it reports too much. `own`:
+    passes of the seed scaffold alone. A champion taken later is never measured again.
+    """
+
+    settings: GateConfig
+    plan: Plan
+    own: tuple[Floats, ...] = ()
+    score: float | None = None
+    stacked: int = 0
+
+    def tip_is_vague(self) -> bool:
+        return self.score is None
+
+    def tip_measured(self, rewards: Floats) -> Greedy:
+        own = (*self.own, rewards)
+        return replace(self, own=own, score=float(np.mean(own)) if len(own) == self.settings.attempts else None)
+
+    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
+        """`new`: as for `Line.judge`; what is saved makes no difference."""
+        for attempt in range(self.settings.attempts):
+            if np.isnan(new[attempt]).any():
+                return Ask(Part(attempt, tuple(range(self.plan.count))))
+        assert self.score is not None
+        seen = new[: self.settings.attempts]
+        effect, error = float(seen.mean()) - self.score, float(seen.std() / np.sqrt(seen.size / 2))
+        finding = Finding(effect, error, 0.0, seen.size)
+        if effect <= 0:
+            return Ruling(False, Fate.OPEN, finding, self, "not above the champion's score")
+        after = replace(self, score=float(seen.mean()))
+        return Ruling(True, Fate.PROMOTED, finding, after, "above the champion's score")
