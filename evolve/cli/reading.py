@@ -43,6 +43,7 @@ def history_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
     columns = (
         "round",
         "verdict",
+        "champion_round",
         "train_score",
         "validation_score",
         "trials",

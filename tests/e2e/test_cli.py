@@ -61,7 +61,7 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
 
     history = rows(home, "select round, verdict from history order by round")
     assert [row[0] for row in history] == [0, 1, 2] and history[0][1] == "baseline"
-    assert all(row[1] in ("keep", "revert", "refused") for row in history[1:])
+    assert all(row[1] in ("keep", "stack", "revert", "refused") for row in history[1:])
     branches = subprocess.run(["git", "branch", "--list", "evolve/*"], cwd=home, capture_output=True, text=True)
     measured = [row[0] for row in rows(home, "select branch from candidate")]
     assert {*measured, "evolve/first/champion"} <= {line.strip("* ") for line in branches.stdout.splitlines()}
