@@ -25,7 +25,7 @@ class GateConfig(BaseModel):
     `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
     challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
     patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: the share of the cost
-    (or of the size, where costs are equal) that breaks a tie.
+    (or of the size, where costs are equal) that breaks a tie. `ablate_every`: so many rounds, one leaves out a patch.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +39,7 @@ class GateConfig(BaseModel):
     worth: float = Field(30, gt=0)
     validation_veto: float = Field(1.5, ge=0)
     tie_saving: float = Field(0.05, gt=0, lt=1)
+    ablate_every: int = Field(16, ge=0)
 
     @field_validator("passes")
     @classmethod

@@ -9,7 +9,7 @@ from evolve import gate
 from evolve.campaign import Campaign, measure
 from evolve.errors import BadInput
 from evolve.gate import MoreTrials, Ruled, Standing
-from evolve.records import Candidate, TrialResult, Verdict
+from evolve.records import Candidate, Proposal, TrialResult, Verdict
 
 Found = TypeVar("Found")
 
@@ -21,9 +21,9 @@ def made_ready(campaign: Campaign, standing: Standing) -> Standing:
     return said
 
 
-def judged(campaign: Campaign, standing: Standing, candidate: Candidate) -> Ruled:
+def judged(campaign: Campaign, standing: Standing, candidate: Candidate, proposal: Proposal) -> Ruled:
     """The decision on a patch of the tip, from trials that are run for it here."""
-    smaller = _smaller(campaign, standing.tip.commit, candidate.commit)
+    smaller = _smaller(campaign, standing.tip.commit, candidate.commit, proposal)
     while isinstance(said := _said(campaign, standing, candidate, smaller), MoreTrials):
         measure(campaign, [said.commit], said.slots)
     return said
@@ -50,8 +50,8 @@ def standing_of(campaign: Campaign) -> Standing:
         if row.decision is None:
             break
         standing = _known(campaign, gate.ready(standing, trials[standing.tip.commit]))
-        if row.candidate and row.decision.verdict is not Verdict.REFUSED:
-            smaller = _smaller(campaign, standing.tip.commit, row.candidate.commit)
+        if row.candidate and row.proposal and row.decision.verdict is not Verdict.REFUSED:
+            smaller = _smaller(campaign, standing.tip.commit, row.candidate.commit, row.proposal)
             pair = trials[standing.tip.commit], trials[row.candidate.commit]
             ruled = _known(campaign, gate.judge(standing, row.candidate, *pair, smaller))
             if (ruled.decision.verdict, ruled.decision.fate) != (row.decision.verdict, row.decision.fate):
@@ -76,7 +76,9 @@ def _trials(campaign: Campaign, candidate: Candidate) -> list[TrialResult]:
     return campaign.store.trials(campaign.run, candidate.commit)
 
 
-def _smaller(campaign: Campaign, old: str, new: str) -> float:
-    """The share of the scaffold's text that is gone."""
+def _smaller(campaign: Campaign, old: str, new: str, proposal: Proposal) -> float:
+    """The share of the scaffold's text that is gone. A patch that is left out at no loss goes, whatever its size."""
+    if proposal.ablates is not None:
+        return 1.0
     before, after = (sum(map(len, campaign.text_files(commit).values())) for commit in (old, new))
     return 1 - after / before if before else 0.0

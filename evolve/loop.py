@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from evolve import analyse, calibrate, gate, guard, judging, propose
+from evolve import ablate, analyse, calibrate, gate, guard, judging, propose
 from evolve.campaign import Campaign, check_budget, measure, now, train_trajectories
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
@@ -51,13 +51,13 @@ def play_round(campaign: Campaign, standing: Standing, number: int) -> Standing:
     row = started_round(campaign, number, lambda: standing.tip)
     standing = judging.made_ready(campaign, standing)
     tip = standing.tip
-    proposal = row.proposal or proposed(campaign, number, tip)
+    proposal = row.proposal or ablation(campaign, number, tip) or proposed(campaign, number, tip)
     refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
     candidate = None if refused else committed(campaign, row, tip, proposal)
     if not isinstance(candidate, Candidate):
         decide(campaign, number, Decision(Verdict.REFUSED, refused or str(candidate)))
         return standing
-    ruled = judging.judged(campaign, standing, candidate)
+    ruled = judging.judged(campaign, standing, candidate, proposal)
     record(campaign, candidate, ruled)
     return ruled.standing
 
@@ -106,6 +106,16 @@ def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
     rows = campaign.store.rounds(campaign.run)
     over = [(row, row.candidate or row.parent, row.decision) for row in rows]
     return {row.number: (candidate, decision) for row, candidate, decision in over if candidate and decision}
+
+
+def ablation(campaign: Campaign, number: int, tip: Candidate) -> Proposal | None:
+    """In some rounds: the tip without one of its patches; a row before it is used."""
+    if not ablate.due(number, campaign.config.gate.ablate_every):
+        return None
+    proposal = ablate.proposal(campaign, tip)
+    if proposal is not None:
+        campaign.store.add_proposal(campaign.run, number, proposal, "", "", now())
+    return proposal
 
 
 def proposed(campaign: Campaign, number: int, parent: Candidate) -> Proposal:

@@ -292,13 +292,17 @@ class FileEdit:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Patch, hypothesis and predicted effect, as the proposing model gave them."""
+    """Patch, hypothesis and predicted effect, as the proposing model gave them.
+
+    `ablates`: the round whose patch it leaves out, where the loop itself proposes that.
+    """
 
     hypothesis: str
     prediction: str
     edits: tuple[FileEdit, ...]
     usage: Usage = field(default_factory=Usage)
     note: str = ""
+    ablates: int | None = None
 
 
 @dataclass(frozen=True)

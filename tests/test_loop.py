@@ -12,8 +12,8 @@ import pytest
 
 from evolve import loop
 from evolve.campaign import Campaign
-from evolve.config import RunConfig
-from evolve.errors import BudgetExhausted, InfraError
+from evolve.config import GateConfig, RunConfig
+from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.repo import Lineage
@@ -63,10 +63,12 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
     store.create_run(RunRow(RUN, *row), tasks)
 
-    def make(model: ScriptedModel, evaluator: ScoringEvaluator, budget: float | None = None) -> Campaign:
+    def make(
+        model: ScriptedModel, evaluator: ScoringEvaluator, budget: float | None = None, **gate: object
+    ) -> Campaign:
         return Campaign(
             run=RUN,
-            config=config,
+            config=config.model_copy(update={"gate": GateConfig.model_validate(gate)}),
             suite=Suite(tmp_path, tasks),
             store=store,
             lineage=Lineage.open(folder, tmp_path / "own.git"),
@@ -185,3 +187,39 @@ class Retrying(ScoringEvaluator):
             super().measure([spec], keep)
             while not results[-1].counts:
                 super().measure([spec], keep)
+
+
+def test_a_kept_patch_is_left_out_in_its_turn_and_the_run_can_be_gone_on_with(made: Callable[..., Campaign]) -> None:
+    campaign = made(proposing(4, 0, 5), ScoringEvaluator(by_level), ablate_every=2)
+    loop.run_rounds(campaign, 2)
+    row = campaign.store.rounds(RUN)[2]
+    assert row.proposal is not None and row.candidate is not None
+    assert row.proposal.ablates == 1
+    assert "without the patch of round 1" in row.proposal.hypothesis
+    assert campaign.lineage.files(row.candidate.commit)["main.py"] == SEED_TEXT
+    assert verdicts(campaign) == ["baseline", "keep", "revert"]
+    loop.run_rounds(made(proposing(0, 5), ScoringEvaluator(by_level), ablate_every=2), 4)
+    assert [row.proposal.ablates for row in campaign.store.rounds(RUN) if row.proposal] == [None, 1, None, None]
+
+
+def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Campaign]) -> None:
+    def two_files(body: Any) -> dict[str, Any]:
+        edits = [{"path": "main.py", "old": "", "new": "LEVEL = 4\n"}, {"path": "more.py", "old": "", "new": "X = 1\n"}]
+        arguments = {"hypothesis": "two things", "prediction": "more", "edits": edits}
+        return completion(None, tool_call("propose", json.dumps(arguments)))
+
+    def by_file(text: str, spec: TrialSpec) -> float:
+        return by_level("LEVEL = 4" if spec.candidate != seed else text, spec)
+
+    campaign = made(ScriptedModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
+    seed = campaign.lineage.seed(RUN, "2026-11-23T21:44:00+00:00")
+    loop.run_rounds(campaign, 2)
+    row = campaign.store.rounds(RUN)[2]
+    assert row.decision is not None and row.decision.verdict is not Verdict.REVERT
+    assert "as good, and cheaper" in row.decision.reason
+
+
+def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callable[..., Campaign]) -> None:
+    loop.run_rounds(made(proposing(4, 0), ScoringEvaluator(by_level)), 2)
+    with pytest.raises(BadInput, match="not those of this version's gate"):
+        loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9), 3)

@@ -539,3 +539,38 @@ def test_every_command_has_a_time_limit(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match=r"longer than 0\.1 seconds"):
         Shell(tmp_path).ask("-c", "alias.wait=!sleep 5", "wait", seconds=0.1)
     assert time.monotonic() - started < 3
+
+
+# Leaving a patch out
+
+
+def lines(*words: str) -> str:
+    return "".join(f"{word}\n" for word in words)
+
+
+def test_a_patch_is_taken_out_from_beneath_a_later_one(lineage: Lineage) -> None:
+    seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
+    patch = candidate(lineage, seed, FileEdit("agent.py", lines(*"aBcdefghi")), FileEdit("new.py", "x\n"))
+    tip = candidate(lineage, patch, FileEdit("agent.py", lines(*"aBcdefghI")))
+    edits = lineage.without(tip, patch, seed)
+    assert edits == (FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", None))
+
+
+def test_a_patch_that_later_ones_stand_on_stays(lineage: Lineage) -> None:
+    seed = lineage.seed(RUN, WHEN)
+    patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"), FileEdit("new.py", "x\n"))
+    for edit in (FileEdit("agent.py", "print('three')\n"), FileEdit("new.py", "y\n"), FileEdit("agent.py", None)):
+        assert lineage.without(candidate(lineage, patch, edit), patch, seed) is None
+
+
+def test_a_file_that_a_patch_deleted_comes_back(lineage: Lineage) -> None:
+    seed = lineage.seed(RUN, WHEN)
+    patch = candidate(lineage, seed, FileEdit("prompts/system.md", None))
+    assert lineage.without(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
+
+
+def test_nothing_is_left_to_take_out_of_a_patch_undone_since(lineage: Lineage) -> None:
+    seed = lineage.seed(RUN, WHEN)
+    patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"))
+    tip = candidate(lineage, patch, FileEdit("agent.py", SCAFFOLD["agent.py"]))
+    assert lineage.without(tip, patch, seed) == ()

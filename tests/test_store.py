@@ -573,7 +573,7 @@ def ddl(file: Path) -> dict[str, list[str]]:
 
 def parts(line: str) -> list[str]:
     """One column or constraint each, also of a line to which a migration has added some."""
-    cut = re.sub(r", (?=\w+ TEXT)| (?=CONSTRAINT)", "\n", line.strip(" ,\t"))
+    cut = re.sub(r", (?=\w+ (?:TEXT|INTEGER))| (?=CONSTRAINT)", "\n", line.strip(" ,\t"))
     return [part for part in cut.split("\n") if part not in ("", ")")]
 
 

@@ -37,6 +37,7 @@ from evolve.repo.refs import (
     run_prefix,
     write_note,
 )
+from evolve.repo.revert import edits_without
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,11 @@ class Lineage:
             write_files(folder, contents)
         check_written(folder, contents)
         return folder
+
+    def without(self, tip: str, patch: str, parent: str) -> tuple[FileEdit, ...] | None:
+        """The edits that take what `patch` changed in `parent` out of `tip`; None where later changes stand on it."""
+        tip_files, patched, before = (self.files(sha) for sha in (tip, patch, parent))
+        return edits_without(self.place.shell, tip_files, patched, before)
 
     def diff(self, old: str, new: str) -> str:
         """The unified diff of the scaffold between two commits, whatever the user's diff settings are."""

@@ -50,6 +50,7 @@ def proposal_values(proposal: Proposal) -> Values:
         "prompt_tokens": proposal.usage.prompt_tokens,
         "completion_tokens": proposal.usage.completion_tokens,
         "cost_usd": proposal.usage.cost_usd,
+        "ablates": proposal.ablates,
     }
 
 
@@ -112,7 +113,7 @@ def candidate_from(row: RowMapping) -> Candidate:
 def proposal_from(row: RowMapping) -> Proposal:
     usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"])
     edits = tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
-    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"])
+    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"], row["ablates"])
 
 
 def decision_from(row: RowMapping) -> Decision:

@@ -177,7 +177,9 @@ proposal = Table(
     _integer("completion_tokens"),
     _double("cost_usd"),
     _text("created_at"),
+    Column("ablates", Integer),
     _of_round("round"),
+    CheckConstraint("ablates > 0 AND ablates < round", name="ablates"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
 )

@@ -1,4 +1,4 @@
-"""Patches that are stacked before the champion moves, and the evidence of each decision.
+"""Patches that are stacked before the champion moves, the evidence of each decision, and patches left out.
 
 A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
 """
@@ -13,6 +13,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+ABLATES = "CONSTRAINT ck_proposal_ablates CHECK (ablates > 0 AND ablates < round)"
 OLD = ("run_id", "round", "verdict", "reason", "decided_at")
 UTC = (
     "substr(decided_at, 1, 19) LIKE '____-__-__T__:__:__' AND (substr(decided_at, length(decided_at), 1) = 'Z' OR "
@@ -21,6 +22,7 @@ UTC = (
 
 
 def upgrade() -> None:
+    op.execute(f"ALTER TABLE proposal ADD COLUMN ablates INTEGER {ABLATES}")
     _made_anew("'baseline', 'keep', 'stack', 'revert', 'refused'", new_columns(), new_checks())
     _make_views("0003_history.sql")
 
@@ -29,6 +31,7 @@ def downgrade() -> None:
     """What was stacked counts as reverted; the older schema knows no better."""
     _made_anew("'baseline', 'keep', 'revert', 'refused'", [], [])
     _make_views("0001_history.sql")
+    op.execute("ALTER TABLE proposal DROP COLUMN ablates")
 
 
 def new_columns() -> list[sa.Column[str] | sa.Column[float]]:

@@ -1,0 +1,38 @@
+"""From time to time a round leaves one kept patch out, so that each shows an effect of its own and dead weight goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evolve.campaign import Campaign
+from evolve.records import Candidate, Proposal
+from evolve.store import RoundRow
+
+SHOWN_CHARS = 300
+
+
+def due(number: int, every: int) -> bool:
+    """Whether this round is one of those; `every` 0: none is."""
+    return every > 0 and number % every == 0
+
+
+def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
+    """The patches on the tip's line that were never left out yet, the oldest first; ablations are none themselves."""
+    by_commit = {row.candidate.commit: row for row in rows if row.candidate}
+    line, commit = [], tip.commit
+    while (row := by_commit[commit]).candidate and row.candidate.parent:
+        line.append(row)
+        commit = row.candidate.parent
+    tried = {row.proposal.ablates for row in rows if row.proposal}
+    return [row for row in reversed(line) if row.number not in tried and row.proposal and row.proposal.ablates is None]
+
+
+def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
+    """The tip without one of its patches; None where there is none that can be left out."""
+    for row in left_out(campaign.store.rounds(campaign.run), tip):
+        assert row.candidate and row.candidate.parent and row.proposal
+        edits = campaign.lineage.without(tip.commit, row.candidate.commit, row.candidate.parent)
+        if edits:
+            what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
+            return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)
+    return None
