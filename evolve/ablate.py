@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolve.campaign import Campaign
+from evolve.config import GateConfig
 from evolve.records import Candidate, Proposal
 from evolve.store import RoundRow
 
 SHOWN_CHARS = 300
 
 
-def due(number: int, every: int) -> bool:
-    """Whether this round is one of those; `every` 0: none is."""
-    return every > 0 and number % every == 0
+def due(number: int, gate: GateConfig) -> bool:
+    """Whether this round is one of those."""
+    return gate.rule == "evolve" and gate.ablate_every > 0 and number % gate.ablate_every == 0
 
 
 def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:

@@ -19,8 +19,8 @@ MOST_PASSES = 64
 class GateConfig(BaseModel):
     """When a patch is built upon, and when what is stacked becomes champion (see docs/statistics.md).
 
-    `rule`: `evolve`, or `greedy` to compare with: keep what scores higher over `attempts` at each task. The others are
-    of `evolve` alone.
+    `rule`: `evolve`; or one to compare with, by `attempts` at each task: `greedy` keeps what scores higher, `archive`,
+    `clade` and `pareto` keep all and choose parents (see `evolve/gate/select.py`). The others are of `evolve` alone.
     `risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
     `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
     challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
@@ -29,7 +29,7 @@ class GateConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    rule: Literal["evolve", "greedy"] = "evolve"
+    rule: Literal["evolve", "greedy", "archive", "clade", "pareto"] = "evolve"
     attempts: int = Field(2, ge=1, le=MOST_PASSES)
     risk: float = Field(0.02, gt=0, lt=0.5)
     give_up: float = Field(0.8, gt=0.5, lt=1)

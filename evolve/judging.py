@@ -14,6 +14,11 @@ from evolve.records import Candidate, Proposal, TrialResult, Verdict
 Found = TypeVar("Found")
 
 
+def begun(campaign: Campaign, seed: Candidate) -> Standing:
+    """The standing of a run whose seed scaffold was not measured yet."""
+    return gate.begin(campaign.task_slots, campaign.config.gate, seed, campaign.config.seed)
+
+
 def made_ready(campaign: Campaign, standing: Standing) -> Standing:
     """The standing once its tip is known well enough, from trials that are run for it here."""
     while isinstance(said := gate.ready(standing, _trials(campaign, standing.tip)), MoreTrials):
@@ -45,7 +50,7 @@ def standing_of(campaign: Campaign) -> Standing:
         trials[trial.candidate].append(trial)
     seed = rows[0].candidate
     assert seed is not None
-    standing = gate.begin(campaign.task_slots, campaign.config.gate, seed)
+    standing = begun(campaign, seed)
     for row in rows[1:]:
         if row.decision is None:
             break

@@ -71,7 +71,7 @@ def begin(campaign: Campaign) -> Standing:
         if row.candidate is None:
             campaign.store.add_candidate(campaign.run, seed)
         campaign.watcher.say("round 0: measuring the seed scaffold")
-        judging.made_ready(campaign, gate.begin(campaign.task_slots, campaign.config.gate, seed))
+        judging.made_ready(campaign, judging.begun(campaign, seed))
         decide(campaign, 0, Decision(Verdict.BASELINE, "the seed scaffold"))
     baseline = campaign.store.candidates(campaign.run)[0]
     look_at_holdout(campaign, baseline, "seed scaffold at the start")
@@ -110,7 +110,7 @@ def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
 
 def ablation(campaign: Campaign, number: int, tip: Candidate) -> Proposal | None:
     """In some rounds: the tip without one of its patches; a row before it is used."""
-    if not ablate.due(number, campaign.config.gate.ablate_every):
+    if not ablate.due(number, campaign.config.gate):
         return None
     proposal = ablate.proposal(campaign, tip)
     if proposal is not None:

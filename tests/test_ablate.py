@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evolve.ablate import due, left_out
+from evolve.config import GateConfig
 from evolve.records import Candidate, Decision, Proposal, Verdict
 from evolve.store import RoundRow
 
@@ -26,8 +27,9 @@ ROWS = [
 
 
 def test_only_some_rounds_are_due() -> None:
-    assert [number for number in range(1, 50) if due(number, 16)] == [16, 32, 48]
-    assert not any(due(number, 0) for number in range(1, 50))
+    assert [number for number in range(1, 50) if due(number, GateConfig())] == [16, 32, 48]
+    for never in (GateConfig(ablate_every=0), GateConfig(rule="greedy")):
+        assert not any(due(number, never) for number in range(1, 50))
 
 
 def test_patches_of_the_tips_line_have_their_turn_the_oldest_first() -> None:

@@ -223,3 +223,15 @@ def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callabl
     loop.run_rounds(made(proposing(4, 0), ScoringEvaluator(by_level)), 2)
     with pytest.raises(BadInput, match="not those of this version's gate"):
         loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9), 3)
+
+
+@pytest.mark.parametrize("rule", ["greedy", "archive", "clade", "pareto"])
+def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Campaign], rule: str) -> None:
+    levels = (2, 0, 4, 3, 5)
+    whole = made(proposing(*levels), ScoringEvaluator(by_level), rule=rule, attempts=1)
+    loop.run_rounds(whole, 3)
+    loop.run_rounds(made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1), 5)
+    rows = whole.store.rounds(RUN)
+    assert whole.lineage.files(whole.store.champion(RUN).commit)["main.py"] == "LEVEL = 5\n"
+    assert verdicts(whole)[2] is Verdict.REVERT, "it solves nothing"
+    assert all(row.decision and row.decision.evidence is None for row in rows)

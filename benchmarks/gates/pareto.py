@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evolve.gate.select import front_counts
 from gates.greedy import Best, generator
 from gates.world import Floats, Played, Scaffold, Spent, Tasks, World
 
@@ -87,23 +87,3 @@ class Pool:
     def parent(self) -> Scaffold:
         drawn = self.rng.random() * self._weights[-1]
         return self.candidates[int(np.searchsorted(self._weights, drawn, side="right"))]
-
-
-def front_counts(rewards: Floats) -> NDArray[np.intp]:
-    """By candidate, on how many tasks it is among the best; 0 if dominated. `rewards`: candidates x tasks.
-
-    As `gepa_utils.py`: from the lowest mean upwards, a candidate is pruned if on each task where it is among the best
-    another one is that is left. One pass will do: pruning makes nobody else prunable.
-    """
-    fronts = rewards == rewards.max(axis=0)
-    order = np.argsort(rewards.mean(axis=1), kind="stable")
-    sorted_fronts = fronts[order]
-    later = sorted_fronts[::-1].cumsum(axis=0)[::-1] - sorted_fronts > 0
-    left = np.zeros(rewards.shape[1], bool)
-    counts = np.zeros(len(rewards), np.intp)
-    # All but the last few have a successor on each of their tasks: the loop is short.
-    for row in np.flatnonzero((sorted_fronts & ~later).any(axis=1)):
-        if (sorted_fronts[row] & ~later[row] & ~left).any():
-            left |= sorted_fronts[row]
-            counts[order[row]] = sorted_fronts[row].sum()
-    return counts

@@ -213,7 +213,7 @@ def _print_end(order: house.Order) -> None:
         seed, champion = candidates[0], store.champion(row.id)
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    print("\n".join(end_lines(row.id, history, lineage)))
+    print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
         print(f"  {name}: {words}")

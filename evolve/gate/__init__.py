@@ -2,6 +2,7 @@
 
 `standing` speaks of tasks, trials and candidates; `line` is the rule over arrays; `belief`, `stages`, `plan` and
 `tally` are what it is made of; `attempts` numbers the trials.
+`greedy` and `population` (with `select`) are rules to compare with.
 """
 
 from evolve.gate.standing import MoreTrials, Ruled, Slot, Standing, TaskSlot, begin, judge, ready

@@ -59,13 +59,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Ruling:
-    """Whether the challenger is built upon, the fate of what is stacked (it included), and the line after it."""
+    """Whether the challenger is built upon, the fate of what is stacked (it included), and the line after it.
+
+    `tip`: which of all that were taken so far, the seed first, has the next child; None where that follows.
+    """
 
     taken: bool
     fate: Fate
     finding: Finding
     line: Rule
     why: str
+    tip: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from evolve.gate.attempts import first_attempt
 from evolve.gate.belief import Floats
 from evolve.gate.greedy import Greedy
 from evolve.gate.line import Ask, Line, Rule, Ruling
-from evolve.gate.plan import Part, plan
+from evolve.gate.plan import Part, Plan, plan
+from evolve.gate.population import Population
+from evolve.gate.select import STRATEGIES
 from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
 
 Slot = tuple[str, int]
@@ -40,23 +42,30 @@ class MoreTrials:
 class Standing:
     """What a run has come to: champion, tip (the same, or the champion with patches stacked on it), and what is known.
 
-    `tasks` in the order of the arrays of `line`.
+    `tasks` in the order of the arrays of `line`; `taken`: all that were ever built upon, the seed first.
     """
 
     tasks: tuple[TaskSlot, ...]
     line: Rule
     champion: Candidate
     tip: Candidate
+    taken: tuple[Candidate, ...]
+
+    @property
+    def first(self) -> int:
+        """The first of the attempts on which the tip meets its challengers; a population shares the first ones."""
+        return 0 if self.line.settings.rule in STRATEGIES else first_attempt(self.tip)
 
     def slots(self, part: Part) -> tuple[Slot, ...]:
         """The part's tasks, on the attempts of the tip's reign."""
-        attempt = first_attempt(self.tip) + part.attempt
-        return tuple((self.tasks[index].name, attempt) for index in part.tasks)
+        return tuple((self.tasks[index].name, self.first + part.attempt) for index in part.tasks)
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
+        taken = (*self.taken, candidate) if ruling.taken else self.taken
         tip = candidate if ruling.taken else self.champion if ruling.fate is Fate.GIVEN_UP else self.tip
         champion = tip if ruling.fate is Fate.PROMOTED else self.champion
-        return replace(self, line=ruling.line, champion=champion, tip=tip)
+        tip = tip if ruling.tip is None else taken[ruling.tip]
+        return replace(self, line=ruling.line, champion=champion, tip=tip, taken=taken)
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,19 @@ class Ruled:
     standing: Standing
 
 
-def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate) -> Standing:
-    """A run's start. The order in which the suite lists its tasks does not matter."""
+def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0) -> Standing:
+    """A run's start. The order in which the suite lists its tasks does not matter; `salt`: for choices by chance."""
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
     train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
     stages = plan(train[::2], train, validation, settings.passes)
-    line = Greedy(settings, stages) if settings.rule == "greedy" else Line.begin(settings, stages)
-    return Standing(tuple(ordered), line, seed, seed)
+    return Standing(tuple(ordered), _rule(settings, stages, salt), seed, seed, (seed,))
+
+
+def _rule(settings: GateConfig, stages: Plan, salt: int) -> Rule:
+    if settings.rule in STRATEGIES:
+        return Population(settings, stages, salt)
+    return Greedy(settings, stages) if settings.rule == "greedy" else Line.begin(settings, stages)
 
 
 def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standing:
@@ -132,10 +146,7 @@ def _tip_pass(standing: Standing, known: Rewards) -> MoreTrials | Standing:
 
 def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
     """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
-    rewards, first = (
-        np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan),
-        first_attempt(standing.tip),
-    )
+    rewards, first = np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan), standing.first
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), reward in _rewards(trials).items():
         if task in places and 0 <= attempt - first < len(rewards):
@@ -144,7 +155,7 @@ def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
 
 
 def _most_passes(settings: GateConfig) -> int:
-    return settings.attempts if settings.rule == "greedy" else max(settings.passes)
+    return max(settings.passes) if settings.rule == "evolve" else settings.attempts
 
 
 def _saving(tip: Sequence[TrialResult], trials: Sequence[TrialResult], smaller: float, least: float) -> float:
@@ -173,6 +184,6 @@ def _decision(standing: Standing, ruling: Ruling) -> Decision:
         Fate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
     }
     said = f"{100 * found.effect:+.1f} ± {100 * found.error:.1f} points after {found.trials} trials: {ruling.why}"
-    if standing.line.settings.rule == "greedy":
+    if standing.line.settings.rule != "evolve":
         return Decision(verdict, said, fate)
     return Decision(verdict, said + ends[ruling.fate], fate, Evidence(found.effect, found.error, found.doubt))

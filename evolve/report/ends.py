@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from evolve.report.tables import Row
 
 
-def end_lines(run: str, history: Sequence[Row], lineage: Sequence[Row]) -> list[str]:
-    """From the views `history` and `lineage` of a run whose round 0 is decided."""
+def end_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: bool = True) -> list[str]:
+    """From the views `history` and `lineage` of a run whose round 0 is decided; `stacks`: whether its rule does."""
     over = [row for row in history if row["verdict"]]
     verdicts = [row["verdict"] for row in over[1:]]
     champion, tip = over[-1]["champion_round"], _tip(over)
@@ -17,7 +17,7 @@ def end_lines(run: str, history: Sequence[Row], lineage: Sequence[Row]) -> list[
         f"run {run}: {len(verdicts)} rounds, champion of round {champion} with {depths[champion]} patches; "
         f"{verdicts.count('revert')} reverted, {verdicts.count('refused')} refused"
     ]
-    if tip != champion:
+    if stacks and tip != champion:
         lines.append(f"  {depths[tip] - depths[champion]} more stacked on it, not yet surely better")
     doubts = [row["doubt"] for row, before in zip(over[1:], over, strict=False) if _crowned(row, before)]
     if doubts:

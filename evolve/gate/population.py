@@ -1,0 +1,62 @@
+"""Rules without a single line: all that solves something stays, and any of it may have the next child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evolve.config import GateConfig
+from evolve.gate.belief import Floats
+from evolve.gate.line import Ask, Finding, Ruling
+from evolve.gate.plan import Part, Plan
+from evolve.gate.select import STRATEGIES, Member, best
+from evolve.records import Fate, stable_hash
+
+
+@dataclass(frozen=True)
+class Population:
+    """Every scaffold has `settings.attempts` at each task, all on the same seeds; the highest score is champion.
+
+    To compare with: that score is the one it was chosen by, and nothing says how sure it is. `salt` makes the choice of
+    parents a function of the run's seed. `tip`: the parent's place among the members; `judged`: rounds so far.
+    """
+
+    settings: GateConfig
+    plan: Plan
+    salt: int
+    members: tuple[Member, ...] = ()
+    own: tuple[Floats, ...] = ()
+    tip: int = 0
+    judged: int = 0
+    stacked: int = 0
+
+    def tip_is_vague(self) -> bool:
+        """The seed scaffold alone is ever: all others have their trials when they come in."""
+        return not self.members
+
+    def tip_measured(self, rewards: Floats) -> Population:
+        own = (*self.own, rewards)
+        if len(own) < self.settings.attempts:
+            return replace(self, own=own)
+        return replace(self, own=(), members=(Member(None, np.array(own)),))
+
+    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
+        """`new`: as for `Line.judge`; what is saved makes no difference."""
+        for attempt in range(self.settings.attempts):
+            if np.isnan(new[attempt]).any():
+                return Ask(Part(attempt, tuple(range(self.plan.count))))
+        child, parent = Member(self.tip, new[: self.settings.attempts]), self.members[self.tip]
+        stays = child.score > 0
+        members = (*self.members, child) if stays else self.members
+        crowned = stays and child.score > self.members[best(self.members)].score
+        error = float(child.rewards.std() * np.sqrt(2 / child.rewards.size))
+        finding = Finding(child.score - parent.score, error, 0.0, child.rewards.size)
+        why = "the highest score so far" if crowned else "stays" if stays else "solves nothing"
+        after = replace(self, members=members, judged=self.judged + 1)
+        after = replace(after, tip=after._chosen())
+        return Ruling(stays, Fate.PROMOTED if crowned else Fate.OPEN, finding, after, why, after.tip)
+
+    def _chosen(self) -> int:
+        dice = np.random.default_rng(stable_hash(self.salt, "parent", self.judged))
+        return STRATEGIES[self.settings.rule](self.members, dice)
