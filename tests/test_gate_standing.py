@@ -201,3 +201,25 @@ def test_greedy_keeps_what_scores_higher_once_and_never_measures_it_again() -> N
     same = ruled(lucky.standing, NEXT, [], rate(0.4, "other"))
     assert same.decision.verdict is Verdict.REVERT
     assert "after 20 trials" in same.decision.reason
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.3, 0.7))
+def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float) -> None:
+    dice, chance, own = random.Random(salt), rate(share, str(salt)), rate(0.4, "tip")
+
+    def more(commit: str, reward: Reward) -> list[TrialResult]:
+        slots = tuple((task.name, attempt) for attempt in range(8) for task in TASKS)
+        made = trials(MoreTrials(commit, slots), reward)
+        return [replace(trial, usage=Usage(1, dice.randrange(1, 1000), 10)) for trial in made]
+
+    all_old, all_new = more(SEED.commit, own), more(PATCH.commit, chance)
+    standing = ready(begin(TASKS, GateConfig(), SEED), all_old)
+    assert isinstance(standing, Standing)
+    old, new = ([], []) if salt % 2 else (all_old[:40], [])
+    while isinstance(said := judge(standing, PATCH, old, new), MoreTrials):
+        pool, known = (all_new, new) if said.commit == PATCH.commit else (all_old, old)
+        known += [trial for trial in pool if (trial.task, trial.attempt) in said.slots]
+    later = judge(standing, PATCH, all_old, all_new)
+    assert isinstance(later, Ruled)
+    assert later.decision == said.decision

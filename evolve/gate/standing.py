@@ -18,7 +18,7 @@ from evolve.gate.select import STRATEGIES
 from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
 
 Slot = tuple[str, int]
-Rewards = Mapping[Slot, float]
+Trials = Mapping[Slot, TrialResult]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standi
 
     Returns MoreTrials as long as it is not.
     """
-    known = _rewards(tip)
+    known = _by_slot(tip)
     while standing.line.tip_is_vague():
         after = _tip_pass(standing, known)
         if isinstance(after, MoreTrials):
@@ -117,40 +117,44 @@ def judge(
     `smaller`: the share of the tip's size that the candidate saves. Infrastructure errors are left out here. Returns
     MoreTrials as long as trials are lacking.
     """
-    known, rewards = _rewards(tip), _array(standing, trials)
-    saving = _saving(tip, trials, smaller, standing.line.settings.tie_saving)
-    while isinstance(said := standing.line.judge(rewards, saving), Ask):
-        if said.part is not None:
-            wanted = standing.slots(said.part)
-            held = _rewards(trials)
-            return MoreTrials(candidate.commit, tuple(slot for slot in wanted if slot not in held))
-        after = _tip_pass(standing, known)
-        if isinstance(after, MoreTrials):
-            return after
-        standing = after
+    known, own = _by_slot(tip), _by_slot(trials)
+    # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
+    shown: dict[Slot, TrialResult] = {}
+    while isinstance(
+        said := standing.line.judge(_array(standing, shown), _saving(standing, known, shown, smaller)), Ask
+    ):
+        if said.part is None:
+            after = _tip_pass(standing, known)
+            if isinstance(after, MoreTrials):
+                return after
+            standing = after
+            continue
+        slots = standing.slots(said.part)
+        if lacking := tuple(slot for slot in slots if slot not in own):
+            return MoreTrials(candidate.commit, lacking)
+        shown |= {slot: own[slot] for slot in slots}
     return Ruled(_decision(standing, said), standing.after(said, candidate))
 
 
-def _rewards(trials: Sequence[TrialResult]) -> Rewards:
-    return {(t.task, t.attempt): t.reward for t in trials if t.reward is not None}
+def _by_slot(trials: Sequence[TrialResult]) -> Trials:
+    return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
 
 
-def _tip_pass(standing: Standing, known: Rewards) -> MoreTrials | Standing:
+def _tip_pass(standing: Standing, known: Trials) -> MoreTrials | Standing:
     """After one more pass of the tip."""
     slots = standing.slots(Part(len(standing.line.own), tuple(range(len(standing.tasks)))))
     if lacking := tuple(slot for slot in slots if slot not in known):
         return MoreTrials(standing.tip.commit, lacking)
-    rewards = np.array([known[slot] for slot in slots])
+    rewards = np.array([known[slot].reward for slot in slots], float)
     return replace(standing, line=standing.line.tip_measured(rewards))
 
 
-def _array(standing: Standing, trials: Sequence[TrialResult]) -> Floats:
+def _array(standing: Standing, shown: Trials) -> Floats:
     """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
-    rewards, first = np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan), standing.first
+    rewards = np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
-    for (task, attempt), reward in _rewards(trials).items():
-        if task in places and 0 <= attempt - first < len(rewards):
-            rewards[attempt - first, places[task]] = reward
+    for (task, attempt), trial in shown.items():
+        rewards[attempt - standing.first, places[task]] = trial.reward
     return rewards
 
 
@@ -158,13 +162,12 @@ def _most_passes(settings: GateConfig) -> int:
     return max(settings.passes) if settings.rule == "evolve" else settings.attempts
 
 
-def _saving(tip: Sequence[TrialResult], trials: Sequence[TrialResult], smaller: float, least: float) -> float:
-    """The share of the tip's cost that the candidate saves on the slots of both; of its size, if costs are alike."""
-    old, new = ({(t.task, t.attempt): t for t in some if t.counts} for some in (tip, trials))
-    both = [slot for slot in new if slot in old]
-    before, after = (_cost([some[slot] for slot in both]) for some in (old, new))
+def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
+    """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
+    both = [slot for slot in shown if slot in tip]
+    before, after = (_cost([some[slot] for slot in both]) for some in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
-    return cheaper if abs(cheaper) >= least else smaller
+    return cheaper if abs(cheaper) >= standing.line.settings.tie_saving else smaller
 
 
 def _cost(trials: Sequence[TrialResult]) -> float:
