@@ -223,3 +223,16 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
     later = judge(standing, PATCH, all_old, all_new)
     assert isinstance(later, Ruled)
     assert later.decision == said.decision
+
+
+def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
+    standing, tip = begun()
+    tip = [replace(trial, usage=Usage(3, 10 * trial.attempt + 50, 50)) for trial in tip]
+    twin = [replace(trial, candidate=PATCH.commit) for trial in tip]
+    said = judge(standing, PATCH, tip, twin)
+    assert isinstance(said, Ruled)
+    assert said.decision.reason == "+0.0 ± 7.1 points after 14 trials: every trial went as the tip's did"
+    assert said.standing.line.own == standing.line.own
+    alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
+    said = judge(standing, PATCH, tip, alike)
+    assert isinstance(said, MoreTrials) or "every trial" not in said.decision.reason

@@ -34,8 +34,8 @@ class Greedy:
         own = (*self.own, rewards)
         return replace(self, own=own, score=float(np.mean(own)) if len(own) == self.settings.attempts else None)
 
-    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
-        """`new`: as for `Line.judge`; what is saved makes no difference."""
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
+        """`new`: as for `Line.judge`; nothing else makes a difference."""
         for attempt in range(self.settings.attempts):
             if np.isnan(new[attempt]).any():
                 return Ask(Part(attempt, tuple(range(self.plan.count))))

@@ -20,6 +20,7 @@ from evolve.gate.tally import Tally
 from evolve.records import Fate
 
 HARM = -0.01
+ALL_OF_TRAIN = 1
 VAGUE = Level(0.5, 10.0)
 REMEMBERED = 400
 SHARED_LUCK_MATTERS = 0.6
@@ -41,7 +42,7 @@ class Rule(Protocol):
     def stacked(self) -> int: ...
     def tip_is_vague(self) -> bool: ...
     def tip_measured(self, rewards: Floats) -> Rule: ...
-    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling: ...
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling: ...
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,11 @@ class Line:
             tip_trials=self.tip_trials + self.plan.count,
         )
 
-    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
         """`new`: the challenger's rewards, passes x tasks, NaN where not run yet.
 
-        `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs.
+        `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs. `idle`:
+        whether all of these trials went exactly as the tip's did on the same seeds, not in their rewards alone.
         """
         plan = self.stages()
         for number, (parts, stage) in enumerate(zip(self.plan.stages, plan, strict=True)):
@@ -145,6 +147,8 @@ class Line:
             tie = saving >= self.settings.tie_saving and self._ties(seen)
             if tie and number >= self.plan.screens:
                 return self._taken(seen, "as good, and cheaper")
+            if idle and not tie and number >= ALL_OF_TRAIN:
+                return self._idle(seen)
             if effect < stage.drop and not tie:
                 return self._dropped(seen, "not worth more trials")
             if effect >= stage.take:
@@ -207,6 +211,18 @@ class Line:
         gain = (seen[:, chosen] - rates[chosen])[known].mean() + rates.mean() - self.level.mean
         error2 = self.tally.spread**2 / known.sum() + self.level.variance
         return bool(gain < -self.settings.validation_veto * math.sqrt(error2))
+
+    def _idle(self, seen: Floats) -> Ruling:
+        """Dropped: of n trials none went otherwise. Nothing is learned of the tip, whose trials these are again.
+
+        An effect that was never seen in n trials has about 1 / n as its scale (95 % limit 3 / n: Hanley and
+        Lippman-Hand 1983, JAMA 249:1743).
+        """
+        count = int((~np.isnan(seen)).sum())
+        tried = (*self.tried, Tried(0.0, 1 / count))[-REMEMBERED:]
+        after = replace(self, tried=tried, luck=self._luck_seen(seen), patch_trials=self.patch_trials + count)
+        finding = Finding(0.0, 1 / count, self.level.behind(HARM), count)
+        return Ruling(False, Fate.OPEN, finding, after._learned(), "every trial went as the tip's did")
 
     def _dropped(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)

@@ -41,8 +41,8 @@ class Population:
             return replace(self, own=own)
         return replace(self, own=(), members=(Member(None, np.array(own)),))
 
-    def judge(self, new: Floats, saving: float = 0.0) -> Ask | Ruling:
-        """`new`: as for `Line.judge`; what is saved makes no difference."""
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
+        """`new`: as for `Line.judge`; nothing else makes a difference."""
         for attempt in range(self.settings.attempts):
             if np.isnan(new[attempt]).any():
                 return Ask(Part(attempt, tuple(range(self.plan.count))))

@@ -120,9 +120,7 @@ def judge(
     known, own = _by_slot(tip), _by_slot(trials)
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: dict[Slot, TrialResult] = {}
-    while isinstance(
-        said := standing.line.judge(_array(standing, shown), _saving(standing, known, shown, smaller)), Ask
-    ):
+    while isinstance(said := _said(standing, known, shown, smaller), Ask):
         if said.part is None:
             after = _tip_pass(standing, known)
             if isinstance(after, MoreTrials):
@@ -134,6 +132,16 @@ def judge(
             return MoreTrials(candidate.commit, lacking)
         shown |= {slot: own[slot] for slot in slots}
     return Ruled(_decision(standing, said), standing.after(said, candidate))
+
+
+def _said(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> Ask | Ruling:
+    saving, idle = _saving(standing, tip, shown, smaller), all(_as_before(tip, slot, shown[slot]) for slot in shown)
+    return standing.line.judge(_array(standing, shown), saving, idle)
+
+
+def _as_before(tip: Trials, slot: Slot, trial: TrialResult) -> bool:
+    """Whether it took the same calls, tokens and commands to the same reward as the tip did on this seed."""
+    return slot in tip and (tip[slot].reward, tip[slot].usage) == (trial.reward, trial.usage)
 
 
 def _by_slot(trials: Sequence[TrialResult]) -> Trials:
