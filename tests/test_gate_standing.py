@@ -228,7 +228,7 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
 def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     standing, tip = begun()
     tip = [replace(trial, usage=Usage(3, 10 * trial.attempt + 50, 50)) for trial in tip]
-    twin = [replace(trial, candidate=PATCH.commit) for trial in tip]
+    twin = [replace(trial, candidate=PATCH.commit, usage=Usage(3, 99, 50)) for trial in tip]
     said = judge(standing, PATCH, tip, twin)
     assert isinstance(said, Ruled)
     assert said.decision.reason == "+0.0 ± 7.1 points after 14 trials: every trial went as the tip's did"

@@ -95,7 +95,7 @@ class Line:
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[Tried, ...] = ()
     learn_at: int = 4
-    luck: tuple[float, float] = (0.0, FIRST_PAIRS * 0.2)
+    luck: tuple[float, float] = (0.0, 0.0)
     own: tuple[Floats, ...] = ()
     held: tuple[Floats, ...] = ()
     stacked: int = 0
@@ -108,8 +108,9 @@ class Line:
 
     @property
     def shared_luck(self) -> float:
-        """Correlation of two scaffolds' rewards on a shared seed, given the task."""
-        return min(max(self.luck[0] / self.luck[1], 0.0), MOST_SHARED)
+        """Correlation of two scaffolds' rewards on a shared seed, given the task; at first taken as none."""
+        product, square = self.luck
+        return min(max(product / (square + FIRST_PAIRS * self.tally.spread**2), 0.0), MOST_SHARED)
 
     def tip_is_vague(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""

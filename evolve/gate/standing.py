@@ -140,8 +140,13 @@ def _said(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> Ask
 
 
 def _as_before(tip: Trials, slot: Slot, trial: TrialResult) -> bool:
-    """Whether it took the same calls, tokens and commands to the same reward as the tip did on this seed."""
-    return slot in tip and (tip[slot].reward, tip[slot].usage) == (trial.reward, trial.usage)
+    """Whether the model answered as much, and the scaffold did as much, to the same reward as the tip on this seed."""
+    return slot in tip and _course(tip[slot]) == _course(trial)
+
+
+def _course(trial: TrialResult) -> tuple[float | None, int, int, int]:
+    """Prompts are left out: they hold durations, and what a patch adds to them without effect."""
+    return trial.reward, trial.usage.calls, trial.usage.completion_tokens, trial.usage.commands
 
 
 def _by_slot(trials: Sequence[TrialResult]) -> Trials:
