@@ -179,3 +179,13 @@ def test_peeking_more_often_does_not_take_more_that_is_worth_nothing() -> None:
     seldom = campaigns(0.0, passes=(1, 4, 8))
     often = campaigns(0.0, passes=(1, 2, 3, 4, 5, 6, 7, 8))
     assert often <= seldom + 0.05
+
+
+def test_broken_patches_do_not_talk_the_tip_down() -> None:
+    line = begun()
+    stacked = ruled(line, np.ones((PASSES, TASKS))).line.tip_measured(np.ones(TASKS))
+    after = stacked
+    for _ in range(10):
+        after = ruled(after, np.zeros((PASSES, TASKS))).line
+    assert after.level == stacked.level
+    assert after.tried != stacked.tried

@@ -226,8 +226,10 @@ class Line:
         return Ruling(False, Fate.OPEN, finding, after._learned(), "every trial went as the tip's did")
 
     def _dropped(self, seen: Floats, why: str) -> Ruling:
+        """A challenger that earns nothing at all is broken, and tells nothing of the tip."""
         score = self.score(seen)
         level, _ = self.level.challenged(score, self.prior)
+        level = level if np.nansum(seen) > 0 else self.level
         return self._settled(seen, score, self._noted(seen, score, level), taken=False, why=why)
 
     def _taken(self, seen: Floats, why: str) -> Ruling:
