@@ -187,5 +187,5 @@ def test_broken_patches_do_not_talk_the_tip_down() -> None:
     after = stacked
     for _ in range(10):
         after = ruled(after, np.zeros((PASSES, TASKS))).line
-    assert after.level == stacked.level
+    assert (after.level.mean, after.level.variance) == (stacked.level.mean, stacked.level.variance)
     assert after.tried != stacked.tried
