@@ -92,20 +92,28 @@ def estimate(
     tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, rounds: int, jobs: int
 ) -> Cost:
     """Of rounds from a scaffold whose trials are these; patches that do nothing are simulated, 40 of them."""
-    names, rewards = {task.name for task in tasks}, defaultdict(list)
+    names = {task.name for task in tasks}
     known = [trial for trial in trials if trial.counts and trial.task in names]
-    for trial in known:
-        rewards[trial.task].append(trial.reward or 0.0)
-    rates = {task: sum(found) / len(found) for task, found in rewards.items()}
-    return cost(known, _taken(tasks, rates, rates, settings, 40)[1] * (1 + settings.tip_share), rounds, jobs)
+    rates = _rates(_by_task(known))
+    return cost(known, _of_nothing(tasks, rates, settings, 40)[1], rounds, jobs)
+
+
+def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
+    """Rewards by task and attempt, of trials that count."""
+    rewards: dict[str, dict[int, float]] = defaultdict(dict)
+    for trial in trials:
+        if trial.reward is not None:
+            rewards[trial.task][trial.attempt] = trial.reward
+    return rewards
+
+
+def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
+    return {task: sum(found.values()) / len(found) for task, found in rewards.items()}
 
 
 def noise(trials: Sequence[TrialResult]) -> Noise:
     """From trials that count, of one scaffold. Raises ValueError where some task has fewer attempts than another."""
-    rewards: dict[str, dict[int, float]] = {}
-    for trial in trials:
-        if trial.reward is not None:
-            rewards.setdefault(trial.task, {})[trial.attempt] = trial.reward
+    rewards = _by_task(trials)
     attempts = sorted({attempt for found in rewards.values() for attempt in found})
     if not attempts or any(len(found) != len(attempts) for found in rewards.values()):
         raise ValueError("every task needs the same attempts")
@@ -114,8 +122,7 @@ def noise(trials: Sequence[TrialResult]) -> Noise:
     passes = [sum(found[attempt] for found in rewards.values()) / count for attempt in attempts]
     differences = [one - other for one, other in combinations(passes, 2)]
     seen = math.sqrt(sum(d * d for d in differences) / len(differences)) if differences else None
-    rates = {task: sum(found.values()) / len(found) for task, found in rewards.items()}
-    return Noise(rates, len(attempts), math.sqrt(within) / count, seen, len(differences))
+    return Noise(_rates(rewards), len(attempts), math.sqrt(within) / count, seen, len(differences))
 
 
 def _variance(values: Sequence[float]) -> float:
@@ -128,14 +135,20 @@ def _variance(values: Sequence[float]) -> float:
 
 def power(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int = 300) -> Power:
     """`candidates` simulated patches for each gain; a gain is the same shift of all tasks in logits."""
-    null, trials = _taken(tasks, rates, rates, settings, candidates)
+    null, trials = _of_nothing(tasks, rates, settings, candidates)
     smallest = None
     for gain in GAINS:
         better = _shifted(rates, gain)
         if better is not None and _taken(tasks, rates, better, settings, candidates)[0] >= POWER:
             smallest = gain
             break
-    return Power(null, smallest, trials * (1 + settings.tip_share))
+    return Power(null, smallest, trials)
+
+
+def _of_nothing(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int) -> tuple[float, float]:
+    """Of patches that do nothing: the share built upon, and a round's mean trials with the tip's."""
+    taken, trials = _taken(tasks, rates, rates, settings, candidates)
+    return taken, trials * (1 + settings.tip_share)
 
 
 def _shifted(rates: Rates, gain: float) -> Rates | None:
@@ -159,7 +172,7 @@ def _taken(
     dice = np.random.default_rng(CALIBRATION_STREAM)
     start = begin(tasks, settings, Candidate("simulated", 0, None, "simulated"))
     before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
-    passes = (max(settings.passes), len(start.tasks))
+    passes = (settings.most_passes, len(start.tasks))
     rulings = []
     for _ in range(candidates):
         line = start.line

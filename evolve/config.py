@@ -41,6 +41,11 @@ class GateConfig(BaseModel):
     tie_saving: float = Field(0.05, gt=0, lt=1)
     ablate_every: int = Field(16, ge=0)
 
+    @property
+    def most_passes(self) -> int:
+        """Over all tasks, of one challenger."""
+        return self.passes[-1] if self.rule == "evolve" else self.attempts
+
     @field_validator("passes")
     @classmethod
     def _rising(cls, passes: tuple[int, ...]) -> tuple[int, ...]:

@@ -149,11 +149,14 @@ def _check_resumable(order: Order, suite: Suite) -> None:
 
 def _differences(order: Order, suite: Suite, row: RunRow) -> list[str]:
     stored = json.loads(row.config)
-    old_suite = stored.pop("suite_digest", None)
-    stored.pop("scaffold_digest", None)
-    stored.pop("suite_profile", None)
-    found = order.config.differences(json.dumps(stored))
-    return found or ([] if old_suite == suite.digest else ["the suite's files have changed"])
+    for beside in ("suite_digest", "scaffold_digest", "suite_profile"):
+        stored.pop(beside, None)
+    return order.config.differences(json.dumps(stored)) or _suite_differences(suite, row)
+
+
+def _suite_differences(suite: Suite, row: RunRow) -> list[str]:
+    same = json.loads(row.config).get("suite_digest") == suite.digest
+    return [] if same else ["the suite's files have changed"]
 
 
 def identity(order: Order, suite: Suite) -> str:
@@ -240,8 +243,8 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
     suite = load_suite(order.config.suite)
     with Store.open(order.runs / DATABASE) as store:
         row = store.run(str(order.run))
-    if row is not None and json.loads(row.config).get("suite_digest") not in (None, suite.digest):
-        raise BadInput(f"run {order.run}", "the suite's files have changed", "put them back as they were")
+    if row is not None and (differing := _suite_differences(suite, row)):
+        raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
     with _campaign(order, suite, watcher, f"{order.run}.replay") as campaign:
         yield campaign
 

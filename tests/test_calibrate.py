@@ -91,3 +91,9 @@ def test_a_run_is_estimated_from_the_seed_scaffolds_trials() -> None:
     assert 1400 <= found.trials <= 10000
     assert found.hours == pytest.approx(found.trials * 3.6 / 2 / 3600)
     assert found.usd == pytest.approx(found.trials * 0.01)
+
+
+def test_a_rule_of_more_passes_than_ours_is_estimated_too() -> None:
+    seen = passes([0.4] * 44, attempts=1)
+    found = estimate(TASKS, seen, GateConfig(rule="greedy", attempts=9), rounds=1, jobs=1)
+    assert found.trials == pytest.approx(9 * 44 * 1.05)

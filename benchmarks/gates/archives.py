@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from evolve.gate.select import archive_shares
 from gates.greedy import Best, everything, generator
 from gates.world import Floats, Played, Scaffold, Spent, World
 
@@ -17,7 +18,6 @@ SICA_Z = 1.96
 GENERATION = 2
 FIRST_STAGE = 10
 ON_ABOVE = 0.4
-MIDPOINT, SHARPNESS = 0.5, 10.0
 
 
 def sica(world: World) -> Played:
@@ -82,9 +82,8 @@ class Archive:
 
     def parents(self) -> list[int]:
         """Of one generation: numbers, with replacement."""
-        fitness = 1 / (1 + np.exp(-SHARPNESS * (np.array(self.scores) - MIDPOINT)))
-        weights = fitness / (1 + np.array(self.children))
-        return [int(n) for n in self.rng.choice(len(weights), GENERATION, p=weights / weights.sum())]
+        shares = archive_shares(np.array(self.scores), np.array(self.children))
+        return [int(n) for n in self.rng.choice(len(shares), GENERATION, p=shares)]
 
     def add(self, child: Scaffold, parent: int) -> None:
         """Measures it. Raises Spent."""

@@ -36,9 +36,8 @@ class Greedy:
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
         """`new`: as for `Line.judge`; nothing else makes a difference."""
-        for attempt in range(self.settings.attempts):
-            if np.isnan(new[attempt]).any():
-                return Ask(Part(attempt, tuple(range(self.plan.count))))
+        if asked := whole_passes(self.plan, new[: self.settings.attempts]):
+            return asked
         assert self.score is not None
         seen = new[: self.settings.attempts]
         effect, error = float(seen.mean()) - self.score, float(seen.std() / np.sqrt(seen.size / 2))
@@ -47,3 +46,9 @@ class Greedy:
             return Ruling(False, Fate.OPEN, finding, self, "not above the champion's score")
         after = replace(self, score=float(seen.mean()))
         return Ruling(True, Fate.PROMOTED, finding, after, "above the champion's score")
+
+
+def whole_passes(plan: Plan, wanted: Floats) -> Ask | None:
+    """The next pass over all tasks that `wanted`, passes x tasks, lacks; None if it is whole."""
+    lacking = np.flatnonzero(np.isnan(wanted).any(axis=1))
+    return Ask(Part(int(lacking[0]), tuple(range(plan.count)))) if len(lacking) else None

@@ -8,8 +8,9 @@ import numpy as np
 
 from evolve.config import GateConfig
 from evolve.gate.belief import Floats
+from evolve.gate.greedy import whole_passes
 from evolve.gate.line import Ask, Finding, Ruling
-from evolve.gate.plan import Part, Plan
+from evolve.gate.plan import Plan
 from evolve.gate.select import STRATEGIES, Member, best
 from evolve.records import Fate, stable_hash
 
@@ -43,9 +44,8 @@ class Population:
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
         """`new`: as for `Line.judge`; nothing else makes a difference."""
-        for attempt in range(self.settings.attempts):
-            if np.isnan(new[attempt]).any():
-                return Ask(Part(attempt, tuple(range(self.plan.count))))
+        if asked := whole_passes(self.plan, new[: self.settings.attempts]):
+            return asked
         child, parent = Member(self.tip, new[: self.settings.attempts]), self.members[self.tip]
         stays = child.score > 0
         members = (*self.members, child) if stays else self.members

@@ -41,8 +41,13 @@ def archive(members: Members, dice: np.random.Generator) -> int:
     """
     scores = np.array([member.score for member in members])
     children = np.bincount([m.parent for m in members if m.parent is not None], minlength=len(members))
+    return int(dice.choice(len(members), p=archive_shares(scores, children)))
+
+
+def archive_shares(scores: Floats, children: NDArray[np.intp]) -> Floats:
+    """Chances of being the next parent, by member; `scores` in [0, 1]."""
     weights = 1 / (1 + np.exp(-SHARPNESS * (scores - MIDPOINT))) / (1 + children)
-    return int(dice.choice(len(members), p=weights / weights.sum()))
+    return np.asarray(weights / weights.sum())
 
 
 def clade(members: Members, dice: np.random.Generator) -> int:

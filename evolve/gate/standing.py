@@ -164,15 +164,11 @@ def _tip_pass(standing: Standing, known: Trials) -> MoreTrials | Standing:
 
 def _array(standing: Standing, shown: Trials) -> Floats:
     """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
-    rewards = np.full((_most_passes(standing.line.settings), len(standing.tasks)), np.nan)
+    rewards = np.full((standing.line.settings.most_passes, len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), trial in shown.items():
         rewards[attempt - standing.first, places[task]] = trial.reward
     return rewards
-
-
-def _most_passes(settings: GateConfig) -> int:
-    return max(settings.passes) if settings.rule == "evolve" else settings.attempts
 
 
 def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
