@@ -112,12 +112,13 @@ def test_a_gain_on_train_that_costs_on_validation_is_dropped() -> None:
 
 
 def test_a_stack_that_turns_out_worse_is_given_up() -> None:
-    line = replace(begun(), stacked=1, held=(np.zeros(TASKS),))
+    line = begun()
+    line = replace(line, stacked=1, held=line.reign.anew().measured(np.zeros(TASKS)))
     line = replace(line, level=replace(line.level, lead=-0.05, lead_variance=0.001, covariance=0.0))
     said = ruled(line, np.zeros((PASSES, TASKS)))
     assert said.fate is Fate.GIVEN_UP
     assert said.line.stacked == 0
-    assert np.array_equal(said.line.own, line.held)
+    assert said.line.reign is line.held
 
 
 def test_a_tie_goes_to_the_cheaper() -> None:

@@ -68,9 +68,9 @@ def count_trials(world: Any) -> list[int]:
     paid: list[int] = []
     run = world.run
 
-    def counted(scaffold: Any, tasks: Any) -> Any:
+    def counted(scaffold: Any, tasks: Any, attempt: int | None = None) -> Any:
         assert len(set(tasks.tolist())) == len(tasks) > 0
-        rewards = run(scaffold, tasks)
+        rewards = run(scaffold, tasks, attempt)
         paid.append(len(tasks))
         return rewards
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.config import GateConfig
+from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.gate.line import Ask, Line, Ruling
 from evolve.gate.plan import plan
 from evolve.records import Fate
@@ -30,7 +31,12 @@ class Ours:
             while True:
                 search.play_round()
         world.budget = budget
-        reported = np.mean([world.run(search.champion, tasks).mean() for _ in range(self.fresh)])
+        reported = np.mean(
+            [
+                world.run(search.champion, tasks, _first(len(world.scaffolds)) + number).mean()
+                for number in range(self.fresh)
+            ]
+        )
         return Played(search.champion, float(100 * reported), tuple(search.kept), tuple(search.replaced))
 
 
@@ -68,8 +74,17 @@ class Search:
                 self._run_tip()
             else:
                 tasks = np.array(said.part.tasks)
-                rewards[said.part.attempt, tasks] = self.world.run(patch, tasks)
+                rewards[said.part.attempt, tasks] = self.world.run(
+                    patch, tasks, _first(self.tip.number) + said.part.attempt
+                )
         return said
 
     def _run_tip(self) -> None:
-        self.line = self.line.tip_measured(self.world.run(self.tip, everything(self.world)))
+        self.line = self.line.tip_measured(
+            self.world.run(self.tip, everything(self.world), _first(self.tip.number) + len(self.line.own))
+        )
+
+
+def _first(reign: int) -> int:
+    """The first attempt of a scaffold's reign as tip."""
+    return reign * ATTEMPTS_PER_REIGN

@@ -82,8 +82,7 @@ class World:
 
     def __post_init__(self) -> None:
         self._patches, self._luck = (np.random.default_rng([self.seed, kind]) for kind in (1, 2))
-        shared = np.random.default_rng([self.seed, 3])
-        self._shared = shared.standard_normal((self.tasks, 64)) if self.mix.coupling else None
+        self._shared: dict[int, Floats] = {}
         self._attempts: dict[int, NDArray[np.intp]] = {}
         logits = self._patches.normal(self.mix.start, self.mix.spread, self.tasks)
         self._add(logits, "seed", None)
@@ -132,28 +131,39 @@ class World:
         self.scaffolds.append(made)
         return made
 
-    def run(self, scaffold: Scaffold, tasks: Tasks) -> Floats:
-        """One trial on each of `tasks` (indices, none twice in a call). -> rewards, 0 or 1. Raises Spent."""
+    def run(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None = None) -> Floats:
+        """One trial on each of `tasks` (indices, none twice in a call). -> rewards, 0 or 1. Raises Spent.
+
+        `attempt`: which one of each task, all scaffolds' luck on it being shared in part; None is the scaffold's next.
+        """
         if self.spent + len(tasks) > self.budget:
             self.spent = self.budget
             raise Spent
         self.spent += len(tasks)
         rates = _sigmoid(scaffold.logits[tasks])
-        return (self._uniform(scaffold, tasks) < rates).astype(float)
+        return (self._uniform(scaffold, tasks, attempt) < rates).astype(float)
 
-    def _uniform(self, scaffold: Scaffold, tasks: Tasks) -> Floats:
+    def _uniform(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None) -> Floats:
         """Luck in [0, 1]: own, or correlated with that of other scaffolds on the same task and attempt."""
-        if self._shared is None:
-            return self._luck.random(len(tasks))
-        attempts = self._attempts.setdefault(scaffold.number, np.zeros(self.tasks, np.intp))
         rho = self.mix.coupling
-        if attempts.max() >= self._shared.shape[1]:
-            more = np.random.default_rng([self.seed, 4, self._shared.shape[1]])
-            self._shared = np.hstack([self._shared, more.standard_normal(self._shared.shape)])
+        if not rho:
+            return self._luck.random(len(tasks))
         own = self._luck.standard_normal(len(tasks))
-        normal = math.sqrt(rho) * self._shared[tasks, attempts[tasks]] + math.sqrt(1 - rho) * own
+        return _phi(math.sqrt(rho) * self._luck_of(scaffold, tasks, attempt) + math.sqrt(1 - rho) * own)
+
+    def _luck_of(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None) -> Floats:
+        if attempt is not None:
+            return self._attempt(attempt)[tasks]
+        attempts = self._attempts.setdefault(scaffold.number, np.zeros(self.tasks, np.intp))
+        found = np.array([self._attempt(number)[task] for number, task in zip(attempts[tasks], tasks, strict=True)])
         attempts[tasks] += 1
-        return _phi(normal)
+        return found
+
+    def _attempt(self, number: int) -> Floats:
+        """The luck of all tasks on this attempt, standard normal."""
+        if number not in self._shared:
+            self._shared[number] = np.random.default_rng([self.seed, 3, number]).standard_normal(self.tasks)
+        return self._shared[number]
 
 
 def _sigmoid(logits: Floats) -> Floats:

@@ -63,7 +63,7 @@ def learned(tried: Sequence[Tried], first: Floats, worth: float, steps: int = 30
 class Score:
     """What a challenger's trials say: its score, put level with the whole suite's, and the squared standard error.
 
-    `weight` of the tip's level in it: below 1 where luck that it shared with the tip was taken out.
+    `weight` of the tip's level in it: below 1 where luck that it shared with others was taken out.
     """
 
     value: float
@@ -85,10 +85,11 @@ class Level:
     lead_variance: float = 0.0
     covariance: float = 0.0
 
-    def measured(self, score: float, error2: float) -> Level:
-        """After trials of the tip: their mean, and its squared standard error."""
-        share = self.variance / (self.variance + error2)
-        return self._moved(self.mean + share * (score - self.mean), (1 - share) * self.variance)
+    def measured(self, score: Score) -> Level:
+        """After trials of the tip."""
+        found = self.effect(score)
+        gain = score.weight * self.variance / found.error**2
+        return self._moved(self.mean + gain * found.effect, (1 - gain * score.weight) * self.variance)
 
     def _moved(self, mean: float, variance: float) -> Level:
         """The tip's level is known otherwise; its lead goes along by regression."""
@@ -107,16 +108,24 @@ class Level:
 
         Each challenger's trials tell about the tip too: where all look good, the tip had bad luck.
         """
-        found = self.effect(score)
+        found, shares = self.effect(score), self._shares(score, weights)
         given = self.mean + score.weight * self.variance / found.error**2 * (found.effect - EFFECTS)
         inner = self.variance * score.error2 / found.error**2
-        shares = weights * np.exp(-0.5 * ((found.effect - EFFECTS) / found.error) ** 2) + 1e-300
-        shares /= shares.sum()
         old, new = float(shares @ given), float(shares @ (given + EFFECTS))
         dropped = self._moved(old, inner + float(shares @ (given - old) ** 2))
         variance = inner + float(shares @ (given + EFFECTS - new) ** 2)
         both = inner + float(shares @ ((given - old) * (given + EFFECTS - new)))
         return dropped, self._stacked(dropped, new, variance, both)
+
+    def expected(self, score: Score, weights: Floats) -> float:
+        """The mean of what a challenger's effect may be, given its score."""
+        return float(self._shares(score, weights) @ EFFECTS)
+
+    def _shares(self, score: Score, weights: Floats) -> Floats:
+        """Probabilities of EFFECTS, given a challenger's score; `weights` before it."""
+        found = self.effect(score)
+        shares = weights * np.exp(-0.5 * ((found.effect - EFFECTS) / found.error) ** 2) + 1e-300
+        return np.asarray(shares / shares.sum())
 
     def _stacked(self, dropped: Level, mean: float, variance: float, both: float) -> Level:
         """`both`: covariance of the old tip's level and the new one's, whose lead is the old lead and the step."""

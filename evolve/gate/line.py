@@ -15,6 +15,7 @@ import numpy as np
 from evolve.config import GateConfig
 from evolve.gate.belief import Floats, Level, Score, Tried, first_prior, learned
 from evolve.gate.plan import Part, Plan
+from evolve.gate.reign import Reign
 from evolve.gate.stages import Stage, stages
 from evolve.gate.tally import Tally
 from evolve.records import Fate
@@ -23,7 +24,7 @@ HARM = -0.01
 ALL_OF_TRAIN = 1
 VAGUE = Level(0.5, 10.0)
 REMEMBERED = 400
-SHARED_LUCK_MATTERS = 0.6
+SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
 
@@ -84,27 +85,32 @@ class Ask:
 class Line:
     """All that the rule knows, after some rounds. A value: the same trials in the same order give the same one.
 
-    `own`: passes of the tip, each its rewards by task; `held`: those of the champion, while another is the tip.
-    `luck`: sums over pairs of trials on a shared seed, of the product and of the square of their residuals.
+    `reign`: what was seen on the seeds of the tip; `held`: of the champion, while another is the tip. `luck`: sums over
+    pairs of trials on a shared seed, of the product and of the square of their residuals.
     """
 
     settings: GateConfig
     plan: Plan
     tally: Tally
+    reign: Reign
+    held: Reign
     level: Level = VAGUE
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[Tried, ...] = ()
     learn_at: int = 4
     luck: tuple[float, float] = (0.0, 0.0)
-    own: tuple[Floats, ...] = ()
-    held: tuple[Floats, ...] = ()
     stacked: int = 0
     tip_trials: int = 0
     patch_trials: int = 0
 
     @classmethod
     def begin(cls, settings: GateConfig, plan: Plan) -> Line:
-        return cls(settings, plan, Tally.empty(plan.count))
+        reign = Reign.begin(settings.most_passes, plan.count)
+        return cls(settings, plan, Tally.empty(plan.count), reign, reign)
+
+    @property
+    def own(self) -> tuple[Floats, ...]:
+        return self.reign.own
 
     @property
     def shared_luck(self) -> float:
@@ -121,14 +127,11 @@ class Line:
 
     def tip_measured(self, rewards: Floats) -> Line:
         """After one more pass of the tip over all tasks."""
-        error2 = self.tally.with_(rewards[None]).spread ** 2 / self.plan.count
-        return replace(
-            self,
-            own=(*self.own, rewards),
-            tally=self.tally.with_(rewards[None]),
-            level=self.level.measured(float(rewards.mean()), error2),
-            tip_trials=self.tip_trials + self.plan.count,
-        )
+        known = replace(self, tally=self.tally.with_(rewards[None]), tip_trials=self.tip_trials + self.plan.count)
+        seen = self.reign.as_challenger(rewards)
+        alone = Score(float(rewards.mean()), known.tally.spread**2 / self.plan.count)
+        score = alone if np.isnan(seen).all() else known.score(seen)
+        return replace(known, reign=self.reign.measured(rewards), level=self.level.measured(score))
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
         """`new`: the challenger's rewards, passes x tasks, NaN where not run yet.
@@ -160,9 +163,9 @@ class Line:
 
     def stages(self) -> tuple[Stage, ...]:
         """Of the present belief; rounded, so that few are ever solved."""
-        rho = self.shared_luck
-        spread = max(round(self.tally.spread * math.sqrt(1 - rho * rho) * 20), 1) / 20
-        variance = 1.4 ** round(math.log((1 - rho) ** 2 * self.level.variance + 1e-9, 1.4))
+        shared = float(self.reign.shares(self.shared_luck)[0].mean())
+        spread = max(round(self.tally.spread * math.sqrt(1 - self.shared_luck * shared) * 20), 1) / 20
+        variance = 1.4 ** round(math.log((1 - shared) ** 2 * self.level.variance + 1e-9, 1.4))
         weights = tuple((np.round(self.prior * 200) / 200).tolist())
         return stages(weights, spread, variance, self.plan.trials, self.plan.screens)
 
@@ -175,22 +178,14 @@ class Line:
         return seen
 
     def score(self, seen: Floats) -> Score:
-        """The challenger's residuals against the tasks' rates, less the luck that it shares with the tip."""
-        known, rho = ~np.isnan(seen), self.shared_luck
-        rates = self.tally.rates
-        runs, count = known.sum(axis=0), int(known.sum())
-        on = runs > 0
-        residual = np.where(known, seen - rates, 0.0).sum(axis=0)
-        value = float((residual[on] / runs[on]).mean() + rates.mean())
-        own = np.array(self.own).reshape(-1, self.plan.count)[: len(seen)]
-        both = known[: len(own)]
-        pairs = int(both.sum())
-        if not rho or not pairs:
-            return Score(value, self.tally.spread**2 / count)
-        lucky = float(np.where(both, own - rates, 0.0).sum() / pairs + rates.mean())
-        share = rho * pairs / count
-        error2 = self.tally.spread**2 * (count - pairs * rho * rho) / count**2
-        return Score(value - share * lucky, error2, 1 - share)
+        """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds."""
+        known, count = ~np.isnan(seen), int((~np.isnan(seen)).sum())
+        shares = np.where(known, self.reign.shares(self.shared_luck), 0.0)
+        level = self.tally.rates - self.tally.rates.mean()
+        values = np.where(known, seen - level - shares * (self.reign.means() - level), 0.0)
+        left = np.where(known, 1 - self.shared_luck * shares, 0.0)
+        error2 = self.tally.spread**2 * float(left.sum()) / count**2
+        return Score(float(values.sum()) / count, error2, 1 - float(shares.sum()) / count)
 
     def _ties(self, seen: Floats) -> bool:
         """Whether each of its trials has one of the tip on the same seed, and all are equal."""
@@ -228,9 +223,12 @@ class Line:
     def _dropped(self, seen: Floats, why: str) -> Ruling:
         """A challenger that earns nothing at all is broken, and tells nothing of the tip."""
         score = self.score(seen)
-        level, _ = self.level.challenged(score, self.prior)
-        level = level if np.nansum(seen) > 0 else self.level
-        return self._settled(seen, score, self._noted(seen, score, level), taken=False, why=why)
+        after = self._noted(seen, score, self.level)
+        if np.nansum(seen) > 0:
+            level, _ = self.level.challenged(score, self.prior)
+            reign = self.reign.met(seen, self.level.expected(score, self.prior))
+            after = replace(after, level=level, reign=reign)
+        return self._settled(seen, score, after, taken=False, why=why)
 
     def _taken(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)
@@ -238,8 +236,8 @@ class Line:
         after = replace(
             self._noted(seen, score, level),
             tally=self.tally.with_(seen),
-            own=(),
-            held=self.held if self.stacked else self.own,
+            reign=self.reign.anew(),
+            held=self.held if self.stacked else self.reign,
             stacked=self.stacked + 1,
         )
         return self._settled(seen, score, after, taken=True, why=why)
@@ -249,10 +247,10 @@ class Line:
         level, found = after.level, self.level.effect(score)
         finding = Finding(found.effect, found.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
         if after.stacked and finding.doubt <= self.settings.risk:
-            after = replace(after, level=level.promoted(), held=(), stacked=0)
+            after = replace(after, level=level.promoted(), stacked=0)
             return Ruling(taken, Fate.PROMOTED, finding, after, why)
         if after.stacked and level.behind(0.0) >= self.settings.give_up:
-            after = replace(after, level=level.of_champion(), own=after.held, held=(), stacked=0)
+            after = replace(after, level=level.of_champion(), reign=after.held, stacked=0)
             return Ruling(False, Fate.GIVEN_UP, finding, after, why)
         return Ruling(taken, Fate.OPEN, finding, after, why)
 

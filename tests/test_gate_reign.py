@@ -1,0 +1,74 @@
+"""What scaffolds share that run on the seeds of one tip's reign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.gate.belief import Floats
+from evolve.gate.line import Line, Ruling
+from evolve.gate.reign import Reign
+from tests.test_gate_line import PASSES, begun, rewards
+
+CORRELATION = 0.25
+
+
+def test_passes_beyond_the_challengers_are_the_tips_alone() -> None:
+    reign = Reign.begin(passes=2, tasks=3)
+    for _ in range(3):
+        reign = reign.measured(np.ones(3))
+    assert len(reign.own) == 3
+    assert reign.counts.tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert np.isnan(reign.as_challenger(np.ones(3))).all()
+    assert not reign.anew().own
+
+
+def test_what_a_scaffold_is_better_by_is_no_luck() -> None:
+    reign = Reign.begin(1, 2).measured(np.array([0.0, 1.0])).met(np.array([[1.0, np.nan]]), 0.4)
+    assert reign.means() == pytest.approx(np.array([[0.3, 1.0]]))
+
+
+@given(st.integers(1, 12), st.floats(0.01, 0.95), st.integers(0, 1000))
+def test_shares_are_the_best_linear_prediction(count: int, correlation: float, seed: int) -> None:
+    """No other multiple of the mean of `count` values predicts the next one with a smaller expected square."""
+    reign = Reign.begin(1, 1)
+    for _ in range(count):
+        reign = reign.met(np.zeros((1, 1)), 0.0)
+    share = float(reign.shares(correlation)[0, 0])
+    variance_of_mean = (1 + (count - 1) * correlation) / count
+
+    def error(multiple: float) -> float:
+        return 1 - 2 * multiple * correlation + multiple**2 * variance_of_mean
+
+    other = share + float(np.random.default_rng(seed).normal(0, 0.2))
+    assert error(share) <= error(other) + 1e-12
+    assert error(share) == pytest.approx(1 - correlation * share)
+
+
+def stacked(correlation: float) -> Line:
+    """A tip just taken, without trials of its own; scaffolds are known to share luck."""
+    line = begun()
+    line = replace(line, luck=(1e6 * correlation, 1e6))
+    said = line.judge(np.where(rewards(0.5, PASSES, 12) > 0, 1.0, 0.0))
+    assert isinstance(said, Ruling) and said.taken
+    return replace(said.line, stacked=1, level=replace(said.line.level, lead_variance=0.002, lead=0.03))
+
+
+def after_a_streak(line: Line, same: Floats) -> float:
+    """The probability that the tip is worse than the champion, once 14 challengers had the same rewards."""
+    for _ in range(14):
+        said = line.judge(same)
+        assert isinstance(said, Ruling) and not said.taken
+        line = said.line
+    return line.level.behind(-0.01)
+
+
+def test_challengers_on_the_same_unlucky_seeds_are_one_witness_not_many() -> None:
+    unlucky = rewards(0.25, PASSES, 3)
+    doubts = {correlation: after_a_streak(stacked(correlation), unlucky) for correlation in (0.0, CORRELATION)}
+    before = stacked(0.0).level.behind(-0.01)
+    assert before < doubts[CORRELATION] < before + (doubts[0.0] - before) / 2
