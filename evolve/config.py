@@ -31,7 +31,7 @@ class GateConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     rule: Literal["evolve", "greedy", "archive", "clade", "pareto"] = "evolve"
     attempts: int = Field(2, ge=1, le=MOST_PASSES)
-    risk: float = Field(0.02, gt=0, lt=0.5)
+    risk: float = Field(0.01, gt=0, lt=0.5)
     give_up: float = Field(0.8, gt=0.5, lt=1)
     passes: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1)
     tip_passes: float = Field(2, gt=0)
