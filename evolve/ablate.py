@@ -32,7 +32,7 @@ def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
     """The tip without one of its patches; None where there is none that can be left out."""
     for row in left_out(campaign.store.rounds(campaign.run), tip):
         assert row.candidate and row.candidate.parent and row.proposal
-        edits = campaign.lineage.without(tip.commit, row.candidate.commit, row.candidate.parent)
+        edits = campaign.lineage.carried(tip.commit, row.candidate.commit, row.candidate.parent)
         if edits:
             what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
             return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)

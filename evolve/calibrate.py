@@ -16,7 +16,7 @@ import numpy as np
 
 from evolve.config import GateConfig
 from evolve.gate import TaskSlot, begin
-from evolve.gate.line import Ask
+from evolve.gate.ruling import Ask
 from evolve.records import Candidate, TrialResult
 
 POWER = 0.8

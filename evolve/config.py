@@ -6,14 +6,15 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evolve.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
 MOST_PASSES = 64
+MOST_RACERS = 64
 
 
 class GateConfig(BaseModel):
@@ -26,6 +27,8 @@ class GateConfig(BaseModel):
     challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
     patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: the share of the cost
     (or of the size, where costs are equal) that breaks a tie. `ablate_every`: so many rounds, one leaves out a patch.
+    `race`: so many patches of one tip are made at once, and raced. `merge_every`: so many rounds of a rule that keeps
+    all, one merges the best of another branch into the parent.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,11 +43,19 @@ class GateConfig(BaseModel):
     validation_veto: float = Field(1.5, ge=0)
     tie_saving: float = Field(0.05, gt=0, lt=1)
     ablate_every: int = Field(16, ge=0)
+    race: int = Field(1, ge=1, le=MOST_RACERS)
+    merge_every: int = Field(8, ge=0)
 
     @property
     def most_passes(self) -> int:
         """Over all tasks, of one challenger."""
         return self.passes[-1] if self.rule == "evolve" else self.attempts
+
+    @model_validator(mode="after")
+    def _alone(self) -> Self:
+        if self.race > 1 and self.rule != "evolve":
+            raise ValueError(f"race: rule {self.rule} judges one patch at a time")
+        return self
 
     @field_validator("passes")
     @classmethod

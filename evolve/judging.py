@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import TypeVar
 
 from evolve import gate
 from evolve.campaign import Campaign, measure
 from evolve.errors import BadInput
-from evolve.gate import MoreTrials, Ruled, Standing
+from evolve.gate import Entrant, MoreTrials, Ruled, Standing
 from evolve.records import Candidate, Proposal, TrialResult, Verdict
+from evolve.store import RoundRow
 
 Found = TypeVar("Found")
+Patch = tuple[Candidate, Proposal]
+TrialsOf = Callable[[str], Sequence[TrialResult]]
 
 
 def begun(campaign: Campaign, seed: Candidate) -> Standing:
@@ -21,28 +27,35 @@ def begun(campaign: Campaign, seed: Candidate) -> Standing:
 
 def made_ready(campaign: Campaign, standing: Standing) -> Standing:
     """The standing once its tip is known well enough, from trials that are run for it here."""
-    while isinstance(said := gate.ready(standing, _trials(campaign, standing.tip)), MoreTrials):
-        measure(campaign, [said.commit], said.slots)
+    while isinstance(said := gate.ready(standing, _stored(campaign)(standing.tip.commit)), MoreTrials):
+        measure(campaign, said.commits, said.slots)
     return said
 
 
-def judged(campaign: Campaign, standing: Standing, candidate: Candidate, proposal: Proposal) -> Ruled:
-    """The decision on a patch of the tip, from trials that are run for it here."""
-    smaller = _smaller(campaign, standing.tip.commit, candidate.commit, proposal)
-    while isinstance(said := _said(campaign, standing, candidate, smaller), MoreTrials):
-        measure(campaign, [said.commit], said.slots)
+def judged(campaign: Campaign, standing: Standing, patches: Sequence[Patch]) -> Ruled:
+    """The decisions on patches of the tip, from trials that are run for it here."""
+    while isinstance(said := _said(campaign, standing, patches, _stored(campaign)), MoreTrials):
+        measure(campaign, said.commits, said.slots)
     return said
 
 
-def _said(campaign: Campaign, standing: Standing, candidate: Candidate, smaller: float) -> MoreTrials | Ruled:
-    tip, trials = (_trials(campaign, one) for one in (standing.tip, candidate))
-    return gate.judge(standing, candidate, tip, trials, smaller)
+def _said(campaign: Campaign, standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> MoreTrials | Ruled:
+    if not patches:
+        return Ruled((), replace(standing, waiting=()))
+    entrants = [
+        Entrant(
+            candidate, trials(candidate.commit), _smaller(campaign, standing.tip.commit, candidate.commit, proposal)
+        )
+        for candidate, proposal in patches
+    ]
+    return gate.judge(standing, entrants, trials(standing.tip.commit))
 
 
 def standing_of(campaign: Campaign) -> Standing:
     """Where a run stands after the rounds that are decided: a function of its rows, so that it need not be stored.
 
-    Raises BadInput if the rows tell of other decisions than this version's rule takes.
+    A race of which one round is not decided is left out whole. Raises BadInput if the rows tell of other decisions than
+    this version's rule takes.
     """
     rows = campaign.store.rounds(campaign.run)
     trials: dict[str, list[TrialResult]] = defaultdict(list)
@@ -51,18 +64,24 @@ def standing_of(campaign: Campaign) -> Standing:
     seed = rows[0].candidate
     assert seed is not None
     standing = begun(campaign, seed)
-    for row in rows[1:]:
-        if row.decision is None:
+    for _, race in groupby(rows[1:], lambda row: row.race):
+        entered = list(race)
+        if any(row.decision is None for row in entered):
             break
         standing = _known(campaign, gate.ready(standing, trials[standing.tip.commit]))
-        if row.candidate and row.proposal and row.decision.verdict is not Verdict.REFUSED:
-            smaller = _smaller(campaign, standing.tip.commit, row.candidate.commit, row.proposal)
-            pair = trials[standing.tip.commit], trials[row.candidate.commit]
-            ruled = _known(campaign, gate.judge(standing, row.candidate, *pair, smaller))
-            if (ruled.decision.verdict, ruled.decision.fate) != (row.decision.verdict, row.decision.fate):
-                raise _other_rule(campaign)
-            standing = ruled.standing
+        standing = _after(campaign, standing, entered, trials.__getitem__)
     return standing
+
+
+def _after(campaign: Campaign, standing: Standing, race: Iterable[RoundRow], trials: TrialsOf) -> Standing:
+    """The standing after a race that is decided."""
+    entered = [row for row in race if row.decision and row.decision.verdict is not Verdict.REFUSED]
+    patches = [(row.candidate, row.proposal) for row in entered if row.candidate and row.proposal]
+    ruled = _known(campaign, _said(campaign, standing, patches, trials))
+    taken = [(decision.verdict, decision.fate) for decision in ruled.decisions]
+    if taken != [(row.decision.verdict, row.decision.fate) for row in entered if row.decision]:
+        raise _other_rule(campaign)
+    return ruled.standing
 
 
 def _known(campaign: Campaign, said: MoreTrials | Found) -> Found:
@@ -77,8 +96,8 @@ def _other_rule(campaign: Campaign) -> BadInput:
     )
 
 
-def _trials(campaign: Campaign, candidate: Candidate) -> list[TrialResult]:
-    return campaign.store.trials(campaign.run, candidate.commit)
+def _stored(campaign: Campaign) -> TrialsOf:
+    return lambda commit: campaign.store.trials(campaign.run, commit)
 
 
 def _smaller(campaign: Campaign, old: str, new: str, proposal: Proposal) -> float:

@@ -1,18 +1,16 @@
-"""The loop: select, analyse, propose, check, measure, decide, record."""
+"""The loop: propose, check, measure, decide, record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from evolve import ablate, analyse, calibrate, gate, guard, judging, propose
-from evolve.campaign import Campaign, check_budget, measure, now, train_trajectories
+from evolve import calibrate, guard, judging, proposing
+from evolve.campaign import Campaign, check_budget, measure, now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
-from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict, stable_hash
+from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
 from evolve.repo import Author, BadPatch, round_branch
 from evolve.store import RoundRow
-
-MEMORY_ROUNDS = 40
 
 
 def run_rounds(campaign: Campaign, rounds: int) -> None:
@@ -22,17 +20,16 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
     """
     standing = begin(campaign)
     tell_estimate(campaign, rounds)
-    for number in range(1, rounds + 1):
-        if number not in decided(campaign):
-            campaign.watcher.round_started(number, rounds)
-            standing = play_round(campaign, standing, number)
+    while numbers := next_race(campaign, rounds):
+        campaign.watcher.round_started(numbers[0], rounds)
+        standing = play_race(campaign, standing, numbers)
     measure_fresh(campaign, standing.champion)
     look_at_holdout(campaign, standing.champion, "champion at the end")
 
 
 def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
     """Round 0 alone: one scaffold (`commit` None: the folder on disk), measured on these splits. -> its trials"""
-    row = started_round(campaign, 0, lambda: None)
+    row = baseline_row(campaign)
     chosen = commit or campaign.lineage.seed(campaign.run, row.started_at)
     branch = round_branch(campaign.run, 0)
     campaign.lineage.create_branch(branch, chosen)
@@ -45,27 +42,46 @@ def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split
     return campaign.store.trials(campaign.run, chosen)
 
 
-def play_round(campaign: Campaign, standing: Standing, number: int) -> Standing:
-    """One round, or the rest of one that was interrupted: a patch of the tip. -> where the run stands after it"""
+def next_race(campaign: Campaign, rounds: int) -> list[int]:
+    """The rounds that are played next: one, or those that are raced; the rest of a race counts as all of it."""
+    rows = {row.number: row for row in campaign.store.rounds(campaign.run)}
+    first = next((n for n in range(1, rounds + 1) if n not in rows or rows[n].decision is None), None)
+    if first is None:
+        return []
+    if first in rows:
+        return [row.number for row in rows.values() if row.race == rows[first].race]
+    return list(range(first, min(first + campaign.config.gate.race, rounds + 1)))
+
+
+def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) -> Standing:
+    """Some rounds, or the rest of them: patches of one tip. -> where the run stands after them"""
     check_budget(campaign)
-    row = started_round(campaign, number, lambda: standing.tip)
+    rows = started_race(campaign, numbers, standing.tip)
     standing = judging.made_ready(campaign, standing)
-    tip = standing.tip
-    proposal = row.proposal or ablation(campaign, number, tip) or proposed(campaign, number, tip)
+    found = zip(rows, proposing.proposals(campaign, standing, rows), strict=True)
+    entrants = [entrant for row, proposal in found if (entrant := entered(campaign, standing.tip, row, proposal))]
+    ruled = judging.judged(campaign, standing, entrants)
+    for (candidate, _), decision in zip(entrants, ruled.decisions, strict=True):
+        record(campaign, candidate, decision)
+    if any(decision.crowns for decision in ruled.decisions):
+        campaign.lineage.set_champion(campaign.run, ruled.standing.champion.commit)
+    return ruled.standing
+
+
+def entered(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> judging.Patch | None:
+    """The patch as a candidate; None if it is refused, which is decided then."""
     refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
     candidate = None if refused else committed(campaign, row, tip, proposal)
-    if not isinstance(candidate, Candidate):
-        decide(campaign, number, Decision(Verdict.REFUSED, refused or str(candidate)))
-        return standing
-    ruled = judging.judged(campaign, standing, candidate, proposal)
-    record(campaign, candidate, ruled)
-    return ruled.standing
+    if isinstance(candidate, Candidate):
+        return candidate, proposal
+    decide(campaign, row.number, Decision(Verdict.REFUSED, refused or str(candidate)))
+    return None
 
 
 def begin(campaign: Campaign) -> Standing:
     """Round 0: the seed scaffold, measured on every split; or, in a run begun earlier, its branches put right."""
     if 0 not in decided(campaign):
-        row = started_round(campaign, 0, lambda: None)
+        row = baseline_row(campaign)
         commit = campaign.lineage.seed(campaign.run, row.started_at)
         seed = row.candidate or Candidate(commit, 0, None, round_branch(campaign.run, 0))
         if row.candidate is None:
@@ -92,13 +108,18 @@ def tell_estimate(campaign: Campaign, rounds: int) -> None:
     campaign.watcher.say(f"{words}, proposals aside; more as patches help")
 
 
-def started_round(campaign: Campaign, number: int, parent_of: Callable[[], Candidate | None]) -> RoundRow:
-    """The round's row; written before anything else of it happens."""
-    rows = {row.number: row for row in campaign.store.rounds(campaign.run)}
-    if number not in rows:
-        campaign.store.start_round(campaign.run, number, parent_of(), now())
-        rows = {row.number: row for row in campaign.store.rounds(campaign.run)}
-    return rows[number]
+def baseline_row(campaign: Campaign) -> RoundRow:
+    """Of round 0; written before anything else of it happens."""
+    if not campaign.store.rounds(campaign.run):
+        campaign.store.start_race(campaign.run, [0], None, now())
+    return campaign.store.rounds(campaign.run)[0]
+
+
+def started_race(campaign: Campaign, numbers: Sequence[int], tip: Candidate) -> list[RoundRow]:
+    """The rounds' rows; written before anything else of them happens."""
+    if all(row.number != numbers[0] for row in campaign.store.rounds(campaign.run)):
+        campaign.store.start_race(campaign.run, numbers, tip, now())
+    return [row for row in campaign.store.rounds(campaign.run) if row.number in numbers]
 
 
 def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
@@ -106,41 +127,6 @@ def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
     rows = campaign.store.rounds(campaign.run)
     over = [(row, row.candidate or row.parent, row.decision) for row in rows]
     return {row.number: (candidate, decision) for row, candidate, decision in over if candidate and decision}
-
-
-def ablation(campaign: Campaign, number: int, tip: Candidate) -> Proposal | None:
-    """In some rounds: the tip without one of its patches; a row before it is used."""
-    if not ablate.due(number, campaign.config.gate):
-        return None
-    proposal = ablate.proposal(campaign, tip)
-    if proposal is not None:
-        campaign.store.add_proposal(campaign.run, number, proposal, "", "", now())
-    return proposal
-
-
-def proposed(campaign: Campaign, number: int, parent: Candidate) -> Proposal:
-    """What the model proposes, from the parent's train trajectories; a row before it is used."""
-    seen = train_trajectories(campaign, parent.commit)
-    brief = propose.Brief(
-        files=campaign.text_files(parent.commit),
-        evolvable=campaign.evolvable(parent.commit),
-        digest=analyse.digest(seen, campaign.config.limits.calls),
-        memory=memory(campaign.store.rounds(campaign.run)),
-    )
-    spec = campaign.config.model_spec
-    proposal = propose.direct(campaign.model, spec, brief, stable_hash(campaign.config.seed, "propose", number))
-    campaign.store.add_proposal(campaign.run, number, proposal, propose.prompt_digest(), spec.name, now())
-    return proposal
-
-
-def memory(rows: Sequence[RoundRow]) -> list[str]:
-    """One line for each earlier round that is over."""
-    past = [row for row in rows if row.number and row.decision and row.proposal][-MEMORY_ROUNDS:]
-    return [
-        f"round {row.number} {row.decision.verdict}: {row.proposal.hypothesis} ({row.decision.reason})"
-        for row in past
-        if row.decision and row.proposal
-    ]
 
 
 def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Proposal) -> Candidate | BadPatch:
@@ -165,16 +151,17 @@ def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Pr
     return candidate
 
 
-def record(campaign: Campaign, candidate: Candidate, ruled: gate.Ruled) -> None:
+def record(campaign: Campaign, candidate: Candidate, decision: Decision) -> None:
     """The decision in the database, then in git."""
-    decision, run = ruled.decision, campaign.run
     decide(campaign, candidate.round, decision)
-    campaign.lineage.record_decision(run, candidate.round, candidate.commit, decision.verdict, decision.reason, now())
-    if decision.crowns:
-        campaign.lineage.set_champion(run, ruled.standing.champion.commit)
+    verdict, reason = decision.verdict, decision.reason
+    campaign.lineage.record_decision(campaign.run, candidate.round, candidate.commit, verdict, reason, now())
 
 
 def decide(campaign: Campaign, number: int, decision: Decision) -> None:
+    """A row, unless it is there: a race that was cut off between its decisions has some."""
+    if number in decided(campaign):
+        return
     campaign.store.add_decision(campaign.run, number, decision, now())
     campaign.watcher.round_decided(number, decision)
 

@@ -294,7 +294,8 @@ class FileEdit:
 class Proposal:
     """Patch, hypothesis and predicted effect, as the proposing model gave them.
 
-    `ablates`: the round whose patch it leaves out, where the loop itself proposes that.
+    Where the loop itself proposes: `ablates`, the round whose patch it leaves out, or `merges`, the one whose candidate
+    it merges into the tip.
     """
 
     hypothesis: str
@@ -303,6 +304,7 @@ class Proposal:
     usage: Usage = field(default_factory=Usage)
     note: str = ""
     ablates: int | None = None
+    merges: int | None = None
 
 
 @dataclass(frozen=True)

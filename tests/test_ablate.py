@@ -14,7 +14,7 @@ def row(number: int, parent: str | None, commit: str | None, ablates: int | None
     made = commit and Candidate(commit, number, parent, f"evolve/r/round-{number:04d}")
     proposal = Proposal(f"idea {number}", "", (), ablates=ablates) if number else None
     decision = Decision(Verdict.STACK if number else Verdict.BASELINE, "")
-    return RoundRow(number, None, "2026-01-01T00:00:00Z", made or None, proposal, decision)
+    return RoundRow(number, None, "2026-01-01T00:00:00Z", made or None, proposal, decision, number)
 
 
 ROWS = [

@@ -19,7 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embedded", "analyse", "guard", "gate", "claim"),
     ("repo", "sandbox", "llm", "store"),
     ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
-    ("propose", "campaign", "ablate", "judging", "loop", "replay", "calibrate", "check_tasks", "doctor", "house"),
+    ("propose", "campaign", "ablate", "merge", "proposing", "judging", "loop", "replay", "calibrate", "check_tasks"),
+    ("doctor", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]

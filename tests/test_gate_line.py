@@ -10,8 +10,9 @@ import pytest
 
 from evolve.config import GateConfig
 from evolve.gate import belief
-from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.line import Line
 from evolve.gate.plan import Part, plan
+from evolve.gate.ruling import Ask, Ruling
 from evolve.gate.stages import NEVER, stages
 from evolve.records import Fate
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.gate.belief import Floats
-from evolve.gate.line import Line, Ruling
+from evolve.gate.line import Line
 from evolve.gate.reign import Reign
+from evolve.gate.ruling import Ruling
 from tests.test_gate_line import PASSES, begun, rewards
 
 CORRELATION = 0.25

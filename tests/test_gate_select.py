@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from evolve.config import GateConfig
-from evolve.gate.line import Ask, Ruling
 from evolve.gate.plan import Part, plan
 from evolve.gate.population import Population
-from evolve.gate.select import STRATEGIES, Member, archive, best, clade, front_counts, pareto
+from evolve.gate.ruling import Ask, Ruling
+from evolve.gate.select import STRATEGIES, Member, ancestors, archive, best, clade, front_counts, pareto
 from evolve.records import Fate
 
 TASKS = 20
@@ -90,3 +91,17 @@ def test_the_choice_of_parents_is_a_function_of_the_salt(rule: str) -> None:
 
     assert parents(1) == parents(1)
     assert parents(1) != parents(2)
+
+
+FAMILY = (member(None, 0.3), member(0, 0.5), member(0, 0.8), member(1, 0.6), member(2, 0.4))
+
+
+def test_ancestors_go_back_to_the_seed() -> None:
+    assert ancestors(FAMILY, 3) == (3, 1, 0)
+    assert ancestors(FAMILY, 0) == (0,)
+
+
+def test_what_is_merged_comes_from_another_branch() -> None:
+    population = begun("pareto")
+    places = [replace(population, members=FAMILY, tip=tip).other_branch() for tip in range(5)]
+    assert places == [None, 2, 3, 2, 3]

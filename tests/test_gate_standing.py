@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.config import GateConfig
-from evolve.gate import MoreTrials, Ruled, Standing, TaskSlot, begin, judge, ready
+from evolve.gate import Entrant, MoreTrials, Ruled, Standing, TaskSlot, begin, judge, ready
 from evolve.gate.attempts import first_attempt
 from evolve.records import Candidate, Fate, Split, TrialResult, Usage, Verdict, stable_hash
 from tests.fakes import result
@@ -29,7 +29,7 @@ def rate(share: float, salt: str) -> Reward:
 
 
 def trials(asked: MoreTrials, reward: Reward, **changes: object) -> list[TrialResult]:
-    made = [result(task, reward(task, attempt), attempt, candidate=asked.commit) for task, attempt in asked.slots]
+    made = [result(task, reward(task, attempt), attempt, candidate=asked.commits[0]) for task, attempt in asked.slots]
     return [replace(one, **changes) for one in made]  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def at_work(
     """The standing with its tip made ready, and the tip's trials."""
     tip = list(known or [])
     while isinstance(said := ready(standing, tip), MoreTrials):
-        assert said.commit == standing.tip.commit
+        assert said.commits == (standing.tip.commit,)
         tip += trials(said, reward)
     return said, tip
 
@@ -48,9 +48,9 @@ def ruled(
     standing: Standing, candidate: Candidate, tip: list[TrialResult], reward: Reward, own: Reward | None = None
 ) -> Ruled:
     own, new = own or rate(0.4, "tip"), []
-    while isinstance(said := judge(standing, candidate, tip, new), MoreTrials):
-        more = trials(said, reward if said.commit == candidate.commit else own)
-        (new if said.commit == candidate.commit else tip).extend(more)
+    while isinstance(said := judge(standing, [Entrant(candidate, new)], tip), MoreTrials):
+        more = trials(said, reward if said.commits == (candidate.commit,) else own)
+        (new if said.commits == (candidate.commit,) else tip).extend(more)
     return said
 
 
@@ -69,36 +69,35 @@ def test_the_tip_is_run_on_everything_before_it_is_challenged() -> None:
 
 def test_a_challenger_first_runs_half_of_train_and_only_what_is_lacking() -> None:
     standing, tip = begun()
-    said = judge(standing, PATCH, tip, [])
+    said = judge(standing, [Entrant(PATCH, [])], tip)
     assert isinstance(said, MoreTrials)
-    assert said.commit == PATCH.commit
+    assert said.commits == (PATCH.commit,)
     assert len(said.slots) == 7
     assert {task for task, _ in said.slots} <= {task.name for task in TASKS if task.split is Split.TRAIN}
-    begun_ = trials(MoreTrials(PATCH.commit, said.slots[:3]), rate(1.0, ""))
-    rest = judge(standing, PATCH, tip, begun_)
-    assert isinstance(rest, MoreTrials)
-    assert rest.slots == said.slots[3:]
+    begun_ = trials(MoreTrials(said.commits, said.slots[:3]), rate(1.0, ""))
+    rest = judge(standing, [Entrant(PATCH, begun_)], tip)
+    assert rest == said
 
 
 def test_harm_is_reverted_early_and_the_tip_stays() -> None:
     standing, tip = begun()
     said = ruled(standing, PATCH, tip, lambda *_: 0.0)
-    assert said.decision.verdict is Verdict.REVERT
-    assert said.decision.evidence is not None and said.decision.evidence.effect < 0
-    assert "after 7 trials" in said.decision.reason
+    assert said.decisions[0].verdict is Verdict.REVERT
+    assert said.decisions[0].evidence is not None and said.decisions[0].evidence.effect < 0
+    assert "after 7 trials" in said.decisions[0].reason
     assert said.standing.tip == said.standing.champion == SEED
 
 
 def test_what_looks_better_is_stacked_and_what_surely_is_becomes_champion() -> None:
     standing, tip = begun()
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
-    assert said.decision.verdict is Verdict.STACK
+    assert said.decisions[0].verdict is Verdict.STACK
     assert (said.standing.tip, said.standing.champion) == (PATCH, SEED)
-    assert "1 stacked, doubt" in said.decision.reason
+    assert "1 stacked, doubt" in said.decisions[0].reason
     standing, tip = begun(risk=0.3)
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
-    assert said.decision.verdict is Verdict.KEEP
-    assert said.decision.crowns
+    assert said.decisions[0].verdict is Verdict.KEEP
+    assert said.decisions[0].crowns
     assert said.standing.tip == said.standing.champion == PATCH
 
 
@@ -106,7 +105,7 @@ def test_a_tip_meets_its_challengers_on_attempts_that_it_never_had() -> None:
     standing, tip = begun()
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
     after, own = at_work(said.standing, lambda *_: 1.0)
-    asked = judge(after, NEXT, own, [])
+    asked = judge(after, [Entrant(NEXT, [])], own)
     assert isinstance(asked, MoreTrials)
     assert min(attempt for _, attempt in asked.slots) >= first_attempt(PATCH) > max(trial.attempt for trial in tip)
 
@@ -117,8 +116,8 @@ def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None
     loose = replace(stacked, line=replace(stacked.line, settings=GateConfig(risk=0.3)))
     after, own = at_work(loose, lambda *_: 1.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 1.0)
-    assert (said.decision.verdict, said.decision.fate) == (Verdict.REVERT, Fate.PROMOTED)
-    assert said.decision.crowns
+    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, Fate.PROMOTED)
+    assert said.decisions[0].crowns
     assert said.standing.champion == said.standing.tip == PATCH
 
 
@@ -128,7 +127,7 @@ def test_a_stack_that_turns_out_worse_is_left_for_the_champion() -> None:
     level = replace(stacked.line.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
     after, own = at_work(replace(stacked, line=replace(stacked.line, level=level)), lambda *_: 0.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 0.0)
-    assert (said.decision.verdict, said.decision.fate) == (Verdict.REVERT, Fate.GIVEN_UP)
+    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, Fate.GIVEN_UP)
     assert said.standing.tip == said.standing.champion == SEED
     assert len(said.standing.line.own) * 20 == len(tip), "the champion's own trials count again"
 
@@ -146,19 +145,19 @@ def test_a_tie_goes_to_the_cheaper_and_then_to_the_smaller(tokens: int, smaller:
     standing, tip = begun()
     tip = [replace(trial, usage=Usage(1, 50, 50)) for trial in tip]
     new = same_but(Usage(1, tokens - 50, 50), tip, standing)
-    said = judge(standing, PATCH, tip, new, smaller)
+    said = judge(standing, [Entrant(PATCH, new, smaller)], tip)
     if isinstance(said, MoreTrials):
         assert not taken, "nothing is decided by cost where more trials may tell"
         return
-    assert (said.decision.verdict is not Verdict.REVERT) is taken
+    assert (said.decisions[0].verdict is not Verdict.REVERT) is taken
 
 
 def test_infrastructure_errors_are_no_evidence() -> None:
     standing, tip = begun()
-    asked = judge(standing, PATCH, tip, [])
+    asked = judge(standing, [Entrant(PATCH, [])], tip)
     assert isinstance(asked, MoreTrials)
     broken = [result(task, None, attempt, candidate=PATCH.commit) for task, attempt in asked.slots]
-    assert judge(standing, PATCH, tip, broken) == asked
+    assert judge(standing, [Entrant(PATCH, broken)], tip) == asked
 
 
 @settings(max_examples=15, deadline=None)
@@ -166,7 +165,7 @@ def test_infrastructure_errors_are_no_evidence() -> None:
 def test_the_order_of_the_suite_changes_nothing(order: list[TaskSlot], salt: int) -> None:
     reward = rate(0.55, str(salt))
     one, other = (ruled(*work, reward) for work in ((s, PATCH, t) for s, t in (begun(), begun(order))))
-    assert one.decision == other.decision
+    assert one.decisions[0] == other.decisions[0]
 
 
 @settings(max_examples=25, deadline=None)
@@ -174,7 +173,7 @@ def test_the_order_of_the_suite_changes_nothing(order: list[TaskSlot], salt: int
 def test_more_wins_never_turn_a_patch_that_is_built_upon_into_one_that_is_not(salt: int, extra: float) -> None:
     some, bonus = rate(0.55, str(salt)), rate(extra, f"extra{salt}")
     before, after = (
-        ruled(*begun_with(PATCH), reward).decision
+        ruled(*begun_with(PATCH), reward).decisions[0]
         for reward in (some, lambda task, attempt: max(some(task, attempt), bonus(task, attempt)))
     )
     assert (after.verdict is not Verdict.REVERT) >= (before.verdict is not Verdict.REVERT)
@@ -194,13 +193,13 @@ def test_greedy_keeps_what_scores_higher_once_and_never_measures_it_again() -> N
     standing, tip = at_work(begin(TASKS, GateConfig(rule="greedy", attempts=1), SEED), rate(0.4, "tip"))
     assert len(tip) == 20
     lucky = ruled(standing, PATCH, tip, rate(0.8, "lucky"))
-    assert lucky.decision.verdict is Verdict.KEEP
-    assert lucky.decision.evidence is None
+    assert lucky.decisions[0].verdict is Verdict.KEEP
+    assert lucky.decisions[0].evidence is None
     assert lucky.standing.tip == lucky.standing.champion == PATCH
     assert ready(lucky.standing, []) == lucky.standing
     same = ruled(lucky.standing, NEXT, [], rate(0.4, "other"))
-    assert same.decision.verdict is Verdict.REVERT
-    assert "after 20 trials" in same.decision.reason
+    assert same.decisions[0].verdict is Verdict.REVERT
+    assert "after 20 trials" in same.decisions[0].reason
 
 
 @settings(max_examples=20, deadline=None)
@@ -210,29 +209,67 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
 
     def more(commit: str, reward: Reward) -> list[TrialResult]:
         slots = tuple((task.name, attempt) for attempt in range(8) for task in TASKS)
-        made = trials(MoreTrials(commit, slots), reward)
+        made = trials(MoreTrials((commit,), slots), reward)
         return [replace(trial, usage=Usage(1, dice.randrange(1, 1000), 10)) for trial in made]
 
     all_old, all_new = more(SEED.commit, own), more(PATCH.commit, chance)
     standing = ready(begin(TASKS, GateConfig(), SEED), all_old)
     assert isinstance(standing, Standing)
     old, new = ([], []) if salt % 2 else (all_old[:40], [])
-    while isinstance(said := judge(standing, PATCH, old, new), MoreTrials):
-        pool, known = (all_new, new) if said.commit == PATCH.commit else (all_old, old)
+    while isinstance(said := judge(standing, [Entrant(PATCH, new)], old), MoreTrials):
+        pool, known = (all_new, new) if said.commits == (PATCH.commit,) else (all_old, old)
         known += [trial for trial in pool if (trial.task, trial.attempt) in said.slots]
-    later = judge(standing, PATCH, all_old, all_new)
+    later = judge(standing, [Entrant(PATCH, all_new)], all_old)
     assert isinstance(later, Ruled)
-    assert later.decision == said.decision
+    assert later.decisions[0] == said.decisions[0]
 
 
 def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     standing, tip = begun()
     tip = [replace(trial, usage=Usage(3, 10 * trial.attempt + 50, 50)) for trial in tip]
     twin = [replace(trial, candidate=PATCH.commit, usage=Usage(3, 99, 50)) for trial in tip]
-    said = judge(standing, PATCH, tip, twin)
+    said = judge(standing, [Entrant(PATCH, twin)], tip)
     assert isinstance(said, Ruled)
-    assert said.decision.reason == "+0.0 ± 7.1 points after 14 trials: every trial went as the tip's did"
+    assert said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial went as the tip's did"
     assert said.standing.line.own == standing.line.own
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
-    said = judge(standing, PATCH, tip, alike)
-    assert isinstance(said, MoreTrials) or "every trial" not in said.decision.reason
+    said = judge(standing, [Entrant(PATCH, alike)], tip)
+    assert isinstance(said, MoreTrials) or "every trial" not in said.decisions[0].reason
+
+
+def raced(standing: Standing, tip: list[TrialResult], **rates: Reward) -> Ruled:
+    """A race of candidates with these rewards, on top of the tip."""
+    field = [Candidate(name * 40, 10 + n, standing.tip.commit, name) for n, name in enumerate(rates)]
+    new: dict[str, list[TrialResult]] = {one.commit: [] for one in field}
+    while isinstance(said := judge(standing, [Entrant(one, new[one.commit]) for one in field], tip), MoreTrials):
+        for commit in said.commits:
+            known = {(trial.task, trial.attempt) for trial in new.get(commit, tip)}
+            lacking = MoreTrials((commit,), tuple(slot for slot in said.slots if slot not in known))
+            new.get(commit, tip).extend(trials(lacking, rates.get(commit[0], rate(0.4, "tip"))))
+    return said
+
+
+def test_of_a_race_one_is_stacked_and_what_was_as_good_waits_to_be_merged() -> None:
+    said = raced(*begun(), d=lambda *_: 0.0, e=lambda *_: 1.0, f=lambda *_: 1.0)
+    assert [decision.verdict for decision in said.decisions] == [Verdict.REVERT, Verdict.STACK, Verdict.REVERT]
+    assert "behind others of its race" in said.decisions[0].reason
+    assert said.standing.tip.commit == "e" * 40
+    assert [one.commit for one in said.standing.waiting] == ["f" * 40]
+    assert said.standing.to_merge(3) == said.standing.waiting
+
+
+def test_nothing_waits_behind_one_that_is_dropped_or_for_longer_than_a_race() -> None:
+    assert raced(*begun(), d=lambda *_: 0.0, e=rate(0.2, "e")).standing.waiting == ()
+    after, own = at_work(raced(*begun(), d=lambda *_: 1.0, e=lambda *_: 1.0).standing, lambda *_: 1.0)
+    assert after.waiting
+    assert ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 1.0).standing.waiting == ()
+
+
+def test_rules_that_keep_all_merge_another_branch_from_time_to_time() -> None:
+    standing, tip = begun(rule="archive", attempts=1, merge_every=3)  # type: ignore[arg-type]
+    assert [len(standing.to_merge(number)) for number in (1, 3)] == [0, 0]
+    after = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
+    after = replace(after, line=replace(after.line, tip=0), tip=SEED)  # type: ignore[type-var]
+    after = ruled(after, NEXT, tip, rate(0.5, "next")).standing
+    chosen = replace(after, line=replace(after.line, tip=2), tip=NEXT)  # type: ignore[type-var]
+    assert [chosen.to_merge(number) for number in (1, 2, 3)] == [(), (), (PATCH,)]

@@ -235,3 +235,95 @@ def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Campaig
     assert whole.lineage.files(whole.store.champion(RUN).commit)["main.py"] == "LEVEL = 5\n"
     assert verdicts(whole)[2] is Verdict.REVERT, "it solves nothing"
     assert all(row.decision and row.decision.evidence is None for row in rows)
+
+
+def racing(made: Callable[..., Campaign], *levels: object, **more: Any) -> Campaign:
+    return made(proposing(*levels), more.pop("evaluator", None) or ScoringEvaluator(by_level), **{"race": 3, **more})
+
+
+def races(campaign: Campaign) -> list[int]:
+    return [row.race for row in campaign.store.rounds(RUN)]
+
+
+def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Campaign]) -> None:
+    campaign = racing(made, 4, 4, 4, 0, 0)
+    loop.run_rounds(campaign, 5)
+    assert races(campaign) == [0, 1, 1, 1, 4, 4]
+    rows = campaign.store.rounds(RUN)
+    assert {row.parent.round for row in rows[1:4] if row.parent} == {0}
+    assert sorted(verdicts(campaign)[1:4]) == ["revert", "revert", "stack"]
+    taken = 1 + verdicts(campaign)[1:4].index(Verdict.STACK)
+    assert {row.parent.round for row in rows[4:] if row.parent} == {taken}
+    assert len({row.candidate.commit for row in rows if row.candidate}) == 6
+
+
+@pytest.mark.parametrize("stop_after", [50, 60, 75, 90, 105, 130])
+def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Campaign], stop_after: int) -> None:
+    def failing(text: str, spec: TrialSpec) -> float:
+        if len(broken.specs) > stop_after:
+            raise InfraError("the machine is gone")
+        return by_level(text, spec)
+
+    broken, model = ScoringEvaluator(failing), proposing(3, 3, 3, 0, 0, 0)
+    with pytest.raises(InfraError):
+        loop.run_rounds(made(model, broken, race=3), 6)
+    again = made(model, ScoringEvaluator(by_level), race=3)
+    loop.run_rounds(again, 6)
+    assert len(verdicts(again)) == 7
+    assert races(again) == [0, 1, 1, 1, 4, 4, 4]
+    slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
+    assert len(slots) == len(set(slots))
+
+
+def test_a_race_that_was_cut_off_between_its_decisions_is_decided_to_the_end(made: Callable[..., Campaign]) -> None:
+    campaign = racing(made, 3, 4, 3)
+    add, told = campaign.store.add_decision, []
+
+    def one_only(run: str, number: int, *rest: Any) -> None:
+        if number and told:
+            raise InfraError("the disk is full")
+        told.append(number) if number else None
+        add(run, number, *rest)
+
+    campaign.store.add_decision = one_only  # type: ignore[method-assign]
+    with pytest.raises(InfraError):
+        loop.run_rounds(campaign, 3)
+    campaign.store.add_decision = add  # type: ignore[method-assign]
+    assert len(verdicts(campaign)) == 2
+    loop.run_rounds(racing(made), 3)
+    assert len(verdicts(campaign)) == 4
+
+
+def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Campaign]) -> None:
+    def answer(path: str, level: int) -> Callable[[Any], dict[str, Any]]:
+        edits = [{"path": path, "old": "", "new": f"LEVEL = {level}\n"}]
+        words = {"hypothesis": f"{path} at {level}", "prediction": "more", "edits": edits}
+        return lambda body: completion(None, tool_call("propose", json.dumps(words)))
+
+    def by_either(text: str, spec: TrialSpec) -> float:
+        files = [(spec.scaffold.folder / name) for name in ("main.py", "more.py")]
+        return max(by_level(file.read_text(), spec) for file in files if file.is_file())
+
+    answers = [answer("main.py", 4), answer("more.py", 4), answer("main.py", 0)]
+    campaign = made(ScriptedModel(*answers), ScoringEvaluator(by_either), race=2)
+    loop.run_rounds(campaign, 4)
+    merged = campaign.store.rounds(RUN)[3]
+    assert merged.proposal and merged.candidate
+    assert merged.proposal.merges in (1, 2)
+    assert "merges round" in merged.proposal.hypothesis
+    files = campaign.lineage.files(merged.candidate.commit)
+    assert (files["main.py"], files["more.py"]) == ("LEVEL = 4\n", "LEVEL = 4\n")
+    assert merged.parent is not None and merged.parent.round != merged.proposal.merges
+
+
+def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Campaign]) -> None:
+    def fails(body: Any) -> dict[str, Any]:
+        raise InfraError("no answer")
+
+    good = proposing(4, 3).answers
+    campaign = made(ScriptedModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
+    with pytest.raises(InfraError, match="no answer"):
+        loop.run_rounds(campaign, 3)
+    assert sum(row.proposal is not None for row in campaign.store.rounds(RUN)) == 2
+    loop.run_rounds(racing(made, 4), 3)
+    assert len(verdicts(campaign)) == 4

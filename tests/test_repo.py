@@ -552,7 +552,7 @@ def test_a_patch_is_taken_out_from_beneath_a_later_one(lineage: Lineage) -> None
     seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
     patch = candidate(lineage, seed, FileEdit("agent.py", lines(*"aBcdefghi")), FileEdit("new.py", "x\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", lines(*"aBcdefghI")))
-    edits = lineage.without(tip, patch, seed)
+    edits = lineage.carried(tip, patch, seed)
     assert edits == (FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", None))
 
 
@@ -560,17 +560,27 @@ def test_a_patch_that_later_ones_stand_on_stays(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"), FileEdit("new.py", "x\n"))
     for edit in (FileEdit("agent.py", "print('three')\n"), FileEdit("new.py", "y\n"), FileEdit("agent.py", None)):
-        assert lineage.without(candidate(lineage, patch, edit), patch, seed) is None
+        assert lineage.carried(candidate(lineage, patch, edit), patch, seed) is None
 
 
 def test_a_file_that_a_patch_deleted_comes_back(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("prompts/system.md", None))
-    assert lineage.without(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
+    assert lineage.carried(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
+
+
+def test_two_lines_become_one_where_they_changed_other_lines(lineage: Lineage) -> None:
+    seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
+    tip = candidate(lineage, seed, FileEdit("agent.py", lines(*"Abcdefghi")))
+    other = candidate(lineage, seed, FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", "x\n"))
+    clash = candidate(lineage, seed, FileEdit("agent.py", lines(*"zbcdefghi")))
+    merged = (FileEdit("agent.py", lines(*"AbcdefghI")), FileEdit("new.py", "x\n"))
+    assert lineage.carried(tip, seed, other) == merged
+    assert lineage.carried(tip, seed, clash) is None
 
 
 def test_nothing_is_left_to_take_out_of_a_patch_undone_since(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", SCAFFOLD["agent.py"]))
-    assert lineage.without(tip, patch, seed) == ()
+    assert lineage.carried(tip, patch, seed) == ()

@@ -204,9 +204,9 @@ def test_rounds_tell_how_far_each_one_came(filled: Store) -> None:
     rounds = filled.rounds("r1")
     baseline = Decision(Verdict.BASELINE, "reason 0")
     refused = Decision(Verdict.REFUSED, "reason 3")
-    assert rounds[0] == RoundRow(0, None, at(0), SEED, None, baseline)
-    assert rounds[3] == RoundRow(3, BETTER, at(30), None, proposal("idea 3"), refused)
-    assert rounds[4] == RoundRow(4, BETTER, at(40), OPEN, proposal("idea 4"), None)
+    assert rounds[0] == RoundRow(0, None, at(0), SEED, None, baseline, 0)
+    assert rounds[3] == RoundRow(3, BETTER, at(30), None, proposal("idea 3"), refused, 3)
+    assert rounds[4] == RoundRow(4, BETTER, at(40), OPEN, proposal("idea 4"), None, 4)
     assert len(rounds) == 5
 
 

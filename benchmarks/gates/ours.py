@@ -9,8 +9,10 @@ import numpy as np
 
 from evolve.config import GateConfig
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
-from evolve.gate.line import Ask, Line, Ruling
+from evolve.gate.line import Line
 from evolve.gate.plan import plan
+from evolve.gate.race import Challenger, Lacks, Raced, race
+from evolve.gate.ruling import Ruling
 from evolve.records import Fate
 from gates.greedy import everything, generator
 from gates.world import Played, Scaffold, Spent, World
@@ -46,6 +48,7 @@ class Search:
     def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
         self.champion = self.tip = world.scaffolds[0]
+        self.waiting: list[Scaffold] = []
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
@@ -53,10 +56,18 @@ class Search:
         self.line = Line.begin(settings, plan(train[: len(train) // 2], train, validation, settings.passes))
 
     def play_round(self) -> None:
+        """A race of `settings.race` patches; those that fell behind one that was taken are merged into it first."""
         while self.line.tip_is_vague():
             self._run_tip()
-        patch = self.world.propose(self.tip)
-        ruling = self._ruled(patch)
+        room = self.line.settings.race
+        merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
+        patches = merged + [self.world.propose(self.tip) for _ in range(room - len(merged))]
+        raced = self._raced(patches)
+        self.waiting = self.waiting[room:] + [patches[place] for place in raced.waiting]
+        self._settle(patches[raced.winner], raced.rulings[raced.winner])
+
+    def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
+        assert isinstance(ruling.line, Line)
         self.line = ruling.line
         if ruling.taken:
             self.tip = patch
@@ -67,16 +78,17 @@ class Search:
         elif ruling.fate is Fate.GIVEN_UP:
             self.tip = self.champion
 
-    def _ruled(self, patch: Scaffold) -> Ruling:
-        rewards = np.full((self.passes, self.world.tasks), np.nan)
-        while isinstance(said := self.line.judge(rewards), Ask):
+    def _raced(self, patches: list[Scaffold]) -> Raced:
+        rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
+        while isinstance(said := race(self.line, [Challenger(one) for one in rewards]), Lacks):
             if said.part is None:
                 self._run_tip()
-            else:
-                tasks = np.array(said.part.tasks)
-                rewards[said.part.attempt, tasks] = self.world.run(
-                    patch, tasks, _first(self.tip.number) + said.part.attempt
-                )
+                continue
+            tasks, attempt = np.array(said.part.tasks), said.part.attempt
+            for place in said.places:
+                if np.isnan(rewards[place, attempt, tasks]).any():
+                    found = self.world.run(patches[place], tasks, _first(self.tip.number) + attempt)
+                    rewards[place, attempt, tasks] = found
         return said
 
     def _run_tip(self) -> None:

@@ -111,6 +111,11 @@ class World:
         mean, sign = (mix.gain, 1.0) if kind == "helpful" else (mix.loss, -1.0)
         return self._add(parent.logits + sign * self._size(mean) * self._where(), kind, parent)
 
+    def merge(self, tip: Scaffold, patch: Scaffold) -> Scaffold:
+        """The patch, made to another scaffold than its parent. Costs no trials."""
+        assert patch.parent is not None
+        return self._add(tip.logits + patch.logits - self.scaffolds[patch.parent].logits, patch.kind, tip)
+
     def _size(self, mean: float) -> float:
         if self.mix.tail:
             return float(mean * (self.mix.tail - 1) * self._patches.pareto(self.mix.tail))

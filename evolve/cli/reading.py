@@ -65,7 +65,8 @@ def show_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Jso
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
         proposal = next(r.proposal for r in store.rounds(row.id) if r.number == number)
         trials = [r for r in store.view("trials", row.id) if r["round"] == number]
-    facts = {**history[0], "prediction": proposal and proposal.prediction, "ablates": proposal and proposal.ablates}
+    said = ("prediction", "ablates", "merges")
+    facts = {**history[0], **{name: proposal and getattr(proposal, name) for name in said}}
     if as_json:
         show([{**facts, "trials": trials}], True)
         return

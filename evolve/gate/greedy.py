@@ -8,8 +8,8 @@ import numpy as np
 
 from evolve.config import GateConfig
 from evolve.gate.belief import Floats
-from evolve.gate.line import Ask, Finding, Ruling
 from evolve.gate.plan import Part, Plan
+from evolve.gate.ruling import Ask, Finding, Ruling
 from evolve.records import Fate
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
 from evolve.config import GateConfig
 from evolve.gate.belief import Floats, Level, Score, Tried, first_prior, learned
-from evolve.gate.plan import Part, Plan
+from evolve.gate.plan import Plan
 from evolve.gate.reign import Reign
+from evolve.gate.ruling import Ask, Finding, Ruling
 from evolve.gate.stages import Stage, stages
 from evolve.gate.tally import Tally
 from evolve.records import Fate
@@ -27,58 +27,6 @@ REMEMBERED = 400
 SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
-
-
-class Rule(Protocol):
-    """What stands behind a standing: the line, or another rule that asks and decides in the same way.
-
-    `own`: passes of the tip so far; `stacked`: how many patches lie between champion and tip.
-    """
-
-    @property
-    def settings(self) -> GateConfig: ...
-    @property
-    def own(self) -> tuple[Floats, ...]: ...
-    @property
-    def stacked(self) -> int: ...
-    def tip_is_vague(self) -> bool: ...
-    def tip_measured(self, rewards: Floats) -> Rule: ...
-    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling: ...
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a challenger came to, as shares of the mean reward: estimated effect and its standard error.
-
-    `doubt`: the probability that the line as it would now be is worse than the champion by over a point.
-    """
-
-    effect: float
-    error: float
-    doubt: float
-    trials: int
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """Whether the challenger is built upon, the fate of what is stacked (it included), and the line after it.
-
-    `tip`: which of all that were taken so far, the seed first, has the next child; None where that follows.
-    """
-
-    taken: bool
-    fate: Fate
-    finding: Finding
-    line: Rule
-    why: str
-    tip: int | None = None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's."""
-
-    part: Part | None
 
 
 @dataclass(frozen=True)
@@ -139,13 +87,9 @@ class Line:
         `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs. `idle`:
         whether all of these trials went exactly as the tip's did on the same seeds, not in their rewards alone.
         """
-        plan = self.stages()
-        for number, (parts, stage) in enumerate(zip(self.plan.stages, plan, strict=True)):
-            for part in parts:
-                if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
-                    return Ask(None)
-                if np.isnan(new[part.attempt, list(part.tasks)]).any():
-                    return Ask(part)
+        for number, stage in enumerate(self.stages()):
+            if asked := self.lacks(number, new):
+                return asked
             seen = self._up_to(number, new)
             effect = self.level.effect(self.score(seen)).effect
             tie = saving >= self.settings.tie_saving and self._ties(seen)
@@ -160,6 +104,34 @@ class Line:
                     return self._dropped(seen, "worse on validation")
                 return self._taken(seen, "likely to be worth it")
         return self._dropped(seen, "not enough after all trials")
+
+    def lacks(self, stage: int, new: Floats) -> Ask | None:
+        """What is needed before the challenger can be judged after this stage, those before it being there."""
+        for part in self.plan.stages[stage]:
+            if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
+                return Ask(None)
+            if np.isnan(new[part.attempt, list(part.tasks)]).any():
+                return Ask(part)
+        return None
+
+    def effect(self, stage: int, new: Floats) -> float:
+        """The challenger's estimated effect after this stage."""
+        return self.level.effect(self.score(self._up_to(stage, new))).effect
+
+    def worth_more(self, stage: int, new: Floats) -> bool:
+        """Whether the challenger, by itself, would not be dropped after this stage."""
+        return self.effect(stage, new) >= self.stages()[stage].drop
+
+    def passed_over(self, stage: int, new: Floats, why: str) -> tuple[Ruling, Line]:
+        """Dropped after this stage for another's sake; what is stacked is settled when that one is judged.
+
+        Returns the ruling, and the line after it.
+        """
+        seen = self._up_to(stage, new)
+        score = self.score(seen)
+        after, found = self._without(seen, score), self.level.effect(score)
+        finding = Finding(found.effect, found.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
+        return Ruling(False, Fate.OPEN, finding, after, why), after
 
     def stages(self) -> tuple[Stage, ...]:
         """Of the present belief; rounded, so that few are ever solved."""
@@ -221,14 +193,16 @@ class Line:
         return Ruling(False, Fate.OPEN, finding, after._learned(), "every trial went as the tip's did")
 
     def _dropped(self, seen: Floats, why: str) -> Ruling:
-        """A challenger that earns nothing at all is broken, and tells nothing of the tip."""
         score = self.score(seen)
+        return self._settled(seen, score, self._without(seen, score), taken=False, why=why)
+
+    def _without(self, seen: Floats, score: Score) -> Line:
+        """After a challenger that is dropped. One that earns nothing at all is broken, and tells nothing of the tip."""
         after = self._noted(seen, score, self.level)
-        if np.nansum(seen) > 0:
-            level, _ = self.level.challenged(score, self.prior)
-            reign = self.reign.met(seen, self.level.expected(score, self.prior))
-            after = replace(after, level=level, reign=reign)
-        return self._settled(seen, score, after, taken=False, why=why)
+        if not np.nansum(seen):
+            return after
+        level, _ = self.level.challenged(score, self.prior)
+        return replace(after, level=level, reign=self.reign.met(seen, self.level.expected(score, self.prior)))
 
     def _taken(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)

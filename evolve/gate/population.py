@@ -9,9 +9,9 @@ import numpy as np
 from evolve.config import GateConfig
 from evolve.gate.belief import Floats
 from evolve.gate.greedy import whole_passes
-from evolve.gate.line import Ask, Finding, Ruling
 from evolve.gate.plan import Plan
-from evolve.gate.select import STRATEGIES, Member, best
+from evolve.gate.ruling import Ask, Finding, Ruling
+from evolve.gate.select import STRATEGIES, Member, ancestors, best
 from evolve.records import Fate, stable_hash
 
 
@@ -56,6 +56,16 @@ class Population:
         after = replace(self, members=members, judged=self.judged + 1)
         after = replace(after, tip=after._chosen())
         return Ruling(stays, Fate.PROMOTED if crowned else Fate.OPEN, finding, after, why, after.tip)
+
+    def other_branch(self) -> int | None:
+        """The place of the highest score that is neither an ancestor nor a descendant of the tip; None without one."""
+        line = {*ancestors(self.members, self.tip)}
+        apart = [
+            place
+            for place in range(len(self.members))
+            if place not in line and self.tip not in ancestors(self.members, place)
+        ]
+        return max(apart, key=lambda place: self.members[place].score, default=None)
 
     def _chosen(self) -> int:
         dice = np.random.default_rng(stable_hash(self.salt, "parent", self.judged))

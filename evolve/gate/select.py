@@ -34,6 +34,12 @@ def best(members: Members) -> int:
     return int(np.argmax([member.score for member in members]))
 
 
+def ancestors(members: Members, place: int) -> tuple[int, ...]:
+    """The places from this one, which is the first, back to the seed."""
+    parent = members[place].parent
+    return (place,) if parent is None else (place, *ancestors(members, parent))
+
+
 def archive(members: Members, dice: np.random.Generator) -> int:
     """Darwin Goedel Machine (Zhang et al. 2025, arXiv 2505.22954, parent selection).
 

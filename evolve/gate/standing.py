@@ -11,9 +11,11 @@ from evolve.config import GateConfig
 from evolve.gate.attempts import first_attempt
 from evolve.gate.belief import Floats
 from evolve.gate.greedy import Greedy
-from evolve.gate.line import Ask, Line, Rule, Ruling
+from evolve.gate.line import Line
 from evolve.gate.plan import Part, Plan, plan
 from evolve.gate.population import Population
+from evolve.gate.race import Challenger, Lacks, Raced, race
+from evolve.gate.ruling import Rule, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
 
@@ -32,17 +34,27 @@ class TaskSlot:
 
 @dataclass(frozen=True)
 class MoreTrials:
-    """The slots (task, attempt) on which the commit needs a trial next."""
+    """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one."""
 
-    commit: str
+    commits: tuple[str, ...]
     slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate that patches the tip, with all its trials. `smaller`: the share of the tip's size that it saves."""
+
+    candidate: Candidate
+    trials: Sequence[TrialResult]
+    smaller: float = 0.0
 
 
 @dataclass(frozen=True)
 class Standing:
     """What a run has come to: champion, tip (the same, or the champion with patches stacked on it), and what is known.
 
-    `tasks` in the order of the arrays of `line`; `taken`: all that were ever built upon, the seed first.
+    `tasks` in the order of the arrays of `line`; `taken`: all that were ever built upon, the seed first. `waiting`:
+    what fell behind the tip in the last race and looked worth more trials: to be merged into it.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -50,11 +62,20 @@ class Standing:
     champion: Candidate
     tip: Candidate
     taken: tuple[Candidate, ...]
+    waiting: tuple[Candidate, ...] = ()
 
     @property
     def first(self) -> int:
         """The first of the attempts on which the tip meets its challengers; a population shares the first ones."""
         return 0 if self.line.settings.rule in STRATEGIES else first_attempt(self.tip)
+
+    def to_merge(self, number: int) -> tuple[Candidate, ...]:
+        """What the rounds from this one on should merge into the tip."""
+        every = self.line.settings.merge_every
+        if not isinstance(self.line, Population) or not every or number % every:
+            return self.waiting
+        other = self.line.other_branch()
+        return () if other is None else (self.taken[other],)
 
     def slots(self, part: Part) -> tuple[Slot, ...]:
         """The part's tasks, on the attempts of the tip's reign."""
@@ -65,14 +86,14 @@ class Standing:
         tip = candidate if ruling.taken else self.champion if ruling.fate is Fate.GIVEN_UP else self.tip
         champion = tip if ruling.fate is Fate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
-        return replace(self, line=ruling.line, champion=champion, tip=tip, taken=taken)
+        return replace(self, line=ruling.line, champion=champion, tip=tip, taken=taken, waiting=())
 
 
 @dataclass(frozen=True)
 class Ruled:
-    """A decision, and the standing after it."""
+    """The decision on each entrant, and the standing after all of them."""
 
-    decision: Decision
+    decisions: tuple[Decision, ...]
     standing: Standing
 
 
@@ -105,22 +126,15 @@ def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standi
     return standing
 
 
-def judge(
-    standing: Standing,
-    candidate: Candidate,
-    tip: Sequence[TrialResult],
-    trials: Sequence[TrialResult],
-    smaller: float = 0.0,
-) -> MoreTrials | Ruled:
-    """The rule, for a candidate that patches the tip. `tip`, `trials`: all trials of the tip and of the candidate.
+def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> MoreTrials | Ruled:
+    """The rule, for candidates that patch the tip; several are raced. `tip`: all trials of the tip.
 
-    `smaller`: the share of the tip's size that the candidate saves. Infrastructure errors are left out here. Returns
-    MoreTrials as long as trials are lacking.
+    Infrastructure errors are left out here. Returns MoreTrials as long as trials are lacking.
     """
-    known, own = _by_slot(tip), _by_slot(trials)
+    known, own = _by_slot(tip), [_by_slot(one.trials) for one in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
-    shown: dict[Slot, TrialResult] = {}
-    while isinstance(said := _said(standing, known, shown, smaller), Ask):
+    shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
+    while isinstance(said := race(standing.line, _field(standing, entrants, known, shown)), Lacks):
         if said.part is None:
             after = _tip_pass(standing, known)
             if isinstance(after, MoreTrials):
@@ -128,15 +142,31 @@ def judge(
             standing = after
             continue
         slots = standing.slots(said.part)
-        if lacking := tuple(slot for slot in slots if slot not in own):
-            return MoreTrials(candidate.commit, lacking)
-        shown |= {slot: own[slot] for slot in slots}
-    return Ruled(_decision(standing, said), standing.after(said, candidate))
+        if short := [place for place in said.places if any(slot not in own[place] for slot in slots)]:
+            return MoreTrials(tuple(entrants[place].candidate.commit for place in short), slots)
+        for place in said.places:
+            shown[place] |= {slot: own[place][slot] for slot in slots}
+    return _ruled(standing, entrants, said)
 
 
-def _said(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> Ask | Ruling:
-    saving, idle = _saving(standing, tip, shown, smaller), all(_as_before(tip, slot, shown[slot]) for slot in shown)
-    return standing.line.judge(_array(standing, shown), saving, idle)
+def _field(
+    standing: Standing, entrants: Sequence[Entrant], tip: Trials, shown: Sequence[Trials]
+) -> tuple[Challenger, ...]:
+    return tuple(
+        Challenger(
+            _array(standing, trials),
+            _saving(standing, tip, trials, one.smaller),
+            all(_as_before(tip, slot, trials[slot]) for slot in trials),
+        )
+        for one, trials in zip(entrants, shown, strict=True)
+    )
+
+
+def _ruled(standing: Standing, entrants: Sequence[Entrant], raced: Raced) -> Ruled:
+    after = standing.after(raced.rulings[raced.winner], entrants[raced.winner].candidate)
+    waiting = tuple(entrants[place].candidate for place in raced.waiting)
+    decisions = tuple(_decision(standing, ruling) for ruling in raced.rulings)
+    return Ruled(decisions, replace(after, waiting=waiting))
 
 
 def _as_before(tip: Trials, slot: Slot, trial: TrialResult) -> bool:
@@ -157,7 +187,7 @@ def _tip_pass(standing: Standing, known: Trials) -> MoreTrials | Standing:
     """After one more pass of the tip."""
     slots = standing.slots(Part(len(standing.line.own), tuple(range(len(standing.tasks)))))
     if lacking := tuple(slot for slot in slots if slot not in known):
-        return MoreTrials(standing.tip.commit, lacking)
+        return MoreTrials((standing.tip.commit,), lacking)
     rewards = np.array([known[slot].reward for slot in slots], float)
     return replace(standing, line=standing.line.tip_measured(rewards))
 

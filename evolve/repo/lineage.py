@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evolve.errors import BadInput
 from evolve.records import FileEdit, Verdict
+from evolve.repo.carry import carried_edits
 from evolve.repo.discover import Place, find
 from evolve.repo.disk import check_written, store_folder, write_files
 from evolve.repo.objects import (
@@ -37,7 +38,6 @@ from evolve.repo.refs import (
     run_prefix,
     write_note,
 )
-from evolve.repo.revert import edits_without
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,9 @@ class Lineage:
         check_written(folder, contents)
         return folder
 
-    def without(self, tip: str, patch: str, parent: str) -> tuple[FileEdit, ...] | None:
-        """The edits that take what `patch` changed in `parent` out of `tip`; None where later changes stand on it."""
-        tip_files, patched, before = (self.files(sha) for sha in (tip, patch, parent))
-        return edits_without(self.place.shell, tip_files, patched, before)
+    def carried(self, tip: str, old: str, new: str) -> tuple[FileEdit, ...] | None:
+        """The edits that make the change from `old` to `new` in `tip`; None where other changes stand in the way."""
+        return carried_edits(self.place.shell, *(self.files(sha) for sha in (tip, old, new)))
 
     def diff(self, old: str, new: str) -> str:
         """The unified diff of the scaffold between two commits, whatever the user's diff settings are."""

@@ -51,6 +51,7 @@ def proposal_values(proposal: Proposal) -> Values:
         "completion_tokens": proposal.usage.completion_tokens,
         "cost_usd": proposal.usage.cost_usd,
         "ablates": proposal.ablates,
+        "merges": proposal.merges,
     }
 
 
@@ -113,7 +114,7 @@ def candidate_from(row: RowMapping) -> Candidate:
 def proposal_from(row: RowMapping) -> Proposal:
     usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"])
     edits = tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
-    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"], row["ablates"])
+    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"], row["ablates"], row["merges"])
 
 
 def decision_from(row: RowMapping) -> Decision:

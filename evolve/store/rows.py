@@ -38,7 +38,10 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class RoundRow:
-    """One round as far as it came: None is what has not happened. Round 0 has no parent and no proposal."""
+    """One round as far as it came: None is what has not happened. Round 0 has no parent and no proposal.
+
+    `race`: the first of the rounds that it is raced against; itself if there are none.
+    """
 
     number: int
     parent: Candidate | None
@@ -46,6 +49,7 @@ class RoundRow:
     candidate: Candidate | None
     proposal: Proposal | None
     decision: Decision | None
+    race: int
 
 
 @dataclass(frozen=True)

@@ -137,10 +137,12 @@ round_ = Table(
     _number("number"),
     Column("parent_round", Integer),
     _text("started_at"),
+    Column("race", Integer),
     _of_round("parent_round"),
     CheckConstraint("number >= 0", name="number"),
     CheckConstraint("(number = 0) = (parent_round IS NULL)", name="root"),
     CheckConstraint("parent_round < number", name="parent_first"),
+    CheckConstraint("race > 0 AND race <= number", name="race"),
     _utc("started_at"),
 )
 
@@ -178,8 +180,10 @@ proposal = Table(
     _double("cost_usd"),
     _text("created_at"),
     Column("ablates", Integer),
+    Column("merges", Integer),
     _of_round("round"),
     CheckConstraint("ablates > 0 AND ablates < round", name="ablates"),
+    CheckConstraint("merges > 0 AND merges < round AND (merges IS NULL OR ablates IS NULL)", name="merges"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
 )

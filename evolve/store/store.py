@@ -76,9 +76,16 @@ class Store:
 
     def start_round(self, run: str, number: int, parent: Candidate | None, at: str) -> None:
         """The intent; `parent` is None for round 0 alone."""
+        self.start_race(run, [number], parent, at)
+
+    def start_race(self, run: str, numbers: Sequence[int], parent: Candidate | None, at: str) -> None:
+        """The intent of rounds whose candidates all patch this parent: all of them or none."""
+        race = numbers[0] if len(numbers) > 1 else None
         with self._write() as connection:
             parent_round = parent and _candidate_key(connection, run, parent.commit)[1]
-            _add(connection, schema.round_, run_id=run, number=number, parent_round=parent_round, started_at=at)
+            values = {"run_id": run, "parent_round": parent_round, "started_at": at, "race": race}
+            for number in numbers:
+                _add(connection, schema.round_, number=number, **values)
 
     def add_candidate(self, run: str, candidate: Candidate) -> None:
         with self._write() as connection:
@@ -191,6 +198,7 @@ class Store:
                 candidate=candidate(row["number"]),
                 proposal=proposals.get(row["number"]),
                 decision=decisions.get(row["number"]),
+                race=row["number"] if row["race"] is None else row["race"],
             )
             for row in started
         ]

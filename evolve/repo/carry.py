@@ -1,4 +1,4 @@
-"""Leaving one earlier patch out: its change undone beneath all that came after it."""
+"""A change between two scaffolds, made to a third: so a patch is merged, or undone beneath all that came after it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Files = Mapping[str, str | bytes]
 MOST_CONFLICTS = 127
 
 
-def edits_without(shell: Shell, tip: Files, patched: Files, before: Files) -> tuple[FileEdit, ...] | None:
-    """What takes `before` -> `patched` out of `tip`, all files by path; None where later changes stand in the way."""
+def carried_edits(shell: Shell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
+    """The change `old` -> `new`, made to `tip`; all are files by path. None where other changes stand in the way."""
     edits = []
-    for path in sorted(path for path in {*patched, *before} if patched.get(path) != before.get(path)):
-        sides = [files.get(path) for files in (tip, patched, before)]
+    for path in sorted(path for path in {*old, *new} if old.get(path) != new.get(path)):
+        sides = [files.get(path) for files in (tip, old, new)]
         if any(isinstance(side, bytes) for side in sides):
             return None
         now, base, other = (None if side is None else str(side) for side in sides)
