@@ -110,14 +110,19 @@ class RunConfig(BaseModel):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def differences(self, stored: str) -> list[str]:
-        """The keys in which this config differs from a stored one, as `key: stored -> this`."""
-        old, new = json.loads(stored), json.loads(self.canonical())
-        return [f"{key}: {_at(old, key)} -> {_at(new, key)}" for key in _leaves(old, new)]
+        """The keys in which this config differs from a stored one, as `key: stored -> this`.
+
+        A key that the stored one lacks had not been invented: its default is what was done before.
+        """
+        new, usual = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
+        old = usual | _leaves(json.loads(stored))
+        sides = {key: (old.get(key, "absent"), new.get(key, "absent")) for key in sorted({*old, *new})}
+        return [f"{key}: {before} -> {after}" for key, (before, after) in sides.items() if before != after]
 
 
-def _leaves(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    return [key for key in sorted({*old, *new}) if _at(old, key) != _at(new, key)]
-
-
-def _at(values: dict[str, Any], key: str) -> Any:
-    return values.get(key, "absent")
+def _leaves(values: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """By dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _leaves(value, f"{path}{key}.") if isinstance(value, dict) else {path + key: value}
+    return found

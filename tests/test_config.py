@@ -39,7 +39,15 @@ def test_differences_name_key_old_and_new() -> None:
     assert RunConfig(seed=2, model="a").differences(stored) == ["seed: 1 -> 2"]
     assert RunConfig(seed=1, model="a").differences(stored) == []
     older = json.dumps({"seed": 0, "gone": True})
-    assert "gone: True -> absent" in RunConfig().differences(older)
+    assert RunConfig().differences(older) == ["gone: True -> absent"]
+
+
+def test_an_option_that_came_later_is_at_its_default() -> None:
+    stored = json.loads(RunConfig().canonical())
+    del stored["gate"]["race"], stored["network"]
+    assert RunConfig().differences(json.dumps(stored)) == []
+    raced = RunConfig(gate=GateConfig(race=2))
+    assert raced.differences(json.dumps(stored)) == ["gate.race: 1 -> 2"]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,7 @@ def test_differences_name_key_old_and_new() -> None:
         ("sandbox", {"pids": 0}),
         ("gate", {"passes": [2, 1]}),
         ("gate", {"risk": 0.5}),
+        ("gate", {"race": 2, "rule": "greedy"}),
     ],
 )
 def test_a_bad_value_is_refused_by_its_key(key: str, value: Any) -> None:
