@@ -119,7 +119,9 @@ class ModelSpec:
     """Which model answers. `base_url` None and name `embedded`: the model in the process, which needs no key.
 
     Prices are US dollars per million tokens; None: unknown. The key itself is never in here: `key_variable` names the
-    environment variable of the host that holds it.
+    environment variable of the host that holds it. `context_tokens`: of prompt and answer together; None: unknown.
+    `stream`: answers are fetched as a stream. `text_tools`: the model can't call tools; they are told to it in text.
+    `keep_reasoning`: the model wants its earlier reasoning back with the conversation.
     """
 
     name: str
@@ -127,7 +129,10 @@ class ModelSpec:
     key_variable: str = "OPENAI_API_KEY"
     prompt_price: float | None = None
     completion_price: float | None = None
-    context_chars: int = 12_000
+    context_tokens: int | None = None
+    stream: bool = False
+    text_tools: bool = False
+    keep_reasoning: bool = False
 
     @property
     def embedded(self) -> bool:
