@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve import recall
 from evolve.campaign import Campaign
 from evolve.config import GateConfig
 from evolve.records import Candidate, Proposal
@@ -29,8 +30,13 @@ def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
 
 
 def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
-    """The tip without one of its patches; None where there is none that can be left out."""
-    for row in left_out(campaign.store.rounds(campaign.run), tip):
+    """The tip without one of its patches; None where there is none that can be left out.
+
+    Those first of which nothing came true that was predicted.
+    """
+    failed = {facts.round for facts in recall.facts(campaign) if facts.hits.predicted and not facts.hits.fixed}
+    rows = left_out(campaign.store.rounds(campaign.run), tip)
+    for row in sorted(rows, key=lambda row: row.number not in failed):
         assert row.candidate and row.candidate.parent and row.proposal
         edits = campaign.lineage.carried(tip.commit, row.candidate.commit, row.candidate.parent)
         if edits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -70,8 +71,7 @@ class Campaign:
 
     def text_files(self, commit: str) -> dict[str, str]:
         """The scaffold's text files at a commit."""
-        files = self.lineage.files(commit)
-        return {path: text for path, text in files.items() if isinstance(text, str)}
+        return dict(_text_files(self.lineage, commit))
 
     def source(self, commit: str) -> ScaffoldSource:
         """The candidate's files on disk, exported from its commit. Raises BadInput for a broken scaffold.toml."""
@@ -100,6 +100,12 @@ class Campaign:
             folder=self.folder.resolve(),
             owner=self.run,
         )
+
+
+@functools.lru_cache(maxsize=512)
+def _text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
+    """A commit never changes, and each round compares its patch with all earlier ones."""
+    return {path: text for path, text in lineage.files(commit).items() if isinstance(text, str)}
 
 
 def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from evolve.errors import InfraError
 from evolve.records import Outcome, TrialResult, TrialSpec
-from evolve.trial import run_trial_ahead
+from evolve.trial import run_trial, run_trial_ahead
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
@@ -33,11 +33,18 @@ def default_jobs() -> int:
 class Evaluator:
     """A pool of worker processes for a whole run. Use as a context manager.
 
-    work: a function of a module, so that the workers can import it; pause_seconds: before the second try.
+    work: a function of a module, so that the workers can import it; pause_seconds: before the second try; here: runs a
+    trial in this process.
     """
 
-    def __init__(self, jobs: int, work: Work = run_trial_ahead, pause_seconds: float = PAUSE_SECONDS) -> None:
-        self.jobs, self._work, self._pause_seconds = jobs, work, pause_seconds
+    def __init__(
+        self,
+        jobs: int,
+        work: Work = run_trial_ahead,
+        pause_seconds: float = PAUSE_SECONDS,
+        here: Work = run_trial,
+    ) -> None:
+        self.jobs, self._work, self._pause_seconds, self._here = jobs, work, pause_seconds, here
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -83,6 +90,13 @@ class Evaluator:
                 on_result(result)
                 if result.outcome is Outcome.INFRA_ERROR:
                     queue.appendleft(self._again(spec, tries, result))
+
+    def once(self, spec: TrialSpec) -> TrialResult:
+        """One trial, in this process, until it has a result that counts. Raises InfraError as `measure` does."""
+        tries = 1
+        while (result := self._here(spec)).outcome is Outcome.INFRA_ERROR:
+            spec, tries = self._again(spec, tries, result)
+        return result
 
     def _again(self, spec: TrialSpec, tries: int, result: TrialResult) -> tuple[TrialSpec, int]:
         """The trial once more, after a pause."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve import calibrate, guard, judging, proposing
+from evolve import calibrate, checks, guard, judging, proposing, recall
 from evolve.campaign import Campaign, check_budget, measure, now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
-from evolve.repo import Author, BadPatch, round_branch
+from evolve.repo import BadPatch, round_branch
 from evolve.store import RoundRow
 
 
@@ -23,6 +23,7 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
     while numbers := next_race(campaign, rounds):
         campaign.watcher.round_started(numbers[0], rounds)
         standing = play_race(campaign, standing, numbers)
+    recall.learn(campaign)
     measure_fresh(campaign, standing.champion)
     look_at_holdout(campaign, standing.champion, "champion at the end")
 
@@ -58,8 +59,9 @@ def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) ->
     check_budget(campaign)
     rows = started_race(campaign, numbers, standing.tip)
     standing = judging.made_ready(campaign, standing)
-    found = zip(rows, proposing.proposals(campaign, standing, rows), strict=True)
-    entrants = [entrant for row, proposal in found if (entrant := entered(campaign, standing.tip, row, proposal))]
+    found = proposing.proposals(campaign, standing, rows)
+    told_apart = zip(rows, recall.told_apart(campaign, standing.tip, found), strict=True)
+    entrants = [entrant for row, proposal in told_apart if (entrant := entered(campaign, standing.tip, row, proposal))]
     ruled = judging.judged(campaign, standing, entrants)
     for (candidate, _), decision in zip(entrants, ruled.decisions, strict=True):
         record(campaign, candidate, decision)
@@ -131,19 +133,9 @@ def decided(campaign: Campaign) -> dict[int, tuple[Candidate, Decision]]:
 
 def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Proposal) -> Candidate | BadPatch:
     """The candidate on its branch; or why there can be none. A function of the rows: a second time gives the same."""
-    author = Author(campaign.config.model, "model@evolve.invalid")
-    try:
-        commit = campaign.lineage.commit_candidate(
-            campaign.run,
-            row.number,
-            parent.commit,
-            proposal.edits,
-            proposal.hypothesis,
-            author,
-            row.started_at,
-        )
-    except BadPatch as problem:
-        return problem
+    commit = checks.committed(campaign, row, parent, proposal)
+    if isinstance(commit, BadPatch):
+        return commit
     candidate = Candidate(commit, row.number, parent.commit, round_branch(campaign.run, row.number))
     campaign.lineage.create_branch(candidate.branch, commit)
     if row.candidate is None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 
-from evolve import ablate, analyse, merge, propose
+from evolve import ablate, analyse, checks, merge, propose, recall, trajectory
 from evolve.campaign import Campaign, now, train_trajectories
 from evolve.gate import Standing
 from evolve.records import Candidate, Proposal, stable_hash
 from evolve.store import RoundRow
-
-MEMORY_ROUNDS = 40
 
 
 def proposals(campaign: Campaign, standing: Standing, rows: Sequence[RoundRow]) -> list[Proposal]:
@@ -21,12 +21,13 @@ def proposals(campaign: Campaign, standing: Standing, rows: Sequence[RoundRow]) 
     """
     known = {row.number: row.proposal for row in rows if row.proposal}
     merges = _merges(campaign, standing, rows)
-    for number in (row.number for row in rows if not row.proposal):
-        own = next(merges, None) or _ablation(campaign, number, standing.tip)
+    for row in (row for row in rows if not row.proposal):
+        own = next(merges, None) or _ablation(campaign, row.number, standing.tip)
         if own is not None:
-            campaign.store.add_proposal(campaign.run, number, own, "", "", now())
-            known[number] = own
-    known |= _asked(campaign, standing.tip, [row.number for row in rows if row.number not in known])
+            own = replace(own, note=checks.problem(campaign, standing.tip, row, own) or "")
+            campaign.store.add_proposal(campaign.run, row.number, own, "", "", now())
+            known[row.number] = own
+    known |= _asked(campaign, standing.tip, [row for row in rows if row.number not in known])
     return [known[row.number] for row in rows]
 
 
@@ -41,50 +42,67 @@ def _ablation(campaign: Campaign, number: int, tip: Candidate) -> Proposal | Non
     return ablate.proposal(campaign, tip) if ablate.due(number, campaign.config.gate) else None
 
 
-def _asked(campaign: Campaign, tip: Candidate, numbers: Sequence[int]) -> Mapping[int, Proposal]:
-    """What the model proposes, from the tip's train trajectories."""
-    if not numbers:
+def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapping[int, Proposal]:
+    """What the model proposes, from the tip's train trajectories and what was learned."""
+    if not rows:
         return {}
     spec, digest, brief = campaign.config.model_spec, propose.prompt_digest(), _brief(campaign, tip)
+    one_at_a_time = threading.Lock()
 
-    def ask(number: int) -> Proposal:
-        seed = stable_hash(campaign.config.seed, "propose", number)
-        return propose.direct(campaign.model, spec, brief, seed)
+    def ask(row: RoundRow) -> Proposal:
+        def check(proposal: Proposal) -> str | None:
+            with one_at_a_time:
+                return checks.problem(campaign, tip, row, proposal)
+
+        seed = stable_hash(campaign.config.seed, "propose", row.number)
+        told = replace(brief, emphasis=_emphasis(row, rows))
+        return _kept(campaign, row, propose.direct(campaign.model, spec, told, seed, check))
 
     answers = {}
-    for number, proposal in _answers(ask, numbers):
+    for number, proposal in _answers(ask, rows):
         campaign.store.add_proposal(campaign.run, number, proposal, digest, spec.name, now())
         answers[number] = proposal
     return answers
 
 
-def _answers(ask: Callable[[int], Proposal], numbers: Sequence[int]) -> Iterator[tuple[int, Proposal]]:
+def _kept(campaign: Campaign, row: RoundRow, made: propose.Made) -> Proposal:
+    """The proposal, with its conversation in a file."""
+    path = campaign.folder / "proposals" / f"round-{row.number:04}.jsonl.gz"
+    return replace(made.proposal, transcript=trajectory.store(path, campaign.folder.parent, made.messages))
+
+
+def _emphasis(row: RoundRow, rows: Sequence[RoundRow]) -> str:
+    """Of several proposals that are asked at once, each looks elsewhere."""
+    if len(rows) == 1:
+        return ""
+    known = propose.emphases()
+    return known[row.number % len(known)]
+
+
+def _answers(ask: Callable[[RoundRow], Proposal], rows: Sequence[RoundRow]) -> Iterator[tuple[int, Proposal]]:
     """As they come; then raises what one of them raised. A single one is asked right here: an interrupt ends it."""
-    if len(numbers) == 1:
-        yield numbers[0], ask(numbers[0])
+    if len(rows) == 1:
+        yield rows[0].number, ask(rows[0])
         return
-    with ThreadPoolExecutor(len(numbers)) as pool:
-        asked = {pool.submit(ask, number): number for number in numbers}
+    with ThreadPoolExecutor(len(rows)) as pool:
+        asked = {pool.submit(ask, row): row.number for row in rows}
         yield from ((asked[done], done.result()) for done in as_completed(asked) if done.exception() is None)
     for done in asked:
         done.result()
 
 
 def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
-    seen = train_trajectories(campaign, tip.commit)
+    names = recall.train_labels(campaign)
+    read = analyse.read_all(train_trajectories(campaign, tip.commit), names)
+    groups = analyse.groups(read, campaign.config.limits.calls)
+    tasks = {label: name for name, label in names.items()}
+    meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
+    learned = recall.learn(campaign)
     return propose.Brief(
         files=campaign.text_files(tip.commit),
         evolvable=campaign.evolvable(tip.commit),
-        digest=analyse.digest(seen, campaign.config.limits.calls),
-        memory=memory(campaign.store.rounds(campaign.run)),
+        digest=analyse.digest(analyse.Subject(read, groups, recall.since_parent(campaign, tip))),
+        memory=analyse.remembered(learned, campaign.store.lessons(campaign.run)),
+        shelf=analyse.Shelf(read),
+        meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
     )
-
-
-def memory(rows: Sequence[RoundRow]) -> list[str]:
-    """One line for each earlier round that is over."""
-    past = [row for row in rows if row.number and row.decision and row.proposal][-MEMORY_ROUNDS:]
-    return [
-        f"round {row.number} {row.decision.verdict}: {row.proposal.hypothesis} ({row.decision.reason})"
-        for row in past
-        if row.decision and row.proposal
-    ]

@@ -299,8 +299,9 @@ class FileEdit:
 class Proposal:
     """Patch, hypothesis and predicted effect, as the proposing model gave them.
 
-    Where the loop itself proposes: `ablates`, the round whose patch it leaves out, or `merges`, the one whose candidate
-    it merges into the tip.
+    `fixes`, `breaks`: the train tasks that it says will pass more often, or may pass less often. `note`: why it can't
+    be used. `transcript`: the conversation that it came from. Where the loop itself proposes: `ablates`, the round
+    whose patch it leaves out, or `merges`, the one whose candidate it merges into the tip.
     """
 
     hypothesis: str
@@ -310,6 +311,19 @@ class Proposal:
     note: str = ""
     ablates: int | None = None
     merges: int | None = None
+    fixes: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
+    transcript: StoredFile | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a round taught, in words. `problem`: why the model's own words were not taken; "" where they were."""
+
+    round: int
+    text: str
+    problem: str = ""
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True)

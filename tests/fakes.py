@@ -65,6 +65,23 @@ class ScriptedModel:
         return answer(body) if callable(answer) else answer
 
 
+class ProposingModel(ScriptedModel):
+    """Gives one answer to each conversation about a proposal, the same when it is to be mended; its lessons are bare.
+
+    `requests` holds what each such conversation began with.
+    """
+
+    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
+        offered = [tool["function"]["name"] for tool in body["tools"]]
+        if "lesson" in offered:
+            return completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
+        if len(body["messages"]) == 2:
+            return super().complete(body, seconds)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        assert not isinstance(answer, Exception)
+        return answer(body) if callable(answer) else answer
+
+
 class FolderWorkspace:
     """Runs commands with `sh` in a folder of this machine."""
 
@@ -157,6 +174,15 @@ class ScoringEvaluator:
             self.specs.append(spec)
             text = (spec.scaffold.folder / "main.py").read_text()
             on_result(self._result(spec, self.reward(text, spec)))
+
+    def once(self, spec: TrialSpec) -> TrialResult:
+        """The scaffold comes to a call of the model, unless its text says `CRASH`."""
+        text = (spec.scaffold.folder / "main.py").read_text()
+        done = self._result(spec, 0.0)
+        events = [] if "CRASH" in text else [chat_event([], error={"status": 400, "code": "x", "message": "x"})]
+        recording = trajectory.store(spec.folder / "trials" / "once.jsonl.gz", spec.folder.parent, events)
+        outcome = Outcome.SCAFFOLD_ERROR if "CRASH" in text else Outcome.FAILED
+        return replace(done, outcome=outcome, recording=recording, detail="exit status 1: NameError: CRASH")
 
     def _result(self, spec: TrialSpec, reward: float | None) -> TrialResult:
         outcome = Outcome.INFRA_ERROR if reward is None else Outcome.PASSED if reward == 1 else Outcome.FAILED

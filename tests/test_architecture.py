@@ -16,20 +16,35 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
-    ("embedded", "analyse", "guard", "gate", "claim"),
+    ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
     ("repo", "sandbox", "llm", "store"),
     ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
-    ("propose", "campaign", "ablate", "merge", "proposing", "judging", "loop", "replay", "calibrate", "check_tasks"),
+    (
+        "propose",
+        "campaign",
+        "ablate",
+        "merge",
+        "smoke",
+        "recall",
+        "checks",
+        "proposing",
+        "judging",
+        "loop",
+        "replay",
+        "calibrate",
+        "check_tasks",
+    ),
     ("doctor", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "guard", "gate", "claim")
+PURE = ("analyse", "guard", "gate", "claim", "ideas")
 PURE_LIBRARY = {
     "__future__",
     "ast",
     "collections",
     "dataclasses",
+    "difflib",
     "enum",
     "fnmatch",
     "functools",

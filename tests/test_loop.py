@@ -19,14 +19,14 @@ from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite
-from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, task, tool_call
+from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
 SEED_TEXT = "LEVEL = 1\n"
 NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
 
 
-def proposing(*levels: object) -> ScriptedModel:
+def proposing(*levels: object) -> ProposingModel:
     """A model that proposes these values of LEVEL, one a round; None proposes nothing."""
 
     def answer(level: object) -> Callable[[Any], dict[str, Any]]:
@@ -39,7 +39,7 @@ def proposing(*levels: object) -> ScriptedModel:
 
         return complete
 
-    return ScriptedModel(*(answer(level) for level in levels))
+    return ProposingModel(*(answer(level) for level in levels))
 
 
 def by_level(text: str, spec: TrialSpec) -> float:
@@ -64,7 +64,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     store.create_run(RunRow(RUN, *row), tasks)
 
     def make(
-        model: ScriptedModel, evaluator: ScoringEvaluator, budget: float | None = None, **gate: object
+        model: ProposingModel, evaluator: ScoringEvaluator, budget: float | None = None, **gate: object
     ) -> Campaign:
         return Campaign(
             run=RUN,
@@ -211,7 +211,7 @@ def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Cam
     def by_file(text: str, spec: TrialSpec) -> float:
         return by_level("LEVEL = 4" if spec.candidate != seed else text, spec)
 
-    campaign = made(ScriptedModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
+    campaign = made(ProposingModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
     seed = campaign.lineage.seed(RUN, "2026-11-23T21:44:00+00:00")
     loop.run_rounds(campaign, 2)
     row = campaign.store.rounds(RUN)[2]
@@ -246,13 +246,13 @@ def races(campaign: Campaign) -> list[int]:
 
 
 def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Campaign]) -> None:
-    campaign = racing(made, 4, 4, 4, 0, 0)
+    campaign = racing(made, 4, 3, 2, 0, -1)
     loop.run_rounds(campaign, 5)
     assert races(campaign) == [0, 1, 1, 1, 4, 4]
     rows = campaign.store.rounds(RUN)
     assert {row.parent.round for row in rows[1:4] if row.parent} == {0}
-    assert sorted(verdicts(campaign)[1:4]) == ["revert", "revert", "stack"]
-    taken = 1 + verdicts(campaign)[1:4].index(Verdict.STACK)
+    assert sorted(verdicts(campaign)[1:4]) == ["keep", "revert", "revert"]
+    taken = 1 + verdicts(campaign)[1:4].index(Verdict.KEEP)
     assert {row.parent.round for row in rows[4:] if row.parent} == {taken}
     assert len({row.candidate.commit for row in rows if row.candidate}) == 6
 
@@ -264,7 +264,7 @@ def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Ca
             raise InfraError("the machine is gone")
         return by_level(text, spec)
 
-    broken, model = ScoringEvaluator(failing), proposing(3, 3, 3, 0, 0, 0)
+    broken, model = ScoringEvaluator(failing), proposing(3, 4, 2, 0, -1, -2)
     with pytest.raises(InfraError):
         loop.run_rounds(made(model, broken, race=3), 6)
     again = made(model, ScoringEvaluator(by_level), race=3)
@@ -276,7 +276,7 @@ def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Ca
 
 
 def test_a_race_that_was_cut_off_between_its_decisions_is_decided_to_the_end(made: Callable[..., Campaign]) -> None:
-    campaign = racing(made, 3, 4, 3)
+    campaign = racing(made, 3, 4, 2)
     add, told = campaign.store.add_decision, []
 
     def one_only(run: str, number: int, *rest: Any) -> None:
@@ -305,7 +305,7 @@ def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Ca
         return max(by_level(file.read_text(), spec) for file in files if file.is_file())
 
     answers = [answer("main.py", 4), answer("more.py", 4), answer("main.py", 0)]
-    campaign = made(ScriptedModel(*answers), ScoringEvaluator(by_either), race=2)
+    campaign = made(ProposingModel(*answers), ScoringEvaluator(by_either), race=2)
     loop.run_rounds(campaign, 4)
     merged = campaign.store.rounds(RUN)[3]
     assert merged.proposal and merged.candidate
@@ -321,7 +321,7 @@ def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Campai
         raise InfraError("no answer")
 
     good = proposing(4, 3).answers
-    campaign = made(ScriptedModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
+    campaign = made(ProposingModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
     with pytest.raises(InfraError, match="no answer"):
         loop.run_rounds(campaign, 3)
     assert sum(row.proposal is not None for row in campaign.store.rounds(RUN)) == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
+from evolve.embedded.notes import note
 from evolve.embedded.policy import solve
 from evolve.embedded.proposer import propose
 from evolve.embedded.tools import tool_names
@@ -27,14 +28,23 @@ def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, A
     model = str(body.get("model") or "embedded")
     chosen = (knobs or Knobs()).for_model(model)
     _check(body)
-    proposing = "propose" in tool_names(body)
     size = _size(body["messages"])
-    limit = chosen.proposer_context_chars if proposing else chosen.context_chars
+    limit = chosen.context_chars if _solves(body) else chosen.proposer_context_chars
     if size > limit:
         problem = f"the messages hold {size} characters; this model's context is {limit}"
         raise RequestRefused(400, "context_length_exceeded", problem)
-    message = propose(body, chosen) if proposing else solve(body, chosen)
-    return _completion(model, body, message)
+    return _completion(model, body, _message(body, chosen))
+
+
+def _solves(body: Mapping[str, Any]) -> bool:
+    """Which role answers depends on the offered tools alone."""
+    return not {"propose", "lesson"} & {*tool_names(body)}
+
+
+def _message(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
+    if _solves(body):
+        return solve(body, knobs)
+    return note(body) if "lesson" in tool_names(body) else propose(body, knobs)
 
 
 def _size(messages: Sequence[Mapping[str, Any]]) -> int:

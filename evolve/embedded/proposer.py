@@ -23,6 +23,8 @@ AGAIN = 0.3
 FROZEN = ("scaffold.toml",)
 
 _FILE = re.compile(r'^<file path="([^"\n]+)">\n(.*?)\n?^</file>$', re.MULTILINE | re.DOTALL)
+_PLACES = re.compile(r"\[[^]\n]*\]")
+_GROUP = re.compile(r"^- (G\d+): (.*)$", re.MULTILINE)
 _SHARE = re.compile(r"\b(\d+) of (\d+)\b")
 _COMMON = frozenset(
     [
@@ -67,6 +69,7 @@ class Idea:
     prediction: str
     files: Mapping[str, str]
     note: str
+    fixes: tuple[str, ...] = ()
 
 
 def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     arguments = {
         "hypothesis": idea.hypothesis,
         "prediction": idea.prediction,
+        "fixes": list(idea.fixes),
         "edits": [_edit(brief.files, path, text) for path, text in sorted(idea.files.items())],
     }
     function = {"name": "propose", "arguments": json.dumps(arguments)}
@@ -109,7 +113,7 @@ def _drawn(brief: Brief, dice: Random) -> Idea:
 
 def weights(brief: Brief) -> dict[str, float]:
     """The probability of each idiom: overlap of its words with the digest, and a uniform share."""
-    lines = [(_share(line), stems(line)) for line in brief.digest.splitlines()]
+    lines = [(_share(line), stems(_PLACES.sub("", line))) for line in brief.digest.splitlines()]
     overlaps = {one.name: _overlap(stems(one.weakness), lines) for one in IDIOMS}
     total = sum(overlaps.values())
     flat = 1 / len(IDIOMS)
@@ -153,9 +157,17 @@ def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
         if found:
             place = dice.randrange(len(found)) if dice.random() < ANYWHERE else 0
             note = f"idea {name}, probability {left[name]:.3f}, place {place + 1} of {len(found)}"
-            return Idea(idiom.hypothesis, idiom.prediction, found[place], note)
+            return Idea(idiom.hypothesis, idiom.prediction, found[place], note, _answered(idiom, brief))
         del left[name]
     return None
+
+
+def _answered(idiom: Idiom, brief: Brief) -> tuple[str, ...]:
+    """The group of failures in the digest that the idiom's weakness fits best; none where it fits none."""
+    words = stems(idiom.weakness)
+    fits = {name: _overlap(words, [(1.0, stems(_PLACES.sub("", text)))]) for name, text in _GROUP.findall(brief.digest)}
+    best = max(fits, key=lambda name: fits[name], default=None)
+    return (best,) if best is not None and fits[best] else ()
 
 
 def _differs(files: Mapping[str, str], change: Mapping[str, str]) -> bool:

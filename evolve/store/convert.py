@@ -14,6 +14,7 @@ from evolve.records import (
     Evidence,
     Fate,
     FileEdit,
+    Lesson,
     Outcome,
     Proposal,
     Split,
@@ -27,6 +28,8 @@ from evolve.records import (
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
+SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
+KINDS = FIX, BREAK = ("fix", "break")
 
 
 def task_values(run: str, task: Task) -> Values:
@@ -46,13 +49,26 @@ def proposal_values(proposal: Proposal) -> Values:
         "prediction": proposal.prediction,
         "note": proposal.note,
         "edits": json.dumps(edits, ensure_ascii=False),
-        "calls": proposal.usage.calls,
-        "prompt_tokens": proposal.usage.prompt_tokens,
-        "completion_tokens": proposal.usage.completion_tokens,
-        "cost_usd": proposal.usage.cost_usd,
+        **_usage_values(proposal.usage),
         "ablates": proposal.ablates,
         "merges": proposal.merges,
+        **_file_values("transcript", proposal.transcript),
     }
+
+
+def prediction_values(proposal: Proposal) -> list[Values]:
+    """One for each task."""
+    told = ((FIX, proposal.fixes), (BREAK, proposal.breaks))
+    return [{"task": task, "kind": kind} for kind, tasks in told for task in dict.fromkeys(tasks)]
+
+
+def lesson_values(lesson: Lesson) -> Values:
+    return {"round": lesson.round, "text": lesson.text, "problem": lesson.problem, **_usage_values(lesson.usage)}
+
+
+def _usage_values(usage: Usage) -> Values:
+    """Without commands: of what a model was asked by the loop."""
+    return {name: getattr(usage, name) for name in SPENT}
 
 
 def decision_values(decision: Decision) -> Values:
@@ -112,9 +128,25 @@ def candidate_from(row: RowMapping) -> Candidate:
 
 
 def proposal_from(row: RowMapping) -> Proposal:
-    usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"])
-    edits = tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
-    return Proposal(row["hypothesis"], row["prediction"], edits, usage, row["note"], row["ablates"], row["merges"])
+    """Without the tasks that it predicts: they are rows of their own."""
+    return Proposal(
+        hypothesis=row["hypothesis"],
+        prediction=row["prediction"],
+        edits=tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"])),
+        usage=_usage_from(row),
+        note=row["note"],
+        ablates=row["ablates"],
+        merges=row["merges"],
+        transcript=_file_from("transcript", row),
+    )
+
+
+def lesson_from(row: RowMapping) -> Lesson:
+    return Lesson(row["round"], row["text"], row["problem"], _usage_from(row))
+
+
+def _usage_from(row: RowMapping) -> Usage:
+    return Usage(*(row[name] for name in SPENT))
 
 
 def decision_from(row: RowMapping) -> Decision:

@@ -7,7 +7,18 @@ from typing import Any
 from sqlalchemy import Select, Table, TextClause, case, func, or_, select, text
 
 from evolve.records import Fate, Verdict
-from evolve.store.schema import candidate, decision, holdout_look, proposal, round_, run_end, task, trial
+from evolve.store.schema import (
+    candidate,
+    decision,
+    holdout_look,
+    lesson,
+    prediction,
+    proposal,
+    round_,
+    run_end,
+    task,
+    trial,
+)
 from evolve.store.views import VIEWS
 
 Query = Select[Any]
@@ -83,9 +94,23 @@ def spent_on_trials(run: str, after: int) -> Query:
     return select(func.max(trial.c.id).label("last"), usd.label("usd")).where(trial.c.id > after)
 
 
-def spent_on_proposals(run: str) -> Query:
-    """One number, in US dollars."""
-    return select(func.coalesce(func.sum(proposal.c.cost_usd), 0.0)).where(proposal.c.run_id == run)
+def spent_beside(run: str) -> Query:
+    """One number, in US dollars: on proposals and lessons."""
+    sums = [
+        select(func.coalesce(func.sum(table.c.cost_usd), 0.0)).where(table.c.run_id == run).scalar_subquery()
+        for table in (proposal, lesson)
+    ]
+    return select(sums[0] + sums[1])
+
+
+def predictions(run: str, after: int) -> Query:
+    """Of rounds above `after`, by round, kind and task."""
+    columns = (prediction.c.round, prediction.c.kind, prediction.c.task)
+    return select(*columns).where(prediction.c.run_id == run, prediction.c.round > after).order_by(*columns)
+
+
+def lessons(run: str) -> Query:
+    return select(lesson).where(lesson.c.run_id == run).order_by(lesson.c.round)
 
 
 def view(name: str, run: str | None) -> TextClause:

@@ -184,6 +184,40 @@ proposal = Table(
     _of_round("round"),
     CheckConstraint("ablates > 0 AND ablates < round", name="ablates"),
     CheckConstraint("merges > 0 AND merges < round AND (merges IS NULL OR ablates IS NULL)", name="merges"),
+    Column("transcript_path", Text),
+    Column("transcript_sha256", Text),
+    _both_or_none("transcript"),
+    _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
+    _utc("created_at"),
+)
+
+prediction = Table(
+    "prediction",
+    metadata,
+    _key("run_id"),
+    _number("round"),
+    _key("task"),
+    _key("kind"),
+    _of_round("round"),
+    ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
+    CheckConstraint("kind IN ('fix', 'break')", name="kind"),
+)
+
+lesson = Table(
+    "lesson",
+    metadata,
+    _key("run_id"),
+    _number("round"),
+    _text("text"),
+    _text("problem"),
+    _text("prompt_sha256"),
+    _text("model"),
+    _integer("calls"),
+    _integer("prompt_tokens"),
+    _integer("completion_tokens"),
+    _double("cost_usd"),
+    _text("created_at"),
+    _of_round("round"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
 )

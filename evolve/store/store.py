@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from evolve.errors import BadInput, EvolveError, InfraError
-from evolve.records import Candidate, Decision, Proposal, Split, Task, TrialResult
+from evolve.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_url, open_engine, shown, writing
 from evolve.store.rows import EndRow, LookRow, RoundRow, RunRow, TaskRow
@@ -113,6 +113,14 @@ class Store:
                 created_at=at,
                 **convert.proposal_values(proposal),
             )
+            for values in convert.prediction_values(proposal):
+                _add(connection, schema.prediction, run_id=run, round=round_number, **values)
+
+    def add_lesson(self, run: str, lesson: Lesson, prompt_sha256: str, model: str, at: str) -> None:
+        with self._write() as connection:
+            values = convert.lesson_values(lesson)
+            made = {"prompt_sha256": prompt_sha256, "model": model, "created_at": at}
+            _add(connection, schema.lesson, run_id=run, **made, **values)
 
     def add_decision(self, run: str, round_number: int, decision: Decision, at: str) -> None:
         with self._write() as connection:
@@ -184,6 +192,11 @@ class Store:
             found = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
             proposals = _by_round(connection, queries.of_rounds(schema.proposal, run, after), convert.proposal_from)
             decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
+            told = connection.execute(queries.predictions(run, after)).all()
+
+        for number, proposal in proposals.items():
+            named = {kind: tuple(r.task for r in told if (r.round, r.kind) == (number, kind)) for kind in convert.KINDS}
+            proposals[number] = replace(proposal, fixes=named[convert.FIX], breaks=named[convert.BREAK])
 
         def candidate(number: int | None) -> Candidate | None:
             if number is None:
@@ -203,6 +216,10 @@ class Store:
             for row in started
         ]
 
+    def lessons(self, run: str) -> list[Lesson]:
+        """In the order of their rounds."""
+        return [convert.lesson_from(row) for row in self._rows(queries.lessons(run))]
+
     def holdout_looks(self, run: str) -> list[LookRow]:
         """In the order in which they were taken."""
         return [LookRow(**row) for row in self._rows(queries.looks(run))]
@@ -212,13 +229,13 @@ class Store:
         return [EndRow(**row) for row in self._rows(queries.ends(run))]
 
     def spent_usd(self, run: str) -> float:
-        """All that the run has spent: trials, infrastructure errors included, and proposals."""
+        """All that the run has spent: trials, infrastructure errors included, proposals and lessons."""
         last, usd = self._spent.get(run, (0, 0.0))
         with self._read() as connection:
             new = connection.execute(queries.spent_on_trials(run, last)).one()
-            proposals = float(connection.execute(queries.spent_on_proposals(run)).scalar_one())
+            beside = float(connection.execute(queries.spent_beside(run)).scalar_one())
         self._spent[run] = (last if new.last is None else new.last, usd + float(new.usd))
-        return self._spent[run][1] + proposals
+        return self._spent[run][1] + beside
 
     def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
         """A view's rows in order, of one run or of all. Raises BadInput for a name that is no view."""

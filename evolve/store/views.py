@@ -8,4 +8,5 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "task_matrix": ("run", "round", "split", "task"),
     "cost": ("run", "round", "purpose"),
     "trials": ("run", "id"),
+    "predictions": ("run", "round", "kind", "task"),
 }

@@ -1,0 +1,118 @@
+"""What a reader would note about one trajectory."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TESTS = re.compile(r"\b(unittest|pytest|tox|nox|(make|npm|cargo|go|mvn|gradle) (run )?test)\b")
+WRITES = re.compile(
+    r"\bsed\s+(-\w+\s+)*-i|\btee\s|\bpatch\s|\bgit apply\b|\bcat\s*>|(?<![\d&>])>{1,2}\s*(?!/dev/|&)[\w./]"
+)
+TRACED = re.compile(r'\bFile "([^"\n]+\.py)", line \d+')
+LIBRARY = re.compile(r"/(lib|site-packages|dist-packages)/|^<")
+NOT_WORK = ("run_tests", "submit")
+Document = Mapping[str, Any]
+Step = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Counts of steps or commands; `tests_passed_at_end` None: they were never run. `off_traceback`: tracebacks named
+    files of the project, and none that was edited was among them."""
+
+    model_calls: int
+    commands: int
+    test_runs: int
+    tool_calls: int
+    repeated_calls: int
+    malformed_calls: int
+    not_found: int
+    cut_outputs: int
+    error_codes: tuple[str, ...]
+    tests_passed_at_end: bool | None
+    ended_after_edit: bool
+    edits: int
+    edited_tests: bool
+    off_traceback: bool
+    plain_answers: int
+    tokens: int
+    crash: str
+
+
+def features(document: Document) -> Features:
+    """Read one ATIF document."""
+    steps: Sequence[Step] = document["steps"]
+    calls = [call for step in steps for call in step.get("tool_calls", [])]
+    commands = [c for step in steps for c in (step.get("extra") or {}).get("commands", [])]
+    runs = [c for c in commands if c["kind"] == "run" and TESTS.search(c["command"])]
+    outputs = [r["content"] for step in steps for r in (step.get("observation") or {}).get("results", [])]
+    writes = [index for index, c in enumerate(commands) if _writes(c)]
+    edited = {str(commands[index].get("path") or "") for index in writes} - {""}
+    last_test = max((index for index, c in enumerate(commands) if c in runs), default=-1)
+    return Features(
+        model_calls=sum(step.get("llm_call_count", 0) for step in steps),
+        commands=len(commands),
+        test_runs=len(runs),
+        tool_calls=len(calls),
+        repeated_calls=_repeated(calls),
+        malformed_calls=sum("malformed" in call["arguments"] for call in calls),
+        not_found=sum("not found" in text.lower() for text in outputs),
+        cut_outputs=sum(_looks_cut(text) for text in outputs),
+        error_codes=tuple(_codes(steps)),
+        tests_passed_at_end=runs[-1]["exit_code"] == 0 if runs else None,
+        ended_after_edit=bool(writes) and writes[-1] > last_test,
+        edits=len(writes),
+        edited_tests=any(_is_test(path) for path in edited),
+        off_traceback=_off_traceback(edited, runs),
+        plain_answers=sum(_is_plain(step) for step in steps),
+        tokens=sum(sum((step.get("metrics") or {}).values()) for step in steps),
+        crash=_crash(str((document.get("extra") or {}).get("log", ""))),
+    )
+
+
+def _writes(command: Mapping[str, Any]) -> bool:
+    ran = command["kind"] == "run" and not TESTS.search(command["command"])
+    return command["kind"] == "write" or bool(ran and WRITES.search(command["command"]))
+
+
+def _repeated(calls: Iterable[Mapping[str, Any]]) -> int:
+    """Calls that had been made before, word for word."""
+    named = [call for call in calls if call["function_name"] not in NOT_WORK]
+    counts = Counter((call["function_name"], repr(sorted(call["arguments"].items()))) for call in named)
+    return sum(count - 1 for count in counts.values())
+
+
+def _looks_cut(text: str) -> bool:
+    tail = text.rstrip()[-20:].lower()
+    return tail.endswith(("...", "…")) or "cut" in tail or "truncated" in tail
+
+
+def _codes(steps: Iterable[Step]) -> list[str]:
+    errors = ((step.get("extra") or {}).get("error") for step in steps)
+    return [str(error["code"]) for error in errors if error]
+
+
+def _is_test(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name == "conftest.py"
+
+
+def _off_traceback(edited: Iterable[str], runs: Iterable[Mapping[str, Any]]) -> bool:
+    said = [f"{run.get('stdout', '')}\n{run.get('stderr', '')}" for run in runs]
+    traced = {path for text in said for path in TRACED.findall(text) if not LIBRARY.search(path)}
+    named = {path.rsplit("/", 1)[-1] for path in traced if not _is_test(path)}
+    touched = {path.rsplit("/", 1)[-1] for path in edited}
+    return bool(named and touched) and not named & touched
+
+
+def _is_plain(step: Step) -> bool:
+    return step["source"] == "agent" and not step.get("tool_calls") and bool(step.get("llm_call_count"))
+
+
+def _crash(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1] if "Traceback" in log and lines else ""

@@ -1,0 +1,32 @@
+"""What a proposal goes through before it is measured, the cheapest first; and the commit that it becomes."""
+
+from __future__ import annotations
+
+from evolve import guard, recall, smoke
+from evolve.campaign import Campaign
+from evolve.records import Candidate, Proposal
+from evolve.repo import Author, BadPatch
+from evolve.store import RoundRow
+
+
+def problem(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
+    """Why this patch of the tip can't be measured, in one line; None if it can. Raises InfraError."""
+    refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
+    if refused:
+        return refused
+    if proposal.ablates is None and proposal.merges is None and (earlier := recall.repeat(campaign, tip, proposal)):
+        return earlier
+    commit = committed(campaign, row, tip, proposal)
+    return str(commit) if isinstance(commit, BadPatch) else smoke.problem(campaign, commit)
+
+
+def committed(campaign: Campaign, row: RoundRow, tip: Candidate, proposal: Proposal) -> str | BadPatch:
+    """The patched tip as a commit without a branch; a second time gives the same. Or why there can be none."""
+    author = Author(campaign.config.model, "model@evolve.invalid")
+    words = proposal.hypothesis
+    try:
+        return campaign.lineage.commit_candidate(
+            campaign.run, row.number, tip.commit, proposal.edits, words, author, row.started_at
+        )
+    except BadPatch as bad:
+        return bad

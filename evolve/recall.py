@@ -1,0 +1,177 @@
+"""A run's memory at work: facts from the database, lessons from the model, the page for people, ideas tried before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from evolve import ideas
+from evolve.analyse import Change, Facts, Hits, changed, labels, memory
+from evolve.campaign import Campaign, capped, now
+from evolve.errors import RequestRefused
+from evolve.llm import usage_of
+from evolve.propose.answer import words
+from evolve.propose.brief import PROMPTS, prompt, tools
+from evolve.records import (
+    Candidate,
+    Fate,
+    Lesson,
+    Proposal,
+    Split,
+    TrialResult,
+    Usage,
+    Verdict,
+    stable_hash,
+)
+from evolve.store import RoundRow
+
+FILES = ("lesson_system.md", "lesson_user.md", "lesson_tool.json")
+PAGE = "memory.md"
+PATCH_CHARS = 6_000
+MAX_TOKENS = 2_048
+TRIES = 2
+# An idea may come again once so many patches have been taken since.
+TAKEN_SINCE = 3
+TAKEN = (Verdict.KEEP, Verdict.STACK)
+
+
+def facts(campaign: Campaign) -> list[Facts]:
+    """Of all rounds that are over, in order; round 0 left out."""
+    trials: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in campaign.store.trials(campaign.run):
+        if trial.split is Split.TRAIN:
+            trials[trial.candidate].append(trial)
+    rows = [row for row in campaign.store.rounds(campaign.run) if row.number]
+    return [found for row in rows if (found := _facts(campaign, row, trials))]
+
+
+def _facts(campaign: Campaign, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> Facts | None:
+    if row.proposal is None or row.decision is None:
+        return None
+    if row.candidate is None or row.parent is None:
+        return Facts(row.number, row.proposal, row.decision)
+    moved = changed(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
+    return Facts(row.number, row.proposal, row.decision, _hits(row.proposal, moved), labelled(campaign, moved))
+
+
+def since_parent(campaign: Campaign, tip: Candidate) -> Change:
+    """What became of the train tasks by the tip's own patch; labels for names."""
+    if tip.parent is None:
+        return Change()
+    sides = [campaign.store.trials(campaign.run, commit) for commit in (tip.parent, tip.commit)]
+    return labelled(campaign, changed(*([trial for trial in side if trial.split is Split.TRAIN] for side in sides)))
+
+
+def _hits(proposal: Proposal, moved: Change) -> Hits:
+    fixes, breaks = proposal.fixes, proposal.breaks
+    return Hits(len(fixes), len({*fixes} & {*moved.fixed}), len(breaks), len({*breaks} & {*moved.broken}))
+
+
+def train_labels(campaign: Campaign) -> dict[str, str]:
+    """What the proposer calls the train tasks, by name."""
+    return labels(task.name for task in campaign.suite.split(Split.TRAIN))
+
+
+def labelled(campaign: Campaign, change: Change) -> Change:
+    """With labels for names."""
+    known = train_labels(campaign)
+    return Change(*(tuple(known[name] for name in names) for names in (change.fixed, change.broken, change.unstable)))
+
+
+def learn(campaign: Campaign) -> list[Facts]:
+    """A lesson for each round that is over and has none, and the page made anew. -> the facts of all rounds
+
+    Raises InfraError where the endpoint fails.
+    """
+    found = facts(campaign)
+    known = {lesson.round for lesson in campaign.store.lessons(campaign.run)}
+    missing = [one for one in found if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
+    for one in missing if not capped(campaign) else ():
+        lesson = _lesson(campaign, one)
+        campaign.store.add_lesson(campaign.run, lesson, prompt_digest(), campaign.config.model_spec.name, now())
+    page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
+    campaign.folder.mkdir(parents=True, exist_ok=True)
+    (campaign.folder / PAGE).write_text(page, encoding="utf-8")
+    return found
+
+
+def prompt_digest() -> str:
+    """sha256 over the prompt files of the lessons."""
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in FILES)).hexdigest()
+
+
+def _lesson(campaign: Campaign, one: Facts) -> Lesson:
+    """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
+    spec, spent, problem = campaign.config.model_spec, Usage(), ""
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": prompt("lesson_system.md")},
+        {"role": "user", "content": _told(campaign, one)},
+    ]
+    for attempt in range(TRIES):
+        seed = stable_hash(campaign.config.seed, "lesson", one.round, attempt) & 0x7FFFFFFF
+        request = {"model": spec.name, "messages": messages, "tools": tools("lesson_tool.json"), "seed": seed}
+        try:
+            completion = campaign.model.complete({**request, "max_tokens": MAX_TOKENS})
+        except RequestRefused as error:
+            return Lesson(one.round, memory.bare_lesson(one), words(f"the model refused: {error}"), spent)
+        spent += usage_of(completion, spec, request)
+        text, effect = _said(completion["choices"][0]["message"])
+        problem = memory.lesson_problem(text, effect, one) or ""
+        if not problem:
+            return Lesson(one.round, text, "", spent)
+        messages = [*messages[:2], {"role": "user", "content": f"Your last lesson can't be taken: {problem}."}]
+    return Lesson(one.round, memory.bare_lesson(one), problem, spent)
+
+
+def _told(campaign: Campaign, one: Facts) -> str:
+    row = campaign.store.rounds(campaign.run)[one.round]
+    assert row.candidate and row.candidate.parent
+    patch = campaign.lineage.diff(row.candidate.parent, row.candidate.commit)[:PATCH_CHARS]
+    return prompt("lesson_user.md", facts="\n".join(memory.fact_lines(one)), patch=patch)
+
+
+def _said(message: Mapping[str, Any]) -> tuple[str, str]:
+    """The lesson and the effect that it claims; text without a call is a lesson that claims nothing."""
+    try:
+        given = json.loads(message["tool_calls"][0]["function"]["arguments"])
+        return words(given["lesson"]), str(given["effect"])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        return words(message.get("content") or "").strip(), "unclear"
+
+
+def repeat(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None:
+    """Which earlier round had the same idea, in one line; None if it is new, or if the scaffold has moved on since."""
+    files = campaign.text_files(tip.commit)
+    idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
+    rows = campaign.store.rounds(campaign.run)
+    for row in reversed(rows):
+        if row.parent and row.proposal and row.decision and not _moved_on(rows, row):
+            before = campaign.text_files(row.parent.commit)
+            if ideas.same(idea, ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)):
+                return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
+    return None
+
+
+def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Those of one race; one that has the idea of another before it can't be used."""
+    files, seen, found = campaign.text_files(tip.commit), list[ideas.Idea](), list[Proposal]()
+    for proposal in proposals:
+        idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
+        twin = not proposal.note and any(ideas.same(idea, other) for other in seen)
+        seen += [] if proposal.note else [idea]
+        found.append(replace(proposal, note="another patch of this race has the same idea") if twin else proposal)
+    return found
+
+
+def _moved_on(rows: list[RoundRow], row: RoundRow) -> bool:
+    """Whether an idea that was not taken may come again: a patch that could not be used, or one of another scaffold."""
+    assert row.decision
+    if row.decision.verdict is Verdict.REFUSED:
+        return True
+    since = [r.decision for r in rows[row.number + 1 :] if r.decision]
+    given_up = any(decision.fate is Fate.GIVEN_UP for decision in since)
+    return given_up or sum(decision.verdict in TAKEN for decision in since) >= TAKEN_SINCE
