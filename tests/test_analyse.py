@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from evolve import trajectory
-from evolve.analyse import DIGEST_CHARS, EXAMPLE_CHARS, digest, excerpt, features
-from evolve.records import Outcome, Usage
+from evolve.analyse import Change, Group, Read, Shelf, Subject, changed, features, groups, labels, read_all
+from evolve.analyse import digest as digest_of
+from evolve.analyse.digest import DIGEST_CHARS, EXAMPLE_CHARS, excerpt
+from evolve.analyse.groups import Ending, ending
+from evolve.records import Cause, Outcome, TrialResult, Usage
 from tests.fakes import (
     chat_event,
     completion,
@@ -33,6 +36,15 @@ def asked(*calls: dict[str, Any], content: str | None = None) -> dict[str, Any]:
 
 def edit(number: int, text: str = "x") -> dict[str, Any]:
     return tool_call("edit", {"path": "a.py", "new": text}, f"call_{number}")
+
+
+def read(*trials: tuple[TrialResult, dict[str, Any]]) -> list[Read]:
+    return read_all(trials, labels(trial.task for trial, _ in trials))
+
+
+def digest(trials: list[tuple[TrialResult, dict[str, Any]]], calls: int, change: Change | None = None) -> str:
+    seen = read(*trials)
+    return digest_of(Subject(seen, groups(seen, calls), change or Change()))
 
 
 def test_an_empty_trajectory_has_no_features() -> None:
@@ -107,34 +119,35 @@ def test_the_digest_counts_trials_and_endings() -> None:
     trials = [
         (result("a", 1.0), document()),
         (result("b", 0.0, outcome=Outcome.TIMEOUT), document()),
-        (result("c", 0.0, outcome=Outcome.BUDGET), document()),
-        (result("d", 0.0, outcome=Outcome.BUDGET), document()),
+        (result("c", 0.0, outcome=Outcome.BUDGET, detail="the budget of calls was spent"), document()),
+        (result("d", 0.0, outcome=Outcome.BUDGET, detail="the budget of calls was spent"), document()),
     ]
     lines = digest(trials, 60).splitlines()
     assert lines[0] == "- 1 of 4 trials passed; 3 failed."
-    assert lines[1:3] == [
-        "- 2 of the failed trials ended as budget",
-        "- 1 of the failed trials ended as timeout",
-    ]
-    assert "- 3 of 3 failed trials never ran the tests" in lines
+    spent = "ran out of budget of calls"
+    assert f"- G1: 2 of 3 failed trials {spent} [tasks train-03 train-04; clearest train-03.0]" in lines
+    assert "- G2: 1 of 3 failed trials ran out of time [tasks train-02; clearest train-02.0]" in lines
 
 
 def test_the_digest_puts_the_commonest_weakness_first() -> None:
     guilty = document(asked(edit(1)), write_event("a.py"), run_event(TESTS, 1), *[asked(edit(9))] * 58)
     text = digest([(result("a", 0.0), guilty), (result("b", 0.0), guilty), (result("c", 0.0), document())], 60)
-    counts = [int(line.split()[1]) for line in text.splitlines()[2:] if "of 3 failed trials" in line]
+    patterns = text.partition("Patterns in the failed trials:")[2].splitlines()
+    counts = [int(line.split()[2]) for line in patterns if "of 3 failed trials" in line]
+    assert len(counts) > 2
     assert counts == sorted(counts, reverse=True)
     assert "2 of 3 failed trials spent the whole budget of model calls" in text
-    assert "2 of 3 failed trials submitted although the tests failed" in text
+    assert "G1: 2 of 3 failed trials submitted although the tests failed" in text
 
 
 def test_passed_trials_say_nothing_but_their_number() -> None:
     text = digest([(result("a", 1.0), document(asked(content="SECRET OF SUCCESS")))], 60)
-    assert text == "- 1 of 1 trials passed; 0 failed."
+    assert "SECRET" not in text
+    assert "G1" not in text and "End of" not in text
 
 
 def test_a_digest_of_nothing_is_possible() -> None:
-    assert digest([], 60) == "- 0 of 0 trials passed; 0 failed."
+    assert digest([], 60).startswith("- 0 of 0 trials passed; 0 failed.")
 
 
 @pytest.mark.parametrize("outcome", [o for o in Outcome if o not in (Outcome.INFRA_ERROR, Outcome.PASSED)])
@@ -159,8 +172,124 @@ def test_an_excerpt_shows_the_end_and_shortens_it() -> None:
         chat_event([START], first),
         chat_event([START, first["choices"][0]["message"], answer], completion("bye")),
     ]
-    lines = excerpt(document(*events)).splitlines()
+    lines = excerpt(read((result(), document(*events)))[0]).splitlines()
     assert [line[:7] for line in lines] == ["[user] ", "[agent]", "  -> ed", "  <- oo", "[agent]"]
     assert max(map(len, lines)) < EXAMPLE_CHARS + 40
     assert "START" in lines[1]
     assert "END" in lines[1]
+
+
+FAILED_TEST = 'Traceback\n  File "/app/shop.py", line 3, in total\n  File "/usr/lib/python3.11/ast.py", line 5\n'
+EDITED = (asked(edit(1)), write_event("a.py"))
+ENDS = {
+    Ending.CRASHED: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(log="Traceback\nKeyError: 1")),
+    Ending.CONTEXT: (
+        result("a", 0.0),
+        document(*EDITED, chat_event([START], error={"code": "context_length_exceeded", "status": 400, "message": ""})),
+    ),
+    Ending.RESOURCES: (result("a", 0.0, cause=Cause.OOM), document(*EDITED)),
+    Ending.TIMEOUT: (result("a", 0.0, outcome=Outcome.TIMEOUT), document(*EDITED)),
+    Ending.BUDGET: (result("a", 0.0, outcome=Outcome.BUDGET), document(*EDITED)),
+    Ending.ERROR: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(*EDITED)),
+    Ending.NO_EDIT: (result("a", 0.0), document(run_event(TESTS, 1))),
+    Ending.UNTESTED: (result("a", 0.0), document(*EDITED)),
+    Ending.EDITED_LAST: (result("a", 0.0), document(run_event(TESTS, 0), *EDITED)),
+    Ending.TESTS_FAILED: (result("a", 0.0), document(*EDITED, run_event(TESTS, 1))),
+    Ending.WRONG: (result("a", 0.0), document(*EDITED, run_event(TESTS, 0))),
+}
+
+
+@pytest.mark.parametrize("kind", list(Ending))
+def test_each_failed_trial_ends_in_one_way(kind: Ending) -> None:
+    assert ending(read(ENDS[kind])[0]) is kind
+
+
+def test_endings_share_out_the_failed_trials() -> None:
+    trials = [
+        (result(f"t{n}", 0.0, outcome=trial.outcome, cause=trial.cause), d)
+        for n, (trial, d) in enumerate(ENDS.values())
+    ]
+    found = groups(read(*trials, (result("good"), document())), 60)
+    assert sum(len(group.members) for group in found if group.exclusive) == len(ENDS)
+    assert [group.id for group in found] == [f"G{n}" for n in range(1, len(found) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("command", "edits"),
+    [
+        ("sed -i s/a/b/ x.py", 1),
+        ("cat > x.py <<'E'\n1\nE", 1),
+        ("echo 1 >> notes.txt", 1),
+        ("git apply fix.patch", 1),
+        ("python3 -m unittest 2>&1", 0),
+        ("grep -rn total . 2>/dev/null", 0),
+        ("ls >/dev/null", 0),
+        ("sed -n 1,5p x.py", 0),
+    ],
+)
+def test_commands_may_edit_files_too(command: str, edits: int) -> None:
+    assert features(document(asked(), run_event(command))).edits == edits
+
+
+@pytest.mark.parametrize("command", ["pytest -q", "python3 -m pytest", "make test", "cargo test", "npm run test"])
+def test_tests_are_known_by_many_names(command: str) -> None:
+    assert features(document(asked(), run_event(command))).test_runs == 1
+
+
+@pytest.mark.parametrize(("path", "off"), [("shop.py", False), ("src/shop.py", False), ("other.py", True)])
+def test_edits_of_files_that_no_traceback_names_are_seen(path: str, off: bool) -> None:
+    seen = features(document(asked(edit(1)), run_event(TESTS, 1, FAILED_TEST), write_event(path)))
+    assert seen.off_traceback is off
+
+
+def test_an_edited_test_is_seen() -> None:
+    assert features(document(asked(edit(1)), write_event("tests/test_shop.py"))).edited_tests
+    assert not features(document(asked(edit(1)), write_event("latest.py"))).edited_tests
+
+
+def rewards(task: str, *values: float) -> list[TrialResult]:
+    return [result(task, value, attempt) for attempt, value in enumerate(values)]
+
+
+def test_tasks_are_fixed_broken_or_unstable_by_shared_attempts() -> None:
+    old = [*rewards("a", 0, 0), *rewards("b", 1, 1), *rewards("c", 1), *rewards("gone", 1), result("d", None)]
+    new = [*rewards("a", 0, 1), *rewards("b", 0), *rewards("c", 1, 0), *rewards("d", 1)]
+    assert changed(old, new) == Change(fixed=("a",), broken=("b",), unstable=("a", "c"))
+
+
+def test_the_digest_tells_what_changed_and_where_tokens_went() -> None:
+    text = digest([(result("a", 0.0), document(asked(edit(1))))], 60, Change(("train-01",), ("train-02",), ()))
+    assert "- fixed: train-01" in text and "- broken: train-02" in text
+    assert "failed trials took 100 % of 20 tokens" in text
+
+
+def test_labels_are_stable_and_tell_no_name() -> None:
+    assert labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
+
+
+def test_trials_can_be_read_from_any_step_on() -> None:
+    shelf = Shelf(
+        read((result("a", 0.0, 3), document(*[asked(edit(n), content=f"turn {n} {'x' * 1500}") for n in range(20)])))
+    )
+    text = shelf.steps("train-01.3")
+    assert text.startswith("trial train-01.3, failed, ")
+    assert "turn 0" in text and "(more from step " in text
+    assert "turn 0" not in shelf.steps("train-01.3", 5) and "turn 5" in shelf.steps("train-01.3", 5)
+    assert shelf.steps("train-09.0").startswith("error: there is no trial train-09.0; there are: train-01.3")
+
+
+def test_words_are_found_in_all_trials() -> None:
+    said = {name: document(asked(edit(1), content=f"So I think about {name}")) for name in ("one", "two")}
+    shelf = Shelf(read(*[(result(name, 0.0), seen) for name, seen in said.items()]))
+    found = shelf.search("i THINK").splitlines()
+    assert [line.partition(":")[0] for line in found] == ["train-01.0 step 2", "train-02.0 step 2"]
+    assert "I think about one" in found[0]
+    assert shelf.search("nowhere") == "found nowhere in 2 trials"
+    assert shelf.search("  ").startswith("error")
+
+
+def test_a_group_points_to_its_clearest_trial() -> None:
+    long, short = (document(*[asked(edit(n)) for n in range(count)]) for count in (9, 2))
+    group = Group("G1", "words", tuple(read((result("a", 0.0), long), (result("b", 0.0), short))), True)
+    assert group.clearest.reference == "train-02.0"
+    assert group.tasks == ("train-01", "train-02")

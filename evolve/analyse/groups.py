@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from evolve.analyse.features import Document, Features, features
 from evolve.records import Cause, Outcome, TrialResult
 
 EARLY, ALL = 0.6, 0.9
+# The rest of a trial's detail may be the verifier's.
+SPENT = re.compile(r"\bbudget( of \w+) was spent$")
 
 
 class Ending(StrEnum):
@@ -108,7 +111,7 @@ def _ending_words(kind: Ending, some: Sequence[Read]) -> str:
     if kind is Ending.CRASHED:
         return f"{kind}: {_commonest(one.features.crash for one in some)}"
     if kind is Ending.BUDGET:
-        return f"{kind}: {_commonest(one.trial.detail for one in some)}"
+        return f"{kind}{_commonest(''.join(SPENT.findall(one.trial.detail)[:1]) for one in some)}"
     return str(kind)
 
 

@@ -1,0 +1,67 @@
+"""Which patches are the same idea."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.ideas import Idea, idea, same
+from evolve.records import FileEdit
+
+BEFORE = {
+    "main.py": "def solve():\n    for step in range(30):\n        answer = ask()\n        run(answer)\n",
+    "settings.toml": "steps = 30\n",
+}
+
+
+def of(hypothesis: str, old: str, new: str, path: str = "main.py") -> Idea:
+    return idea(hypothesis, [FileEdit(path, BEFORE[path].replace(old, new))], BEFORE)
+
+
+RETRY = of("Malformed calls end the trial: try again", "run(answer)", "retry(answer, times=3)")
+
+
+def test_the_same_change_for_another_reason_is_the_same() -> None:
+    assert same(RETRY, of("Be stubborn", "run(answer)", "retry(answer, times=3)"))
+
+
+def test_spaces_case_and_comments_make_no_new_idea() -> None:
+    assert same(RETRY, of("Be stubborn", "run(answer)", "retry( answer,  times = 3 )  # at last"))
+
+
+def test_a_like_change_for_a_like_reason_is_the_same_in_other_words() -> None:
+    other = of("A malformed call ended the trial, so tries it again", "answer = ask()", "answer = retry(ask, times=3)")
+    assert same(
+        of("Malformed calls end the trial: try again", "answer = ask()", "answer = retry(ask(), times=3)"), other
+    )
+
+
+def test_like_words_about_another_change_are_another_idea() -> None:
+    assert not same(
+        RETRY, of("Malformed calls end the trial: try again", "answer = ask()", "answer = ask() or NOTHING")
+    )
+
+
+def test_another_amount_is_another_idea() -> None:
+    more, most = (of("Allow more steps", "30", number, "settings.toml") for number in ("40", "80"))
+    assert not same(more, most)
+
+
+def test_a_deleted_file_is_a_change() -> None:
+    gone = idea("Away with it", [FileEdit("settings.toml", None)], BEFORE)
+    assert gone.lines == {"-settings.toml steps=30"}
+
+
+def test_nothing_is_no_idea() -> None:
+    nothing = idea("", [], BEFORE)
+    assert not same(nothing, nothing)
+
+
+texts = st.text("ab \n", max_size=20)
+
+
+@given(texts, texts, texts)
+def test_sameness_is_mutual_and_a_change_is_like_itself(before: str, one: str, two: str) -> None:
+    first, second = (idea("why", [FileEdit("f", text)], {"f": before}) for text in (one, two))
+    assert same(first, second) is same(second, first)
+    assert same(first, first) is bool(first.lines)

@@ -1,0 +1,105 @@
+"""What is remembered of rounds, and that a lesson says no more than the facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evolve.analyse import Change, Facts, Hits, remembered
+from evolve.analyse.memory import (
+    FULL_ROUNDS,
+    LESSON_CHARS,
+    LINE_ROUNDS,
+    bare_lesson,
+    document,
+    fact_lines,
+    hit_words,
+    lesson_problem,
+)
+from evolve.records import Decision, Evidence, Fate, Lesson, Proposal, Verdict
+
+
+def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: Verdict = Verdict.REVERT) -> Facts:
+    evidence = None if verdict is Verdict.REFUSED else Evidence(effect, error, 0.1)
+    made = Proposal(f"idea {number} is to retry what failed", "more of G1 pass", ())
+    return Facts(number, made, Decision(verdict, "no gain", Fate.OPEN, evidence), Hits(4, 1, 2, 2))
+
+
+@pytest.mark.parametrize(("effect", "said"), [(0.1, "better"), (-0.1, "worse"), (0.03, "unclear"), (0.0, "unclear")])
+def test_an_effect_is_told_where_it_is_clear_of_zero(effect: float, said: str) -> None:
+    assert round_facts(1, effect).effect == said
+
+
+def test_a_round_that_was_not_measured_has_no_clear_effect() -> None:
+    facts = round_facts(1, verdict=Verdict.REFUSED)
+    assert facts.effect == "unclear"
+    assert "effect: unclear (not measured)" in fact_lines(facts)
+
+
+def test_the_facts_name_effect_predictions_and_tasks() -> None:
+    lines = fact_lines(replace(round_facts(3, 0.1), change=Change(("train-01",), ("train-02",), ("train-03",))))
+    assert "effect: better (+10.0 points, standard error 2.0)" in lines
+    assert "predicted to be fixed: 4 tasks, of which 1 went better" in lines
+    assert "feared to break: 2 tasks, of which 2 went worse" in lines
+    assert lines[-3:] == ["went better: train-01", "went worse: train-02", "unstable: train-03"]
+
+
+@pytest.mark.parametrize(
+    ("text", "effect", "problem"),
+    [
+        ("It helped by 10.0 points.", "better", None),
+        ("It did something, 1 of 4.", "unclear", None),
+        ("It did harm.", "worse", "the lesson says `worse`, the facts say `better`"),
+        ("It helped by 12 points.", "better", "the number 12 is not in the facts"),
+        ("  ", "better", "the lesson is empty"),
+        ("x" * (LESSON_CHARS + 1), "better", f"the lesson has more than {LESSON_CHARS} characters"),
+        ("It helped.", "splendid", "the lesson says `splendid`, the facts say `better`"),
+    ],
+)
+def test_a_lesson_says_no_more_than_the_facts(text: str, effect: str, problem: str | None) -> None:
+    assert lesson_problem(text, effect, round_facts(1, 0.1)) == problem
+
+
+def test_bare_facts_are_a_lesson_too() -> None:
+    facts = round_facts(1, -0.1)
+    assert bare_lesson(facts) == "Effect worse; 1 of 4 tasks that it predicted went better."
+    assert lesson_problem(bare_lesson(facts), facts.effect, facts) is None
+
+
+def test_new_rounds_are_told_in_full_and_old_ones_condensed() -> None:
+    count = FULL_ROUNDS + LINE_ROUNDS + 20
+    rounds = [round_facts(number) for number in range(1, count + 1)]
+    text = remembered(rounds, [Lesson(count, "Retrying is in vain."), Lesson(1, "forgotten by now")])
+    lines = text.splitlines()
+    assert lines[0].startswith("rounds 1-20, 20 of them revert: idea 1 is to retry what failed; idea 2 ")
+    assert len(lines) == 1 + LINE_ROUNDS + FULL_ROUNDS + 1
+    assert lines[-2:] == [
+        f"round {count} revert: idea {count} is to retry what failed (no gain)",
+        "  lesson: Retrying is in vain.",
+    ]
+    assert "forgotten" not in text
+
+
+def test_no_idea_is_lost_from_the_text_and_it_grows_slowly() -> None:
+    rounds = [round_facts(number) for number in range(1, 301)]
+    text = remembered(rounds, [])
+    assert all(f"idea {number} is to retry" in text for number in range(1, 301))
+    assert len(text) < 20_000
+
+
+def test_nothing_is_remembered_of_no_rounds() -> None:
+    assert remembered([], []) == ""
+
+
+def test_the_page_tells_all_the_newest_first() -> None:
+    rounds = [round_facts(1), round_facts(2, verdict=Verdict.REFUSED)]
+    page = document("some-run", rounds, [Lesson(1, "Effect unclear.", "the number 12 is not in the facts")])
+    assert page.index("## Round 2: refused") < page.index("## Round 1: revert")
+    assert "Lesson: Effect unclear." in page
+    assert "were not taken: the number 12 is not in the facts" in page
+    assert "2 of 8 tasks that were to be fixed went better; 4 of 4" in page
+
+
+def test_hits_of_nothing_are_said_so() -> None:
+    assert hit_words([replace(round_facts(1), hits=Hits())]).startswith("No round has predicted")
