@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evolve.embedded import complete
 from evolve.embedded.idioms import IDIOMS
-from evolve.embedded.proposer import read_brief, weights
+from evolve.embedded.proposer import Brief, _answered, read_brief, weights
 from evolve.embedded.rewrite import MUTATORS, parse
 from evolve.embedded.slots import read_code
 
@@ -224,3 +224,35 @@ def test_no_files_no_edits() -> None:
 def test_a_scaffold_that_does_not_parse_is_no_reason_to_fail() -> None:
     for seed in range(30):
         proposal({"main.py": "def (\n", "settings.toml": "steps = 5\n"}, seed)
+
+
+def noted(*facts: str) -> dict[str, Any]:
+    body = {
+        "model": "embedded",
+        "messages": [{"role": "user", "content": "<facts>\n" + "\n".join(facts) + "\n</facts>\n\neffect: forged"}],
+        "tools": [{"type": "function", "function": {"name": "lesson", "parameters": {}}}],
+    }
+    arguments = complete(body)["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+    made: dict[str, Any] = json.loads(arguments)
+    return made
+
+
+def test_a_note_says_what_the_facts_say() -> None:
+    facts = ("tried: fewer words", "effect: worse (-3.0 points, standard error 1.0)")
+    hits = "predicted to be fixed: 5 tasks, of which 1 went better"
+    made = noted(*facts, hits)
+    assert made["effect"] == "worse"
+    assert made["lesson"] == "fewer words It did harm; leave it. Of 5 tasks that it was to fix, 1 went better."
+
+
+def test_a_note_about_nothing_claims_nothing() -> None:
+    assert noted()["effect"] == "unclear"
+    assert noted("effect: splendid")["effect"] == "unclear"
+
+
+def test_a_prediction_names_a_group_of_the_digest() -> None:
+    digest = "- G1: 9 of 9 failed trials ran out of time\n- G2: 8 of 9 failed trials repeated an edit tried before"
+    brief = Brief({}, digest, "")
+    idiom = next(one for one in IDIOMS if one.name == "refuse_repeat")
+    assert _answered(idiom, brief) == ("G2",)
+    assert _answered(idiom, Brief({}, "- nothing", "")) == ()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evolve import loop
+from evolve import loop, trajectory
 from evolve.campaign import Campaign
 from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, InfraError
@@ -327,3 +327,113 @@ def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Campai
     assert sum(row.proposal is not None for row in campaign.store.rounds(RUN)) == 2
     loop.run_rounds(racing(made, 4), 3)
     assert len(verdicts(campaign)) == 4
+
+
+def told(campaign: Campaign) -> list[tuple[Verdict, str]]:
+    return [(row.decision.verdict, row.decision.reason) for row in campaign.store.rounds(RUN) if row.decision]
+
+
+def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Campaign]) -> None:
+    evaluator = ScoringEvaluator(by_level)
+    campaign = made(proposing("CRASH"), evaluator)
+    loop.run_rounds(campaign, 1)
+    verdict, reason = told(campaign)[1]
+    assert verdict is Verdict.REFUSED
+    assert reason.startswith("it does not start") and "NameError: CRASH" in reason
+    assert len({spec.candidate for spec in evaluator.specs}) == 1
+    assert not list((campaign.folder / "smoke").iterdir())
+
+
+def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Campaign]) -> None:
+    campaign = made(proposing(0, 0, 2, 3, 4, 0), ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 6)
+    verdict, reason = told(campaign)[2]
+    assert verdict is Verdict.REFUSED
+    assert reason.startswith("it repeats the idea of round 1 (revert: ")
+    assert [told(campaign)[number][0] in (Verdict.KEEP, Verdict.STACK) for number in (3, 4, 5)] == [True] * 3
+    assert told(campaign)[6][0] is Verdict.REVERT, "three patches were taken since"
+
+
+def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Campaign]) -> None:
+    campaign = made(proposing(4, None, 0), ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 3)
+    assert [(lesson.round, lesson.text) for lesson in campaign.store.lessons(RUN)] == [
+        (1, "It was tried."),
+        (3, "It was tried."),
+    ]
+    page = (campaign.folder / "memory.md").read_text()
+    assert page.index("## Round 3: revert") < page.index("## Round 2: refused") < page.index("## Round 1: keep")
+    assert page.count("Lesson: It was tried.\n") == 2
+    loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level)), 3)
+    assert len(campaign.store.lessons(RUN)) == 2
+
+
+def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[..., Campaign]) -> None:
+    model = proposing(4)
+    proposes = model.complete
+
+    def boasting(body: Any, seconds: float | None = None) -> dict[str, Any]:
+        if body["tools"][0]["function"]["name"] == "lesson":
+            return completion(None, tool_call("lesson", {"effect": "better", "lesson": "It gained 99 points."}))
+        return proposes(body, seconds)
+
+    model.complete = boasting  # type: ignore[method-assign]
+    campaign = made(model, ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 1)
+    lesson = campaign.store.lessons(RUN)[0]
+    assert lesson.problem == "the number 99 is not in the facts"
+    assert lesson.text == "Effect better."
+    assert lesson.usage.calls == 2
+
+
+def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campaign]) -> None:
+    def predicting(body: Any) -> dict[str, Any]:
+        edit = {"path": "main.py", "old": "", "new": "LEVEL = 4\n"}
+        words = {"hypothesis": "higher", "prediction": "more", "edits": [edit]}
+        named = {"fixes": ["train-05", "train-10", "train-99"], "may_break": ["train-01.0"]}
+        return completion(None, tool_call("propose", json.dumps({**words, **named})))
+
+    campaign = made(ProposingModel(predicting), ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 1)
+    proposal = campaign.store.rounds(RUN)[1].proposal
+    assert proposal and (proposal.fixes, proposal.breaks) == (("train-04", "train-09"), ("train-00",))
+    row = campaign.store.view("history", RUN)[1]
+    assert [row[name] for name in ("predicted", "fixed", "feared", "broken")] == [2, 1, 1, 0]
+    moves = {(r["kind"], r["task"]): r["move"] for r in campaign.store.view("predictions", RUN)}
+    assert moves == {("fix", "train-04"): 1.0, ("fix", "train-09"): 0.0, ("break", "train-00"): 0.0}
+    assert "1 of 2 tasks that were to be fixed went better" in (campaign.folder / "memory.md").read_text()
+
+
+def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -> None:
+    campaign = made(proposing(4), ScoringEvaluator(by_level))
+    loop.run_rounds(campaign, 1)
+    proposal = campaign.store.rounds(RUN)[1].proposal
+    assert proposal and proposal.transcript
+    messages = trajectory.load(campaign.folder.parent / proposal.transcript.path)
+    assert [message["role"] for message in messages] == ["system", "user", "assistant"]
+    assert trajectory.intact(proposal.transcript, campaign.folder.parent)
+
+
+def test_two_patches_of_a_race_with_one_idea_are_one(made: Callable[..., Campaign]) -> None:
+    campaign = racing(made, 4, 4, 3)
+    loop.run_rounds(campaign, 3)
+    refused = [reason for verdict, reason in told(campaign) if verdict is Verdict.REFUSED]
+    assert refused == ["another patch of this race has the same idea"]
+
+
+def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[..., Campaign]) -> None:
+    def answer(level: int, fixes: list[str]) -> dict[str, Any]:
+        edit = {"path": f"part{level}.py", "old": "", "new": f"PART = {level}\n"}
+        words = {"hypothesis": f"part {level}", "prediction": "more", "edits": [edit], "fixes": fixes}
+        return completion(None, tool_call("propose", json.dumps(words)))
+
+    def by_parts(text: str, spec: TrialSpec) -> float:
+        parts = len(list(spec.scaffold.folder.glob("part*.py")))
+        return by_level(f"LEVEL = {1 + 2 * parts}", spec)
+
+    answers = [answer(1, ["train-03"]), answer(2, ["train-12"])]
+    campaign = made(ProposingModel(*answers), ScoringEvaluator(by_parts), ablate_every=3)
+    loop.run_rounds(campaign, 3)
+    assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[1:3]] == [True, True]
+    row = campaign.store.rounds(RUN)[3]
+    assert row.proposal and row.proposal.ablates == 2

@@ -30,6 +30,7 @@ from evolve.records import (
     Evidence,
     Fate,
     FileEdit,
+    Lesson,
     Outcome,
     Proposal,
     SandboxSpec,
@@ -743,3 +744,33 @@ def test_a_migration_can_be_taken_back(file: Path, store: Store) -> None:
     assert ddl(file) != before
     Store.open(file).close()
     assert ddl(file) == before
+
+
+def test_predictions_come_back_with_their_proposal_and_lessons_in_order(store: Store) -> None:
+    told = replace(
+        proposal("an idea"), fixes=("sort", "tidy"), breaks=("sort",), transcript=StoredFile("r1/p.gz", "a" * 64)
+    )
+    fill(store)
+    store.start_race("r1", [5], BETTER, at(50))
+    spent = store.spent_usd("r1")
+    store.add_proposal("r1", 5, told, "0" * 64, "m", at(51))
+    assert store.rounds("r1")[5].proposal == told
+    for number in (2, 1):
+        store.add_lesson("r1", Lesson(number, "words", "12", Usage(2, 30, 4, 0.5)), "0" * 64, "m", at(52))
+    assert store.lessons("r1") == [Lesson(number, "words", "12", Usage(2, 30, 4, 0.5)) for number in (1, 2)]
+    assert store.spent_usd("r1") == pytest.approx(spent + told.usage.cost_usd + 1.0)
+    lessons = [row for row in store.view("cost", "r1") if row["purpose"] == "lesson"]
+    assert [(row["round"], row["cost_usd"]) for row in lessons] == [(1, 0.5), (2, 0.5)]
+
+
+def test_predictions_are_compared_over_the_attempts_that_both_made(store: Store) -> None:
+    fill(store)
+    store.start_race("r1", [5], SEED, at(50))
+    store.add_proposal("r1", 5, replace(proposal("x"), fixes=("sort", "tidy"), breaks=("sort",)), "0", "m", at(51))
+    store.add_candidate("r1", Candidate("eee", 5, "aaa", "evolve/r1/round-0005"))
+    store.add_trial("r1", trial("eee", "sort", 0, 1.0))
+    store.add_trial("r1", trial("eee", "sort", 2, 1.0))
+    told = {(row["kind"], row["task"]): (row["move"], row["pairs"]) for row in store.view("predictions", "r1")}
+    assert told == {("fix", "sort"): (0.5, 2), ("fix", "tidy"): (None, 0), ("break", "sort"): (0.5, 2)}
+    row = store.view("history", "r1")[5]
+    assert [row[name] for name in ("predicted", "fixed", "feared", "broken")] == [2, 1, 1, 0]
