@@ -67,6 +67,7 @@ def request(spec: ModelSpec, brief: Brief, seed: int) -> dict[str, Any]:
         memory="\n".join(brief.memory) or "(this is the first round)",
     )
     return {
+        **dict(spec.sampling),
         "model": spec.name,
         "messages": [
             {"role": "system", "content": _prompt("propose_system.md")},
