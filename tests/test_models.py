@@ -22,7 +22,7 @@ from evolve.gateway.request import chosen
 from evolve.models import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
 from evolve.propose import Brief, request
 from evolve.records import ModelSpec, Split
-from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_rows
+from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.store import RunRow, Store
 from evolve.tasks import load_suite
 from tests.test_llm import Endpoint
@@ -329,6 +329,9 @@ def test_the_list_says_whether_a_key_is_set_and_never_the_key() -> None:
     assert (keys["minimax/MiniMax-M2.7"], keys["openai/gpt-5-mini"]) == ("set", "not set")
     assert keys["embedded"] == keys["ollama/..."] == "not needed"
     assert "very-secret" not in json.dumps(rows)
+    lines = model_lines(rows)
+    assert len(lines) == len(rows) + 1
+    assert any(line.startswith("minimax/MiniMax-M2.7-highspeed ") and "0.6 / 2.4" in line for line in lines)
 
 
 def test_one_model_is_shown_with_its_sources() -> None:

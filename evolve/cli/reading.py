@@ -34,7 +34,7 @@ from evolve.records import VerifierMode
 from evolve.repo import Lineage
 from evolve.report.claims import claim_lines
 from evolve.report.live import Live
-from evolve.report.models import MODEL_COLUMNS, licence_lines, model_facts, model_rows
+from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
 from evolve.report.plain import plain
 from evolve.report.tables import show
 from evolve.sandbox import engine, images
@@ -147,7 +147,8 @@ def models_command(
     """Models that are known, by who serves them: context, prices in dollars per million tokens, licences, keys."""
     profiles = read_profiles(models)
     if name is None:
-        show(model_rows(profiles, os.environ), as_json, MODEL_COLUMNS)
+        rows = model_rows(profiles, os.environ)
+        show(rows, True) if as_json else print("\n".join(model_lines(rows)))
         return
     about = model_facts(name, profiles, os.environ)
     show([about] if as_json else [{"fact": key, "value": value} for key, value in about.items()], as_json)

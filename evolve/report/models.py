@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolve.config import ModelTerms, RunConfig
@@ -10,7 +10,7 @@ from evolve.errors import BadInput
 from evolve.models import KnownModel, Profile, Sourced, split
 from evolve.report.plain import plain
 
-MODEL_COLUMNS = ("model", "context", "prices", "price_date", "licence", "commercial", "key")
+MODEL_COLUMNS = ("model", "context", "prices", "price_date", "commercial", "key", "licence")
 WORDS = {
     "allowed": "commercial use allowed",
     "barred": "commercial use barred",
@@ -45,12 +45,20 @@ def model_rows(profiles: Mapping[str, Profile], environment: Mapping[str, str]) 
     return [_row(profile, name, environment) for profile, name in pairs]
 
 
+def model_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The rows as columns, never cut: names are there to be copied, and found with grep."""
+    cells = [[name.replace("_", " ") for name in MODEL_COLUMNS]]
+    cells += [[plain(str(row[name] or "")) for name in MODEL_COLUMNS] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(MODEL_COLUMNS))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
 def _row(profile: Profile, name: str, environment: Mapping[str, str]) -> dict[str, Any]:
     known = profile.known(name)
     return {
         "model": _full_name(profile, name),
         "context": known.context.tokens if known.context else None,
-        "prices": f"{known.price.prompt:g}, {known.price.completion:g}" if known.price else "not known",
+        "prices": f"{known.price.prompt:g} / {known.price.completion:g}" if known.price else "not known",
         "price_date": known.price.day if known.price else "",
         "licence": known.licence.name if known.licence else "not known",
         "commercial": known.licence.commercial if known.licence else "unknown",
