@@ -6,11 +6,11 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from evolve.config import Commercial, ModelFacts, ModelTerms
+from evolve.config import EMBEDDED, Commercial, ModelFacts, ModelTerms
 from evolve.errors import BadInput
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -89,6 +89,7 @@ class Profile(BaseModel):
     """A provider, or a way of serving models. `licence` and `sampling` hold for its models that have none themselves.
 
     local: a server of the user's own: it may want no key, lists what it serves, and may be elsewhere (`--base-url`).
+    base_url None: the model in this process.
     tool_calls, streaming: whether they work there.
     """
 
@@ -104,6 +105,12 @@ class Profile(BaseModel):
     sampling: Sampling | None = None
     note: str = ""
     models: dict[str, KnownModel] = {}
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.base_url is None and self.name != EMBEDDED:
+            raise ValueError("base_url is missing: where is it served?")
+        return self
 
     def known(self, model: str) -> KnownModel:
         """What is known of a model here, filled up with what holds for all; of an unlisted one that alone."""

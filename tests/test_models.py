@@ -206,11 +206,15 @@ def test_a_file_in_the_working_directory_is_read() -> None:
     [
         ("[minimax", "is not TOML"),
         ("minimax = 1", "minimax: is not a profile"),
-        ("[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
+        ("[a]\nbase_url = 'http://x'\n[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
         ("[a]\nbase = 'http://x'", "a.base: "),
-        ("[a.models.b.licence]\nname = 'x'\ncommercial = 'maybe'", "a.models.b.licence.commercial: "),
+        (
+            "[a]\nbase_url = 'http://x'\n[a.models.b.licence]\nname = 'x'\ncommercial = 'maybe'",
+            "a.models.b.licence.commercial: ",
+        ),
         ("[a]\nmodels_from = 'b'", "a.models_from: there is no profile b"),
         ("[minimax]\nmodels = 3", "minimax.models: "),
+        ("[a]\nlocal = true", "base_url is missing"),
     ],
 )
 def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words: str) -> None:

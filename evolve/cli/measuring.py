@@ -82,20 +82,9 @@ def run_command(
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
-        model,
-        base_url,
-        scaffold,
-        suite,
-        seed,
-        runs,
-        run,
-        jobs,
-        budget_usd,
-        prompt_price,
-        completion_price,
-        commercial,
-        models,
-    )
+        model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
+        commercial, models,
+    )  # fmt: skip
     order = gated(boxed(order, runtime, network, sandbox), gate)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
@@ -128,21 +117,9 @@ def eval_command(
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
     order, commit = order_for(
-        what,
-        model,
-        base_url,
-        suite,
-        seed,
-        runs,
-        jobs,
-        prompt_price,
-        completion_price,
-        runtime,
-        network,
-        sandbox,
-        commercial,
-        models,
-    )
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
+        commercial, models,
+    )  # fmt: skip
     splits = split or [Split.TRAIN, Split.VALIDATION]
     trials = evaluated(order, commit, splits, attempts)
     found = [(name, of_split(trials, name)) for name in splits]
@@ -180,21 +157,9 @@ def calibrate_command(
 ) -> None:
     """The scaffold against itself: how noisy its scores are, what gains a run could show, and what it would cost."""
     order, commit = order_for(
-        what,
-        model,
-        base_url,
-        suite,
-        seed,
-        runs,
-        jobs,
-        prompt_price,
-        completion_price,
-        runtime,
-        network,
-        sandbox,
-        commercial,
-        models,
-    )
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
+        commercial, models,
+    )  # fmt: skip
     trials = evaluated(order, commit, [Split.TRAIN, Split.VALIDATION], attempts)
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION)]
     found = calibrate.noise(trials)

@@ -64,12 +64,12 @@ def _priced(
         return (0.0, 0.0), made.terms
     if prompt is None and completion is None:
         return ((made.price.prompt, made.price.completion) if made.price else (None, None)), made.terms
-    known = made.price or None
-    both = (
-        prompt if prompt is not None or known is None else known.prompt,
-        completion if completion is not None or known is None else known.completion,
+    if made.price:
+        prompt = made.price.prompt if prompt is None else prompt
+        completion = made.price.completion if completion is None else completion
+    return (prompt, completion), made.terms.model_copy(
+        update={"price_source": "given with the command", "price_as_of": ""}
     )
-    return both, made.terms.model_copy(update={"price_source": "given with the command", "price_as_of": ""})
 
 
 def order_for(
@@ -91,20 +91,9 @@ def order_for(
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
     order = order_of(
-        model,
-        base_url,
-        folder,
-        suite,
-        seed,
-        runs,
-        house.NEW,
-        jobs,
-        None,
-        prompt_price,
-        completion_price,
-        commercial,
+        model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price, commercial,
         models,
-    )
+    )  # fmt: skip
     return boxed(replace(order, home=home), runtime, network, sandbox), commit
 
 
