@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from evolve.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
+PROVENANCE = "terms."
 MOST_PASSES = 64
 MOST_RACERS = 64
 
@@ -65,12 +66,48 @@ class GateConfig(BaseModel):
         return passes
 
 
+Commercial = Literal["allowed", "barred", "conditions", "unknown"]
+
+
+class ModelFacts(BaseModel):
+    """What a profile says of a model that its requests depend on; the defaults are a model without a profile.
+
+    `sampling`: what a request that names none of them is sent with, by name of the parameter. The rest: `ModelSpec`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    profile: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    context_tokens: int | None = Field(None, gt=0)
+    stream: bool = False
+    text_tools: bool = False
+    keep_reasoning: bool = False
+    sampling: tuple[tuple[str, int | float], ...] = ()
+
+
+class ModelTerms(BaseModel):
+    """Under which terms a model was used and where its price is from: nothing of it changes a trial.
+
+    Dates are ISO dates, or empty; `licence` is empty where no profile was used. `summary`: of the licence.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    licence: str = ""
+    commercial: Commercial = "unknown"
+    summary: str = ""
+    source: str = ""
+    as_of: str = ""
+    price_source: str = ""
+    price_as_of: str = ""
+
+
 class RunConfig(BaseModel):
     """Frozen for the whole run. Paths are as the user gave them.
 
     `sandbox` is the scaffold's container, which never has a network; its runtime and pids hold for all containers.
     `network`: whether tasks that ask for a network get it. `score_attempts`: at each train and validation task, for the
-    champion's score at the end; no decision is taken on these trials.
+    champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
+    wants a model whose licence lets it. `facts` and `terms` are the model's, as its profile had them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,6 +124,9 @@ class RunConfig(BaseModel):
     sandbox: SandboxSpec = SandboxSpec()
     network: bool = True
     gate: GateConfig = GateConfig()
+    commercial: bool = False
+    facts: ModelFacts = ModelFacts()
+    terms: ModelTerms = ModelTerms()
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -95,6 +135,7 @@ class RunConfig(BaseModel):
             base_url=self.base_url,
             prompt_price=self.prompt_price,
             completion_price=self.completion_price,
+            **self.facts.model_dump(exclude={"profile"}),
         )
 
     def task_sandbox(self, asked: SandboxSpec) -> SandboxSpec:
@@ -112,11 +153,16 @@ class RunConfig(BaseModel):
     def differences(self, stored: str) -> list[str]:
         """The keys in which this config differs from a stored one, as `key: stored -> this`.
 
-        A key that the stored one lacks had not been invented: its default is what was done before.
+        A key that the stored one lacks had not been invented: its default is what was done before. The model's terms
+        are no difference: what was stored of them stays.
         """
         new, usual = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
         old = usual | _leaves(json.loads(stored))
-        sides = {key: (old.get(key, "absent"), new.get(key, "absent")) for key in sorted({*old, *new})}
+        sides = {
+            key: (old.get(key, "absent"), new.get(key, "absent"))
+            for key in sorted({*old, *new})
+            if not key.startswith(PROVENANCE)
+        }
         return [f"{key}: {before} -> {after}" for key, (before, after) in sides.items() if before != after]
 
 

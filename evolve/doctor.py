@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve import llm
+from evolve.choosing import choose_model
 from evolve.errors import EvolveError
-from evolve.house import DATABASE, choose_model
-from evolve.records import ModelSpec
+from evolve.house import DATABASE
+from evolve.models import read_profiles
 from evolve.sandbox import engine, images
 from evolve.store import Store
 
@@ -68,9 +69,12 @@ def _database(runs: Path) -> Finding:
 def _model() -> Finding:
     """One tiny call, where a model is named or a key is set."""
     try:
-        name, base_url = choose_model(os.environ.get("MODEL") or None, os.environ.get("BASE_URL") or None)
+        own = os.environ.get("MODELS")
+        named = os.environ.get("MODEL") or None, os.environ.get("BASE_URL") or None
+        made = choose_model(*named, read_profiles(Path(own) if own else None))
+        name, base_url = made.model, made.base_url
         body = {"model": name, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
-        llm.open_model(ModelSpec(name, base_url)).complete(body)
+        llm.open_model(made.spec).complete(body)
     except EvolveError as error:
         return Finding("model", "bad", str(error))
     return Finding("model", "good", f"{name} at {base_url or 'this process' if name == 'embedded' else base_url}")

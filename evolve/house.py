@@ -15,8 +15,9 @@ from filelock import FileLock, Timeout
 
 from evolve import __version__, llm, scaffold
 from evolve.campaign import Campaign, Watcher, now
-from evolve.config import EMBEDDED, GateConfig, RunConfig
-from evolve.errors import BadInput, BudgetExhausted, InfraError, Locked
+from evolve.choosing import check_commercial
+from evolve.config import GateConfig, RunConfig
+from evolve.errors import BadInput, BudgetExhausted, Locked
 from evolve.evaluate import Evaluator
 from evolve.records import stable_hash
 from evolve.repo import Lineage
@@ -85,44 +86,11 @@ def lineage_home(runs: Path, run: str) -> Path:
     return runs / run / "lineage.git"
 
 
-def choose_model(model: str | None, base_url: str | None) -> tuple[str, str | None]:
-    """The model's name and endpoint from options and environment; the embedded one where there is no key.
-
-    Raises BadInput for a model that the endpoint doesn't list, or that needs a key that is not there.
-    """
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-    keyed = bool(os.environ.get("OPENAI_API_KEY"))
-    if model is not None and (model == EMBEDDED or model.startswith(f"{EMBEDDED}-")) and base_url is None:
-        return _listed(model, None), None
-    if not keyed and base_url is None:
-        if model is None:
-            return EMBEDDED, None
-        raise BadInput(f"model {model}", "there is no key for it", "set OPENAI_API_KEY, or use MODEL=embedded")
-    return _listed(model, base_url), base_url
-
-
-def _listed(model: str | None, base_url: str | None) -> str:
-    """A name that the endpoint lists; where only one is listed it need not be named."""
-    spec = RunConfig(model=model or EMBEDDED, base_url=base_url).model_spec
-    try:
-        known = llm.known_models(spec) if model is None or base_url or spec.embedded else []
-    except InfraError as error:
-        raise BadInput("BASE_URL", str(error), "correct it, or start the endpoint") from error
-    if model is None:
-        if len(known) == 1:
-            return known[0]
-        raise BadInput(
-            "MODEL", "no model is named", f"set MODEL to one of: {', '.join(known[:8]) or 'see the endpoint'}"
-        )
-    if known and model not in known:
-        raise BadInput(f"model {model}", "the endpoint does not know it", f"use one of: {', '.join(known[:8])}")
-    return model
-
-
 def check(order: Order) -> Suite:
     """Everything that can be wrong with what the user gave, before anything is written. Raises BadInput."""
     suite = load_suite(order.config.suite)
     scaffold.check_folder(order.config.scaffold)
+    check_commercial(order.config)
     spec = order.config.model_spec
     if order.budget_usd is not None and not spec.priced:
         raise BadInput(
@@ -254,9 +222,15 @@ def _named_run(order: Order, suite: Suite, store: Store) -> str:
     if order.run not in (None, NEW):
         return str(order.run)
     latest = store.runs()[:1]
-    if order.run is None and latest and latest[0].config == identity(order, suite) and not store.ends(latest[0].id):
+    if order.run is None and latest and _begun_alike(order, suite, latest[0]) and not store.ends(latest[0].id):
         return latest[0].id
     return new_run_id(datetime.now(UTC))
+
+
+def _begun_alike(order: Order, suite: Suite, row: RunRow) -> bool:
+    """Whether a run was begun with this config, from this suite and this scaffold."""
+    same = json.loads(row.config).get("scaffold_digest") == _folder_digest(order.config.scaffold)
+    return same and not _differences(order, suite, row)
 
 
 def new_run_id(moment: datetime) -> str:

@@ -58,7 +58,7 @@ class OpenAIModel:
 
     def __init__(self, spec: ModelSpec, longest_wait: float = 60.0) -> None:
         """longest_wait: seconds between two tries, at most."""
-        self._longest_wait = longest_wait
+        self._longest_wait, self._key_variable = longest_wait, spec.key_variable
         key = os.environ.get(spec.key_variable) or "none"
         self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=CALL_SECONDS, max_retries=0)
 
@@ -73,7 +73,8 @@ class OpenAIModel:
         try:
             answer: dict[str, Any] = attempts(self._once, body, time.monotonic() + limit)
         except openai.AuthenticationError as error:
-            raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
+            mend = f"set {self._key_variable}"
+            raise BadInput("model", f"the endpoint refuses the key: {error.message}", mend) from error
         except openai.NotFoundError as error:
             raise BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL") from error
         except openai.APIStatusError as error:
@@ -195,7 +196,8 @@ def known_models(spec: ModelSpec) -> list[str]:
     try:
         return [model.id for model in client.models.list()]
     except openai.AuthenticationError as error:
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", "set OPENAI_API_KEY") from error
+        mend = f"set {spec.key_variable}"
+        raise BadInput("model", f"the endpoint refuses the key: {error.message}", mend) from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

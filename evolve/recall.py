@@ -113,9 +113,9 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
     ]
     for attempt in range(TRIES):
         seed = stable_hash(campaign.config.seed, "lesson", one.round, attempt) & 0x7FFFFFFF
-        request = {"model": spec.name, "messages": messages, "tools": tools("lesson_tool.json"), "seed": seed}
+        request = {**dict(spec.sampling), "model": spec.name, "messages": messages, "tools": tools("lesson_tool.json")}
         try:
-            completion = campaign.model.complete({**request, "max_tokens": MAX_TOKENS})
+            completion = campaign.model.complete({**request, "seed": seed, "max_tokens": MAX_TOKENS})
         except RequestRefused as error:
             return Lesson(one.round, memory.bare_lesson(one), words(f"the model refused: {error}"), spent)
         spent += usage_of(completion, spec, request)

@@ -121,7 +121,8 @@ class ModelSpec:
     Prices are US dollars per million tokens; None: unknown. The key itself is never in here: `key_variable` names the
     environment variable of the host that holds it. `context_tokens`: of prompt and answer together; None: unknown.
     `stream`: answers are fetched as a stream. `text_tools`: the model can't call tools; they are told to it in text.
-    `keep_reasoning`: the model wants its earlier reasoning back with the conversation.
+    `keep_reasoning`: the model wants its earlier reasoning back with the conversation. `sampling`: parameters of a
+    request that names none itself.
     """
 
     name: str
@@ -133,6 +134,7 @@ class ModelSpec:
     stream: bool = False
     text_tools: bool = False
     keep_reasoning: bool = False
+    sampling: tuple[tuple[str, int | float], ...] = ()
 
     @property
     def embedded(self) -> bool:

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
     ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
     ("repo", "sandbox", "llm", "store"),
-    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
+    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers", "models", "choosing"),
     (
         "propose",
         "campaign",

@@ -183,7 +183,7 @@ def test_a_refused_request_is_not_tried_again(server: Endpoint, status: int, cod
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize(("status", "mend"), [(401, "set OPENAI_API_KEY"), (404, "correct MODEL")])
+@pytest.mark.parametrize(("status", "mend"), [(401, "set EVOLVE_TEST_NO_KEY"), (404, "correct MODEL")])
 def test_a_bad_key_and_a_bad_model_are_the_users(server: Endpoint, status: int, mend: str) -> None:
     server.script((status, error("bad")))
     with pytest.raises(BadInput) as caught:

@@ -15,11 +15,13 @@ from evolve.cli.options import (
     SUITE,
     BaseUrl_,
     Budget_,
+    Commercial_,
     CompletionPrice_,
     Gate_,
     Jobs_,
     Json_,
     Model_,
+    Models_,
     Network_,
     PromptPrice_,
     Runs_,
@@ -32,7 +34,6 @@ from evolve.cli.options import (
     tasks_app,
 )
 from evolve.cli.orders import (
-    about_model,
     boxed,
     evaluated,
     gated,
@@ -49,6 +50,7 @@ from evolve.records import Candidate, Split, TrialResult
 from evolve.report.calibration import calibration_lines
 from evolve.report.ends import end_lines
 from evolve.report.live import Live
+from evolve.report.models import about_model
 from evolve.report.plain import plain
 from evolve.report.tables import percent, score, show
 from evolve.store import Store
@@ -75,15 +77,19 @@ def run_command(
     network: Network_ = True,
     sandbox: Sandbox_ = None,
     gate: Gate_ = None,
+    commercial: Commercial_ = False,
+    models: Models_ = None,
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
-        model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price
-    )
+        model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
+        commercial, models,
+    )  # fmt: skip
     order = gated(boxed(order, runtime, network, sandbox), gate)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
-        view.say(about_model(order.config))
+        for line in about_model(order.config):
+            view.say(line)
         with house.campaign(order, checked, view) as campaign:
             loop.run_rounds(campaign, rounds)
     _print_end(order)
@@ -105,12 +111,15 @@ def eval_command(
     runtime: Runtime_ = None,
     network: Network_ = True,
     sandbox: Sandbox_ = None,
+    commercial: Commercial_ = False,
+    models: Models_ = None,
     as_json: Json_ = False,
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
     order, commit = order_for(
-        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox
-    )
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
+        commercial, models,
+    )  # fmt: skip
     splits = split or [Split.TRAIN, Split.VALIDATION]
     trials = evaluated(order, commit, splits, attempts)
     found = [(name, of_split(trials, name)) for name in splits]
@@ -142,12 +151,15 @@ def calibrate_command(
     runtime: Runtime_ = None,
     network: Network_ = True,
     sandbox: Sandbox_ = None,
+    commercial: Commercial_ = False,
+    models: Models_ = None,
     as_json: Json_ = False,
 ) -> None:
     """The scaffold against itself: how noisy its scores are, what gains a run could show, and what it would cost."""
     order, commit = order_for(
-        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox
-    )
+        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
+        commercial, models,
+    )  # fmt: skip
     trials = evaluated(order, commit, [Split.TRAIN, Split.VALIDATION], attempts)
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION)]
     found = calibrate.noise(trials)

@@ -20,7 +20,15 @@ app.add_typer(embedded_app, name="embedded")
 
 Suite_ = Annotated[Path, typer.Option(envvar="SUITE", help="Folder of the suite.")]
 Scaffold_ = Annotated[Path, typer.Option(envvar="SCAFFOLD", help="Folder of the seed scaffold.")]
-Model_ = Annotated[str | None, typer.Option(envvar="MODEL", help="Model; `embedded` needs no key.")]
+Model_ = Annotated[
+    str | None, typer.Option(envvar="MODEL", help="Model, or PROFILE/MODEL (`evolve models`); `embedded` needs no key.")
+]
+Models_ = Annotated[
+    Path | None, typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.toml, if it is there).")
+]
+Commercial_ = Annotated[
+    bool, typer.Option(envvar="COMMERCIAL", help="Refuse a model whose licence is not known to let commercial use.")
+]
 BaseUrl_ = Annotated[str | None, typer.Option(envvar="BASE_URL", help="OpenAI-compatible endpoint.")]
 Seed_ = Annotated[int, typer.Option(envvar="SEED", min=0, help="Seed of all randomness.")]
 Jobs_ = Annotated[int, typer.Option(envvar="JOBS", min=0, help="Trials at once; 0: one a processor.")]

@@ -9,15 +9,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from evolve import house, loop
+from evolve.choosing import Choice, choose_model
 from evolve.cli.options import (
     SANDBOX_KEYS,
 )
-from evolve.config import GateConfig, RunConfig
+from evolve.config import GateConfig, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.evaluate import default_jobs
+from evolve.models import read_profiles
 from evolve.records import Split, TrialResult
 from evolve.repo import Lineage
 from evolve.report.live import Live
+from evolve.report.models import about_model
 from evolve.store import RunRow, Store
 
 
@@ -33,19 +36,40 @@ def order_of(
     budget_usd: float | None,
     prompt_price: float | None,
     completion_price: float | None,
+    commercial: bool = False,
+    models: Path | None = None,
 ) -> house.Order:
-    name, endpoint = house.choose_model(model or None, base_url or None)
-    prices = (0.0, 0.0) if endpoint is None and name.startswith("embedded") else (prompt_price, completion_price)
+    made = choose_model(model or None, base_url or None, read_profiles(models))
+    prices, terms = _priced(made, prompt_price, completion_price)
     config = RunConfig(
         suite=suite,
         scaffold=scaffold,
-        model=name,
-        base_url=endpoint,
+        model=made.model,
+        base_url=made.base_url,
         prompt_price=prices[0],
         completion_price=prices[1],
         seed=seed,
+        commercial=commercial,
+        facts=made.facts,
+        terms=terms,
     )
     return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+
+
+def _priced(
+    made: Choice, prompt: float | None, completion: float | None
+) -> tuple[tuple[float | None, float | None], ModelTerms]:
+    """The prices, where those that were given win over the profile's; and the terms, which say whose they are."""
+    if made.base_url is None and made.model.startswith("embedded"):
+        return (0.0, 0.0), made.terms
+    if prompt is None and completion is None:
+        return ((made.price.prompt, made.price.completion) if made.price else (None, None)), made.terms
+    if made.price:
+        prompt = made.price.prompt if prompt is None else prompt
+        completion = made.price.completion if completion is None else completion
+    return (prompt, completion), made.terms.model_copy(
+        update={"price_source": "given with the command", "price_as_of": ""}
+    )
 
 
 def order_for(
@@ -61,17 +85,23 @@ def order_for(
     runtime: str | None,
     network: bool,
     sandbox: list[str] | None,
+    commercial: bool = False,
+    models: Path | None = None,
 ) -> tuple[house.Order, str | None]:
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
-    order = order_of(model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price)
+    order = order_of(
+        model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price, commercial,
+        models,
+    )  # fmt: skip
     return boxed(replace(order, home=home), runtime, network, sandbox), commit
 
 
 def evaluated(order: house.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
-        view.say(about_model(order.config))
+        for line in about_model(order.config):
+            view.say(line)
         with house.campaign(order, checked, view) as campaign:
             return loop.evaluate_once(campaign, commit, splits, attempts)
 
@@ -100,14 +130,6 @@ def _revised(order: house.Order, option: str, changes: dict[str, object]) -> hou
         return replace(order, config=RunConfig.model_validate({**order.config.model_dump(), **changes}))
     except ValidationError as error:
         raise BadInput(option, error.errors()[0]["msg"], "correct its value") from error
-
-
-def about_model(config: RunConfig) -> str:
-    spec = config.model_spec
-    if spec.base_url is None and spec.embedded:
-        return "model: embedded (no key is set: a seeded program, not a language model; see docs/embedded-model.md)"
-    price = "" if spec.priced else "; its price is not known, so dollars are not counted"
-    return f"model: {spec.name} at {spec.base_url or 'the OpenAI API'}{price}"
 
 
 def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | None]:

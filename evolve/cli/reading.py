@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from evolve.cli.options import (
     RUNS,
     SUITE,
     Json_,
+    Models_,
     Run_,
     Runs_,
     Suite_,
@@ -27,10 +29,12 @@ from evolve.cli.orders import (
 )
 from evolve.embedded import server
 from evolve.errors import BadInput
+from evolve.models import read_profiles
 from evolve.records import VerifierMode
 from evolve.repo import Lineage
 from evolve.report.claims import claim_lines
 from evolve.report.live import Live
+from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
 from evolve.report.plain import plain
 from evolve.report.tables import show
 from evolve.sandbox import engine, images
@@ -105,10 +109,12 @@ def claim_command(
         raise BadInput(
             f"run {row.id}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
+    terms = house.stored_config(row).terms
     if as_json:
-        show([{"run": row.id, "model": row.model, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
+        facts = {"run": row.id, "model": row.model, "terms": terms.model_dump()}
+        show([{**facts, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
         return
-    print("\n".join(claim_lines(row.id, row.model, made, looks)))
+    print("\n".join([*claim_lines(row.id, row.model, made, looks), *licence_lines(terms)]))
 
 
 @app.command("diff")
@@ -130,6 +136,22 @@ def tasks_list(suite: Suite_ = SUITE, as_json: Json_ = False) -> None:
     """The tasks with their splits and difficulty."""
     rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
     show(rows, as_json)
+
+
+@app.command("models")
+def models_command(
+    name: Annotated[str | None, typer.Argument(help="A profile, or PROFILE/MODEL: all about it.")] = None,
+    models: Models_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Models that are known, by who serves them: context, prices in dollars per million tokens, licences, keys."""
+    profiles = read_profiles(models)
+    if name is None:
+        rows = model_rows(profiles, os.environ)
+        show(rows, True) if as_json else print("\n".join(model_lines(rows)))
+        return
+    about = model_facts(name, profiles, os.environ)
+    show([about] if as_json else [{"fact": key, "value": value} for key, value in about.items()], as_json)
 
 
 @app.command("doctor")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evolve.gateway.wire import Body, Refusal
+from evolve.records import ModelSpec
 
 # How an answer is drawn and what form it has. Model, seed, effort of reasoning, counts of answers, tools that a vendor
 # runs, and whatever else an endpoint may know under other names are the run's: they are left out.
@@ -21,8 +22,11 @@ PASSED = frozenset(
 PARTS = ("text", "refusal", "image_url")
 
 
-def chosen(body: Body, model: str, most: int) -> Body:
-    """The request as the model gets it, but for its seed. most: tokens of an answer. Raises Refusal."""
+def chosen(body: Body, model: ModelSpec, most: int) -> Body:
+    """The request as the model gets it, but for its seed. most: tokens of an answer. Raises Refusal.
+
+    The model's own sampling is filled in where the scaffold names none.
+    """
     if not isinstance(body.get("messages"), list):
         raise Refusal(400, "invalid_request", "`messages` must be a list")
     for message in body["messages"]:
@@ -32,7 +36,8 @@ def chosen(body: Body, model: str, most: int) -> Body:
             raise Refusal(400, "invalid_request", "a tool must be a function: others would run outside of the sandbox")
     request = {key: value for key, value in body.items() if key in PASSED}
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or most
-    request["model"] = model
+    request |= {key: value for key, value in model.sampling if request.get(key) is None}
+    request["model"] = model.name
     request["max_tokens"] = max(1, int(min(number("max_tokens", asked), most)))
     return request
 

@@ -165,7 +165,7 @@ class Gateway:
         return json_response({"object": "list", "data": [model]})
 
     def _chat(self, body: Body) -> Response:
-        request = chosen(body, self.door.model.name, self.door.limits.max_tokens)
+        request = chosen(body, self.door.model, self.door.limits.max_tokens)
         hold = self.ledger.take(estimated_prompt(request), request["max_tokens"])
         spent = Usage()
         with self._lock:

@@ -44,6 +44,7 @@ class Talk:
     def _asked(self, offered: Sequence[Message]) -> Message:
         seed = self.seed if self.usage.calls == 0 else stable_hash(self.seed, self.usage.calls)
         request = {
+            **dict(self.spec.sampling),
             "model": self.spec.name,
             "messages": list(self.messages),
             "tools": list(offered),

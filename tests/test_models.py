@@ -1,0 +1,354 @@
+"""Profiles of models: what the package knows, what a user changes, what a run gets and stores, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evolve import house
+from evolve.campaign import now
+from evolve.choosing import Choice, check_commercial, choose_model
+from evolve.cli.orders import order_of
+from evolve.config import ModelFacts, ModelTerms, RunConfig
+from evolve.errors import BadInput
+from evolve.gateway.request import chosen
+from evolve.models import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
+from evolve.propose import Brief, request
+from evolve.records import ModelSpec, Split
+from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
+from evolve.store import RunRow, Store
+from evolve.tasks import load_suite
+from tests.test_llm import Endpoint
+from tests.test_llm import server as server
+
+ROOT = Path(__file__).parents[1]
+M27 = "MiniMaxAI/MiniMax-M2.7"
+OWN = """
+[minimax]
+key_variable = "OUR_KEY"
+
+[minimax.models."MiniMax-M2.7"]
+price = { prompt = 0.2, completion = 0.9 }
+
+[minimax.models."MiniMax-M2.7".licence]
+name = "our contract"
+commercial = "allowed"
+
+[ours]
+base_url = "http://gpu7:8000/v1"
+local = true
+tool_calls = false
+
+[ours.models.big]
+context = { tokens = 1000 }
+"""
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No key is set, and the working directory is empty."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MINIMAX_API_KEY", "NVIDIA_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    return path
+
+
+def order(model: str | None, own: Path | None = None, **values: Any) -> house.Order:
+    usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
+    paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
+    return order_of(
+        model, usual["base_url"], *paths, 0, Path("runs"), None, 1, None,
+        usual["prompt_price"], usual["completion_price"], usual["commercial"], own,
+    )  # fmt: skip
+
+
+def listing(*names: str) -> tuple[int, object]:
+    """The answer of an endpoint that serves these models."""
+    return 200, {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
+
+
+def facts_of(known: Profile | KnownModel) -> list[Sourced]:
+    found = [known.licence, known.sampling]
+    found += [known.context, known.price] if isinstance(known, KnownModel) else []
+    return [fact for fact in found if fact is not None]
+
+
+@pytest.mark.parametrize("path", sorted(PROFILES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_fact_of_the_package_has_source_and_date(path: Path) -> None:
+    profile = read_profiles()[path.stem]
+    for known in (profile, *profile.models.values()):
+        for fact in facts_of(known):
+            assert fact.source and fact.as_of, (path.stem, fact)
+    assert profile.title and (profile.base_url or profile.name == "embedded")
+
+
+def test_the_profiles_are_those_of_the_package() -> None:
+    asked = {"openai", "minimax", "nvidia", "openrouter", "vllm", "sglang", "llamacpp", "ollama", "embedded"}
+    assert set(read_profiles()) == asked
+    assert '"profiles/*"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_same_weights_have_another_licence_by_who_serves_them() -> None:
+    known = read_profiles()
+    assert known["vllm"].terms(M27).commercial == known["sglang"].terms(M27).commercial == "barred"
+    there = known["nvidia"].terms("minimaxai/minimax-m2.7")
+    assert there.commercial != "barred" and there.licence != known["vllm"].terms(M27).licence
+
+
+def test_what_is_not_known_is_said_to_be() -> None:
+    terms = read_profiles()["ollama"].terms("something")
+    assert (terms.commercial, terms.price_source) == ("unknown", "")
+    assert order_price(read_profiles()["ollama"], "something") is None
+
+
+def order_price(profile: Profile, model: str) -> object:
+    return profile.known(model).price
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("minimax/MiniMax-M2.7", ("minimax", "MiniMax-M2.7")),
+        ("vllm/MiniMaxAI/MiniMax-M2.7", ("vllm", M27)),
+        ("ollama", ("ollama", None)),
+        ("embedded", None),
+        ("openai", None),
+        ("gpt-5-mini", None),
+        ("meta/llama", None),
+        ("minimax/", None),
+    ],
+)
+def test_a_name_is_taken_apart(name: str, found: tuple[str, str | None] | None) -> None:
+    parts = split(name, read_profiles())
+    assert (parts and (parts[0].name, parts[1])) == found
+
+
+def test_a_profile_fills_all_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMAX_API_KEY", "k")
+    made = order("minimax/MiniMax-M2.7").config
+    spec = made.model_spec
+    assert (spec.name, spec.base_url, spec.key_variable) == (
+        "MiniMax-M2.7",
+        "https://api.minimax.io/v1",
+        "MINIMAX_API_KEY",
+    )
+    assert (spec.prompt_price, spec.completion_price, spec.context_tokens) == (0.3, 1.2, 204_800)
+    assert spec.stream and spec.keep_reasoning and not spec.text_tools
+    assert spec.sampling == (("temperature", 1.0), ("top_p", 0.95))
+    assert made.terms.licence and made.terms.source and made.terms.price_source and made.terms.price_as_of
+    assert pickle.loads(pickle.dumps(spec)) == spec and hash(spec)
+
+
+def test_a_given_price_wins_over_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMAX_API_KEY", "k")
+    made = order("minimax/MiniMax-M2.7", prompt_price=0.1).config
+    assert (made.prompt_price, made.completion_price) == (0.1, 1.2)
+    assert made.terms.price_source == "given with the command"
+
+
+def test_a_local_profile_is_moved_by_a_given_endpoint(server: Endpoint) -> None:
+    server.script(listing(M27))
+    named, alone = (order(name, base_url=server.url).config for name in (f"vllm/{M27}", "vllm"))
+    assert named == alone
+    assert (named.model, named.base_url, named.terms.commercial) == (M27, server.url, "barred")
+    with pytest.raises(BadInput, match="does not know it"):
+        order("vllm/other", base_url=server.url)
+
+
+def test_a_hosted_profiles_name_is_plain_at_another_endpoint(server: Endpoint) -> None:
+    server.script(listing("openai/gpt-5-mini"))
+    made = order("openai/gpt-5-mini", base_url=server.url).config
+    assert (made.model, made.base_url) == ("openai/gpt-5-mini", server.url)
+    assert made.facts == ModelFacts() and made.terms == ModelTerms()
+
+
+def test_plain_names_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_model(None, None, read_profiles()) == Choice("embedded", None)
+    assert order("embedded/embedded-hard").config == order("embedded-hard").config
+    with pytest.raises(BadInput, match="set OPENAI_API_KEY"):
+        order("gpt-5-mini")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    assert choose_model("gpt-5-mini", None, read_profiles()) == Choice("gpt-5-mini", None)
+    with pytest.raises(BadInput, match="set MINIMAX_API_KEY"):
+        order("minimax/MiniMax-M2.7")
+
+
+def test_a_user_overrides_a_price_and_adds_a_model(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_KEY", "k")
+    made = order("minimax/MiniMax-M2.7", own, commercial=True).config
+    check_commercial(made)
+    assert (made.prompt_price, made.facts.key_variable, made.facts.context_tokens) == (0.2, "OUR_KEY", 204_800)
+    assert made.terms.price_source == str(own) and made.terms.source == str(own) and not made.terms.price_as_of
+    added = read_profiles(own)["ours"]
+    assert (added.facts("big").context_tokens, added.facts("big").text_tools) == (1000, True)
+
+
+def test_a_file_in_the_working_directory_is_read() -> None:
+    Path("evolve.models.toml").write_text(OWN)
+    assert "ours" in read_profiles()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[minimax", "is not TOML"),
+        ("minimax = 1", "minimax: is not a profile"),
+        ("[a]\nbase_url = 'http://x'\n[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
+        ("[a]\nbase = 'http://x'", "a.base: "),
+        (
+            "[a]\nbase_url = 'http://x'\n[a.models.b.licence]\nname = 'x'\ncommercial = 'maybe'",
+            "a.models.b.licence.commercial: ",
+        ),
+        ("[a]\nmodels_from = 'b'", "a.models_from: there is no profile b"),
+        ("[minimax]\nmodels = 3", "minimax.models: "),
+        ("[a]\nlocal = true", "base_url is missing"),
+    ],
+)
+def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as raised:
+        read_profiles(path)
+    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.mend
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"gone\.toml"):
+        read_profiles(tmp_path / "gone.toml")
+
+
+def config(licence: str, **values: Any) -> RunConfig:
+    terms = ModelTerms.model_validate({"licence": "L", "summary": "Show its name.", "commercial": licence})
+    usual = {"model": "m", "base_url": "http://x/v1", "commercial": True, "terms": terms}
+    return RunConfig.model_validate({**usual, **values})
+
+
+@pytest.mark.parametrize(("commercial", "words"), [("barred", "bars commercial use"), ("unknown", "state its licence")])
+def test_commercial_use_is_refused_unless_the_licence_lets_it(commercial: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_commercial(config(commercial))
+    check_commercial(config(commercial, commercial=False))
+
+
+def test_conditions_are_said_and_the_embedded_model_has_none() -> None:
+    check_commercial(config("allowed"))
+    check_commercial(config("conditions"))
+    assert "Show its name." in "\n".join(about_model(config("conditions")))
+    check_commercial(RunConfig(commercial=True))
+    assert licence_lines(RunConfig().terms) == []
+
+
+def test_a_barred_model_ends_the_command_in_one_line(tmp_path: Path, server: Endpoint) -> None:
+    server.script(listing(M27))
+    words = ["run", "--model", f"vllm/{M27}", "--base-url", server.url, "--commercial"]
+    words += ["--suite", str(ROOT / "tasks/bugfix"), "--scaffold", str(ROOT / "scaffolds/single")]
+    done = evolve(tmp_path, *words)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "bars commercial use" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def evolve(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "evolve", *words]
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_cap_in_dollars_wants_a_price(server: Endpoint) -> None:
+    server.script(listing(M27))
+    made = order(f"vllm/{M27}", base_url=server.url)
+    assert "price is not known" in about_model(made.config)[0]
+    with pytest.raises(BadInput, match="no price is known"):
+        house.check(house.Order(made.config, made.runs, None, 1, 5.0))
+
+
+def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMAX_API_KEY", "k")
+    made = order("minimax/MiniMax-M2.7").config
+    assert RunConfig.model_validate_json(made.canonical()) == made
+    assert made.differences(made.canonical()) == []
+    moved = made.model_copy(update={"terms": ModelTerms(licence="another"), "prompt_price": 0.4})
+    assert moved.differences(made.canonical()) == ["prompt_price: 0.3 -> 0.4"]
+    warmer = made.model_copy(update={"facts": ModelFacts(sampling=(("temperature", 0.5),))})
+    assert any("facts.sampling" in difference for difference in warmer.differences(made.canonical()))
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[house.Order, Store]:
+    """An order for the embedded model, and a database with a run of it from before there were profiles."""
+    made = order("embedded")
+    suite = load_suite(made.config.suite)
+    values = json.loads(house.identity(made, suite))
+    for key in ("facts", "terms", "commercial"):
+        del values[key]
+    store = Store.open(tmp_path / "evolve.db")
+    row = RunRow(
+        id="older", created_at=now(), seed=0, config=json.dumps(values, sort_keys=True),
+        config_sha256="0" * 64, suite="s", scaffold="s", model="embedded", base_url=None, engine="{}",
+        evolve_version="0", repository="r", base_commit="0" * 40,
+    )  # fmt: skip
+    store.create_run(row, suite.tasks)
+    return made, store
+
+
+def test_a_run_from_before_is_gone_on_with(stored: tuple[house.Order, Store], tmp_path: Path) -> None:
+    made, store = stored
+    with store:
+        suite = load_suite(made.config.suite)
+        assert suite.split(Split.TRAIN)
+        assert house._named_run(made, suite, store) == "older"
+        assert house.stored_config(store.runs()[0]).facts == ModelFacts()
+        house.check(house.Order(made.config, tmp_path, "older", 1, None))
+        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1, None)
+        assert house._named_run(other, suite, store) != "older"
+
+
+def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
+    spec = ModelSpec("m", sampling=(("temperature", 1.0), ("top_k", 40)))
+    body = {"messages": [], "temperature": 0, "top_k": None}
+    assert {key: chosen(body, spec, 9)[key] for key in ("temperature", "top_k")} == {"temperature": 0, "top_k": 40}
+    assert "temperature" not in chosen({"messages": []}, ModelSpec("embedded"), 9)
+    brief = Brief({}, (), "", ())
+    assert request(spec, brief, 1)["top_k"] == 40
+    assert "top_k" not in request(ModelSpec("embedded"), brief, 1)
+
+
+def test_the_list_says_whether_a_key_is_set_and_never_the_key() -> None:
+    rows = model_rows(read_profiles(), {"MINIMAX_API_KEY": "very-secret"})
+    assert all(set(MODEL_COLUMNS) <= set(row) for row in rows)
+    keys = {row["model"]: row["key"] for row in rows}
+    assert (keys["minimax/MiniMax-M2.7"], keys["openai/gpt-5-mini"]) == ("set", "not set")
+    assert keys["embedded"] == keys["ollama/..."] == "not needed"
+    assert "very-secret" not in json.dumps(rows)
+    lines = model_lines(rows)
+    assert len(lines) == len(rows) + 1
+    assert any(line.startswith("minimax/MiniMax-M2.7-highspeed ") and "0.6 / 2.4" in line for line in lines)
+
+
+def test_one_model_is_shown_with_its_sources() -> None:
+    shown = model_facts(f"vllm/{M27}", read_profiles(), {})
+    assert "barred" in shown["licence"] and "huggingface" in shown["licence_source"] and shown["price"] == "not known"
+    assert "MiniMax-M2.7" in model_facts("minimax", read_profiles(), {})["models"]
+    for wrong in ("nothing", "minimax/nothing"):
+        with pytest.raises(BadInput, match="no profile knows it"):
+            model_facts(wrong, read_profiles(), {})
+
+
+def test_the_command_lists_and_shows(tmp_path: Path) -> None:
+    assert len(json.loads(evolve(tmp_path, "models", "--json").stdout)) > 20
+    assert "barred" in evolve(tmp_path, "models", f"vllm/{M27}").stdout
+    wrong = evolve(tmp_path, "models", "nothing")
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
