@@ -20,13 +20,15 @@ from evolve.config import ModelFacts, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.gateway.request import chosen
 from evolve.models import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
-from evolve.propose import Brief, request
+from evolve.propose import direct
 from evolve.records import ModelSpec, Split
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.store import RunRow, Store
 from evolve.tasks import load_suite
+from tests.fakes import ScriptedModel
 from tests.test_llm import Endpoint
 from tests.test_llm import server as server
+from tests.test_propose import brief
 
 ROOT = Path(__file__).parents[1]
 M27 = "MiniMaxAI/MiniMax-M2.7"
@@ -321,9 +323,10 @@ def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
     body = {"messages": [], "temperature": 0, "top_k": None}
     assert {key: chosen(body, spec, 9)[key] for key in ("temperature", "top_k")} == {"temperature": 0, "top_k": 40}
     assert "temperature" not in chosen({"messages": []}, ModelSpec("embedded"), 9)
-    brief = Brief({}, (), "", ())
-    assert request(spec, brief, 1)["top_k"] == 40
-    assert "top_k" not in request(ModelSpec("embedded"), brief, 1)
+    for some, asked in ((spec, 40), (ModelSpec("embedded"), None)):
+        model = ScriptedModel()
+        direct(model, some, brief(), 1, lambda proposal: None)
+        assert model.requests[0].get("top_k") == asked
 
 
 def test_the_list_says_whether_a_key_is_set_and_never_the_key() -> None:
