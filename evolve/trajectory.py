@@ -15,6 +15,7 @@ from typing import Any
 
 from evolve import __version__
 from evolve.errors import InfraError
+from evolve.llm.reasoning import thought_and_said
 from evolve.records import StoredFile, TrialSpec, Usage
 
 ATIF = "ATIF-v1.8"
@@ -81,12 +82,18 @@ def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -
     if not isinstance(message, Mapping):
         return
     role, content = message.get("role"), _text(message.get("content"))
-    if role == "tool":
+    if role == "assistant":
+        steps.append(_copied_step(message))
+    elif role == "tool":
         _add_observation(steps, callers, str(message.get("tool_call_id", "")), content)
-    elif role == "assistant":
-        steps.append({"source": "agent", "message": content, "is_copied_context": True})
     else:
         steps.append({"source": "system" if role in ("system", "developer") else "user", "message": content})
+
+
+def _copied_step(message: Mapping[str, Any]) -> Step:
+    thought, said = thought_and_said(message)
+    step: Step = {"source": "agent", "message": _text(said), "is_copied_context": True}
+    return {**step, "reasoning_content": thought} if thought else step
 
 
 def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: str, content: str) -> None:
@@ -105,9 +112,10 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
             "message": "the model's API refused the request",
             "extra": {"error": event["error"]},
         }
-    step: Step = {"source": "agent", "message": _text(answer.get("content")), "llm_call_count": 1}
-    if reasoning := answer.get("reasoning_content"):
-        step["reasoning_content"] = str(reasoning)
+    thought, said = thought_and_said(answer)
+    step: Step = {"source": "agent", "message": _text(said), "llm_call_count": 1}
+    if thought:
+        step["reasoning_content"] = thought
     if calls := answer.get("tool_calls"):
         step["tool_calls"] = [_tool_call(call) for call in calls]
     usage = event["response"].get("usage") or {}

@@ -89,7 +89,8 @@ class RecordedModel:
     """Answers from a recording, in order, for an offline replay."""
 
     def __init__(self, events: list[dict[str, Any]]) -> None:
-        self._answers = iter([event for event in events if event["kind"] == "chat"])
+        # What the gateway refused by itself it refuses again.
+        self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
 
     def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
         event = next(self._answers, None)

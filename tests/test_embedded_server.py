@@ -15,6 +15,8 @@ import uvicorn
 
 from evolve.embedded import complete
 from evolve.embedded.server import create_app
+from evolve.llm import OpenAIModel
+from evolve.records import ModelSpec
 
 TOOLS: Any = [
     {
@@ -82,6 +84,21 @@ def test_streamed_tool_call(client: openai.OpenAI) -> None:
     streamed, plain = message.tool_calls[0], whole.choices[0].message.tool_calls[0]
     assert streamed.id == plain.id
     assert json.loads(streamed.function.arguments) == json.loads(plain.to_dict()["function"]["arguments"])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("more", [{}, {"tools": TOOLS}])
+def test_the_programs_own_client_gets_the_same_whole_and_streamed(address: str, more: dict[str, Any]) -> None:
+    body = {"model": "embedded", "messages": MESSAGES, "seed": 3, **more}
+    for stream in (False, True):
+        made = OpenAIModel(ModelSpec("embedded", f"{address}/v1", stream=stream)).complete(body)
+        inside = complete(body)
+        message = {key: value for key, value in inside["choices"][0]["message"].items() if value not in (None, "")}
+        told = {key: value for key, value in made["choices"][0]["message"].items() if value not in (None, "")}
+        assert told == message
+        assert (made["usage"], made["choices"][0]["finish_reason"]) == (
+            inside["usage"],
+            inside["choices"][0]["finish_reason"],
+        )
 
 
 def test_models(client: openai.OpenAI) -> None:

@@ -21,13 +21,12 @@ from evolve.errors import InfraError
 from evolve.gateway import Door, Gateway, Ledger, wire
 from evolve.gateway import budget as budget_module
 from evolve.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
-from evolve.llm import EmbeddedModel, TimeOver
+from evolve.llm import EmbeddedModel, OpenAIModel, TimeOver
 from evolve.records import Limits, ModelSpec
 from evolve.sandbox.shell import CommandResult, ShellDied
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call
 from tests.test_gateway import SPEC, USER, call, chat, code, model_of, serving
-from tests.test_llm import Endpoint
-from tests.test_llm import server as server
+from tests.upstream import Upstream, after, says
 
 LONG = {"role": "user", "content": "x" * 4000}
 
@@ -130,12 +129,11 @@ def test_nothing_begins_after_the_end(tmp_path: Path) -> None:
             begin()
 
 
-def test_a_call_that_runs_when_the_time_is_over_is_ended_and_charged(tmp_path: Path, server: Endpoint) -> None:
-    server.script((200, completion()))
-    server.delay = 4.0
+def test_a_call_that_runs_when_the_time_is_over_is_ended_and_charged(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(after(4, says()))
     door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits(seconds=0.5, max_tokens=300))
     started = time.monotonic()
-    with Gateway(door, server.model, FolderWorkspace(tmp_path), tmp_path) as served:
+    with Gateway(door, OpenAIModel(upstream.spec()), FolderWorkspace(tmp_path), tmp_path) as served:
         assert code(chat(served)) == (429, "budget")
     assert time.monotonic() - started < 3
     assert (served.ledger.usage.calls, served.ledger.usage.completion_tokens) == (1, 300)
@@ -273,10 +271,10 @@ def test_nothing_is_told_of_the_host(tmp_path: Path) -> None:
     assert names == {b"content-length", b"content-type", b"connection"}
 
 
-def test_a_scaffolds_headers_never_reach_the_endpoint(tmp_path: Path, server: Endpoint) -> None:
-    server.script((200, completion()), x_endpoint="secret")
+def test_a_scaffolds_headers_never_reach_the_endpoint(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script({**says(streamed=False), "headers": {"x-endpoint": "secret"}})
     door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
-    with Gateway(door, server.model, FolderWorkspace(tmp_path), tmp_path) as served:
+    with Gateway(door, OpenAIModel(upstream.spec()), FolderWorkspace(tmp_path), tmp_path) as served:
         connection = http.client.HTTPConnection("gateway", timeout=20)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.sock.connect(str(served.path))
@@ -285,8 +283,9 @@ def test_a_scaffolds_headers_never_reach_the_endpoint(tmp_path: Path, server: En
         response = connection.getresponse()
         assert response.status == 200 and "secret" not in str(response.getheaders())
         connection.close()
-    assert "mine" not in json.dumps(server.seen[0][0]).lower() and "x-mine" not in server.seen[0][0]
-    assert server.seen[0][0]["authorization"] == "Bearer none"
+    sent = upstream.requests()[0]["headers"]
+    assert "mine" not in json.dumps(sent).lower() and "x-mine" not in sent
+    assert sent["authorization"] == "Bearer none"
 
 
 def test_thousands_of_connections_cost_no_more_than_some(tmp_path: Path) -> None:

@@ -26,9 +26,8 @@ from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, mode
 from evolve.store import RunRow, Store
 from evolve.tasks import load_suite
 from tests.fakes import ScriptedModel
-from tests.test_llm import Endpoint
-from tests.test_llm import server as server
 from tests.test_propose import brief
+from tests.upstream import Answer, Upstream, raw
 
 ROOT = Path(__file__).parents[1]
 M27 = "MiniMaxAI/MiniMax-M2.7"
@@ -77,9 +76,9 @@ def order(model: str | None, own: Path | None = None, **values: Any) -> house.Or
     )  # fmt: skip
 
 
-def listing(*names: str) -> tuple[int, object]:
+def listing(*names: str) -> Answer:
     """The answer of an endpoint that serves these models."""
-    return 200, {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
+    return raw(json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in names]}))
 
 
 def facts_of(known: Profile | KnownModel) -> list[Sourced]:
@@ -161,19 +160,19 @@ def test_a_given_price_wins_over_the_profile(monkeypatch: pytest.MonkeyPatch) ->
     assert made.terms.price_source == "given with the command"
 
 
-def test_a_local_profile_is_moved_by_a_given_endpoint(server: Endpoint) -> None:
-    server.script(listing(M27))
-    named, alone = (order(name, base_url=server.url).config for name in (f"vllm/{M27}", "vllm"))
+def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> None:
+    upstream.script(listing(M27))
+    named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
-    assert (named.model, named.base_url, named.terms.commercial) == (M27, server.url, "barred")
+    assert (named.model, named.base_url, named.terms.commercial) == (M27, upstream.base_url, "barred")
     with pytest.raises(BadInput, match="does not know it"):
-        order("vllm/other", base_url=server.url)
+        order("vllm/other", base_url=upstream.base_url)
 
 
-def test_a_hosted_profiles_name_is_plain_at_another_endpoint(server: Endpoint) -> None:
-    server.script(listing("openai/gpt-5-mini"))
-    made = order("openai/gpt-5-mini", base_url=server.url).config
-    assert (made.model, made.base_url) == ("openai/gpt-5-mini", server.url)
+def test_a_hosted_profiles_name_is_plain_at_another_endpoint(upstream: Upstream) -> None:
+    upstream.script(listing("openai/gpt-5-mini"))
+    made = order("openai/gpt-5-mini", base_url=upstream.base_url).config
+    assert (made.model, made.base_url) == ("openai/gpt-5-mini", upstream.base_url)
     assert made.facts == ModelFacts() and made.terms == ModelTerms()
 
 
@@ -253,9 +252,9 @@ def test_conditions_are_said_and_the_embedded_model_has_none() -> None:
     assert licence_lines(RunConfig().terms) == []
 
 
-def test_a_barred_model_ends_the_command_in_one_line(tmp_path: Path, server: Endpoint) -> None:
-    server.script(listing(M27))
-    words = ["run", "--model", f"vllm/{M27}", "--base-url", server.url, "--commercial"]
+def test_a_barred_model_ends_the_command_in_one_line(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(listing(M27))
+    words = ["run", "--model", f"vllm/{M27}", "--base-url", upstream.base_url, "--commercial"]
     words += ["--suite", str(ROOT / "tasks/bugfix"), "--scaffold", str(ROOT / "scaffolds/single")]
     done = evolve(tmp_path, *words)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
@@ -269,9 +268,9 @@ def evolve(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_cap_in_dollars_wants_a_price(server: Endpoint) -> None:
-    server.script(listing(M27))
-    made = order(f"vllm/{M27}", base_url=server.url)
+def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
+    upstream.script(listing(M27))
+    made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
         house.check(house.Order(made.config, made.runs, None, 1, 5.0))

@@ -64,6 +64,11 @@ class Ledger:
             self._held.append(hold)
             return hold
 
+    def check(self) -> None:
+        """Raises Refusal where no call may begin any more."""
+        with self._change:
+            self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
+
     def settle(self, hold: Hold, spent: Usage) -> None:
         """The call has ended; a call that outlived its trial has been charged in full."""
         with self._change:

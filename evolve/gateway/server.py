@@ -30,7 +30,7 @@ from evolve.gateway.wire import (
     json_response,
     stream_response,
 )
-from evolve.llm import ChatModel, TimeOver, estimated_prompt, usage_of
+from evolve.llm import ChatModel, TimeOver, estimated_prompt, fitted, usage_of
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult, ShellDied
 
@@ -155,7 +155,8 @@ class Gateway:
     def _task(self, body: Body) -> Response:
         door = self.door
         words = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
-        return json_response({**words, "budget": self.ledger.left()})
+        known = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
+        return json_response({**words, "budget": self.ledger.left(), **known})
 
     def _budget(self, body: Body) -> Response:
         return json_response(self.ledger.left())
@@ -165,7 +166,7 @@ class Gateway:
         return json_response({"object": "list", "data": [model]})
 
     def _chat(self, body: Body) -> Response:
-        request = chosen(body, self.door.model, self.door.limits.max_tokens)
+        request = self._fitted(chosen(body, self.door.model, self.door.limits.max_tokens))
         hold = self.ledger.take(estimated_prompt(request), request["max_tokens"])
         spent = Usage()
         with self._lock:
@@ -185,10 +186,18 @@ class Gateway:
         self._record("chat", request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
-    def _refused(self, request: Body, error: RequestRefused) -> Refusal:
+    def _fitted(self, request: Body) -> Body:
+        """The request as it fits into the model's window. Raises Refusal: one that can't fit costs nothing."""
+        try:
+            return fitted(request, self.door.model)
+        except RequestRefused as error:
+            self.ledger.check()
+            raise self._refused(request, error, asked=False) from error
+
+    def _refused(self, request: Body, error: RequestRefused, **more: bool) -> Refusal:
         told = Refusal(error.status, error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
         words = {"status": told.status, "code": told.code, "message": told.message}
-        self._record("chat", request=request, error=words)
+        self._record("chat", request=request, error=words, **more)
         return told
 
     def _run(self, body: Body) -> Response:

@@ -47,7 +47,10 @@ def _call(method, path, body=None):
 
 
 def task():
-    """The task: {"id": opaque id, "instruction": text, "workdir": path, "budget": {...}}."""
+    """The task: {"id": opaque id, "instruction": text, "workdir": path, "budget": {...}}.
+
+    Where the model's context window is known, `context_tokens` too: of prompt and answer together.
+    """
     return _call("GET", "/evolve/task")
 
 
@@ -65,7 +68,10 @@ def complete(messages, tools=None, **sampling):
 
 
 def chat(messages, tools=None, **sampling):
-    """The assistant's message of one chat completion: {"role", "content", "tool_calls"?}."""
+    """The assistant's message of one chat completion: {"role", "content", "tool_calls"?}.
+
+    Hand it back whole with the conversation: some models need the reasoning that may stand in it.
+    """
     return complete(messages, tools, **sampling)["choices"][0]["message"]
 
 

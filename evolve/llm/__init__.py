@@ -1,0 +1,23 @@
+"""The model's API: the real `openai` client for any compatible endpoint, or the embedded model in this process."""
+
+from evolve.llm.client import ATTEMPTS, OpenAIModel, known_models
+from evolve.llm.model import Body, ChatModel, EmbeddedModel, TimeOver
+from evolve.llm.opening import open_model
+from evolve.llm.usage import estimated_prompt, usage_of
+from evolve.llm.whole import MAX_ANSWER
+from evolve.llm.window import fitted
+
+__all__ = [
+    "ATTEMPTS",
+    "MAX_ANSWER",
+    "Body",
+    "ChatModel",
+    "EmbeddedModel",
+    "OpenAIModel",
+    "TimeOver",
+    "estimated_prompt",
+    "fitted",
+    "known_models",
+    "open_model",
+    "usage_of",
+]

@@ -1,0 +1,59 @@
+"""A model's reasoning, in the forms in which endpoints give it: fields of the message, or a block in its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
+BLOCK = re.compile(r"\s*<((?:mm:)?think)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """(reasoning, what was said) of a text: the blocks at its very beginning, and the rest.
+
+    A block without its end was cut off by the answer's length: all of it is reasoning. Blocks further down are speech.
+    """
+    thoughts, at = [], 0
+    while block := BLOCK.match(text, at):
+        thoughts.append(block[2].strip())
+        at = block.end()
+    return "\n\n".join(thought for thought in thoughts if thought), text[at:]
+
+
+def without_reasoning(message: Any) -> Any:
+    """A message as a model gets it that does not want its earlier reasoning back; only the assistant's have any."""
+    if not isinstance(message, Mapping) or message.get("role") != "assistant":
+        return message
+    kept = {key: value for key, value in message.items() if key not in FIELDS}
+    content = kept.get("content")
+    if isinstance(content, str):
+        kept["content"] = split_thought(content)[1]
+    elif isinstance(content, list):
+        kept["content"] = [_said(part) if number == 0 else part for number, part in enumerate(content)]
+    return kept
+
+
+def _said(part: Any) -> Any:
+    is_text = isinstance(part, Mapping) and isinstance(part.get("text"), str)
+    return {**part, "text": split_thought(part["text"])[1]} if is_text else part
+
+
+def thought_and_said(message: Mapping[str, Any]) -> tuple[str, Any]:
+    """(reasoning, content without it) of an assistant's message. One reasoning given in two forms stands once."""
+    thoughts = [_words(message.get(key)) for key in FIELDS]
+    content = message.get("content")
+    if isinstance(content, str):
+        thought, content = split_thought(content)
+        thoughts.append(thought)
+    distinct = dict.fromkeys(thought for thought in thoughts if thought)
+    return "\n\n".join(distinct), content
+
+
+def _words(value: Any) -> str:
+    """The text of a field: a string, or a list of details, some of which may be encrypted."""
+    if isinstance(value, list):
+        parts = [part for part in value if isinstance(part, Mapping)]
+        return "".join(str(part.get("text") or part.get("summary") or "") for part in parts).strip()
+    return str(value or "").strip()
