@@ -70,7 +70,8 @@ def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) ->
 
 def entered(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> judging.Patch | None:
     """The patch as a candidate; None if it is refused, which is decided then."""
-    refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
+    files, evolvable = campaign.text_files(tip.commit), campaign.evolvable(tip.commit)
+    refused = guard.refusal(proposal, files, evolvable, campaign.vocabulary, campaign.config.limits)
     candidate = None if refused else committed(campaign, row, tip, proposal)
     if isinstance(candidate, Candidate):
         return candidate, proposal

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
     ("embedded", "analyse", "guard", "gate", "claim"),
     ("repo", "sandbox", "llm", "store"),
-    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers"),
+    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers", "vocabulary"),
     ("propose", "campaign", "ablate", "merge", "proposing", "judging", "loop", "replay", "calibrate", "check_tasks"),
     ("doctor", "house"),
     ("report", "cli", "__main__"),
@@ -40,6 +40,7 @@ PURE_LIBRARY = {
     "scipy",
     "statistics",
     "string",
+    "sys",  # for the names of the standard library's modules
     "tomllib",
     "typing",
 }
