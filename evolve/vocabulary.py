@@ -34,11 +34,13 @@ _DEFINED = re.compile(
 _QUOTED = re.compile(r'"([^"\\\n]{6,200})"|\'([^\'\\\n]{6,200})\'')
 _NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?![\w.])")
 _WORD = re.compile(r"[A-Za-z]+|\d+")
-_EMPTY_WORDS = frozenset(
-    "that this with from have been they them then than when where which will would should could into over after before "
-    "only also each every both some such more most must were what your there their these those other being does self "
-    "init return python python3 unittest assertequal assert".split()
-) | frozenset(keyword.kwlist)
+# In a run of words these tell nothing; nor do words of less than four letters.
+_EMPTY_WORDS = frozenset([
+    *keyword.kwlist, "that", "this", "with", "from", "have", "been", "they", "them", "then", "than", "when", "where",
+    "which", "will", "would", "should", "could", "into", "over", "after", "before", "only", "also", "each", "every",
+    "both", "some", "such", "more", "most", "must", "were", "what", "your", "there", "their", "these", "those", "other",
+    "being", "does", "self", "init", "return", "python", "unittest", "assertequal",
+])  # fmt: skip
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -155,7 +157,7 @@ def _identifier_weight(name: str, common: Collection[str]) -> int:
         return 0 if not rare else WEAK if len(name) >= 10 else FAINT
     if len(words) >= 5:
         return STRONG
-    return WEAK if rare or len(words) > 2 or name[:1].isupper() and not name.isupper() else FAINT
+    return WEAK if rare or len(words) > 2 or (name[:1].isupper() and not name.isupper()) else FAINT
 
 
 def _literals(one: _Texts, common: Collection[str]) -> dict[str, int]:
@@ -177,7 +179,7 @@ def _literal_weight(text: str, common: Collection[str]) -> int:
     if len(words) >= 3 and len(text) >= LONG_LITERAL and (rare or len(words) >= 5):
         return STRONG
     mixed = any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
-    return WEAK if rare or mixed and len(text) >= LEAST_LITERAL else 0
+    return WEAK if rare or (mixed and len(text) >= LEAST_LITERAL) else 0
 
 
 def _distinctive(number: str) -> bool:

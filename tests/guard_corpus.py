@@ -66,6 +66,7 @@ def _edits(files: dict[str, str], changes: list[dict[str, str]], title: str) -> 
     return tuple(FileEdit(path, text) for path, text in after.items() if files.get(path) != text)
 
 
+@lru_cache
 def judged(entry: Entry) -> str | None:
     """The guard's word on a patch."""
     proposal = Proposal("h", "p", entry.edits)

@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from evolve.guard import commands, conduct, imports, leaks, scope, shape
+from evolve.guard import commands, conduct, frozen, imports, leaks, scope, shape
 from evolve.guard.change import Change, Trees, changed, own_names, strings
 from evolve.guard.change import shown as shown_path
 from evolve.guard.leaks import Vocabulary
@@ -51,8 +51,8 @@ def _problem(change: Change, vocabulary: Vocabulary, limits: Limits) -> str | No
     if problem := shape.growth_problem(change) or shape.effect_problem(change):
         return problem
     before = Counter(_findings(change.paths, change.before, change.old_trees, limits))
-    new = conduct.occurring(Counter(_findings(change.paths, change.after, change.new_trees, limits)), before)
-    if new:
+    after = Counter(_findings(change.paths, change.after, change.new_trees, limits))
+    if new := [reason for reason, count in after.items() if count > before[reason]]:
         return new[0]
     known = "\n".join(change.before.values())
     return leaks.problem(change.added(), known, own_names(change.new_trees), vocabulary) or imports.problem(change)
@@ -63,7 +63,8 @@ def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limi
     for path in paths:
         text = files.get(path, "")
         if path in trees:
-            yield from conduct.code_findings(trees[path], limits)
+            yield from frozen.code_findings(trees[path], limits)
+            yield from conduct.findings(trees[path])
             for piece in strings(trees[path]):
                 yield from commands.findings(piece)
         else:
@@ -74,6 +75,6 @@ def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limi
 
 def _settings(text: str, limits: Limits) -> Iterator[str]:
     try:
-        yield from conduct.settings_findings(text, limits)
+        yield from frozen.settings_findings(text, limits)
     except tomllib.TOMLDecodeError:
         return

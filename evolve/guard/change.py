@@ -172,6 +172,11 @@ def own_names(trees: Trees) -> set[str]:
     return names
 
 
+def called(node: ast.Call) -> str:
+    """The bare name of what is called; empty where it has none."""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 def mentions(words: Collection[str], text: str) -> bool:
     """Whether any of the words stands in the text, whole."""
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)

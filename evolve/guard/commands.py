@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SHOWN = 60
+MAX_PARAGRAPH = 4_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ RULES = (
         r"|\bgit\s+(?:checkout|show|reset(?:\s+--hard)?|restore\s+--source)[\s=]+"
         r"(?:origin/|upstream/|ORIG_HEAD|FETCH_HEAD|[0-9a-f]{7,40}\b)"
         r"|(?<![\w/])\.git/(?:objects|refs|logs|packed-refs|ORIG_HEAD)"
-        r"|\b(?:search|mine|look (?:in|into|at|through)|read|check|inspect|browse|use)\s+(?:(?:the|in|through|for)\s+){0,3}"
+        r"|\b(?:search|mine|look (?:in|into|at|through)|read|check|inspect|browse|use)\s+"
+        r"(?:(?:the|in|through|for)\s+){0,3}"
         r"(?:git|commit|repository)(?:'s)?\s+(?:history|log|commits)\b[^\n.]{0,80}\b(?:fix|fixed|solution|answer|patch)",
         re.IGNORECASE,
     )),
@@ -95,7 +97,7 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[.!?;]\s|&&|\|\||;|\n\s*\n|\n\s*[-*\d]")
-_LINE_BREAK = re.compile(r"\n(?!\s*(?:[-*\d]|\n))")
+_PROGRAM = ("import ", "from ", "#!")
 # What leaves the tests out of a search is the contrary of going for them.
 _LEFT_OUT = re.compile(
     r"(?:-not\s+-(?:path|name)|!\s+-(?:path|name)|grep\s+(?:-\w+\s+)*-\w*v\w*|--exclude\S*)[\s=]\S{0,10}$"
@@ -104,11 +106,24 @@ _LEFT_OUT = re.compile(
 
 def findings(text: str) -> Iterator[str]:
     """The rules that a text breaks, each with the words that break it. Prohibitions of the same do not."""
-    joined = _LINE_BREAK.sub(" ", text) if "\n" in text and not text.lstrip().startswith(("import", "#!")) else text
+    joined = _joined(text)
     for rule in RULES:
         for found in rule.pattern.finditer(joined):
             if not _excused(joined, found.start()):
                 yield f"{rule.reason}: {_words(found[0])}"
+
+
+def _joined(text: str) -> str:
+    """The text with one blank between words, and with the lines of each paragraph joined, unless it is a program."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    program = text.lstrip().startswith(_PROGRAM)
+    made: list[str] = []
+    for line in lines:
+        if made and made[-1] and line and not program and line[0] not in "-*0123456789":
+            made[-1:] = [f"{made[-1]} {line}"] if len(made[-1]) < MAX_PARAGRAPH else [made[-1], line]
+        elif line or (made and made[-1]):
+            made.append(line)
+    return "\n".join(made)
 
 
 def _excused(text: str, start: int) -> bool:

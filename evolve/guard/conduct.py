@@ -1,23 +1,14 @@
-"""What a scaffold's Python may not do: change what is frozen, go past the door, forge results, hide code, stay behind."""
+"""What a scaffold's Python may not do: replace what stays, go past the door, forge results, hide code."""
 
 from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Module, folded, shown
+from evolve.guard.change import Module, called, folded, shown
 from evolve.guard.scope import DOOR
-from evolve.records import Limits
 
-# The gateway drops these of a model's call: what relies on them does not do what it seems to.
-FROZEN = frozenset(
-    "model seed n best_of reasoning reasoning_effort thinking thinking_budget enable_thinking extra_body "
-    "service_tier web_search_options".split()
-)
-FROZEN_SETTINGS = frozenset("model model_name reasoning_effort thinking_budget".split())
-LENGTHS = ("max_tokens", "max_completion_tokens")
 # Replacing a function of these would deceive the scaffold's own clock, counts or results.
 UNTOUCHED = (DOOR, "time", "unittest", "builtins", "json", "subprocess")
 NETWORK = (
@@ -25,9 +16,10 @@ NETWORK = (
     "http.client", "http.server", "xmlrpc.client", "xmlrpc.server", "asyncio.streams",
 )  # fmt: skip
 UNREADABLE = ("marshal",)
-DECODERS = frozenset(
-    "b64decode b32decode b16decode a85decode b85decode urlsafe_b64decode fromhex unhexlify decompress".split()
-)
+DECODERS = (
+    "b64decode", "b32decode", "b16decode", "a85decode", "b85decode", "urlsafe_b64decode", "fromhex", "unhexlify",
+    "decompress",
+)  # fmt: skip
 FORGED_PARTS = re.compile(r"^\W*(FAIL|FAILED|ERROR|Traceback|failures?|errors?)\b")
 BLESSED_PARTS = re.compile(r"^\W*(OK|PASS|PASSED|passed|success)?\W*$")
 FORGED_LOG = re.compile(r"\bRan \d+ tests? in \d|\b\d+ passed in \d|^\W*OK\W*$")
@@ -37,32 +29,18 @@ TEST_FILES = re.compile(
     r"(?:^|/)(?:tests?/|conftest\.py$|pytest\.ini$|sitecustomize\.py$|usercustomize\.py$|unittest(?:/|\.py$))|\.pth$"
 )
 MIN_NUMBERS = 12
+MIN_ENCODED = 16
 
 
-def settings_findings(text: str, limits: Limits) -> Iterator[str]:
-    """Of a TOML file: keys that name what the run has set."""
-    waiting: list[object] = [tomllib.loads(text)]
-    while waiting:
-        table = waiting.pop()
-        if not isinstance(table, dict):
-            continue
-        for key, value in table.items():
-            waiting.extend(value if isinstance(value, list) else [value])
-            if key in FROZEN_SETTINGS and isinstance(value, str | int):
-                yield f"frozen: `{shown(key)}` is the run's; the gateway drops it"
-            elif key in LENGTHS and isinstance(value, int) and value > limits.max_tokens:
-                yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
-
-
-def code_findings(module: Module, limits: Limits) -> Iterator[str]:
+def findings(module: Module) -> Iterator[str]:
     """Each thing in a module that may not be there, in one line that does not depend on where it stands."""
-    doors, imported = module.aliases(DOOR), _imported_names(module)
+    doors = module.aliases(DOOR)
     owners = {alias: name for name in UNTOUCHED for alias in module.aliases(name)}
     for node in module.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _import_findings(node)
         elif isinstance(node, ast.Call):
-            yield from _call_findings(node, module, doors, imported, limits)
+            yield from _call_findings(node, doors)
         elif isinstance(node, ast.Attribute):
             yield from _attribute_findings(node, owners)
         elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
@@ -71,16 +49,6 @@ def code_findings(module: Module, limits: Limits) -> Iterator[str]:
             yield from _forged_log(node.value)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and LONG_CODE.search(node.value):
             yield "hidden code: a long encoded text; write what it does in plain sight"
-
-
-def _imported_names(module: Module) -> frozenset[str]:
-    """Names taken from the door's module one by one."""
-    return frozenset(
-        alias.asname or alias.name
-        for node in module.nodes
-        if isinstance(node, ast.ImportFrom) and node.module == DOOR
-        for alias in node.names
-    )
 
 
 def _import_findings(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -96,85 +64,64 @@ def _import_findings(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
             yield f"hidden code: `{name}` loads code that nobody can read"
 
 
-def _call_findings(
-    node: ast.Call, module: Module, doors: set[str], imported: frozenset[str], limits: Limits
-) -> Iterator[str]:
-    name = _called(node)
-    if _asks_model(node, doors, imported):
-        yield from _sampling_findings(node, module, limits)
-    if isinstance(node.func, ast.Name) and name in ("exec", "eval", "__import__"):
-        yield f"hidden code: `{name}(...)`; use json.loads or ast.literal_eval for data, and plain code for code"
-    elif name == "import_module" and node.args and not (folded(node.args[0]) or "{").partition("{")[0]:
-        yield "hidden code: a module imported by a computed name"
-    elif name in DECODERS and node.args and len(folded(node.args[0]) or "") >= 16:
-        yield f"hidden code: `{name}` of a text in the code; write it in plain sight"
-    elif name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.BinOp | ast.Subscript):
-        if folded(node.args[1]) is not None or isinstance(node.args[1], ast.Subscript) and folded(node.args[1].value):
-            yield "hidden code: an attribute whose name is put together"
-    elif name in ("chr", "bytes", "bytearray", "map") and _numbers(node):
-        yield "hidden code: a text made of numbers"
+def _call_findings(node: ast.Call, doors: set[str]) -> Iterator[str]:
+    name = called(node)
+    found = _hidden_call(name, node) or _lasting_call(name, node) or _forging_call(name, node)
+    if found:
+        yield found
     elif name == "setattr" and node.args and isinstance(node.args[0], ast.Name) and node.args[0].id in doors:
         yield "frozen: the door's functions may not be replaced"
-    elif name in ("fork", "setsid", "daemon", "forkpty") and isinstance(node.func, ast.Attribute):
-        yield f"left behind: `{name}`: nothing may go on when the scaffold has ended"
-    elif any(key.arg == "start_new_session" and _true(key.value) for key in node.keywords):
-        yield "left behind: a process in a session of its own"
-    elif name == "write" and node.args and TEST_FILES.search(folded(node.args[0]) or ""):
-        yield "tests: a file of the tests, or one that runs before them, is written"
-    elif name == "Result" and _forged_result(node):
-        yield "tests: a Result of no command, with exit code 0"
-    elif name in ("replace", "sub") and _paints_over(node):
-        yield "tests: failures are replaced in what the tests print"
 
 
-def _called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+def _hidden_call(name: str, node: ast.Call) -> str | None:
+    """What would run, or be said, without standing in the code."""
+    if isinstance(node.func, ast.Name) and name in ("exec", "eval", "__import__"):
+        return f"hidden code: `{name}(...)`; use json.loads or ast.literal_eval for data, and plain code for code"
+    if name == "import_module" and node.args and not (folded(node.args[0]) or "{").partition("{")[0]:
+        return "hidden code: a module imported by a computed name"
+    if name in DECODERS and node.args and len(folded(node.args[0]) or "") >= MIN_ENCODED:
+        return f"hidden code: `{name}` of a text in the code; write it in plain sight"
+    if name == "getattr" and len(node.args) > 1 and _put_together(node.args[1]):
+        return "hidden code: an attribute whose name is put together"
+    if name in ("chr", "bytes", "bytearray", "map") and _numbers(node):
+        return "hidden code: a text made of numbers"
+    return None
+
+
+def _lasting_call(name: str, node: ast.Call) -> str | None:
+    """What would go on when the scaffold has ended."""
+    if name in ("fork", "setsid", "daemon", "forkpty") and isinstance(node.func, ast.Attribute):
+        return f"left behind: `{name}`: nothing may go on when the scaffold has ended"
+    if any(key.arg == "start_new_session" and _true(key.value) for key in node.keywords):
+        return "left behind: a process in a session of its own"
+    return None
+
+
+def _forging_call(name: str, node: ast.Call) -> str | None:
+    """What would make tests, or what they say, other than they are."""
+    if name == "write" and node.args and TEST_FILES.search(folded(node.args[0]) or ""):
+        return "tests: a file of the tests, or one that runs before them, is written"
+    if name == "Result" and _forged_result(node):
+        return "tests: a Result of no command, with exit code 0"
+    if name in ("replace", "sub") and _paints_over(node):
+        return "tests: failures are replaced in what the tests print"
+    return None
+
+
+def _put_together(name: ast.expr) -> bool:
+    """Whether a text that could stand in the code is made of pieces, or turned round."""
+    if isinstance(name, ast.Subscript):
+        return folded(name.value) is not None
+    return isinstance(name, ast.BinOp) and folded(name) is not None
 
 
 def _true(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is True
 
 
-def _asks_model(node: ast.Call, doors: set[str], imported: frozenset[str]) -> bool:
-    if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        return node.func.value.id in doors and node.func.attr in ("chat", "complete")
-    return isinstance(node.func, ast.Name) and node.func.id in imported & {"chat", "complete"}
-
-
-def _sampling_findings(node: ast.Call, module: Module, limits: Limits) -> Iterator[str]:
-    for key, value in _sampling(node, module):
-        if key in FROZEN:
-            yield f"frozen: `{key}` of a model's call is the run's; the gateway drops it"
-        most = value.value if isinstance(value, ast.Constant) else None
-        if key in LENGTHS and isinstance(most, int) and most > limits.max_tokens:
-            yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
-
-
-def _sampling(node: ast.Call, module: Module) -> Iterator[tuple[str, ast.expr]]:
-    """The parameters of a model's call, those in a dictionary of the same module too."""
-    for keyword in node.keywords:
-        if keyword.arg is not None:
-            yield keyword.arg, keyword.value
-        elif isinstance(keyword.value, ast.Dict):
-            yield from _items(keyword.value)
-        elif isinstance(keyword.value, ast.Name):
-            for other in module.nodes:
-                if isinstance(other, ast.Assign) and isinstance(other.value, ast.Dict):
-                    if any(isinstance(t, ast.Name) and t.id == keyword.value.id for t in other.targets):
-                        yield from _items(other.value)
-
-
-def _items(node: ast.Dict) -> Iterator[tuple[str, ast.expr]]:
-    for key, value in zip(node.keys, node.values, strict=True):
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key.value, value
-
-
 def _numbers(node: ast.Call) -> bool:
     """Whether a call turns a long list of small numbers in the code into text."""
-    if _called(node) == "map" and not (isinstance(node.args[0] if node.args else None, ast.Name)):
-        return False
-    if _called(node) == "map" and getattr(node.args[0], "id", "") != "chr":
+    if called(node) == "map" and not (node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == "chr"):
         return False
     lists = (part.elts for part in ast.walk(node) if isinstance(part, ast.List | ast.Tuple))
     return any(
@@ -221,8 +168,3 @@ def _assignment_findings(node: ast.Assign | ast.AugAssign | ast.AnnAssign | ast.
 
 
 _SYS_MODULES = "Attribute(value=Name(id='sys', ctx=Load()), attr='modules', ctx=Load())"
-
-
-def occurring(found: Mapping[str, int], before: Mapping[str, int]) -> list[str]:
-    """What occurs oftener than before, the first found first."""
-    return [reason for reason, count in found.items() if count > before.get(reason, 0)]

@@ -6,12 +6,12 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Change, Module, Trees, shown
+from evolve.guard.change import Change, Module, Trees, called, shown
 from evolve.guard.scope import DOOR
 
 # What the door's module offers; a test compares it with the module itself.
-DOOR_NAMES = frozenset("task budget chat complete run read write DoorError Result".split())
-FORGIVEN = frozenset("ImportError ModuleNotFoundError Exception BaseException".split())
+DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "DoorError", "Result"])
+FORGIVEN = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
 # With these in a module, its names can't be told by reading it.
 DYNAMIC = ("globals", "__getattr__", "setattr", "vars", "exec")
 
@@ -86,7 +86,7 @@ def _import_problems(
         if isinstance(node, ast.ImportFrom) and node.module == name and found in trees:
             yield from _lacking(path, node, name, _names(trees[found]), found, files)
     elif not (name in sys.stdlib_module_names or packages is None or name in packages or _folder(name, change, files)):
-        yield f"{shown(path)}: there is no module `{shown(name)}`: no file of the scaffold, none of the standard library"
+        yield f"{shown(path)}: there is no module `{shown(name)}` in the scaffold or the standard library"
 
 
 def _sibling(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
@@ -167,9 +167,7 @@ def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> 
 
 
 def _prompt_names(trees: Trees) -> Iterator[str]:
-    for module in trees.values():
-        for node in module.nodes:
-            if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
-                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                if called == "prompt" and isinstance(node.args[0].value, str):
-                    yield node.args[0].value
+    calls = (node for module in trees.values() for node in module.nodes if isinstance(node, ast.Call))
+    for call in calls:
+        if called(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
+            yield str(call.args[0].value)

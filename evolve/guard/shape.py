@@ -92,7 +92,7 @@ def _same(change: Change, path: str, documented: bool) -> bool:
 
 
 def _meaning(text: str, documented: bool) -> str | None:
-    """What Python makes of a module, without positions and, unless they are read, docstrings; None: it doesn't parse."""
+    """What Python makes of a module, without positions and unread docstrings; None where it doesn't parse."""
     module = tree(text)
     if module is None:
         return None
