@@ -107,7 +107,7 @@ def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Camp
     known = Vocabulary(literals={"LEVEL = 4": Sign(STRONG, frozenset({0}))})
     campaign = replace(made(proposing(4, 3), ScoringEvaluator(by_level)), vocabulary=known)
     loop.run_rounds(campaign, 2)
-    assert verdicts(campaign) == ["baseline", "refused", "keep"]
+    assert [verdict == "refused" for verdict in verdicts(campaign)] == [False, True, False]
     refused = campaign.store.rounds(RUN)[1].decision
     assert refused and refused.reason.startswith("leak: `LEVEL = 4`")
 
