@@ -27,6 +27,8 @@ MAX_TASK_BYTES = 1_000_000
 FOLDERS = ("environment", "tests", "solution")
 LEAST_LITERAL = 6
 LONG_LITERAL = 16
+MOST_DIGITS = 40
+ENDINGS = ("s", "es", "d", "ed", "ing", "ly", "er")
 
 _DEFINED = re.compile(
     r"^\s*(?:async\s+)?(?:def|class|function|func|fn)\s+(\w+)|^([A-Za-z_]\w{2,})\s*(?::[^=\n]+)?=[^=]", re.M
@@ -53,20 +55,23 @@ class _Texts:
     instruction: str
     files: Mapping[str, str]
 
-    @property
-    def all(self) -> list[str]:
-        return [self.instruction, *self.files.values()]
+    def words(self) -> set[str]:
+        """All words in small letters."""
+        return {
+            word for text in (self.name, self.instruction, *self.files, *self.files.values()) for word in parts(text)
+        }
 
 
 def vocabulary_of(tasks: Iterable[Task]) -> Vocabulary:
     """What is found in one or two of these tasks only, of whatever split; files that are no text are passed over."""
     texts = _without_shared([_texts(task) for task in tasks])
-    common = _common(texts)
+    words = [one.words() for one in texts]
+    rare = _rare_of(words)
     return Vocabulary(
-        names=_signs([{tuple(parts(one.name)): _name_weight(one.name, common)} for one in texts]),
-        identifiers=_signs([_identifiers(one, common) for one in texts]),
-        literals=_signs([_literals(one, common) | _paths(one, common) for one in texts]),
-        words=_signs([_rare_words(one, common) for one in texts]),
+        names=_signs([{tuple(parts(one.name)): _name_weight(one.name, rare)} for one in texts]),
+        identifiers=_signs([_identifiers(one, rare) for one in texts]),
+        literals=_signs([_literals(one, rare) | _paths(one, rare) for one in texts]),
+        words=_signs([dict.fromkeys(some & rare, FAINT) for some in words]),
         runs=_signs([_runs(one) for one in texts]),
     )
 
@@ -102,18 +107,19 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _common(texts: list[_Texts]) -> frozenset[str]:
-    """General words: those of the list, and those of several tasks."""
-    counts = Counter(word for one in texts for word in {word for text in one.all for word in parts(text)})
+def _rare_of(words: list[set[str]]) -> frozenset[str]:
+    """The words that are in no general use: neither in the list nor in several tasks. words: a set for each task."""
+    counts = Counter(word for some in words for word in some)
     general = {word for word, count in counts.items() if count >= GENERAL_TASKS}
-    return frozenset(COMMON_FILE.read_text(encoding="utf-8").split()) | general
+    common = general.union(COMMON_FILE.read_text(encoding="utf-8").split())
+    return frozenset(word for word in counts if _is_rare(word, common))
 
 
-def _rare(word: str, common: Collection[str]) -> bool:
-    """Whether a word of small letters is in no general use, in the plural and with common endings neither."""
+def _is_rare(word: str, common: Collection[str]) -> bool:
+    """Whether a word of small letters is not common, in the plural and with usual endings neither."""
     if len(word) < 4 or not word.isalpha():
         return False
-    stems = {word, *(word.removesuffix(end) for end in ("s", "es", "d", "ed", "ing", "ly", "er")), f"{word}s"}
+    stems = {word, *(word.removesuffix(end) for end in ENDINGS), f"{word}s"}
     return not any(stem in common or f"{stem}e" in common for stem in stems)
 
 
@@ -132,63 +138,66 @@ def _signs(weights: list[dict[Key, int]]) -> dict[Key, Sign]:
     }
 
 
-def _name_weight(name: str, common: Collection[str]) -> int:
+def _name_weight(name: str, rare: Collection[str]) -> int:
     words = parts(name)
-    rare = any(_rare(word, common) for word in words)
+    odd = any(word in rare for word in words)
     if len(words) == 1:
-        return WEAK if rare else 0
-    return STRONG if len(words) > 2 and rare else WEAK
+        return WEAK if odd else 0
+    return STRONG if len(words) > 2 and odd else WEAK
 
 
-def _identifiers(one: _Texts, common: Collection[str]) -> dict[str, int]:
+def _identifiers(one: _Texts, rare: Collection[str]) -> dict[str, int]:
     """The names that a task's code defines, and those of its modules."""
     reserved = {*keyword.kwlist, *dir(builtins), *sys.stdlib_module_names}
     names = {path.rpartition("/")[2].partition(".")[0] for path in one.files if path.endswith(".py")}
     for path, text in one.files.items():
         if not path.endswith((".sh", "Dockerfile")):
             names.update(found[1] or found[2] for found in _DEFINED.finditer(text))
-    return {name.strip("_"): _identifier_weight(name.strip("_"), common) for name in names - reserved}
+    return {name.strip("_"): _identifier_weight(name.strip("_"), rare) for name in names - reserved}
 
 
-def _identifier_weight(name: str, common: Collection[str]) -> int:
+def _identifier_weight(name: str, rare: Collection[str]) -> int:
     words = [word for word in parts(name) if word != "test"]
-    rare = any(_rare(word, common) for word in words)
+    odd = any(word in rare for word in words)
     if len(words) == 1:
-        return 0 if not rare else WEAK if len(name) >= 10 else FAINT
+        return 0 if not odd else WEAK if len(name) >= 10 else FAINT
     if len(words) >= 5:
         return STRONG
-    return WEAK if rare or len(words) > 2 or (name[:1].isupper() and not name.isupper()) else FAINT
+    return WEAK if odd or len(words) > 2 or (name[:1].isupper() and not name.isupper()) else FAINT
 
 
-def _literals(one: _Texts, common: Collection[str]) -> dict[str, int]:
+def _literals(one: _Texts, rare: Collection[str]) -> dict[str, int]:
     """Values in its tests and its solution that nobody writes by chance."""
     found: dict[str, int] = {}
     for path, text in one.files.items():
         if path.endswith(".py"):
             for match in _QUOTED.finditer(text):
-                found[match[1] or match[2]] = _literal_weight(match[1] or match[2], common)
+                found[match[1] or match[2]] = _literal_weight(match[1] or match[2], rare)
             for match in _NUMBER.finditer(text):
                 if _distinctive(match[0]):
                     found[match[0]] = WEAK
     return found
 
 
-def _literal_weight(text: str, common: Collection[str]) -> int:
+def _literal_weight(text: str, rare: Collection[str]) -> int:
     words = parts(text)
-    rare = [word for word in words if _rare(word, common)]
-    if len(words) >= 3 and len(text) >= LONG_LITERAL and (rare or len(words) >= 5):
+    odd = any(word in rare for word in words)
+    if len(words) >= 3 and len(text) >= LONG_LITERAL and (odd or len(words) >= 5):
         return STRONG
     mixed = any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
-    return WEAK if rare or (mixed and len(text) >= LEAST_LITERAL) else 0
+    return WEAK if odd or (mixed and len(text) >= LEAST_LITERAL) else 0
 
 
 def _distinctive(number: str) -> bool:
+    """Whether a number is long, and neither round nor a power of two."""
     digits = number.replace("_", "").replace(".", "")
-    value = int(digits)
-    return len(digits.strip("0")) >= LEAST_LITERAL - 1 and len(digits) >= LEAST_LITERAL and value & (value - 1) != 0
+    if len(digits) < LEAST_LITERAL or len(digits.strip("0")) < LEAST_LITERAL - 1:
+        return False
+    # Python refuses to read the longest ones.
+    return len(digits) > MOST_DIGITS or int(digits).bit_count() != 1
 
 
-def _paths(one: _Texts, common: Collection[str]) -> dict[str, int]:
+def _paths(one: _Texts, rare: Collection[str]) -> dict[str, int]:
     """File names, and those with their folder, of what stands in the task's container."""
     found: dict[str, int] = {}
     for path in one.files:
@@ -196,18 +205,13 @@ def _paths(one: _Texts, common: Collection[str]) -> dict[str, int]:
         stem = name.partition(".")[0]
         if not path.startswith("environment/") or not stem or "." not in name:
             continue
-        rare = any(_rare(word, common) for word in parts(stem))
-        found[name] = WEAK if rare else FAINT
+        odd = any(word in rare for word in parts(stem))
+        found[name] = WEAK if odd else FAINT
         if folder.count("/") > 1:
             above = folder.rpartition("/")[2]
-            whole = rare or any(_rare(word, common) for word in parts(above))
+            whole = odd or any(word in rare for word in parts(above))
             found[f"{above}/{name}"] = STRONG if whole else WEAK
     return found
-
-
-def _rare_words(one: _Texts, common: Collection[str]) -> dict[str, int]:
-    words = {word for text in one.all for word in parts(text)}
-    return {word: FAINT for word in words if _rare(word, common)}
 
 
 def _runs(one: _Texts) -> dict[tuple[str, ...], int]:

@@ -67,3 +67,9 @@ def test_two_weak_signs_of_two_tasks_are_not_enough() -> None:
 
 def test_no_tasks_no_words() -> None:
     assert vocabulary_of([]).names == {}
+
+
+def test_numbers_too_long_to_be_read_are_values_like_others(tmp_path: Path) -> None:
+    number = "1234567890" * 500
+    found = vocabulary_of([made(tmp_path, "long-number", {"tests/test_it.py": f"N = {number}\nM = 1048576\n"})])
+    assert number in found.literals and "1048576" not in found.literals
