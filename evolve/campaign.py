@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from evolve.config import RunConfig
 from evolve.errors import BudgetExhausted
 from evolve.evaluate import Evaluator
 from evolve.gate import Slot, TaskSlot
+from evolve.guard import Vocabulary
 from evolve.llm import ChatModel
 from evolve.records import (
     Decision,
@@ -45,7 +46,10 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Campaign:
-    """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap."""
+    """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap.
+
+    `vocabulary`: the words of single tasks, which no patch may hold.
+    """
 
     run: str
     config: RunConfig
@@ -59,6 +63,7 @@ class Campaign:
     folder: Path
     watcher: Watcher
     budget_usd: float | None = None
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
 
     @property
     def task_slots(self) -> tuple[TaskSlot, ...]:

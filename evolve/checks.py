@@ -11,13 +11,18 @@ from evolve.store import RoundRow
 
 def problem(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
     """Why this patch of the tip can't be measured, in one line; None if it can. Raises InfraError."""
-    refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
-    if refused:
+    if refused := refusal(campaign, tip, proposal):
         return refused
     if proposal.ablates is None and proposal.merges is None and (earlier := recall.repeat(campaign, tip, proposal)):
         return earlier
     commit = committed(campaign, row, tip, proposal)
     return str(commit) if isinstance(commit, BadPatch) else smoke.problem(campaign, commit)
+
+
+def refusal(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None:
+    """What the guard says of it: a function of the rows."""
+    files, evolvable = campaign.text_files(tip.commit), campaign.evolvable(tip.commit)
+    return guard.refusal(proposal, files, evolvable, campaign.vocabulary, campaign.config.limits)
 
 
 def committed(campaign: Campaign, row: RoundRow, tip: Candidate, proposal: Proposal) -> str | BadPatch:

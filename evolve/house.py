@@ -24,6 +24,7 @@ from evolve.repo import Lineage
 from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite, load_suite
+from evolve.vocabulary import vocabulary_of
 
 DATABASE = "evolve.db"
 NEW = "new"
@@ -190,6 +191,7 @@ def _campaign(
                 folder=order.runs / run,
                 watcher=watcher,
                 budget_usd=order.budget_usd,
+                vocabulary=vocabulary_of(suite.tasks),
             )
     finally:
         engine.sweep(owner)

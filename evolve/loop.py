@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve import calibrate, checks, guard, judging, proposing, recall
+from evolve import calibrate, checks, judging, proposing, recall
 from evolve.campaign import Campaign, check_budget, measure, now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
@@ -72,7 +72,7 @@ def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) ->
 
 def entered(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> judging.Patch | None:
     """The patch as a candidate; None if it is refused, which is decided then."""
-    refused = guard.refusal(proposal, campaign.text_files(tip.commit), campaign.evolvable(tip.commit))
+    refused = checks.refusal(campaign, tip, proposal)
     candidate = None if refused else committed(campaign, row, tip, proposal)
     if isinstance(candidate, Candidate):
         return candidate, proposal

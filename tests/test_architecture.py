@@ -18,7 +18,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
     ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
     ("repo", "sandbox", "llm", "store"),
-    ("tasks", "scaffold", "trajectory", "gateway", "trial", "evaluate", "importers", "models", "choosing"),
+    (
+        "tasks",
+        "scaffold",
+        "trajectory",
+        "gateway",
+        "trial",
+        "evaluate",
+        "importers",
+        "models",
+        "choosing",
+        "vocabulary",
+    ),
     (
         "propose",
         "campaign",
@@ -55,6 +66,7 @@ PURE_LIBRARY = {
     "scipy",
     "statistics",
     "string",
+    "sys",  # for the names of the standard library's modules
     "tomllib",
     "typing",
 }

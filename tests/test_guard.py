@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import string
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve import guard
 from evolve.guard import MAX_TOTAL_CHARS, refusal
 from evolve.records import FileEdit, Proposal
 
@@ -27,7 +27,6 @@ def refused(*edits: tuple[str, str | None], note: str = "", evolvable: tuple[str
     [
         ("agent.py", "x = 2\n"),
         ("agent.py", None),
-        ("new.py", ""),
         ("prompts/system.md", "def ("),
         ("limits.toml", "a = 1\n"),
     ],
@@ -89,10 +88,21 @@ def test_what_does_not_parse_is_refused(path: str, text: str) -> None:
 
 
 def test_size_counts_the_whole_scaffold() -> None:
-    room = MAX_TOTAL_CHARS - sum(map(len, FILES.values()))
-    assert refused(("prompts/more.md", "x" * room)) is None
-    assert (refused(("prompts/more.md", "x" * (room + 1))) or "").startswith("too large")
-    assert refused(("prompts/more.md", "x" * (room + 1)), ("agent.py", None), ("prompts/system.md", None)) is None
+    files = {**FILES, "prompts/long.md": "y" * (MAX_TOTAL_CHARS // 2)}
+    room = MAX_TOTAL_CHARS - sum(map(len, files.values()))
+
+    def of(chars: int, *gone: str) -> str | None:
+        edits = (FileEdit("prompts/more.md", "x" * chars), *(FileEdit(path, None) for path in gone))
+        return refusal(Proposal("h", "p", edits), files, EVOLVABLE)
+
+    assert of(room) is None
+    assert (of(room + 1) or "").startswith("too large")
+    assert of(room + 1, "agent.py", "prompts/system.md") is None
+
+
+def test_one_patch_does_not_make_a_scaffold_of_another_size() -> None:
+    assert refused(("prompts/more.md", "x" * 29_000)) is None
+    assert (refused(("prompts/more.md", "x" * 31_000)) or "").startswith("too large: one patch")
 
 
 @settings(max_examples=50, deadline=None)
@@ -112,6 +122,6 @@ def test_nothing_is_evolvable_unless_a_pattern_says_so(path: str, text: str) -> 
 
 
 def test_what_is_too_large_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard.ast, "parse", lambda text: pytest.fail("it was parsed"))
+    monkeypatch.setattr(ast, "parse", lambda text: pytest.fail("it was parsed"))
     huge = "x = [" + "1," * MAX_TOTAL_CHARS + "]"
     assert (refused(("agent.py", huge)) or "").startswith("too large")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from evolve.campaign import Campaign
 from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
+from evolve.guard import Vocabulary
+from evolve.guard.leaks import STRONG, Sign
 from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
@@ -98,6 +101,15 @@ def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable
     assert campaign.lineage.resolve(f"evolve/{RUN}/champion") == champion.commit
     assert campaign.lineage.files(champion.commit)["main.py"] == "LEVEL = 4\n"
     assert (campaign.config.scaffold / "main.py").read_text() == SEED_TEXT
+
+
+def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Campaign]) -> None:
+    known = Vocabulary(literals={"LEVEL = 4": Sign(STRONG, frozenset({0}))})
+    campaign = replace(made(proposing(4, 3), ScoringEvaluator(by_level)), vocabulary=known)
+    loop.run_rounds(campaign, 2)
+    assert [verdict == "refused" for verdict in verdicts(campaign)] == [False, True, False]
+    refused = campaign.store.rounds(RUN)[1].decision
+    assert refused and refused.reason.startswith("leak: `LEVEL = 4`")
 
 
 def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Campaign]) -> None:
@@ -306,6 +318,8 @@ def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Ca
 
     answers = [answer("main.py", 4), answer("more.py", 4), answer("main.py", 0)]
     campaign = made(ProposingModel(*answers), ScoringEvaluator(by_either), race=2)
+    # A module that nothing speaks of would be refused.
+    (campaign.config.scaffold / "parts.toml").write_text('parts = ["main.py", "more.py"]\n')
     loop.run_rounds(campaign, 4)
     merged = campaign.store.rounds(RUN)[3]
     assert merged.proposal and merged.candidate
@@ -433,6 +447,8 @@ def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[...
 
     answers = [answer(1, ["train-03"]), answer(2, ["train-12"])]
     campaign = made(ProposingModel(*answers), ScoringEvaluator(by_parts), ablate_every=3)
+    # A module that nothing speaks of would be refused.
+    (campaign.config.scaffold / "parts.toml").write_text('parts = ["part1.py", "part2.py"]\n')
     loop.run_rounds(campaign, 3)
     assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[1:3]] == [True, True]
     row = campaign.store.rounds(RUN)[3]

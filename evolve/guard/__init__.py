@@ -1,0 +1,80 @@
+"""Whether a proposal may be measured at all. Pure: a reason to refuse it, or None."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from evolve.guard import commands, conduct, frozen, imports, leaks, scope, shape
+from evolve.guard.change import Change, Trees, changed, own_names, strings
+from evolve.guard.change import shown as shown_path
+from evolve.guard.leaks import Vocabulary
+from evolve.guard.shape import MAX_TOTAL_CHARS
+from evolve.records import Limits, Proposal
+
+__all__ = ["MAX_TOTAL_CHARS", "Vocabulary", "refusal", "shown_path"]
+
+DEFAULT_LIMITS = Limits()
+
+
+def refusal(
+    proposal: Proposal,
+    files: Mapping[str, str],
+    evolvable: Sequence[str],
+    vocabulary: Vocabulary | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> str | None:
+    """Why this proposal can't become a candidate, in one line; None if it can.
+
+    files: the parent's text files by path; evolvable: glob patterns of the files that may be changed; vocabulary: the
+    words of single tasks, None: they are not looked for; limits: those of the run's trials.
+    """
+    if proposal.note:
+        return proposal.note
+    if all(files.get(edit.path) == edit.text for edit in proposal.edits):
+        return "no effect: the patch changes nothing"
+    change = changed(files, proposal.edits)
+    # Size before syntax: to parse takes hundreds of times the memory of the text.
+    if problem := scope.problem(proposal.edits, change, evolvable) or shape.size_problem(change):
+        return problem
+    for edit in sorted(proposal.edits, key=lambda edit: edit.path):
+        if problem := shape.syntax_problem(edit):
+            return problem
+    try:
+        return _problem(change, vocabulary or Vocabulary(), limits)
+    except RecursionError:
+        return "does not parse: an expression is nested too deeply"
+
+
+def _problem(change: Change, vocabulary: Vocabulary, limits: Limits) -> str | None:
+    if problem := shape.growth_problem(change) or shape.effect_problem(change):
+        return problem
+    before = Counter(_findings(change.paths, change.before, change.old_trees, limits))
+    after = Counter(_findings(change.paths, change.after, change.new_trees, limits))
+    if new := [reason for reason, count in after.items() if count > before[reason]]:
+        return new[0]
+    known = "\n".join(change.before.values())
+    return leaks.problem(change.added(), known, own_names(change.new_trees), vocabulary) or imports.problem(change)
+
+
+def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limits: Limits) -> Iterator[str]:
+    """What may not be in these files, once for each time that it is there; what only moves is counted on both sides."""
+    for path in paths:
+        text = files.get(path, "")
+        if path in trees:
+            yield from frozen.code_findings(trees[path], limits)
+            yield from conduct.findings(trees[path])
+            for piece in strings(trees[path]):
+                yield from commands.findings(piece)
+        else:
+            yield from commands.findings(text)
+            if path.endswith(".toml") and path != "scaffold.toml":
+                yield from _settings(text, limits)
+
+
+def _settings(text: str, limits: Limits) -> Iterator[str]:
+    try:
+        yield from frozen.settings_findings(text, limits)
+    except tomllib.TOMLDecodeError:
+        return

@@ -1,0 +1,173 @@
+"""What would fail as soon as the scaffold starts, told without running it: imports, and prompts that are not there."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+
+from evolve.guard.change import Change, Module, Trees, called, shown
+from evolve.guard.scope import DOOR
+
+# What the door's module offers; a test compares it with the module itself.
+DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "DoorError", "Result"])
+FORGIVEN = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
+# With these in a module, its names can't be told by reading it.
+DYNAMIC = ("globals", "__getattr__", "setattr", "vars", "exec")
+
+
+def problem(change: Change) -> str | None:
+    """The first import that fails now and did not fail before."""
+    known = set(_problems(change, change.before, change.old_trees))
+    new = (found for found in _problems(change, change.after, change.new_trees) if found not in known)
+    return next((f"can't be imported: {found}" for found in new), None)
+
+
+def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
+    if any("sys.path" in text for path, text in files.items() if path.endswith(".py")):
+        return
+    if not change.spec.get("image"):
+        packages = {name for path, module in change.old_trees.items() for name, _ in _imported(module)}
+    else:
+        packages = None
+    for path, module in trees.items():
+        for name, node in _imported(module):
+            yield from _import_problems(path, name, node, change, files, trees, packages)
+        yield from _attribute_problems(path, module, change, trees)
+    yield from _missing_prompts(change, files, trees)
+
+
+def _imported(module: Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+    """(the first part of what is imported, the statement); empty for a relative import."""
+    excused = {id(node) for block in _excused(module) for node in ast.walk(block)}
+    for node in module.nodes:
+        if id(node) in excused:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield ("" if node.level else (node.module or "").partition(".")[0]), node
+
+
+def _excused(module: Module) -> Iterator[ast.AST]:
+    """Blocks in which an import may fail: what it would raise is caught, or they are for type checkers."""
+    for node in module.nodes:
+        if isinstance(node, ast.Try):
+            caught = {name for handler in node.handlers for name in _caught(handler)}
+            if not caught or caught & FORGIVEN:
+                yield node
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield node
+
+
+def _caught(handler: ast.ExceptHandler) -> Iterator[str]:
+    if handler.type is None:
+        yield "BaseException"
+    else:
+        yield from (node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name))
+
+
+def _import_problems(
+    path: str,
+    name: str,
+    node: ast.Import | ast.ImportFrom,
+    change: Change,
+    files: Mapping[str, str],
+    trees: Trees,
+    packages: set[str] | None,
+) -> Iterator[str]:
+    if not name:
+        if path.rpartition("/")[0] + "/" in ("/", *change.roots):
+            yield f"{shown(path)}: a script has no relative imports; write `import name`"
+    elif name == DOOR:
+        if isinstance(node, ast.ImportFrom):
+            yield from _lacking(path, node, name, DOOR_NAMES)
+    elif found := _sibling(name, change.roots, files):
+        if isinstance(node, ast.ImportFrom) and node.module == name and found in trees:
+            yield from _lacking(path, node, name, _names(trees[found]), found, files)
+    elif not (name in sys.stdlib_module_names or packages is None or name in packages or _folder(name, change, files)):
+        yield f"{shown(path)}: there is no module `{shown(name)}` in the scaffold or the standard library"
+
+
+def _sibling(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
+    """The file that `import name` reads."""
+    ways = (f"{root}{name}{end}" for root in roots for end in (".py", "/__init__.py"))
+    return next((way for way in ways if way in files), None)
+
+
+def _folder(name: str, change: Change, files: Mapping[str, str]) -> bool:
+    return any(path.startswith(f"{root}{name}/") for root in change.roots for path in files)
+
+
+def _lacking(
+    path: str,
+    node: ast.ImportFrom,
+    name: str,
+    offered: frozenset[str] | None,
+    source: str = "",
+    files: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The names that a module does not offer; a package offers its modules too."""
+    folder = source.removesuffix("__init__.py") if source.endswith("/__init__.py") else None
+    for alias in node.names:
+        inner = folder is not None and any(p.startswith(f"{folder}{alias.name}") for p in files or ())
+        if offered is not None and alias.name != "*" and alias.name not in offered and not inner:
+            yield f"{shown(path)}: `{name}` has no `{shown(alias.name)}`{_offer(name, offered)}"
+
+
+def _offer(name: str, offered: frozenset[str]) -> str:
+    return f"; it has {', '.join(sorted(offered))}" if name == DOOR else ""
+
+
+def _names(module: Module) -> frozenset[str] | None:
+    """What a module defines at its top level; None where that can't be told."""
+    found: set[str] = {"__doc__", "__name__", "__file__"}
+    waiting: list[ast.AST] = list(module.tree.body)
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and node.id in DYNAMIC:
+            return None
+        if isinstance(node, ast.Global):
+            found.update(node.names)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        else:
+            if isinstance(node, ast.Name):
+                found.add(node.id)
+            elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+                found.add(node.name)
+            waiting.extend(ast.iter_child_nodes(node))
+    return None if found & {"*", *DYNAMIC} else frozenset(found)
+
+
+def _attribute_problems(path: str, module: Module, change: Change, trees: Trees) -> Iterator[str]:
+    """`sibling.name` and `door.name` where there is no such name."""
+    for root in sorted({name for name, node in _imported(module) if isinstance(node, ast.Import)}):
+        source = _sibling(root, change.roots, dict.fromkeys(trees, ""))
+        offered = DOOR_NAMES if root == DOOR else _names(trees[source]) if source else None
+        names = module.aliases(root) if offered is not None else set()
+        for node in module.nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+                known = node.attr.startswith("_") or not isinstance(node.ctx, ast.Load)
+                if offered is not None and node.attr not in offered and not known:
+                    yield f"{shown(path)}: `{root}` has no `{shown(node.attr)}`{_offer(root, offered)}"
+
+
+def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
+    """`prompt("name")` without `prompts/name.md`, where the scaffold keeps to that everywhere before the patch."""
+    before = set(_prompt_names(change.old_trees))
+    if not before or any(f"prompts/{name}.md" not in change.before for name in before):
+        return
+    for name in sorted(set(_prompt_names(trees))):
+        if f"prompts/{name}.md" not in files:
+            yield f"there is no file prompts/{shown(name)}.md, but prompt({name!a}) reads it"
+
+
+def _prompt_names(trees: Trees) -> Iterator[str]:
+    calls = (node for module in trees.values() for node in module.nodes if isinstance(node, ast.Call))
+    for call in calls:
+        if called(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
+            yield str(call.args[0].value)
