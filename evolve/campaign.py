@@ -48,7 +48,7 @@ class Watcher(Protocol):
 class Campaign:
     """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap.
 
-    `vocabulary`: the words of single tasks, which no patch may hold.
+    `model`: the one that proposes. `vocabulary`: the words of single tasks, which no patch may hold.
     """
 
     run: str
@@ -154,9 +154,9 @@ def capped(campaign: Campaign) -> bool:
 
 def _reached(campaign: Campaign, spent: float) -> bool:
     cap = campaign.budget_usd
-    if cap is None or not campaign.config.model_spec.priced:
+    if cap is None or not campaign.config.priced:
         return False
-    return spent >= cap and not (cap == 0 and campaign.config.model_spec.free)
+    return spent >= cap and not (cap == 0 and campaign.config.free)
 
 
 def check_budget(campaign: Campaign) -> None:

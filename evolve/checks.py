@@ -27,7 +27,7 @@ def refusal(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | Non
 
 def committed(campaign: Campaign, row: RoundRow, tip: Candidate, proposal: Proposal) -> str | BadPatch:
     """The patched tip as a commit without a branch; a second time gives the same. Or why there can be none."""
-    author = Author(campaign.config.model, "model@evolve.invalid")
+    author = Author(campaign.config.proposer_spec.name, "model@evolve.invalid")
     words = proposal.hypothesis
     try:
         return campaign.lineage.commit_candidate(

@@ -51,9 +51,12 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
 
 def check_commercial(config: RunConfig) -> None:
     """Refuse a model for commercial use unless its licence is known to let it. Raises BadInput."""
-    if not config.commercial or (config.model_spec.embedded and config.base_url is None):
-        return
-    where, terms = f"model {config.model}", config.terms
+    for asked in config.models if config.commercial else ():
+        if asked.base_url is not None or not asked.spec.embedded:
+            _check_terms(f"model {asked.model}", asked.terms)
+
+
+def _check_terms(where: str, terms: ModelTerms) -> None:
     if terms.commercial == "barred":
         problem = f"its licence bars commercial use ({terms.licence})"
         raise BadInput(where, problem, "use another model or provider, or drop --commercial; see docs/models.md")

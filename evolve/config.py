@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from evolve.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
-PROVENANCE = "terms."
+PROVENANCE = ("terms.", "proposed_by.terms.")
 MOST_PASSES = 64
 MOST_RACERS = 64
 
@@ -101,13 +101,36 @@ class ModelTerms(BaseModel):
     price_as_of: str = ""
 
 
+class AskedModel(BaseModel):
+    """A model that a run asks: name, endpoint, prices in US dollars per million tokens, and what its profile says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str
+    base_url: str | None = None
+    prompt_price: float | None = Field(None, ge=0)
+    completion_price: float | None = Field(None, ge=0)
+    facts: ModelFacts = ModelFacts()
+    terms: ModelTerms = ModelTerms()
+
+    @property
+    def spec(self) -> ModelSpec:
+        return ModelSpec(
+            name=self.model,
+            base_url=self.base_url,
+            prompt_price=self.prompt_price,
+            completion_price=self.completion_price,
+            **self.facts.model_dump(exclude={"profile"}),
+        )
+
+
 class RunConfig(BaseModel):
     """Frozen for the whole run. Paths are as the user gave them.
 
     `sandbox` is the scaffold's container, which never has a network; its runtime and pids hold for all containers.
     `network`: whether tasks that ask for a network get it. `score_attempts`: at each train and validation task, for the
     champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
-    wants a model whose licence lets it. `facts` and `terms` are the model's, as its profile had them.
+    wants a model whose licence lets it. `facts` and `terms` are the model's, as its profile had them. `proposed_by`:
+    the model that proposes, None: the same one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,16 +150,35 @@ class RunConfig(BaseModel):
     commercial: bool = False
     facts: ModelFacts = ModelFacts()
     terms: ModelTerms = ModelTerms()
+    proposed_by: AskedModel | None = None
 
     @property
     def model_spec(self) -> ModelSpec:
-        return ModelSpec(
-            name=self.model,
-            base_url=self.base_url,
-            prompt_price=self.prompt_price,
-            completion_price=self.completion_price,
-            **self.facts.model_dump(exclude={"profile"}),
-        )
+        """The model that the scaffold works with."""
+        return self._own.spec
+
+    @property
+    def proposer_spec(self) -> ModelSpec:
+        """The model that proposes and writes lessons."""
+        return (self.proposed_by or self._own).spec
+
+    @property
+    def models(self) -> tuple[AskedModel, ...]:
+        """All that the run asks, with their terms: the scaffold's first."""
+        return (self._own, self.proposed_by) if self.proposed_by else (self._own,)
+
+    @property
+    def priced(self) -> bool:
+        """Whether dollars can be told."""
+        return all(one.spec.priced for one in self.models)
+
+    @property
+    def free(self) -> bool:
+        return all(one.spec.free for one in self.models)
+
+    @property
+    def _own(self) -> AskedModel:
+        return AskedModel(**{name: getattr(self, name) for name in AskedModel.model_fields})
 
     def task_sandbox(self, asked: SandboxSpec) -> SandboxSpec:
         """A task's own limits, as the run lets it have them."""

@@ -92,11 +92,11 @@ def check(order: Order) -> Suite:
     suite = load_suite(order.config.suite)
     scaffold.check_folder(order.config.scaffold)
     check_commercial(order.config)
-    spec = order.config.model_spec
-    if order.budget_usd is not None and not spec.priced:
+    unpriced = [one.model for one in order.config.models if not one.spec.priced]
+    if order.budget_usd is not None and unpriced:
         raise BadInput(
             "BUDGET_USD",
-            f"no price is known for {spec.name}",
+            f"no price is known for {unpriced[0]}",
             "give --prompt-price and --completion-price, or drop it",
         )
     if order.run not in (None, NEW):
@@ -185,7 +185,7 @@ def _campaign(
                 store=store,
                 lineage=order.lineage(),
                 evaluator=evaluator,
-                model=llm.open_model(order.config.model_spec),
+                model=llm.open_model(order.config.proposer_spec),
                 images=built,
                 base_image=base,
                 folder=order.runs / run,

@@ -46,7 +46,7 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
     """What the model proposes, from the tip's train trajectories and what was learned."""
     if not rows:
         return {}
-    spec, digest, brief = campaign.config.model_spec, propose.prompt_digest(), _brief(campaign, tip)
+    spec, digest, brief = campaign.config.proposer_spec, propose.prompt_digest(), _brief(campaign, tip)
     one_at_a_time = threading.Lock()
 
     def ask(row: RoundRow) -> Proposal:

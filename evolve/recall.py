@@ -92,7 +92,7 @@ def learn(campaign: Campaign) -> list[Facts]:
     missing = [one for one in found if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
     for one in missing if not capped(campaign) else ():
         lesson = _lesson(campaign, one)
-        campaign.store.add_lesson(campaign.run, lesson, prompt_digest(), campaign.config.model_spec.name, now())
+        campaign.store.add_lesson(campaign.run, lesson, prompt_digest(), campaign.config.proposer_spec.name, now())
     page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
     campaign.folder.mkdir(parents=True, exist_ok=True)
     (campaign.folder / PAGE).write_text(page, encoding="utf-8")
@@ -106,7 +106,7 @@ def prompt_digest() -> str:
 
 def _lesson(campaign: Campaign, one: Facts) -> Lesson:
     """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
-    spec, spent, problem = campaign.config.model_spec, Usage(), ""
+    spec, spent, problem = campaign.config.proposer_spec, Usage(), ""
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prompt("lesson_system.md")},
         {"role": "user", "content": _told(campaign, one)},

@@ -15,7 +15,7 @@ import pytest
 from evolve import house
 from evolve.campaign import now
 from evolve.choosing import Choice, check_commercial, choose_model
-from evolve.cli.orders import order_of
+from evolve.cli.orders import order_of, proposed
 from evolve.config import ModelFacts, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.gateway.request import chosen
@@ -354,3 +354,34 @@ def test_the_command_lists_and_shows(tmp_path: Path) -> None:
     assert "barred" in evolve(tmp_path, "models", f"vllm/{M27}").stdout
     wrong = evolve(tmp_path, "models", "nothing")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
+
+
+def test_another_model_may_propose(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream.script(listing("small", "large"))
+    base = order("small", base_url=upstream.base_url)
+    assert proposed(base, None, None, None) == base
+    both = proposed(base, "large", None, None).config
+    assert (both.model_spec.name, both.proposer_spec.name) == ("small", "large")
+    assert both.proposer_spec.base_url == upstream.base_url
+    assert [line.partition(" at ")[0] for line in about_model(both)] == ["model: small", "proposing model: large"]
+    assert proposed(base, "embedded", None, None).config.proposer_spec.base_url is None
+    monkeypatch.setenv("MINIMAX_API_KEY", "secret")
+    profiled = proposed(base, f"minimax/{M27.rpartition('/')[2]}", None, None).config
+    assert profiled.proposer_spec.key_variable == "MINIMAX_API_KEY"
+    assert not profiled.priced and "secret" not in profiled.canonical()
+
+
+def test_the_proposing_model_is_part_of_what_a_run_froze(upstream: Upstream) -> None:
+    upstream.script(listing("small", "large"))
+    base = order("small", base_url=upstream.base_url)
+    both = proposed(base, "large", None, None)
+    assert any("proposed_by" in words for words in both.config.differences(base.config.canonical()))
+    assert RunConfig.model_validate_json(both.config.canonical()) == both.config
+
+
+def test_commercial_use_asks_about_the_proposing_model_too(upstream: Upstream) -> None:
+    upstream.script(listing(M27))
+    base = order("embedded")
+    barred = proposed(base, f"vllm/{M27}", upstream.base_url, None).config.model_copy(update={"commercial": True})
+    with pytest.raises(BadInput, match="bars commercial use"):
+        check_commercial(barred)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from evolve import cli, loop
 from evolve.campaign import Campaign
 from evolve.cli import measuring
 from evolve.config import RunConfig
-from evolve.records import Decision, Split, TaskImage, TrialSpec, Verdict
+from evolve.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.replay import Replayed
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.live import Live
 from evolve.report.plain import MAX_LINE, plain
+from evolve.report.predictions import hit_lines
 from evolve.report.tables import show
-from evolve.store import RunRow, Store
+from evolve.report.transcripts import message_text
+from evolve.store import RoundRow, RunRow, Store
 from evolve.tasks import Suite
 from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, result, task, tool_call
 
@@ -220,3 +223,41 @@ def test_nothing_that_is_read_is_run() -> None:
     sources = {str(path): path.read_text("utf-8") for path in package.rglob("*.py")}
     assert len(sources) > 50 and unpicklers(sources) == []
     assert unpicklers({"a": "import pickle", "b": "archive.extractall(x)"}) == ["a: pickle", "b: archive.extractall"]
+
+
+def row_of(number: int, **facts: Any) -> dict[str, Any]:
+    none = dict.fromkeys(("predicted", "fixed", "feared", "broken"))
+    return {"round": number, "commit_sha": "c", **none, **facts}
+
+
+def moved_trials(*rewards: tuple[str, str, float]) -> list[TrialResult]:
+    return [replace(result(task, reward), candidate=commit) for commit, task, reward in rewards]
+
+
+def test_hits_are_told_beside_what_went_better_anyway() -> None:
+    seed, child = Candidate("s", 0, None, "b"), Candidate("c", 1, "s", "b")
+    rounds = [
+        RoundRow(0, None, "t", seed, None, None, 0),
+        RoundRow(1, seed, "t", child, Proposal("h", "p", (), fixes=("a",), breaks=("b",)), None, 1),
+    ]
+    trials = moved_trials(
+        ("s", "a", 0), ("s", "b", 1), ("s", "d", 0), ("c", "a", 1), ("c", "b", 1), ("c", "d", 1), ("c", "e", 1)
+    )
+    history = [row_of(0), row_of(1, predicted=1, fixed=1, feared=1, broken=0)]
+    assert hit_lines(history, rounds, trials) == [
+        "predicted to be fixed: 1 of 1 tasks went better (67 % of all train tasks did in these rounds)",
+        "feared to break: 0 of 1 tasks went worse (0 % of all train tasks did in these rounds)",
+    ]
+
+
+def test_nothing_is_said_of_predictions_where_there_are_none() -> None:
+    assert hit_lines([row_of(0), row_of(1, predicted=3, fixed=0, commit_sha=None)], [], []) == []
+
+
+def test_a_conversation_is_shown_with_thoughts_and_calls() -> None:
+    call = {"function": {"name": "read_trial", "arguments": '{"trial": "train-01.0"}'}}
+    shown = message_text(
+        {"role": "assistant", "content": "Let me see.", "reasoning_content": "hm", "tool_calls": [call]}
+    )
+    assert shown == '[assistant]\n(thinking) hm\nLet me see.\n-> read_trial {"trial": "train-01.0"}'
+    assert message_text({"role": "tool", "content": None}) == "[tool]"

@@ -24,6 +24,8 @@ from evolve.cli.options import (
     Models_,
     Network_,
     PromptPrice_,
+    ProposerBaseUrl_,
+    ProposerModel_,
     Runs_,
     Runtime_,
     Sandbox_,
@@ -41,6 +43,7 @@ from evolve.cli.orders import (
     opened,
     order_for,
     order_of,
+    proposed,
     run_row,
 )
 from evolve.evaluate import default_jobs
@@ -79,15 +82,17 @@ def run_command(
     gate: Gate_ = None,
     commercial: Commercial_ = False,
     models: Models_ = None,
+    proposer_model: ProposerModel_ = None,
+    proposer_base_url: ProposerBaseUrl_ = None,
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
         model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
         commercial, models,
     )  # fmt: skip
-    order = gated(boxed(order, runtime, network, sandbox), gate)
+    order = proposed(gated(boxed(order, runtime, network, sandbox), gate), proposer_model, proposer_base_url, models)
     checked = house.check(order)
-    with Live(order.config.model_spec.priced) as view:
+    with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
         with house.campaign(order, checked, view) as campaign:
@@ -169,7 +174,7 @@ def calibrate_command(
         facts = {"score": found.score, "difference": found.difference, "always": found.always, "never": found.never}
         show([{**asdict(found), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
         return
-    print("\n".join(calibration_lines(found, power, cost, rounds, order.config.model_spec.priced)))
+    print("\n".join(calibration_lines(found, power, cost, rounds, order.config.priced)))
 
 
 @app.command("replay")

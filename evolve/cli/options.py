@@ -49,6 +49,10 @@ Gate_ = Annotated[
     list[str] | None,
     typer.Option(envvar="GATE", help="KEY=VALUE for the gate, such as risk=0.01, or rule=greedy to compare with."),
 ]
+ProposerModel_ = Annotated[
+    str | None, typer.Option(envvar="PROPOSER_MODEL", help="Model that proposes, if not the scaffold's.")
+]
+ProposerBaseUrl_ = Annotated[str | None, typer.Option(envvar="PROPOSER_BASE_URL", help="Endpoint of that model.")]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")

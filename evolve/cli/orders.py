@@ -13,11 +13,11 @@ from evolve.choosing import Choice, choose_model
 from evolve.cli.options import (
     SANDBOX_KEYS,
 )
-from evolve.config import GateConfig, ModelTerms, RunConfig
+from evolve.config import AskedModel, GateConfig, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.evaluate import default_jobs
-from evolve.models import read_profiles
-from evolve.records import Split, TrialResult
+from evolve.models import read_profiles, split
+from evolve.records import ModelSpec, Split, TrialResult
 from evolve.repo import Lineage
 from evolve.report.live import Live
 from evolve.report.models import about_model
@@ -54,6 +54,25 @@ def order_of(
         terms=terms,
     )
     return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+
+
+def proposed(order: house.Order, model: str | None, base_url: str | None, models: Path | None) -> house.Order:
+    """The order with the model that proposes, if it is another one; a plain name is one at the scaffold's endpoint."""
+    if not model:
+        return order
+    profiles = read_profiles(models)
+    elsewhere = split(model, profiles) or ModelSpec(model).embedded
+    made = choose_model(model, base_url or (None if elsewhere else order.config.base_url), profiles)
+    prices, terms = _priced(made, None, None)
+    asked = AskedModel(
+        model=made.model,
+        base_url=made.base_url,
+        prompt_price=prices[0],
+        completion_price=prices[1],
+        facts=made.facts,
+        terms=terms,
+    )
+    return replace(order, config=order.config.model_copy(update={"proposed_by": asked}))
 
 
 def _priced(
@@ -99,7 +118,7 @@ def order_for(
 
 def evaluated(order: house.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
     checked = house.check(order)
-    with Live(order.config.model_spec.priced) as view:
+    with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
         with house.campaign(order, checked, view) as campaign:

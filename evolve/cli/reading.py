@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from evolve import doctor, house
+from evolve import doctor, house, trajectory
 from evolve.claim import claim
 from evolve.cli.options import (
     RUNS,
@@ -36,7 +38,9 @@ from evolve.report.claims import claim_lines
 from evolve.report.live import Live
 from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
 from evolve.report.plain import plain
+from evolve.report.predictions import hit_lines
 from evolve.report.tables import show
+from evolve.report.transcripts import message_text
 from evolve.sandbox import engine, images
 from evolve.tasks import load_suite
 
@@ -47,16 +51,30 @@ def history_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
     columns = (
         "round",
         "verdict",
-        "champion_round",
-        "train_score",
-        "validation_score",
+        "champion",
+        "train",
+        "validation",
         "trials",
-        "minutes",
+        "fixed",
         "hypothesis",
         "reason",
     )
     with opened(runs) as store:
-        show(store.view("history", run_row(store, run).id), as_json, columns)
+        name = run_row(store, run).id
+        history, rounds, trials = store.view("history", name), store.rounds(name), store.trials(name)
+    if as_json:
+        show(history, True)
+        return
+    show([_shown(row) for row in history], False, columns)
+    print("\n".join(hit_lines(history, rounds, trials)))
+
+
+def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix."""
+    scores = {name: row[f"{name}_score"] for name in ("train", "validation")}
+    shares = {name: None if score is None else f"{100 * score:.1f} %" for name, score in scores.items()}
+    told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
+    return {**row, **shares, "champion": row["champion_round"], "fixed": told}
 
 
 @app.command("show")
@@ -69,8 +87,10 @@ def show_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Jso
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
         proposal = next(r.proposal for r in store.rounds(row.id) if r.number == number)
         trials = [r for r in store.view("trials", row.id) if r["round"] == number]
+        lessons = [lesson.text for lesson in store.lessons(row.id) if lesson.round == number]
     said = ("prediction", "ablates", "merges")
     facts = {**history[0], **{name: proposal and getattr(proposal, name) for name in said}}
+    facts["lesson"] = lessons[0] if lessons else None
     if as_json:
         show([{**facts, "trials": trials}], True)
         return
@@ -79,6 +99,18 @@ def show_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Jso
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []
     show(trials, False, columns)
+
+
+@app.command("transcript")
+def transcript_command(number: int, run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
+    """The conversation that a round's proposal came from: what the model was shown, looked up and answered."""
+    with opened(runs) as store:
+        row = run_row(store, run)
+        made = [r.proposal.transcript for r in store.rounds(row.id) if r.number == number and r.proposal]
+    if not made or made[0] is None:
+        raise BadInput(f"round {number}", f"run {row.id} has no conversation of it", "see `evolve history`")
+    messages = trajectory.load(runs / made[0].path)
+    print(json.dumps(messages, indent=2) if as_json else plain("\n\n".join(map(message_text, messages)), lines=True))
 
 
 @app.command("lineage")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evolve.config import ModelTerms, RunConfig
+from evolve.config import AskedModel, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.models import KnownModel, Profile, Sourced, split
 from evolve.report.plain import plain
@@ -20,15 +20,21 @@ WORDS = {
 
 
 def about_model(config: RunConfig) -> list[str]:
-    """What a run says of its model at its start: the model, and its licence if a profile states it."""
-    spec, terms = config.model_spec, config.terms
+    """What a run says of its models at its start: each with its price, and its licence if a profile states it."""
+    names = ("model", "proposing model")
+    return [line for name, asked in zip(names, config.models, strict=False) for line in _about(name, asked)]
+
+
+def _about(name: str, asked: AskedModel) -> list[str]:
+    spec, terms = asked.spec, asked.terms
     if spec.base_url is None and spec.embedded:
-        return ["model: embedded (no key is set: a seeded program, not a language model; see docs/embedded-model.md)"]
+        words = "embedded (no key is set: a seeded program, not a language model; see docs/embedded-model.md)"
+        return [f"{name}: {words}"]
     price = "" if spec.priced else "; its price is not known, so dollars are not counted"
     if spec.priced and terms.price_source:
         price = f"; ${spec.prompt_price:g} and ${spec.completion_price:g} a million tokens of prompt and completion"
         price += f", as of {terms.price_as_of}" if terms.price_as_of else ""
-    return [f"model: {spec.name} at {spec.base_url or 'the OpenAI API'}{price}", *licence_lines(terms, "")]
+    return [f"{name}: {spec.name} at {spec.base_url or 'the OpenAI API'}{price}", *licence_lines(terms, "")]
 
 
 def licence_lines(terms: ModelTerms, indent: str = "  ") -> list[str]:

@@ -15,6 +15,9 @@ from evolve.records import TrialResult
 from evolve.report.plain import plain
 
 Row = Mapping[str, Any]
+# Columns of sentences, which are broken over lines; names and numbers stay whole.
+WORDY = ("hypothesis", "reason", "value", "detail")
+NARROW = 110
 
 
 def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = None) -> None:
@@ -22,11 +25,20 @@ def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = Non
     if as_json:
         print(json.dumps(list(rows), indent=2, default=str))
         return
-    names = list(columns or (rows[0].keys() if rows else ()))
-    table = Table(*names, show_edge=False)
+    console = Console(highlight=False)
+    names = _fitting(list(columns or (rows[0].keys() if rows else ())), console.width)
+    table = Table(show_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=name not in WORDY)
     for row in rows:
         table.add_row(*(Text(plain(_cell(name, row.get(name)))) for name in names))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _fitting(names: list[str], width: int) -> list[str]:
+    """Without the last of two columns of sentences, where there is no room for both."""
+    wordy = [name for name in names if name in WORDY]
+    return [name for name in names if name != wordy[-1]] if len(wordy) > 1 and width < NARROW else names
 
 
 def _cell(name: str, value: Any) -> str:
