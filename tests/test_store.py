@@ -107,7 +107,7 @@ def write_round(
     store: Store, number: int, parent: Candidate | None, candidate: Candidate | None, verdict: Verdict | None
 ) -> None:
     """Starts in minute 10 x number and is decided 90 seconds later."""
-    store.start_round("r1", number, parent, at(10 * number))
+    store.start_race("r1", [number], parent, at(10 * number))
     if number:
         store.add_proposal("r1", number, proposal(f"idea {number}"), "f" * 64, "m2", at(10 * number, 30))
     if candidate:
@@ -217,12 +217,12 @@ def test_what_is_remembered_of_a_run_is_what_a_fresh_look_finds(tmp_path: Path) 
         writer.create_run(run_row(), TASKS)
         writer.create_run(run_row("r2"), TASKS)
         steps: list[Callable[[], None]] = [
-            lambda: writer.start_round("r1", 0, None, at(0)),
+            lambda: writer.start_race("r1", [0], None, at(0)),
             lambda: writer.add_candidate("r1", SEED),
             lambda: writer.add_trial("r1", trial("aaa", "sort", 0, 0.0)),
             lambda: write_round(writer, 1, SEED, BETTER, Verdict.KEEP),  # above a round that is not decided
             lambda: writer.add_decision("r1", 0, Decision(Verdict.BASELINE, ""), at(1)),
-            lambda: writer.start_round("r2", 0, None, at(0)),
+            lambda: writer.start_race("r2", [0], None, at(0)),
             lambda: writer.add_candidate("r2", SEED),
             lambda: writer.add_trial("r2", trial("aaa", "sort", 0, 0.0)),
             lambda: writer.add_trial("r1", trial("bbb", "sort", 0, None)),
@@ -291,14 +291,14 @@ def test_an_attempt_counts_once_and_its_infra_errors_are_many(filled: Store) -> 
 
 
 def test_a_commit_belongs_to_one_round(filled: Store) -> None:
-    filled.start_round("r1", 5, SEED, at(50))
+    filled.start_race("r1", [5], SEED, at(50))
     with pytest.raises(EvolveError, match="commit_sha"):
         filled.add_candidate("r1", replace(OPEN, round=5))
 
 
 def test_a_round_is_written_once(filled: Store) -> None:
     with pytest.raises(EvolveError, match="UNIQUE"):
-        filled.start_round("r1", 4, SEED, at(50))
+        filled.start_race("r1", [4], SEED, at(50))
     with pytest.raises(EvolveError, match="UNIQUE"):
         filled.add_decision("r1", 1, Decision(Verdict.REVERT, ""), at(50))
 
@@ -350,7 +350,7 @@ def test_only_round_0_is_the_baseline_and_has_no_parent(filled: Store) -> None:
     with pytest.raises(EvolveError, match="ck_decision_baseline"):
         filled.add_decision("r1", 4, Decision(Verdict.BASELINE, ""), at(50))
     with pytest.raises(EvolveError, match="ck_round_root"):
-        filled.start_round("r1", 5, None, at(50))
+        filled.start_race("r1", [5], None, at(50))
     with pytest.raises(EvolveError, match="ck_candidate_root"):
         filled.add_candidate("r1", Candidate("eee", 3, None, "b"))
 
@@ -403,7 +403,7 @@ def test_a_round_lasts_from_its_start_to_its_decision(filled: Store) -> None:
 )
 def test_minutes_cross_days_months_and_years(store: Store, start: str, end: str, minutes: float) -> None:
     store.create_run(run_row())
-    store.start_round("r1", 0, None, start)
+    store.start_race("r1", [0], None, start)
     store.add_decision("r1", 0, Decision(Verdict.BASELINE, ""), end)
     assert column(store.view("history"), "minutes") == [pytest.approx(minutes, abs=1e-6)]
 
@@ -456,7 +456,7 @@ def test_trials_are_readable(filled: Store) -> None:
 def test_a_second_run_changes_nothing_in_the_first_ones_views(filled: Store) -> None:
     before = {name: filled.view(name, "r1") for name in VIEWS}
     filled.create_run(run_row("r2"), TASKS)
-    filled.start_round("r2", 0, None, at(0))
+    filled.start_race("r2", [0], None, at(0))
     filled.add_candidate("r2", SEED)
     filled.add_trial("r2", trial("aaa", "sort", 0, 1.0))
     filled.add_decision("r2", 0, Decision(Verdict.BASELINE, ""), at(1))

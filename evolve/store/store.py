@@ -74,12 +74,8 @@ class Store:
         with self._write() as connection:
             _insert_tasks(connection, run, tasks)
 
-    def start_round(self, run: str, number: int, parent: Candidate | None, at: str) -> None:
-        """The intent; `parent` is None for round 0 alone."""
-        self.start_race(run, [number], parent, at)
-
     def start_race(self, run: str, numbers: Sequence[int], parent: Candidate | None, at: str) -> None:
-        """The intent of rounds whose candidates all patch this parent: all of them or none."""
+        """The intent of rounds whose candidates all patch this parent (None for round 0 alone): all of them or none."""
         race = numbers[0] if len(numbers) > 1 else None
         with self._write() as connection:
             parent_round = parent and _candidate_key(connection, run, parent.commit)[1]
