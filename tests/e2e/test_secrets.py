@@ -1,0 +1,116 @@
+"""Where the words of a suite go: all that is sent to a model's endpoint by a real run, searched for markers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.holes import HOLES
+from tests.e2e.marked import ROOT, SHOWN, Marker, found, repository
+from tests.recording_server import recording, requests
+
+pytestmark = pytest.mark.docker
+ROUNDS = 10
+ROLES = {"propose", "lesson"}
+GATE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A run that is over: its repository, its runs folder, all markers by word, and the requests of the model."""
+
+    home: Path
+    runs: Path
+    known: dict[str, Marker]
+    requests: list[dict[str, Any]]
+
+    def of_roles(self, *roles: str) -> list[set[Marker]]:
+        """The markers in each request that offers one of these tools."""
+        return [found(one["text"], self.known) for one in self.requests if {*one["tools"]} & {*roles}]
+
+    def of_trials(self) -> list[set[Marker]]:
+        return [found(one["text"], self.known) for one in self.requests if not {*one["tools"]} & ROLES]
+
+    def astray(self) -> set[Marker]:
+        """The markers in prompts that must not have them. A trial may show its own task, and may show one only."""
+        told = {marker for some in self.of_roles(*ROLES) for marker in some if not marker.shown}
+        hidden = {marker for some in self.of_trials() for marker in some if marker.part not in SHOWN}
+        mixed = [some for some in self.of_trials() if len({(one.split, one.task) for one in some}) > 1]
+        return told | hidden | {marker for some in mixed for marker in some}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.runs / "evolve.db") as database:
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Marker]]:
+    folder = tmp_path_factory.mktemp("marked") / "home"
+    folder.mkdir()
+    return folder, repository(folder)
+
+
+def ran(home: tuple[Path, dict[str, Marker]], module: list[str], run: str, rounds: int) -> Sent:
+    """A run of the command line against the recording endpoint."""
+    folder, known = home
+    runs, file = folder / f"runs-{run}", folder / f"runs-{run}.jsonl"
+    env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
+    env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
+    gate = [word for setting in GATE for word in ("--gate", setting)]
+    with recording(file) as url:
+        order = ["run", "--rounds", str(rounds), "--run", run, "--runs", str(runs), "--suite", "tasks", "--seed", "5"]
+        command = [sys.executable, "-m", *module, *order, "--model", "embedded", "--base-url", url, *gate]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    return Sent(folder, runs, known, requests(file))
+
+
+@pytest.fixture(scope="module")
+def sent(home: tuple[Path, dict[str, Marker]]) -> Iterator[Sent]:
+    yield ran(home, ["evolve"], "walled", ROUNDS)
+
+
+def test_no_prompt_holds_what_it_must_not(sent: Sent) -> None:
+    assert sent.rows("select count(*) from decision") == [(ROUNDS + 1,)]
+    assert sent.astray() == set()
+
+
+def test_the_search_would_find_it(sent: Sent) -> None:
+    proposers, trials = sent.of_roles("propose"), sent.of_trials()
+    assert len(proposers) >= ROUNDS // 2 and sent.of_roles("lesson")
+    assert {marker.part for some in proposers for marker in some} == {*SHOWN}
+    assert {marker.split for some in trials for marker in some} == {"train", "validation", "holdout"}
+    assert all(any(marker.part == "instruction" for marker in some) for some in trials)
+    details = "\n".join(row[0] for row in sent.rows("select detail from trial"))
+    assert {"said", "file", "text", "method", "reason"} <= {
+        m.place for m in found(details, sent.known) if m.part == "tests"
+    }
+
+
+def test_the_memory_and_the_branches_hold_no_more(sent: Sent) -> None:
+    page = (sent.runs / "walled" / "memory.md").read_text()
+    log = ["log", "-p", "--notes=evolve", "--glob=refs/heads/evolve/walled/*", "--glob=refs/notes/*", "--not", "HEAD"]
+    history = subprocess.run(["git", *log], cwd=sent.home, capture_output=True, text=True, check=True).stdout
+    assert "## Round 1" in page and "Evolve-Round: 1" in history
+    assert [marker for text in (page, history) for marker in found(text, sent.known) if not marker.shown] == []
+
+
+LET_THROUGH = {
+    "every split": {("validation", "instruction"), ("holdout", "environment")},
+    "the verifier's words": {("train", "tests")},
+    "names": {("train", "name"), ("holdout", "name")},
+}
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_with_a_hole_it_is_found(home: tuple[Path, dict[str, Marker]], hole: str) -> None:
+    weak = ran(home, ["tests.e2e.holes", hole], f"weak-{[*HOLES].index(hole)}", 2)
+    assert LET_THROUGH[hole] <= {(marker.split, marker.part) for marker in weak.astray()}
