@@ -93,7 +93,9 @@ FILES = {
         '#!/bin/sh\n# {tests_comment}\necho {tests_said}\nls "$(dirname "$0")"\n'
         'cat "$(dirname "$0")/{tests_file}.txt"\nexec python3 -I "$(dirname "$0")/judge.py"\n'
     ),
-    "solution/solve.sh": '#!/bin/sh\n# {solution_comment}\ncp "$(dirname "$0")/{solution_file}.py" {environment_module}.py\n',
+    "solution/solve.sh": (
+        '#!/bin/sh\n# {solution_comment}\ncp "$(dirname "$0")/{solution_file}.py" {environment_module}.py\n'
+    ),
     "solution/{solution_file}.py": SOLUTION,
 }
 

@@ -6,7 +6,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tests.recording_server import recording, requests
 
 pytestmark = pytest.mark.docker
 ROUNDS = 10
+SEED = "1"
 ROLES = {"propose", "lesson"}
 GATE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
 
@@ -66,7 +66,7 @@ def ran(home: tuple[Path, dict[str, Marker]], module: list[str], run: str, round
     env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
     gate = [word for setting in GATE for word in ("--gate", setting)]
     with recording(file) as url:
-        order = ["run", "--rounds", str(rounds), "--run", run, "--runs", str(runs), "--suite", "tasks", "--seed", "5"]
+        order = ["run", "--rounds", str(rounds), "--run", run, "--runs", str(runs), "--suite", "tasks", "--seed", SEED]
         command = [sys.executable, "-m", *module, *order, "--model", "embedded", "--base-url", url, *gate]
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
@@ -74,8 +74,8 @@ def ran(home: tuple[Path, dict[str, Marker]], module: list[str], run: str, round
 
 
 @pytest.fixture(scope="module")
-def sent(home: tuple[Path, dict[str, Marker]]) -> Iterator[Sent]:
-    yield ran(home, ["evolve"], "walled", ROUNDS)
+def sent(home: tuple[Path, dict[str, Marker]]) -> Sent:
+    return ran(home, ["evolve"], "walled", ROUNDS)
 
 
 def test_no_prompt_holds_what_it_must_not(sent: Sent) -> None:
@@ -87,6 +87,7 @@ def test_the_search_would_find_it(sent: Sent) -> None:
     proposers, trials = sent.of_roles("propose"), sent.of_trials()
     assert len(proposers) >= ROUNDS // 2 and sent.of_roles("lesson")
     assert {marker.part for some in proposers for marker in some} == {*SHOWN}
+    assert any("words of single tasks" in one["text"] for one in sent.requests), "the guard told what is wrong"
     assert {marker.split for some in trials for marker in some} == {"train", "validation", "holdout"}
     assert all(any(marker.part == "instruction" for marker in some) for some in trials)
     details = "\n".join(row[0] for row in sent.rows("select detail from trial"))
