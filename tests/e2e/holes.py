@@ -11,19 +11,19 @@ from typing import Any
 from unittest import mock
 
 from evolve import proposing, recall, trajectory
-from evolve.analyse import digest, labels, memory
-from evolve.analyse.groups import Read
+from evolve.analyse import labels, memory
 from evolve.campaign import Campaign
 from evolve.cli import main
 from evolve.records import TrialResult
 
 Patch = Any
+Shown = tuple[TrialResult, Mapping[str, object]]
 
 
 def every_split() -> list[Patch]:
     """The proposer's trajectories are those of all splits."""
 
-    def trajectories(campaign: Campaign, commit: str) -> list[tuple[TrialResult, Mapping[str, object]]]:
+    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
         trials = [(trial, trial.trajectory) for trial in campaign.store.trials(campaign.run, commit)]
         return [(trial, trajectory.load(campaign.folder.parent / file.path)[0]) for trial, file in trials if file]
 
@@ -34,13 +34,14 @@ def every_split() -> list[Patch]:
 
 
 def verifiers_words() -> list[Patch]:
-    """The digest shows the end of the verifier's output."""
-    real = digest.excerpt
+    """Trajectories end with the verifier's output."""
+    real = proposing.train_trajectories
 
-    def excerpt(one: Read) -> str:
-        return f"{one.trial.detail}\n{real(one)}"
+    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
+        found: list[tuple[TrialResult, Any]] = [*real(campaign, commit)]
+        return [(t, {**one, "steps": [*one["steps"], {"source": "user", "message": t.detail}]}) for t, one in found]
 
-    return [mock.patch.object(digest, "excerpt", excerpt)]
+    return [mock.patch.object(proposing, "train_trajectories", trajectories)]
 
 
 def names() -> list[Patch]:

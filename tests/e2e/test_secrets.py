@@ -104,6 +104,15 @@ def test_the_memory_and_the_branches_hold_no_more(sent: Sent) -> None:
     assert [marker for text in (page, history) for marker in found(text, sent.known) if not marker.shown] == []
 
 
+def test_words_in_a_trials_prompt_are_told_apart() -> None:
+    own, other = Marker("train", "plain", "environment", "text"), Marker("holdout", "plain", "instruction", "what")
+    secret = Marker("train", "plain", "tests", "said")
+    for words, astray in (((own,), set()), ((own, secret), {secret}), ((own, other), {own, other})):
+        request = {"text": " ".join(marker.word.upper() for marker in words), "tools": ["submit"]}
+        known = {marker.word: marker for marker in (own, other, secret)}
+        assert Sent(Path(), Path(), known, [request]).astray() == astray
+
+
 LET_THROUGH = {
     "every split": {("validation", "instruction"), ("holdout", "environment")},
     "the verifier's words": {("train", "tests")},
@@ -113,5 +122,5 @@ LET_THROUGH = {
 
 @pytest.mark.parametrize("hole", HOLES)
 def test_with_a_hole_it_is_found(home: tuple[Path, dict[str, Marker]], hole: str) -> None:
-    weak = ran(home, ["tests.e2e.holes", hole], f"weak-{[*HOLES].index(hole)}", 2)
+    weak = ran(home, ["tests.e2e.holes", hole], f"weak-{[*HOLES].index(hole)}", 1)
     assert LET_THROUGH[hole] <= {(marker.split, marker.part) for marker in weak.astray()}
