@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,18 @@ from tests.e2e.marked import ROOT, SHOWN, Marker, found, repository
 from tests.recording_server import recording, requests
 
 pytestmark = pytest.mark.docker
-ROUNDS = 10
 SEED = "1"
 ROLES = {"propose", "lesson"}
-GATE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
+EVOLVE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
+# By run id: its rounds and its gate. The second one takes every patch, so that there are parents to compare with.
+RUNS = {"raced": (10, EVOLVE), "taken": (4, ("rule=archive", "attempts=1", "merge_every=2"))}
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A run that is over: its repository, its runs folder, all markers by word, and the requests of the model."""
+    """A run that is over: its id, repository and runs folder, all markers by word, and the requests of the model."""
 
+    run: str
     home: Path
     runs: Path
     known: dict[str, Marker]
@@ -58,34 +61,42 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Mark
     return folder, repository(folder)
 
 
-def ran(home: tuple[Path, dict[str, Marker]], module: list[str], run: str, rounds: int) -> Sent:
-    """A run of the command line against the recording endpoint."""
+def ran(
+    home: tuple[Path, dict[str, Marker]],
+    run: str,
+    rounds: int,
+    gate: Sequence[str] = EVOLVE,
+    module: Sequence[str] = (),
+) -> Sent:
+    """A run of the command line, or of what stands for it, against the recording endpoint."""
     folder, known = home
     runs, file = folder / f"runs-{run}", folder / f"runs-{run}.jsonl"
     env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
-    gate = [word for setting in GATE for word in ("--gate", setting)]
+    settings = [word for setting in gate for word in ("--gate", setting)]
     with recording(file) as url:
         order = ["run", "--rounds", str(rounds), "--run", run, "--runs", str(runs), "--suite", "tasks", "--seed", SEED]
-        command = [sys.executable, "-m", *module, *order, "--model", "embedded", "--base-url", url, *gate]
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+        command = [sys.executable, "-m", *(module or ["evolve"]), *order, "--model", "embedded", "--base-url", url]
+        done = subprocess.run(
+            [*command, *settings], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
+        )
     assert done.returncode == 0, done.stderr
-    return Sent(folder, runs, known, requests(file))
+    return Sent(run, folder, runs, known, requests(file))
 
 
-@pytest.fixture(scope="module")
-def sent(home: tuple[Path, dict[str, Marker]]) -> Sent:
-    return ran(home, ["evolve"], "walled", ROUNDS)
+@pytest.fixture(scope="module", params=RUNS)
+def sent(home: tuple[Path, dict[str, Marker]], request: pytest.FixtureRequest) -> Sent:
+    return ran(home, request.param, *RUNS[request.param])
 
 
 def test_no_prompt_holds_what_it_must_not(sent: Sent) -> None:
-    assert sent.rows("select count(*) from decision") == [(ROUNDS + 1,)]
+    assert sent.rows("select count(*) from decision") == [(RUNS[sent.run][0] + 1,)]
     assert sent.astray() == set()
 
 
 def test_the_search_would_find_it(sent: Sent) -> None:
     proposers, trials = sent.of_roles("propose"), sent.of_trials()
-    assert len(proposers) >= ROUNDS // 2 and sent.of_roles("lesson")
+    assert len(proposers) > RUNS[sent.run][0] and sent.of_roles("lesson")
     assert {marker.part for some in proposers for marker in some} == {*SHOWN}
     assert any("words of single tasks" in one["text"] for one in sent.requests), "the guard told what is wrong"
     assert {marker.split for some in trials for marker in some} == {"train", "validation", "holdout"}
@@ -97,8 +108,16 @@ def test_the_search_would_find_it(sent: Sent) -> None:
 
 
 def test_the_memory_and_the_branches_hold_no_more(sent: Sent) -> None:
-    page = (sent.runs / "walled" / "memory.md").read_text()
-    log = ["log", "-p", "--notes=evolve", "--glob=refs/heads/evolve/walled/*", "--glob=refs/notes/*", "--not", "HEAD"]
+    page = (sent.runs / sent.run / "memory.md").read_text()
+    log = [
+        "log",
+        "-p",
+        "--notes=evolve",
+        f"--glob=refs/heads/evolve/{sent.run}/*",
+        "--glob=refs/notes/*",
+        "--not",
+        "HEAD",
+    ]
     history = subprocess.run(["git", *log], cwd=sent.home, capture_output=True, text=True, check=True).stdout
     assert "## Round 1" in page and "Evolve-Round: 1" in history
     assert [marker for text in (page, history) for marker in found(text, sent.known) if not marker.shown] == []
@@ -110,7 +129,7 @@ def test_words_in_a_trials_prompt_are_told_apart() -> None:
     for words, astray in (((own,), set()), ((own, secret), {secret}), ((own, other), {own, other})):
         request = {"text": " ".join(marker.word.upper() for marker in words), "tools": ["submit"]}
         known = {marker.word: marker for marker in (own, other, secret)}
-        assert Sent(Path(), Path(), known, [request]).astray() == astray
+        assert Sent("", Path(), Path(), known, [request]).astray() == astray
 
 
 LET_THROUGH = {
@@ -122,5 +141,5 @@ LET_THROUGH = {
 
 @pytest.mark.parametrize("hole", HOLES)
 def test_with_a_hole_it_is_found(home: tuple[Path, dict[str, Marker]], hole: str) -> None:
-    weak = ran(home, ["tests.e2e.holes", hole], f"weak-{[*HOLES].index(hole)}", 1)
+    weak = ran(home, f"weak-{[*HOLES].index(hole)}", 1, module=["tests.e2e.holes", hole])
     assert LET_THROUGH[hole] <= {(marker.split, marker.part) for marker in weak.astray()}
