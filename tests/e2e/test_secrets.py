@@ -92,6 +92,7 @@ def sent(home: tuple[Path, dict[str, Marker]], request: pytest.FixtureRequest) -
 def test_no_prompt_holds_what_it_must_not(sent: Sent) -> None:
     assert sent.rows("select count(*) from decision") == [(RUNS[sent.run][0] + 1,)]
     assert sent.astray() == set()
+    assert not [one for one in sent.requests if str(sent.home) in one["text"]], "a path of this machine"
 
 
 def test_the_search_would_find_it(sent: Sent) -> None:
