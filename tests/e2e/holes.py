@@ -12,7 +12,7 @@ from unittest import mock
 
 from evolve import proposing, recall, trajectory
 from evolve.analyse import labels, memory
-from evolve.campaign import Campaign
+from evolve.campaign import Campaign, train_trajectories
 from evolve.cli import main
 from evolve.records import TrialResult
 
@@ -35,7 +35,7 @@ def every_split() -> list[Patch]:
 
 def verifiers_words() -> list[Patch]:
     """Trajectories end with the verifier's output."""
-    real = proposing.train_trajectories
+    real = train_trajectories
 
     def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
         found: list[tuple[TrialResult, Any]] = [*real(campaign, commit)]
