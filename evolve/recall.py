@@ -83,13 +83,13 @@ def labelled(campaign: Campaign, change: Change) -> Change:
 
 
 def learn(campaign: Campaign) -> list[Facts]:
-    """A lesson for each round that is over and has none, and the page made anew. -> the facts of all rounds
+    """A lesson for each measured round that lacks one and is due one, and the page made anew. -> all rounds' facts
 
     Raises InfraError where the endpoint fails.
     """
     found = facts(campaign)
     known = {lesson.round for lesson in campaign.store.lessons(campaign.run)}
-    missing = [one for one in found if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
+    missing = [one for one in _due(found) if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
     for one in missing if not capped(campaign) else ():
         lesson = _lesson(campaign, one)
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(), campaign.config.proposer_spec.name, now())
@@ -97,6 +97,15 @@ def learn(campaign: Campaign) -> list[Facts]:
     campaign.folder.mkdir(parents=True, exist_ok=True)
     (campaign.folder / PAGE).write_text(page, encoding="utf-8")
     return found
+
+
+def _due(found: Sequence[Facts]) -> list[Facts]:
+    """The rounds from the first on whose conversation was kept.
+
+    Those before it were played by a version without lessons: dozens of requests at once would delay the next proposal.
+    """
+    kept = [one.round for one in found if one.proposal.transcript]
+    return [one for one in found if kept and one.round >= kept[0]]
 
 
 def prompt_digest() -> str:

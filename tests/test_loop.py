@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -380,6 +382,23 @@ def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[
     assert page.count("Lesson: It was tried.\n") == 2
     loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level)), 3)
     assert len(campaign.store.lessons(RUN)) == 2
+
+
+def test_rounds_that_an_older_version_played_are_not_asked_about(made: Callable[..., Campaign]) -> None:
+    older = made(proposing(4, 0), ScoringEvaluator(by_level), ablate_every=3)
+    loop.run_rounds(older, 3)
+    database = older.folder.parent / "evolve.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("update proposal set transcript_path = null, transcript_sha256 = null")
+        connection.execute("delete from lesson")
+    with Store.open(database) as store:
+        newer = replace(made(proposing(0, 5, 3), ScoringEvaluator(by_level), ablate_every=3), store=store)
+        loop.run_rounds(newer, 6)
+        own = [row.number for row in store.rounds(RUN) if row.proposal and row.proposal.ablates is not None]
+        taught = [lesson.round for lesson in store.lessons(RUN)]
+    measured = [n for n, verdict in enumerate(verdicts(newer)) if n > 3 and verdict is not Verdict.REFUSED]
+    assert taught == measured and len(taught) > 1
+    assert 3 in own, "one of the older version's, of the loop's own"
 
 
 def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[..., Campaign]) -> None:

@@ -1,0 +1,76 @@
+"""The command line with one wall taken down: `python -m tests.e2e.holes HOLE run ...`.
+
+Only what the run's own process does is changed; its workers are as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+from unittest import mock
+
+from evolve import proposing, recall, trajectory
+from evolve.analyse import labels, memory
+from evolve.campaign import Campaign, train_trajectories
+from evolve.cli import main
+from evolve.records import TrialResult
+
+Patch = Any
+Shown = tuple[TrialResult, Mapping[str, object]]
+
+
+def every_split() -> list[Patch]:
+    """The proposer's trajectories are those of all splits."""
+
+    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
+        trials = [(trial, trial.trajectory) for trial in campaign.store.trials(campaign.run, commit)]
+        return [(trial, trajectory.load(campaign.folder.parent / file.path)[0]) for trial, file in trials if file]
+
+    return [
+        mock.patch.object(proposing, "train_trajectories", trajectories),
+        mock.patch.object(recall, "train_labels", lambda campaign: labels(t.name for t in campaign.suite.tasks)),
+    ]
+
+
+def verifiers_words() -> list[Patch]:
+    """Trajectories end with the verifier's output."""
+    real = train_trajectories
+
+    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
+        found: list[tuple[TrialResult, Any]] = [*real(campaign, commit)]
+        return [(t, {**one, "steps": [*one["steps"], {"source": "user", "message": t.detail}]}) for t, one in found]
+
+    return [mock.patch.object(proposing, "train_trajectories", trajectories)]
+
+
+def names() -> list[Patch]:
+    """Labels are the tasks' names, and lessons are told which tasks there are."""
+    real = memory.fact_lines
+    known: list[str] = []
+
+    def named(campaign: Campaign) -> dict[str, str]:
+        known[:] = [task.name for task in campaign.suite.tasks]
+        return {name: name for name in known}
+
+    return [
+        mock.patch.object(recall, "train_labels", named),
+        mock.patch.object(memory, "fact_lines", lambda facts: [*real(facts), *known]),
+    ]
+
+
+HOLES: dict[str, Callable[[], list[Patch]]] = {
+    "every split": every_split,
+    "the verifier's words": verifiers_words,
+    "names": names,
+}
+
+
+def run() -> None:
+    for patch in HOLES[sys.argv.pop(1)]():
+        patch.start()
+    main()
+
+
+if __name__ == "__main__":
+    run()
