@@ -11,7 +11,9 @@ from evolve.records import FileEdit
 
 SAME_LINES = 0.75
 SAME_WORDS = 0.6
+AS_MUCH = 2.0
 WORD = re.compile(r"[a-z]{3,}|\d+(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 ENDING = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|e)$")
 COMMON = re.compile(
     r"the|and|for|with|that|this|from|was|were|had|has|have|not|them|they|its|are|all|but|which|should|more"
@@ -21,11 +23,13 @@ COMMON = re.compile(
 @dataclass(frozen=True)
 class Idea:
     """What a patch is about. lines: those that it takes away or adds (sign, path, text without spaces and case);
-    said: stems of its hypothesis; done: stems of the lines that it adds."""
+    said: stems of its hypothesis; done: stems of the lines that it adds; amounts: of a patch that changes nothing but
+    numbers, the difference at each place."""
 
     lines: frozenset[str]
     said: frozenset[str]
     done: frozenset[str]
+    amounts: Mapping[str, float]
 
 
 def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) -> Idea:
@@ -39,14 +43,38 @@ def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) 
         frozenset(f"{sign}{path} {_plain(text)}" for sign, path, text in changed if _plain(text)),
         _stems(hypothesis),
         _stems(" ".join(text for sign, _, text in changed if sign == "+")),
+        _amounts(changed),
     )
 
 
 def same(one: Idea, other: Idea) -> bool:
-    """The same change; or, in other words, a like change for a like reason."""
+    """The same change, or about as much more or less of the same; or a like change for a like reason, in other words."""
+    if one.amounts and one.amounts.keys() == other.amounts.keys():
+        return all(_alike(amount, other.amounts[place]) for place, amount in one.amounts.items())
     if _overlap(one.lines, other.lines) >= SAME_LINES:
         return True
     return _overlap(one.said, other.said) >= SAME_WORDS and _overlap(one.done, other.done) >= SAME_WORDS
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two differences have one direction, and neither is over AS_MUCH times the other."""
+    return one * other > 0 and 1 / AS_MUCH <= one / other <= AS_MUCH
+
+
+def _amounts(changed: Sequence[tuple[str, str, str]]) -> dict[str, float]:
+    """By place, which is the line without its numbers; empty if anything else is changed. changed: sign, path, text."""
+    old, new = ([(path, text) for kind, path, text in changed if kind == sign] for sign in "-+")
+    found: dict[str, float] = {}
+    if len(old) != len(new):
+        return {}
+    for (path, before), (_, after) in zip(old, new, strict=True):
+        if NUMBER.sub("#", _plain(before)) != NUMBER.sub("#", _plain(after)):
+            return {}
+        numbers = zip(NUMBER.findall(_plain(before)), NUMBER.findall(_plain(after)), strict=True)
+        for place, (was, now) in enumerate(numbers):
+            if float(was) != float(now):
+                found[f"{path} {NUMBER.sub('#', _plain(after))} {place}"] = float(now) - float(was)
+    return found
 
 
 def _changed_lines(old: str, new: str) -> list[tuple[str, str]]:

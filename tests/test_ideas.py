@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,9 +43,17 @@ def test_like_words_about_another_change_are_another_idea() -> None:
     )
 
 
-def test_another_amount_is_another_idea() -> None:
-    more, most = (of("Allow more steps", "30", number, "settings.toml") for number in ("40", "80"))
-    assert not same(more, most)
+@pytest.mark.parametrize(
+    ("amount", "alike"), [("41", True), ("35", True), ("50", True), ("51", False), ("34", False), ("20", False)]
+)
+def test_about_as_much_of_the_same_is_the_same_and_much_more_or_less_is_not(amount: str, alike: bool) -> None:
+    more, other = (of(words, "30", new, "settings.toml") for words, new in (("More steps", "40"), ("Go on", amount)))
+    assert same(more, other) is same(other, more) is alike
+
+
+def test_a_number_and_a_word_changed_are_more_than_an_amount() -> None:
+    assert of("Other steps", "steps = 30", "moves = 40", "settings.toml").amounts == {}
+    assert of("More steps", "30", "40", "settings.toml").amounts == {"settings.toml steps=# 0": 10.0}
 
 
 def test_a_deleted_file_is_a_change() -> None:

@@ -38,7 +38,9 @@ def proposing(*levels: object) -> ProposingModel:
         def complete(body: Any) -> dict[str, Any]:
             if level is None:
                 return completion("I have no idea.")
-            edit = {"path": "main.py", "old": "", "new": f"LEVEL = {level}\n"}
+            # More than another amount of the same: that would be the same idea.
+            text = f"LEVEL = {level}\nway_{str(level).replace('-', 'minus_')} = None\n"
+            edit = {"path": "main.py", "old": "", "new": text}
             arguments = {"hypothesis": f"level {level} is better", "prediction": "more pass", "edits": [edit]}
             return completion(None, tool_call("propose", json.dumps(arguments)))
 
@@ -49,7 +51,7 @@ def proposing(*levels: object) -> ProposingModel:
 
 def by_level(text: str, spec: TrialSpec) -> float:
     """The higher the level, the more tasks pass; the same ones on each attempt."""
-    level = int(text.split("=")[1])
+    level = int(text.split("=")[1].split()[0])
     return float(int(spec.task.name[-2:]) % 10 < 2 * level)
 
 
@@ -101,7 +103,7 @@ def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable
     champion = campaign.store.champion(RUN)
     assert champion.round == 1
     assert campaign.lineage.resolve(f"evolve/{RUN}/champion") == champion.commit
-    assert campaign.lineage.files(champion.commit)["main.py"] == "LEVEL = 4\n"
+    assert str(campaign.lineage.files(champion.commit)["main.py"]).startswith("LEVEL = 4\n")
     assert (campaign.config.scaffold / "main.py").read_text() == SEED_TEXT
 
 
@@ -246,7 +248,7 @@ def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Campaig
     loop.run_rounds(whole, 3)
     loop.run_rounds(made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1), 5)
     rows = whole.store.rounds(RUN)
-    assert whole.lineage.files(whole.store.champion(RUN).commit)["main.py"] == "LEVEL = 5\n"
+    assert str(whole.lineage.files(whole.store.champion(RUN).commit)["main.py"]).startswith("LEVEL = 5\n")
     assert verdicts(whole)[2] is Verdict.REVERT, "it solves nothing"
     assert all(row.decision and row.decision.evidence is None for row in rows)
 
