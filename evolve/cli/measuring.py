@@ -24,6 +24,7 @@ from evolve.cli.options import (
     Models_,
     Network_,
     PromptPrice_,
+    Proposer_,
     Runs_,
     Runtime_,
     Sandbox_,
@@ -41,6 +42,7 @@ from evolve.cli.orders import (
     opened,
     order_for,
     order_of,
+    proposing,
     run_row,
 )
 from evolve.evaluate import default_jobs
@@ -79,13 +81,14 @@ def run_command(
     gate: Gate_ = None,
     commercial: Commercial_ = False,
     models: Models_ = None,
+    proposer: Proposer_ = "direct",
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
         model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
         commercial, models,
     )  # fmt: skip
-    order = gated(boxed(order, runtime, network, sandbox), gate)
+    order = proposing(gated(boxed(order, runtime, network, sandbox), gate), proposer)
     checked = house.check(order)
     with Live(order.config.model_spec.priced) as view:
         for line in about_model(order.config):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,6 +48,12 @@ Sandbox_ = Annotated[
 Gate_ = Annotated[
     list[str] | None,
     typer.Option(envvar="GATE", help="KEY=VALUE for the gate, such as risk=0.01, or rule=greedy to compare with."),
+]
+Proposer_ = Annotated[
+    Literal["direct", "self"],
+    typer.Option(
+        envvar="PROPOSER", help="Who makes the patches: a conversation with the model, or the scaffold itself at work."
+    ),
 ]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
