@@ -17,7 +17,7 @@ MAX_REPAIRS = 2
 FILES = ("self_task.md", "self_problem.md", "self_proposal.json", "self_tests.txt", "propose_emphasis.md")
 SCAFFOLD, BEFORE = "scaffold/", "before/"
 PAPER = "proposal.json"
-KEPT = (SCAFFOLD.rstrip("/"), PAPER)
+KEPT = ("scaffold", PAPER)
 NOT_GIVEN = "(none was given)"
 # Has the scaffold work: its instruction, the files that it finds, and the seed of its model calls.
 Run = Callable[[str, Mapping[str, str], int], Done]
