@@ -11,12 +11,13 @@ import pytest
 from evolve.analyse import Shelf
 from evolve.embedded import complete
 from evolve.embedded.knobs import Knobs
+from evolve.errors import RequestRefused
 from evolve.propose import Brief, Made, itself, self_improve
 from evolve.records import FileEdit, Proposal, Usage
 from evolve.sandbox.archive import Left
 from evolve.selfwork import Done
 from tests.fakes import chat_event
-from tests.test_scaffold_single import SEED, Answer, Gateway, ran
+from tests.test_scaffold_single import SEED, Answer, Gateway, ran, refusal
 from tests.test_scaffold_team import TEAM
 
 DIGEST = "- 2 of 28 trials passed; 26 failed.\n\n- G1: 20 of 26 failed trials gave up early with budget left"
@@ -55,7 +56,10 @@ class Workshop:
         events: list[dict[str, Any]] = []
 
         def model(body: dict[str, Any], index: int) -> Answer:
-            answer = complete({**body, "model": "embedded", "seed": seed + index & 0x7FFFFFFF})
+            try:
+                answer = complete({**body, "model": "embedded", "seed": seed + index & 0x7FFFFFFF})
+            except RequestRefused as error:
+                return refusal(error.status, error.code)
             events.append(chat_event(body["messages"], answer))
             return 200, answer
 
@@ -145,3 +149,18 @@ def test_only_the_task_makes_the_role_and_not_what_tools_say() -> None:
         for text in ("<improve-scaffold>", "nothing")
     ]
     assert answers[0] == answers[1]
+
+
+def test_after_a_try_that_came_to_nothing_it_reads_one_file_at_a_time() -> None:
+    files = "scaffold/a.py\nscaffold/b.py\nnotes/digest.md\nproposal.json"
+    told = "<improve-scaffold>\n{}\n<files>\n" + files + "\n</files>"
+    tools = ("read_file", "edit", "submit")
+
+    def reads(problem: str) -> set[int]:
+        messages = {"role": "user", "content": told.format(problem)}
+        body = request(messages, tools=tools)
+        body["tools"][1]["function"]["parameters"] = {"properties": {"path": {}, "old": {}, "new": {}}}
+        return {len(complete({**body, "seed": n})["choices"][0]["message"]["tool_calls"]) for n in range(30)}
+
+    assert reads("") == {1, 4}
+    assert reads("<problem>\nthe scaffold changed nothing\n</problem>") == {1}

@@ -18,6 +18,7 @@ from evolve.embedded.tools import Tool, read_tools
 from evolve.records import stable_hash
 
 MARK = "<improve-scaffold>"
+IDLE = "the scaffold changed nothing"
 SCAFFOLD, BEFORE = "scaffold/", "before/"
 DIGEST, MEMORY, PAPER = "notes/digest.md", "notes/memory.md", "proposal.json"
 # Some scaffolds forget what was read: at times one file is read alone, and at times what is known has to do.
@@ -42,7 +43,8 @@ Calls = list[tuple[str, dict[str, Any]]]
 class Desk:
     """What the conversation shows. files: texts by path as last read; listed: the paths that the task names.
 
-    `worked`, `tested`: whether it has made edits, and run the tests after them. `mends`: an earlier change was refused.
+    `worked`, `tested`: whether it has made edits, and run the tests after them. `mends`: an earlier change was refused;
+    `careful`: an earlier try came to nothing, so the scaffold may not bear many calls at once.
     """
 
     tools: Mapping[str, Tool]
@@ -54,6 +56,7 @@ class Desk:
     worked: bool
     tested: bool
     mends: bool
+    careful: bool
 
     def under(self, folder: str) -> dict[str, str]:
         """The scaffold's own files in a folder, by their paths in it."""
@@ -82,7 +85,8 @@ def improve(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
         return _message(desk, "It is done.", again or _submit(desk))
     wanted, known = desk.wanted(), desk.under(SCAFFOLD)
     if wanted and not (known and uniform(desk.seed, "go on") < GOES_ON):
-        some = [Random(desk.seed).choice(wanted)] if uniform(desk.seed, "read one") < READS_ONE else wanted
+        alone = desk.careful or uniform(desk.seed, "read one") < READS_ONE
+        some = [Random(desk.seed).choice(wanted)] if alone else wanted
         return _message(desk, "I read first.", [call for path in some for call in _read(desk, path)])
     base = (desk.under(BEFORE) if desk.mends else {}) or known
     brief = Brief(base, desk.files.get(DIGEST, ""), desk.files.get(MEMORY, ""))
@@ -113,8 +117,10 @@ def _desk(body: Mapping[str, Any]) -> Desk:
     numbered = {path: shown for path, text in files.items() if (shown := show(path, text)).numbers}
     files |= {path: shown.text + "\n" for path, shown in numbered.items()}
     listed = tuple(names[1].split("\n")) if names else ()
-    seed = int(body.get("seed") or 0)
-    return Desk(tools, seed, listed, files, numbered, frozenset(unread), worked, tested, "<problem>" in task)
+    seed, refused, idle = int(body.get("seed") or 0), "<problem>" in task, IDLE in task
+    return Desk(
+        tools, seed, listed, files, numbered, frozenset(unread), worked, tested, refused and not idle, refused and idle
+    )
 
 
 def _shown_files(text: str) -> Iterator[tuple[str, str]]:
