@@ -18,6 +18,7 @@ from evolve.guard import Vocabulary
 from evolve.llm import ChatModel
 from evolve.records import (
     Decision,
+    SandboxSpec,
     ScaffoldSource,
     Split,
     StoredFile,
@@ -32,6 +33,7 @@ from evolve.store import Store
 from evolve.tasks import Suite
 
 SHOWN_ATTEMPTS = 2
+SELF_WORKDIR = "/app"
 
 
 class Watcher(Protocol):
@@ -89,16 +91,29 @@ class Campaign:
 
     def trial_spec(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
         name, attempt = slot
-        task, limits = self.task(name), self.config.limits
+        task = self.task(name)
         task = replace(task, sandbox=self.config.task_sandbox(task.sandbox))
+        seed = stable_hash(self.config.seed, name, attempt)
+        return self._spec(commit, source, task, self.images[name], seed, attempt)
+
+    def self_spec(self, commit: str, instruction: str, seed: int) -> TrialSpec:
+        """The candidate at work on its own files: the base image, the limits of a trial, no verifier."""
+        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.seconds
+        task = Task("self", self.folder, Split.TRAIN, instruction, "", "", seconds, 0.0, sandbox)
+        return self._spec(commit, self.source(commit), task, TaskImage(self.base_image, SELF_WORKDIR), seed)
+
+    def _spec(
+        self, commit: str, source: ScaffoldSource, task: Task, image: TaskImage, seed: int, attempt: int = 0
+    ) -> TrialSpec:
+        limits = self.config.limits
         return TrialSpec(
             run=self.run,
             candidate=commit,
             task=task,
-            image=self.images[name],
+            image=image,
             scaffold=source,
             attempt=attempt,
-            seed=stable_hash(self.config.seed, name, attempt),
+            seed=seed,
             model=self.config.model_spec,
             limits=replace(limits, seconds=min(limits.seconds, task.agent_seconds)),
             sandbox=self.config.sandbox,

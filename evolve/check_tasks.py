@@ -19,7 +19,7 @@ from evolve.records import (
     TrialSpec,
 )
 from evolve.sandbox import engine, images
-from evolve.sandbox.container import unpack
+from evolve.sandbox.archive import unpack
 from evolve.tasks import Suite
 from evolve.trial import judged, populated_shell, sandboxes
 

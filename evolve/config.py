@@ -129,8 +129,9 @@ class RunConfig(BaseModel):
     `sandbox` is the scaffold's container, which never has a network; its runtime and pids hold for all containers.
     `network`: whether tasks that ask for a network get it. `score_attempts`: at each train and validation task, for the
     champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
-    wants a model whose licence lets it. `facts` and `terms` are the model's, as its profile had them. `proposed_by`:
-    the model that proposes, None: the same one.
+    wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
+    at work on its own files. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the model
+    that proposes (unless the scaffold does) and writes lessons, None: the same one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -148,6 +149,7 @@ class RunConfig(BaseModel):
     network: bool = True
     gate: GateConfig = GateConfig()
     commercial: bool = False
+    proposer: Literal["direct", "self"] = "direct"
     facts: ModelFacts = ModelFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None

@@ -11,11 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import TracebackType
 
 from evolve.errors import InfraError
-from evolve.records import Outcome, TrialResult, TrialSpec
-from evolve.trial import run_trial, run_trial_ahead
+from evolve.records import Outcome, TrialResult, TrialSpec, Usage
+from evolve.selfwork import Done, do_work
+from evolve.selfwork import Work as SelfWork
+from evolve.trial import ChargedFault, run_trial, run_trial_ahead
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
@@ -43,8 +46,10 @@ class Evaluator:
         work: Work = run_trial_ahead,
         pause_seconds: float = PAUSE_SECONDS,
         here: Work = run_trial,
+        on_itself: Callable[[SelfWork], Done] = do_work,
     ) -> None:
         self.jobs, self._work, self._pause_seconds, self._here = jobs, work, pause_seconds, here
+        self._on_itself = on_itself
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -97,6 +102,23 @@ class Evaluator:
         while (result := self._here(spec)).outcome is Outcome.INFRA_ERROR:
             spec, tries = self._again(spec, tries, result)
         return result
+
+    def work_on_itself(self, work: SelfWork) -> Done:
+        """A scaffold's work on itself, in this process, tried again as `once` does; what lost tries spent is counted.
+
+        Raises InfraError when TRIES of them fail.
+        """
+        spent = Usage()
+        for tries in range(1, TRIES + 1):
+            try:
+                done = self._on_itself(work)
+                return replace(done, usage=done.usage + spent)
+            except InfraError as error:
+                if tries == TRIES:
+                    raise
+                spent += error.usage if isinstance(error, ChargedFault) else Usage()
+                time.sleep(self._pause_seconds * tries)
+        raise AssertionError("the last try returns or raises")
 
     def _again(self, spec: TrialSpec, tries: int, result: TrialResult) -> tuple[TrialSpec, int]:
         """The trial once more, after a pause."""

@@ -48,7 +48,7 @@ def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) 
 
 
 def same(one: Idea, other: Idea) -> bool:
-    """The same change, or about as much more or less of the same; or a like change for a like reason, in other words."""
+    """The same change, or about as much of it; or a like change for a like reason, in other words."""
     if one.amounts and one.amounts.keys() == other.amounts.keys():
         return all(_alike(amount, other.amounts[place]) for place, amount in one.amounts.items())
     if _overlap(one.lines, other.lines) >= SAME_LINES:

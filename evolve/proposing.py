@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,7 +11,9 @@ from dataclasses import replace
 from evolve import ablate, analyse, checks, merge, propose, recall, trajectory
 from evolve.campaign import Campaign, now, train_trajectories
 from evolve.gate import Standing
-from evolve.records import Candidate, Proposal, stable_hash
+from evolve.propose import itself
+from evolve.records import Candidate, ModelSpec, Proposal, stable_hash
+from evolve.selfwork import Done, Work
 from evolve.store import RoundRow
 
 
@@ -46,7 +49,8 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
     """What the model proposes, from the tip's train trajectories and what was learned."""
     if not rows:
         return {}
-    spec, digest, brief = campaign.config.proposer_spec, propose.prompt_digest(), _brief(campaign, tip)
+    brief = _brief(campaign, tip)
+    spec, proposer, digest = _proposer(campaign, tip)
     one_at_a_time = threading.Lock()
 
     def ask(row: RoundRow) -> Proposal:
@@ -56,13 +60,27 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
 
         seed = stable_hash(campaign.config.seed, "propose", row.number)
         told = replace(brief, emphasis=_emphasis(row, rows))
-        return _kept(campaign, row, propose.direct(campaign.model, spec, told, seed, check))
+        return _kept(campaign, row, proposer(told, seed, check))
 
     answers = {}
     for number, proposal in _answers(ask, rows):
         campaign.store.add_proposal(campaign.run, number, proposal, digest, spec.name, now())
         answers[number] = proposal
     return answers
+
+
+def _proposer(campaign: Campaign, tip: Candidate) -> tuple[ModelSpec, propose.Proposer, str]:
+    """The run's, with the model that it asks and the digest of its prompts."""
+    if campaign.config.proposer == "direct":
+        spec = campaign.config.proposer_spec
+        return spec, functools.partial(propose.direct, campaign.model, spec), propose.prompt_digest()
+
+    def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
+        spec = campaign.self_spec(tip.commit, instruction, seed)
+        return campaign.evaluator.work_on_itself(Work(spec, files, itself.KEPT))
+
+    proposer = functools.partial(propose.self_improve, run)
+    return campaign.config.model_spec, proposer, propose.prompt_digest(itself.FILES)
 
 
 def _kept(campaign: Campaign, row: RoundRow, made: propose.Made) -> Proposal:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
+import functools
 import shlex
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway, Workspace
 from evolve.llm import ChatModel, open_model
 from evolve.records import Cause, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.reward import reward_of
+from evolve.sandbox.archive import unpack
 from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
@@ -31,7 +33,6 @@ from evolve.sandbox.container import (
     frozen_image,
     scaffold_process,
     task_container,
-    unpack,
     verifier_container,
 )
 from evolve.sandbox.engine import temporary_prefix
@@ -117,7 +118,7 @@ def run_trial_ahead(spec: TrialSpec) -> TrialResult:
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause = Usage(), Cause.NONE
     try:
-        model = _model(spec)
+        model = model_of(spec)
         ending, judgement = _perform(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
@@ -148,7 +149,7 @@ def run_trial_ahead(spec: TrialSpec) -> TrialResult:
     )
 
 
-def _model(spec: TrialSpec) -> ChatModel:
+def model_of(spec: TrialSpec) -> ChatModel:
     return open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
 
 
@@ -163,16 +164,7 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
             shell = crew.do(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
-
-            def freeze() -> Cause:
-                shell.result().close()
-                cause = task.result().cause()
-                if verifier:
-                    verifier.result()  # the state lives only as long as some container has it mounted
-                    task.result().stop()
-                return cause
-
-            ending = _act(spec, model, LateShell(shell), ttl, crew, freeze)
+            ending = act(spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier))
             if ending.status != 0:
                 return ending, None
             if verifier is None:
@@ -180,6 +172,16 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
             return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().later(state.remove)
+
+
+def freeze(task: Future[Container], shell: Future[Shell], heir: Future[Container] | None) -> Cause:
+    """End the agent's world; its state lives on only in an heir that has it mounted. -> the limit that was met"""
+    shell.result().close()
+    cause = task.result().cause()
+    if heir:
+        heir.result()
+        task.result().stop()
+    return cause
 
 
 def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
@@ -267,7 +269,7 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
     return shell
 
 
-def _act(
+def act(
     spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
 ) -> Ending:
     """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
@@ -317,28 +319,7 @@ def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell
     output = found.stderr.decode(errors="replace")
     if found.exit_code not in (NAMED, PLAIN):
         return Judgement(0.0, output, verifier.cause())
-    return Judgement(_reward_of(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
-
-
-def _reward_of(text: bytes, json_file: bool) -> float:
-    """A reward file's number, held to [0, 1]; anything else is 0."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return 0.0
-    if json_file and isinstance(value, dict):
-        numbers = [v for v in map(_number_of, value.values()) if v is not None]
-        value = value.get("reward", sum(numbers) / len(numbers) if numbers else 0.0)
-    return min(max(_number_of(value) or 0.0, 0.0), 1.0)
-
-
-def _number_of(value: object) -> float | None:
-    """A finite number; None for anything else, and for an integer too long for one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    with contextlib.suppress(OverflowError):
-        return float(value) if math.isfinite(value) else None
-    return None
+    return Judgement(reward_of(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
 
 
 def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:

@@ -25,6 +25,7 @@ from evolve.records import (
     Usage,
 )
 from evolve.sandbox.shell import CommandResult
+from evolve.selfwork import Done, Work
 
 Answer = dict[str, Any] | Exception | Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -161,6 +162,8 @@ class ScoringEvaluator:
     def __init__(self, reward: Callable[[str, TrialSpec], float | None]) -> None:
         self.reward = reward
         self.specs: list[TrialSpec] = []
+        self.works: list[Callable[[Work], Done]] = []
+        self.worked: list[Work] = []
 
     def measure(
         self,
@@ -183,6 +186,11 @@ class ScoringEvaluator:
         recording = trajectory.store(spec.folder / "trials" / "once.jsonl.gz", spec.folder.parent, events)
         outcome = Outcome.SCAFFOLD_ERROR if "CRASH" in text else Outcome.FAILED
         return replace(done, outcome=outcome, recording=recording, detail="exit status 1: NameError: CRASH")
+
+    def work_on_itself(self, work: Work) -> Done:
+        """What the next of `self.works` makes of the files."""
+        self.worked.append(work)
+        return self.works[min(len(self.worked), len(self.works)) - 1](work)
 
     def _result(self, spec: TrialSpec, reward: float | None) -> TrialResult:
         outcome = Outcome.INFRA_ERROR if reward is None else Outcome.PASSED if reward == 1 else Outcome.FAILED

@@ -87,3 +87,10 @@ def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: Prof
     order = house.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1, None)
     stored = json.loads(house.identity(order, Suite(tmp_path, (), profile)))
     assert stored["suite_profile"] == str(profile)
+
+
+def test_a_config_from_before_there_were_two_proposers_is_the_same() -> None:
+    stored = json.loads(RunConfig().canonical())
+    del stored["proposer"]
+    assert RunConfig().differences(json.dumps(stored)) == []
+    assert RunConfig(proposer="self").differences(json.dumps(stored)) == ["proposer: direct -> self"]

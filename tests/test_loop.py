@@ -20,14 +20,17 @@ from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
-from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Verdict
+from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
 from evolve.repo import Lineage
+from evolve.sandbox.archive import Left
+from evolve.selfwork import Done, Work
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
 SEED_TEXT = "LEVEL = 1\n"
+TOML = 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
 
 
@@ -39,7 +42,8 @@ def proposing(*levels: object) -> ProposingModel:
             if level is None:
                 return completion("I have no idea.")
             # More than another amount of the same: that would be the same idea.
-            text = f"LEVEL = {level}\nway_{str(level).replace('-', 'minus_')} = None\n"
+            mark = "".join(chr(97 + ord(letter) % 26) for letter in str(level))
+            text = f"LEVEL = {level}\n{mark}_way = None\n"
             edit = {"path": "main.py", "old": "", "new": text}
             arguments = {"hypothesis": f"level {level} is better", "prediction": "more pass", "edits": [edit]}
             return completion(None, tool_call("propose", json.dumps(arguments)))
@@ -61,7 +65,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     folder = tmp_path / "repo" / "scaffold"
     folder.mkdir(parents=True)
     (folder / "main.py").write_text(SEED_TEXT)
-    (folder / "scaffold.toml").write_text('name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n')
+    (folder / "scaffold.toml").write_text(TOML)
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
         subprocess.run(["git", "-C", str(tmp_path / "repo"), *words], check=True)
     tasks = tuple(task(f"{split}-{n:02}", split) for split, count in NAMES.items() for n in range(count))
@@ -447,6 +451,34 @@ def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -
     messages = trajectory.load(campaign.folder.parent / proposal.transcript.path)
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
     assert trajectory.intact(proposal.transcript, campaign.folder.parent)
+
+
+def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[..., Campaign]) -> None:
+    def leaving(level: int) -> Callable[[Work], Done]:
+        paper = {"hypothesis": f"level {level}", "prediction": "more", "fixes": ["train-05"]}
+        left = {"scaffold/main.py": f"LEVEL = {level}\n".encode(), "proposal.json": json.dumps(paper).encode()}
+        return lambda work: Done(Left({**left, "scaffold/scaffold.toml": TOML.encode()}), (), Usage(3))
+
+    evaluator = ScoringEvaluator(by_level)
+    evaluator.works = [leaving(4), leaving(4), leaving(3)]
+    campaign = made(proposing(0), evaluator)
+    campaign = replace(campaign, config=campaign.config.model_copy(update={"proposer": "self"}))
+    loop.run_rounds(campaign, 2)
+    rows = campaign.store.rounds(RUN)
+    assert verdicts(campaign)[1] is Verdict.KEEP
+    assert rows[1].proposal and rows[1].proposal.fixes == ("train-04",) and rows[1].proposal.transcript
+    seeds = [stable_hash(0, "propose", number) for number in (1, 2)]
+    assert [work.spec.seed for work in evaluator.worked] == [
+        stable_hash(seeds[0], 0), stable_hash(seeds[1], 0), stable_hash(seeds[1], 1)
+    ]  # fmt: skip
+    second, repair = evaluator.worked[1:]
+    assert rows[1].candidate and second.spec.candidate == rows[1].candidate.commit, "the tip works on itself"
+    assert second.files["scaffold/main.py"] == "LEVEL = 4\n" and "level 4" in second.files["notes/memory.md"]
+    assert "changed nothing" in repair.spec.task.instruction
+    assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == ("base", RUN, campaign.config.limits)
+    shown = json.dumps([second.files, second.spec.task.instruction])
+    assert "validation-" not in shown and "holdout-" not in shown
+    assert rows[2].proposal and rows[2].proposal.usage.calls == 6
 
 
 def test_two_patches_of_a_race_with_one_idea_are_one(made: Callable[..., Campaign]) -> None:

@@ -33,6 +33,7 @@ TESTS = (
     "    def test_some(self):\n        self.assertEqual(total([1, 2]), 3)\n"
 )
 
+WORDS = "`sums.py` adds one too much. Fix the bug."
 Answer = tuple[int, dict[str, Any]]
 Model = Callable[[dict[str, Any], int], Answer]
 
@@ -40,15 +41,14 @@ Model = Callable[[dict[str, Any], int], Answer]
 class Gateway:
     """Answers a scaffold; `model` plays the language model, `folder` is the task's working directory."""
 
-    def __init__(self, folder: Path, model: Model, calls: int) -> None:
-        self.folder, self.model, self.calls = folder, model, calls
+    def __init__(self, folder: Path, model: Model, calls: int, words: str = WORDS) -> None:
+        self.folder, self.model, self.calls, self.words = folder, model, calls, words
         self.requests: list[dict[str, Any]] = []
         self.written: list[str] = []
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
         if path == "/evolve/task":
-            words = "`sums.py` adds one too much. Fix the bug."
-            return 200, {"id": "x", "instruction": words, "workdir": "/app", "budget": {}}
+            return 200, {"id": "x", "instruction": self.words, "workdir": "/app", "budget": {}}
         if path == "/evolve/budget":
             return 200, {
                 "calls": self.calls - len(self.requests),
@@ -128,14 +128,19 @@ def trial(
     (folder / "sums.py").write_text(BUGGY)
     (folder / "tests/__init__.py").write_text("")
     (folder / "tests/test_sums.py").write_text(TESTS)
-    gateway, socket = Gateway(folder, model, calls), tmp_path / "s"
+    gateway = Gateway(folder, model, calls)
+    return gateway, ran(gateway, tmp_path / "s", scaffold)
+
+
+def ran(gateway: Gateway, socket: Path, scaffold: Path) -> subprocess.CompletedProcess[str]:
+    """The scaffold's process, ended."""
     environment = os.environ | {
         "EVOLVE_SOCKET": str(socket),
         "PYTHONPATH": str(DOOR),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     with serving(gateway, socket):
-        done = subprocess.run(
+        return subprocess.run(
             [sys.executable, "main.py"],
             cwd=scaffold,
             env=environment,
@@ -143,7 +148,6 @@ def trial(
             text=True,
             timeout=60,
         )
-    return gateway, done
 
 
 def script(*answers: Answer) -> Model:

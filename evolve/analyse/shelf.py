@@ -9,6 +9,7 @@ from evolve.analyse.features import Step
 from evolve.analyse.groups import Read
 
 READ_CHARS = 12_000
+WHOLE_CHARS = 150_000
 FIELD_CHARS = 2_000
 FOUND = 20
 AROUND = 80
@@ -43,6 +44,10 @@ class Shelf:
             size += len(text)
         return "\n".join(lines)
 
+    def texts(self) -> dict[str, str]:
+        """All trials by reference, each whole but for what is long in it."""
+        return {one.reference: shortened("\n".join(_lines(one)), WHOLE_CHARS) for one in self.read}
+
     def search(self, words: str) -> str:
         """Where these words stand, whatever their case: reference, step, and the text around them."""
         if not words.strip():
@@ -58,6 +63,13 @@ class Shelf:
                 at = text.lower().find(words)
                 if at >= 0:
                     yield f"{one.reference} step {number}: {text[max(0, at - AROUND) : at + len(words) + AROUND]}"
+
+
+def _lines(one: Read) -> Iterator[str]:
+    steps = one.document["steps"]
+    yield f"trial {one.reference}, {one.trial.outcome}, {len(steps)} steps"
+    for number, step in enumerate(steps, 1):
+        yield from step_lines(step, FIELD_CHARS, f"{number} ")
 
 
 def step_lines(step: Step, most: int, number: str = "") -> list[str]:

@@ -24,6 +24,7 @@ from evolve.cli.options import (
     Models_,
     Network_,
     PromptPrice_,
+    Proposer_,
     ProposerBaseUrl_,
     ProposerModel_,
     Runs_,
@@ -44,6 +45,7 @@ from evolve.cli.orders import (
     order_for,
     order_of,
     proposed,
+    proposing,
     run_row,
 )
 from evolve.evaluate import default_jobs
@@ -84,13 +86,15 @@ def run_command(
     models: Models_ = None,
     proposer_model: ProposerModel_ = None,
     proposer_base_url: ProposerBaseUrl_ = None,
+    proposer: Proposer_ = "direct",
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
         model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
         commercial, models,
     )  # fmt: skip
-    order = proposed(gated(boxed(order, runtime, network, sandbox), gate), proposer_model, proposer_base_url, models)
+    order = proposing(gated(boxed(order, runtime, network, sandbox), gate), proposer)
+    order = proposed(order, proposer_model, proposer_base_url, models)
     checked = house.check(order)
     with Live(order.config.priced) as view:
         for line in about_model(order.config):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,6 +53,12 @@ ProposerModel_ = Annotated[
     str | None, typer.Option(envvar="PROPOSER_MODEL", help="Model that proposes, if not the scaffold's.")
 ]
 ProposerBaseUrl_ = Annotated[str | None, typer.Option(envvar="PROPOSER_BASE_URL", help="Endpoint of that model.")]
+Proposer_ = Annotated[
+    Literal["direct", "self"],
+    typer.Option(
+        envvar="PROPOSER", help="Who makes the patches: a conversation with the model, or the scaffold itself at work."
+    ),
+]
 Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")

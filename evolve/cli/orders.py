@@ -137,6 +137,11 @@ def gated(order: house.Order, settings: list[str] | None) -> house.Order:
     return _revised(order, "--gate", {"gate": {k: v.split(",") if k == "passes" else v for k, v in pairs.items()}})
 
 
+def proposing(order: house.Order, proposer: str) -> house.Order:
+    """The order with who makes its patches."""
+    return _revised(order, "--proposer", {"proposer": proposer})
+
+
 def _pairs(option: str, settings: list[str] | None, known: Sequence[str]) -> dict[str, str]:
     pairs = dict(setting.partition("=")[::2] for setting in settings or [])
     if unknown := [key for key in pairs if key not in known]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from evolve.embedded.improver import asked_to_improve, improve
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
 from evolve.embedded.notes import note
@@ -16,6 +17,7 @@ from evolve.errors import RequestRefused
 from evolve.records import stable_hash
 
 CHARS_PER_TOKEN = 4
+Role = Callable[[Mapping[str, Any], Knobs], dict[str, Any]]
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -29,22 +31,21 @@ def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, A
     chosen = (knobs or Knobs()).for_model(model)
     _check(body)
     size = _size(body["messages"])
-    limit = chosen.context_chars if _solves(body) else chosen.proposer_context_chars
+    limit = chosen.context_chars if _role(body) is solve else chosen.proposer_context_chars
     if size > limit:
         problem = f"the messages hold {size} characters; this model's context is {limit}"
         raise RequestRefused(400, "context_length_exceeded", problem)
-    return _completion(model, body, _message(body, chosen))
+    return _completion(model, body, _role(body)(body, chosen))
 
 
-def _solves(body: Mapping[str, Any]) -> bool:
-    """Which role answers depends on the offered tools alone."""
-    return not {"propose", "lesson"} & {*tool_names(body)}
-
-
-def _message(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
-    if _solves(body):
-        return solve(body, knobs)
-    return note(body) if "lesson" in tool_names(body) else propose(body, knobs)
+def _role(body: Mapping[str, Any]) -> Role:
+    """Which role answers depends on the offered tools, and on whether the task is to improve the scaffold."""
+    offered = {*tool_names(body)}
+    if "lesson" in offered:
+        return note
+    if "propose" in offered:
+        return propose
+    return improve if asked_to_improve(body) else solve
 
 
 def _size(messages: Sequence[Mapping[str, Any]]) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
 from evolve.records import stable_hash
 
@@ -20,7 +21,7 @@ _FACT = re.compile(r"^(tried|effect|predicted to be fixed): (.+)$", re.MULTILINE
 _HITS = re.compile(r"(\d+) tasks, of which (\d+)")
 
 
-def note(body: Mapping[str, Any]) -> dict[str, Any]:
+def note(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     """The assistant's message for a request that offers `lesson`: a pure function of the body."""
     text = "\n".join(text_of(one.get("content")) for one in body["messages"] if one["role"] == "user")
     facts = dict(_FACT.findall(text.partition("</facts>")[0]))

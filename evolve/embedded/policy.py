@@ -152,10 +152,11 @@ def _change(turn: Turn, shown: Shown, old: str, new: str, line: int) -> dict[str
     if tool is None:
         words = f"In {shown.path}, line {line}, replace\n```\n{old}\n```\nwith\n```\n{new}\n```"
         return {"role": "assistant", "content": words}
-    return _call(turn, tool.name, json.dumps(_edit_arguments(tool, shown, old, new, line)))
+    return _call(turn, tool.name, json.dumps(edit_arguments(tool, shown, old, new, line)))
 
 
-def _edit_arguments(tool: Tool, shown: Shown, old: str, new: str, line: int) -> dict[str, Any]:
+def edit_arguments(tool: Tool, shown: Shown, old: str, new: str, line: int) -> dict[str, Any]:
+    """An edit in the words of the tool; with its line where the tool heeds lines and they were shown."""
     arguments: dict[str, Any] = {
         tool.param("path", "file", "file_path") or "path": shown.path,
         tool.param("old", "old_text", "old_str", "search") or "old": old,

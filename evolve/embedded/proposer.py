@@ -76,12 +76,12 @@ def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     """The assistant's message for a request that offers `propose`: a pure function of the body."""
     seed = int(body.get("seed") or 0)
     brief = read_brief(body)
-    idea = _drawn(brief, Random(stable_hash(seed, "proposal")))
+    idea = drawn(brief, Random(stable_hash(seed, "proposal")))
     arguments = {
         "hypothesis": idea.hypothesis,
         "prediction": idea.prediction,
         "fixes": list(idea.fixes),
-        "edits": [_edit(brief.files, path, text) for path, text in sorted(idea.files.items())],
+        "edits": [smallest_edit(brief.files, path, text) for path, text in sorted(idea.files.items())],
     }
     function = {"name": "propose", "arguments": json.dumps(arguments)}
     identity = f"call_{stable_hash(seed, function['arguments']):016x}"
@@ -101,7 +101,8 @@ def _section(text: str, name: str) -> str:
     return found[1] if found else ""
 
 
-def _drawn(brief: Brief, dice: Random) -> Idea:
+def drawn(brief: Brief, dice: Random) -> Idea:
+    """An idea: none at all, a slip, an idiom or a mutation."""
     kind, code = dice.random(), read_code(brief.files)
     if kind < EMPTY or not brief.files:
         return Idea("Nothing should be changed.", "All trials stay as they are.", {}, "nothing")
@@ -204,7 +205,7 @@ def _broken(brief: Brief, dice: Random) -> Idea:
     return Idea(f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip")
 
 
-def _edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:
+def smallest_edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:
     """The smallest run of whole lines that holds all changes and occurs once; all of a new file."""
     if path not in files:
         return {"path": path, "old": "", "new": text}

@@ -1,6 +1,18 @@
 """Proposers: from what a run knows to a patch, a hypothesis and a prediction."""
 
-from evolve.propose.brief import Brief, Check, Made, emphases, prompt_digest
+from evolve.propose.brief import Brief, Check, Made, Proposer, emphases, prompt_digest
 from evolve.propose.direct import MAX_REPAIRS, MAX_TURNS, direct
+from evolve.propose.itself import self_improve
 
-__all__ = ["MAX_REPAIRS", "MAX_TURNS", "Brief", "Check", "Made", "direct", "emphases", "prompt_digest"]
+__all__ = [
+    "MAX_REPAIRS",
+    "MAX_TURNS",
+    "Brief",
+    "Check",
+    "Made",
+    "Proposer",
+    "direct",
+    "emphases",
+    "prompt_digest",
+    "self_improve",
+]

@@ -32,7 +32,7 @@ def _proposal(text: Any, brief: Brief) -> Proposal:
         arguments = json.loads(text)
         hypothesis, prediction = words(arguments["hypothesis"]), words(arguments["prediction"])
         pairs = [(_sound(edit["path"]), str(edit["old"]), _sound(edit["new"])) for edit in arguments["edits"]]
-        fixes, breaks = (_meant(arguments.get(key), brief.meanings) for key in ("fixes", "may_break"))
+        fixes, breaks = (meant(arguments.get(key), brief.meanings) for key in ("fixes", "may_break"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unusable(words(f"the model's proposal is malformed: {type(error).__name__}: {error}")) from error
     if sum(len(path) + len(new) for path, _, new in pairs) > MAX_PATCH_CHARS:
@@ -52,7 +52,7 @@ def _made(pairs: list[tuple[str, str, str]], files: Mapping[str, str]) -> tuple[
     return tuple(FileEdit(path, text) for path, text in after.items() if files.get(path) != text), problem
 
 
-def _meant(named: Any, meanings: Mapping[str, Any]) -> tuple[str, ...]:
+def meant(named: Any, meanings: Mapping[str, Any]) -> tuple[str, ...]:
     """The tasks that the words of a prediction stand for; a trial's reference stands for its task. Others are passed
     over: a slip in a prediction is no reason to refuse a patch."""
     some = named if isinstance(named, list) else [named] if isinstance(named, str) else []

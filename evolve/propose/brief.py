@@ -47,9 +47,13 @@ class Made:
     messages: tuple[Message, ...]
 
 
-def prompt_digest() -> str:
-    """sha256 over the proposer's prompt files: which wording a round was made with."""
-    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in FILES)).hexdigest()
+# A proposal that passes the check; else the last one, whose `note` says what is wrong with it. Given a seed.
+Proposer = Callable[[Brief, int, Check], Made]
+
+
+def prompt_digest(names: Sequence[str] = FILES) -> str:
+    """sha256 over a proposer's prompt files: which wording a round was made with."""
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in names)).hexdigest()
 
 
 def prompt(name: str, **values: object) -> str:

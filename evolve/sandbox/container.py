@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import secrets
 import socket
 import struct
-import tarfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -164,6 +162,12 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     return _started(state, image or state.image.image, ttl, ["sh"], ROOT, host)
 
 
+def reader_container(state: TaskState, ttl: int) -> Container:
+    """Fresh, with the state's volume: its main process is a shell, as the agent, that reads what was left there."""
+    host = host_config(state.spec, state.profile, mounts=state.mounts())
+    return _started(state, state.image.image, ttl, ["sh"], AGENT, host)
+
+
 def _started(state: TaskState, image: str, ttl: int, work: Sequence[str], user: str, host: dict[str, Any]) -> Container:
     container = _create(
         image, ttl, work, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
@@ -266,22 +270,3 @@ def scaffold_process(
         environment=environment,
     )
     return ScaffoldProcess(container)
-
-
-def pack(folder: Path) -> bytes:
-    """A folder's regular files as a tar archive owned by root, keeping only the executable bit."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
-            data = path.read_bytes()
-            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
-            member.size, member.mode = len(data), 0o755 if path.stat().st_mode & 0o100 else 0o644
-            archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def unpack(shell: Shell, folder: Path, target: str) -> None:
-    """Put a host folder's files into `target` in the container, through the shell. Raises InfraError."""
-    done = shell.run(f"tar -xf - -C {target}", timeout=60, stdin=pack(folder))
-    if done.exit_code != 0:
-        raise InfraError(f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}")

@@ -18,7 +18,8 @@ from docker.errors import BuildError, DockerException, ImageNotFound
 
 from evolve.errors import BadInput, InfraError
 from evolve.records import Task, TaskImage, stable_hash
-from evolve.sandbox.container import PRISTINE, pack
+from evolve.sandbox.archive import pack
+from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, builder, connect, install_package
 from evolve.sandbox.fate import engine_faults
 
