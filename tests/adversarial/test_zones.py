@@ -116,8 +116,15 @@ REACHES = {
 def listener() -> Iterator[tuple[str, int]]:
     """A service of the host's, at its address on the engine's bridge."""
     with socket.create_server(("0.0.0.0", 0)) as server:
-        threading.Thread(target=lambda: [server.accept() for _ in range(2)], daemon=True).start()
+        threading.Thread(target=_take_two, args=(server,), daemon=True).start()
         yield "172.17.0.1", server.getsockname()[1]
+
+
+def _take_two(server: socket.socket) -> None:
+    """Two connections, or as many as come before it is closed."""
+    with contextlib.suppress(OSError):
+        for _ in range(2):
+            server.accept()
 
 
 def attack_of(reach: Reach, arena: Arena, stack: ExitStack) -> str:
