@@ -10,7 +10,7 @@ from evolve import trajectory
 from evolve.campaign import Campaign
 from evolve.records import Outcome, Split, TrialResult
 
-SECONDS = 30.0
+SECONDS = 120.0
 SAID_CHARS = 1_000
 SILENT = "it does not start: it ended before it asked the model anything"
 
