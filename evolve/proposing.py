@@ -116,10 +116,11 @@ def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
     tasks = {label: name for name, label in names.items()}
     meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
     learned = recall.learn(campaign)
+    latest = next((facts.change for facts in learned if facts.round == tip.round), analyse.Change())
     return propose.Brief(
         files=campaign.text_files(tip.commit),
         evolvable=campaign.evolvable(tip.commit),
-        digest=analyse.digest(analyse.Subject(read, groups, recall.since_parent(campaign, tip))),
+        digest=analyse.digest(analyse.Subject(read, groups, latest)),
         memory=analyse.remembered(learned, campaign.store.lessons(campaign.run)),
         shelf=analyse.Shelf(read),
         meanings={**meanings, **{label: [name] for label, name in tasks.items()}},

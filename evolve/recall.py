@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from evolve.campaign import Campaign, capped, now
 from evolve.errors import RequestRefused
 from evolve.llm import usage_of
 from evolve.propose.answer import words
-from evolve.propose.brief import PROMPTS, prompt, tools
+from evolve.propose.brief import prompt, prompt_digest, tools
 from evolve.records import (
     Candidate,
     Fate,
@@ -29,7 +28,7 @@ from evolve.records import (
 )
 from evolve.store import RoundRow
 
-FILES = ("lesson_system.md", "lesson_user.md", "lesson_tool.json")
+FILES = ("lesson_system.md", "lesson_user.md", "lesson_problem.md", "lesson_tool.json")
 PAGE = "memory.md"
 PATCH_CHARS = 6_000
 MAX_TOKENS = 2_048
@@ -58,14 +57,6 @@ def _facts(campaign: Campaign, row: RoundRow, trials: Mapping[str, list[TrialRes
     return Facts(row.number, row.proposal, row.decision, _hits(row.proposal, moved), labelled(campaign, moved))
 
 
-def since_parent(campaign: Campaign, tip: Candidate) -> Change:
-    """What became of the train tasks by the tip's own patch; labels for names."""
-    if tip.parent is None:
-        return Change()
-    sides = [campaign.store.trials(campaign.run, commit) for commit in (tip.parent, tip.commit)]
-    return labelled(campaign, changed(*([trial for trial in side if trial.split is Split.TRAIN] for side in sides)))
-
-
 def _hits(proposal: Proposal, moved: Change) -> Hits:
     fixes, breaks = proposal.fixes, proposal.breaks
     return Hits(len(fixes), len({*fixes} & {*moved.fixed}), len(breaks), len({*breaks} & {*moved.broken}))
@@ -92,7 +83,7 @@ def learn(campaign: Campaign) -> list[Facts]:
     missing = [one for one in _due(found) if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
     for one in missing if not capped(campaign) else ():
         lesson = _lesson(campaign, one)
-        campaign.store.add_lesson(campaign.run, lesson, prompt_digest(), campaign.config.proposer_spec.name, now())
+        campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
     page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
     campaign.folder.mkdir(parents=True, exist_ok=True)
     (campaign.folder / PAGE).write_text(page, encoding="utf-8")
@@ -106,11 +97,6 @@ def _due(found: Sequence[Facts]) -> list[Facts]:
     """
     kept = [one.round for one in found if one.proposal.transcript]
     return [one for one in found if kept and one.round >= kept[0]]
-
-
-def prompt_digest() -> str:
-    """sha256 over the prompt files of the lessons."""
-    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in FILES)).hexdigest()
 
 
 def _lesson(campaign: Campaign, one: Facts) -> Lesson:
@@ -132,7 +118,7 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
         problem = memory.lesson_problem(text, effect, one) or ""
         if not problem:
             return Lesson(one.round, text, "", spent)
-        messages = [*messages[:2], {"role": "user", "content": f"Your last lesson can't be taken: {problem}."}]
+        messages = [*messages[:2], {"role": "user", "content": prompt("lesson_problem.md", problem=problem).strip()}]
     return Lesson(one.round, memory.bare_lesson(one), problem, spent)
 
 

@@ -40,19 +40,8 @@ def order_of(
     models: Path | None = None,
 ) -> house.Order:
     made = choose_model(model or None, base_url or None, read_profiles(models))
-    prices, terms = _priced(made, prompt_price, completion_price)
-    config = RunConfig(
-        suite=suite,
-        scaffold=scaffold,
-        model=made.model,
-        base_url=made.base_url,
-        prompt_price=prices[0],
-        completion_price=prices[1],
-        seed=seed,
-        commercial=commercial,
-        facts=made.facts,
-        terms=terms,
-    )
+    asked = _asked(made, prompt_price, completion_price)
+    config = RunConfig(suite=suite, scaffold=scaffold, seed=seed, commercial=commercial, **dict(asked))
     return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
 
 
@@ -63,16 +52,21 @@ def proposed(order: house.Order, model: str | None, base_url: str | None, models
     profiles = read_profiles(models)
     elsewhere = split(model, profiles) or ModelSpec(model).embedded
     made = choose_model(model, base_url or (None if elsewhere else order.config.base_url), profiles)
-    prices, terms = _priced(made, None, None)
-    asked = AskedModel(
+    asked = _asked(made, None, None)
+    return replace(order, config=order.config.model_copy(update={"proposed_by": asked}))
+
+
+def _asked(made: Choice, prompt: float | None, completion: float | None) -> AskedModel:
+    """The chosen model as a config holds it."""
+    (prompt_price, completion_price), terms = _priced(made, prompt, completion)
+    return AskedModel(
         model=made.model,
         base_url=made.base_url,
-        prompt_price=prices[0],
-        completion_price=prices[1],
+        prompt_price=prompt_price,
+        completion_price=completion_price,
         facts=made.facts,
         terms=terms,
     )
-    return replace(order, config=order.config.model_copy(update={"proposed_by": asked}))
 
 
 def _priced(

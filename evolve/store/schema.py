@@ -7,6 +7,7 @@ they sort as text and look the same on SQLite and PostgreSQL.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -69,6 +70,11 @@ def _integer(name: str) -> Column[int]:
 
 def _double(name: str) -> Column[float]:
     return Column(name, Double, nullable=False)
+
+
+def _spent() -> list[Column[Any]]:
+    """What asking a model cost: calls, tokens, US dollars."""
+    return [_integer("calls"), _integer("prompt_tokens"), _integer("completion_tokens"), _double("cost_usd")]
 
 
 def _key(name: str) -> Column[str]:
@@ -174,10 +180,7 @@ proposal = Table(
     _text("edits"),
     _text("prompt_sha256"),
     _text("model"),
-    _integer("calls"),
-    _integer("prompt_tokens"),
-    _integer("completion_tokens"),
-    _double("cost_usd"),
+    *_spent(),
     _text("created_at"),
     Column("ablates", Integer),
     Column("merges", Integer),
@@ -212,10 +215,7 @@ lesson = Table(
     _text("problem"),
     _text("prompt_sha256"),
     _text("model"),
-    _integer("calls"),
-    _integer("prompt_tokens"),
-    _integer("completion_tokens"),
-    _double("cost_usd"),
+    *_spent(),
     _text("created_at"),
     _of_round("round"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
@@ -258,10 +258,7 @@ trial = Table(
     Column("reward", Double),
     _text("started_at"),
     _double("seconds"),
-    _integer("calls"),
-    _integer("prompt_tokens"),
-    _integer("completion_tokens"),
-    _double("cost_usd"),
+    *_spent(),
     _integer("commands"),
     _text("detail"),
     Column("trajectory_path", Text),
