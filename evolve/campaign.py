@@ -140,7 +140,7 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
         return
     check_budget(campaign)
     campaign.watcher.trials_planned(len(specs))
-    spent = campaign.store.spent_usd(campaign.run)
+    spent = campaign.store.spent(campaign.run).cost_usd
 
     def keep(result: TrialResult) -> None:
         nonlocal spent
@@ -164,7 +164,7 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
 
 def capped(campaign: Campaign) -> bool:
     """Whether the run has spent its cap in dollars."""
-    return _reached(campaign, campaign.store.spent_usd(campaign.run))
+    return _reached(campaign, campaign.store.spent(campaign.run).cost_usd)
 
 
 def _reached(campaign: Campaign, spent: float) -> bool:

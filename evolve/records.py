@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -52,6 +52,22 @@ class Cause(StrEnum):
     PIDS = "pids"
 
 
+class Fault(StrEnum):
+    """What failed where a trial ended as an infrastructure error.
+
+    ENDPOINT: the model's API. ACCOUNT: its key or its quota, which waiting does not mend. ENGINE: the container engine.
+    DISK: no room. CAP: none, the run's own cap was reached. OTHER: all else, bugs of this program too.
+    """
+
+    NONE = ""
+    ENDPOINT = "endpoint"
+    ACCOUNT = "account"
+    ENGINE = "engine"
+    DISK = "disk"
+    CAP = "cap"
+    OTHER = "other"
+
+
 class Verdict(StrEnum):
     """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch).
 
@@ -76,27 +92,30 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Usage:
-    """What was spent: model calls, tokens, US dollars, and commands run in the task container."""
+    """What was spent: model calls, tokens, US dollars, and commands run in the task container.
+
+    `retries`: calls that failed by no fault of the caller and were made again; they are in no other number but
+    `lost_seconds`, the time that they and the waits before the next try took.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
     commands: int = 0
+    retries: int = 0
+    lost_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        amounts = (self.calls, self.prompt_tokens, self.completion_tokens, self.cost_usd, self.commands)
-        if min(amounts) < 0:
+        if min(astuple(self)) < 0:
             raise ValueError(f"usage can't be negative: {self}")
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cost_usd + other.cost_usd,
-            self.commands + other.commands,
-        )
+        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -267,8 +286,11 @@ class TrialResult:
     recording: StoredFile | None = None
     cause: Cause = Cause.NONE
     verifier: VerifierMode = VerifierMode.ISOLATED
+    fault: Fault = Fault.NONE
 
     def __post_init__(self) -> None:
+        if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
+            raise ValueError(f"a fault belongs to infrastructure errors alone: {self.outcome}")
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):
             raise ValueError(f"a reward belongs to every trial but infrastructure errors: {self.outcome}")
         if self.reward is not None and not 0.0 <= self.reward <= 1.0:

@@ -236,8 +236,8 @@ def test_what_is_remembered_of_a_run_is_what_a_fresh_look_finds(tmp_path: Path) 
             with Store.open(tmp_path / "e.db") as fresh:
                 for run in ("r1", "r2"):
                     assert reader.rounds(run) == fresh.rounds(run)
-                    assert reader.spent_usd(run) == fresh.spent_usd(run)
-        assert reader.spent_usd("r1") == 3 * 0.25 + 3 * 0.5 and reader.spent_usd("r2") == 0.25
+                    assert reader.spent(run).cost_usd == fresh.spent(run).cost_usd
+        assert reader.spent("r1").cost_usd == 3 * 0.25 + 3 * 0.5 and reader.spent("r2").cost_usd == 0.25
 
 
 def test_looks_and_ends_come_back(filled: Store) -> None:
@@ -275,10 +275,10 @@ def test_the_champion_is_what_was_taken_last_when_a_round_crowned_one(store: Sto
 
 
 def test_spent_is_all_trials_and_all_proposals(filled: Store) -> None:
-    assert filled.spent_usd("r1") == 12 * 0.25 + 4 * 0.5
-    assert filled.spent_usd("r1") == sum(column(filled.view("cost", "r1"), "cost_usd"))
-    assert filled.spent_usd("r1") == sum(column(filled.view("history", "r1"), "cost_usd"))
-    assert filled.spent_usd("other run") == 0.0
+    assert filled.spent("r1").cost_usd == 12 * 0.25 + 4 * 0.5
+    assert filled.spent("r1").cost_usd == sum(column(filled.view("cost", "r1"), "cost_usd"))
+    assert filled.spent("r1").cost_usd == sum(column(filled.view("history", "r1"), "cost_usd"))
+    assert filled.spent("other run").cost_usd == 0.0
 
 
 # What the database refuses
@@ -574,7 +574,7 @@ def ddl(file: Path) -> dict[str, list[str]]:
 
 def parts(line: str) -> list[str]:
     """One column or constraint each, also of a line to which a migration has added some."""
-    cut = re.sub(r", (?=\w+ (?:TEXT|INTEGER))| (?=CONSTRAINT)", "\n", line.strip(" ,\t"))
+    cut = re.sub(r", (?=\w+ (?:TEXT|INTEGER|DOUBLE))| (?=CONSTRAINT)", "\n", line.strip(" ,\t"))
     return [part for part in cut.split("\n") if part not in ("", ")")]
 
 
@@ -591,7 +591,7 @@ def test_they_agree_on_checks_and_partial_indexes_too(store: Store, file: Path, 
     metadata.create_all(engine)
     engine.dispose()
     assert ddl(file) == ddl(models)
-    assert len(ddl(models)) == 13
+    assert len(ddl(models)) == 15
 
 
 def test_the_tables_compile_for_postgresql() -> None:
@@ -752,13 +752,13 @@ def test_predictions_come_back_with_their_proposal_and_lessons_in_order(store: S
     )
     fill(store)
     store.start_race("r1", [5], BETTER, at(50))
-    spent = store.spent_usd("r1")
+    spent = store.spent("r1").cost_usd
     store.add_proposal("r1", 5, told, "0" * 64, "m", at(51))
     assert store.rounds("r1")[5].proposal == told
     for number in (2, 1):
         store.add_lesson("r1", Lesson(number, "words", "12", Usage(2, 30, 4, 0.5)), "0" * 64, "m", at(52))
     assert store.lessons("r1") == [Lesson(number, "words", "12", Usage(2, 30, 4, 0.5)) for number in (1, 2)]
-    assert store.spent_usd("r1") == pytest.approx(spent + told.usage.cost_usd + 1.0)
+    assert store.spent("r1").cost_usd == pytest.approx(spent + told.usage.cost_usd + 1.0)
     lessons = [row for row in store.view("cost", "r1") if row["purpose"] == "lesson"]
     assert [(row["round"], row["cost_usd"]) for row in lessons] == [(1, 0.5), (2, 0.5)]
 

@@ -1,7 +1,7 @@
 """The database: the one place that knows SQL."""
 
-from evolve.store.rows import EndRow, LookRow, RoundRow, RunRow, TaskRow
+from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.store import Store
 from evolve.store.views import VIEWS
 
-__all__ = ["VIEWS", "EndRow", "LookRow", "RoundRow", "RunRow", "Store", "TaskRow"]
+__all__ = ["VIEWS", "EndRow", "LookRow", "LossRow", "RoundRow", "RunRow", "SessionRow", "Store", "TaskRow"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -13,6 +14,7 @@ from evolve.records import (
     Decision,
     Evidence,
     Fate,
+    Fault,
     FileEdit,
     Lesson,
     Outcome,
@@ -25,20 +27,23 @@ from evolve.records import (
     Verdict,
     VerifierMode,
 )
+from evolve.store.rows import LossRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
 SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
+TRIED_AGAIN = ("retries", "lost_seconds")
 KINDS = FIX, BREAK = ("fix", "break")
 
 
-def task_values(run: str, task: Task) -> Values:
+def task_values(run: str, task: Task, set_aside: str | None) -> Values:
     return {
         "run_id": run,
         "name": task.name,
         "split": task.split.value,
         "difficulty": task.difficulty,
         "digest": task.digest,
+        "set_aside": set_aside,
     }
 
 
@@ -67,8 +72,12 @@ def lesson_values(lesson: Lesson) -> Values:
 
 
 def _usage_values(usage: Usage) -> Values:
-    """Without commands: of what a model was asked by the loop."""
-    return {name: getattr(usage, name) for name in SPENT}
+    """Without commands."""
+    return {name: getattr(usage, name) for name in (*SPENT, *TRIED_AGAIN)}
+
+
+def loss_values(what: str, usage: Usage) -> Values:
+    return {"what": what, **{name: getattr(usage, name) for name in SPENT}}
 
 
 def decision_values(decision: Decision) -> Values:
@@ -87,22 +96,19 @@ def trial_values(result: TrialResult) -> Values:
         "reward": result.reward,
         "started_at": result.started_at,
         "seconds": result.seconds,
-        "calls": result.usage.calls,
-        "prompt_tokens": result.usage.prompt_tokens,
-        "completion_tokens": result.usage.completion_tokens,
-        "cost_usd": result.usage.cost_usd,
+        **_usage_values(result.usage),
         "commands": result.usage.commands,
         "detail": result.detail,
         **_file_values("trajectory", result.trajectory),
         **_file_values("recording", result.recording),
         "cause": result.cause.value,
         "verifier": result.verifier.value,
+        "fault": result.fault.value,
     }
 
 
 def trial_from(row: RowMapping) -> TrialResult:
     """`row` has the trial's columns and `commit_sha`."""
-    usage = Usage(row["calls"], row["prompt_tokens"], row["completion_tokens"], row["cost_usd"], row["commands"])
     return TrialResult(
         candidate=row["commit_sha"],
         task=row["task"],
@@ -111,7 +117,7 @@ def trial_from(row: RowMapping) -> TrialResult:
         seed=row["seed"],
         outcome=Outcome(row["outcome"]),
         reward=row["reward"],
-        usage=usage,
+        usage=replace(_usage_from(row), commands=row["commands"]),
         started_at=row["started_at"],
         seconds=row["seconds"],
         detail=row["detail"],
@@ -119,6 +125,7 @@ def trial_from(row: RowMapping) -> TrialResult:
         recording=_file_from("recording", row),
         cause=Cause(row["cause"]),
         verifier=VerifierMode(row["verifier"]),
+        fault=Fault(row["fault"]),
     )
 
 
@@ -146,7 +153,11 @@ def lesson_from(row: RowMapping) -> Lesson:
 
 
 def _usage_from(row: RowMapping) -> Usage:
-    return Usage(*(row[name] for name in SPENT))
+    return Usage(**{name: row[name] for name in (*SPENT, *TRIED_AGAIN)})
+
+
+def loss_from(row: RowMapping) -> LossRow:
+    return LossRow(row["what"], Usage(**{name: row[name] for name in SPENT}), row["noticed_at"])
 
 
 def decision_from(row: RowMapping) -> Decision:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, Table, TextClause, case, func, or_, select, text
+from sqlalchemy import CompoundSelect, Select, Table, TextClause, case, func, or_, select, text, union_all
 
 from evolve.records import Fate, Verdict
+from evolve.store.convert import SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
     holdout_look,
     lesson,
+    loss,
     prediction,
     proposal,
     round_,
     run_end,
+    session,
     task,
     trial,
 )
 from evolve.store.views import VIEWS
 
 Query = Select[Any]
+SUMMED = (*SPENT, "commands", *TRIED_AGAIN)
 
 _parent = candidate.alias("parent")
 
@@ -71,7 +75,7 @@ def of_rounds(table: Table, run: str, after: int) -> Query:
 
 
 def tasks(run: str) -> Query:
-    columns = (task.c.name, task.c.split, task.c.difficulty, task.c.digest)
+    columns = (task.c.name, task.c.split, task.c.difficulty, task.c.digest, task.c.set_aside)
     return select(*columns).where(task.c.run_id == run).order_by(task.c.name)
 
 
@@ -85,22 +89,36 @@ def ends(run: str) -> Query:
     return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
 
 
+def sessions(run: str) -> Query:
+    columns = (getattr(session.c, name) for name in ("started_at", "evolve_version", "host", "pid", "caps"))
+    return select(*columns).where(session.c.run_id == run).order_by(session.c.id)
+
+
+def losses(run: str) -> Query:
+    return select(loss).where(loss.c.run_id == run).order_by(loss.c.id)
+
+
 def spent_on_trials(run: str, after: int) -> Query:
-    """(`last`: the highest id of any trial, `usd`: the run's) over trials whose id is above `after`.
+    """`last`: the highest id of any trial; the run's sums of SUMMED over trials whose id is above `after`.
 
     Of no other condition: so the database reads the new rows alone.
     """
-    usd = func.coalesce(func.sum(case((trial.c.run_id == run, trial.c.cost_usd), else_=0.0)), 0.0)
-    return select(func.max(trial.c.id).label("last"), usd.label("usd")).where(trial.c.id > after)
+    sums = [_sum(case((trial.c.run_id == run, trial.c[name]), else_=0)).label(name) for name in SUMMED]
+    return select(func.max(trial.c.id).label("last"), *sums).where(trial.c.id > after)
 
 
-def spent_beside(run: str) -> Query:
-    """One number, in US dollars: on proposals and lessons."""
-    sums = [
-        select(func.coalesce(func.sum(table.c.cost_usd), 0.0)).where(table.c.run_id == run).scalar_subquery()
-        for table in (proposal, lesson)
-    ]
-    return select(sums[0] + sums[1])
+def spent_beside(run: str) -> CompoundSelect[Any]:
+    """The sums of SPENT: a row for proposals, one for lessons, one for what was lost."""
+    return union_all(
+        *(
+            select(*(_sum(table.c[name]) for name in SPENT)).where(table.c.run_id == run)
+            for table in (proposal, lesson, loss)
+        )
+    )
+
+
+def _sum(column: Any) -> Any:
+    return func.coalesce(func.sum(column), 0)
 
 
 def predictions(run: str, after: int) -> Query:

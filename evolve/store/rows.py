@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evolve.records import Candidate, Decision, Proposal, Split
+from evolve.records import Candidate, Decision, Proposal, Split, Usage
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,16 @@ class RunRow:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of a run's suite; `digest` is the sha256 of its files at the run's start."""
+    """One task of a run's suite; `digest` is the sha256 of its files at the run's start.
+
+    `set_aside`: why the run does without it; None where it does not.
+    """
 
     name: str
     split: Split
     difficulty: str
     digest: str
+    set_aside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,23 @@ class EndRow:
 
     reason: str
     ended_at: str
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """One process that worked on a run. `caps`: JSON text."""
+
+    started_at: str
+    evolve_version: str
+    host: str
+    pid: int
+    caps: str
+
+
+@dataclass(frozen=True)
+class LossRow:
+    """What was spent on work that left no row of its own."""
+
+    what: str
+    usage: Usage
+    noticed_at: str

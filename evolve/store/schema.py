@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from evolve.records import Cause, Fate, Outcome, Split, Verdict, VerifierMode
+from evolve.records import Cause, Fate, Fault, Outcome, Split, Verdict, VerifierMode
 
 metadata = MetaData(
     naming_convention={
@@ -77,6 +77,15 @@ def _spent() -> list[Column[Any]]:
     return [_integer("calls"), _integer("prompt_tokens"), _integer("completion_tokens"), _double("cost_usd")]
 
 
+def _tried_again() -> list[Column[Any] | CheckConstraint]:
+    """Calls that failed and were made again, and the seconds that this took."""
+    return [
+        Column("retries", Integer, nullable=False, server_default=text("0")),
+        Column("lost_seconds", Double, nullable=False, server_default=text("0")),
+        CheckConstraint("retries >= 0 AND lost_seconds >= 0", name="tried_again"),
+    ]
+
+
 def _key(name: str) -> Column[str]:
     return Column(name, Text, primary_key=True)
 
@@ -114,6 +123,33 @@ run = Table(
     _utc("created_at"),
 )
 
+# Each time that a process works on a run. `caps`: JSON of the caps that it was given.
+session = Table(
+    "session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, ForeignKey("run.id"), nullable=False),
+    _text("started_at"),
+    _text("evolve_version"),
+    _text("host"),
+    _integer("pid"),
+    _text("caps"),
+    _utc("started_at"),
+)
+
+# What was spent on work that left no row of its own: a trial or a conversation that was killed.
+loss = Table(
+    "loss",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, ForeignKey("run.id"), nullable=False),
+    _text("what"),
+    *_spent(),
+    _text("noticed_at"),
+    _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
+    _utc("noticed_at"),
+)
+
 run_end = Table(
     "run_end",
     metadata,
@@ -132,6 +168,7 @@ task = Table(
     _text("split"),
     _text("difficulty"),
     _text("digest"),
+    Column("set_aside", Text),
     _one_of("split", Split),
 )
 
@@ -192,6 +229,7 @@ proposal = Table(
     _both_or_none("transcript"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
+    *_tried_again(),
 )
 
 prediction = Table(
@@ -220,6 +258,7 @@ lesson = Table(
     _of_round("round"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
+    *_tried_again(),
 )
 
 decision = Table(
@@ -267,12 +306,15 @@ trial = Table(
     Column("recording_sha256", Text),
     Column("cause", Text, nullable=False, server_default=text("''")),
     Column("verifier", Text, nullable=False, server_default=text("'isolated'")),
+    Column("fault", Text, nullable=False, server_default=text("''")),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),
     _one_of("outcome", Outcome),
     _one_of("cause", Cause),
     _one_of("verifier", VerifierMode),
+    _one_of("fault", Fault),
+    *_tried_again(),
     CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
     _not_negative("attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from evolve.errors import BadInput, EvolveError, InfraError
-from evolve.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult
+from evolve.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_url, open_engine, shown, writing
-from evolve.store.rows import EndRow, LookRow, RoundRow, RunRow, TaskRow
+from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
 Noun = TypeVar("Noun")
@@ -33,9 +33,9 @@ class Store:
         self._engine = engine
         self._writing = writing(engine)
         # What can't change any more, so that a long run's next read is no longer than its first: by run, the leading
-        # rounds that are decided, and what the trials cost up to some id.
+        # rounds that are decided, and what the trials spent up to some id.
         self._over: dict[str, list[RoundRow]] = {}
-        self._spent: dict[str, tuple[int, float]] = {}
+        self._spent: dict[str, tuple[int, Usage]] = {}
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
@@ -64,15 +64,25 @@ class Store:
 
     # Writing
 
-    def create_run(self, row: RunRow, tasks: Iterable[Task] = ()) -> None:
-        """The run and its tasks, both or neither."""
+    def create_run(self, row: RunRow, tasks: Iterable[Task] = (), set_aside: Mapping[str, str] | None = None) -> None:
+        """The run and its tasks, both or neither; `set_aside`: why the run does without some, by name."""
         with self._write() as connection:
             connection.execute(insert(schema.run), asdict(row))
-            _insert_tasks(connection, row.id, tasks)
+            _insert_tasks(connection, row.id, tasks, set_aside or {})
 
     def add_tasks(self, run: str, tasks: Iterable[Task]) -> None:
         with self._write() as connection:
-            _insert_tasks(connection, run, tasks)
+            _insert_tasks(connection, run, tasks, {})
+
+    def start_session(self, run: str, row: SessionRow) -> None:
+        with self._write() as connection:
+            _add(connection, schema.session, run_id=run, **asdict(row))
+
+    def add_losses(self, run: str, spent: Mapping[str, Usage], at: str) -> None:
+        """What was spent on work that left no row, by what it was: all of them or none."""
+        with self._write() as connection:
+            for what, usage in spent.items():
+                _add(connection, schema.loss, run_id=run, noticed_at=at, **convert.loss_values(what, usage))
 
     def start_race(self, run: str, numbers: Sequence[int], parent: Candidate | None, at: str) -> None:
         """The intent of rounds whose candidates all patch this parent (None for round 0 alone): all of them or none."""
@@ -152,7 +162,7 @@ class Store:
     def tasks(self, run: str) -> list[TaskRow]:
         """By name."""
         rows = self._rows(queries.tasks(run))
-        return [TaskRow(row["name"], Split(row["split"]), row["difficulty"], row["digest"]) for row in rows]
+        return [TaskRow(**row | {"split": Split(row["split"])}) for row in map(dict, rows)]
 
     def candidates(self, run: str) -> list[Candidate]:
         """In the order of their rounds."""
@@ -224,14 +234,23 @@ class Store:
         """In order."""
         return [EndRow(**row) for row in self._rows(queries.ends(run))]
 
-    def spent_usd(self, run: str) -> float:
-        """All that the run has spent: trials, infrastructure errors included, proposals and lessons."""
-        last, usd = self._spent.get(run, (0, 0.0))
+    def sessions(self, run: str) -> list[SessionRow]:
+        """In order."""
+        return [SessionRow(**row) for row in self._rows(queries.sessions(run))]
+
+    def losses(self, run: str) -> list[LossRow]:
+        """In the order in which they were noticed."""
+        return [convert.loss_from(row) for row in self._rows(queries.losses(run))]
+
+    def spent(self, run: str) -> Usage:
+        """All of the run: trials, infrastructure errors included, proposals, lessons, and what was lost."""
+        last, total = self._spent.get(run, (0, Usage()))
         with self._read() as connection:
-            new = connection.execute(queries.spent_on_trials(run, last)).one()
-            beside = float(connection.execute(queries.spent_beside(run)).scalar_one())
-        self._spent[run] = (last if new.last is None else new.last, usd + float(new.usd))
-        return self._spent[run][1] + beside
+            new = connection.execute(queries.spent_on_trials(run, last)).mappings().one()
+            beside = connection.execute(queries.spent_beside(run)).all()
+        total += Usage(**{name: new[name] for name in queries.SUMMED})
+        self._spent[run] = (last if new["last"] is None else new["last"], total)
+        return sum((Usage(*row) for row in beside), total)
 
     def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
         """A view's rows in order, of one run or of all. Raises BadInput for a name that is no view."""
@@ -274,9 +293,9 @@ def _add(connection: Connection, table: Table, **values: Any) -> None:
     connection.execute(insert(table), values)
 
 
-def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task]) -> None:
+def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task], aside: Mapping[str, str]) -> None:
     for task in tasks:
-        _add(connection, schema.task, **convert.task_values(run, task))
+        _add(connection, schema.task, **convert.task_values(run, task, aside.get(task.name)))
 
 
 def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, int]:
