@@ -5,6 +5,10 @@ A failing scaffold is data (an `Outcome`), never an exception. These are for bad
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from evolve.records import Fault
+
 EXIT_MACHINE = 1
 EXIT_BAD_INPUT = 2
 EXIT_BUG = 3
@@ -16,6 +20,7 @@ class EvolveError(Exception):
     """Base of all errors raised on purpose; its text is one line that a person can act on."""
 
     exit_status = EXIT_BUG
+    fault: ClassVar[Fault] = Fault.OTHER
 
 
 class BadInput(EvolveError):
@@ -40,8 +45,34 @@ class InfraError(EvolveError):
     exit_status = EXIT_MACHINE
 
 
+class EndpointError(InfraError):
+    """The model's API failed, and failed again when it was asked again."""
+
+    fault = Fault.ENDPOINT
+
+
+class AccountError(InfraError):
+    """The model's API refuses the key, or the account's quota is gone: waiting does not mend it."""
+
+    fault = Fault.ACCOUNT
+
+
+class EngineError(InfraError):
+    """The container engine failed, or is not there."""
+
+    fault = Fault.ENGINE
+
+
+class DiskFull(InfraError):
+    """There is no room left for what must be written."""
+
+    fault = Fault.DISK
+
+
 class BudgetExhausted(EvolveError):
-    """The run's cap in dollars is reached: a clean end."""
+    """A cap of the run's is reached: a clean end."""
+
+    fault = Fault.CAP
 
 
 class Locked(EvolveError):

@@ -80,7 +80,7 @@ def _left(work: Work, reader: Container, spent: Usage) -> Left:
     try:
         return take_out(reader.main_shell(), work.spec.image.workdir, work.kept)
     except InfraError as error:
-        raise ChargedFault(str(error), spent) from error
+        raise ChargedFault(error, spent) from error
 
 
 def _words(ending: Ending) -> str:

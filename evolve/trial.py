@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import shlex
 import tempfile
@@ -19,7 +20,7 @@ from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway, Workspace
 from evolve.llm import ChatModel, open_model
-from evolve.records import Cause, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.reward import reward_of
 from evolve.sandbox.archive import unpack
 from evolve.sandbox.beside import Crew, LateShell, reaper
@@ -79,11 +80,14 @@ UNFIT = Judgement(0.0, "the tests could not run in the environment that the agen
 
 
 class ChargedFault(InfraError):
-    """A fault of the machine in mid-trial, with what the trial had spent by then."""
+    """What ended a trial that can't count, with what it had spent by then; `why` is the error itself."""
 
-    def __init__(self, problem: str, usage: Usage) -> None:
-        super().__init__(problem)
-        self.usage = usage
+    def __init__(self, why: Exception, usage: Usage) -> None:
+        super().__init__(str(why))
+        self.why, self.usage = why, usage
+
+    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
+        return ChargedFault, (self.why, self.usage)
 
 
 class RecordedModel:
@@ -116,7 +120,7 @@ def run_trial_ahead(spec: TrialSpec) -> TrialResult:
     """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
-    usage, cause = Usage(), Cause.NONE
+    usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
     try:
         model = model_of(spec)
         ending, judgement = _perform(spec, model)
@@ -126,10 +130,11 @@ def run_trial_ahead(spec: TrialSpec) -> TrialResult:
         usage = ending.usage
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
-    except EvolveError as error:
-        outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error)
-    except Exception:
-        outcome, reward, detail = Outcome.INFRA_ERROR, None, traceback.format_exc()
+        fault = fault_of(error.why)
+    except Exception as error:
+        known = isinstance(error, EvolveError)
+        outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
+        fault = fault_of(error)
     return TrialResult(
         candidate=spec.candidate,
         task=spec.task.name,
@@ -146,7 +151,15 @@ def run_trial_ahead(spec: TrialSpec) -> TrialResult:
         recording=files[1],
         cause=cause,
         verifier=spec.task.verifier,
+        fault=fault,
     )
+
+
+def fault_of(error: Exception) -> Fault:
+    """What of the machine failed. No room on the disk may show as any error of the system's."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Fault.DISK
+    return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
 def model_of(spec: TrialSpec) -> ChatModel:
@@ -292,7 +305,7 @@ def act(
             causes["scaffold"] = process.cause(status)
         causes["task"] = frozen.result()
         if fault is not None:
-            raise ChargedFault(str(fault), gateway.ledger.usage)
+            raise ChargedFault(fault, gateway.ledger.usage)
         log, ledger = process.output.decode(errors="replace"), gateway.ledger
         return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 

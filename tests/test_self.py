@@ -233,7 +233,7 @@ def test_a_hostile_archive_is_told_in_one_printable_line(data: bytes) -> None:
 
 
 def test_infrastructure_errors_are_tried_again_and_what_they_spent_counts() -> None:
-    answers: list[Any] = [ChargedFault("the endpoint is gone", Usage(1)), InfraError("again"), done({})]
+    answers: list[Any] = [ChargedFault(InfraError("the endpoint is gone"), Usage(1)), InfraError("again"), done({})]
 
     def once(work: Work) -> Done:
         answer = answers.pop(0)

@@ -17,7 +17,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from evolve.errors import InfraError
+from evolve.errors import EndpointError
 from evolve.llm.faults import TRANSIENT, meaning, refused_length
 from evolve.llm.model import Body, TimeOver
 from evolve.llm.reasoning import without_reasoning
@@ -130,4 +130,4 @@ def known_models(spec: ModelSpec) -> list[str]:
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:
-        raise InfraError(f"model endpoint {spec.base_url or 'api.openai.com'}: {error}") from error
+        raise EndpointError(f"model endpoint {spec.base_url or 'api.openai.com'}: {error}") from error

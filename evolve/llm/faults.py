@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.errors import BadInput, EvolveError, InfraError, RequestRefused
+from evolve.errors import BadInput, EndpointError, EvolveError, RequestRefused
 from evolve.llm.window import TOO_LONG
 
 TRANSIENT = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
@@ -53,8 +53,8 @@ def meaning(error: openai.OpenAIError, key_variable: str) -> EvolveError:
             return RequestRefused(400, TOO_LONG, error.message)
         if error.status_code < 500 and error.status_code not in PASSING:
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message)
-        return InfraError(f"model endpoint: {error.message}")
-    return InfraError(f"model endpoint: {error}")
+        return EndpointError(f"model endpoint: {error.message}")
+    return EndpointError(f"model endpoint: {error}")
 
 
 def check_told(answer: Any, request: httpx2.Request) -> None:

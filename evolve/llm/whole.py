@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.errors import InfraError, RequestRefused
+from evolve.errors import EndpointError, RequestRefused
 from evolve.llm.faults import check_told
 
 MAX_ANSWER = 16_000_000
@@ -79,13 +79,13 @@ def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
             value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         answer = _without_nulls(value)
     except (ValueError, RecursionError) as error:
-        raise InfraError("model endpoint: the answer is not JSON; is BASE_URL right?") from error
+        raise EndpointError("model endpoint: the answer is not JSON; is BASE_URL right?") from error
     check_told(answer, request)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list):
-        raise InfraError("model endpoint: the answer is no chat completion; is BASE_URL right?")
+        raise EndpointError("model endpoint: the answer is no chat completion; is BASE_URL right?")
     if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise InfraError("model endpoint: the answer holds no choice")
+        raise EndpointError("model endpoint: the answer holds no choice")
     return dict(answer)
 
 

@@ -15,7 +15,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from evolve.errors import BadInput, InfraError
+from evolve.errors import BadInput, EngineError, InfraError
 from evolve.records import stable_hash
 
 LABEL = "io.evolve.run"
@@ -40,7 +40,7 @@ def connect() -> docker.DockerClient:
         client = docker.from_env(timeout=CALL_SECONDS)
         client.ping()
     except ENGINE_FAULTS as error:
-        raise InfraError(f"the container engine does not answer: {error}") from error
+        raise EngineError(f"the container engine does not answer: {error}") from error
     return client
 
 
@@ -141,7 +141,7 @@ def sweep(run: str | None = None) -> int:
         for image in images:
             _forgiving(api.remove_image, image, force=True)
     except ENGINE_FAULTS as error:
-        raise InfraError(f"the container engine could not be swept: {error}") from error
+        raise EngineError(f"the container engine could not be swept: {error}") from error
     return len(containers) + len(volumes) + len(images) + _sweep_folders(run)
 
 
@@ -160,7 +160,7 @@ def sweep_overdue() -> int:
                 if mount["Type"] == "volume":
                     _forgiving(api.remove_volume, mount["Name"], force=True)
     except ENGINE_FAULTS as error:
-        raise InfraError(f"the container engine could not be swept: {error}") from error
+        raise EngineError(f"the container engine could not be swept: {error}") from error
     return len(overdue)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
-from evolve.errors import InfraError
+from evolve.errors import EngineError, InfraError
 from evolve.records import Cause
 from evolve.sandbox.engine import ENGINE_FAULTS
 
@@ -44,7 +44,7 @@ def engine_faults() -> Iterator[None]:
     try:
         yield
     except ENGINE_FAULTS as error:
-        raise InfraError(f"container engine: {type(error).__name__}: {error}") from error
+        raise EngineError(f"container engine: {type(error).__name__}: {error}") from error
 
 
 def cause(client: docker.DockerClient, container: str) -> Cause:
@@ -64,7 +64,7 @@ def state(client: docker.DockerClient, container: str) -> dict[str, Any]:
         try:
             found: dict[str, Any] = client.api.inspect_container(container)["State"]
         except NotFound as error:
-            raise InfraError(f"container {container[:12]} has vanished") from error
+            raise EngineError(f"container {container[:12]} has vanished") from error
     return found
 
 

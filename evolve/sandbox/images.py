@@ -16,7 +16,7 @@ from typing import Any
 import docker
 from docker.errors import BuildError, DockerException, ImageNotFound
 
-from evolve.errors import BadInput, InfraError
+from evolve.errors import BadInput, EngineError
 from evolve.records import Task, TaskImage, stable_hash
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
@@ -150,7 +150,7 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
     except BuildError as error:
         raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
     except ENGINE_FAULTS as error:
-        raise InfraError(f"{task.folder}: the engine failed to build the image: {error}") from error
+        raise EngineError(f"{task.folder}: the engine failed to build the image: {error}") from error
 
 
 def _docker_build(context: bytes, tag: str, args: dict[str, str]) -> None:
