@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolve import calibrate, checks, judging, proposing, recall
-from evolve.campaign import Campaign, check_budget, measure, now
+from evolve.campaign import Campaign, measure
+from evolve.clock import now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
@@ -56,7 +57,7 @@ def next_race(campaign: Campaign, rounds: int) -> list[int]:
 
 def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) -> Standing:
     """Some rounds, or the rest of them: patches of one tip. -> where the run stands after them"""
-    check_budget(campaign)
+    campaign.budget.check()
     rows = started_race(campaign, numbers, standing.tip)
     standing = judging.made_ready(campaign, standing)
     found = proposing.proposals(campaign, standing, rows)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from evolve import loop, trajectory
+from evolve import budget, loop, trajectory
 from evolve.campaign import Campaign
+from evolve.caps import Caps
 from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
@@ -29,6 +30,7 @@ from evolve.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
+NO_CAPS = Caps()
 SEED_TEXT = "LEVEL = 1\n"
 TOML = 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
@@ -74,9 +76,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
     store.create_run(RunRow(RUN, *row), tasks)
 
-    def make(
-        model: ProposingModel, evaluator: ScoringEvaluator, budget: float | None = None, **gate: object
-    ) -> Campaign:
+    def make(model: ProposingModel, evaluator: ScoringEvaluator, caps: Caps = NO_CAPS, **gate: object) -> Campaign:
         return Campaign(
             run=RUN,
             config=config.model_copy(update={"gate": GateConfig.model_validate(gate)}),
@@ -84,12 +84,12 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
             store=store,
             lineage=Lineage.open(folder, tmp_path / "own.git"),
             evaluator=evaluator,  # type: ignore[arg-type]
-            model=model,
+            asked=lambda what: model,
+            budget=budget.begin(store, RUN, tmp_path / "runs" / RUN, caps, free=False),
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
             watcher=SilentWatcher(),
-            budget_usd=budget,
         )
 
     yield make
@@ -172,7 +172,7 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
 
 def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Campaign]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing(4), evaluator, budget=0.25)
+    campaign = made(proposing(4), evaluator, caps=Caps(usd=0.25))
     with pytest.raises(BudgetExhausted):
         loop.run_rounds(campaign, 3)
     assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25

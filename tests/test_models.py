@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from evolve import house
-from evolve.campaign import now
 from evolve.choosing import Choice, check_commercial, choose_model
 from evolve.cli.orders import order_of, proposed
+from evolve.clock import now
 from evolve.config import ModelFacts, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.gateway.request import chosen
