@@ -28,6 +28,7 @@ from evolve.records import (
     stable_hash,
 )
 from evolve.repo import Lineage
+from evolve.stopping import Stop
 from evolve.store import Store
 from evolve.tasks import Suite
 
@@ -67,6 +68,16 @@ class Campaign:
     folder: Path
     watcher: Watcher
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    stop: Stop = field(default_factory=Stop)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the user has asked for the end, BudgetExhausted if a cap is reached."""
+        self.stop.check()
+        self.budget.check()
+
+    def may_start(self) -> bool:
+        """Whether one more trial may begin; it is counted at once."""
+        return not self.stop.asked and self.budget.may_start()
 
     @property
     def task_slots(self) -> tuple[TaskSlot, ...]:
@@ -132,14 +143,15 @@ def _text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
 def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -> None:
     """Give every commit a trial that counts on every slot; each trial is a row as soon as it ends.
 
-    Raises BudgetExhausted if the run's cap is reached: no trial begins after that, and those that ran are rows.
+    Raises BudgetExhausted if a cap is reached, KeyboardInterrupt if the user has asked for the end: no trial begins
+    after that, and those that ran are rows.
     InfraError comes from the evaluator.
     """
     wanted = list(slots)
     specs = [spec for commit in commits for spec in _lacking(campaign, commit, wanted)]
     if not specs:
         return
-    campaign.budget.check()
+    campaign.check()
     campaign.watcher.trials_planned(len(specs))
 
     def keep(result: TrialResult) -> None:
@@ -148,9 +160,9 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
         campaign.watcher.budget_left(campaign.budget.left())
         campaign.watcher.trial_done(result)
 
-    campaign.evaluator.measure(specs, keep, campaign.budget.may_start)
+    campaign.evaluator.measure(specs, keep, campaign.may_start)
     if any(_lacking(campaign, commit, wanted) for commit in commits):
-        campaign.budget.check()
+        campaign.check()
 
 
 def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:

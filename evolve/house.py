@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from evolve import __version__, budget, llm, scaffold
+from evolve import __version__, budget, llm, scaffold, stopping
 from evolve.budget import Budget
 from evolve.campaign import Campaign, Watcher
 from evolve.caps import Caps
@@ -161,11 +161,11 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
-        with _locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
+        with stopping.heard() as stop, _locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
             named = replace(order, run=run)
             with _campaign(named, suite, watcher, run, lambda: _entered(named, suite, store, watcher)) as it:
                 try:
-                    yield it
+                    yield replace(it, stop=stop)
                     store.end_run(run, "done", now())
                 except BudgetExhausted as error:
                     store.end_run(run, "budget", now())

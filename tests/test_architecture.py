@@ -17,7 +17,7 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config", "caps"),
     ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
-    ("repo", "sandbox", "llm", "store", "purse", "clock"),
+    ("repo", "sandbox", "llm", "store", "purse", "clock", "stopping"),
     (
         "tasks",
         "scaffold",

@@ -25,6 +25,7 @@ from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verd
 from evolve.repo import Lineage
 from evolve.sandbox.archive import Left
 from evolve.selfwork import Done, Work
+from evolve.stopping import Stop
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
@@ -176,6 +177,22 @@ def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Ca
     with pytest.raises(BudgetExhausted):
         loop.run_rounds(campaign, 3)
     assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25
+
+
+def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Campaign]) -> None:
+    stop = Stop()
+
+    def asking(text: str, spec: TrialSpec) -> float:
+        stop.asked = len(interrupted.specs) == 10
+        return by_level(text, spec)
+
+    interrupted = ScoringEvaluator(asking)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_rounds(replace(made(proposing(4), interrupted), stop=stop), 1)
+    again = made(proposing(4), ScoringEvaluator(by_level))
+    assert len(again.store.trials(RUN)) == 10
+    loop.run_rounds(again, 1)
+    assert verdicts(again) == ["baseline", "keep"]
 
 
 def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) -> None:

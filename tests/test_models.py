@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from evolve import house
+from evolve.caps import Caps
 from evolve.choosing import Choice, check_commercial, choose_model
 from evolve.cli.orders import order_of, proposed
 from evolve.clock import now
@@ -71,7 +72,7 @@ def order(model: str | None, own: Path | None = None, **values: Any) -> house.Or
     usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
     paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
     return order_of(
-        model, usual["base_url"], *paths, 0, Path("runs"), None, 1, None,
+        model, usual["base_url"], *paths, 0, Path("runs"), None, 1,
         usual["prompt_price"], usual["completion_price"], usual["commercial"], own,
     )  # fmt: skip
 
@@ -273,7 +274,7 @@ def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        house.check(house.Order(made.config, made.runs, None, 1, 5.0))
+        house.check(house.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
