@@ -313,8 +313,8 @@ def test_a_run_from_before_is_gone_on_with(stored: tuple[house.Order, Store], tm
         assert suite.split(Split.TRAIN)
         assert house._named_run(made, suite, store) == "older"
         assert house.stored_config(store.runs()[0]).facts == ModelFacts()
-        house.check(house.Order(made.config, tmp_path, "older", 1, None))
-        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1, None)
+        house.check(house.Order(made.config, tmp_path, "older", 1))
+        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
         assert house._named_run(other, suite, store) != "older"
 
 
