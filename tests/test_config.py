@@ -84,7 +84,7 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
 
 @pytest.mark.parametrize("profile", list(Profile))
 def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: Profile) -> None:
-    order = house.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1, None)
+    order = house.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1)
     stored = json.loads(house.identity(order, Suite(tmp_path, (), profile)))
     assert stored["suite_profile"] == str(profile)
 
