@@ -152,7 +152,7 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
-        with _locked(order.runs / run / "lock", run):
+        with locked(order.runs / run / "lock", run):
             named = replace(order, run=run)
             with _campaign(named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)) as it:
                 try:
@@ -243,7 +243,8 @@ def new_run_id(moment: datetime) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, run: str) -> Iterator[None]:
+def locked(path: Path, run: str) -> Iterator[None]:
+    """The run's lock, held for as long as the context lasts. Raises Locked where another process holds it."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -253,6 +254,17 @@ def _locked(path: Path, run: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a process works on the run of this folder now: whether its lock is held."""
+    if not (folder / "lock").is_file():
+        return False
+    try:
+        with locked(folder / "lock", folder.name):
+            return False
+    except Locked:
+        return True
 
 
 def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> None:

@@ -16,7 +16,7 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
-    ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
+    ("embedded", "analyse", "guard", "gate", "claim", "ideas", "agreement"),
     ("repo", "sandbox", "llm", "store"),
     (
         "tasks",
@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "models",
         "choosing",
         "vocabulary",
+        "removed",
     ),
     (
         "propose",
@@ -47,11 +48,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "calibrate",
         "check_tasks",
     ),
-    ("doctor", "house"),
+    ("doctor", "gc", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "guard", "gate", "claim", "ideas")
+PURE = ("analyse", "guard", "gate", "claim", "ideas", "agreement")
 PURE_LIBRARY = {
     "__future__",
     "ast",
