@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evolve import __version__, llm, scaffold
+from evolve import __version__, llm, removed, scaffold
 from evolve.campaign import Campaign, Watcher, now
 from evolve.choosing import check_commercial
 from evolve.config import GateConfig, RunConfig
@@ -153,6 +153,7 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
         with locked(order.runs / run / "lock", run):
+            _refuse_depleted(order.runs / run)
             named = replace(order, run=run)
             with _campaign(named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)) as it:
                 try:
@@ -254,6 +255,14 @@ def locked(path: Path, run: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _refuse_depleted(folder: Path) -> None:
+    """A run's next rounds read the patches and trajectories of all its earlier ones."""
+    if not removed.read(folder).nothing:
+        raise BadInput(
+            f"run {folder.name}", "`evolve gc` has removed what its rounds need", "begin a new one with RUN=new"
+        )
 
 
 def at_work(folder: Path) -> bool:

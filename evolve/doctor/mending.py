@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evolve.agreement import Damage, Kind
 from evolve.campaign import now
 from evolve.doctor import lineages
-from evolve.doctor.finding import BAD, MENDED, NOTE, Finding, told
+from evolve.doctor.finding import BAD, MENDED, NOTE, Finding, some, told
 from evolve.errors import EvolveError, Locked
 from evolve.house import DATABASE, at_work, locked
 from evolve.records import Decision
@@ -38,31 +39,39 @@ def _of_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
         with locked(folder / "lock", row.id):
             damages = lineages.differing(runs, row, lineages.by_rows(store, runs, row, at_work=False))
             decisions = {one.number: one.decision for one in store.rounds(row.id) if one.decision}
-            return [_mended(lineages.repository(runs, row), one, decisions) for one in damages if one.mendable]
+            mendable = [one for one in damages if one.mendable]
+            return _mended(lineages.repository(runs, row), mendable, decisions) if mendable else []
     except Locked:
         return [Finding("lineage", NOTE, f"run {row.id} is at work: nothing of it was touched")]
     except EvolveError as error:
         return [Finding("lineage", BAD, f"run {row.id}: {error}")]
 
 
-def _mended(place: Repository, damage: Damage, decisions: dict[int, Decision]) -> Finding:
-    def apply() -> Finding:
-        return Finding("lineage", MENDED, f"run {damage.run}: {_apply(place, damage, decisions)}")
+def _mended(place: Repository, damages: Sequence[Damage], decisions: Mapping[int, Decision]) -> list[Finding]:
+    """A line for what was done of each kind, and one for each damage that could not be mended."""
+    done: dict[str, list[str]] = {}
+    failed = []
+    for one in damages:
+        try:
+            what, name = _apply(place, one, decisions)
+            done.setdefault(what, []).append(name)
+        except EvolveError as error:
+            failed.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
+    run = damages[0].run
+    return [Finding("lineage", MENDED, f"run {run}: {what}: {some(names)}") for what, names in done.items()] + failed
 
-    return told("lineage", apply)
 
-
-def _apply(place: Repository, damage: Damage, decisions: dict[int, Decision]) -> str:
-    """Makes it so; -> what was done, in words."""
+def _apply(place: Repository, damage: Damage, decisions: Mapping[int, Decision]) -> tuple[str, str]:
+    """Makes it so; -> what was done, and to what."""
     if damage.kind is Kind.REF_LOCKED:
         place.unlock(damage.subject)
-        return f"removed the stale lock of {damage.subject}"
+        return "stale lock removed", damage.subject
     if damage.kind in (Kind.NOTE_GONE, Kind.NOTE_DIFFERS):
         decision = decisions[damage.round]
         place.note(damage.run, damage.round, damage.sha, decision.verdict, decision.reason, now())
-        return f"wrote the note of round {damage.round}"
+        return "note of the decision written", f"round {damage.round}"
     place.point(damage.subject, damage.sha)
-    return f"{damage.subject} is at {damage.sha[:12]} again"
+    return "branch put where the rows say", damage.subject
 
 
 def _sweep(dead: set[str]) -> list[Finding]:

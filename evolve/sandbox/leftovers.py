@@ -17,7 +17,7 @@ from docker.errors import NotFound
 from evolve.sandbox import engine
 from evolve.sandbox.fate import engine_faults
 
-HOUR = 3600.0
+DAY = 86_400.0
 Row = dict[str, Any]
 
 
@@ -78,9 +78,9 @@ def _in_the_engine(dead: Collection[str]) -> list[Leftover]:
     old = time.time() - engine.GRACE_SECONDS
     found = [Leftover("container", row["Id"], _owner(row), _until(row)) for row in containers]
     found = [one for one in found if one.owner in dead or one.over < old]
-    found += [Leftover("volume", row["Name"], _owner(row), _made(row) + HOUR) for row in volumes if _owner(row) in dead]
+    found += [Leftover("volume", row["Name"], _owner(row), _made(row) + DAY) for row in volumes if _owner(row) in dead]
     return found + [
-        Leftover("image", row["Id"], _owner(row), float(row["Created"]) + HOUR) for row in images if _owner(row) in dead
+        Leftover("image", row["Id"], _owner(row), float(row["Created"]) + DAY) for row in images if _owner(row) in dead
     ]
 
 
@@ -89,7 +89,7 @@ def _owner(row: Row) -> str:
 
 
 def _until(container: Row) -> float:
-    return float(container["Labels"].get(engine.UNTIL) or float(container["Created"]) + HOUR)
+    return float(container["Labels"].get(engine.UNTIL) or float(container["Created"]) + DAY)
 
 
 def _made(volume: Row) -> float:
@@ -99,4 +99,4 @@ def _made(volume: Row) -> float:
 def _folders(dead: Collection[str]) -> list[Leftover]:
     top = Path(tempfile.gettempdir())
     found = [(owner, path) for owner in sorted(dead) for path in top.glob(f"{engine.temporary_prefix(owner)}*")]
-    return [Leftover("folder", str(path), owner, path.stat().st_mtime + HOUR) for owner, path in sorted(found)]
+    return [Leftover("folder", str(path), owner, path.stat().st_mtime + DAY) for owner, path in sorted(found)]
