@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -71,9 +72,10 @@ def _leftovers(dead: set[str]) -> Finding:
         return Finding("leftovers", GOOD, "none of runs that no process works on")
     now = time.time()
     waiting = sum(not one.safe(now) for one in found)
-    names = some([f"{one.kind} {one.name[:40]} of {one.owner}" for one in found])
+    kinds = Counter((one.kind, one.owner) for one in found)
+    names = some([f"{count} {kind}{'s' * (count > 1)} of {owner}" for (kind, owner), count in kinds.items()])
     later = f"; {waiting} of them are still within their time, and end by themselves" if waiting else ""
-    return Finding("leftovers", NOTE, f"{len(found)}: {names}{later}", "`evolve doctor --fix`, or the run's next start")
+    return Finding("leftovers", NOTE, f"{names}{later}", "`evolve doctor --fix`, or the run's next start")
 
 
 def _clock(runs: Path, newest: str | None) -> Finding:
