@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from evolve import __version__, budget, llm, scaffold, stopping
+from evolve import __version__, budget, llm, removed, scaffold, stopping
 from evolve.budget import Budget
 from evolve.campaign import Campaign, Watcher
 from evolve.caps import Caps
@@ -161,7 +161,8 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
-        with stopping.heard() as stop, _locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
+        with stopping.heard() as stop, locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
+            _refuse_depleted(order.runs / run)
             named = replace(order, run=run)
             with _campaign(named, suite, watcher, run, lambda: _entered(named, suite, store, watcher)) as it:
                 try:
@@ -275,8 +276,11 @@ def _holder(store: Store, run: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, run: str, holder: Callable[[], str]) -> Iterator[None]:
-    """One writer for a run. holder: who it is, in words, where it is another process."""
+def locked(path: Path, run: str, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
+    """The run's lock, held for as long as the context lasts. Raises Locked where another process holds it.
+
+    holder: who that is, in words.
+    """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -286,6 +290,25 @@ def _locked(path: Path, run: str, holder: Callable[[], str]) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _refuse_depleted(folder: Path) -> None:
+    """A run's next rounds read the patches and trajectories of all its earlier ones."""
+    if not removed.read(folder).nothing:
+        raise BadInput(
+            f"run {folder.name}", "`evolve gc` has removed what its rounds need", "begin a new one with RUN=new"
+        )
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a process works on the run of this folder now: whether its lock is held."""
+    if not (folder / "lock").is_file():
+        return False
+    try:
+        with locked(folder / "lock", folder.name):
+            return False
+    except Locked:
+        return True
 
 
 def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher) -> Budget:

@@ -37,8 +37,12 @@ def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
 
 
 def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
-    """Each trial again, with the recorded answers in place of a model; nothing is written to the database."""
+    """Each trial again, with the recorded answers in place of a model; nothing is written to the database.
+
+    Raises BadInput where none of the recordings is left.
+    """
     root = campaign.folder.parent
+    _refuse_without_recordings(commit, trials, root)
     with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
         specs, spoilt = {}, {}
         for trial in trials:
@@ -51,6 +55,15 @@ def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> I
         campaign.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
         for trial in trials:
             yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+
+
+def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
+    if not any(trial.recording and (root / trial.recording.path).is_file() for trial in trials):
+        raise BadInput(
+            commit[:12],
+            f"the recordings of its {len(trials)} trials are gone (`evolve gc` removes old ones)",
+            "bring them back from a backup, or measure it anew with --live",
+        )
 
 
 def live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
@@ -74,6 +87,8 @@ def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, rec
 
 def _recording_problem(trial: TrialResult, root: Path) -> str:
     for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
+        if file is not None and not (root / file.path).is_file():
+            return f"its {kind} is gone"
         if file is None or not trajectory.intact(file, root):
             return f"its {kind} is not the one that was stored (sha256 differs)"
     return ""

@@ -16,7 +16,7 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config", "caps"),
-    ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
+    ("embedded", "analyse", "guard", "gate", "claim", "ideas", "agreement"),
     ("repo", "sandbox", "llm", "store", "purse", "clock", "stopping"),
     (
         "tasks",
@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "models",
         "choosing",
         "vocabulary",
+        "removed",
     ),
     (
         "propose",
@@ -49,11 +50,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "calibrate",
         "check_tasks",
     ),
-    ("doctor", "house"),
+    ("doctor", "gc", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "guard", "gate", "claim", "ideas")
+PURE = ("analyse", "guard", "gate", "claim", "ideas", "agreement")
 PURE_LIBRARY = {
     "__future__",
     "ast",
@@ -82,7 +83,7 @@ OWNERS = {
     "git": ("repo",),
     "openai": ("llm",),
     "sqlalchemy": ("store",),
-    "sqlite3": ("purse",),
+    "sqlite3": ("purse", "store"),
     "alembic": ("store",),
     "typer": ("cli", "__main__"),
 }

@@ -10,13 +10,13 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from evolve import __version__
-from evolve.cli import measuring, reading
+from evolve.cli import caring, measuring, reading
 from evolve.cli.options import app
 from evolve.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EvolveError
 from evolve.report.crash import write_crash_log
 from evolve.report.plain import plain
 
-__all__ = ["app", "main", "measuring", "reading"]
+__all__ = ["app", "caring", "main", "measuring", "reading"]
 
 
 def _fail(text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evolve import house, loop
+from evolve import house, loop, removed
 from evolve.choosing import Choice, choose_model
 from evolve.cli.options import (
     SANDBOX_KEYS,
@@ -161,10 +161,15 @@ def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | No
 
 
 def opened(runs: Path) -> Store:
+    return Store.open(results_file(runs))
+
+
+def results_file(runs: Path) -> Path:
+    """The database of the results. Raises BadInput where there are none."""
     database = runs / house.DATABASE
     if not Store.exists(database):
         raise BadInput(str(database), "there are no results yet", "begin a run: `make evolve ROUNDS=3`")
-    return Store.open(database)
+    return database
 
 
 def run_row(store: Store, run: str | None) -> RunRow:
@@ -185,4 +190,6 @@ def of_branch(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
             f"branch {branch}", "is not a branch of a run", "use evolve/RUN/champion or evolve/RUN/round-0007"
         )
     row = run_row(store, parts[1])
+    if branch in removed.read(runs / row.id).branches:
+        raise BadInput(f"branch {branch}", "`evolve gc` has removed it", "its rows are still there: see `evolve show`")
     return row, Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id)).resolve(branch)

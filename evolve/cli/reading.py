@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evolve import doctor, house, trajectory
+from evolve import house, trajectory
 from evolve.claim import claim
 from evolve.cli.options import (
     RUNS,
@@ -184,15 +184,6 @@ def models_command(
         return
     about = model_facts(name, profiles, os.environ)
     show([about] if as_json else [{"fact": key, "value": value} for key, value in about.items()], as_json)
-
-
-@app.command("doctor")
-def doctor_command(runs: Runs_ = RUNS, as_json: Json_ = False) -> None:
-    """Whether this machine has what a run needs; changes nothing."""
-    findings = doctor.examine(runs)
-    show([{"check": f.check, "state": f.state, "detail": f.detail} for f in findings], as_json)
-    if any(f.state == "bad" for f in findings):
-        raise typer.Exit(1)
 
 
 @app.command("setup")

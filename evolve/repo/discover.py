@@ -44,6 +44,12 @@ def find(scaffold_folder: Path, fallback: Path) -> Place:
     return place or _alone(folder, fallback)
 
 
+def around(folder: Path) -> Path | None:
+    """The folder with the objects and branches of the repository around `folder`; None if there is none. Makes none."""
+    place = _around(folder.resolve()) if folder.is_dir() else None
+    return place.shell.cwd if place else None
+
+
 def _around(folder: Path) -> Place | None:
     outside = Shell(folder)
     answer = outside.ask("rev-parse", "--is-inside-work-tree")

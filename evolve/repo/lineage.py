@@ -32,11 +32,11 @@ from evolve.repo.refs import (
     champion_branch,
     list_branches,
     move_ref,
+    note_decision,
     read_note,
     read_ref,
     round_branch,
     run_prefix,
-    write_note,
 )
 
 
@@ -134,8 +134,7 @@ class Lineage:
 
     def record_decision(self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
         """Notes the decision on the candidate's commit: `git log --notes=evolve` shows it."""
-        facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
-        write_note(self.place.shell, _full(sha), {**facts, "Evolve-Reason": reason}, when)
+        note_decision(self.place.shell, run, round, _full(sha), verdict, reason, when)
 
     def decision(self, sha: str) -> dict[str, str]:
         """What `record_decision` noted: Evolve-Run, -Round, -Decision, -Reason; empty if nothing."""

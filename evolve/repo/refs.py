@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.errors import BadInput, InfraError
-from evolve.repo.objects import Entry, changed_tree, store_bytes, store_commit
+from evolve.records import Verdict
+from evolve.repo.objects import Entry, changed_tree, read_blobs, store_bytes, store_commit
 from evolve.repo.shell import Shell
 
 NOTES = "refs/notes/evolve"
@@ -99,6 +100,28 @@ def read_note(shell: Shell, sha: str) -> str:
     """The note on a commit, or nothing."""
     answer = shell.ask("notes", f"--ref={NOTES}", "show", sha)
     return answer.text if answer.status == 0 else ""
+
+
+def all_notes(shell: Shell) -> dict[str, str]:
+    """Every note, by its commit."""
+    lines = shell.text("notes", f"--ref={NOTES}", "list").splitlines() if read_ref(shell, NOTES) else []
+    pairs = [line.split() for line in lines]
+    texts = read_blobs(shell, [blob for blob, _ in pairs])
+    return {sha: text.decode("utf-8", "replace") for (_, sha), text in zip(pairs, texts, strict=True)}
+
+
+def stale_locks(shell: Shell, places: Iterable[str], stale_seconds: float = STALE_SECONDS) -> list[str]:
+    """The refs below `places` (full names, folders too) whose lock is older than a living git would let it be."""
+    top = shell.git_dir or shell.cwd
+    found = [path for place in places for path in (top / f"{place}.lock", *(top / place).rglob("*.lock"))]
+    old = [path for path in found if (_age(path) or 0.0) > stale_seconds]
+    return sorted({path.relative_to(top).as_posix().removesuffix(".lock") for path in old})
+
+
+def note_decision(shell: Shell, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
+    """The note on a candidate's commit that tells what became of it."""
+    facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
+    write_note(shell, sha, {**facts, "Evolve-Reason": reason}, when)
 
 
 def write_note(shell: Shell, sha: str, facts: Mapping[str, str], when: str) -> None:

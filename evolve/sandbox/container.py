@@ -242,6 +242,12 @@ class ScaffoldProcess:
         self.container.kill()
 
 
+def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxSpec, ttl: int) -> ScaffoldProcess:
+    """A container with a scaffold's limits and none of its mounts, that runs a command as its main process."""
+    host = host_config(replace(spec, network=False))
+    return ScaffoldProcess(_create(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV))
+
+
 def scaffold_process(
     run: str, image: str, folder: Path, entry: str, socket_folder: Path, spec: SandboxSpec, ttl: int
 ) -> ScaffoldProcess:

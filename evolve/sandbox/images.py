@@ -60,7 +60,12 @@ def _attributes(name: str) -> dict[str, Any]:
 
 def present_base() -> str | None:
     """The base image that is here already, if any."""
-    return next((name for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)), None)
+    return next(iter(present_bases()), None)
+
+
+def present_bases() -> dict[str, dict[str, Any]]:
+    """What the engine says of all base images that are here, by name; the first is the one that is used."""
+    return {name: _attributes(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)}
 
 
 def _present(client: docker.DockerClient, name: str) -> bool:
@@ -133,8 +138,12 @@ def task_image(task: Task, base: str) -> TaskImage:
 
 
 def _tag(task: Task, base: str) -> str:
-    digest = _attributes(base)["Id"]
-    return f"{TASK_TAG}:{stable_hash(LAYOUT, task.digest, digest):016x}"
+    return tag_of(task.digest, _attributes(base)["Id"])
+
+
+def tag_of(digest: str, base_id: str) -> str:
+    """The image's name of a task whose files have this digest, on the base image with this id."""
+    return f"{TASK_TAG}:{stable_hash(LAYOUT, digest, base_id):016x}"
 
 
 def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:

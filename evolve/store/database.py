@@ -93,10 +93,20 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(engine: Engine) -> None:
-    """Looks first without a lock: a reader never waits for the writer."""
+def newest_schema() -> str:
+    """The revision that this version works with."""
+    return ",".join(sorted(ScriptDirectory.from_config(_alembic()).get_heads()))
+
+
+def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _migrate(engine: Engine) -> None:
+    """Looks first without a lock: a reader never waits for the writer."""
+    config = _alembic()
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         found = set(MigrationContext.configure(connection).get_current_heads())

@@ -1,0 +1,149 @@
+"""The database's account of a run beside the repository's: a healthy pair differs in nothing, each damage is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.agreement import Damage, Kind, RepositorySaid, RoundSaid, RunSaid, damages
+from evolve.records import Verdict
+
+RUN = "20261123-2144-quiet-otter"
+VERDICTS = (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED, None)
+Pair = tuple[RunSaid, RepositorySaid]
+
+
+def sha(number: int) -> str:
+    return f"{number:040x}"
+
+
+def branch(number: int) -> str:
+    return f"evolve/{RUN}/round-{number:04d}"
+
+
+def said(number: int, verdict: Verdict | None) -> RoundSaid:
+    if verdict is Verdict.REFUSED:
+        return RoundSaid(number, None, "", verdict)
+    return RoundSaid(number, sha(number), branch(number), verdict)
+
+
+@st.composite
+def healthy(draw: st.DrawFn) -> Pair:
+    """A run of some rounds, with the last ones perhaps not decided, and a repository that says the same."""
+    verdicts = draw(st.lists(st.sampled_from(VERDICTS[:4]), min_size=1, max_size=12))
+    verdicts += draw(st.sampled_from([[], [None]]))  # type: ignore[list-item]
+    rounds = (said(0, Verdict.BASELINE), *(said(number, v) for number, v in enumerate(verdicts, 1)))
+    taken = [one.number for one in rounds if one.verdict in (Verdict.BASELINE, Verdict.KEEP)]
+    run = RunSaid(RUN, rounds, sha(taken[-1]))
+    candidates = [one for one in rounds if one.commit]
+    notes = {
+        str(one.commit): {
+            "Evolve-Run": RUN,
+            "Evolve-Round": str(one.number),
+            "Evolve-Decision": str(one.verdict),
+            "Evolve-Reason": "x",
+        }
+        for one in candidates
+        if one.verdict not in (None, Verdict.BASELINE)
+    }
+    branches = {one.branch: str(one.commit) for one in candidates} | {run.champion_branch: str(run.champion)}
+    others = draw(st.sampled_from([{}, {f"evolve/{RUN}/mine": sha(999)}]))
+    return run, RepositorySaid(branches | others, frozenset(str(one.commit) for one in candidates), notes)
+
+
+@given(healthy(), st.booleans())
+def test_a_healthy_pair_differs_in_nothing(pair: Pair, at_work: bool) -> None:
+    run, repository = pair
+    assert damages(replace(run, at_work=at_work), repository) == []
+
+
+def without(names: dict[str, object], name: str) -> dict[str, object]:
+    return {key: value for key, value in names.items() if key != name}
+
+
+def no_commit(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+    return replace(repository, commits=set(repository.commits) - {one.commit})
+
+
+def no_branch(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+    return replace(repository, branches=without(dict(repository.branches), one.branch))
+
+
+def moved_branch(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+    return replace(repository, branches={**repository.branches, one.branch: sha(777)})
+
+
+def no_note(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+    return replace(repository, notes=without(dict(repository.notes), str(one.commit)))
+
+
+def other_note(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+    notes = dict(repository.notes)
+    notes[str(one.commit)] = {**notes[str(one.commit)], "Evolve-Decision": "baseline"}
+    return replace(repository, notes=notes)
+
+
+OF_ROUND = [
+    (no_commit, Kind.COMMIT_GONE),
+    (no_branch, Kind.BRANCH_GONE),
+    (moved_branch, Kind.BRANCH_ELSEWHERE),
+    (no_note, Kind.NOTE_GONE),
+    (other_note, Kind.NOTE_DIFFERS),
+]
+
+
+@pytest.mark.parametrize(("spoil", "kind"), OF_ROUND)
+@given(pair=healthy(), data=st.data())
+def test_damage_of_a_round_is_found_and_nothing_else(
+    spoil: Callable[[RunSaid, RepositorySaid, RoundSaid], RepositorySaid], kind: Kind, pair: Pair, data: st.DataObject
+) -> None:
+    run, repository = pair
+    noted = kind in (Kind.NOTE_GONE, Kind.NOTE_DIFFERS)
+    able = [one for one in run.rounds if one.commit and (not noted or one.commit in repository.notes)]
+    if not able:
+        return
+    one = data.draw(st.sampled_from(able))
+    found = damages(run, spoil(run, repository, one))
+    assert [(damage.kind, damage.round, damage.sha) for damage in found] == [(kind, one.number, one.commit)]
+    taken = replace(run, taken=frozenset({one.branch}))
+    assert damages(taken, spoil(run, repository, one)) == [], "what gc has taken is no damage"
+
+
+@given(healthy())
+def test_damage_of_the_champion_is_found(pair: Pair) -> None:
+    run, repository = pair
+    name = run.champion_branch
+    gone = replace(repository, branches=without(dict(repository.branches), name))
+    moved = replace(repository, branches={**repository.branches, name: sha(777)})
+    assert [one.kind for one in damages(run, gone)] == [Kind.CHAMPION_GONE]
+    assert damages(run, moved) == [Damage(Kind.CHAMPION_ELSEWHERE, RUN, name, str(run.champion))]
+    assert damages(replace(run, at_work=True), moved) == []
+
+
+@given(healthy())
+def test_a_branch_of_a_later_round_is_of_another_database(pair: Pair) -> None:
+    run, repository = pair
+    later = replace(repository, branches={**repository.branches, branch(500): sha(500)})
+    assert damages(run, later) == [Damage(Kind.BRANCH_UNKNOWN, RUN, branch(500), sha(500), 500)]
+    assert damages(replace(run, at_work=True), later) == []
+    begun = replace(run, rounds=(*run.rounds, RoundSaid(500)))
+    assert damages(begun, later) == [], "a killed run left it: its next start finds it"
+
+
+def test_a_stale_lock_is_damage_that_can_be_mended() -> None:
+    found = damages(RunSaid(RUN, (), None), RepositorySaid({}, (), {}, ("refs/notes/evolve",)))
+    assert found == [Damage(Kind.REF_LOCKED, RUN, "refs/notes/evolve")] and found[0].mendable
+
+
+def test_what_is_lost_can_not_be_mended() -> None:
+    assert not Damage(Kind.COMMIT_GONE, RUN, sha(1)).mendable
+    assert not Damage(Kind.BRANCH_ELSEWHERE, RUN, branch(1)).mendable
+
+
+def test_a_scaffold_measured_by_itself_needs_no_champions_branch() -> None:
+    run = RunSaid(RUN, (said(0, Verdict.BASELINE),), sha(0))
+    assert damages(run, RepositorySaid({branch(0): sha(0)}, {sha(0)}, {})) == []

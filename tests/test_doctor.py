@@ -1,0 +1,367 @@
+"""The doctor: each damage, done for real, is found; what --fix mended is well again, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from evolve import cli, doctor
+from evolve.doctor import files, machine, results
+from evolve.errors import BadInput
+from evolve.repo import Repository
+from evolve.sandbox import container, engine, images, leftovers, proof
+from evolve.store import health
+from tests.played import RUN, RUNS, SCAFFOLD, git, play
+
+CHAMPION = f"evolve/{RUN}/champion"
+
+
+def branch(number: int) -> str:
+    return f"evolve/{RUN}/round-{number:04d}"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top, before = tmp_path_factory.mktemp("doctor"), Path.cwd()
+    os.chdir(top)
+    try:
+        play()
+    finally:
+        os.chdir(before)
+    return top
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A finished run in the current folder; without an engine, but in tests that are marked to need one."""
+    place = tmp_path / "home"
+    shutil.copytree(template, place)
+    monkeypatch.chdir(place)
+    if not request.node.get_closest_marker("docker"):
+        monkeypatch.setattr(engine, "answers", lambda: False)
+    return place
+
+
+def bad(deep: bool = False) -> list[str]:
+    return [f"{one.check}: {one.detail}" for one in results.examine(RUNS, deep) if one.state == "bad"]
+
+
+def execute(sql: str) -> None:
+    with sqlite3.connect(RUNS / "evolve.db") as database:
+        database.execute(sql)
+    database.close()
+
+
+def tree(top: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def test_a_healthy_run_has_no_finding_and_looking_changes_nothing(home: Path) -> None:
+    before = tree(home)
+    found = results.examine(RUNS, deep=True)
+    assert {one.state for one in found} <= {"good", "note"}, found
+    assert {one.check for one in found} == {"database", "clock", "lineage", "files", "leftovers"}
+    assert doctor.mend(RUNS) == []
+    assert tree(home) == before
+
+
+def drop_branch() -> None:
+    git("update-ref", "-d", f"refs/heads/{branch(2)}")
+
+
+def drop_champion() -> None:
+    git("update-ref", "-d", f"refs/heads/{CHAMPION}")
+
+
+def move_champion() -> None:
+    git("update-ref", f"refs/heads/{CHAMPION}", branch(0))
+
+
+def drop_notes() -> None:
+    git("update-ref", "-d", "refs/notes/evolve")
+
+
+def other_note() -> None:
+    git(
+        "notes",
+        "--ref=evolve",
+        "add",
+        "-f",
+        "-m",
+        f"Evolve-Run: {RUN}\nEvolve-Round: 2\nEvolve-Decision: keep",
+        branch(2),
+    )
+
+
+def lock_ref() -> None:
+    lock = Path("repo/.git/refs/heads", f"{branch(1)}.lock")
+    lock.touch()
+    os.utime(lock, (1, 1))
+
+
+MENDED = [
+    (drop_branch, "branch missing"),
+    (drop_champion, "champion's branch missing"),
+    (move_champion, "not at the champion"),
+    (drop_notes, "without its git note"),
+    (other_note, "of another decision"),
+    (lock_ref, "stale lock"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), MENDED)
+def test_damage_is_found_and_mended(home: Path, spoil: Callable[[], None], words: str) -> None:
+    git("config", "user.evolve", "x")
+    hook = Path("repo/.git/hooks/reference-transaction")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    spoil()
+    hook.chmod(0o755)
+    before = git("status", "--porcelain"), git("rev-parse", "HEAD"), Path("repo/.git/index").read_bytes()
+    rows = tree(RUNS)
+    found = bad()
+    assert len(found) == 1 and words in found[0] and RUN in found[0]
+    done = doctor.mend(RUNS)
+    assert done and {one.state for one in done} == {"mended"}
+    assert bad() == [] and doctor.mend(RUNS) == []
+    assert (git("status", "--porcelain"), git("rev-parse", "HEAD"), Path("repo/.git/index").read_bytes()) == before
+    assert tree(RUNS) == rows
+
+
+def move_branch() -> None:
+    git("update-ref", f"refs/heads/{branch(3)}", branch(0))
+
+
+def lose_commit() -> None:
+    sha = git("rev-parse", branch(3))
+    Path("repo/.git/objects", sha[:2], sha[2:]).unlink()
+
+
+def branch_of_no_row() -> None:
+    git("update-ref", f"refs/heads/{branch(9)}", branch(0))
+
+
+def lose_file() -> None:
+    next((RUNS / RUN / "trials").glob("*.json.gz")).unlink()
+
+
+def lose_transcript() -> None:
+    next((RUNS / RUN / "proposals").glob("*")).unlink()
+
+
+def change_file() -> None:
+    next((RUNS / RUN / "trials").glob("*.json.gz")).write_bytes(b"changed")
+
+
+def foreign_row() -> None:
+    execute("UPDATE candidate SET parent_id = 999 WHERE round = 2")
+
+
+def future_row() -> None:
+    execute("UPDATE run SET created_at = '2990-01-01T00:00:00+00:00'")
+
+
+LASTING = [
+    (move_branch, "moved away"),
+    (lose_commit, "commit missing"),
+    (branch_of_no_row, "no row knows"),
+    (lose_file, "1 missing"),
+    (lose_transcript, "1 missing"),
+    (change_file, "sha256 differs"),
+    (foreign_row, "not there"),
+    (future_row, "behind the newest row"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), LASTING)
+def test_damage_that_needs_a_person_is_found_and_left_alone(home: Path, spoil: Callable[[], None], words: str) -> None:
+    spoil()
+    assert any(words in line for line in bad()), bad()
+    before = tree(home)
+    doctor.mend(RUNS)
+    assert tree(home) == before
+
+
+def test_a_changed_file_beyond_the_sample_is_found_by_deep(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SAMPLE", 2)
+    names = [path for (path,) in _rows("SELECT recording_path FROM trial ORDER BY id")]
+    (RUNS / names[3]).write_bytes(b"changed")
+    assert bad() == []
+    assert [line for line in bad(deep=True) if names[3] in line]
+
+
+def _rows(query: str) -> list[tuple[str, ...]]:
+    with sqlite3.connect(RUNS / "evolve.db") as database:
+        found = database.execute(query).fetchall()
+    database.close()
+    return found
+
+
+def test_a_damaged_page_is_found(home: Path) -> None:
+    file = RUNS / "evolve.db"
+    data = bytearray(file.read_bytes())
+    for at in range(4096, len(data), 3 * 4096):
+        data[at : at + 64] = b"\xff" * 64
+    file.write_bytes(data)
+    found = bad()
+    assert found and found[0].startswith("database: ")
+
+
+def test_what_is_no_database_is_one_line(home: Path) -> None:
+    (RUNS / "evolve.db").write_text("no database, " * 100)
+    assert [line for line in bad() if "can't be read" in line] and len(bad()) == 1
+    assert [one.state for one in doctor.mend(RUNS)] == ["bad"]
+
+
+def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -> None:
+    execute("UPDATE alembic_version SET version_num = '0000'")
+    assert "newer evolve" in bad()[0]
+    execute("UPDATE alembic_version SET version_num = '0006'")
+    execute("PRAGMA journal_mode = DELETE")
+    before = (RUNS / "evolve.db").read_bytes()
+    assert not health.look(RUNS / "evolve.db").current
+    assert bad() == [] and (RUNS / "evolve.db").read_bytes() == before
+
+
+def test_folders_of_no_run_are_named(home: Path) -> None:
+    (RUNS / "stranger").mkdir()
+    found = [one for one in results.examine(RUNS, False) if one.check == "run folders"]
+    assert [(one.state, "stranger" in one.detail) for one in found] == [("note", True)]
+
+
+def test_a_run_at_work_is_left_alone(home: Path) -> None:
+    drop_notes()
+    drop_champion()
+    with FileLock(RUNS / RUN / "lock"):
+        assert ["without its git note" in line for line in bad()] == [True], "but for the last decision's"
+        assert [one.state for one in doctor.mend(RUNS)] == ["note"]
+    assert len(bad()) == 2
+
+
+def test_a_branch_that_is_checked_out_is_not_moved(home: Path) -> None:
+    git("checkout", "-q", CHAMPION)
+    git("symbolic-ref", "HEAD", f"refs/heads/{CHAMPION}")
+    move_champion()
+    done = doctor.mend(RUNS)
+    assert [one.state for one in done] == ["bad"] and "checked out" in done[0].detail
+
+
+def test_without_its_repository_a_run_is_bad(home: Path) -> None:
+    shutil.rmtree("repo/.git")
+    assert [line for line in bad() if "is not here" in line and RUN in line]
+    assert not (RUNS / RUN / "lineage.git").exists()
+
+
+def test_a_moved_run_is_whole_again_from_a_clone(home: Path) -> None:
+    """A clone has the commits, but neither branches nor notes of its own."""
+    Path("repo").rename("old")
+    subprocess.run(["git", "clone", "-q", "old", "repo"], check=True)
+    assert len(bad()) == 3
+    assert {one.state for one in doctor.mend(RUNS)} == {"mended"}
+    assert bad() == []
+
+
+def evolve(*words: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["evolve", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_tells_by_its_status(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drop_branch()
+    assert evolve("doctor", "--json") == 1, "no engine answers"
+    found = json.loads(capsys.readouterr().out)
+    assert set(found[0]) == {"check", "state", "detail", "mend"}
+    assert {"container engine", "lineage"} == {one["check"] for one in found if one["state"] == "bad"}
+    evolve("doctor", "--fix", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert [one["check"] for one in found if one["state"] == "mended"] == ["lineage"]
+    assert [one["check"] for one in found if one["state"] == "bad"] == ["container engine"]
+
+
+def test_git_around_the_scaffold_is_looked_at(home: Path) -> None:
+    assert str(home / "repo" / ".git") in machine.git(SCAFFOLD).detail
+    (home / "alone").mkdir()
+    assert "no repository" in machine.git(home / "alone").detail
+    assert machine.disk(RUNS).state == "good" and "takes" in machine.disk(RUNS).detail
+
+
+def test_the_repository_refuses_what_is_checked_out(home: Path) -> None:
+    place = Repository(home / "repo" / ".git")
+    with pytest.raises(BadInput, match="checked out"):
+        place.point("main", git("rev-parse", branch(1)))
+
+
+@pytest.fixture(scope="module")
+def base() -> str:
+    return images.base_image(print)
+
+
+@pytest.mark.docker
+def test_the_limits_hold(base: str) -> None:
+    found = proof.prove(base)
+    assert [one for one in found if not one.held] == [] and len(found) == 6
+    label = {"label": f"{engine.LABEL}=doctor-{os.getpid()}"}
+    assert engine.connect().api.containers(all=True, filters=label) == []
+
+
+def wider(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
+    return container.probe_container(run, image, command, replace(spec, memory_mb=512, pids=512, disk_mb=64), ttl)
+
+
+def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
+    """The engine's own defaults, in the machine's network."""
+    api = engine.connect().api
+    made = api.create_container(
+        image, command, labels={engine.LABEL: run}, host_config=api.create_host_config(network_mode="host")
+    )
+    return container.ScaffoldProcess(container.Container(engine.connect(), made["Id"]))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("make", "limits"),
+    [
+        (wider, {"memory", "processes", "disk"}),
+        (open_box, {"root file system read-only", "network none", "no new privileges"}),
+    ],
+)
+def test_limits_that_do_not_hold_are_told(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
+    found = proof.prove(base, make=make)
+    assert limits <= {one.limit for one in found if not one.held}, found
+
+
+@pytest.mark.docker
+def test_leftovers_of_a_dead_run_are_found_and_those_whose_time_is_over_swept(home: Path, base: str) -> None:
+    api = engine.connect().api
+    old, young = (
+        api.create_container(base, ["true"], labels={engine.LABEL: RUN, engine.UNTIL: str(int(time.time()) + more)})
+        for more in (-1, 600)
+    )
+    folder = Path(f"/tmp/{engine.temporary_prefix(RUN)}old")
+    folder.mkdir(exist_ok=True)
+    os.utime(folder, (1, 1))
+    try:
+        found = {one.name for one in leftovers.find({RUN})}
+        assert {old["Id"], young["Id"], str(folder)} <= found
+        told = next(one for one in results.examine(RUNS, False) if one.check == "leftovers")
+        assert told.state == "note" and "within their time" in told.detail
+        with FileLock(RUNS / RUN / "lock"):
+            assert next(one for one in results.examine(RUNS, False) if one.check == "leftovers").state == "good"
+        assert [one.state for one in doctor.mend(RUNS)] == ["mended"]
+        assert {one.name for one in leftovers.find({RUN})} == {young["Id"]} and not folder.exists()
+    finally:
+        engine.sweep(RUN)

@@ -1,0 +1,264 @@
+"""gc: a dry run changes nothing, --yes removes what it said and nothing else, and the doctor is content afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from evolve import cli, doctor, gc, house, removed, replay
+from evolve.campaign import Campaign
+from evolve.config import RunConfig
+from evolve.doctor import results
+from evolve.errors import BadInput
+from evolve.records import Verdict
+from evolve.sandbox import built, engine, images, leftovers
+from evolve.store import Store
+from tests.played import RUN, RUNS, SCAFFOLD, git, play
+
+REVERTED = [f"evolve/{RUN}/round-{number:04d}" for number in (2, 3)]
+KEPT = [f"evolve/{RUN}/{name}" for name in ("champion", "round-0000", "round-0001")]
+BEFORE = datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top, before = tmp_path_factory.mktemp("gc"), Path.cwd()
+    os.chdir(top)
+    try:
+        play()
+    finally:
+        os.chdir(before)
+    return top
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A finished run in the current folder; without an engine, but in tests that are marked to need one."""
+    place = tmp_path / "home"
+    shutil.copytree(template, place)
+    monkeypatch.chdir(place)
+    if not request.node.get_closest_marker("docker"):
+        monkeypatch.setattr(engine, "answers", lambda: False)
+    return place
+
+
+def evolve(*words: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["evolve", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0)
+
+
+def execute(sql: str) -> None:
+    with sqlite3.connect(RUNS / "evolve.db") as database:
+        database.execute(sql)
+    database.close()
+
+
+def tree(top: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def branches() -> list[str]:
+    return git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/evolve/").splitlines()
+
+
+def dump() -> list[str]:
+    with sqlite3.connect(RUNS / "evolve.db") as database:
+        found = list(database.iterdump())
+    database.close()
+    return found
+
+
+def planned(*parts: str, named: frozenset[str] = frozenset(), before: datetime = BEFORE) -> gc.Plan:
+    with Store.open(RUNS / "evolve.db") as store:
+        return gc.plan(RUNS, store, gc.Wish(before, frozenset(parts or gc.PARTS), named))
+
+
+def bad() -> list[str]:
+    return [f"{one.check}: {one.detail}" for one in results.examine(RUNS, True) if one.state == "bad"]
+
+
+def test_a_dry_run_says_what_can_go_and_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(home)
+    assert evolve("gc", "--older-than", "0h") == 0
+    out = capsys.readouterr().out
+    assert "nothing was changed: `evolve gc --yes --older-than 0h` removes it" in out
+    assert "replayed" in "".join(out.split()) and tree(home) == before
+    assert evolve("gc", "--older-than", "0h", "--json") == 0
+    found = {one["part"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found["branches"]["names"] == REVERTED and found["branches"]["bytes"] > 0
+    assert len(found["exports"]["names"]) == 4 and found["trajectories"]["bytes"] > 0
+    assert not any(one["removed"] for one in found.values()) and tree(home) == before
+
+
+def test_yes_removes_what_was_said_and_the_doctor_is_content(home: Path) -> None:
+    said, before, rows = planned(), tree(home), dump()
+    head, notes = git("rev-parse", "HEAD"), git("rev-parse", "refs/notes/evolve")
+    assert evolve("gc", "--older-than", "0h", "--yes") == 0
+    assert branches() == KEPT and dump() == rows
+    assert (git("rev-parse", "HEAD"), git("rev-parse", "refs/notes/evolve"), git("status", "--porcelain")) == (
+        head,
+        notes,
+        "",
+    )
+    names = {heap.part: heap.names for heap in said.heaps}
+    gone = {name for name in before if name.startswith("runs/")} - set(tree(home))
+    exported = {name for name in before if name.startswith(f"runs/{RUN}/candidates/")}
+    assert gone == {f"runs/{name}" for name in names["trajectories"]} | exported
+    assert removed.read(RUNS / RUN) == removed.Removed(
+        branches=frozenset(names["branches"]), files=frozenset(names["trajectories"])
+    )
+    assert bad() == [] and doctor.mend(RUNS) == [] and branches() == KEPT
+    assert planned().heaps == ()
+    git("reflog", "expire", "--expire=now", "--all")
+    git("gc", "-q", "--prune=now")
+    assert bad() == [], "the commits are gone now too"
+
+
+@pytest.mark.parametrize("part", ["branches", "trajectories", "exports"])
+def test_only_one_part_goes(home: Path, part: str) -> None:
+    before, there = tree(RUNS), branches()
+    assert evolve("gc", "--older-than", "0h", "--yes", "--only", part) == 0
+    gone = set(before) - set(tree(RUNS))
+    assert (branches() == there) == (part != "branches")
+    assert all(("/candidates/" in name) == (part == "exports") for name in gone) and bool(gone) == (part != "branches")
+    assert bad() == []
+
+
+def test_files_go_by_their_age_in_the_rows(home: Path) -> None:
+    month = datetime.now(UTC) - timedelta(days=30)
+    assert planned("trajectories", before=month).heaps == ()
+    execute("UPDATE trial SET started_at = '2020-01-01T00:00:00+00:00' WHERE id <= 5")
+    (heap,) = planned("trajectories", before=month).heaps
+    assert len(heap.names) == 5
+
+
+def test_a_run_at_work_or_not_ended_is_spared(home: Path) -> None:
+    with FileLock(RUNS / RUN / "lock"):
+        found = planned(named=frozenset({RUN}))
+        assert found.heaps == () and "works on it" in found.spared[0]
+    execute("DELETE FROM run_end")
+    found = planned()
+    assert found.heaps == () and "has not ended" in found.spared[0]
+    assert {heap.part for heap in planned(named=frozenset({RUN})).heaps} == {"branches", "exports", "trajectories"}
+    with pytest.raises(BadInput, match="no such run"):
+        planned(named=frozenset({"nobody"}))
+
+
+def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
+    before = tree(home)
+    wish = gc.Wish(BEFORE)
+    with Store.open(RUNS / "evolve.db") as store:
+        found = gc.plan(RUNS, store, wish)
+        with FileLock(RUNS / RUN / "lock"):
+            done = gc.take(RUNS, store, wish, found)
+        assert done.heaps == () and "another process" in done.spared[0]
+        execute("DELETE FROM run_end")
+        done = gc.take(RUNS, store, wish, found)
+        assert [heap for heap in done.heaps if heap.names] == []
+    with_rows = {name: data for name, data in tree(home).items() if "evolve.db" not in name and "gc.json" not in name}
+    assert with_rows == {name: data for name, data in before.items() if "evolve.db" not in name}
+
+
+def test_kept_stacked_and_checked_out_branches_stay(home: Path) -> None:
+    git("checkout", "-q", REVERTED[0])
+    execute(f"UPDATE decision SET verdict = '{Verdict.STACK}' WHERE round = 3")
+    assert planned("branches").heaps == ()
+
+
+def test_a_branch_that_was_moved_stays(home: Path) -> None:
+    git("update-ref", f"refs/heads/{REVERTED[0]}", "main")
+    (heap,) = planned("branches").heaps
+    assert heap.names == (REVERTED[1],)
+
+
+def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evolve("gc", "--older-than", "0h", "--yes")
+    capsys.readouterr()
+    assert evolve("replay", REVERTED[0]) == 2
+    assert "`evolve gc` has removed it" in capsys.readouterr().err
+    with Store.open(RUNS / "evolve.db") as store:
+        trials = store.trials(RUN, git("rev-parse", KEPT[0]))
+        campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
+        with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
+            list(replay.offline(campaign, trials[0].candidate, trials))
+    with pytest.raises(BadInput, match="begin a new one"):
+        house._refuse_depleted(RUNS / RUN)
+    house._refuse_depleted(RUNS)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--older-than", "soon"], "is not an age"),
+        (["--only", "rows"], "no such part"),
+        (["--run", "nobody"], "no such run"),
+        (["--runs", "nowhere"], "no results yet"),
+    ],
+)
+def test_bad_input_is_one_line(home: Path, capsys: pytest.CaptureFixture[str], words: list[str], named: str) -> None:
+    assert evolve("gc", *words) == 2
+    err = capsys.readouterr().err
+    assert named in err and err.count("\n") == 1 and not Path("nowhere").exists()
+
+
+def test_a_spoilt_list_of_what_is_gone_is_one_line(home: Path) -> None:
+    (RUNS / RUN / removed.FILE).write_text("{")
+    assert len([line for line in bad() if "gc.json" in line]) == 1
+
+
+def test_the_room_that_only_some_branches_take(home: Path) -> None:
+    """What another branch holds too is not counted."""
+    (one,) = planned("branches").heaps
+    git("branch", "mine", REVERTED[0])
+    (less,) = planned("branches").heaps
+    git("branch", "mine2", REVERTED[1])
+    (none,) = planned("branches").heaps
+    assert one.bytes and less.bytes and one.bytes > less.bytes > 0 and none.bytes == 0
+
+
+def test_a_run_of_its_own_repository(home: Path) -> None:
+    subprocess.run(["git", "clone", "-q", "--mirror", "repo", str(RUNS / RUN / "lineage.git")], check=True)
+    shutil.rmtree("repo/.git")
+    assert evolve("gc", "--older-than", "0h", "--yes", "--only", "branches") == 0
+    assert (SCAFFOLD / "main.py").is_file() and bad() == []
+
+
+@pytest.mark.docker
+def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = f"{images.TASK_TAG}:care-{os.getpid()}"
+    assert engine.connect().api.tag(images.base_image(print), images.TASK_TAG, f"care-{os.getpid()}")
+    try:
+        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: {"somebody"})
+        assert "somebody is at work" in planned("images").spared[0]
+        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: set())
+        (heap,) = planned("images").heaps
+        assert mine in heap.names
+        with Store.open(RUNS / "evolve.db") as store:
+            digest = store.tasks(RUN)[0].digest
+        needed = min(built.needed([digest]))
+        monkeypatch.setattr(built, "built", lambda: [built.Built(mine, 1), built.Built(needed, 2)])
+        found = planned("images")
+        assert [one.names for one in found.heaps] == [(mine,)], "the run's own image is needed"
+        with Store.open(RUNS / "evolve.db") as store:
+            done = gc.take(RUNS, store, gc.Wish(BEFORE), found)
+        assert [one.names for one in done.heaps] == [(mine,)]
+        assert not engine.connect().api.images(name=mine)
+    finally:
+        built.remove(mine)
+
+
+def test_an_age_and_parts() -> None:
+    assert gc.age_of("2w") == timedelta(days=14) and gc.age_of("12h") == timedelta(hours=12)
+    assert gc.parts_of("branches,images") == {"branches", "images"} and gc.parts_of(None) == set(gc.PARTS)
