@@ -411,10 +411,10 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
     model = proposing(4)
     proposes = model.complete
 
-    def boasting(body: Any, seconds: float | None = None) -> dict[str, Any]:
+    def boasting(body: Any, on_lost: Any = None) -> dict[str, Any]:
         if body["tools"][0]["function"]["name"] == "lesson":
             return completion(None, tool_call("lesson", {"effect": "better", "lesson": "It gained 99 points."}))
-        return proposes(body, seconds)
+        return proposes(body, on_lost)
 
     model.complete = boasting  # type: ignore[method-assign]
     campaign = made(model, ScoringEvaluator(by_level))
