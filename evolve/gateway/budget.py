@@ -41,8 +41,12 @@ def covered(spans: Sequence[Span]) -> float:
 class Ledger:
     """What the trial has spent, what its running calls may still cost, and the name of the limit that was met."""
 
-    def __init__(self, limits: Limits, model: ModelSpec, deadline: float) -> None:
-        """deadline: on the monotonic clock; it moves by what is given back."""
+    def __init__(self, limits: Limits, model: ModelSpec, deadline: float, patience: float = 0.0) -> None:
+        """deadline: on the monotonic clock; it moves by what is given back.
+
+        patience: seconds after it for which whoever wants to begin something waits for the calls that run.
+        """
+        self._patience = patience
         self.limits, self.model, self.deadline = limits, model, deadline
         self.usage = Usage()
         self.exhausted = ""
@@ -90,8 +94,7 @@ class Ledger:
     def take(self, prompt: int, answer: int) -> Hold:
         """Begin a call of about `prompt` tokens that asks for at most `answer`; its answer may be given fewer.
 
-        Where the running calls may need what is left, waits until they have ended; where the time is over, too, for one
-        that fails gives time back. Raises Refusal if nothing is left.
+        Where the running calls may need what is left, waits until they have ended. Raises Refusal if nothing is left.
         """
         with self._change:
             while True:
@@ -153,8 +156,11 @@ class Ledger:
         return None if self.left()["seconds"] > 0 else self._spent("seconds")
 
     def _await_time(self) -> None:
+        """Where the time is over, wait for the calls that run: one that fails gives time back."""
         while self._held and not self._closed and self.left()["seconds"] <= 0:
-            self._change.wait()
+            end = self.deadline + self.given_back + self._patience
+            if not self._change.wait(max(end - time.monotonic(), 0.0)):
+                return
 
     def _refuse_spent(self, *names: str) -> None:
         if self._closed:

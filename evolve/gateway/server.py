@@ -69,7 +69,7 @@ class Gateway:
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model, self.workspace = door, model, workspace
         self.path = folder / SOCKET_NAME
-        self.ledger = Ledger(door.limits, door.model, time.monotonic() + door.limits.seconds)
+        self.ledger = Ledger(door.limits, door.model, time.monotonic() + door.limits.seconds, longest_delay())
         self.events: list[Event] = []
         self.fault: Exception | None = None
         self._calls = 0
