@@ -301,7 +301,7 @@ def act(
             started = crew.start(_scaffold, spec, folder, ttl)
             reaper().settle()
             process = started.result()
-            over = _ended(process, gateway, spec.limits.seconds)
+            over = ended_in_time(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}
             if not over:
                 process.kill()
@@ -318,7 +318,7 @@ def act(
         return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
-def _ended(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
+def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
     """Whether the scaffold ends by itself within its time, which grows by what is given back.
 
     A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
