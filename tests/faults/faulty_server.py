@@ -1,7 +1,7 @@
 """A model's endpoint that fails by a plan, as a process of its own: `python -m tests.faults.faulty_server`.
 
-It prints its port. Whole answers are the embedded model's. Which call fails, and how, depends on the plan's seed and the
-call's number alone. `POST /plan` sets a plan and begins to count anew; `GET /counts` tells what was done.
+It prints its port. Whole answers are the embedded model's. Which call fails, and how, depends on the plan's seed and
+the call's number alone. `POST /plan` sets a plan and begins to count anew; `GET /counts` tells what was done.
 """
 
 from __future__ import annotations

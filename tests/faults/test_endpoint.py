@@ -138,9 +138,12 @@ def test_more_than_may_be_lost_is_a_fault(
 ) -> None:
     monkeypatch.setattr(budget, "LOST_AT_MOST", TRY_SECONDS / 2)
     endpoint.begin(Plan(share=1, kinds=("hang",)))
-    with serving(tmp_path, endpoint, seconds=0.5) as served, client(served) as api:
-        with pytest.raises(openai.InternalServerError):
-            api.chat.completions.create(model="any", messages=[USER])
+    with (
+        serving(tmp_path, endpoint, seconds=0.5) as served,
+        client(served) as api,
+        pytest.raises(openai.InternalServerError),
+    ):
+        api.chat.completions.create(model="any", messages=[USER])
     assert isinstance(served.fault, EndpointError) and "failed for over" in str(served.fault)
     assert served.ledger.exhausted == "" and endpoint.counts()["calls"] == 1
 
