@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options of evolve: ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN JOBS BUDGET_USD SEED GATE PROPOSER RUNTIME (make evolve ROUNDS=10 SEED=1)"
+	@echo "  options of evolve: ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN JOBS BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS SEED GATE PROPOSER RUNTIME (make evolve ROUNDS=10 SEED=1)"
 
 evolve: $(VENV)/ready ## improve a scaffold: ROUNDS=10 rounds on the bundled tasks
 	@$(BIN)/evolve run

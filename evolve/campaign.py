@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from evolve import scaffold, trajectory
+from evolve.budget import Budget
 from evolve.config import RunConfig
-from evolve.errors import BudgetExhausted
 from evolve.evaluate import Evaluator
 from evolve.gate import Slot, TaskSlot
 from evolve.guard import Vocabulary
@@ -29,6 +28,7 @@ from evolve.records import (
     stable_hash,
 )
 from evolve.repo import Lineage
+from evolve.stopping import Stop
 from evolve.store import Store
 from evolve.tasks import Suite
 
@@ -44,13 +44,15 @@ class Watcher(Protocol):
     def trials_planned(self, count: int) -> None: ...
     def trial_done(self, result: TrialResult) -> None: ...
     def round_decided(self, number: int, decision: Decision) -> None: ...
+    def budget_left(self, words: str) -> None: ...
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap.
+    """One run at work. `folder` is the run's own under the runs folder.
 
-    `model`: the one that proposes. `vocabulary`: the words of single tasks, which no patch may hold.
+    `asked`: the model that proposes, for some work as the purse knows it. `vocabulary`: the words of single tasks,
+    which no patch may hold.
     """
 
     run: str
@@ -59,13 +61,23 @@ class Campaign:
     store: Store
     lineage: Lineage
     evaluator: Evaluator
-    model: ChatModel
+    asked: Callable[[str], ChatModel]
+    budget: Budget
     images: Mapping[str, TaskImage]
     base_image: str
     folder: Path
     watcher: Watcher
-    budget_usd: float | None = None
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    stop: Stop = field(default_factory=Stop)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the user has asked for the end, BudgetExhausted if a cap is reached."""
+        self.stop.check()
+        self.budget.check()
+
+    def may_start(self) -> bool:
+        """Whether one more trial may begin; it is counted at once."""
+        return not self.stop.asked and self.budget.may_start()
 
     @property
     def task_slots(self) -> tuple[TaskSlot, ...]:
@@ -131,26 +143,26 @@ def _text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
 def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -> None:
     """Give every commit a trial that counts on every slot; each trial is a row as soon as it ends.
 
-    Raises BudgetExhausted if the run's cap is reached: no trial begins after that, and those that ran are rows.
+    Raises BudgetExhausted if a cap is reached, KeyboardInterrupt if the user has asked for the end: no trial begins
+    after that, and those that ran are rows.
     InfraError comes from the evaluator.
     """
     wanted = list(slots)
     specs = [spec for commit in commits for spec in _lacking(campaign, commit, wanted)]
     if not specs:
         return
-    check_budget(campaign)
+    campaign.check()
     campaign.watcher.trials_planned(len(specs))
-    spent = campaign.store.spent(campaign.run).cost_usd
 
     def keep(result: TrialResult) -> None:
-        nonlocal spent
-        spent += result.usage.cost_usd
         campaign.store.add_trial(campaign.run, result)
+        campaign.budget.rowed(result.key, result.usage)
+        campaign.watcher.budget_left(campaign.budget.left())
         campaign.watcher.trial_done(result)
 
-    campaign.evaluator.measure(specs, keep, lambda: not _reached(campaign, spent))
+    campaign.evaluator.measure(specs, keep, campaign.may_start)
     if any(_lacking(campaign, commit, wanted) for commit in commits):
-        check_budget(campaign)
+        campaign.check()
 
 
 def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
@@ -162,24 +174,6 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
     return [campaign.trial_spec(commit, source, slot) for slot in missing]
 
 
-def capped(campaign: Campaign) -> bool:
-    """Whether the run has spent its cap in dollars."""
-    return _reached(campaign, campaign.store.spent(campaign.run).cost_usd)
-
-
-def _reached(campaign: Campaign, spent: float) -> bool:
-    cap = campaign.budget_usd
-    if cap is None or not campaign.config.priced:
-        return False
-    return spent >= cap and not (cap == 0 and campaign.config.free)
-
-
-def check_budget(campaign: Campaign) -> None:
-    """Raise BudgetExhausted if the run has spent its cap."""
-    if capped(campaign):
-        raise BudgetExhausted(f"the budget of ${campaign.budget_usd:g} is spent")
-
-
 def train_trajectories(campaign: Campaign, commit: str) -> list[tuple[TrialResult, Mapping[str, object]]]:
     """The commit's counted train trials with their trajectories: of each task those of the latest attempts."""
     root = campaign.folder.parent
@@ -189,7 +183,3 @@ def train_trajectories(campaign: Campaign, commit: str) -> list[tuple[TrialResul
             by_task.setdefault(trial.task, []).append((trial, trial.trajectory))
     latest = [sorted(some, key=lambda one: one[0].attempt)[-SHOWN_ATTEMPTS:] for some in by_task.values()]
     return [(trial, trajectory.load(root / file.path)[0]) for some in latest for trial, file in some]
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

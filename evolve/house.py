@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from evolve import __version__, llm, scaffold
-from evolve.campaign import Campaign, Watcher, now
+from evolve import __version__, budget, llm, scaffold, stopping
+from evolve.budget import Budget
+from evolve.campaign import Campaign, Watcher
+from evolve.caps import Caps
 from evolve.choosing import check_commercial
+from evolve.clock import now
 from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, Locked
 from evolve.evaluate import Evaluator
+from evolve.metered import Metered
+from evolve.purse import Terms
 from evolve.records import stable_hash
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
+from evolve.selfwork import do_work
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite, load_suite
+from evolve.trial import run_trial, run_trial_ahead
 from evolve.vocabulary import vocabulary_of
 
 DATABASE = "evolve.db"
@@ -74,7 +83,7 @@ class Order:
     runs: Path
     run: str | None
     jobs: int
-    budget_usd: float | None
+    caps: Caps = field(default_factory=Caps)
     home: Path | None = None
 
     def lineage(self) -> Lineage:
@@ -93,7 +102,7 @@ def check(order: Order) -> Suite:
     scaffold.check_folder(order.config.scaffold)
     check_commercial(order.config)
     unpriced = [one.model for one in order.config.models if not one.spec.priced]
-    if order.budget_usd is not None and unpriced:
+    if order.caps.usd is not None and unpriced:
         raise BadInput(
             "BUDGET_USD",
             f"no price is known for {unpriced[0]}",
@@ -152,32 +161,37 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
-        with _locked(order.runs / run / "lock", run):
+        with stopping.heard() as stop, _locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
             named = replace(order, run=run)
-            with _campaign(named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)) as it:
+            with _campaign(named, suite, watcher, run, lambda: _entered(named, suite, store, watcher)) as it:
                 try:
-                    yield it
+                    yield replace(it, stop=stop)
                     store.end_run(run, "done", now())
                 except BudgetExhausted as error:
                     store.end_run(run, "budget", now())
-                    watcher.say(f"stopped: {error}; a larger BUDGET_USD with RUN={run} goes on")
+                    watcher.say(f"stopped: {error}; a larger one, with RUN={run}, goes on from here")
+            budget.book_losses(store, run, order.runs / run)
 
 
 @contextlib.contextmanager
 def _campaign(
-    order: Order, suite: Suite, watcher: Watcher, owner: str, enter: Callable[[], None] = lambda: None
+    order: Order, suite: Suite, watcher: Watcher, owner: str, enter: Callable[[], Budget]
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
-    enter()
+    purse, run, spec = enter(), str(order.run), order.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
-    run = str(order.run)
+    model = llm.open_model(spec)
     try:
-        with Store.open(order.runs / DATABASE) as store, Evaluator(order.jobs) as evaluator:
+        with (
+            contextlib.closing(purse),
+            Store.open(order.runs / DATABASE) as store,
+            Evaluator(order.jobs, **_paid_by(purse.terms)) as evaluator,
+        ):
             yield Campaign(
                 run=run,
                 config=order.config,
@@ -185,16 +199,25 @@ def _campaign(
                 store=store,
                 lineage=order.lineage(),
                 evaluator=evaluator,
-                model=llm.open_model(order.config.proposer_spec),
+                asked=lambda what: Metered(model, spec, purse.terms, what),
+                budget=purse,
                 images=built,
                 base_image=base,
                 folder=order.runs / run,
                 watcher=watcher,
-                budget_usd=order.budget_usd,
                 vocabulary=vocabulary_of(suite.tasks),
             )
     finally:
         engine.sweep(owner)
+
+
+def _paid_by(terms: Terms) -> dict[str, Any]:
+    """All that workers do with a model, paid for out of one purse."""
+    return {
+        "work": functools.partial(run_trial_ahead, purse=terms),
+        "here": functools.partial(run_trial, purse=terms),
+        "on_itself": functools.partial(do_work, purse=terms),
+    }
 
 
 def stored_config(row: RunRow) -> RunConfig:
@@ -215,7 +238,8 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
         row = store.run(str(order.run))
     if row is not None and (differing := _suite_differences(suite, row)):
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
-    with _campaign(order, suite, watcher, f"{order.run}.replay") as campaign:
+    folder = order.runs / str(order.run)
+    with _campaign(order, suite, watcher, f"{order.run}.replay", lambda: budget.beside(folder)) as campaign:
         yield campaign
 
 
@@ -242,25 +266,56 @@ def new_run_id(moment: datetime) -> str:
     return f"{moment:%Y%m%d-%H%M}-{words}"
 
 
+def _holder(store: Store, run: str) -> str:
+    """The process that began the run's latest session."""
+    sessions = store.sessions(run)
+    if not sessions:
+        return "another process"
+    return f"process {sessions[-1].pid} on {sessions[-1].host}, since {sessions[-1].started_at},"
+
+
 @contextlib.contextmanager
-def _locked(path: Path, run: str) -> Iterator[None]:
+def _locked(path: Path, run: str, holder: Callable[[], str]) -> Iterator[None]:
+    """One writer for a run. holder: who it is, in words, where it is another process."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise Locked(f"run {run}: another process works on it; wait for it, or stop it") from error
+        raise Locked(f"run {run}: {holder()} works on it; wait for it, or stop it") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> None:
-    """The run's first row, or a word that there is one already."""
-    config, run, lineage = order.config, str(order.run), order.lineage()
+def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher) -> Budget:
+    """The run's rows at the begin of a session."""
+    run, folder = str(order.run), order.runs / str(order.run)
     if (row := store.run(run)) is not None:
-        watcher.say(f"going on with run {run}, begun {row.created_at}")
-        return
+        watcher.say(f"going on with run {run}, begun {row.created_at}: {_state(store, run)}")
+    else:
+        _create_run(order, suite, store)
+        watcher.say(f"run {run}")
+    purse = budget.begin(store, run, folder, order.caps, order.config.free)
+    watcher.budget_left(purse.left())
+    return purse
+
+
+def _state(store: Store, run: str) -> str:
+    """How far the run has come, in words."""
+    rows = store.rounds(run)
+    decided = sum(row.decision is not None for row in rows[1:])
+    under_way = [row for row in rows if row.decision is None]
+    words = f"{decided} rounds decided, {store.trial_count(run)} trials"
+    if not under_way:
+        return words
+    last = under_way[-1]
+    begun = "measured in part" if last.candidate else "proposed" if last.proposal else "begun"
+    return f"{words}, round {last.number} {begun}"
+
+
+def _create_run(order: Order, suite: Suite, store: Store) -> None:
+    config, run, lineage = order.config, str(order.run), order.lineage()
     text = identity(order, suite)
     row = RunRow(
         id=run,
@@ -278,4 +333,3 @@ def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> No
         base_commit=lineage.resolve("HEAD"),
     )
     store.create_run(row, suite.tasks)
-    watcher.say(f"run {run}")

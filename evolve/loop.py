@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolve import calibrate, checks, judging, proposing, recall
-from evolve.campaign import Campaign, check_budget, measure, now
+from evolve.campaign import Campaign, measure
+from evolve.clock import now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
@@ -16,7 +17,7 @@ from evolve.store import RoundRow
 def run_rounds(campaign: Campaign, rounds: int) -> None:
     """Rounds 1 to `rounds`, those that are decided already left out; then the champion, fresh and on the holdout.
 
-    Raises BudgetExhausted when the cap is reached, InfraError when the machine fails; both may be gone on from.
+    Raises BudgetExhausted when a cap is reached, InfraError when the machine fails; both may be gone on from.
     """
     standing = begin(campaign)
     tell_estimate(campaign, rounds)
@@ -56,7 +57,7 @@ def next_race(campaign: Campaign, rounds: int) -> list[int]:
 
 def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) -> Standing:
     """Some rounds, or the rest of them: patches of one tip. -> where the run stands after them"""
-    check_budget(campaign)
+    campaign.check()
     rows = started_race(campaign, numbers, standing.tip)
     standing = judging.made_ready(campaign, standing)
     found = proposing.proposals(campaign, standing, rows)
@@ -95,7 +96,16 @@ def begin(campaign: Campaign) -> Standing:
     look_at_holdout(campaign, baseline, "seed scaffold at the start")
     standing = judging.standing_of(campaign)
     campaign.lineage.set_champion(campaign.run, standing.champion.commit)
+    note_latest(campaign)
     return standing
+
+
+def note_latest(campaign: Campaign) -> None:
+    """Tell git once more what was decided last: a run that was killed between the two has told the database alone."""
+    over = [row for row in campaign.store.rounds(campaign.run) if row.number and row.decision]
+    for row in over:
+        if row.candidate and row.decision and row.race == over[-1].race:
+            note(campaign, row.candidate, row.decision)
 
 
 def tell_estimate(campaign: Campaign, rounds: int) -> None:
@@ -146,6 +156,11 @@ def committed(campaign: Campaign, row: RoundRow, parent: Candidate, proposal: Pr
 def record(campaign: Campaign, candidate: Candidate, decision: Decision) -> None:
     """The decision in the database, then in git."""
     decide(campaign, candidate.round, decision)
+    note(campaign, candidate, decision)
+
+
+def note(campaign: Campaign, candidate: Candidate, decision: Decision) -> None:
+    """The decision in git; nothing is done where it is there."""
     verdict, reason = decision.verdict, decision.reason
     campaign.lineage.record_decision(campaign.run, candidate.round, candidate.commit, verdict, reason, now())
 

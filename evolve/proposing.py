@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from evolve import ablate, analyse, checks, merge, propose, recall, trajectory
-from evolve.campaign import Campaign, now, train_trajectories
+from evolve.budget import proposal_of
+from evolve.campaign import Campaign, train_trajectories
+from evolve.clock import now
 from evolve.gate import Standing
 from evolve.propose import itself
 from evolve.records import Candidate, ModelSpec, Proposal, stable_hash
@@ -50,7 +52,7 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
     if not rows:
         return {}
     brief = _brief(campaign, tip)
-    spec, proposer, digest = _proposer(campaign, tip)
+    spec, digest = _prompted(campaign)
     one_at_a_time = threading.Lock()
 
     def ask(row: RoundRow) -> Proposal:
@@ -60,27 +62,34 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
 
         seed = stable_hash(campaign.config.seed, "propose", row.number)
         told = replace(brief, emphasis=_emphasis(row, rows))
-        return _kept(campaign, row, proposer(told, seed, check))
+        return _kept(campaign, row, _proposer(campaign, tip, row)(told, seed, check))
 
     answers = {}
     for number, proposal in _answers(ask, rows):
         campaign.store.add_proposal(campaign.run, number, proposal, digest, spec.name, now())
+        campaign.budget.rowed(proposal_of(number), proposal.usage)
         answers[number] = proposal
     return answers
 
 
-def _proposer(campaign: Campaign, tip: Candidate) -> tuple[ModelSpec, propose.Proposer, str]:
-    """The run's, with the model that it asks and the digest of its prompts."""
+def _prompted(campaign: Campaign) -> tuple[ModelSpec, str]:
+    """The model that the run's proposer asks, and the digest of its prompts."""
     if campaign.config.proposer == "direct":
-        spec = campaign.config.proposer_spec
-        return spec, functools.partial(propose.direct, campaign.model, spec), propose.prompt_digest()
+        return campaign.config.proposer_spec, propose.prompt_digest()
+    return campaign.config.model_spec, propose.prompt_digest(itself.FILES)
+
+
+def _proposer(campaign: Campaign, tip: Candidate, row: RoundRow) -> propose.Proposer:
+    """The run's, for one round; what it spends is booked under the round's name."""
+    what = proposal_of(row.number)
+    if campaign.config.proposer == "direct":
+        return functools.partial(propose.direct, campaign.asked(what), campaign.config.proposer_spec)
 
     def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
         spec = campaign.self_spec(tip.commit, instruction, seed)
-        return campaign.evaluator.work_on_itself(Work(spec, files, itself.KEPT))
+        return campaign.evaluator.work_on_itself(Work(spec, files, itself.KEPT, what))
 
-    proposer = functools.partial(propose.self_improve, run)
-    return campaign.config.model_spec, proposer, propose.prompt_digest(itself.FILES)
+    return functools.partial(propose.self_improve, run)
 
 
 def _kept(campaign: Campaign, row: RoundRow, made: propose.Made) -> Proposal:

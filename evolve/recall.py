@@ -10,7 +10,9 @@ from typing import Any
 
 from evolve import ideas
 from evolve.analyse import Change, Facts, Hits, changed, labels, memory
-from evolve.campaign import Campaign, capped, now
+from evolve.budget import lesson_of
+from evolve.campaign import Campaign
+from evolve.clock import now
 from evolve.errors import RequestRefused
 from evolve.llm import usage_of
 from evolve.propose.answer import words
@@ -81,9 +83,10 @@ def learn(campaign: Campaign) -> list[Facts]:
     found = facts(campaign)
     known = {lesson.round for lesson in campaign.store.lessons(campaign.run)}
     missing = [one for one in _due(found) if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
-    for one in missing if not capped(campaign) else ():
+    for one in missing if not campaign.budget.reached() else ():
         lesson = _lesson(campaign, one)
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
+        campaign.budget.rowed(lesson_of(lesson.round), lesson.usage)
     page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
     campaign.folder.mkdir(parents=True, exist_ok=True)
     (campaign.folder / PAGE).write_text(page, encoding="utf-8")
@@ -103,6 +106,7 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
     """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
     spec, problem = campaign.config.proposer_spec, ""
     spent: list[Usage] = []
+    model = campaign.asked(lesson_of(one.round))
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prompt("lesson_system.md")},
         {"role": "user", "content": _told(campaign, one)},
@@ -111,7 +115,7 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
         seed = stable_hash(campaign.config.seed, "lesson", one.round, attempt) & 0x7FFFFFFF
         request = {**dict(spec.sampling), "model": spec.name, "messages": messages, "tools": tools("lesson_tool.json")}
         try:
-            completion = campaign.model.complete({**request, "seed": seed, "max_tokens": MAX_TOKENS}, spent.append)
+            completion = model.complete({**request, "seed": seed, "max_tokens": MAX_TOKENS}, spent.append)
         except RequestRefused as error:
             return Lesson(one.round, memory.bare_lesson(one), words(f"the model refused: {error}"), sum(spent, Usage()))
         spent.append(usage_of(completion, spec, request))

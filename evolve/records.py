@@ -256,7 +256,7 @@ class TrialSpec:
     @property
     def key(self) -> str:
         """Unique within a run; safe as a file name."""
-        return f"{self.candidate[:12]}-{self.task.name}-{self.attempt}"
+        return trial_key(self.candidate, self.task.name, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -299,6 +299,11 @@ class TrialResult:
     @property
     def counts(self) -> bool:
         return self.outcome is not Outcome.INFRA_ERROR
+
+    @property
+    def key(self) -> str:
+        """As of the spec that it came from."""
+        return trial_key(self.candidate, self.task, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -392,6 +397,10 @@ def stable_hash(*parts: object) -> int:
     """A 63-bit integer that depends on the parts alone: the source of all randomness."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def trial_key(candidate: str, task: str, attempt: int) -> str:
+    return f"{candidate[:12]}-{task}-{attempt}"
 
 
 def opaque_id(run: str, task: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evolve.errors import InfraError
+from evolve.purse import Terms
 from evolve.records import TrialSpec, Usage
 from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
 from evolve.sandbox.beside import Crew, LateShell, reaper
@@ -24,12 +25,15 @@ READ_SECONDS = 120.0
 class Work:
     """`files`: texts by path that the working directory begins with; `kept`: the files and folders that are read back.
 
+    `what`: as the run's purse knows the work.
+
     Of the spec's task the instruction alone counts; its image has a shell, tar and coreutils.
     """
 
     spec: TrialSpec
     files: Mapping[str, str]
     kept: tuple[str, ...]
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,16 @@ class Done:
     ending: str = ""
 
 
-def do_work(work: Work) -> Done:
+def do_work(work: Work, purse: Terms | None = None) -> Done:
     """Run the scaffold to its end, or to its limits. Nothing is left in the engine. Raises InfraError."""
     try:
-        return _done(work)
+        return _done(work, purse)
     finally:
         with contextlib.suppress(InfraError):  # the run's sweep finds what is left
             reaper().settle()
 
 
-def _done(work: Work) -> Done:
+def _done(work: Work, purse: Terms | None) -> Done:
     """The three containers start beside each other; the last is read in when the other two are dead."""
     spec = work.spec
     ttl = lifetime(spec.limits.seconds + READ_SECONDS)
@@ -62,7 +66,7 @@ def _done(work: Work) -> Done:
             shell = crew.do(_furnished, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
-            ending = act(spec, model_of(spec), LateShell(shell), ttl, crew, end)
+            ending = act(spec, model_of(spec, purse, work.what), LateShell(shell), ttl, crew, end)
             left = _left(work, reader.result(), ending.usage)
             return Done(left, ending.events, ending.usage, _words(ending))
     finally:

@@ -20,6 +20,8 @@ from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.llm import ChatModel, OnLost, open_model
+from evolve.metered import Metered
+from evolve.purse import Terms
 from evolve.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.reward import reward_of
 from evolve.sandbox.archive import unpack
@@ -110,21 +112,24 @@ class RecordedModel:
         return response
 
 
-def run_trial(spec: TrialSpec) -> TrialResult:
-    """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`."""
-    result = run_trial_ahead(spec)
+def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+    """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`.
+
+    purse: what pays for its calls of the model; None: they are not counted beyond the trial itself.
+    """
+    result = run_trial_ahead(spec, purse)
     with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
         reaper().settle()
     return result
 
 
-def run_trial_ahead(spec: TrialSpec) -> TrialResult:
+def run_trial_ahead(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
     """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
     try:
-        model = model_of(spec)
+        model = model_of(spec, purse, spec.key)
         ending, judgement = _perform(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
@@ -164,8 +169,12 @@ def fault_of(error: Exception) -> Fault:
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
-def model_of(spec: TrialSpec) -> ChatModel:
-    return open_model(spec.model) if spec.replay_of is None else RecordedModel(trajectory.load(spec.replay_of))
+def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
+    """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
+    if spec.replay_of is not None:
+        return RecordedModel(trajectory.load(spec.replay_of))
+    model = open_model(spec.model)
+    return model if purse is None else Metered(model, spec.model, purse, what)
 
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:

@@ -15,15 +15,17 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "config"),
+    ("errors", "records", "config", "caps"),
     ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
-    ("repo", "sandbox", "llm", "store"),
+    ("repo", "sandbox", "llm", "store", "purse", "clock", "stopping"),
     (
         "tasks",
         "scaffold",
         "trajectory",
         "gateway",
         "reward",
+        "metered",
+        "budget",
         "trial",
         "selfwork",
         "evaluate",
@@ -80,6 +82,7 @@ OWNERS = {
     "git": ("repo",),
     "openai": ("llm",),
     "sqlalchemy": ("store",),
+    "sqlite3": ("purse",),
     "alembic": ("store",),
     "typer": ("cli", "__main__"),
 }

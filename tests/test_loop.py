@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from evolve import loop, trajectory
+from evolve import budget, loop, trajectory
 from evolve.campaign import Campaign
+from evolve.caps import Caps
 from evolve.config import GateConfig, RunConfig
 from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
@@ -24,11 +25,13 @@ from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verd
 from evolve.repo import Lineage
 from evolve.sandbox.archive import Left
 from evolve.selfwork import Done, Work
+from evolve.stopping import Stop
 from evolve.store import RunRow, Store
 from evolve.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
+NO_CAPS = Caps()
 SEED_TEXT = "LEVEL = 1\n"
 TOML = 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
@@ -74,9 +77,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
     store.create_run(RunRow(RUN, *row), tasks)
 
-    def make(
-        model: ProposingModel, evaluator: ScoringEvaluator, budget: float | None = None, **gate: object
-    ) -> Campaign:
+    def make(model: ProposingModel, evaluator: ScoringEvaluator, caps: Caps = NO_CAPS, **gate: object) -> Campaign:
         return Campaign(
             run=RUN,
             config=config.model_copy(update={"gate": GateConfig.model_validate(gate)}),
@@ -84,12 +85,12 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
             store=store,
             lineage=Lineage.open(folder, tmp_path / "own.git"),
             evaluator=evaluator,  # type: ignore[arg-type]
-            model=model,
+            asked=lambda what: model,
+            budget=budget.begin(store, RUN, tmp_path / "runs" / RUN, caps, free=False),
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
             watcher=SilentWatcher(),
-            budget_usd=budget,
         )
 
     yield make
@@ -172,10 +173,26 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
 
 def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Campaign]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing(4), evaluator, budget=0.25)
+    campaign = made(proposing(4), evaluator, caps=Caps(usd=0.25))
     with pytest.raises(BudgetExhausted):
         loop.run_rounds(campaign, 3)
     assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25
+
+
+def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Campaign]) -> None:
+    stop = Stop()
+
+    def asking(text: str, spec: TrialSpec) -> float:
+        stop.asked = len(interrupted.specs) == 10
+        return by_level(text, spec)
+
+    interrupted = ScoringEvaluator(asking)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_rounds(replace(made(proposing(4), interrupted), stop=stop), 1)
+    again = made(proposing(4), ScoringEvaluator(by_level))
+    assert len(again.store.trials(RUN)) == 10
+    loop.run_rounds(again, 1)
+    assert verdicts(again) == ["baseline", "keep"]
 
 
 def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) -> None:
@@ -412,6 +429,7 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
     proposes = model.complete
 
     def boasting(body: Any, on_lost: Any = None) -> dict[str, Any]:
+        on_lost(Usage(retries=1, lost_seconds=0.5))
         if body["tools"][0]["function"]["name"] == "lesson":
             return completion(None, tool_call("lesson", {"effect": "better", "lesson": "It gained 99 points."}))
         return proposes(body, on_lost)
@@ -422,7 +440,9 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
     lesson = campaign.store.lessons(RUN)[0]
     assert lesson.problem == "the number 99 is not in the facts"
     assert lesson.text == "Effect better."
-    assert lesson.usage.calls == 2
+    assert (lesson.usage.calls, lesson.usage.retries, lesson.usage.lost_seconds) == (2, 2, 1.0)
+    proposal = campaign.store.rounds(RUN)[1].proposal
+    assert proposal and proposal.usage.retries == proposal.usage.calls > 0
 
 
 def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campaign]) -> None:

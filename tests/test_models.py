@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from evolve import house
-from evolve.campaign import now
+from evolve.caps import Caps
 from evolve.choosing import Choice, check_commercial, choose_model
 from evolve.cli.orders import order_of, proposed
+from evolve.clock import now
 from evolve.config import ModelFacts, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.gateway.request import chosen
@@ -71,7 +72,7 @@ def order(model: str | None, own: Path | None = None, **values: Any) -> house.Or
     usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
     paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
     return order_of(
-        model, usual["base_url"], *paths, 0, Path("runs"), None, 1, None,
+        model, usual["base_url"], *paths, 0, Path("runs"), None, 1,
         usual["prompt_price"], usual["completion_price"], usual["commercial"], own,
     )  # fmt: skip
 
@@ -273,7 +274,7 @@ def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        house.check(house.Order(made.config, made.runs, None, 1, 5.0))
+        house.check(house.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,8 +313,8 @@ def test_a_run_from_before_is_gone_on_with(stored: tuple[house.Order, Store], tm
         assert suite.split(Split.TRAIN)
         assert house._named_run(made, suite, store) == "older"
         assert house.stored_config(store.runs()[0]).facts == ModelFacts()
-        house.check(house.Order(made.config, tmp_path, "older", 1, None))
-        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1, None)
+        house.check(house.Order(made.config, tmp_path, "older", 1))
+        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
         assert house._named_run(other, suite, store) != "older"
 
 

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evolve import cli, loop
+from evolve import budget, cli, loop
 from evolve.campaign import Campaign
+from evolve.caps import Caps
 from evolve.cli import measuring
 from evolve.config import RunConfig
 from evolve.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
@@ -101,6 +102,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = RunConfig(scaffold=folder, model="scripted", prompt_price=1.0, completion_price=1.0)
         row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", str(folder), "scripted", None, "{}", "0", "r", None)
         store.create_run(RunRow(RUN, *row), tasks)
+        model = _Model()
         campaign = Campaign(
             run=RUN,
             config=config,
@@ -108,7 +110,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             store=store,
             lineage=Lineage.open(folder, top / "own.git"),
             evaluator=_HostileEvaluator(),  # type: ignore[arg-type]
-            model=_Model(),
+            asked=lambda what: model,
+            budget=budget.begin(store, RUN, top / "runs" / RUN, Caps(), free=False),
             images={one.name: TaskImage("i", "/app") for one in tasks},
             base_image="base",
             folder=top / "runs" / RUN,

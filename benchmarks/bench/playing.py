@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve import trajectory
+from evolve import budget, trajectory
 from evolve.campaign import Campaign
+from evolve.caps import Caps
 from evolve.config import RunConfig
 from evolve.evaluate import Evaluator
 from evolve.records import (
@@ -78,6 +79,7 @@ class Counting:
     def round_started(self, number: int, total: int) -> None: ...
     def trials_planned(self, count: int) -> None: ...
     def round_decided(self, number: int, decision: Decision) -> None: ...
+    def budget_left(self, words: str) -> None: ...
 
     def trial_done(self, result: TrialResult) -> None:
         self.on_trial()
@@ -96,6 +98,7 @@ def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
     config = RunConfig(scaffold=scaffold, model="numbering", prompt_price=1.0, completion_price=1.0)
     with Store.open(folder / "runs" / "evolve.db") as store, Evaluator(jobs, play) as evaluator:
         store.create_run(RunRow(RUN, STARTED, 0, "{}", "0" * 64, "s", "s", "n", None, "{}", "0", "r", None), tasks)
+        model = Numbering()
         yield Campaign(
             run=RUN,
             config=config,
@@ -103,12 +106,12 @@ def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
             store=store,
             lineage=Lineage.open(scaffold, folder / "own.git"),
             evaluator=evaluator,
-            model=Numbering(),
+            asked=lambda what: model,
+            budget=budget.begin(store, RUN, folder / "runs" / RUN, Caps(usd=1e6), free=False),
             images={task.name: TaskImage("i", "/app") for task in tasks},
             base_image="base",
             folder=folder / "runs" / RUN,
             watcher=watcher,
-            budget_usd=1e6,
         )
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 
 from evolve import calibrate, check_tasks, house, loop, replay
+from evolve.caps import Caps
 from evolve.cli.options import (
     RUNS,
     SCAFFOLD,
     SUITE,
     BaseUrl_,
     Budget_,
+    BudgetSeconds_,
+    BudgetTokens_,
+    BudgetTrials_,
     Commercial_,
     CompletionPrice_,
     Gate_,
@@ -74,6 +78,9 @@ def run_command(
     ] = None,
     jobs: Jobs_ = 0,
     budget_usd: Budget_ = None,
+    budget_tokens: BudgetTokens_ = None,
+    budget_seconds: BudgetSeconds_ = None,
+    budget_trials: BudgetTrials_ = None,
     seed: Seed_ = 0,
     runs: Runs_ = RUNS,
     prompt_price: PromptPrice_ = None,
@@ -90,9 +97,9 @@ def run_command(
 ) -> None:
     """Evolve a scaffold. An interrupted run is gone on with by the same command."""
     order = order_of(
-        model, base_url, scaffold, suite, seed, runs, run, jobs, budget_usd, prompt_price, completion_price,
-        commercial, models,
+        model, base_url, scaffold, suite, seed, runs, run, jobs, prompt_price, completion_price, commercial, models,
     )  # fmt: skip
+    order = replace(order, caps=Caps(budget_usd, budget_tokens, budget_seconds, budget_trials))
     order = proposing(gated(boxed(order, runtime, network, sandbox), gate), proposer)
     order = proposed(order, proposer_model, proposer_base_url, models)
     checked = house.check(order)
@@ -192,7 +199,7 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = house.Order(house.stored_config(row), runs, row.id, jobs or default_jobs(), None)
+        order = house.Order(house.stored_config(row), runs, row.id, jobs or default_jobs())
     with Live(priced=False) as view, house.reopened(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))

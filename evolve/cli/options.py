@@ -32,7 +32,15 @@ Commercial_ = Annotated[
 BaseUrl_ = Annotated[str | None, typer.Option(envvar="BASE_URL", help="OpenAI-compatible endpoint.")]
 Seed_ = Annotated[int, typer.Option(envvar="SEED", min=0, help="Seed of all randomness.")]
 Jobs_ = Annotated[int, typer.Option(envvar="JOBS", min=0, help="Trials at once; 0: one a processor.")]
-Budget_ = Annotated[float | None, typer.Option(envvar="BUDGET_USD", min=0, help="Cap for the whole run, in dollars.")]
+Budget_ = Annotated[
+    float | None,
+    typer.Option(envvar="BUDGET_USD", min=0, help="Cap over the whole run, proposals included, in dollars."),
+]
+BudgetTokens_ = Annotated[int | None, typer.Option(envvar="BUDGET_TOKENS", min=0, help="The same in tokens.")]
+BudgetSeconds_ = Annotated[
+    float | None, typer.Option(envvar="BUDGET_SECONDS", min=0, help="The same in seconds of work; pauses don't count.")
+]
+BudgetTrials_ = Annotated[int | None, typer.Option(envvar="BUDGET_TRIALS", min=0, help="The same in trials.")]
 Run_ = Annotated[str | None, typer.Option(envvar="RUN", help="Run id; default: the newest.")]
 Runs_ = Annotated[Path, typer.Option(envvar="RUNS", help="Folder of the results.")]
 PromptPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million prompt tokens.")]

@@ -33,7 +33,6 @@ def order_of(
     runs: Path,
     run: str | None,
     jobs: int,
-    budget_usd: float | None,
     prompt_price: float | None,
     completion_price: float | None,
     commercial: bool = False,
@@ -42,7 +41,7 @@ def order_of(
     made = choose_model(model or None, base_url or None, read_profiles(models))
     asked = _asked(made, prompt_price, completion_price)
     config = RunConfig(suite=suite, scaffold=scaffold, seed=seed, commercial=commercial, **dict(asked))
-    return house.Order(config, runs, run or None, jobs or default_jobs(), budget_usd)
+    return house.Order(config, runs, run or None, jobs or default_jobs())
 
 
 def proposed(order: house.Order, model: str | None, base_url: str | None, models: Path | None) -> house.Order:
@@ -104,7 +103,7 @@ def order_for(
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
     order = order_of(
-        model, base_url, folder, suite, seed, runs, house.NEW, jobs, None, prompt_price, completion_price, commercial,
+        model, base_url, folder, suite, seed, runs, house.NEW, jobs, prompt_price, completion_price, commercial,
         models,
     )  # fmt: skip
     return boxed(replace(order, home=home), runtime, network, sandbox), commit

@@ -26,6 +26,7 @@ class Live:
         self._round, self._rounds = 0, 0
         self._began = self._said = time.monotonic()
         self._decided = 0
+        self._budget = ""
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -71,6 +72,9 @@ class Live:
             self._said = time.monotonic()
             self.say(f"{self._title()} {self.done}/{self.planned} trials")
 
+    def budget_left(self, words: str) -> None:
+        self._budget = f"; left of the budget: {words}" if words else ""
+
     def round_decided(self, number: int, decision: Decision) -> None:
         self._decided += number > 0
         self.say(f"round {number}: {decision.verdict} ({decision.reason})")
@@ -78,7 +82,7 @@ class Live:
     def _title(self) -> str:
         tokens = self.usage.prompt_tokens + self.usage.completion_tokens
         cost = f", ${self.usage.cost_usd:.2f}" if self.priced else ""
-        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._left()}"
+        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._left()}{self._budget}"
 
     def _left(self) -> str:
         """Time left, from the mean of the rounds that were decided since the start."""

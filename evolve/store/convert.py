@@ -157,7 +157,7 @@ def _usage_from(row: RowMapping) -> Usage:
 
 
 def loss_from(row: RowMapping) -> LossRow:
-    return LossRow(row["what"], Usage(**{name: row[name] for name in SPENT}), row["noticed_at"])
+    return LossRow(row["session_id"], row["what"], Usage(**{name: row[name] for name in SPENT}), row["noticed_at"])
 
 
 def decision_from(row: RowMapping) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, Table, TextClause, case, func, or_, select, text, union_all
+from sqlalchemy import CompoundSelect, Select, Table, TextClause, case, func, literal, or_, select, text, union_all
 
 from evolve.records import Fate, Verdict
 from evolve.store.convert import SPENT, TRIED_AGAIN
@@ -90,8 +90,25 @@ def ends(run: str) -> Query:
 
 
 def sessions(run: str) -> Query:
-    columns = (getattr(session.c, name) for name in ("started_at", "evolve_version", "host", "pid", "caps"))
+    columns = (getattr(session.c, name) for name in ("started_at", "evolve_version", "host", "pid", "caps", "id"))
     return select(*columns).where(session.c.run_id == run).order_by(session.c.id)
+
+
+def moments(run: str) -> CompoundSelect[Any]:
+    """(`at`, `seconds`): when something of the run was written down, or began and how long it took."""
+    stamps = (
+        (trial.c.started_at, trial.c.seconds, trial),
+        (decision.c.decided_at, literal(0.0), decision),
+        (proposal.c.created_at, literal(0.0), proposal),
+        (lesson.c.created_at, literal(0.0), lesson),
+        (run_end.c.ended_at, literal(0.0), run_end),
+    )
+    chosen = (select(at.label("at"), seconds.label("seconds")).where(of.c.run_id == run) for at, seconds, of in stamps)
+    return union_all(*chosen)
+
+
+def trial_count(run: str) -> Query:
+    return select(func.count()).where(trial.c.run_id == run)
 
 
 def losses(run: str) -> Query:

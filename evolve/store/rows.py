@@ -75,19 +75,21 @@ class EndRow:
 
 @dataclass(frozen=True)
 class SessionRow:
-    """One process that worked on a run. `caps`: JSON text."""
+    """One process that worked on a run. `caps`: JSON text. `id`: given by the database; 0 before that."""
 
     started_at: str
     evolve_version: str
     host: str
     pid: int
     caps: str
+    id: int = 0
 
 
 @dataclass(frozen=True)
 class LossRow:
-    """What was spent on work that left no row of its own."""
+    """What was spent in a session on work that left no row of its own."""
 
+    session: int
     what: str
     usage: Usage
     noticed_at: str

@@ -134,18 +134,22 @@ session = Table(
     _text("host"),
     _integer("pid"),
     _text("caps"),
+    UniqueConstraint("run_id", "id"),
     _utc("started_at"),
 )
 
-# What was spent on work that left no row of its own: a trial or a conversation that was killed.
+# What a session spent on work that left no row of its own: a trial or a conversation that was killed.
 loss = Table(
     "loss",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("run_id", Text, ForeignKey("run.id"), nullable=False),
+    _integer("session_id"),
     _text("what"),
     *_spent(),
     _text("noticed_at"),
+    UniqueConstraint("session_id", "what"),
+    ForeignKeyConstraint(["run_id", "session_id"], ["session.run_id", "session.id"]),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("noticed_at"),
 )

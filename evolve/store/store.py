@@ -74,15 +74,22 @@ class Store:
         with self._write() as connection:
             _insert_tasks(connection, run, tasks, {})
 
-    def start_session(self, run: str, row: SessionRow) -> None:
+    def start_session(self, run: str, row: SessionRow) -> int:
+        """-> the session's id"""
+        values = {key: value for key, value in asdict(row).items() if key != "id"}
         with self._write() as connection:
-            _add(connection, schema.session, run_id=run, **asdict(row))
+            done = connection.execute(insert(schema.session), {"run_id": run, **values})
+            assert done.inserted_primary_key is not None
+            return int(done.inserted_primary_key[0])
 
-    def add_losses(self, run: str, spent: Mapping[str, Usage], at: str) -> None:
-        """What was spent on work that left no row, by what it was: all of them or none."""
+    def add_losses(self, run: str, session: int, spent: Mapping[str, Usage], at: str) -> None:
+        """What a session spent on work that left no row, by what it was: all of them or none, and once."""
+        if any(loss.session == session for loss in self.losses(run)):
+            return
         with self._write() as connection:
             for what, usage in spent.items():
-                _add(connection, schema.loss, run_id=run, noticed_at=at, **convert.loss_values(what, usage))
+                values = {"session_id": session, "noticed_at": at, **convert.loss_values(what, usage)}
+                _add(connection, schema.loss, run_id=run, **values)
 
     def start_race(self, run: str, numbers: Sequence[int], parent: Candidate | None, at: str) -> None:
         """The intent of rounds whose candidates all patch this parent (None for round 0 alone): all of them or none."""
@@ -241,6 +248,15 @@ class Store:
     def losses(self, run: str) -> list[LossRow]:
         """In the order in which they were noticed."""
         return [convert.loss_from(row) for row in self._rows(queries.losses(run))]
+
+    def trial_count(self, run: str) -> int:
+        """All of its trials, infrastructure errors too."""
+        with self._read() as connection:
+            return int(connection.execute(queries.trial_count(run)).scalar_one())
+
+    def moments(self, run: str) -> list[tuple[str, float]]:
+        """When something of the run was written down or, with its seconds, began; in no order."""
+        return [(row["at"], row["seconds"]) for row in self._rows(queries.moments(run))]
 
     def spent(self, run: str) -> Usage:
         """All of the run: trials, infrastructure errors included, proposals, lessons, and what was lost."""

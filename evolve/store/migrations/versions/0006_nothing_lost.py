@@ -50,6 +50,7 @@ def _make_session() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in ("started_at", "evolve_version", "host")),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.Column("caps", sa.Text, nullable=False),
+        sa.UniqueConstraint("run_id", "id", name=op.f("uq_session_run_id_id")),
         _utc("session", "started_at"),
     )
 
@@ -58,10 +59,15 @@ def _make_loss() -> None:
     op.create_table(
         "loss",
         *_key("loss"),
+        sa.Column("session_id", sa.Integer, nullable=False),
         sa.Column("what", sa.Text, nullable=False),
         *(sa.Column(name, sa.Integer, nullable=False) for name in SPENT[:3]),
         sa.Column("cost_usd", sa.Double, nullable=False),
         sa.Column("noticed_at", sa.Text, nullable=False),
+        sa.UniqueConstraint("session_id", "what", name=op.f("uq_loss_session_id_what")),
+        sa.ForeignKeyConstraint(
+            ["run_id", "session_id"], ["session.run_id", "session.id"], name=op.f("fk_loss_run_id_session_id")
+        ),
         sa.CheckConstraint(" AND ".join(f"{column} >= 0" for column in SPENT), name=op.f("ck_loss_not_negative")),
         _utc("loss", "noticed_at"),
     )

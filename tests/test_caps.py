@@ -1,0 +1,86 @@
+"""Caps of a run: when they are reached, and whether a call may begin beside others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evolve.caps import Caps, has_room, worked
+from evolve.records import Usage
+
+START = datetime(2026, 11, 23, 21, 44, tzinfo=UTC)
+costs = st.builds(lambda tokens, usd: Usage(1, tokens, 0, usd), st.integers(0, 100), st.floats(0, 1))
+
+
+def at(seconds: float) -> str:
+    return (START + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("caps", "words"),
+    [
+        (Caps(), ""),
+        (Caps(usd=2.0), "the budget of $2 is spent"),
+        (Caps(usd=2.1, tokens=30), "the budget of 30 tokens is spent"),
+        (Caps(usd=2.1, tokens=31, seconds=60), "the budget of 60 seconds is spent"),
+        (Caps(trials=7), "the budget of 7 trials is spent"),
+        (Caps(usd=2.1, tokens=31, seconds=61, trials=8), ""),
+    ],
+)
+def test_a_cap_is_reached_when_it_is_spent(caps: Caps, words: str) -> None:
+    assert caps.reached(Usage(3, 20, 10, 2.0), 60.0, 7) == words
+
+
+def test_a_cap_of_nothing_bars_nothing_that_is_free() -> None:
+    assert Caps(usd=0).reached(Usage(3, 20, 10), 1.0, 1, free=True) == ""
+    assert Caps(usd=0).reached(Usage(), 0.0, 0) == "the budget of $0 is spent"
+
+
+def test_what_is_left_is_told_of_each_cap() -> None:
+    caps = Caps(3.0, 5000, 600.0, 10)
+    assert caps.left(Usage(1, 900, 100, 1.0), 120.0, 4) == "$2.00, 4k tokens, 8 min, 6 trials"
+    assert caps.left(Usage(9, 9000, 100, 9.0), 999.0, 40) == "$0.00, 0k tokens, 0 min, 0 trials"
+    assert Caps().left(Usage(1, 900, 100, 1.0), 120.0, 4) == ""
+
+
+def test_a_cap_is_never_negative() -> None:
+    with pytest.raises(ValueError, match="not negative"):
+        Caps(tokens=-1)
+
+
+@given(st.integers(0, 300), st.floats(0, 3), costs, st.lists(costs, max_size=4), costs)
+def test_running_calls_and_one_more_pass_a_cap_by_that_one_at_most(
+    tokens: int, usd: float, spent: Usage, running: list[Usage], wanted: Usage
+) -> None:
+    held = sum(running, Usage())
+    room = has_room(Caps(usd, tokens), spent, held, wanted)
+    if room and running and any(one.tokens for one in running):
+        assert (spent + held + wanted).tokens <= tokens
+    if room:
+        assert spent.tokens < tokens or spent.tokens + wanted.tokens <= tokens
+    if room is None:
+        assert running, "a call alone never waits"
+    if room is False:
+        dollars = wanted.cost_usd and spent.cost_usd >= usd
+        assert spent.tokens >= tokens or dollars
+
+
+def test_a_call_that_costs_nothing_needs_no_dollars() -> None:
+    assert has_room(Caps(usd=0), Usage(), Usage(), Usage(1, 100, 100)) is True
+    assert has_room(Caps(usd=0), Usage(), Usage(), Usage(1, 100, 100, 0.1)) is False
+
+
+def test_sessions_last_until_their_last_word() -> None:
+    moments = [(at(10), 0.0), (at(20), 5.0), (at(1000), 0.0), (at(1030), 0.0)]
+    assert worked([at(0), at(1000)], moments) == 25 + 30
+    assert worked([], moments) == 0
+    assert worked([at(0)], []) == 0
+
+
+def test_a_session_ends_when_the_next_begins_and_a_clock_set_back_takes_nothing() -> None:
+    assert worked([at(0), at(100)], [(at(90), 60.0)]) == 100
+    assert worked([at(100), at(50)], [(at(60), 0.0)]) >= 0
+    assert worked([at(100)], [(at(60), 0.0)]) == 0
