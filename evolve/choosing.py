@@ -33,8 +33,9 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
 
     `profile/model` means that profile; with another endpoint only if it is a local server's, for other endpoints list
     such names themselves. Raises BadInput for a model that the endpoint doesn't list, or that needs a key that is not
-    there.
+    there, and for a CALL_SECONDS that is none.
     """
+    llm.call_seconds()
     endpoint = base_url or os.environ.get("OPENAI_BASE_URL") or None
     picked = split(model, profiles) if model else None
     if picked and (picked[0].local or endpoint is None):

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from evolve.errors import BudgetExhausted
-from evolve.llm import Body, ChatModel, TimeOver, estimated_prompt, usage_of
+from evolve.llm import Body, ChatModel, OnLost, estimated_prompt, usage_of
 from evolve.purse import Purse, Terms
 from evolve.records import ModelSpec, Usage
 
@@ -25,21 +25,22 @@ def purse_of(terms: Terms) -> Purse:
 class Metered:
     """A ChatModel around another: each call is held in the purse before it is made, and settled after it.
 
-    what: the work that its calls are for. Raises BudgetExhausted where the run's caps leave no room for a call.
+    what: the work that its calls are for. The time for which a call waits for others is told as lost. Raises
+    BudgetExhausted where the run's caps leave no room for a call.
     """
 
     def __init__(self, model: ChatModel, spec: ModelSpec, terms: Terms, what: str) -> None:
         self._model, self._spec, self._terms, self._what = model, spec, terms, what
 
-    def complete(self, body: Body, seconds: float | None = None) -> dict[str, Any]:
-        most, purse = self._most(body), purse_of(self._terms)
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
+        most, purse, asked = self._most(body), purse_of(self._terms), time.monotonic()
         hold, spent = self._taken(purse, most), Usage(calls=1)
         try:
-            completion = self._model.complete(body, seconds)
+            waited = time.monotonic() - asked
+            if on_lost and waited > LOOK_AGAIN_SECONDS:
+                on_lost(Usage(lost_seconds=waited))
+            completion = self._model.complete(body, on_lost)
             spent = usage_of(completion, self._spec, body)
-        except TimeOver:
-            spent = most
-            raise
         finally:
             purse.settle(hold, spent)
         return completion

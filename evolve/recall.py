@@ -104,7 +104,8 @@ def _due(found: Sequence[Facts]) -> list[Facts]:
 
 def _lesson(campaign: Campaign, one: Facts) -> Lesson:
     """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
-    spec, spent, problem = campaign.config.proposer_spec, Usage(), ""
+    spec, problem = campaign.config.proposer_spec, ""
+    spent: list[Usage] = []
     model = campaign.asked(lesson_of(one.round))
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prompt("lesson_system.md")},
@@ -114,16 +115,16 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
         seed = stable_hash(campaign.config.seed, "lesson", one.round, attempt) & 0x7FFFFFFF
         request = {**dict(spec.sampling), "model": spec.name, "messages": messages, "tools": tools("lesson_tool.json")}
         try:
-            completion = model.complete({**request, "seed": seed, "max_tokens": MAX_TOKENS})
+            completion = model.complete({**request, "seed": seed, "max_tokens": MAX_TOKENS}, spent.append)
         except RequestRefused as error:
-            return Lesson(one.round, memory.bare_lesson(one), words(f"the model refused: {error}"), spent)
-        spent += usage_of(completion, spec, request)
+            return Lesson(one.round, memory.bare_lesson(one), words(f"the model refused: {error}"), sum(spent, Usage()))
+        spent.append(usage_of(completion, spec, request))
         text, effect = _said(completion["choices"][0]["message"])
         problem = memory.lesson_problem(text, effect, one) or ""
         if not problem:
-            return Lesson(one.round, text, "", spent)
+            return Lesson(one.round, text, "", sum(spent, Usage()))
         messages = [*messages[:2], {"role": "user", "content": prompt("lesson_problem.md", problem=problem).strip()}]
-    return Lesson(one.round, memory.bare_lesson(one), problem, spent)
+    return Lesson(one.round, memory.bare_lesson(one), problem, sum(spent, Usage()))
 
 
 def _told(campaign: Campaign, one: Facts) -> str:

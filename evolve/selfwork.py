@@ -16,7 +16,7 @@ from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
 from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.shell import Shell
-from evolve.trial import DETAIL_CHARS, SPARE_SECONDS, ChargedFault, Ending, act, freeze, model_of
+from evolve.trial import DETAIL_CHARS, ChargedFault, Ending, act, freeze, lifetime, model_of
 
 READ_SECONDS = 120.0
 
@@ -58,7 +58,7 @@ def do_work(work: Work, purse: Terms | None = None) -> Done:
 def _done(work: Work, purse: Terms | None) -> Done:
     """The three containers start beside each other; the last is read in when the other two are dead."""
     spec = work.spec
-    ttl = int(spec.limits.seconds + READ_SECONDS) + SPARE_SECONDS
+    ttl = lifetime(spec.limits.seconds + READ_SECONDS)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox)
     try:
         with Crew() as crew:

@@ -18,8 +18,8 @@ from typing import Any
 
 from evolve import trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
-from evolve.gateway import Door, Gateway, Workspace
-from evolve.llm import ChatModel, open_model
+from evolve.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.llm import ChatModel, OnLost, open_model
 from evolve.metered import Metered
 from evolve.purse import Terms
 from evolve.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
@@ -44,6 +44,8 @@ from evolve.sandbox.shell import Shell
 SPARE_SECONDS = 120
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
+# For a scaffold that was told, after its time, that its time is over.
+PARTING_SECONDS = 0.5
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 # Exit status 10: a named reward; 11: a plain one; 12: none.
@@ -99,7 +101,7 @@ class RecordedModel:
         # What the gateway refused by itself it refuses again.
         self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
 
-    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
         event = next(self._answers, None)
         if event is None:
             raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
@@ -177,7 +179,7 @@ def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
     """The three zones start beside each other; the tests appear when the agent's two are dead."""
-    ttl = int(spec.limits.seconds + spec.task.verifier_seconds) + SPARE_SECONDS
+    ttl = lifetime(spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
@@ -194,6 +196,11 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
             return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().later(state.remove)
+
+
+def lifetime(seconds: float) -> int:
+    """Seconds after which a container ends by itself, whose work takes so many if nothing is lost."""
+    return int(seconds + longest_delay()) + SPARE_SECONDS
 
 
 def freeze(task: Future[Container], shell: Future[Shell], heir: Future[Container] | None) -> Cause:
@@ -303,10 +310,11 @@ def act(
             started = crew.start(_scaffold, spec, folder, ttl)
             reaper().settle()
             process = started.result()
-            over = process.ended(spec.limits.seconds)
+            over = ended_in_time(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}
             if not over:
                 process.kill()
+            gateway.wait_for_calls()
             fault = gateway.fault
         frozen = crew.do(freeze)
         status = process.status() if over else None
@@ -317,6 +325,22 @@ def act(
             raise ChargedFault(fault, gateway.ledger.usage)
         log, ledger = process.output.decode(errors="replace"), gateway.ledger
         return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
+
+
+def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
+    """Whether the scaffold ends by itself within its time, which grows by what is given back.
+
+    A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
+    """
+    end = time.monotonic() + seconds
+    while not process.ended(left := end + gateway.ledger.given_back - time.monotonic()):
+        if left <= 0:
+            if gateway.ledger.quiet(0):
+                return False
+            gateway.wait_for_calls()
+            if gateway.fault or end + gateway.ledger.given_back <= time.monotonic():
+                return process.ended(PARTING_SECONDS)
+    return True
 
 
 def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:

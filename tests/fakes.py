@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve import trajectory
+from evolve.llm import OnLost
 from evolve.records import (
     Decision,
     Limits,
@@ -58,7 +59,7 @@ class ScriptedModel:
         self.answers = list(answers) or [completion()]
         self.requests: list[dict[str, Any]] = []
 
-    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
         answer = self.answers[min(len(self.requests), len(self.answers) - 1)]
         self.requests.append(dict(body))
         if isinstance(answer, Exception):
@@ -72,12 +73,12 @@ class ProposingModel(ScriptedModel):
     `requests` holds what each such conversation began with.
     """
 
-    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
         offered = [tool["function"]["name"] for tool in body["tools"]]
         if "lesson" in offered:
             return completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
         if len(body["messages"]) == 2:
-            return super().complete(body, seconds)
+            return super().complete(body, on_lost)
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         assert not isinstance(answer, Exception)
         return answer(body) if callable(answer) else answer

@@ -428,10 +428,11 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
     model = proposing(4)
     proposes = model.complete
 
-    def boasting(body: Any, seconds: float | None = None) -> dict[str, Any]:
+    def boasting(body: Any, on_lost: Any = None) -> dict[str, Any]:
+        on_lost(Usage(retries=1, lost_seconds=0.5))
         if body["tools"][0]["function"]["name"] == "lesson":
             return completion(None, tool_call("lesson", {"effect": "better", "lesson": "It gained 99 points."}))
-        return proposes(body, seconds)
+        return proposes(body, on_lost)
 
     model.complete = boasting  # type: ignore[method-assign]
     campaign = made(model, ScoringEvaluator(by_level))
@@ -439,7 +440,9 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
     lesson = campaign.store.lessons(RUN)[0]
     assert lesson.problem == "the number 99 is not in the facts"
     assert lesson.text == "Effect better."
-    assert lesson.usage.calls == 2
+    assert (lesson.usage.calls, lesson.usage.retries, lesson.usage.lost_seconds) == (2, 2, 1.0)
+    proposal = campaign.store.rounds(RUN)[1].proposal
+    assert proposal and proposal.usage.retries == proposal.usage.calls > 0
 
 
 def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campaign]) -> None:

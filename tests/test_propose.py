@@ -244,7 +244,7 @@ def test_the_conversation_is_handed_out_whole() -> None:
 
 def test_the_embedded_model_mends_what_it_is_told_of() -> None:
     class Embedded:
-        def complete(self, body: Any, seconds: float | None = None) -> dict[str, Any]:
+        def complete(self, body: Any, on_lost: Any = None) -> dict[str, Any]:
             return embedded.complete(body)
 
     files = {"main.py": "STEPS = 30\nfor step in range(STEPS):\n    print(step + 1)\n"}

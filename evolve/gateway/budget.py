@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.errors import EndpointError
 from evolve.gateway.wire import Refusal
 from evolve.records import Limits, ModelSpec, Usage
 
 MAX_EVENTS = 10_000
 MAX_RECORDED = 64_000_000
+# Seconds that a trial is given back at most.
+LOST_AT_MOST = 600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +26,34 @@ class Hold:
     answer: int
 
 
+Span = tuple[float, float]
+
+
+def covered(spans: Sequence[Span]) -> float:
+    """Seconds that lie within at least one of the spans (begin, end): calls at once lose the same time."""
+    total, upto = 0.0, -math.inf
+    for begin, end in sorted(spans):
+        total += max(end - max(begin, upto), 0.0)
+        upto = max(upto, end)
+    return total
+
+
 class Ledger:
     """What the trial has spent, what its running calls may still cost, and the name of the limit that was met."""
 
-    def __init__(self, limits: Limits, model: ModelSpec, deadline: float) -> None:
-        """deadline: on the monotonic clock."""
+    def __init__(self, limits: Limits, model: ModelSpec, deadline: float, patience: float = 0.0) -> None:
+        """deadline: on the monotonic clock; it moves by what is given back.
+
+        patience: seconds after it for which whoever wants to begin something waits for the calls that run.
+        """
+        self._patience = patience
         self.limits, self.model, self.deadline = limits, model, deadline
         self.usage = Usage()
         self.exhausted = ""
         self._events = self._recorded = 0
         self._closed = False
         self._held: list[Hold] = []
+        self._lost: list[Span] = []
         self._change = threading.Condition()
 
     def left(self) -> dict[str, float]:
@@ -42,8 +63,33 @@ class Ledger:
             "calls": max(self.limits.calls - used.calls, 0),
             "tokens": max(self.limits.tokens - used.prompt_tokens - used.completion_tokens, 0),
             "usd": max(self.limits.usd - used.cost_usd, 0.0),
-            "seconds": max(self.deadline - time.monotonic(), 0.0),
+            "seconds": max(self.deadline + self.given_back - time.monotonic(), 0.0),
         }
+
+    @property
+    def given_back(self) -> float:
+        """Seconds by which the trial may last longer: those in which at least one of its calls was held up."""
+        return covered(self._lost)
+
+    def give_back(self, seconds: float) -> None:
+        """The `seconds` until now were lost by no fault of the scaffold."""
+        now = time.monotonic()
+        with self._change:
+            self._lost.append((now - seconds, now))
+            self._change.notify_all()
+
+    def lose(self, lost: Usage) -> None:
+        """A try of a call failed, or was waited for. Raises EndpointError once more than LOST_AT_MOST is lost."""
+        with self._change:
+            self.usage += lost
+        self.give_back(lost.lost_seconds)
+        if self.given_back > LOST_AT_MOST:
+            raise EndpointError(f"model endpoint: it failed for over {LOST_AT_MOST:g} seconds of one trial")
+
+    def quiet(self, seconds: float) -> bool:
+        """Whether all running calls end within that many seconds."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._held, seconds)
 
     def take(self, prompt: int, answer: int) -> Hold:
         """Begin a call of about `prompt` tokens that asks for at most `answer`; its answer may be given fewer.
@@ -52,6 +98,7 @@ class Ledger:
         """
         with self._change:
             while True:
+                self._await_time()
                 self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
                 room, bound = self._room(prompt)
                 if room >= answer or not self._held:
@@ -84,6 +131,7 @@ class Ledger:
     def command(self) -> float:
         """Count one command; -> seconds that it may take. Raises Refusal."""
         with self._change:
+            self._await_time()
             self._refuse_spent("seconds", "record")
             self.usage += Usage(commands=1)
             return self.left()["seconds"]
@@ -102,6 +150,17 @@ class Ledger:
                 self.usage += self.cost(hold)
             self._held.clear()
             self._change.notify_all()
+
+    def late(self) -> Refusal | None:
+        """What an answer is refused with that came after the trial's time."""
+        return None if self.left()["seconds"] > 0 else self._spent("seconds")
+
+    def _await_time(self) -> None:
+        """Where the time is over, wait for the calls that run: one that fails gives time back."""
+        while self._held and not self._closed and self.left()["seconds"] <= 0:
+            end = self.deadline + self.given_back + self._patience
+            if not self._change.wait(max(end - time.monotonic(), 0.0)):
+                return
 
     def _refuse_spent(self, *names: str) -> None:
         if self._closed:

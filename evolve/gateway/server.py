@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from evolve.errors import EvolveError, InfraError, RequestRefused
+from evolve.errors import EndpointError, EvolveError, InfraError, RequestRefused
 from evolve.gateway.budget import Ledger
+from evolve.gateway.endurance import Endurance, Gone, gone_of, longest_delay
 from evolve.gateway.request import chosen, number, size_of, wants_usage
 from evolve.gateway.wire import (
     Body,
@@ -30,7 +31,7 @@ from evolve.gateway.wire import (
     json_response,
     stream_response,
 )
-from evolve.llm import ChatModel, TimeOver, estimated_prompt, fitted, usage_of
+from evolve.llm import ChatModel, estimated_prompt, fitted, usage_of
 from evolve.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult, ShellDied
 
@@ -41,7 +42,7 @@ READ_BYTES = 60_000
 MAX_COMMAND_SECONDS = 120.0
 KILLED = 137
 Event = dict[str, Any]
-Action = Callable[[Body], Response]
+Action = Callable[[Body, Gone], Response]
 
 
 class Workspace(Protocol):
@@ -68,7 +69,7 @@ class Gateway:
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model, self.workspace = door, model, workspace
         self.path = folder / SOCKET_NAME
-        self.ledger = Ledger(door.limits, door.model, time.monotonic() + door.limits.seconds)
+        self.ledger = Ledger(door.limits, door.model, time.monotonic() + door.limits.seconds, longest_delay())
         self.events: list[Event] = []
         self.fault: Exception | None = None
         self._calls = 0
@@ -119,22 +120,27 @@ class Gateway:
         self._server.should_exit = True
         self._server.force_exit = True
 
+    def wait_for_calls(self) -> None:
+        """Until no call is under way: only its end tells whose fault its length is. One without an end is a fault."""
+        if not self.ledger.quiet(longest_delay() - self.ledger.given_back):
+            self._faulty(EndpointError("model endpoint: a call did not end"))
+
     def _route(self, intake: Intake, action: Action) -> Callable[[Request], Any]:
         """An HTTP endpoint around one action; the action's work runs beside the event loop."""
 
         async def endpoint(request: Request) -> Response:
             try:
                 async with intake.body(request) as body:
-                    return await run_in_threadpool(self._guarded, action, body)
+                    return await run_in_threadpool(self._guarded, action, body, gone_of(request))
             except Refusal as refusal:
                 return error_response(refusal)
 
         return endpoint
 
-    def _guarded(self, action: Action, body: Body) -> Response:
+    def _guarded(self, action: Action, body: Body, gone: Gone) -> Response:
         """Faults of the machine are kept for the trial, which then is no evidence; the scaffold sees a 503."""
         try:
-            return action(body)
+            return action(body, gone)
         except EvolveError as error:
             raise self._faulty(error) from error
 
@@ -152,20 +158,20 @@ class Gateway:
         with self._lock:
             self.events.append(event)
 
-    def _task(self, body: Body) -> Response:
+    def _task(self, body: Body, gone: Gone) -> Response:
         door = self.door
         words = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
         known = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
         return json_response({**words, "budget": self.ledger.left(), **known})
 
-    def _budget(self, body: Body) -> Response:
+    def _budget(self, body: Body, gone: Gone) -> Response:
         return json_response(self.ledger.left())
 
-    def _models(self, body: Body) -> Response:
+    def _models(self, body: Body, gone: Gone) -> Response:
         model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
         return json_response({"object": "list", "data": [model]})
 
-    def _chat(self, body: Body) -> Response:
+    def _chat(self, body: Body, gone: Gone) -> Response:
         request = self._fitted(chosen(body, self.door.model, self.door.limits.max_tokens))
         hold = self.ledger.take(estimated_prompt(request), request["max_tokens"])
         spent = Usage()
@@ -173,16 +179,18 @@ class Gateway:
             self._calls += 1
             index = self._calls
         request |= {"max_tokens": hold.answer, "seed": stable_hash(self.door.seed, index) & 0x7FFFFFFF}
+        endurance = Endurance(self.ledger, gone)
         try:
-            completion = self.model.complete(request, self.ledger.left()["seconds"])
+            completion = self.model.complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
+            endurance.check()
         except RequestRefused as error:
+            endurance.check()
             raise self._refused(request, error) from error
-        except TimeOver as error:
-            spent, self.ledger.exhausted = self.ledger.cost(hold), "seconds"
-            raise Refusal(429, "budget", "the trial's time is over") from error
         finally:
             self.ledger.settle(hold, Usage(0, spent.prompt_tokens, spent.completion_tokens, spent.cost_usd, 0))
+        if late := self.ledger.late():
+            raise late
         self._record("chat", request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
@@ -200,7 +208,7 @@ class Gateway:
         self._record("chat", request=request, error=words, **more)
         return told
 
-    def _run(self, body: Body) -> Response:
+    def _run(self, body: Body, gone: Gone) -> Response:
         command, timeout = str(body.get("command", "")), max(number("timeout", body.get("timeout", 30)), 0.1)
         result = self._command(command, timeout)
         answer = {
@@ -213,7 +221,7 @@ class Gateway:
         self._record("run", command=command, timeout=timeout, **answer)
         return json_response(answer)
 
-    def _read(self, body: Body) -> Response:
+    def _read(self, body: Body, gone: Gone) -> Response:
         path = str(body.get("path", ""))
         result = self._command(f"head -c {READ_BYTES + 1} < {shlex.quote(path)}", 30)
         found, data = result.exit_code == 0, result.stdout[:READ_BYTES]
@@ -222,7 +230,7 @@ class Gateway:
             raise Refusal(404, "not_found", f"no such file: {path}")
         return json_response({"text": data.decode(errors="replace"), "truncated": len(result.stdout) > READ_BYTES})
 
-    def _write(self, body: Body) -> Response:
+    def _write(self, body: Body, gone: Gone) -> Response:
         path, text = str(body.get("path", "")), str(body.get("text", ""))
         data = text.encode()
         if len(data) > MAX_FILE:

@@ -7,19 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import openai
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_exponential_jitter,
-)
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from evolve.errors import EndpointError
-from evolve.llm.faults import TRANSIENT, meaning, refused_length
-from evolve.llm.model import Body, TimeOver
+from evolve.errors import BadInput, EndpointError
+from evolve.llm.faults import may_pass, meaning
+from evolve.llm.model import Body
+from evolve.llm.patience import CONNECT_SECONDS, Losses, OnLost, asked_wait, call_seconds
 from evolve.llm.reasoning import without_reasoning
 from evolve.llm.stream import streamed
 from evolve.llm.whole import Bounded, completion_of
@@ -27,29 +22,31 @@ from evolve.llm.window import fitted
 from evolve.records import ModelSpec
 
 ATTEMPTS = 6
-CALL_SECONDS = 300.0
 
 
 class OpenAIModel:
     """Any OpenAI-compatible endpoint. Transient faults are retried with exponential back-off and jitter."""
 
-    def __init__(self, spec: ModelSpec, longest_wait: float = 60.0) -> None:
-        """longest_wait: seconds between two tries, at most."""
+    def __init__(self, spec: ModelSpec, longest_wait: float = 60.0, seconds: float | None = None) -> None:
+        """In seconds: longest_wait between two tries, at most; seconds: of one try (None: see `call_seconds`)."""
         self._spec, self._longest_wait = spec, longest_wait
+        self._seconds = seconds or call_seconds()
         self._asks_for_usage = spec.stream
         key = os.environ.get(spec.key_variable) or "none"
-        self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=CALL_SECONDS, max_retries=0)
+        self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=self._seconds, max_retries=0)
 
-    def complete(self, body: Body, seconds: float | None = None) -> dict[str, Any]:
-        limit = CALL_SECONDS * ATTEMPTS if seconds is None else seconds
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
+        losses = Losses(on_lost)
         attempts = Retrying(
-            retry=retry_if_exception(_may_pass),
-            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(limit),
+            retry=retry_if_exception(may_pass),
+            stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
+            before=losses.begins,
+            after=losses.failed,
             reraise=True,
         )
         try:
-            answer: dict[str, Any] = attempts(self._once, self._request(body), time.monotonic() + limit)
+            answer: dict[str, Any] = attempts(self._once, self._request(body))
         except openai.OpenAIError as error:
             raise meaning(error, self._spec.key_variable) from error
         return answer
@@ -61,19 +58,15 @@ class OpenAIModel:
             request["messages"] = [without_reasoning(message) for message in request["messages"]]
         return request
 
-    def _once(self, request: Body, end: float) -> dict[str, Any]:
-        """One try, given up at CALL_SECONDS or, by TimeOver, at `end` on the monotonic clock."""
+    def _once(self, request: Body) -> dict[str, Any]:
+        """One try, given up when its time is over."""
         try:
-            return self._asked(request, min(time.monotonic() + CALL_SECONDS, end))
-        except openai.APITimeoutError as error:
-            if time.monotonic() < end:
-                raise
-            raise TimeOver("the trial's time ended during a call of the model") from error
+            return self._asked(request, time.monotonic() + self._seconds)
         except openai.APIStatusError as error:
             if not self._asks_for_usage or not _refuses_options(error):
                 raise
             self._asks_for_usage = False
-        return self._once(request, end)
+        return self._once(request)
 
     def _asked(self, request: Body, end: float) -> dict[str, Any]:
         known = ("model", "messages", "stream", "stream_options")
@@ -81,12 +74,13 @@ class OpenAIModel:
         others = {key: value for key, value in request.items() if key not in known}
         if self._asks_for_usage:
             others["stream_options"] = {"include_usage": True}
+        left = max(end - time.monotonic(), 0.01)
         with self._client.chat.completions.with_streaming_response.create(
             model=request["model"],
             messages=request["messages"],
             stream=self._spec.stream,
             extra_body=others,
-            timeout=max(end - time.monotonic(), 0.01),
+            timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
         ) as answer:
             response = answer.http_response
             if "event-stream" in response.headers.get("content-type", ""):
@@ -97,18 +91,11 @@ class OpenAIModel:
     def _wait(self, state: RetryCallState) -> float:
         """As long as the endpoint asks for, else exponential with jitter."""
         error = state.outcome.exception() if state.outcome else None
-        if (
-            isinstance(error, openai.APIStatusError)
-            and (asked := error.response.headers.get("retry-after", "")).isdigit()
-        ):
-            return min(float(asked), self._longest_wait)
+        headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
+        if (asked := asked_wait(headers, time.time())) is not None:
+            return min(asked, self._longest_wait)
         default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
         return default(state)
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether another try may go better."""
-    return isinstance(error, TRANSIENT) and not (isinstance(error, openai.APIStatusError) and refused_length(error))
 
 
 def _refuses_options(error: openai.APIStatusError) -> bool:
@@ -117,7 +104,10 @@ def _refuses_options(error: openai.APIStatusError) -> bool:
 
 
 def known_models(spec: ModelSpec) -> list[str]:
-    """The names that the endpoint lists; empty where it lists none. Raises InfraError if it can't be reached."""
+    """The names that the endpoint lists; empty where it lists none.
+
+    Raises InfraError if it can't be reached, BadInput if it refuses the key: a run has not begun yet.
+    """
     if spec.base_url is None and spec.embedded:
         return ["embedded", "embedded-hard"]
     client = openai.OpenAI(
@@ -125,8 +115,9 @@ def known_models(spec: ModelSpec) -> list[str]:
     )
     try:
         return [model.id for model in client.models.list()]
-    except openai.AuthenticationError as error:
-        raise meaning(error, spec.key_variable) from error
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        mend = f"set {spec.key_variable}"
+        raise BadInput("model", f"the endpoint refuses the key: {error.message}", mend) from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

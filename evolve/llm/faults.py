@@ -9,13 +9,24 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.errors import BadInput, EndpointError, EvolveError, RequestRefused
+from evolve.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
 from evolve.llm.window import TOO_LONG
 
-TRANSIENT = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
-PASSING = (408, 409, 429)
+PASSING = (408, 409, 425, 429)
+UNAUTHORISED, UNPAID, FORBIDDEN, TOO_MANY = 401, 402, 403, 429
 # MiniMax's own numbers, which come with status 200: the prompt or the answer is not to its liking.
 REFUSED_NUMBERS = (1026, 1027, 1039, 2013)
+# The key is wrong or missing, the balance is gone, the plan's hours are used up.
+ACCOUNT_NUMBERS = (1004, 1008, 2049, 2056)
+# How endpoints say that there is no money or no quota left, in lower case: in a code or a type, or with status 429.
+# OpenAI's sentence about the current quota is not among them: others say it of a minute's limit.
+SPENT_WORDS = re.compile(
+    r"insufficient[_ ]quota|billing_(hard_limit_reached|not_active)|account_deactivated|access_terminated"
+    r"|exceeded_current_quota_error|insufficient (account )?balance|insufficient[_ ]credits?|arrearage"
+    r"|credit balance is too low|quota (has been |is )?exhausted|out of credits"
+)
+# Of a request that somebody's rules for contents refuse.
+FLAGGED_WORDS = re.compile(r"moderation|flagged|content[_ ](filter|policy|management)|guardrail|safety")
 # How endpoints say that a conversation is too long for the model, in lower case.
 LENGTH_WORDS = re.compile(
     r"context[_ ]length[_ ]exceeded|exceed_context_size|exceeds the available context size"
@@ -42,25 +53,67 @@ def refused_length(error: openai.APIStatusError) -> bool:
     return not limited and is_too_long([error.message, error.body])
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether another try may go better."""
+    if not isinstance(error, openai.APIStatusError):
+        return isinstance(error, openai.APIConnectionError)
+    if refused_length(error) or refused_account(error):
+        return False
+    return error.status_code >= 500 or error.status_code in PASSING
+
+
+def refused_account(error: openai.APIStatusError) -> bool:
+    """Whether an HTTP error means the key or the account, which no waiting mends."""
+    return _is_account(error.status_code, [error.code, error.type], [error.message, error.body])
+
+
+def _is_account(status: object, kinds: object, words: object) -> bool:
+    """status: of HTTP, or a vendor's number; kinds: the error's code and type; words: all else that it says."""
+    if status in (UNAUTHORISED, UNPAID) or status in ACCOUNT_NUMBERS:
+        return True
+    told = str(words).lower()
+    if status == FORBIDDEN:
+        return not FLAGGED_WORDS.search(told)
+    # Any other status may repeat the request, in which a scaffold can write what it likes.
+    return bool(SPENT_WORDS.search(str(kinds).lower()) or (status == TOO_MANY and SPENT_WORDS.search(told)))
+
+
 def meaning(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """The program's own error for one of the client's that was not to be mended by another try."""
-    if isinstance(error, openai.AuthenticationError):
-        return BadInput("model", f"the endpoint refuses the key: {error.message}", f"set {key_variable}")
     if isinstance(error, openai.NotFoundError):
         return BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL")
     if isinstance(error, openai.APIStatusError):
         if refused_length(error):
             return RequestRefused(400, TOO_LONG, error.message)
+        if refused_account(error):
+            return AccountError(f"model endpoint: the key or its quota is refused ({key_variable}): {error.message}")
         if error.status_code < 500 and error.status_code not in PASSING:
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message)
         return EndpointError(f"model endpoint: {error.message}")
     return EndpointError(f"model endpoint: {error}")
 
 
+def is_empty(answer: Mapping[str, Any]) -> bool:
+    """Whether an endpoint gave up without a word: its choices say nothing, and by no decision of the model's.
+
+    A model that ends at once has made a token and gives its reason; a filter gives its own.
+    """
+    usage = answer.get("usage")
+    made = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
+    return not any(_says_something(choice, made) for choice in choices_of(answer))
+
+
+def _says_something(choice: Mapping[str, Any], tokens: object) -> bool:
+    message, reason = choice["message"], choice.get("finish_reason")
+    spoken = any(value for key, value in message.items() if key != "role")
+    return spoken or not (reason is None or (reason == "stop" and tokens == 0))
+
+
 def check_told(answer: Any, request: httpx2.Request) -> None:
     """Raises what an answer, or an event of a stream, tells of an error although its HTTP status was 200.
 
-    RequestRefused where the request is at fault, else APIConnectionError, which is worth another try.
+    RequestRefused where the request is at fault, AccountError where the account is, else APIConnectionError, which is
+    worth another try.
     """
     if not isinstance(answer, Mapping):
         return
@@ -82,11 +135,15 @@ def choices_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def raise_told(error: object, request: httpx2.Request) -> None:
-    """Raises the error that stands in an answer's body: an object with `message` and `code`, or words."""
+    """Raises the error that stands in an answer's body: an object with `message`, `code` and `type`, or words."""
     fields = error if isinstance(error, Mapping) else {"message": error}
     message, code = str(fields.get("message") or error), fields.get("code")
     if is_too_long(error):
         raise RequestRefused(400, TOO_LONG, message)
+    if isinstance(code, str) and code.isdigit():
+        code = int(code)
+    if _is_account(code, [code, fields.get("type")], message):
+        raise AccountError(f"model endpoint: the key or its quota is refused: {message}")
     if isinstance(code, int) and (code in (400, 413, 422) or code in REFUSED_NUMBERS):
         raise RequestRefused(400 if code >= 1000 else code, "invalid_request", message)
     raise openai.APIConnectionError(message=f"the answer tells of an error: {message}", request=request)

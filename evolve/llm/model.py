@@ -6,27 +6,24 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from evolve import embedded
-from evolve.errors import EvolveError
+from evolve.llm.patience import OnLost
 
 Body = Mapping[str, Any]
-
-
-class TimeOver(EvolveError):
-    """The caller's time ended while the endpoint was at work; it may have charged for the call."""
 
 
 class ChatModel(Protocol):
     """One chat completion: an OpenAI request body in, a `chat.completion` dictionary out.
 
-    seconds: time until the caller's end; None: as long as it takes. Raises RequestRefused where this request is at
-    fault, InfraError where the endpoint is, TimeOver where it would have answered too late.
+    on_lost: told what failed tries and the waits after them take, as it happens (`retries` and `lost_seconds` of a
+    Usage, and nothing else); what it raises ends the call. Raises RequestRefused where this request is at fault,
+    InfraError where the endpoint or the account is.
     """
 
-    def complete(self, body: Body, seconds: float | None = None) -> dict[str, Any]: ...
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]: ...
 
 
 class EmbeddedModel:
     """The model that needs no key: see `evolve.embedded`."""
 
-    def complete(self, body: Body, seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         return embedded.complete(body)

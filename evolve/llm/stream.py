@@ -67,11 +67,12 @@ def gather(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
 
 
 def _ended(choice: Mapping[str, Any]) -> Fields:
-    """A choice as a whole answer has it: its calls without an index, and a reason for its end."""
+    """A choice as a whole answer has it: its calls without an index, and a reason for its end if it says anything."""
     message = dict(choice["message"])
     if isinstance(calls := message.get("tool_calls"), list):
         message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-    reason = choice["finish_reason"] or ("tool_calls" if calls else "stop")
+    said = any(value for key, value in message.items() if key != "role")
+    reason = choice["finish_reason"] or ("tool_calls" if calls else "stop" if said else None)
     return {**choice, "message": message, "finish_reason": reason}
 
 

@@ -14,6 +14,7 @@ from string import Template
 from typing import Any
 
 from evolve.llm.model import Body, ChatModel
+from evolve.llm.patience import OnLost
 from evolve.llm.reasoning import split_thought
 from evolve.records import stable_hash
 
@@ -34,10 +35,10 @@ class TextToolsModel:
     def __init__(self, inner: ChatModel) -> None:
         self._inner = inner
 
-    def complete(self, body: Body, seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         offered = _offered(body)
         request = in_text(body, offered)
-        answer = self._inner.complete(request, seconds)
+        answer = self._inner.complete(request, on_lost)
         if not offered:
             return answer
         seed = stable_hash(json.dumps(request["messages"], ensure_ascii=True))

@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.errors import EndpointError, RequestRefused
-from evolve.llm.faults import check_told
+from evolve.errors import RequestRefused
+from evolve.llm.faults import check_told, is_empty
 
 MAX_ANSWER = 16_000_000
 
@@ -71,7 +71,10 @@ class Bounded(httpx2.SyncByteStream):
 
 
 def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
-    """The endpoint's answer without its nulls; no number and no character in it that JSON could not carry on."""
+    """The endpoint's answer without its nulls; no number and no character in it that JSON could not carry on.
+
+    Raises RequestRefused; APIConnectionError for what is no answer, which is worth another try.
+    """
     try:
         value = json.loads(raw, parse_constant=lambda _: None)
         if b"\\ud" in raw.lower():
@@ -79,14 +82,20 @@ def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
             value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         answer = _without_nulls(value)
     except (ValueError, RecursionError) as error:
-        raise EndpointError("model endpoint: the answer is not JSON; is BASE_URL right?") from error
+        raise _no_answer("the answer is not JSON; is BASE_URL right?", request) from error
     check_told(answer, request)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list):
-        raise EndpointError("model endpoint: the answer is no chat completion; is BASE_URL right?")
+        raise _no_answer("the answer is no chat completion; is BASE_URL right?", request)
     if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise EndpointError("model endpoint: the answer holds no choice")
+        raise _no_answer("the answer holds no choice", request)
+    if is_empty(answer):
+        raise _no_answer("the answer says nothing", request)
     return dict(answer)
+
+
+def _no_answer(problem: str, request: httpx2.Request) -> openai.APIConnectionError:
+    return openai.APIConnectionError(message=problem, request=request)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -52,11 +52,14 @@ class Talk:
             "seed": seed & 0x7FFFFFFF,
         }
         self.usage += Usage(calls=1)
-        completion = self.model.complete(request)
+        completion = self.model.complete(request, self._lose)
         self.usage += replace(usage_of(completion, self.spec, request), calls=0)
         message: Message = completion["choices"][0]["message"]
         self.messages.append(message)
         return message
+
+    def _lose(self, lost: Usage) -> None:
+        self.usage += lost
 
     def _forget(self) -> bool:
         """Drop what the tools answered; whether there was anything."""

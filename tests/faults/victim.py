@@ -53,7 +53,7 @@ FILES = {
 class Answering:
     """A model whose answers are functions of the request: a level drawn by the seed, and bare lessons."""
 
-    def complete(self, body: Mapping[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], on_lost: object = None) -> dict[str, Any]:
         offered = [tool["function"]["name"] for tool in body.get("tools", [])]
         if "lesson" in offered:
             return completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
