@@ -16,7 +16,7 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config"),
-    ("embedded", "analyse", "guard", "gate", "claim", "ideas"),
+    ("embedded", "analyse", "guard", "gate", "claim", "ideas", "breaker", "room"),
     ("repo", "sandbox", "llm", "store"),
     (
         "tasks",
@@ -26,6 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "reward",
         "trial",
         "selfwork",
+        "workers",
+        "health",
         "evaluate",
         "importers",
         "models",
@@ -51,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "guard", "gate", "claim", "ideas")
+PURE = ("analyse", "guard", "gate", "claim", "ideas", "breaker")
 PURE_LIBRARY = {
     "__future__",
     "ast",
