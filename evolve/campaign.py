@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from evolve import scaffold, trajectory
+from evolve import room, scaffold, trajectory
 from evolve.config import RunConfig
 from evolve.errors import BudgetExhausted
 from evolve.evaluate import Evaluator
@@ -51,6 +51,7 @@ class Campaign:
     """One run at work. `folder` is the run's own under the runs folder; `budget_usd` None is no cap.
 
     `model`: the one that proposes. `vocabulary`: the words of single tasks, which no patch may hold.
+    `least_room`: bytes that must be free on the disk where a round or trials are to begin.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Campaign:
     watcher: Watcher
     budget_usd: float | None = None
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    least_room: int = room.LEAST_BYTES
 
     @property
     def task_slots(self) -> tuple[TaskSlot, ...]:
@@ -139,6 +141,7 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
     if not specs:
         return
     check_budget(campaign)
+    check_room(campaign)
     campaign.watcher.trials_planned(len(specs))
     spent = campaign.store.spent(campaign.run).cost_usd
 
@@ -172,6 +175,11 @@ def _reached(campaign: Campaign, spent: float) -> bool:
     if cap is None or not campaign.config.priced:
         return False
     return spent >= cap and not (cap == 0 and campaign.config.free)
+
+
+def check_room(campaign: Campaign) -> None:
+    """Raise DiskFull if there is too little for what comes next: before it begins, not in the middle."""
+    room.check((campaign.folder, campaign.lineage.git_dir), campaign.least_room)
 
 
 def check_budget(campaign: Campaign) -> None:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evolve import __version__, llm, scaffold
+from evolve import __version__, llm, room, scaffold
 from evolve.campaign import Campaign, Watcher, now
 from evolve.choosing import check_commercial
 from evolve.config import GateConfig, RunConfig
-from evolve.errors import BadInput, BudgetExhausted, Locked
+from evolve.errors import BadInput, BudgetExhausted, InfraError, Locked
 from evolve.evaluate import Evaluator
 from evolve.records import stable_hash
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
-from evolve.store import RunRow, Store
+from evolve.setting_aside import equipped
+from evolve.store import RunRow, Store, TaskRow
 from evolve.tasks import Suite, load_suite
 from evolve.vocabulary import vocabulary_of
 
@@ -154,7 +156,8 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
         (order.runs / run).mkdir(exist_ok=True)
         with _locked(order.runs / run / "lock", run):
             named = replace(order, run=run)
-            with _campaign(named, suite, watcher, run, lambda: _enter_run(named, suite, store, watcher)) as it:
+            enter = functools.partial(_enter_run, named, suite, store, watcher)
+            with _campaign(named, suite, watcher, run, store.tasks(run), enter) as it:
                 try:
                     yield it
                     store.end_run(run, "done", now())
@@ -165,36 +168,50 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
 
 @contextlib.contextmanager
 def _campaign(
-    order: Order, suite: Suite, watcher: Watcher, owner: str, enter: Callable[[], None] = lambda: None
+    order: Order,
+    suite: Suite,
+    watcher: Watcher,
+    owner: str,
+    known: Sequence[TaskRow],
+    enter: Callable[[Mapping[str, str]], None] = lambda _: None,
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
-    built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
-    enter()
+    room.check((order.runs,))
+    made = equipped(suite, known, lambda some: images.build_all(some, base, order.jobs, watcher.say), watcher.say)
+    enter(made.aside)
     engine.sweep(owner)
     engine.sweep_overdue()
     run = str(order.run)
     try:
-        with Store.open(order.runs / DATABASE) as store, Evaluator(order.jobs) as evaluator:
+        with Store.open(order.runs / DATABASE) as store, Evaluator(order.jobs, notify=watcher.say) as evaluator:
             yield Campaign(
                 run=run,
                 config=order.config,
-                suite=suite,
+                suite=made.suite,
                 store=store,
                 lineage=order.lineage(),
                 evaluator=evaluator,
                 model=llm.open_model(order.config.proposer_spec),
-                images=built,
+                images=made.images,
                 base_image=base,
                 folder=order.runs / run,
                 watcher=watcher,
                 budget_usd=order.budget_usd,
-                vocabulary=vocabulary_of(suite.tasks),
+                vocabulary=vocabulary_of(made.suite.tasks),
             )
     finally:
+        _swept(owner, watcher)
+
+
+def _swept(owner: str, watcher: Watcher) -> None:
+    """What can't be removed now must not hide why the run ended."""
+    try:
         engine.sweep(owner)
+    except InfraError as error:
+        watcher.say(f"{error}; the next start of the run removes what is left")
 
 
 def stored_config(row: RunRow) -> RunConfig:
@@ -212,10 +229,10 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
     """
     suite = load_suite(order.config.suite)
     with Store.open(order.runs / DATABASE) as store:
-        row = store.run(str(order.run))
+        row, known = store.run(str(order.run)), store.tasks(str(order.run))
     if row is not None and (differing := _suite_differences(suite, row)):
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
-    with _campaign(order, suite, watcher, f"{order.run}.replay") as campaign:
+    with _campaign(order, suite, watcher, f"{order.run}.replay", known) as campaign:
         yield campaign
 
 
@@ -226,7 +243,13 @@ def _named_run(order: Order, suite: Suite, store: Store) -> str:
     latest = store.runs()[:1]
     if order.run is None and latest and _begun_alike(order, suite, latest[0]) and not store.ends(latest[0].id):
         return latest[0].id
-    return new_run_id(datetime.now(UTC))
+    return next(name for name in _new_names() if store.run(name) is None)
+
+
+def _new_names() -> Iterator[str]:
+    """The clock may have been set back, or another run begun within the same minute: a name may be taken."""
+    while True:
+        yield new_run_id(datetime.now(UTC))
 
 
 def _begun_alike(order: Order, suite: Suite, row: RunRow) -> bool:
@@ -255,7 +278,7 @@ def _locked(path: Path, run: str) -> Iterator[None]:
         lock.release()
 
 
-def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> None:
+def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher, aside: Mapping[str, str]) -> None:
     """The run's first row, or a word that there is one already."""
     config, run, lineage = order.config, str(order.run), order.lineage()
     if (row := store.run(run)) is not None:
@@ -277,5 +300,5 @@ def _enter_run(order: Order, suite: Suite, store: Store, watcher: Watcher) -> No
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, suite.tasks)
+    store.create_run(row, suite.tasks, aside)
     watcher.say(f"run {run}")

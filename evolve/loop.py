@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve import calibrate, checks, judging, proposing, recall
-from evolve.campaign import Campaign, check_budget, measure, now
+from evolve import calibrate, checks, judging, proposing, recall, room
+from evolve.campaign import Campaign, check_budget, check_room, measure, now
 from evolve.gate import Standing
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
@@ -18,14 +18,15 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
 
     Raises BudgetExhausted when the cap is reached, InfraError when the machine fails; both may be gone on from.
     """
-    standing = begin(campaign)
-    tell_estimate(campaign, rounds)
-    while numbers := next_race(campaign, rounds):
-        campaign.watcher.round_started(numbers[0], rounds)
-        standing = play_race(campaign, standing, numbers)
-    recall.learn(campaign)
-    measure_fresh(campaign, standing.champion)
-    look_at_holdout(campaign, standing.champion, "champion at the end")
+    with room.told(campaign.folder):
+        standing = begin(campaign)
+        tell_estimate(campaign, rounds)
+        while numbers := next_race(campaign, rounds):
+            campaign.watcher.round_started(numbers[0], rounds)
+            standing = play_race(campaign, standing, numbers)
+        recall.learn(campaign)
+        measure_fresh(campaign, standing.champion)
+        look_at_holdout(campaign, standing.champion, "champion at the end")
 
 
 def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
@@ -57,6 +58,7 @@ def next_race(campaign: Campaign, rounds: int) -> list[int]:
 def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) -> Standing:
     """Some rounds, or the rest of them: patches of one tip. -> where the run stands after them"""
     check_budget(campaign)
+    check_room(campaign)
     rows = started_race(campaign, numbers, standing.tip)
     standing = judging.made_ready(campaign, standing)
     found = proposing.proposals(campaign, standing, rows)

@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "calibrate",
         "check_tasks",
     ),
-    ("doctor", "house"),
+    ("doctor", "setting_aside", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
