@@ -27,7 +27,7 @@ def builds(*broken: str, seen: list[str] | None = None) -> Build:
 
     def build(tasks: Sequence[Task]) -> tuple[dict[str, TaskImage], dict[str, str]]:
         if seen is not None:
-            seen += [one.name for one in tasks]
+            seen.extend(one.name for one in tasks)
         made = {one.name: TaskImage(one.name, "/app") for one in tasks if one.name not in broken}
         return made, {one.name: f"{one.name}: does not build" for one in tasks if one.name in broken}
 

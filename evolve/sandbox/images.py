@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import platform
 import shutil
@@ -157,11 +158,13 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
             raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
         _docker_build(_dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
-        client.api.remove_image(raw, noprune=True)
     except (BuildError, APIError) as error:
         if (fault := _machine_fault(error)) is not None:
             raise fault from error
         raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
+    finally:
+        with contextlib.suppress(*ENGINE_FAULTS):
+            client.api.remove_image(raw, noprune=True)
 
 
 def _machine_fault(error: BuildError | APIError) -> InfraError | None:
