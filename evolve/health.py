@@ -70,7 +70,8 @@ class Health:
     def _succeeded(self) -> None:
         if self._breaker.opened is not None:
             self._care.notify(f"{WHAT[self._breaker.fault]} answers again: going on")
-        self._breaker, self._mended = self._breaker.succeeded(), True
+        # Whether the engine answers now is another question: that trial may have ended before it died.
+        self._breaker = self._breaker.succeeded()
 
     def _failed(self, after: Breaker, detail: str) -> None:
         before, self._breaker, now = self._breaker, after, time.monotonic()
