@@ -30,6 +30,8 @@ REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
+# What the builder says where a step could not even be begun, which is no word of the task's own.
+ENGINE_WORDS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
 
 def base_image(notify: Notify) -> str:
@@ -171,7 +173,9 @@ def _machine_fault(error: BuildError | APIError) -> InfraError | None:
     """Whose fault it is that an image does not build; None: the task's. An engine that dies says many things."""
     if room.says_no_room(str(error)):
         return DiskFull(f"no room for the container engine: {error}; make room, and run the same command again")
-    if isinstance(error, APIError) and not error.is_client_error():
+    if any(words in str(error) for words in ENGINE_WORDS) or (
+        isinstance(error, APIError) and not error.is_client_error()
+    ):
         return EngineError(f"the engine failed to build an image: {error}")
     return None if answers() else EngineError(f"the engine died while it built an image: {error}")
 

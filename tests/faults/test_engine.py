@@ -32,6 +32,8 @@ KILLS = max(1, int(os.environ.get("EVOLVE_ENGINE_KILLS", "2")))
 JOBS = 2
 # Enough for the kills to fall into several rounds.
 ORDER = ("--rounds", "2", "--suite", "tasks", "--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1")
+PLACES = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+WITHOUT_NETWORK = ("--bridge=none", "--iptables=false", "--ip-forward=false")
 
 
 class PrivateEngine:
@@ -42,10 +44,9 @@ class PrivateEngine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [
-            "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-            "--pidfile", f"{self.folder}/pid", "--bridge=none", "--iptables=false", "--ip-forward=false",
-        ]  # fmt: skip
+        # In a network of its own: without a bridge to use, it would delete that of the machine's other engine.
+        places = [f"--{name}={self.folder}/{place}" for name, place in PLACES.items()]
+        command = ["unshare", "--net", "dockerd", "--host", self.host, *places, *WITHOUT_NETWORK]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd="/")
         within(60, "the private engine does not start", self.answers)
@@ -138,6 +139,10 @@ def _has_trials(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("select 1 from sqlite_master where name = 'trial'").fetchall())
 
 
+def networks() -> set[str]:
+    return {path.name for path in Path("/sys/class/net").iterdir() if not path.name.startswith("veth")}
+
+
 def within(seconds: float, what: str, happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
@@ -147,12 +152,13 @@ def within(seconds: float, what: str, happened: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def engine() -> Iterator[PrivateEngine]:
-    if os.geteuid() != 0 or shutil.which("dockerd") is None:
+    if os.geteuid() != 0 or shutil.which("dockerd") is None or shutil.which("unshare") is None:
         pytest.skip("a private engine needs root, and dockerd on this machine")
     # A socket's path has little room.
-    made = PrivateEngine(Path(tempfile.mkdtemp(prefix="evolve-engine-")))
+    made, before = PrivateEngine(Path(tempfile.mkdtemp(prefix="evolve-engine-"))), networks()
     try:
         made.start()
+        assert networks() == before, "the machine's own networks are none of ours"
         made.fetch(images.base_image(print))
         yield made
     finally:
@@ -185,8 +191,8 @@ def test_an_engine_that_is_killed_costs_the_trials_that_ran_and_nothing_else(
         engine.start()
     assert process.wait(900) == 0, home.log.read_text()
     assert home.came_to() == untouched.came_to(), home.log.read_text()
-    again = home.rows("select fault, detail from trial where outcome = 'infra_error'")
-    assert len(again) <= KILLS * JOBS, again
-    assert {fault for fault, _ in again} <= {"engine"}, again
+    again = home.rows("select fault, started_at, seconds, task, detail from trial where outcome = 'infra_error'")
+    assert len(again) <= KILLS * JOBS, f"{again}\n{home.log.read_text()}"
+    assert {fault for fault, *_ in again} <= {"engine"}, again
     assert again, home.log.read_text()
     within(60, "a container is left", lambda: not engine.ask("ps", "-aq").stdout)
