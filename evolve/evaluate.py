@@ -219,6 +219,7 @@ class Evaluator:
             self._wait(due, health)
             result = self._here(spec)
             if result.outcome is not Outcome.INFRA_ERROR:
+                health.note(Fault.NONE, "")
                 return result
             check_cap(result.fault, result.detail)
             due = self._again(due, result.fault, result.detail)
@@ -234,6 +235,7 @@ class Evaluator:
             self._wait(due, health)
             try:
                 done = self._on_itself(work)
+                health.note(Fault.NONE, "")
                 return replace(done, usage=done.usage + spent)
             except InfraError as error:
                 fault = fault_of(error)

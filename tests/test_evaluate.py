@@ -152,9 +152,12 @@ def test_a_trial_whose_workers_always_die_ends_it(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
-    results = measured(evaluator(jobs=2, overdue=lambda _: 4.0), specs(tmp_path, "hangs-once", "one"))
+    results = measured(
+        evaluator(jobs=2, overdue=lambda spec: 12.0 if spec.task.name == "hangs-once" else 600.0),
+        specs(tmp_path, "hangs-once", "one"),
+    )
     hung = next(r for r in results if not r.counts)
-    assert (hung.task, hung.fault, hung.detail) == ("hangs-once", Fault.OTHER, "it hung: killed after 4 s")
+    assert (hung.task, hung.fault, hung.detail) == ("hangs-once", Fault.OTHER, "it hung: killed after 12 s")
     assert sorted(r.task for r in results if r.counts) == ["hangs-once", "one"]
     first = int((tmp_path / "hangs-once.log").read_text().split()[0])
     assert not Path(f"/proc/{first}").exists()
