@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from evolve import scaffold, trajectory
+from evolve import room, scaffold, trajectory
 from evolve.budget import Budget
 from evolve.config import RunConfig
 from evolve.evaluate import Evaluator
@@ -52,7 +52,7 @@ class Campaign:
     """One run at work. `folder` is the run's own under the runs folder.
 
     `asked`: the model that proposes, for some work as the purse knows it. `vocabulary`: the words of single tasks,
-    which no patch may hold.
+    which no patch may hold. `least_room`: bytes that must be free on the disk where a round or trials are to begin.
     """
 
     run: str
@@ -69,11 +69,15 @@ class Campaign:
     watcher: Watcher
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     stop: Stop = field(default_factory=Stop)
+    least_room: int = room.LEAST_BYTES
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if the user has asked for the end, BudgetExhausted if a cap is reached."""
+        """Whether the run may go on. Raises KeyboardInterrupt if the user has asked for the end, BudgetExhausted if a
+        cap is reached, DiskFull if there is too little room for what comes next.
+        """
         self.stop.check()
         self.budget.check()
+        room.check((self.folder, self.lineage.git_dir), self.least_room)
 
     def may_start(self) -> bool:
         """Whether one more trial may begin; it is counted at once."""

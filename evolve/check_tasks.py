@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,19 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[Finding]:
     """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
     base = images.base_image(watcher.say)
-    built = images.build_all(list(suite.tasks), base, jobs, watcher.say)
+    built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TIMES} trials each")
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda task: _check(task, built[task.name]), suite.tasks))
+            return list(pool.map(lambda task: _finding(task, built, failures), suite.tasks))
     finally:
         engine.sweep(OWNER)
+
+
+def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> Finding:
+    if task.name in failures:
+        return Finding(task.name, (), (), failures[task.name])
+    return _check(task, built[task.name])
 
 
 def _check(task: Task, image: TaskImage) -> Finding:

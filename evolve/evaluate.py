@@ -1,31 +1,38 @@
-"""Many trials at once, each in a process of its own; infrastructure errors are tried again."""
+"""Many trials at once, each in a process of its own; what the machine does wrong is waited for, or tried again."""
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
+import contextlib
+import functools
 import os
-import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import TracebackType
 
+from evolve.breaker import BREAKING, MOST_DOUBLINGS, Policy
 from evolve.errors import InfraError
-from evolve.records import Outcome, TrialResult, TrialSpec, Usage
+from evolve.health import Care, Health, Notify, Restore, check_cap
+from evolve.records import Fault, Outcome, TrialResult, TrialSpec, Usage
+from evolve.sandbox import engine
+from evolve.sandbox.beside import reaper
 from evolve.selfwork import Done, do_work
 from evolve.selfwork import Work as SelfWork
-from evolve.trial import ChargedFault, run_trial, run_trial_ahead
+from evolve.trial import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
+from evolve.workers import Work, Worker, Workers
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
-PR_SET_PDEATHSIG = 1
+# What a trial may lose to an endpoint that fails, and a busy engine with it, before it is taken for stuck.
+LOST_SECONDS = 1800.0
+LOOK_SECONDS = 1.0
+SHORTEST_LOOK_SECONDS = 0.01
 
 OnResult = Callable[[TrialResult], None]
-Work = Callable[[TrialSpec], TrialResult]
+Clear = Callable[[str, int], object]
 
 
 def default_jobs() -> int:
@@ -33,11 +40,39 @@ def default_jobs() -> int:
     return max(1, len(os.sched_getaffinity(0)))
 
 
+def overdue_after(spec: TrialSpec) -> float:
+    """Seconds after which a trial is stuck, by the monotonic clock: its own bound, and a generous allowance."""
+    return spec.limits.seconds + spec.task.verifier_seconds + SPARE_SECONDS + LOST_SECONDS
+
+
+@dataclass(frozen=True)
+class Due:
+    """A trial that waits for its `tries`-th try, which is not made before the moment `after`.
+
+    `faults`: how often the endpoint or the engine failed it, which is no try.
+    """
+
+    spec: TrialSpec
+    tries: int = 1
+    after: float = 0.0
+    faults: int = 0
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A trial that runs: since when by the monotonic clock, and by the calendar."""
+
+    due: Due
+    since: float
+    started_at: str
+
+
 class Evaluator:
     """A pool of worker processes for a whole run. Use as a context manager.
 
     work: a function of a module, so that the workers can import it; pause_seconds: before the second try; here: runs a
-    trial in this process.
+    trial in this process; policy, restore, notify: see `health.Care`; clear: removes what a dead worker left in the
+    engine, given the owner and the process's id; overdue: when a trial is taken for stuck.
     """
 
     def __init__(
@@ -47,14 +82,17 @@ class Evaluator:
         pause_seconds: float = PAUSE_SECONDS,
         here: Work = run_trial,
         on_itself: Callable[[SelfWork], Done] = do_work,
+        policy: Policy | None = None,
+        restore: Restore = engine.bring_up,
+        notify: Notify = lambda _: None,
+        clear: Clear = engine.sweep,
+        overdue: Callable[[TrialSpec], float] = overdue_after,
     ) -> None:
-        self.jobs, self._work, self._pause_seconds, self._here = jobs, work, pause_seconds, here
-        self._on_itself = on_itself
-        self._pool = self._new_pool()
-
-    def _new_pool(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(),))
+        self.jobs, self._pause_seconds, self._here = jobs, pause_seconds, here
+        self._on_itself, self._clear, self._overdue = on_itself, clear, overdue
+        self._care = Care(policy or Policy(), restore, notify)
+        self._workers = Workers(jobs, work)
+        self._closed = threading.Event()
 
     def __enter__(self) -> Evaluator:
         return self
@@ -62,90 +100,168 @@ class Evaluator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._stop_workers()
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
-
-    def _stop_workers(self) -> None:
-        """Trials that run are dropped: they have no row, and their containers are swept."""
-        for process in list((self._pool._processes or {}).values()):
-            process.terminate()
+        self._closed.set()
+        if kind is None:
+            self._workers.close()
+        else:
+            self._workers.kill()
 
     def measure(
         self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = lambda: True
     ) -> None:
         """Run trials until each has a result that counts. `on_result` is called for every result, here, one at a time.
 
-        `may_start` is asked before each trial; once it says no, those that run are waited for and no other begins.
-        Raises InfraError when one trial meets infrastructure errors TRIES times.
+        `may_start` is asked before each trial; once it says no, or a trial says that the run's cap is reached, those
+        that run are waited for and no other begins. Raises InfraError when one trial fails TRIES times by faults that
+        waiting does not mend, and otherwise as `Health.note`.
         """
-        queue = deque((spec, 1) for spec in specs)
-        running: dict[Future[TrialResult], tuple[TrialSpec, int]] = {}
+        queue, running = deque(Due(spec) for spec in specs), dict[Worker, Begun]()
+        # Nothing is wrong at first: what was measured before ended with a result that counts.
+        health = Health(self._care)
         while queue or running:
-            while queue and len(running) < self.jobs:
-                if not may_start():
-                    queue.clear()
-                    break
-                spec, tries = queue.popleft()
-                running[self._pool.submit(self._work, spec)] = (spec, tries)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                spec, tries = running.pop(future)
-                result = _result_of(future)
+            self._begin(queue, running, health, may_start)
+            if not (queue or running):
+                return
+            ended = self._ended(running, self._look_again(queue, running, health))
+            for _, result in ended:
                 on_result(result)
-                if result.outcome is Outcome.INFRA_ERROR:
-                    queue.appendleft(self._again(spec, tries, result))
+            for begun, result in ended:
+                self._judge(begun.due, result, queue, health)
+
+    def _begin(
+        self, queue: deque[Due], running: dict[Worker, Begun], health: Health, may_start: Callable[[], bool]
+    ) -> None:
+        """As many trials as may begin now."""
+        while self._workers.free and health.may_begin(len(running)) and (due := _next(queue)):
+            if not may_start():
+                queue.clear()
+                return
+            queue.remove(due)
+            started_at = datetime.now(UTC).isoformat(timespec="seconds")
+            running[self._workers.begin(due.spec)] = Begun(due, time.monotonic(), started_at)
+
+    def _look_again(self, queue: deque[Due], running: dict[Worker, Begun], health: Health) -> float:
+        """Seconds until there may be something to do though no trial has ended."""
+        if not queue or not self._workers.free:
+            return LOOK_SECONDS
+        soonest = min(due.after for due in queue) - time.monotonic()
+        wanted = soonest if soonest > 0 else health.look_again(len(running))
+        return min(max(wanted, SHORTEST_LOOK_SECONDS), LOOK_SECONDS)
+
+    def _ended(self, running: dict[Worker, Begun], seconds: float) -> list[tuple[Begun, TrialResult]]:
+        """The trials that have ended, died or run for too long, with their results."""
+        found = []
+        for worker in self._workers.ended(seconds):
+            begun, result = running.pop(worker), worker.result()
+            if result is None:
+                found.append((begun, self._lost(worker, begun, worker.last_words())))
+                continue
+            self._workers.rest(worker)
+            found.append((begun, result))
+        now = time.monotonic()
+        for worker, begun in list(running.items()):
+            if now - begun.since > (bound := self._overdue(begun.due.spec)):
+                del running[worker]
+                found.append((begun, self._lost(worker, begun, f"it hung: killed after {bound:.0f} s")))
+        return found
+
+    def _lost(self, worker: Worker, begun: Begun, why: str) -> TrialResult:
+        """The result of a trial whose worker is dead, or is killed now; what that left in the engine goes later."""
+        self._workers.drop(worker)
+        spec = begun.due.spec
+        reaper().later(functools.partial(self._cleared, spec.owner, worker.pid))
+        return TrialResult(
+            candidate=spec.candidate,
+            task=spec.task.name,
+            split=spec.task.split,
+            attempt=spec.attempt,
+            seed=spec.seed,
+            outcome=Outcome.INFRA_ERROR,
+            reward=None,
+            usage=Usage(),
+            started_at=begun.started_at,
+            seconds=round(time.monotonic() - begun.since, 3),
+            detail=why,
+            verifier=spec.task.verifier,
+            fault=Fault.OTHER,
+        )
+
+    def _cleared(self, owner: str, pid: int) -> None:
+        with contextlib.suppress(InfraError):  # the run's own sweep finds what is left
+            self._clear(owner, pid)
+
+    def _judge(self, due: Due, result: TrialResult, queue: deque[Due], health: Health) -> None:
+        """What becomes of a trial after its result, and of those that wait."""
+        if result.fault is Fault.CAP:
+            queue.clear()
+            return
+        if result.outcome is Outcome.INFRA_ERROR:
+            queue.appendleft(self._again(due, result.fault, result.detail))
+        health.note(result.fault, result.detail)
+
+    def _again(self, due: Due, fault: Fault, detail: str) -> Due:
+        """The trial once more, after a pause. Raises InfraError."""
+        if fault in BREAKING:
+            # The breaker knows when the machine is out; this is for a trial that fails alone, while others go well.
+            pause = min(self._pause_seconds * 2.0 ** min(due.faults, MOST_DOUBLINGS), self._care.policy.longest_pause)
+            return replace(due, after=time.monotonic() + pause, faults=due.faults + 1)
+        if due.tries == TRIES:
+            raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {_last_line(detail)}")
+        return replace(due, after=time.monotonic() + self._pause_seconds * due.tries, tries=due.tries + 1)
 
     def once(self, spec: TrialSpec) -> TrialResult:
-        """One trial, in this process, until it has a result that counts. Raises InfraError as `measure` does."""
-        tries = 1
-        while (result := self._here(spec)).outcome is Outcome.INFRA_ERROR:
-            spec, tries = self._again(spec, tries, result)
-        return result
+        """One trial, in this process, until it has a result that counts.
+
+        Raises BudgetExhausted where the run's cap ended it, and otherwise as `measure` does.
+        """
+        due, health = Due(spec), Health(self._care)
+        while True:
+            self._wait(due, health)
+            result = self._here(spec)
+            if result.outcome is not Outcome.INFRA_ERROR:
+                health.note(Fault.NONE, "")
+                return result
+            check_cap(result.fault, result.detail)
+            due = self._again(due, result.fault, result.detail)
+            health.note(result.fault, result.detail)
 
     def work_on_itself(self, work: SelfWork) -> Done:
-        """A scaffold's work on itself, in this process, tried again as `once` does; what lost tries spent is counted.
+        """A scaffold's work on itself, in this process, tried again as `once` does.
 
-        Raises InfraError when TRIES of them fail.
+        What lost tries spent is counted.
         """
-        spent = Usage()
-        for tries in range(1, TRIES + 1):
+        due, health, spent = Due(work.spec), Health(self._care), Usage()
+        while True:
+            self._wait(due, health)
             try:
                 done = self._on_itself(work)
+                health.note(Fault.NONE, "")
                 return replace(done, usage=done.usage + spent)
             except InfraError as error:
-                if tries == TRIES:
+                fault = fault_of(error)
+                if isinstance(error, ChargedFault):
+                    fault, spent = fault_of(error.why), spent + error.usage
+                check_cap(fault, str(error))
+                if due.tries == TRIES and fault not in BREAKING:
                     raise
-                spent += error.usage if isinstance(error, ChargedFault) else Usage()
-                time.sleep(self._pause_seconds * tries)
-        raise AssertionError("the last try returns or raises")
+                due = self._again(due, fault, str(error))
+                health.note(fault, str(error))
 
-    def _again(self, spec: TrialSpec, tries: int, result: TrialResult) -> tuple[TrialSpec, int]:
-        """The trial once more, after a pause."""
-        if tries == TRIES:
-            raise InfraError(f"{spec.task.name}: {TRIES} tries failed; the last: {_first_line(result.detail)}")
-        time.sleep(self._pause_seconds * tries)
-        return spec, tries + 1
-
-
-def _result_of(future: Future[TrialResult]) -> TrialResult:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise InfraError("a worker process was killed; run the same command again to go on") from error
+    def _wait(self, due: Due, health: Health) -> None:
+        """Until a single trial may begin. An interrupt ends it, and so does the end of the run."""
+        while due.after > time.monotonic() or not health.may_begin(0):
+            left = due.after - time.monotonic()
+            self._closed.wait(max(left if left > 0 else health.look_again(0), SHORTEST_LOOK_SECONDS))
+            if self._closed.is_set():
+                raise InfraError("the run has ended")
 
 
-def _begin_worker(parent: int) -> None:
-    """A worker ends with its parent, however that ends, and leaves interrupts to it.
-
-    An interrupt from the terminal reaches the whole group; the main process alone decides.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+def _next(queue: deque[Due]) -> Due | None:
+    """The first trial that need not wait any longer."""
+    now = time.monotonic()
+    return next((due for due in queue if due.after <= now), None)
 
 
-def _first_line(text: str) -> str:
+def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else "no detail"

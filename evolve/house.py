@@ -6,73 +6,34 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from evolve import __version__, budget, llm, removed, scaffold, stopping
+from evolve import __version__, budget, llm, removed, room, scaffold, stopping
 from evolve.budget import Budget
 from evolve.campaign import Campaign, Watcher
 from evolve.caps import Caps
 from evolve.choosing import check_commercial
 from evolve.clock import now
 from evolve.config import GateConfig, RunConfig
-from evolve.errors import BadInput, BudgetExhausted, Locked
+from evolve.errors import BadInput, BudgetExhausted, InfraError
 from evolve.evaluate import Evaluator
+from evolve.locks import locked
 from evolve.metered import Metered
+from evolve.naming import NEW, new_names
 from evolve.purse import Terms
-from evolve.records import stable_hash
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
 from evolve.selfwork import do_work
-from evolve.store import RunRow, Store
+from evolve.setting_aside import equipped
+from evolve.store import RunRow, Store, TaskRow
 from evolve.tasks import Suite, load_suite
 from evolve.trial import run_trial, run_trial_ahead
 from evolve.vocabulary import vocabulary_of
 
 DATABASE = "evolve.db"
-NEW = "new"
-ADJECTIVES = [
-    "amber",
-    "brave",
-    "calm",
-    "clever",
-    "eager",
-    "fair",
-    "gentle",
-    "happy",
-    "keen",
-    "lively",
-    "merry",
-    "noble",
-    "proud",
-    "quiet",
-    "swift",
-    "witty",
-]
-ANIMALS = [
-    "badger",
-    "crane",
-    "dove",
-    "falcon",
-    "finch",
-    "fox",
-    "hare",
-    "heron",
-    "ibis",
-    "lark",
-    "lynx",
-    "marten",
-    "otter",
-    "owl",
-    "seal",
-    "wren",
-]
 
 
 @dataclass(frozen=True)
@@ -164,7 +125,8 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
         with stopping.heard() as stop, locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
             _refuse_depleted(order.runs / run)
             named = replace(order, run=run)
-            with _campaign(named, suite, watcher, run, lambda: _entered(named, suite, store, watcher)) as it:
+            enter = functools.partial(_entered, named, suite, store, watcher)
+            with _campaign(named, suite, watcher, run, store.tasks(run), enter) as it:
                 try:
                     yield replace(it, stop=stop)
                     store.end_run(run, "done", now())
@@ -176,14 +138,20 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
 
 @contextlib.contextmanager
 def _campaign(
-    order: Order, suite: Suite, watcher: Watcher, owner: str, enter: Callable[[], Budget]
+    order: Order,
+    suite: Suite,
+    watcher: Watcher,
+    owner: str,
+    known: Sequence[TaskRow],
+    enter: Callable[[Mapping[str, str]], Budget],
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
-    built = images.build_all(list(suite.tasks), base, order.jobs, watcher.say)
-    purse, run, spec = enter(), str(order.run), order.config.proposer_spec
+    room.check((order.runs,))
+    made = equipped(suite, known, lambda some: images.build_all(some, base, order.jobs, watcher.say), watcher.say)
+    purse, run, spec = enter(made.aside), str(order.run), order.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
     model = llm.open_model(spec)
@@ -191,25 +159,33 @@ def _campaign(
         with (
             contextlib.closing(purse),
             Store.open(order.runs / DATABASE) as store,
-            Evaluator(order.jobs, **_paid_by(purse.terms)) as evaluator,
+            Evaluator(order.jobs, notify=watcher.say, **_paid_by(purse.terms)) as evaluator,
         ):
             yield Campaign(
                 run=run,
                 config=order.config,
-                suite=suite,
+                suite=made.suite,
                 store=store,
                 lineage=order.lineage(),
                 evaluator=evaluator,
                 asked=lambda what: Metered(model, spec, purse.terms, what),
                 budget=purse,
-                images=built,
+                images=made.images,
                 base_image=base,
                 folder=order.runs / run,
                 watcher=watcher,
-                vocabulary=vocabulary_of(suite.tasks),
+                vocabulary=vocabulary_of(made.suite.tasks),
             )
     finally:
+        _swept(owner, watcher)
+
+
+def _swept(owner: str, watcher: Watcher) -> None:
+    """What can't be removed now must not hide why the run ended."""
+    try:
         engine.sweep(owner)
+    except InfraError as error:
+        watcher.say(f"{error}; the next start of the run removes what is left")
 
 
 def _paid_by(terms: Terms) -> dict[str, Any]:
@@ -236,11 +212,11 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
     """
     suite = load_suite(order.config.suite)
     with Store.open(order.runs / DATABASE) as store:
-        row = store.run(str(order.run))
+        row, known = store.run(str(order.run)), store.tasks(str(order.run))
     if row is not None and (differing := _suite_differences(suite, row)):
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
     folder = order.runs / str(order.run)
-    with _campaign(order, suite, watcher, f"{order.run}.replay", lambda: budget.beside(folder)) as campaign:
+    with _campaign(order, suite, watcher, f"{order.run}.replay", known, lambda _: budget.beside(folder)) as campaign:
         yield campaign
 
 
@@ -251,20 +227,13 @@ def _named_run(order: Order, suite: Suite, store: Store) -> str:
     latest = store.runs()[:1]
     if order.run is None and latest and _begun_alike(order, suite, latest[0]) and not store.ends(latest[0].id):
         return latest[0].id
-    return new_run_id(datetime.now(UTC))
+    return next(name for name in new_names() if store.run(name) is None)
 
 
 def _begun_alike(order: Order, suite: Suite, row: RunRow) -> bool:
     """Whether a run was begun with this config, from this suite and this scaffold."""
     same = json.loads(row.config).get("scaffold_digest") == _folder_digest(order.config.scaffold)
     return same and not _differences(order, suite, row)
-
-
-def new_run_id(moment: datetime) -> str:
-    """Like `20261123-2144-quiet-otter`."""
-    number = stable_hash("run", moment.isoformat(), os.getpid())
-    words = f"{ADJECTIVES[number % len(ADJECTIVES)]}-{ANIMALS[number // 64 % len(ANIMALS)]}"
-    return f"{moment:%Y%m%d-%H%M}-{words}"
 
 
 def _holder(store: Store, run: str) -> str:
@@ -275,23 +244,6 @@ def _holder(store: Store, run: str) -> str:
     return f"process {sessions[-1].pid} on {sessions[-1].host}, since {sessions[-1].started_at},"
 
 
-@contextlib.contextmanager
-def locked(path: Path, run: str, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
-    """The run's lock, held for as long as the context lasts. Raises Locked where another process holds it.
-
-    holder: who that is, in words.
-    """
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Locked(f"run {run}: {holder()} works on it; wait for it, or stop it") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _refuse_depleted(folder: Path) -> None:
     """A run's next rounds read the patches and trajectories of all its earlier ones."""
     if not removed.read(folder).nothing:
@@ -300,24 +252,13 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def at_work(folder: Path) -> bool:
-    """Whether a process works on the run of this folder now: whether its lock is held."""
-    if not (folder / "lock").is_file():
-        return False
-    try:
-        with locked(folder / "lock", folder.name):
-            return False
-    except Locked:
-        return True
-
-
-def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher) -> Budget:
+def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher, aside: Mapping[str, str]) -> Budget:
     """The run's rows at the begin of a session."""
     run, folder = str(order.run), order.runs / str(order.run)
     if (row := store.run(run)) is not None:
         watcher.say(f"going on with run {run}, begun {row.created_at}: {_state(store, run)}")
     else:
-        _create_run(order, suite, store)
+        _create_run(order, suite, store, aside)
         watcher.say(f"run {run}")
     purse = budget.begin(store, run, folder, order.caps, order.config.free)
     watcher.budget_left(purse.left())
@@ -337,7 +278,7 @@ def _state(store: Store, run: str) -> str:
     return f"{words}, round {last.number} {begun}"
 
 
-def _create_run(order: Order, suite: Suite, store: Store) -> None:
+def _create_run(order: Order, suite: Suite, store: Store, aside: Mapping[str, str]) -> None:
     config, run, lineage = order.config, str(order.run), order.lineage()
     text = identity(order, suite)
     row = RunRow(
@@ -355,4 +296,4 @@ def _create_run(order: Order, suite: Suite, store: Store) -> None:
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, suite.tasks)
+    store.create_run(row, suite.tasks, aside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve import calibrate, checks, judging, proposing, recall
+from evolve import calibrate, checks, judging, proposing, recall, room
 from evolve.campaign import Campaign, measure
 from evolve.clock import now
 from evolve.gate import Standing
@@ -19,14 +19,15 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
 
     Raises BudgetExhausted when a cap is reached, InfraError when the machine fails; both may be gone on from.
     """
-    standing = begin(campaign)
-    tell_estimate(campaign, rounds)
-    while numbers := next_race(campaign, rounds):
-        campaign.watcher.round_started(numbers[0], rounds)
-        standing = play_race(campaign, standing, numbers)
-    recall.learn(campaign)
-    measure_fresh(campaign, standing.champion)
-    look_at_holdout(campaign, standing.champion, "champion at the end")
+    with room.told(campaign.folder):
+        standing = begin(campaign)
+        tell_estimate(campaign, rounds)
+        while numbers := next_race(campaign, rounds):
+            campaign.watcher.round_started(numbers[0], rounds)
+            standing = play_race(campaign, standing, numbers)
+        recall.learn(campaign)
+        measure_fresh(campaign, standing.champion)
+        look_at_holdout(campaign, standing.champion, "champion at the end")
 
 
 def evaluate_once(campaign: Campaign, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evolve import ideas
+from evolve import ideas, room
 from evolve.analyse import Change, Facts, Hits, changed, labels, memory
 from evolve.budget import lesson_of
 from evolve.campaign import Campaign
@@ -88,8 +88,7 @@ def learn(campaign: Campaign) -> list[Facts]:
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
         campaign.budget.rowed(lesson_of(lesson.round), lesson.usage)
     page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
-    campaign.folder.mkdir(parents=True, exist_ok=True)
-    (campaign.folder / PAGE).write_text(page, encoding="utf-8")
+    room.write_whole(campaign.folder / PAGE, page.encode("utf-8"))
     return found
 
 

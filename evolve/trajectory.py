@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evolve import __version__
+from evolve import __version__, room
 from evolve.errors import InfraError
 from evolve.llm.reasoning import thought_and_said
 from evolve.records import StoredFile, TrialSpec, Usage
@@ -166,13 +166,13 @@ def _text(content: Any) -> str:
 
 
 def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredFile:
-    """Write JSON objects, one a line, compressed, without a date in the file. The path is relative to `root`."""
+    """Write JSON objects, one a line, compressed, without a date in the file. The path is relative to `root`.
+
+    The file appears whole, or not at all. Raises DiskFull.
+    """
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    room.write_whole(path, data)
     return StoredFile(path.relative_to(root).as_posix(), hashlib.sha256(data).hexdigest())
 
 

@@ -308,7 +308,8 @@ def act(
         folder.chmod(0o711)
         with Gateway(door, model, workspace, folder) as gateway:
             started = crew.start(_scaffold, spec, folder, ttl)
-            reaper().settle()
+            with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
+                reaper().settle()
             process = started.result()
             over = ended_in_time(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}

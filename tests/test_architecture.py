@@ -16,8 +16,8 @@ EXEMPT = ("evolve.sandbox.files", "evolve.store.migrations")
 # Lowest first. A package stands for all its modules. A new module needs its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "config", "caps"),
-    ("embedded", "analyse", "guard", "gate", "claim", "ideas", "agreement"),
-    ("repo", "sandbox", "llm", "store", "purse", "clock", "stopping"),
+    ("embedded", "analyse", "guard", "gate", "claim", "ideas", "agreement", "breaker", "room", "naming"),
+    ("repo", "sandbox", "llm", "store", "purse", "clock", "stopping", "locks"),
     (
         "tasks",
         "scaffold",
@@ -28,6 +28,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "budget",
         "trial",
         "selfwork",
+        "workers",
+        "health",
         "evaluate",
         "importers",
         "models",
@@ -50,11 +52,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "calibrate",
         "check_tasks",
     ),
-    ("doctor", "gc", "house"),
+    ("doctor", "gc", "setting_aside", "house"),
     ("report", "cli", "__main__"),
 )
 NOUNS = LAYERS[0]
-PURE = ("analyse", "guard", "gate", "claim", "ideas", "agreement")
+PURE = ("analyse", "guard", "gate", "claim", "ideas", "agreement", "breaker")
 PURE_LIBRARY = {
     "__future__",
     "ast",

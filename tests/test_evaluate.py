@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from evolve.errors import BudgetExhausted, InfraError
-from evolve.evaluate import TRIES, Evaluator, default_jobs
-from evolve.records import Outcome, TrialResult, TrialSpec
+from evolve.breaker import Policy
+from evolve.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
+from evolve.evaluate import TRIES, Evaluator, default_jobs, overdue_after
+from evolve.records import Fault, Limits, Outcome, TrialResult, TrialSpec
+from evolve.sandbox.beside import reaper
+from evolve.trial import SPARE_SECONDS
+from evolve.workers import Work
 from tests.fakes import result, task, trial_spec
 
 
@@ -23,10 +30,21 @@ def work(spec: TrialSpec) -> TrialResult:
     tries = len(log.read_text().splitlines())
     if spec.task.name == "dies":
         os._exit(1)
+    if spec.task.name == "dies-once" and tries == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if spec.task.name == "hangs-once" and tries == 1:
+        time.sleep(600)
+    if spec.task.name == "slow":
+        time.sleep(2)
+    kind, _, times = spec.task.name.partition("-")
+    if kind in {*Fault} and tries <= int(times):
+        return result(spec.task.name, None, spec.attempt, detail="no answer", fault=Fault(kind))
+    if spec.task.name == "while-out" and (spec.folder / "out").exists():
+        return result(spec.task.name, None, spec.attempt, detail="no answer", fault=Fault.ENDPOINT)
     if spec.task.name == "sleeps":
         time.sleep(60)
     if spec.task.name == "broken" or (spec.task.name == "shaky" and tries < TRIES):
-        return result(spec.task.name, None, spec.attempt, detail="Traceback\nKeyError: 'x'")
+        return result(spec.task.name, None, spec.attempt, detail="Traceback\nKeyError: 'x'", fault=Fault.OTHER)
     return result(spec.task.name, 0.0 if spec.task.name == "fails" else 1.0, spec.attempt)
 
 
@@ -71,11 +89,6 @@ def test_errors_without_end_are_an_error(pool: Evaluator, tmp_path: Path) -> Non
     assert len(results) == TRIES
 
 
-def test_a_worker_that_is_killed_is_a_fault_of_the_machine(tmp_path: Path) -> None:
-    with pytest.raises(InfraError, match="worker process was killed"), Evaluator(1, work) as pool:
-        pool.measure(specs(tmp_path, "dies"), lambda _: None)
-
-
 def test_an_end_in_between_drops_the_trials_that_run(tmp_path: Path) -> None:
     def stop(_: TrialResult) -> None:
         raise BudgetExhausted("spent")
@@ -88,3 +101,163 @@ def test_an_end_in_between_drops_the_trials_that_run(tmp_path: Path) -> None:
 
 def test_there_is_always_a_job() -> None:
     assert default_jobs() >= 1
+
+
+FAST = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=300.0)
+IMPATIENT = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=1.0)
+
+
+def evaluator(work: Work = work, jobs: int = 1, said: list[str] | None = None, **more: Any) -> Evaluator:
+    more = {"pause_seconds": 0.01, "policy": FAST, "restore": lambda _: None, "clear": lambda *_: None, **more}
+    return Evaluator(jobs, work, notify=(said if said is not None else []).append, **more)
+
+
+def measured(pool: Evaluator, wanted: list[TrialSpec]) -> list[TrialResult]:
+    results: list[TrialResult] = []
+    with pool:
+        pool.measure(wanted, results.append)
+    return results
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(tmp_path: Path) -> None:
+    cleared: list[tuple[str, int]] = []
+    pool = evaluator(clear=lambda owner, pid: cleared.append((owner, pid)))
+    results = measured(pool, specs(tmp_path, "dies-once", "one"))
+    reaper().settle()
+    lost = next(r for r in results if not r.counts)
+    assert (lost.task, lost.fault, lost.detail) == ("dies-once", Fault.OTHER, "the worker process was killed (Killed)")
+    assert sorted(r.task for r in results if r.counts) == ["dies-once", "one"]
+    died = int((tmp_path / "dies-once.log").read_text().split()[0])
+    assert cleared == [("run", died)]
+
+
+def test_a_worker_that_dies_takes_no_other_trial_with_it(tmp_path: Path) -> None:
+    results = measured(evaluator(jobs=2), specs(tmp_path, "slow", "dies-once"))
+    assert len((tmp_path / "slow.log").read_text().split()) == 1
+    assert sum(r.counts for r in results) == 2
+
+
+def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Path) -> None:
+    with evaluator() as pool:
+        pool.measure(specs(tmp_path, "one"), lambda _: None)
+        os.kill(int((tmp_path / "one.log").read_text()), signal.SIGKILL)
+        results: list[TrialResult] = []
+        pool.measure(specs(tmp_path, "two"), results.append)
+    assert sum(r.counts for r in results) == 1
+
+
+def test_a_trial_whose_workers_always_die_ends_it(tmp_path: Path) -> None:
+    with pytest.raises(InfraError, match=r"dies: 3 tries failed; the last: the worker process ended by itself"):
+        measured(evaluator(), specs(tmp_path, "dies"))
+
+
+def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
+    results = measured(
+        evaluator(jobs=2, overdue=lambda spec: 12.0 if spec.task.name == "hangs-once" else 600.0),
+        specs(tmp_path, "hangs-once", "one"),
+    )
+    hung = next(r for r in results if not r.counts)
+    assert (hung.task, hung.fault, hung.detail) == ("hangs-once", Fault.OTHER, "it hung: killed after 12 s")
+    assert sorted(r.task for r in results if r.counts) == ["hangs-once", "one"]
+    first = int((tmp_path / "hangs-once.log").read_text().split()[0])
+    assert not Path(f"/proc/{first}").exists()
+
+
+def test_a_trial_has_its_own_time_and_a_generous_allowance() -> None:
+    spec = trial_spec(limits=Limits(seconds=100), task=task())
+    assert overdue_after(spec) >= 100 + spec.task.verifier_seconds + SPARE_SECONDS + 1800
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "engine"])
+def test_an_outage_is_waited_for_and_costs_no_tries(tmp_path: Path, kind: str) -> None:
+    said: list[str] = []
+    results = measured(evaluator(said=said), specs(tmp_path, f"{kind}-5", "one", "two"))
+    assert [r.fault for r in results if not r.counts] == [Fault(kind)] * 5
+    assert sorted(r.task for r in results if r.counts) == [f"{kind}-5", "one", "two"]
+
+
+def test_while_it_is_out_single_trials_try_it_and_each_change_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    said: list[str] = []
+    results: list[TrialResult] = []
+
+    def keep(result: TrialResult) -> None:
+        results.append(result)
+        if len(results) == 6:
+            (tmp_path / "out").unlink()
+
+    with evaluator(jobs=2, said=said) as pool:
+        pool.measure(specs(tmp_path, *("while-out",) * 4), keep)
+    assert sum(r.counts for r in results) == 4 and sum(not r.counts for r in results) <= 7
+    first, *others, last = said
+    assert first.startswith("the model's API fails (no answer): no trial begins for")
+    assert all(one.startswith("the model's API still fails (no answer)") for one in others)
+    assert last == "the model's API answers again: going on"
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [("endpoint", EndpointError, "the model's API failed for 1 s"), ("engine", EngineError, "the container engine")],
+)
+def test_an_outage_without_end_is_an_error(tmp_path: Path, kind: str, error: type[InfraError], words: str) -> None:
+    with pytest.raises(error, match=f"{words}.*; run the same command again to go on"):
+        measured(evaluator(policy=IMPATIENT), specs(tmp_path, f"{kind}-999"))
+
+
+def test_after_a_fault_of_the_engine_it_is_brought_up_before_another_trial_begins(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def restore(notify: Callable[[str], None]) -> None:
+        asked.append("again")
+        if len(asked) < 3:
+            raise BadInput("DOCKER_HOST", "no container engine answers there", "correct it")
+
+    said: list[str] = []
+    results = measured(evaluator(restore=restore, said=said), specs(tmp_path, "engine-1", "one"))
+    assert len(asked) == 3 and sum(not r.counts for r in results) == 1
+    assert [one.split(" (")[0] for one in said] == [
+        "the container engine fails",
+        "the container engine still fails",
+        "the container engine answers again: going on",
+    ]
+
+
+@pytest.mark.parametrize(("kind", "error"), [("account", AccountError), ("disk", DiskFull)])
+def test_what_waiting_does_not_mend_stops_at_once(tmp_path: Path, kind: str, error: type[InfraError]) -> None:
+    results: list[TrialResult] = []
+    with pytest.raises(error, match=r"no answer.*the same command again"), evaluator() as pool:
+        pool.measure(specs(tmp_path, f"{kind}-1", "one"), results.append)
+    assert [r.task for r in results] == [f"{kind}-1"]
+
+
+def test_at_the_cap_nothing_more_begins_and_what_runs_is_kept(tmp_path: Path) -> None:
+    results = measured(evaluator(jobs=2), specs(tmp_path, "cap-1", "slow", "one", "two"))
+    assert sorted(r.task for r in results if r.counts) == ["slow"]
+    with pytest.raises(BudgetExhausted), evaluator(here=work) as pool:
+        pool.once(*specs(tmp_path / "..", "cap-1"))
+
+
+def test_results_are_stored_while_another_trial_waits_for_its_next_try(tmp_path: Path) -> None:
+    began, moments = time.monotonic(), dict[str, float]()
+    with evaluator(jobs=2, pause_seconds=3.0) as pool:
+        wanted = specs(tmp_path, "shaky", *map(str, range(4)))
+        pool.measure(wanted, lambda r: moments.__setitem__(r.task, time.monotonic() - began))
+    assert max(moments[str(n)] for n in range(4)) < moments["shaky"] - 3.0
+
+
+def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
+    slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
+    threading.Timer(4.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), evaluator(policy=slow) as pool:
+        pool.measure(specs(tmp_path, "endpoint-1"), lambda _: None)
+    assert time.monotonic() - began < 20
+
+
+def test_a_single_trial_waits_for_the_machine_too(tmp_path: Path) -> None:
+    said: list[str] = []
+    with evaluator(here=work, said=said) as pool:
+        assert pool.once(*specs(tmp_path, "engine-4")).counts
+        with pytest.raises(AccountError):
+            pool.once(*specs(tmp_path, "account-1"))
+    assert said[-1] == "the container engine answers again: going on"

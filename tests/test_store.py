@@ -503,6 +503,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Store.open(text)
 
 
+def test_the_newest_run_is_the_one_that_was_written_last_though_the_clock_was_set_back(store: Store) -> None:
+    store.create_run(run_row("first", at(9)))
+    store.create_run(run_row("second", at(1)))
+    assert [row.id for row in store.runs()] == ["second", "first"]
+
+
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match="can't be opened"):
         Store.open(tmp_path)

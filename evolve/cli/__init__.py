@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from evolve import __version__
+from evolve import __version__, room
 from evolve.cli import caring, measuring, reading
 from evolve.cli.options import app
-from evolve.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EvolveError
+from evolve.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
 from evolve.report.crash import write_crash_log
 from evolve.report.plain import plain
 
@@ -46,6 +47,9 @@ def main() -> None:
         _fail("interrupted; the same command goes on from here")
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
+        if room.is_no_room(error):
+            _fail(str(room.disk_full(Path.cwd(), str(error))))
+            sys.exit(EXIT_MACHINE)
         log = write_crash_log(error)
         _fail(f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}")
         sys.exit(EXIT_BUG)

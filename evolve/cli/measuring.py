@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evolve import calibrate, check_tasks, house, loop, replay
+from evolve import calibrate, check_tasks, house, loop, replay, setting_aside
 from evolve.caps import Caps
 from evolve.cli.options import (
     RUNS,
@@ -55,6 +55,7 @@ from evolve.cli.orders import (
 from evolve.evaluate import default_jobs
 from evolve.gate import TaskSlot
 from evolve.gate.attempts import first_fresh_attempt
+from evolve.naming import NEW
 from evolve.records import Candidate, Split, TrialResult
 from evolve.report.calibration import calibration_lines
 from evolve.report.ends import end_lines
@@ -177,8 +178,9 @@ def calibrate_command(
         commercial, models,
     )  # fmt: skip
     trials = evaluated(order, commit, [Split.TRAIN, Split.VALIDATION], attempts)
-    tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION)]
     found = calibrate.noise(trials)
+    measured = [t for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION) if t.name in found.rates]
+    tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     power = calibrate.power(tasks, found.rates, order.config.gate)
     cost = calibrate.cost(trials, power.trials, rounds, order.jobs)
     if as_json:
@@ -234,14 +236,17 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
 def _print_end(order: house.Order) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
-        row = run_row(store, order.run if order.run not in (None, house.NEW) else None)
+        row = run_row(store, order.run if order.run not in (None, NEW) else None)
         candidates = store.candidates(row.id)
         if not candidates:
             return
         seed, champion = candidates[0], store.champion(row.id)
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
+        aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
+    for line in setting_aside.lines(aside):
+        print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
         print(f"  {name}: {words}")

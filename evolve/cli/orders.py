@@ -17,6 +17,7 @@ from evolve.config import AskedModel, GateConfig, ModelTerms, RunConfig
 from evolve.errors import BadInput
 from evolve.evaluate import default_jobs
 from evolve.models import read_profiles, split
+from evolve.naming import NEW
 from evolve.records import ModelSpec, Split, TrialResult
 from evolve.repo import Lineage
 from evolve.report.live import Live
@@ -103,7 +104,7 @@ def order_for(
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
     order = order_of(
-        model, base_url, folder, suite, seed, runs, house.NEW, jobs, prompt_price, completion_price, commercial,
+        model, base_url, folder, suite, seed, runs, NEW, jobs, prompt_price, completion_price, commercial,
         models,
     )  # fmt: skip
     return boxed(replace(order, home=home), runtime, network, sandbox), commit

@@ -11,7 +11,8 @@ from evolve.clock import now
 from evolve.doctor import lineages
 from evolve.doctor.finding import BAD, MENDED, NOTE, Finding, some, told
 from evolve.errors import EvolveError, Locked
-from evolve.house import DATABASE, at_work, locked
+from evolve.house import DATABASE
+from evolve.locks import at_work, locked
 from evolve.records import Decision
 from evolve.repo import Repository
 from evolve.sandbox import engine, leftovers

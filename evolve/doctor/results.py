@@ -13,7 +13,8 @@ from pathlib import Path
 from evolve.doctor import files, lineages
 from evolve.doctor.finding import BAD, GOOD, NOTE, Finding, some, told
 from evolve.errors import EvolveError
-from evolve.house import DATABASE, at_work
+from evolve.house import DATABASE
+from evolve.locks import at_work
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, health
 

@@ -11,7 +11,7 @@ from evolve.doctor.lineages import repository
 from evolve.doctor.machine import weight
 from evolve.errors import BadInput, EvolveError
 from evolve.gc.heaps import OF_RUNS, Heap, Plan, Wish
-from evolve.house import at_work
+from evolve.locks import at_work
 from evolve.records import StoredFile, Verdict
 from evolve.sandbox import built, engine, leftovers
 from evolve.store import RunRow, Store

@@ -13,7 +13,7 @@ from evolve.doctor.lineages import repository
 from evolve.errors import EvolveError, Locked
 from evolve.gc.heaps import OF_RUNS, Heap, Plan, Wish
 from evolve.gc.planning import of_run
-from evolve.house import at_work, locked
+from evolve.locks import at_work, locked
 from evolve.sandbox import built, leftovers
 from evolve.store import Store
 

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from evolve.errors import InfraError
 from evolve.records import FileEdit
 from evolve.repo.shell import Shell
 
@@ -39,5 +38,5 @@ def _merged(shell: Shell, now: str, base: str, other: str) -> str | None:
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
         answer = shell.ask("merge-file", "-p", "-q", *map(str, paths))
     if not 0 <= answer.status <= MOST_CONFLICTS:
-        raise InfraError(f"git merge-file failed: {answer.error}")
+        raise shell.failure("git merge-file failed", answer)
     return answer.out.decode("utf-8", "surrogateescape") if answer.status == 0 else None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import BadInput, InfraError
+from evolve.errors import BadInput
 from evolve.records import Verdict
 from evolve.repo.objects import Entry, changed_tree, read_blobs, store_bytes, store_commit
 from evolve.repo.shell import Shell
@@ -65,7 +65,7 @@ def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
     if clash := re.search(r"'(refs/heads/[^']+)' exists; cannot create", answer.error):
         name = clash[1].removeprefix("refs/heads/")
         raise BadInput(f"branch {name}", f"is in the way of {ref}", f"rename it: git branch -m {name} {name}-old")
-    raise InfraError(f"{ref} can't be moved to {new[:12]}: {' '.join(answer.error.split())}")
+    raise shell.failure(f"{ref} can't be moved to {new[:12]}", answer)
 
 
 def list_branches(shell: Shell, prefix: str) -> list[Branch]:
@@ -140,7 +140,8 @@ def write_note(shell: Shell, sha: str, facts: Mapping[str, str], when: str) -> N
         changes = [Entry(f"{sha[:2]}/{sha[2:]}", "0", None), Entry(sha, "100644", blob)]
         tree = changed_tree(shell, old, changes, "0" * len(sha))
         new = store_commit(shell, tree, old, "Notes added by evolve\n", when)
-        if shell.ask("update-ref", "-m", "evolve", NOTES, new, old or "").status == 0:
+        answer = shell.ask("update-ref", "-m", "evolve", NOTES, new, old or "")
+        if answer.status == 0:
             return
         time.sleep(0.05)
-    raise InfraError(f"the note on {sha[:12]} can't be written: {NOTES} is busy in {shell.git_dir}")
+    raise shell.failure(f"the note on {sha[:12]} can't be written: {NOTES} is busy in {shell.git_dir}", answer)

@@ -11,6 +11,7 @@ from pathlib import Path
 from git import Git
 from git.exc import GitCommandNotFound
 
+from evolve import room
 from evolve.errors import BadInput, InfraError
 
 SECONDS = 60.0
@@ -95,16 +96,23 @@ class Shell:
 
     def _done(self, args: tuple[str, ...], answer: Answer) -> Answer:
         if answer.status != 0:
-            message = " ".join(answer.error.split()) or f"exit status {answer.status}"
-            raise InfraError(f"git {args[0]} failed in {self.git_dir or self.cwd}: {message}")
+            raise self.failure(f"git {args[0]} failed in {self.git_dir or self.cwd}", answer)
         return answer
+
+    def failure(self, what: str, answer: Answer) -> InfraError:
+        """The error that a failed command is. Git doesn't always say that there is no room."""
+        message = f"{what}: {' '.join(answer.error.split()) or f'exit status {answer.status}'}"
+        place = self.git_dir or self.cwd
+        if room.says_no_room(answer.error) or room.is_out(place):
+            return room.disk_full(place, message)
+        return InfraError(message)
 
     def _places(self) -> dict[str, str]:
         places = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree}
         return {**_ENVIRONMENT, **{name: str(path) for name, path in places.items() if path}}
 
     def _execute(self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float) -> tuple[int, bytes, str]:
-        with tempfile.TemporaryFile() as source:
+        with room.told(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
             source.write(stdin)
             source.seek(0)
             try:

@@ -7,7 +7,6 @@ import secrets
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from docker.types import DriverConfig, Mount
 from evolve.errors import InfraError
 from evolve.records import Cause, Profile, SandboxSpec, TaskImage
 from evolve.sandbox import fate
-from evolve.sandbox.engine import LABEL, UNTIL, builder, connect
+from evolve.sandbox.engine import builder, connect, labels, owned
 from evolve.sandbox.fate import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import MainShell, Shell
@@ -45,7 +44,7 @@ def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Moun
     """A sized tmpfs owned by the agent, kept by the engine for as long as one container has it mounted."""
     options = f"size={spec.disk_mb}m,nr_inodes=20k,uid=10001,gid=10001,mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
-    return Mount(workdir, volume, type="volume", no_copy=True, labels={LABEL: run}, driver_config=driver)
+    return Mount(workdir, volume, type="volume", no_copy=True, labels=owned(run), driver_config=driver)
 
 
 @dataclass
@@ -103,8 +102,8 @@ def _create(
 
     Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work.
     """
-    client, labels = connect(), {LABEL: run, UNTIL: str(int(time.time()) + ttl)}
-    more |= {"labels": labels, "hostname": "sandbox", "stop_signal": fate.STOP_SIGNAL}
+    client = connect()
+    more |= {"labels": labels(run, ttl), "hostname": "sandbox", "stop_signal": fate.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
         hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}

@@ -20,6 +20,7 @@ from evolve.records import stable_hash
 
 LABEL = "io.evolve.run"
 UNTIL = "io.evolve.until"
+WORKER = "io.evolve.worker"
 CALL_SECONDS = 60
 START_SECONDS = 60
 GRACE_SECONDS = 600
@@ -51,11 +52,18 @@ def builder() -> docker.DockerClient:
     return docker.from_env(timeout=BUILD_SECONDS)
 
 
+def forget() -> None:
+    """The next client is a new one: an engine that was started again may be another one."""
+    connect.cache_clear()
+    builder.cache_clear()
+
+
 def answers() -> bool:
     """Whether an engine answers now."""
     try:
-        connect()
-    except InfraError:
+        connect().ping()
+    except (InfraError, *ENGINE_FAULTS):
+        forget()
         return False
     return True
 
@@ -123,13 +131,15 @@ def _start_daemon(notify: Notify) -> None:
         time.sleep(0.2)
 
 
-def sweep(run: str | None = None) -> int:
+def sweep(run: str | None = None, worker: int | None = None) -> int:
     """Remove what one run, or every run (`run` None), left behind: containers, volumes, images, temporary folders.
 
+    `worker`: the id of the one process of the run whose things are meant; its folders stay.
     Returns how many there were. Raises InfraError where the engine fails.
     """
     api = connect().api
-    label = {"label": LABEL if run is None else f"{LABEL}={run}"}
+    labels = [LABEL if run is None else f"{LABEL}={run}"]
+    label = {"label": labels if worker is None else [*labels, f"{WORKER}={worker}"]}
     try:
         containers = api.containers(all=True, filters=label, quiet=True)
         for container in containers:
@@ -142,7 +152,8 @@ def sweep(run: str | None = None) -> int:
             _forgiving(api.remove_image, image, force=True)
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine could not be swept: {error}") from error
-    return len(containers) + len(volumes) + len(images) + _sweep_folders(run)
+    folders = _sweep_folders(run) if worker is None else 0
+    return len(containers) + len(volumes) + len(images) + folders
 
 
 def sweep_overdue() -> int:
@@ -150,10 +161,10 @@ def sweep_overdue() -> int:
 
     A container ends by itself, but what runs in it may have stopped its clock. Raises InfraError.
     """
-    api, latest = connect().api, time.time() - GRACE_SECONDS
+    api = connect().api
     try:
         found = api.containers(all=True, filters={"label": UNTIL})
-        overdue = [one for one in found if float(one["Labels"][UNTIL]) < latest]
+        overdue = [one for one in found if is_over(one["Labels"][UNTIL], GRACE_SECONDS)]
         for container in overdue:
             _forgiving(api.remove_container, container["Id"], force=True, v=True)
             for mount in container["Mounts"]:
@@ -162,6 +173,31 @@ def sweep_overdue() -> int:
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine could not be swept: {error}") from error
     return len(overdue)
+
+
+def labels(run: str, ttl: int) -> dict[str, str]:
+    """Of a container that ends by itself after `ttl` seconds. No jump of the calendar's clock makes it overdue."""
+    until = f"{time.time() + ttl:.0f} {time.clock_gettime(time.CLOCK_BOOTTIME) + ttl:.0f} {_boot()}"
+    return {**owned(run), UNTIL: until}
+
+
+def owned(run: str) -> dict[str, str]:
+    """The labels of what is of a run, and made by this process."""
+    return {LABEL: run, WORKER: str(os.getpid())}
+
+
+def is_over(until: str, grace: float) -> bool:
+    """Whether the time that UNTIL tells is over, and `grace` seconds more: by the calendar if it is another boot's."""
+    wall, _, monotonic = until.partition(" ")
+    seconds, _, boot = monotonic.partition(" ")
+    if seconds and boot == _boot():
+        return float(seconds) + grace < time.clock_gettime(time.CLOCK_BOOTTIME)
+    return float(wall) + grace < time.time()
+
+
+def _boot() -> str:
+    """Since when this machine is up, as an id."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def temporary_prefix(run: str) -> str:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
-from evolve.errors import EngineError, InfraError
+from evolve import room
+from evolve.errors import DiskFull, EngineError, InfraError
 from evolve.records import Cause
-from evolve.sandbox.engine import ENGINE_FAULTS
+from evolve.sandbox.engine import ENGINE_FAULTS, forget
 
 CGROUPS = Path("/sys/fs/cgroup")
 # Relative to a container's own /sys/fs/cgroup: first as of version 1, then as of version 2.
@@ -40,10 +41,16 @@ LOOK = (
 
 @contextlib.contextmanager
 def engine_faults() -> Iterator[None]:
-    """Whatever the engine does wrong is an InfraError."""
+    """Whatever the engine does wrong is an EngineError; DiskFull where that is what it says."""
     try:
         yield
     except ENGINE_FAULTS as error:
+        if not isinstance(error, APIError):
+            forget()
+        if room.says_no_room(str(error)) or room.is_no_room(error):
+            raise DiskFull(
+                f"no room for the container engine: {error}; make room, and run the same command again"
+            ) from error
         raise EngineError(f"container engine: {type(error).__name__}: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import platform
 import shutil
@@ -9,24 +10,28 @@ import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import BuildError, DockerException, ImageNotFound
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
-from evolve.errors import BadInput, EngineError
+from evolve import room
+from evolve.errors import BadInput, DiskFull, EngineError, InfraError
 from evolve.records import Task, TaskImage, stable_hash
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
-from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, builder, connect, install_package
+from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
 from evolve.sandbox.fate import engine_faults
 
 REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
+# What the builder says where a step could not even be begun, which is no word of the task's own.
+ENGINE_WORDS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
 
 def base_image(notify: Notify) -> str:
@@ -59,13 +64,17 @@ def _attributes(name: str) -> dict[str, Any]:
 
 
 def present_base() -> str | None:
-    """The base image that is here already, if any."""
+    """The base image that is here already, if any. Raises EngineError."""
     return next(iter(present_bases()), None)
 
 
 def present_bases() -> dict[str, dict[str, Any]]:
-    """What the engine says of all base images that are here, by name; the first is the one that is used."""
-    return {name: _attributes(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)}
+    """What the engine says of all base images that are here, by name; the first is the one that is used.
+
+    Raises EngineError.
+    """
+    with engine_faults():
+        return {name: _attributes(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)}
 
 
 def _present(client: docker.DockerClient, name: str) -> bool:
@@ -115,25 +124,33 @@ def _import_root(root: Path) -> None:
         builder().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
 
 
-def build_all(tasks: list[Task], base: str, jobs: int, notify: Notify) -> dict[str, TaskImage]:
-    """The image of every task by the task's name; only those whose content is new are built.
+def build_all(
+    tasks: Sequence[Task], base: str, jobs: int, notify: Notify
+) -> tuple[dict[str, TaskImage], dict[str, str]]:
+    """(the images by the task's name, why those of other tasks can't be built); only what is new is built.
 
-    Raises BadInput naming the first task whose image can't be built.
+    Raises EngineError or DiskFull where it is the machine that fails: that is no task's fault.
     """
-    missing = [task for task in tasks if not _present(connect(), _tag(task, base))]
+    with engine_faults():
+        missing = [task for task in tasks if not _present(connect(), _tag(task, base))]
     if missing:
         notify(f"building {len(missing)} task images")
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        images = list(pool.map(lambda task: task_image(task, base), tasks))
-    return dict(zip((task.name for task in tasks), images, strict=True))
+        made = {task.name: pool.submit(task_image, task, base) for task in tasks}
+    failures = {name: str(error) for name, one in made.items() if isinstance(error := one.exception(), BadInput)}
+    return {name: one.result() for name, one in made.items() if name not in failures}, failures
 
 
 def task_image(task: Task, base: str) -> TaskImage:
-    """Build (or find) one task's image: its Dockerfile, then a layer with a readable copy of its working directory."""
-    client, tag = connect(), _tag(task, base)
-    if not _present(client, tag):
-        _build(client, task, base, tag)
-    config = _attributes(tag)["Config"]
+    """Build (or find) one task's image: its Dockerfile, then a layer with a readable copy of its working directory.
+
+    Raises BadInput where it is the task's fault that there is none, EngineError or DiskFull where it is the machine's.
+    """
+    with engine_faults():
+        client, tag = connect(), _tag(task, base)
+        if not _present(client, tag):
+            _build(client, task, base, tag)
+        config = _attributes(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
 
 
@@ -155,11 +172,24 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
             raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
         _docker_build(_dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
-        client.api.remove_image(raw, noprune=True)
-    except BuildError as error:
+    except (BuildError, APIError) as error:
+        if (fault := _machine_fault(error)) is not None:
+            raise fault from error
         raise BadInput(str(task.folder), f"its image does not build: {error}", "mend its Dockerfile") from error
-    except ENGINE_FAULTS as error:
-        raise EngineError(f"{task.folder}: the engine failed to build the image: {error}") from error
+    finally:
+        with contextlib.suppress(*ENGINE_FAULTS):
+            client.api.remove_image(raw, noprune=True)
+
+
+def _machine_fault(error: BuildError | APIError) -> InfraError | None:
+    """Whose fault it is that an image does not build; None: the task's. An engine that dies says many things."""
+    if room.says_no_room(str(error)):
+        return DiskFull(f"no room for the container engine: {error}; make room, and run the same command again")
+    if any(words in str(error) for words in ENGINE_WORDS) or (
+        isinstance(error, APIError) and not error.is_client_error()
+    ):
+        return EngineError(f"the engine failed to build an image: {error}")
+    return None if answers() else EngineError(f"the engine died while it built an image: {error}")
 
 
 def _docker_build(context: bytes, tag: str, args: dict[str, str]) -> None:

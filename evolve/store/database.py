@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from evolve.errors import BadInput, InfraError
+from evolve import room
+from evolve.errors import BadInput, DiskFull, InfraError
 
 BUSY_TIMEOUT_MS = 60_000
 _SETTINGS = (
@@ -45,7 +46,7 @@ def open_engine(url: URL) -> Engine:
         _migrate(engine)
     except DBAPIError as problem:
         engine.dispose()
-        raise _told(problem, shown(url)) from problem
+        raise _told(problem, url) from problem
     except BadInput:
         engine.dispose()
         raise
@@ -73,7 +74,9 @@ def _engine(url: URL) -> Engine:
             shown(url), f"no driver: {problem}", "install it, for example `pip install psycopg`"
         ) from problem
     if engine.dialect.name == "sqlite":
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(str(url.database)).parent
+        with room.told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
     return engine
@@ -119,7 +122,25 @@ def _migrate(engine: Engine) -> None:
         upgrade(config, "head")
 
 
-def _told(problem: DBAPIError, where: str) -> BadInput | InfraError:
+def _told(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     if "not a database" in str(problem.orig):
-        return BadInput(where, "is not a SQLite database", "name another file")
-    return InfraError(f"{where}: the database can't be opened: {problem.orig}")
+        return BadInput(shown(url), "is not a SQLite database", "name another file")
+    found = failure(problem, url)
+    return found if isinstance(found, DiskFull) else InfraError(f"{shown(url)}: can't be opened: {line(problem)}")
+
+
+def failure(problem: DBAPIError, url: URL) -> InfraError:
+    """What it means that a database can't be read or written. SQLite doesn't always say that there is no room."""
+    words = line(problem)
+    if url.get_backend_name() != "sqlite":
+        kind = DiskFull if room.says_no_room(words) else InfraError
+        return kind(f"{shown(url)}: {words}")
+    place = Path(str(url.database))
+    if "disk is full" in words or room.is_out(place):
+        return room.disk_full(place, f"{place}: {words}")
+    return InfraError(f"{place}: {words}")
+
+
+def line(problem: DBAPIError) -> str:
+    """PostgreSQL's messages go on with details."""
+    return str(problem.orig).partition("\n")[0]

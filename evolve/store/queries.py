@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, Table, TextClause, case, func, literal, or_, select, text, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    Select,
+    Table,
+    TextClause,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 
 from evolve.records import Fate, Verdict
 from evolve.store.convert import SPENT, TRIED_AGAIN
@@ -22,12 +35,21 @@ from evolve.store.schema import (
     task,
     trial,
 )
+from evolve.store.schema import run as run_
 from evolve.store.views import VIEWS
 
 Query = Select[Any]
 SUMMED = (*SPENT, "commands", *TRIED_AGAIN)
 
 _parent = candidate.alias("parent")
+
+
+def runs(dialect: str) -> Query:
+    """Newest first: as they were written where the database knows that, since the clock may have been set back."""
+    newest = (
+        [literal_column("run.rowid").desc()] if dialect == "sqlite" else [run_.c.created_at.desc(), run_.c.id.desc()]
+    )
+    return select(run_).order_by(*newest)
 
 
 def candidates(run: str, after: int = -1) -> Query:

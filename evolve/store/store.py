@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from evolve.errors import BadInput, EvolveError, InfraError
+from evolve.errors import BadInput, EvolveError
 from evolve.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
 from evolve.store import convert, queries, schema
-from evolve.store.database import database_url, open_engine, shown, writing
+from evolve.store.database import database_url, failure, line, open_engine, writing
 from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
@@ -163,8 +163,7 @@ class Store:
 
     def runs(self) -> list[RunRow]:
         """Newest first."""
-        newest = (schema.run.c.created_at.desc(), schema.run.c.id.desc())
-        return [RunRow(**row) for row in self._rows(select(schema.run).order_by(*newest))]
+        return [RunRow(**row) for row in self._rows(queries.runs(self._engine.dialect.name))]
 
     def tasks(self, run: str) -> list[TaskRow]:
         """By name."""
@@ -295,14 +294,9 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError as problem:
-        raise EvolveError(f"the database refused a row: {_line(problem)}") from problem
+        raise EvolveError(f"the database refused a row: {line(problem)}") from problem
     except OperationalError as problem:
-        raise InfraError(f"{shown(engine.url)}: {_line(problem)}") from problem
-
-
-def _line(problem: DBAPIError) -> str:
-    """PostgreSQL's messages go on with details."""
-    return str(problem.orig).partition("\n")[0]
+        raise failure(problem, engine.url) from problem
 
 
 def _add(connection: Connection, table: Table, **values: Any) -> None:

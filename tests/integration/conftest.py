@@ -48,7 +48,9 @@ def base() -> str:
 
 @pytest.fixture(scope="session")
 def built(suite: Suite, base: str) -> dict[str, TaskImage]:
-    return images.build_all(list(suite.tasks), base, 2, print)
+    made, failures = images.build_all(suite.tasks, base, 2, print)
+    assert not failures
+    return made
 
 
 @pytest.fixture
