@@ -72,7 +72,8 @@ class Evaluator:
 
     work: a function of a module, so that the workers can import it; pause_seconds: before the second try; here: runs a
     trial in this process; policy, restore, notify: see `health.Care`; clear: removes what a dead worker left in the
-    engine, given the owner and the process's id; overdue: when a trial is taken for stuck.
+    engine, given the owner and the process's id; overdue: when a trial is taken for stuck; over: whether the user has
+    asked for the end, upon which nothing is waited for but the trials that run.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class Evaluator:
         notify: Notify = lambda _: None,
         clear: Clear = engine.sweep,
         overdue: Callable[[TrialSpec], float] = overdue_after,
+        over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.jobs, self._pause_seconds, self._here = jobs, pause_seconds, here
-        self._on_itself, self._clear, self._overdue = on_itself, clear, overdue
+        self._on_itself, self._clear, self._overdue, self._over = on_itself, clear, overdue, over
         self._care = Care(policy or Policy(), restore, notify)
         self._workers = Workers(jobs, work)
         self._closed = threading.Event()
@@ -119,6 +121,8 @@ class Evaluator:
         # Nothing is wrong at first: what was measured before ended with a result that counts.
         health = Health(self._care)
         while queue or running:
+            if self._over():
+                queue.clear()
             self._begin(queue, running, health, may_start)
             if not (queue or running):
                 return
@@ -248,12 +252,14 @@ class Evaluator:
                 health.note(fault, str(error))
 
     def _wait(self, due: Due, health: Health) -> None:
-        """Until a single trial may begin. An interrupt ends it, and so does the end of the run."""
+        """Until a single trial may begin. Raises KeyboardInterrupt if the user has asked for the end."""
         while due.after > time.monotonic() or not health.may_begin(0):
             left = due.after - time.monotonic()
             self._closed.wait(max(left if left > 0 else health.look_again(0), SHORTEST_LOOK_SECONDS))
             if self._closed.is_set():
                 raise InfraError("the run has ended")
+            if self._over():
+                raise KeyboardInterrupt
 
 
 def _next(queue: deque[Due]) -> Due | None:

@@ -28,6 +28,7 @@ from evolve.repo import Lineage
 from evolve.sandbox import engine, images
 from evolve.selfwork import do_work
 from evolve.setting_aside import equipped
+from evolve.stopping import Stop
 from evolve.store import RunRow, Store, TaskRow
 from evolve.tasks import Suite, load_suite
 from evolve.trial import run_trial, run_trial_ahead
@@ -126,9 +127,9 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
             _refuse_depleted(order.runs / run)
             named = replace(order, run=run)
             enter = functools.partial(_entered, named, suite, store, watcher)
-            with _campaign(named, suite, watcher, run, store.tasks(run), enter) as it:
+            with _campaign(named, suite, watcher, run, store.tasks(run), enter, stop) as it:
                 try:
-                    yield replace(it, stop=stop)
+                    yield it
                     store.end_run(run, "done", now())
                 except BudgetExhausted as error:
                     store.end_run(run, "budget", now())
@@ -144,6 +145,7 @@ def _campaign(
     owner: str,
     known: Sequence[TaskRow],
     enter: Callable[[Mapping[str, str]], Budget],
+    stop: Stop,
 ) -> Iterator[Campaign]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
@@ -159,7 +161,7 @@ def _campaign(
         with (
             contextlib.closing(purse),
             Store.open(order.runs / DATABASE) as store,
-            Evaluator(order.jobs, notify=watcher.say, **_paid_by(purse.terms)) as evaluator,
+            Evaluator(order.jobs, notify=watcher.say, over=lambda: stop.asked, **_paid_by(purse.terms)) as evaluator,
         ):
             yield Campaign(
                 run=run,
@@ -175,6 +177,7 @@ def _campaign(
                 folder=order.runs / run,
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks),
+                stop=stop,
             )
     finally:
         _swept(owner, watcher)
@@ -216,7 +219,8 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
     if row is not None and (differing := _suite_differences(suite, row)):
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
     folder = order.runs / str(order.run)
-    with _campaign(order, suite, watcher, f"{order.run}.replay", known, lambda _: budget.beside(folder)) as campaign:
+    enter, owner = lambda _: budget.beside(folder), f"{order.run}.replay"
+    with _campaign(order, suite, watcher, owner, known, enter, Stop()) as campaign:
         yield campaign
 
 
@@ -253,7 +257,7 @@ def _refuse_depleted(folder: Path) -> None:
 
 
 def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher, aside: Mapping[str, str]) -> Budget:
-    """The run's rows at the begin of a session."""
+    """The run's rows at the beginning of a session."""
     run, folder = str(order.run), order.runs / str(order.run)
     if (row := store.run(run)) is not None:
         watcher.say(f"going on with run {run}, begun {row.created_at}: {_state(store, run)}")

@@ -254,6 +254,17 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_whoever_asks_for_the_end_waits_for_no_pause(tmp_path: Path) -> None:
+    slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
+    results: list[TrialResult] = []
+    began = time.monotonic()
+    with evaluator(here=work, policy=slow, over=lambda: bool(results)) as pool:
+        pool.measure(specs(tmp_path, "endpoint-9", "one"), results.append)
+        with pytest.raises(KeyboardInterrupt):
+            pool.once(*specs(tmp_path, "endpoint-99"))
+    assert [r.fault for r in results] == [Fault.ENDPOINT] and time.monotonic() - began < 30
+
+
 def test_a_single_trial_waits_for_the_machine_too(tmp_path: Path) -> None:
     said: list[str] = []
     with evaluator(here=work, said=said) as pool:

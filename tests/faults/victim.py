@@ -88,7 +88,7 @@ def play(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
 class Playing(Evaluator):
     """Plays trials here, one after the other."""
 
-    def __init__(self, jobs: int, work: Any = None, here: Any = None, on_itself: Any = None) -> None:
+    def __init__(self, jobs: int, work: Any, **_: Any) -> None:  # type: ignore[override]
         self.jobs, self._terms = jobs, work.keywords["purse"]
 
     def __enter__(self) -> Playing:
@@ -132,7 +132,7 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
         (engine, "sweep_overdue", lambda: 0),
         (engine, "describe", lambda: {"engine": "none"}),
         (images, "base_image", lambda notify: "base"),
-        (images, "build_all", lambda tasks, *_: {task.name: TaskImage("i", "/app") for task in tasks}),
+        (images, "build_all", lambda tasks, *_: ({task.name: TaskImage("i", "/app") for task in tasks}, {})),
         (house, "Evaluator", Playing),
         (house, "vocabulary_of", lambda tasks: Vocabulary()),
         (llm, "open_model", lambda spec: Answering()),
