@@ -1,0 +1,107 @@
+"""A run that is stopped: by a cap, by its user, by a second one on the same run. By the command that users type."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.marked import ROOT, repository
+
+pytestmark = pytest.mark.docker
+RUN = "stopped"
+WORDS = f"run --run {RUN} --rounds 1 --suite tasks --seed 1 --jobs 2 --gate passes=1 --gate tip_passes=1"
+ALL_TOKENS = """SELECT sum(tokens) FROM (
+    SELECT prompt_tokens + completion_tokens AS tokens FROM trial
+    UNION ALL SELECT prompt_tokens + completion_tokens FROM proposal
+    UNION ALL SELECT prompt_tokens + completion_tokens FROM lesson
+    UNION ALL SELECT prompt_tokens + completion_tokens FROM loss)"""
+# The longest prompt of a trial on these tasks, and the longest answer.
+ONE_CALL = 20_000
+
+
+class Home:
+    """A repository with a small suite, and the command at work in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        repository(folder)
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
+        command = [sys.executable, "-m", "evolve", *WORDS.split(), *more]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=env | {"PYTHONPATH": str(ROOT)}, text=True, start_new_session=True, **pipes
+        )
+
+    def run(self, *more: str) -> tuple[int, str]:
+        with self.start(*more) as process:
+            out, error = process.communicate(timeout=400)
+        return process.returncode, out + error
+
+    def asked(self, query: str) -> Any:
+        with closing(sqlite3.connect(self.folder / "runs" / "evolve.db")) as database:
+            return database.execute(query).fetchone()[0]
+
+    def trials(self) -> int:
+        file = self.folder / "runs" / "evolve.db"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM trial").fetchone()[0])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def until(happened: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if happened():
+                return
+        except sqlite3.OperationalError:
+            pass  # not there yet
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
+    status, said = home.run("--budget-tokens", "60000")
+    assert status == 0 and "stopped: the budget of 60000 tokens is spent" in said, said
+    assert 60_000 <= home.asked(ALL_TOKENS) <= 60_000 + ONE_CALL
+    assert home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error' AND fault <> 'cap'") == 0
+    before = home.trials()
+    status, said = home.run("--budget-tokens", "100000000", "--budget-trials", "1000000")
+    assert status == 0 and f"going on with run {RUN}" in said and f"{before} trials" in said, said
+    assert home.asked("SELECT count(*) FROM decision") == 2
+    assert home.asked("SELECT count(*) FROM session") == 2
+    counted = "SELECT count(*) - count(DISTINCT candidate_id || task || attempt) FROM trial WHERE reward IS NOT NULL"
+    assert home.asked(counted) == 0
+
+
+def test_an_interrupt_keeps_what_was_begun_and_a_second_run_is_told_who_is_at_work(home: Home) -> None:
+    with home.start() as process:
+        until(lambda: home.trials() > 0)
+        status, said = home.run()
+        assert status == 75 and f"run {RUN}: process {process.pid} on " in said, said
+        before = home.trials()
+        process.send_signal(signal.SIGINT)
+        _out, error = process.communicate(timeout=300)
+    assert process.returncode == 130 and "interrupt again" in error and "Traceback" not in error, error
+    assert home.trials() > before and home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error'") == 0
+    assert home.asked("SELECT count(*) FROM loss") == 0
+    status, said = home.run()
+    assert status == 0 and home.asked("SELECT count(*) FROM decision") == 2, said
+    assert home.asked("SELECT count(*) FROM loss") == 0
