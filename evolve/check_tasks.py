@@ -21,7 +21,8 @@ from evolve.records import (
 from evolve.sandbox import engine, images
 from evolve.sandbox.archive import unpack
 from evolve.tasks import Suite
-from evolve.trial import judged, populated_shell, sandboxes
+from evolve.trial import populated_shell, sandboxes
+from evolve.verdict import judged
 
 OWNER = "tasks-check"
 TIMES = 2

@@ -16,7 +16,8 @@ from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
 from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.shell import Shell
-from evolve.trial import DETAIL_CHARS, ChargedFault, Ending, act, freeze, lifetime, model_of
+from evolve.trial import ChargedFault, Ending, act, freeze, lifetime, model_of
+from evolve.verdict import DETAIL_CHARS
 
 READ_SECONDS = 120.0
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import shlex
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,37 +22,26 @@ from evolve.llm import ChatModel, OnLost, open_model
 from evolve.metered import Metered
 from evolve.purse import Terms
 from evolve.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
-from evolve.reward import reward_of
-from evolve.sandbox.archive import unpack
 from evolve.sandbox.beside import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
-    ROOT,
     TESTS_TMPFS,
     Container,
     ScaffoldProcess,
     TaskState,
-    frozen_image,
     scaffold_process,
     task_container,
     verifier_container,
 )
 from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.shell import Shell
+from evolve.verdict import DETAIL_CHARS, Judgement, judge, judged
 
 SPARE_SECONDS = 120
-DETAIL_CHARS = 2000
-ANSWER_SECONDS = 10.0
 # For a scaffold that was told, after its time, that its time is over.
 PARTING_SECONDS = 0.5
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
-# Exit status 10: a named reward; 11: a plain one; 12: none.
-READ_REWARD = (
-    f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
-    "head -c 4096 reward.json 2>/dev/null && exit 10; head -c 4096 reward.txt 2>/dev/null && exit 11; exit 12"
-)
-NAMED, PLAIN = 10, 11
 
 
 @dataclass(frozen=True)
@@ -69,18 +57,6 @@ class Ending:
     exhausted: str
     events: tuple[Mapping[str, Any], ...]
     causes: Mapping[str, Cause] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The verifier's word: reward in [0, 1] and the end of its output."""
-
-    reward: float
-    detail: str
-    cause: Cause = Cause.NONE
-
-
-UNFIT = Judgement(0.0, "the tests could not run in the environment that the agent left")
 
 
 class ChargedFault(InfraError):
@@ -217,64 +193,6 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
     return SOLUTION_TMPFS | (TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {})
 
 
-def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
-    """The verdict on what is in the task's container now: in it, or, once it is dead, in a fresh one."""
-    if spec.task.verifier is VerifierMode.LIVE:
-        return _judge_live(spec, state, task)
-    if not state.loose:
-        verifier = verifier_container(state, ttl)
-        try:
-            task.kill()
-            return judge(spec, state, verifier, verifier.main_shell())
-        finally:
-            verifier.kill()
-    with frozen_image(task) as image:
-        task.kill()
-        return _judge_frozen(spec, state, ttl, image)
-
-
-def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
-    """Root may have left a file system in which nothing runs: whether the image's own is sound tells whose fault it is.
-
-    Raises InfraError where the tests can't be made ready in that one either.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            place = stack.enter_context(_with_tests(spec, state, ttl, image))
-        except InfraError:
-            with _with_tests(spec, state, ttl, state.image.image):
-                pass
-            try:
-                place = stack.enter_context(_with_tests(spec, state, ttl, image))
-            except InfraError:
-                return UNFIT
-        return _tested(spec, state, *place)
-
-
-@contextlib.contextmanager
-def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iterator[tuple[Container, Shell]]:
-    """A verifier's container from some image, and its shell, when the tests are in it. Raises InfraError."""
-    verifier = verifier_container(state, ttl, image)
-    try:
-        shell = verifier.main_shell()
-        if shell.run(":", timeout=ANSWER_SECONDS).exit_code != 0:
-            raise InfraError("the verifier's shell does not answer")
-        unpack(shell, spec.task.folder / "tests", "/tests")
-        yield verifier, shell
-    finally:
-        verifier.kill()
-
-
-def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
-    """An environment in which the agent left no room for the tests is the agent's own work."""
-    try:
-        return judge(spec, state, task, task.shell(ROOT, state.image.workdir))
-    except InfraError:
-        if not task.ruined():
-            raise
-        return replace(UNFIT, cause=task.cause())
-
-
 @contextlib.contextmanager
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """The state's volume and the task's container, gone at the end whatever happens."""
@@ -347,26 +265,6 @@ def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) ->
 def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
     source = spec.scaffold
     return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
-
-
-def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
-    """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
-    unpack(shell, spec.task.folder / "tests", "/tests")
-    return _tested(spec, state, verifier, shell)
-
-
-def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
-    """The reward, from tests that are in place."""
-    begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
-    tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
-    if shell.run(f"{begin} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
-        return Judgement(0.0, "the verifier ran out of time", verifier.cause())
-    found = shell.run(READ_REWARD)
-    shell.close()
-    output = found.stderr.decode(errors="replace")
-    if found.exit_code not in (NAMED, PLAIN):
-        return Judgement(0.0, output, verifier.cause())
-    return Judgement(reward_of(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
 
 
 def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from evolve.sandbox import engine
+from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
 
@@ -29,3 +33,27 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """The scripted endpoint of tests/upstream.py, without a script."""
     upstream_process.script()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def played_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top, before = tmp_path_factory.mktemp("played"), Path.cwd()
+    os.chdir(top)
+    try:
+        play()
+    finally:
+        os.chdir(before)
+    return top
+
+
+@pytest.fixture
+def played_home(
+    played_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Path:
+    """A finished run in the current folder; without an engine, but in tests that are marked to need one."""
+    place = tmp_path / "home"
+    shutil.copytree(played_template, place)
+    monkeypatch.chdir(place)
+    if not request.node.get_closest_marker("docker"):
+        monkeypatch.setattr(engine, "answers", lambda: False)
+    return place

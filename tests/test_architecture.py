@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trajectory",
         "gateway",
         "reward",
+        "verdict",
         "metered",
         "budget",
         "trial",

@@ -22,35 +22,18 @@ from evolve.errors import BadInput
 from evolve.repo import Repository
 from evolve.sandbox import container, engine, images, leftovers, proof
 from evolve.store import health
-from tests.played import RUN, RUNS, SCAFFOLD, git, play
+from tests.played import RUN, RUNS, SCAFFOLD, git
 
 CHAMPION = f"evolve/{RUN}/champion"
 
 
+@pytest.fixture
+def home(played_home: Path) -> Path:
+    return played_home
+
+
 def branch(number: int) -> str:
     return f"evolve/{RUN}/round-{number:04d}"
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top, before = tmp_path_factory.mktemp("doctor"), Path.cwd()
-    os.chdir(top)
-    try:
-        play()
-    finally:
-        os.chdir(before)
-    return top
-
-
-@pytest.fixture
-def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A finished run in the current folder; without an engine, but in tests that are marked to need one."""
-    place = tmp_path / "home"
-    shutil.copytree(template, place)
-    monkeypatch.chdir(place)
-    if not request.node.get_closest_marker("docker"):
-        monkeypatch.setattr(engine, "answers", lambda: False)
-    return place
 
 
 def bad(deep: bool = False) -> list[str]:

@@ -22,33 +22,16 @@ from evolve.errors import BadInput
 from evolve.records import Verdict
 from evolve.sandbox import built, engine, images, leftovers
 from evolve.store import Store
-from tests.played import RUN, RUNS, SCAFFOLD, git, play
+from tests.played import RUN, RUNS, SCAFFOLD, git
 
 REVERTED = [f"evolve/{RUN}/round-{number:04d}" for number in (2, 3)]
 KEPT = [f"evolve/{RUN}/{name}" for name in ("champion", "round-0000", "round-0001")]
 BEFORE = datetime.now(UTC) + timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top, before = tmp_path_factory.mktemp("gc"), Path.cwd()
-    os.chdir(top)
-    try:
-        play()
-    finally:
-        os.chdir(before)
-    return top
-
-
 @pytest.fixture
-def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A finished run in the current folder; without an engine, but in tests that are marked to need one."""
-    place = tmp_path / "home"
-    shutil.copytree(template, place)
-    monkeypatch.chdir(place)
-    if not request.node.get_closest_marker("docker"):
-        monkeypatch.setattr(engine, "answers", lambda: False)
-    return place
+def home(played_home: Path) -> Path:
+    return played_home
 
 
 def evolve(*words: str) -> int:

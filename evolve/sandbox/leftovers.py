@@ -89,7 +89,12 @@ def _owner(row: Row) -> str:
 
 
 def _until(container: Row) -> float:
-    return float(container["Labels"].get(engine.UNTIL) or float(container["Created"]) + DAY)
+    """By the calendar; never past while the clock that can't be set says that the time is not over."""
+    label = container["Labels"].get(engine.UNTIL)
+    if label is None:
+        return float(container["Created"]) + DAY
+    until = float(label.partition(" ")[0])
+    return until if engine.is_over(label, 0) else max(until, time.time() + 1)
 
 
 def _made(volume: Row) -> float:

@@ -11,7 +11,7 @@ from unittest import mock
 
 import docker
 
-from evolve import trial
+from evolve import trial, verdict
 from evolve.records import TrialSpec
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.shell import Shell
@@ -113,6 +113,7 @@ def one_container() -> Iterator[None]:
     with (
         mock.patch.object(trial, "task_container", task_container),
         mock.patch.object(trial, "verifier_container", the_same),
+        mock.patch.object(verdict, "verifier_container", the_same),
         mock.patch.object(TaskState, "user", ROOT),
     ):
         yield
@@ -143,6 +144,7 @@ def agent_lives_on() -> Iterator[None]:
     with (
         mock.patch.object(trial, "task_container", task_container),
         mock.patch.object(trial, "verifier_container", judging),
+        mock.patch.object(verdict, "verifier_container", judging),
     ):
         yield
 
