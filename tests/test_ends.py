@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.report.ends import end_lines
+from evolve.report.ends import end_lines, waste_lines
 
 
 def row(number: int, verdict: str | None, champion: int | None, fate: str = "open", doubt: float | None = None) -> Any:
@@ -41,3 +41,16 @@ def test_a_stack_that_was_given_up_is_none() -> None:
 def test_a_stack_may_be_promoted_by_a_later_round() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 1, "promoted", 0.019)]
     assert "1 times a new champion" in end_lines("r", rows, LINEAGE)[1]
+
+
+def spent(purpose: str, retries: int = 0, seconds: float = 0.0, usd: float = 0.0) -> Any:
+    amounts = {"prompt_tokens": 900, "completion_tokens": 100, "cost_usd": usd}
+    return {"purpose": purpose, "retries": retries, "lost_seconds": seconds, **amounts}
+
+
+def test_what_was_spent_in_vain_is_told_where_there_is_some() -> None:
+    assert waste_lines([spent("trials"), spent("proposal")]) == []
+    assert waste_lines([spent("trials", 3, 10.4), spent("lesson", 1, 2.0), spent("lost"), spent("lost", usd=0.5)]) == [
+        "4 failed calls of the model's API were made again: 12 s lost",
+        "lost when the run was cut off: 2k tokens, $0.50",
+    ]

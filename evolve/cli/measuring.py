@@ -58,7 +58,7 @@ from evolve.gate.attempts import first_fresh_attempt
 from evolve.naming import NEW
 from evolve.records import Candidate, Split, TrialResult
 from evolve.report.calibration import calibration_lines
-from evolve.report.ends import end_lines
+from evolve.report.ends import end_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.plain import plain
@@ -237,10 +237,12 @@ def _print_end(order: house.Order) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)
-        candidates = store.candidates(row.id)
-        if not candidates:
+        rows = store.rounds(row.id)
+        if not rows or rows[0].decision is None:
+            print(f"run {row.id}: no round is decided yet")
             return
-        seed, champion = candidates[0], store.champion(row.id)
+        seed, champion = store.candidates(row.id)[0], store.champion(row.id)
+        cost = store.view("cost", row.id)
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
@@ -250,6 +252,8 @@ def _print_end(order: house.Order) -> None:
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
         print(f"  {name}: {words}")
+    for line in waste_lines(cost):
+        print(f"  {line}")
     print(f"  the result: git diff {seed.branch} evolve/{row.id}/champion")
 
 

@@ -25,6 +25,20 @@ def end_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: 
     return lines
 
 
+def waste_lines(cost: Sequence[Row]) -> list[str]:
+    """What was spent in vain, from the view `cost`: on calls that failed, and on work that was lost."""
+    retries, seconds = sum(row["retries"] for row in cost), sum(row["lost_seconds"] for row in cost)
+    lost = [row for row in cost if row["purpose"] == "lost"]
+    lines = []
+    if retries:
+        lines.append(f"{retries} failed calls of the model's API were made again: {seconds:.0f} s lost")
+    if lost:
+        tokens = sum(row["prompt_tokens"] + row["completion_tokens"] for row in lost)
+        usd = sum(row["cost_usd"] for row in lost)
+        lines.append(f"lost when the run was cut off: {tokens / 1000:.0f}k tokens" + (f", ${usd:.2f}" if usd else ""))
+    return lines
+
+
 def _crowned(row: Row, before: Row) -> bool:
     return row["doubt"] is not None and row["champion_round"] != before["champion_round"]
 

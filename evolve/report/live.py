@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from evolve.records import Decision, Outcome, TrialResult, Usage
+from evolve.records import Decision, Fault, Outcome, TrialResult, Usage
 from evolve.report.plain import plain
 
 PLAIN_EVERY_SECONDS = 15.0
@@ -64,7 +64,7 @@ class Live:
     def trial_done(self, result: TrialResult) -> None:
         self.done += result.counts
         self.usage += result.usage
-        if result.outcome is Outcome.INFRA_ERROR:
+        if result.outcome is Outcome.INFRA_ERROR and result.fault is not Fault.CAP:
             self.say(f"infrastructure error in {result.task}, tried again: {_last_line(result.detail)}")
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.done, description=self._title())
