@@ -25,6 +25,8 @@ ALL_TOKENS = """SELECT sum(tokens) FROM (
     UNION ALL SELECT prompt_tokens + completion_tokens FROM proposal
     UNION ALL SELECT prompt_tokens + completion_tokens FROM lesson
     UNION ALL SELECT prompt_tokens + completion_tokens FROM loss)"""
+COUNTED_TWICE = """SELECT count(*) - count(DISTINCT candidate_id || '-' || task || '-' || attempt) FROM trial
+    WHERE reward IS NOT NULL"""
 # The longest prompt of a trial on these tasks, and the longest answer.
 ONE_CALL = 20_000
 
@@ -87,12 +89,11 @@ def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
     assert status == 0 and f"going on with run {RUN}" in said and f"{before} trials" in said, said
     assert home.asked("SELECT count(*) FROM decision") == 2
     assert home.asked("SELECT count(*) FROM session") == 2
-    counted = "SELECT count(*) - count(DISTINCT candidate_id || task || attempt) FROM trial WHERE reward IS NOT NULL"
-    assert home.asked(counted) == 0
+    assert home.asked(COUNTED_TWICE) == 0
 
 
 def test_an_interrupt_keeps_what_was_begun_and_a_second_run_is_told_who_is_at_work(home: Home) -> None:
-    with home.start() as process:
+    with home.start("--rounds", "50") as process:
         until(lambda: home.trials() > 0)
         status, said = home.run()
         assert status == 75 and f"run {RUN}: process {process.pid} on " in said, said
@@ -100,8 +101,8 @@ def test_an_interrupt_keeps_what_was_begun_and_a_second_run_is_told_who_is_at_wo
         process.send_signal(signal.SIGINT)
         _out, error = process.communicate(timeout=300)
     assert process.returncode == 130 and "interrupt again" in error and "Traceback" not in error, error
-    assert home.trials() > before and home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error'") == 0
+    assert home.trials() >= before and home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error'") == 0
     assert home.asked("SELECT count(*) FROM loss") == 0
     status, said = home.run()
-    assert status == 0 and home.asked("SELECT count(*) FROM decision") == 2, said
-    assert home.asked("SELECT count(*) FROM loss") == 0
+    assert status == 0 and home.asked("SELECT count(*) FROM decision") >= 2, said
+    assert home.asked(COUNTED_TWICE) == 0 and home.asked("SELECT count(*) FROM loss") == 0
