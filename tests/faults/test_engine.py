@@ -47,9 +47,21 @@ class PrivateEngine:
         # In a network of its own: without a bridge to use, it would delete that of the machine's other engine.
         places = [f"--{name}={self.folder}/{place}" for name, place in PLACES.items()]
         command = ["unshare", "--net", "dockerd", "--host", self.host, *places, *WITHOUT_NETWORK]
+        within(300, "the private engine does not start", lambda: self._launched(command))
+
+    def _launched(self, command: list[str]) -> bool:
+        """Whether it answers within a minute; one that does not is killed: it may have met what the last one left."""
+        (self.folder / "pid").unlink(missing_ok=True)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd="/")
-        within(60, "the private engine does not start", self.answers)
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if self.answers():
+                return True
+            time.sleep(0.05)
+        self._process.kill()
+        self._process.wait()
+        return False
 
     def answers(self) -> bool:
         return self.ask("info").returncode == 0
