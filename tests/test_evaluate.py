@@ -245,6 +245,7 @@ def test_results_are_stored_while_another_trial_waits_for_its_next_try(tmp_path:
     assert max(moments[str(n)] for n in range(4)) < moments["shaky"] - 3.0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
     threading.Timer(4.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()

@@ -10,6 +10,8 @@ import pytest
 
 from evolve.stopping import heard
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 
 def test_the_first_interrupt_asks_and_the_second_drops(capfd: pytest.CaptureFixture[str]) -> None:
     with heard() as stop:

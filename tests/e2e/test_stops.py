@@ -43,6 +43,7 @@ class Home:
         env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
         command = [sys.executable, "-m", "evolve", *WORDS.split(), *more]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # A handler of this process's own becomes the default in a child, whatever this process was begun with.
         return subprocess.Popen(
             command, cwd=self.folder, env=env | {"PYTHONPATH": str(ROOT)}, text=True, start_new_session=True, **pipes
         )
@@ -92,6 +93,7 @@ def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
     assert home.asked(COUNTED_TWICE) == 0
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_what_was_begun_and_a_second_run_is_told_who_is_at_work(home: Home) -> None:
     with home.start("--rounds", "50") as process:
         until(lambda: home.trials() > 0)
