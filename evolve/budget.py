@@ -44,7 +44,9 @@ class Budget:
 
     def reached(self) -> str:
         """Which cap is reached, in words; "" if none is."""
-        return self.terms.caps.reached(self._purse.spent(), self._seconds(), self._trials, self._free)
+        caps = self.terms.caps
+        # Asked before every trial: without caps the file need not be read.
+        return "" if caps == Caps() else caps.reached(self.spent(), self._seconds(), self._trials, self._free)
 
     def check(self) -> None:
         """Raise BudgetExhausted if a cap is reached."""
@@ -64,7 +66,8 @@ class Budget:
 
     def left(self) -> str:
         """What is left, in words; "" without caps."""
-        return self.terms.caps.left(self._purse.spent(), self._seconds(), self._trials)
+        caps = self.terms.caps
+        return "" if caps == Caps() else caps.left(self.spent(), self._seconds(), self._trials)
 
     def rowed(self, what: str, usage: Usage) -> None:
         """What this work cost is in a row of the database now."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evolve import room
 from evolve.errors import BadInput
 
 FILE = "gc.json"
@@ -42,6 +43,4 @@ def add(folder: Path, branches: Iterable[str] = (), files: Iterable[str] = ()) -
     """Note what is about to be removed; the file is whole at any time. The caller holds the run's lock."""
     old = read(folder)
     new = {"branches": sorted({*old.branches, *branches}), "files": sorted({*old.files, *files})}
-    temporary = folder / f"{FILE}.part"
-    temporary.write_text(Removed.model_validate(new).model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(folder / FILE)
+    room.write_whole(folder / FILE, Removed.model_validate(new).model_dump_json(indent=1).encode("utf-8"))

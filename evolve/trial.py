@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import tempfile
 import time
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evolve import trajectory
+from evolve import room, trajectory
 from evolve.errors import EvolveError, InfraError, RequestRefused
 from evolve.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.llm import ChatModel, OnLost, open_model
@@ -140,7 +139,7 @@ def run_trial_ahead(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
 
 def fault_of(error: Exception) -> Fault:
     """What of the machine failed. No room on the disk may show as any error of the system's."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if room.is_no_room(error):
         return Fault.DISK
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
