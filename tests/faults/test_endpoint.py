@@ -121,7 +121,8 @@ def test_lost_time_is_not_the_trials(tmp_path: Path, endpoint: FaultyEndpoint) -
         assert api.chat.completions.create(model="any", messages=[USER]).choices
         left, at_work = served.ledger.left()["seconds"], 30.0 + served.ledger.given_back
         assert at_work - (time.monotonic() - before) <= left <= at_work - (time.monotonic() - began) + 0.1
-    assert served.ledger.given_back == pytest.approx(served.ledger.usage.lost_seconds)
+    # Each span ends where it is booked, a moment after it was measured: two neighbours overlap by that moment.
+    assert served.ledger.given_back == pytest.approx(served.ledger.usage.lost_seconds, abs=0.1)
     assert served.ledger.given_back > 2 * 0.9 * TRY_SECONDS and served.ledger.exhausted == ""
 
 
