@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evolve import room
 from evolve.caps import Caps, has_room
-from evolve.errors import DiskFull, InfraError
 from evolve.records import Usage
 
 BUSY_SECONDS = 60.0
@@ -68,10 +68,10 @@ class Purse:
         Raises LookupError if no call may begin any more.
         """
         with self._changed() as db:
-            room = has_room(self.terms.caps, self._sum(db, "spent"), self._sum(db, HELD, before=False), most)
-            if room is False:
+            may_begin = has_room(self.terms.caps, self._sum(db, "spent"), self._sum(db, HELD, before=False), most)
+            if may_begin is False:
                 raise LookupError("nothing is left")
-            if room is None:
+            if may_begin is None:
                 return None
             values = (what, most.prompt_tokens, most.completion_tokens, most.cost_usd)
             return db.execute("INSERT INTO hold VALUES (NULL, ?, ?, ?, ?)", values).lastrowid
@@ -121,8 +121,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        kind = DiskFull if error.sqlite_errorname == "SQLITE_FULL" else InfraError
-        raise kind(f"{path}: {error}") from error
+        raise room.sqlite_failure(path, str(error)) from error
 
 
 def remove(path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evolve.errors import DiskFull
+from evolve.errors import DiskFull, InfraError
 
 LEAST_BYTES = 200 * 1024 * 1024
 # With less than this a write that failed, and did not say why, failed for want of room.
@@ -43,6 +43,13 @@ def disk_full(place: Path, problem: str) -> DiskFull:
     while not os.path.ismount(disk):
         disk = disk.parent
     return DiskFull(f"no room on {disk}: {problem}; make room, and run the same command again")
+
+
+def sqlite_failure(file: Path, words: str) -> InfraError:
+    """What it means that SQLite can't read or write its file: it does not always say that there is no room."""
+    if "disk is full" in words or is_out(file):
+        return disk_full(file, f"{file}: {words}")
+    return InfraError(f"{file}: {words}")
 
 
 def check(places: Iterable[Path], least_bytes: int = LEAST_BYTES) -> None:

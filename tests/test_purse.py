@@ -14,7 +14,7 @@ import pytest
 
 from evolve import purse as purses
 from evolve.caps import Caps
-from evolve.errors import InfraError
+from evolve.errors import DiskFull, InfraError
 from evolve.purse import Purse, Terms
 from evolve.records import Usage
 
@@ -114,6 +114,13 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "p.db").write_text("this is no database, and long enough to be seen as none" * 20)
     with pytest.raises(InfraError, match=r"p\.db"):
         Purse(Terms(tmp_path / "p.db"))
+
+
+def test_a_full_disk_is_told_as_one_and_takes_nothing(purse: Purse) -> None:
+    purse._db.execute("PRAGMA max_page_count = 1")  # SQLite raises it to what the file has now
+    with pytest.raises(DiskFull, match=r"no room on .+: database or disk is full; make room"):
+        purse.take("a" * 100_000, CALL)
+    assert purse.unrowed() == {}
 
 
 def test_removing_takes_what_sqlite_put_beside_it(terms: Terms, purse: Purse) -> None:

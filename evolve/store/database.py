@@ -130,15 +130,12 @@ def _told(problem: DBAPIError, url: URL) -> BadInput | InfraError:
 
 
 def failure(problem: DBAPIError, url: URL) -> InfraError:
-    """What it means that a database can't be read or written. SQLite doesn't always say that there is no room."""
+    """What it means that a database can't be read or written."""
     words = line(problem)
     if url.get_backend_name() != "sqlite":
         kind = DiskFull if room.says_no_room(words) else InfraError
         return kind(f"{shown(url)}: {words}")
-    place = Path(str(url.database))
-    if "disk is full" in words or room.is_out(place):
-        return room.disk_full(place, f"{place}: {words}")
-    return InfraError(f"{place}: {words}")
+    return room.sqlite_failure(Path(str(url.database)), words)
 
 
 def line(problem: DBAPIError) -> str:
