@@ -179,11 +179,15 @@ def _lacking(campaign: Campaign, commit: str, slots: Sequence[Slot]) -> list[Tri
 
 
 def train_trajectories(campaign: Campaign, commit: str) -> list[tuple[TrialResult, Mapping[str, object]]]:
-    """The commit's counted train trials with their trajectories: of each task those of the latest attempts."""
-    root = campaign.folder.parent
+    """The commit's trials that a proposer sees, with their trajectories."""
+    root, trials = campaign.folder.parent, campaign.store.trials(campaign.run, commit)
+    return [(trial, trajectory.load(root / file.path)[0]) for trial, file in seen_by_proposers(trials)]
+
+
+def seen_by_proposers(trials: Iterable[TrialResult]) -> list[tuple[TrialResult, StoredFile]]:
+    """Of one commit's trials those that count, at train tasks: of each task those of the latest attempts."""
     by_task: dict[str, list[tuple[TrialResult, StoredFile]]] = {}
-    for trial in campaign.store.trials(campaign.run, commit):
+    for trial in trials:
         if trial.counts and trial.split is Split.TRAIN and trial.trajectory:
             by_task.setdefault(trial.task, []).append((trial, trial.trajectory))
-    latest = [sorted(some, key=lambda one: one[0].attempt)[-SHOWN_ATTEMPTS:] for some in by_task.values()]
-    return [(trial, trajectory.load(root / file.path)[0]) for some in latest for trial, file in some]
+    return [one for some in by_task.values() for one in sorted(some, key=lambda one: one[0].attempt)[-SHOWN_ATTEMPTS:]]

@@ -12,6 +12,9 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
+from evolve.ideas import Idea
+from evolve.store import Store
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -22,7 +25,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     before = set(sys.modules)
     yield importlib.import_module
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("bench", "overhead", "flat"):
+        if name.partition(".")[0] in ("bench", "overhead", "flat", "proposers"):
             del sys.modules[name]
 
 
@@ -69,3 +72,23 @@ def test_the_table_sets_each_figure_beside_its_floor(load: object) -> None:
 
 def test_the_flat_benchmark_can_be_started(load: object) -> None:
     assert named(load, "flat").resident_mb("self") > 1
+
+
+def test_what_became_of_a_runs_rounds(load: object, played_home: Path) -> None:
+    proposers, proposed = named(load, "proposers"), named(load, "bench.proposed")
+    with Store.open(played_home / "runs" / "evolve.db") as store:
+        (run,) = store.runs()
+        history = store.view("history", run.id)
+        row = proposed.row_of(store, played_home / "runs", run.id, "direct", 1)
+    assert row.rounds == len(history) - 1 >= row.measured >= row.asked > row.repeated
+    assert row.measured == sum(one["commit_sha"] is not None for one in history) - 1
+    assert 0 < row.digest_chars <= row.digest_most
+    console = Console(file=io.StringIO(), width=200)
+    console.print(proposers.table([row]))
+    assert f"{row.measured}/{row.rounds}" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_an_idea_is_repeated_once_for_each_time_that_it_comes_again(load: object) -> None:
+    one, other = (Idea(frozenset({f"+main.py {word}"}), frozenset(), frozenset(), {}) for word in ("a", "b"))
+    repeated = named(load, "bench.proposed").repeated
+    assert [repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]

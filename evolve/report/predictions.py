@@ -17,7 +17,7 @@ def hit_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequen
         sum(row[name] or 0 for row in history if row["commit_sha"])
         for name in ("predicted", "fixed", "feared", "broken")
     )
-    better, worse, told = _by_chance(rounds, trials)
+    better, worse, told = by_chance(rounds, trials)
     lines = []
     if predicted:
         lines.append(f"predicted to be fixed: {fixed} of {predicted} tasks went better{_beside(better, told)}")
@@ -30,7 +30,7 @@ def _beside(count: int, told: int) -> str:
     return f" ({100 * count / told:.0f} % of all train tasks did in these rounds)" if told else ""
 
 
-def _by_chance(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
+def by_chance(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
     """Over the rounds with predictions: train tasks that went better, that went worse, and all that were compared."""
     made: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:

@@ -28,10 +28,21 @@ from evolve.store import Store
 from tests.e2e.marked import ROOT, repository
 
 pytestmark = pytest.mark.docker
-KILLS = max(1, int(os.environ.get("EVOLVE_ENGINE_KILLS", "2")))
+KILLS = max(1, int(os.environ.get("EVOLVE_ENGINE_KILLS", "1")))
 JOBS = 2
-# Enough for the kills to fall into several rounds.
-ORDER = ("--rounds", "2", "--suite", "tasks", "--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1")
+# Many kills fall into several rounds.
+ORDER = (
+    "--rounds",
+    str(min(2, KILLS)),
+    "--suite",
+    "tasks",
+    "--seed",
+    "1",
+    "--gate",
+    "passes=1",
+    "--gate",
+    "tip_passes=1",
+)
 PLACES = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
 WITHOUT_NETWORK = ("--bridge=none", "--iptables=false", "--ip-forward=false")
 

@@ -22,7 +22,7 @@ from tests.faults.endpoint import ROOT, FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import KINDS, Plan
 
 pytestmark = pytest.mark.docker
-ROUNDS = int(os.environ.get("EVOLVE_FAULT_ROUNDS") or 2)
+ROUNDS = int(os.environ.get("EVOLVE_FAULT_ROUNDS") or 1)
 SHARE = 0.2
 CALL_SECONDS = 6
 # With these, each kind is drawn by the plan.

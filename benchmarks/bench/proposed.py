@@ -1,0 +1,145 @@
+"""What became of a run's rounds: from its rows, its lineage and its trials' files."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from evolve import analyse, house, ideas, trajectory
+from evolve.campaign import seen_by_proposers
+from evolve.records import Candidate, Limits, Split, TrialResult
+from evolve.repo import Lineage
+from evolve.report.predictions import by_chance
+from evolve.store import RoundRow, Store
+
+Trials = Mapping[str, Sequence[TrialResult]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. Rounds that leave a patch out or merge two lines are the loop's own: in `rounds`, not in `asked`.
+
+    measured: rounds with a candidate that was tried; asked: measured rounds whose patch the model was asked for;
+    repeated: those of them that share an idea with an earlier one; predicted, hits: train tasks that were said to go
+    better, and did; chance: share of all train tasks that went better in the same rounds; digest_chars, digest_most:
+    mean, largest.
+    """
+
+    run: str
+    proposer: str
+    seed: int
+    rounds: int
+    measured: int
+    asked: int
+    repeated: int
+    predicted: int
+    hits: int
+    chance: float
+    digest_chars: float
+    digest_most: int
+    calls: float
+    tokens: float
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return (
+            self.proposer,
+            str(self.seed),
+            f"{self.measured}/{self.rounds}",
+            f"{self.repeated}/{self.asked}",
+            f"{self.hits}/{self.predicted} ({_percent(self.hits, self.predicted)})",
+            f"{self.chance:.0%}",
+            f"{self.digest_chars:.0f}, {self.digest_most}",
+            f"{self.calls:.1f}",
+            f"{self.tokens:.0f}",
+        )
+
+
+COLUMNS = (
+    "proposer", "seed", "measured", "repeated", "predictions true", "by chance", "digest, mean, most", "calls",
+    "tokens",
+)  # fmt: skip
+
+
+def table(rows: Sequence[Row]) -> Table:
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in COLUMNS:
+        made.add_column(column, justify="left" if column == "proposer" else "right", no_wrap=True)
+    for row in rows:
+        made.add_row(*row.shown)
+    return made
+
+
+def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
+    rounds = [row for row in store.rounds(run) if row.proposal and row.decision]
+    asked = [row for row in rounds if row.proposal and row.proposal.ablates is None and row.proposal.merges is None]
+    measured = [row for row in asked if row.candidate]
+    trials: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in store.trials(run):
+        trials[trial.candidate].append(trial)
+    history = [row for row in store.view("history", run) if row["commit_sha"]]
+    better, _worse, told = by_chance(rounds, [trial for some in trials.values() for trial in some])
+    digests = [_digest_chars(runs, trials, row) for row in asked]
+    spent = [row.proposal.usage for row in asked if row.proposal]
+    return Row(
+        run=run,
+        proposer=proposer,
+        seed=seed,
+        rounds=len(rounds),
+        measured=sum(row.candidate is not None for row in rounds),
+        asked=len(measured),
+        repeated=repeated(list(_ideas(_lineage(store, runs, run), measured))),
+        predicted=sum(row["predicted"] or 0 for row in history),
+        hits=sum(row["fixed"] or 0 for row in history),
+        chance=better / told if told else 0.0,
+        digest_chars=statistics.fmean(digests),
+        digest_most=max(digests),
+        calls=statistics.fmean(usage.calls for usage in spent),
+        tokens=statistics.fmean(usage.tokens for usage in spent),
+    )
+
+
+def repeated(found: Sequence[ideas.Idea]) -> int:
+    """How many have the idea of one before."""
+    return sum(any(ideas.same(one, other) for other in found[:place]) for place, one in enumerate(found))
+
+
+def _lineage(store: Store, runs: Path, run: str) -> Lineage:
+    (row,) = (row for row in store.runs() if row.id == run)
+    return Lineage.open(Path(row.scaffold), house.lineage_home(runs, run))
+
+
+def _ideas(lineage: Lineage, rows: Sequence[RoundRow]) -> Iterator[ideas.Idea]:
+    for row in rows:
+        assert row.parent and row.proposal
+        files = lineage.files(row.parent.commit)
+        before = {path: text for path, text in files.items() if isinstance(text, str)}
+        yield ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)
+
+
+def _digest_chars(runs: Path, trials: Trials, row: RoundRow) -> int:
+    """Of the digest that the round's proposer was given, made anew from the trials that had begun by then."""
+    assert row.parent
+    known = _began_before(trials, row.parent, row.started_at)
+    names = analyse.labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
+    documents = [(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen_by_proposers(known)]
+    read = analyse.read_all(documents, names)
+    before = trials.get(row.parent.parent or "", ())
+    change = analyse.changed(
+        [t for t in before if t.split is Split.TRAIN], [t for t in known if t.split is Split.TRAIN]
+    )
+    return len(analyse.digest(analyse.Subject(read, analyse.groups(read, Limits().calls), change)))
+
+
+def _began_before(trials: Trials, candidate: Candidate, moment: str) -> list[TrialResult]:
+    return [trial for trial in trials[candidate.commit] if trial.started_at < moment]
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
