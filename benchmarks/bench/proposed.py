@@ -13,12 +13,13 @@ from rich.table import Table
 
 from evolve import analyse, house, ideas, trajectory
 from evolve.campaign import seen_by_proposers
-from evolve.records import Candidate, Limits, Split, TrialResult
+from evolve.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.repo import Lineage
 from evolve.report.predictions import by_chance
 from evolve.store import RoundRow, Store
 
 Trials = Mapping[str, Sequence[TrialResult]]
+Seen = tuple[TrialResult, StoredFile]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         trials[trial.candidate].append(trial)
     history = [row for row in store.view("history", run) if row["commit_sha"]]
     better, _worse, told = by_chance(rounds, [trial for some in trials.values() for trial in some])
-    digests = [_digest_chars(runs, trials, row) for row in asked]
+    digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
     return Row(
         run=run,
@@ -123,18 +124,26 @@ def _ideas(lineage: Lineage, rows: Sequence[RoundRow]) -> Iterator[ideas.Idea]:
         yield ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)
 
 
-def _digest_chars(runs: Path, trials: Trials, row: RoundRow) -> int:
-    """Of the digest that the round's proposer was given, made anew from the trials that had begun by then."""
-    assert row.parent
-    known = _began_before(trials, row.parent, row.started_at)
+def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[int]:
+    """Of the digests that the rounds' proposers were given, made anew from the trials that had begun by then."""
     names = analyse.labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
-    documents = [(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen_by_proposers(known)]
-    read = analyse.read_all(documents, names)
-    before = trials.get(row.parent.parent or "", ())
-    change = analyse.changed(
-        [t for t in before if t.split is Split.TRAIN], [t for t in known if t.split is Split.TRAIN]
-    )
-    return len(analyse.digest(analyse.Subject(read, analyse.groups(read, Limits().calls), change)))
+    known: dict[tuple[Seen, ...], int] = {}
+    found = []
+    for row in rows:
+        assert row.parent
+        began = _began_before(trials, row.parent, row.started_at)
+        seen = tuple(seen_by_proposers(began))
+        if seen not in known:
+            before = [trial for trial in trials.get(row.parent.parent or "", ()) if trial.split is Split.TRAIN]
+            change = analyse.changed(before, [trial for trial in began if trial.split is Split.TRAIN])
+            known[seen] = len(_digest(runs, seen, names, change))
+        found.append(known[seen])
+    return found
+
+
+def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analyse.Change) -> str:
+    read = analyse.read_all([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
+    return analyse.digest(analyse.Subject(read, analyse.groups(read, Limits().calls), change))
 
 
 def _began_before(trials: Trials, candidate: Candidate, moment: str) -> list[TrialResult]:
