@@ -18,6 +18,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TASKS = {"train": ["vending-machine", "lru-cache"], "validation": ["sorted-lookup"], "holdout": ["ring-buffer"]}
 
+# A gate that decides after a few trials.
+SHORT = ("--gate", "passes=1", "--gate", "tip_passes=1")
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
@@ -55,7 +58,7 @@ def rows(home: Path, query: str) -> list[tuple[object, ...]]:
 def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     (home / "scaffolds" / "single" / "dirt.txt").write_text("the user's own, not committed")
     before = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, check=True).stdout
-    done = evolve(home, "run", "--rounds", "2", "--run", "first", SEED="3")
+    done = evolve(home, "run", "--rounds", "2", "--run", "first", *SHORT, SEED="3")
     assert done.returncode == 0, done.stderr
     assert "embedded" in done.stderr and "holdout" in done.stdout
 
@@ -81,7 +84,7 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     replayed = evolve(home, "replay", "evolve/first/round-0000")
     assert replayed.returncode == 1 and "vending-machine" in replayed.stdout
 
-    other = evolve(home, "run", "--rounds", "2", "--run", "first", SEED="4")
+    other = evolve(home, "run", "--rounds", "2", "--run", "first", *SHORT, SEED="4")
     assert other.returncode == 2 and "another config" in other.stderr
 
 
@@ -109,7 +112,7 @@ def _change_one_byte(home: Path) -> None:
 
 @pytest.mark.docker
 def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
-    command = [sys.executable, "-m", "evolve", "run", "--rounds", "1"]
+    command = [sys.executable, "-m", "evolve", "run", "--rounds", "1", *SHORT]
     process = subprocess.Popen(
         command, cwd=home, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_listen
     )
@@ -122,7 +125,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130 and "goes on" in stderr
     counted = _trials(home)
-    done = evolve(home, "run", "--rounds", "1")
+    done = evolve(home, "run", "--rounds", "1", *SHORT)
     assert done.returncode == 0, done.stderr
     assert "going on with run" in done.stderr and _trials(home) > counted
     assert rows(home, "select count(*) from run") == [(1,)]
@@ -146,7 +149,7 @@ def _trials(home: Path) -> int:
 @pytest.mark.docker
 def test_without_a_repository_the_lineage_is_under_runs(home: Path) -> None:
     shutil.rmtree(home / ".git")
-    done = evolve(home, "run", "--rounds", "0", "--run", "alone", GIT_CEILING_DIRECTORIES=str(home.parent))
+    done = evolve(home, "run", "--rounds", "0", "--run", "alone", *SHORT, GIT_CEILING_DIRECTORIES=str(home.parent))
     assert done.returncode == 0, done.stderr
     assert (home / "runs" / "alone" / "lineage.git").is_dir() and not (home / ".git").exists()
 

@@ -25,7 +25,10 @@ SEED = "1"
 ROLES = {"propose", "lesson"}
 EVOLVE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
 # By run id: its rounds and its gate. The second one takes every patch, so that there are parents to compare with.
-RUNS = {"raced": (int(os.environ.get("EVOLVE_MARKED_ROUNDS", "4")), EVOLVE), "taken": (4, ("rule=archive", "attempts=1", "merge_every=2"))}
+RUNS = {
+    "raced": (int(os.environ.get("EVOLVE_MARKED_ROUNDS", "4")), EVOLVE),
+    "taken": (4, ("rule=archive", "attempts=1", "merge_every=2")),
+}
 
 
 @dataclass(frozen=True)
