@@ -94,7 +94,7 @@ class Campaign:
 
     def text_files(self, commit: str) -> dict[str, str]:
         """The scaffold's text files at a commit."""
-        return dict(_text_files(self.lineage, commit))
+        return dict(text_files(self.lineage, commit))
 
     def source(self, commit: str) -> ScaffoldSource:
         """The candidate's files on disk, exported from its commit. Raises BadInput for a broken scaffold.toml."""
@@ -139,8 +139,8 @@ class Campaign:
 
 
 @functools.lru_cache(maxsize=512)
-def _text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
-    """A commit never changes, and each round compares its patch with all earlier ones."""
+def text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
+    """By path. A commit never changes, and each round compares its patch with all earlier ones."""
     return {path: text for path, text in lineage.files(commit).items() if isinstance(text, str)}
 
 

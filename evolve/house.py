@@ -58,6 +58,11 @@ def lineage_home(runs: Path, run: str) -> Path:
     return runs / run / "lineage.git"
 
 
+def lineage_of(row: RunRow, runs: Path) -> Lineage:
+    """Where the commits of a run are that was begun before."""
+    return Lineage.open(Path(row.scaffold), lineage_home(runs, row.id))
+
+
 def check(order: Order) -> Suite:
     """Everything that can be wrong with what the user gave, before anything is written. Raises BadInput."""
     suite = load_suite(order.config.suite)

@@ -12,7 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evolve import analyse, house, ideas, trajectory
-from evolve.campaign import seen_by_proposers
+from evolve.campaign import seen_by_proposers, text_files
+from evolve.cli.orders import run_row
 from evolve.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.repo import Lineage
 from evolve.report.predictions import by_chance
@@ -24,12 +25,12 @@ Seen = tuple[TrialResult, StoredFile]
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Rounds that leave a patch out or merge two lines are the loop's own: in `rounds`, not in `asked`.
+    """One run. Rounds that leave a patch out or merge two lines are the loop's own: in `rounds`, not in `proposed`.
 
-    measured: rounds with a candidate that was tried; asked: measured rounds whose patch the model was asked for;
-    repeated: those of them that share an idea with an earlier one; predicted, hits: train tasks that were said to go
-    better, and did; chance: share of all train tasks that went better in the same rounds; digest_chars, digest_most:
-    mean, largest.
+    measured: rounds with a candidate that was tried; proposed: those of them whose patch is the model's;
+    repeated: those of the latter that share an idea with an earlier one; predicted, hits: train tasks that were said to
+    go better, and did; chance: share of all train tasks that went better in the same rounds; digest_chars,
+    digest_most: mean, largest.
     """
 
     run: str
@@ -37,7 +38,7 @@ class Row:
     seed: int
     rounds: int
     measured: int
-    asked: int
+    proposed: int
     repeated: int
     predicted: int
     hits: int
@@ -53,7 +54,7 @@ class Row:
             self.proposer,
             str(self.seed),
             f"{self.measured}/{self.rounds}",
-            f"{self.repeated}/{self.asked}",
+            f"{self.repeated}/{self.proposed}",
             f"{self.hits}/{self.predicted} ({_percent(self.hits, self.predicted)})",
             f"{self.chance:.0%}",
             f"{self.digest_chars:.0f}, {self.digest_most}",
@@ -82,10 +83,11 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     asked = [row for row in rounds if row.proposal and row.proposal.ablates is None and row.proposal.merges is None]
     measured = [row for row in asked if row.candidate]
     trials: dict[str, list[TrialResult]] = defaultdict(list)
-    for trial in store.trials(run):
+    played = store.trials(run)
+    for trial in played:
         trials[trial.candidate].append(trial)
     history = [row for row in store.view("history", run) if row["commit_sha"]]
-    better, _worse, told = by_chance(rounds, [trial for some in trials.values() for trial in some])
+    better, _worse, told = by_chance(rounds, played)
     digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
     return Row(
@@ -94,8 +96,8 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         seed=seed,
         rounds=len(rounds),
         measured=sum(row.candidate is not None for row in rounds),
-        asked=len(measured),
-        repeated=repeated(list(_ideas(_lineage(store, runs, run), measured))),
+        proposed=len(measured),
+        repeated=repeated(list(_ideas(house.lineage_of(run_row(store, run), runs), measured))),
         predicted=sum(row["predicted"] or 0 for row in history),
         hits=sum(row["fixed"] or 0 for row in history),
         chance=better / told if told else 0.0,
@@ -111,16 +113,10 @@ def repeated(found: Sequence[ideas.Idea]) -> int:
     return sum(any(ideas.same(one, other) for other in found[:place]) for place, one in enumerate(found))
 
 
-def _lineage(store: Store, runs: Path, run: str) -> Lineage:
-    (row,) = (row for row in store.runs() if row.id == run)
-    return Lineage.open(Path(row.scaffold), house.lineage_home(runs, run))
-
-
 def _ideas(lineage: Lineage, rows: Sequence[RoundRow]) -> Iterator[ideas.Idea]:
     for row in rows:
         assert row.parent and row.proposal
-        files = lineage.files(row.parent.commit)
-        before = {path: text for path, text in files.items() if isinstance(text, str)}
+        before = text_files(lineage, row.parent.commit)
         yield ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)
 
 

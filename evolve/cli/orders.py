@@ -19,7 +19,6 @@ from evolve.evaluate import default_jobs
 from evolve.models import read_profiles, split
 from evolve.naming import NEW
 from evolve.records import ModelSpec, Split, TrialResult
-from evolve.repo import Lineage
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.store import RunRow, Store
@@ -193,4 +192,4 @@ def of_branch(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
     row = run_row(store, parts[1])
     if branch in removed.read(runs / row.id).branches:
         raise BadInput(f"branch {branch}", "`evolve gc` has removed it", "its rows are still there: see `evolve show`")
-    return row, Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id)).resolve(branch)
+    return row, house.lineage_of(row, runs).resolve(branch)

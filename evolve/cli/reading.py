@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +32,6 @@ from evolve.embedded import server
 from evolve.errors import BadInput
 from evolve.models import read_profiles
 from evolve.records import VerifierMode
-from evolve.repo import Lineage
 from evolve.report.claims import claim_lines
 from evolve.report.live import Live
 from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
@@ -159,7 +157,7 @@ def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
             raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
         parent = found[0].parent
     if parent is not None:
-        lineage = Lineage.open(Path(row.scaffold), house.lineage_home(runs, row.id))
+        lineage = house.lineage_of(row, runs)
         print(plain(lineage.diff(parent, found[0].commit), lines=True), end="")
 
 

@@ -31,18 +31,7 @@ pytestmark = pytest.mark.docker
 KILLS = max(1, int(os.environ.get("EVOLVE_ENGINE_KILLS", "1")))
 JOBS = 2
 # Many kills fall into several rounds.
-ORDER = (
-    "--rounds",
-    str(min(2, KILLS)),
-    "--suite",
-    "tasks",
-    "--seed",
-    "1",
-    "--gate",
-    "passes=1",
-    "--gate",
-    "tip_passes=1",
-)
+ORDER = f"--rounds {min(2, KILLS)} --suite tasks --seed 1 --gate passes=1 --gate tip_passes=1".split()
 PLACES = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
 WITHOUT_NETWORK = ("--bridge=none", "--iptables=false", "--ip-forward=false")
 
