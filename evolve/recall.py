@@ -36,7 +36,7 @@ PATCH_CHARS = 6_000
 MAX_TOKENS = 2_048
 TRIES = 2
 # An idea may come again once so many patches have been taken since.
-TAKEN_SINCE = 3
+TAKEN_SINCE = 6
 TAKEN = (Verdict.KEEP, Verdict.STACK)
 
 

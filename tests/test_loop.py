@@ -62,6 +62,11 @@ def by_level(text: str, spec: TrialSpec) -> float:
     return float(int(spec.task.name[-2:]) % 10 < 2 * level)
 
 
+def by_tenths(text: str, spec: TrialSpec) -> float:
+    """The same reward at every task: a tenth for each level."""
+    return int(text.split("=")[1].split()[0]) / 10
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     """Makes campaigns on one repository and one database: the second is the first, gone on with."""
@@ -384,13 +389,15 @@ def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Campaign
 
 
 def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(0, 0, 2, 3, 4, 0), ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 6)
+    campaign = made(proposing(0, 0, 4, 5, 6, 7, 8, 0, 9, 0), ScoringEvaluator(by_tenths))
+    loop.run_rounds(campaign, 10)
     verdict, reason = told(campaign)[2]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it repeats the idea of round 1 (revert: ")
-    assert [told(campaign)[number][0] in (Verdict.KEEP, Verdict.STACK) for number in (3, 4, 5)] == [True] * 3
-    assert told(campaign)[6][0] is Verdict.REVERT, "three patches were taken since"
+    taken = [told(campaign)[number][0] in (Verdict.KEEP, Verdict.STACK) for number in (3, 4, 5, 6, 7, 9)]
+    assert taken == [True] * 6
+    assert told(campaign)[8][0] is Verdict.REFUSED, "five patches were taken since"
+    assert told(campaign)[10][0] is Verdict.REVERT, "six patches were taken since"
 
 
 def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Campaign]) -> None:
