@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,6 +92,8 @@ OWNERS = {
     "typer": ("cli", "__main__"),
 }
 BROAD = {"Exception", "BaseException"}
+# What is imported where it is needed: module, what it imports so. It takes long, and most commands do without it.
+LATE = (("evolve.llm.opening", "evolve.llm.client"),)
 MAY_CATCH_ALL = ("trial", "cli", "__main__")
 
 # What may be called while a module is imported: things that make a constant or a class.
@@ -139,7 +142,7 @@ def _module_problems(name: str, tree: ast.Module, trees: Mapping[str, ast.Module
         return
     for target, line in imports(name, tree, trees, type_checking=True):
         yield from _import_problems(name, target, line)
-    yield from _hidden_imports(tree)
+    yield from _hidden_imports(name, tree)
     yield from _import_time_calls(name, tree)
     yield from _broad_excepts(name, tree)
     if part(name) in PURE:
@@ -202,11 +205,12 @@ def _library_problems(name: str, target: str, line: int) -> Iterator[str]:
         yield f"line {line}: imports {target}, which belongs to {' and '.join(OWNERS[root])}"
 
 
-def _hidden_imports(tree: ast.Module) -> Iterator[str]:
+def _hidden_imports(name: str, tree: ast.Module) -> Iterator[str]:
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             for node in ast.walk(function):
-                if isinstance(node, ast.Import | ast.ImportFrom):
+                late = isinstance(node, ast.ImportFrom) and (name, node.module) in LATE
+                if isinstance(node, ast.Import | ast.ImportFrom) and not late:
                     yield f"line {node.lineno}: import inside a function"
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _last_name(node.func) in ("import_module", "__import__"):
@@ -324,6 +328,11 @@ def test_what_runs_in_containers_needs_the_standard_library_only(sources: dict[s
     assert roots <= sys.stdlib_module_names
 
 
+def test_the_command_line_starts_without_what_only_endpoints_need() -> None:
+    code = "import evolve.cli, sys; print([name for name in ('openai', 'evolve.llm.client') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def broken(sources: Mapping[str, str], module: str, addition: str) -> list[str]:
     """What is found in a copy of one module with an addition, among modules that are empty otherwise."""
     copy = sources.get(module, "") + "\n" + addition + "\n"
@@ -351,6 +360,8 @@ def broken(sources: Mapping[str, str], module: str, addition: str) -> list[str]:
         ("evolve.loop", "import evolve.brandnew", "imports evolve.brandnew, which has no layer"),
         ("evolve.loop", "def f():\n    import os", "import inside a function"),
         ("evolve.loop", "class A:\n    async def f(self):\n        from evolve import gate", "import inside"),
+        ("evolve.loop", "def f():\n    from evolve.llm.client import OpenAIModel", "import inside"),
+        ("evolve.llm.opening", "def f():\n    from evolve.llm.stream import streamed", "import inside"),
         ("evolve.loop", "def f():\n    return importlib.import_module('os')", "import by a call"),
         ("evolve.loop", "X = connect()", "calls connect while it is imported"),
         ("evolve.loop", "class A:\n    x = os.getcwd()", "calls os.getcwd while it is imported"),

@@ -15,7 +15,7 @@ import uvicorn
 
 from evolve.embedded import complete
 from evolve.embedded.server import create_app
-from evolve.llm import OpenAIModel
+from evolve.llm.client import OpenAIModel
 from evolve.records import ModelSpec
 
 TOOLS: Any = [

@@ -21,7 +21,8 @@ from evolve.errors import InfraError
 from evolve.gateway import Door, Gateway, Ledger, wire
 from evolve.gateway import budget as budget_module
 from evolve.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
-from evolve.llm import EmbeddedModel, OpenAIModel
+from evolve.llm import EmbeddedModel
+from evolve.llm.client import OpenAIModel
 from evolve.records import Limits, ModelSpec
 from evolve.sandbox.shell import CommandResult, ShellDied
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call

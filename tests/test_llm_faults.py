@@ -11,7 +11,8 @@ import pytest
 
 from evolve.errors import AccountError, BadInput, InfraError, RequestRefused
 from evolve.gateway.budget import covered
-from evolve.llm import ATTEMPTS, OpenAIModel, call_seconds
+from evolve.llm import call_seconds
+from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.llm.patience import VARIABLE, asked_wait
 from evolve.records import Fault, Usage
 from tests.fakes import completion

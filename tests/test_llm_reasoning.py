@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve import trajectory
-from evolve.llm import OpenAIModel
+from evolve.llm.client import OpenAIModel
 from evolve.llm.reasoning import split_thought, thought_and_said, without_reasoning
 from evolve.records import Usage
 from tests.fakes import chat_event, completion, tool_call, trial_spec

@@ -10,7 +10,8 @@ import pytest
 
 from evolve.errors import InfraError, RequestRefused
 from evolve.gateway import Door, Gateway
-from evolve.llm import OpenAIModel, estimated_prompt, fitted
+from evolve.llm import estimated_prompt, fitted
+from evolve.llm.client import OpenAIModel
 from evolve.llm.window import LEAST_ANSWER
 from evolve.records import Limits, ModelSpec, Usage
 from evolve.trial import RecordedModel

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from evolve import __version__
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -17,6 +19,21 @@ tasks_app = typer.Typer(no_args_is_help=True, help="The tasks of a suite.")
 embedded_app = typer.Typer(no_args_is_help=True, help="The model that needs no key.")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(embedded_app, name="embedded")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"evolve {__version__}")
+        raise typer.Exit
+
+
+Version_ = Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version, help="The version.")]
+
+
+@app.callback()
+def _all_commands(version: Version_ = False) -> None:
+    """Options that stand before a command."""
+
 
 Suite_ = Annotated[Path, typer.Option(envvar="SUITE", help="Folder of the suite.")]
 Scaffold_ = Annotated[Path, typer.Option(envvar="SCAFFOLD", help="Folder of the seed scaffold.")]

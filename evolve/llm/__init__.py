@@ -1,21 +1,16 @@
 """The model's API: the real `openai` client for any compatible endpoint, or the embedded model in this process."""
 
-from evolve.llm.client import ATTEMPTS, OpenAIModel, known_models
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
-from evolve.llm.opening import open_model
+from evolve.llm.opening import known_models, open_model
 from evolve.llm.patience import OnLost, call_seconds
 from evolve.llm.usage import estimated_prompt, usage_of
-from evolve.llm.whole import MAX_ANSWER
 from evolve.llm.window import fitted
 
 __all__ = [
-    "ATTEMPTS",
-    "MAX_ANSWER",
     "Body",
     "ChatModel",
     "EmbeddedModel",
     "OnLost",
-    "OpenAIModel",
     "call_seconds",
     "estimated_prompt",
     "fitted",

@@ -103,13 +103,11 @@ def _refuses_options(error: openai.APIStatusError) -> bool:
     return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
 
 
-def known_models(spec: ModelSpec) -> list[str]:
+def listed_models(spec: ModelSpec) -> list[str]:
     """The names that the endpoint lists; empty where it lists none.
 
     Raises InfraError if it can't be reached, BadInput if it refuses the key: a run has not begun yet.
     """
-    if spec.base_url is None and spec.embedded:
-        return ["embedded", "embedded-hard"]
     client = openai.OpenAI(
         api_key=os.environ.get(spec.key_variable) or "none", base_url=spec.base_url, timeout=30, max_retries=1
     )

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from evolve import __version__
+
 ROOT = Path(__file__).parents[2]
 TASKS = {"train": ["vending-machine", "lru-cache"], "validation": ["sorted-lookup"], "holdout": ["ring-buffer"]}
 
@@ -191,3 +193,8 @@ def test_bad_input_gets_one_line_and_nothing_is_written(home, words, variables, 
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and named in errors[0] and "Traceback" not in done.stderr
     assert not (home / "runs").exists()
+
+
+def test_the_version_is_told(home: Path) -> None:
+    done = evolve(home, "--version")
+    assert (done.returncode, done.stdout) == (0, f"evolve {__version__}\n")

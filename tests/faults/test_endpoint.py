@@ -16,7 +16,7 @@ import pytest
 from evolve import embedded
 from evolve.errors import AccountError, EndpointError
 from evolve.gateway import Door, Gateway, budget
-from evolve.llm import ATTEMPTS, OpenAIModel
+from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.propose.direct import Talk
 from evolve.records import Fault, Limits
 from evolve.sandbox.container import ScaffoldProcess
