@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from evolve.records import (
     TrialSpec,
     Usage,
 )
+from evolve.sandbox.container import SAFE_ENV
 from evolve.sandbox.shell import CommandResult
 from evolve.selfwork import Done, Work
 
@@ -92,8 +94,14 @@ class FolderWorkspace:
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
         try:
+            environment = os.environ | SAFE_ENV
             done = subprocess.run(
-                ["sh", "-c", command], cwd=self.folder, input=stdin, capture_output=True, timeout=timeout
+                ["sh", "-c", command],
+                cwd=self.folder,
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                timeout=timeout,
             )
         except subprocess.TimeoutExpired:
             return CommandResult(124, b"", b"", timed_out=True)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from evolve.embedded import complete
+from evolve.sandbox.container import SAFE_ENV
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "scaffolds/single"
@@ -69,7 +70,10 @@ class Gateway:
     def _container(self, path: str, body: dict[str, Any]) -> Answer:
         if path == "/evolve/run":
             command = body["command"].replace("/tmp/", f"{self.folder.parent}/")
-            done = subprocess.run(command, shell=True, cwd=self.folder, capture_output=True, text=True, timeout=20)
+            environment = os.environ | SAFE_ENV
+            done = subprocess.run(
+                command, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=20
+            )
             return 200, {"exit_code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
         file = self.folder / body["path"].replace("/tmp/", f"{self.folder.parent}/")
         if path == "/evolve/write":
@@ -134,11 +138,7 @@ def trial(
 
 def ran(gateway: Gateway, socket: Path, scaffold: Path) -> subprocess.CompletedProcess[str]:
     """The scaffold's process, ended."""
-    environment = os.environ | {
-        "EVOLVE_SOCKET": str(socket),
-        "PYTHONPATH": str(DOOR),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    environment = os.environ | SAFE_ENV | {"EVOLVE_SOCKET": str(socket), "PYTHONPATH": str(DOOR)}
     with serving(gateway, socket):
         return subprocess.run(
             [sys.executable, "main.py"],
