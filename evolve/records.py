@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -107,7 +107,7 @@ class Usage:
     lost_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(astuple(self)) < 0:
+        if min(vars(self).values()) < 0:
             raise ValueError(f"usage can't be negative: {self}")
 
     @property
@@ -115,7 +115,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(**{name: mine + getattr(other, name) for name, mine in vars(self).items()})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -182,7 +183,9 @@ class Lineage:
         options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
         return self.place.shell.run("diff-tree", *options, *trees).decode("utf-8", "replace")
 
-    def _contents(self, sha: str) -> dict[str, tuple[str, bytes]]:
+    # A commit never changes, and the few at work are read many times a round.
+    @functools.lru_cache(maxsize=8)  # noqa: B019
+    def _contents(self, sha: str) -> Mapping[str, tuple[str, bytes]]:
         entries = self._files(sha)
         blobs = read_blobs(self.place.shell, [entry.oid for entry in entries if entry.oid])
         contents = {entry.path: (entry.mode, blob) for entry, blob in zip(entries, blobs, strict=True)}

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -25,15 +27,21 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from evolve.sandbox import engine  # noqa: E402
 from tests.faults import points  # noqa: E402
-from tests.faults.victim import FILES  # noqa: E402
+from tests.faults.victim import FILES, live  # noqa: E402
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 TASKS = ("vending-machine", "lru-cache")
 SPLITS = f'[splits]\ntrain = ["{TASKS[0]}"]\nvalidation = ["{TASKS[1]}"]\n'
@@ -60,6 +68,46 @@ class Tally:
         )
 
 
+@functools.cache
+def forking() -> ForkServerContext:
+    """Where processes come from that have imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([live.__module__])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        forkserver.ensure_running()
+    return context
+
+
+class Life(Protocol):
+    """A process, as `subprocess` gives it; it leads a group of its own."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+class Forked:
+    """One of a process that has imported everything already: importing takes longer than a run of played trials."""
+
+    def __init__(self, home: Path, log: Path, words: list[str]) -> None:
+        self._process = forking().Process(target=live, args=(home, log, words))
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid
+        return self._process.pid
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("victim", timeout or 0.0)
+        return self._process.exitcode
+
+
 class Victim:
     """One run in a repository of its own, started again and again until it ends. Its trials are played."""
 
@@ -82,20 +130,13 @@ class Victim:
         for name, text in FILES.items():
             (self.home / "scaffold" / name).write_text(text)
 
-    def command(self, point: str, times: int) -> list[str]:
-        return ["tests.faults.victim", str(self.home), self.run, str(self.rounds), point, str(times)]
+    def start(self, point: str = "", times: int = 0) -> Life:
+        words = ["victim", str(self.home), self.run, str(self.rounds), point, str(times)]
+        return Forked(self.home, self.log_file, words)
 
     def left(self) -> list[str]:
         """What should not be there when the run has ended."""
         return [str(path) for path in (self.home / ".git").rglob("*.lock")]
-
-    def start(self, point: str = "", times: int = 0) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", *self.command(point, times)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-        with self.log_file.open("wb") as log:
-            return subprocess.Popen(
-                command, cwd=self.home, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
 
     def log(self) -> str:
         return self.log_file.read_text()[-2000:]
@@ -148,9 +189,13 @@ class Contained(Victim):
             shutil.copytree(ROOT / "tasks" / "bugfix" / name, self.home / "tasks" / name)
         (self.home / "tasks" / "suite.toml").write_text(SPLITS)
 
-    def command(self, point: str, times: int) -> list[str]:
+    def start(self, point: str = "", times: int = 0) -> Life:
         words = f"run --run {self.run} --rounds {self.rounds} --suite tasks --scaffold scaffold --gate passes=1,2"
-        return ["tests.faults.contained", point, str(times), *words.split()]
+        command = [sys.executable, "-m", "tests.faults.contained", point, str(times), *words.split()]
+        with self.log_file.open("wb") as log:
+            return subprocess.Popen(
+                command, cwd=self.home, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
+            )
 
     def left(self) -> list[str]:
         api, label = engine.connect().api, {"label": f"{engine.LABEL}={self.run}"}
@@ -267,7 +312,7 @@ class Killer:
             point = self.points[-1]
             return point, self.waited(victim.start(point, self.times(point)), victim.wedged_seconds)
         process = victim.start()
-        moment = self.chance.uniform(0.3, self.seconds) if kill else victim.wedged_seconds
+        moment = self.chance.uniform(0.05, self.seconds) if kill else victim.wedged_seconds
         return "moment", self.waited(process, moment, wedged=not kill)
 
     def times(self, point: str) -> int:
@@ -275,7 +320,7 @@ class Killer:
         often = next((often for prefix, often in OFTEN.items() if point.startswith(prefix)), 2)
         return self.chance.randint(1, often)
 
-    def waited(self, process: subprocess.Popen[bytes], seconds: float, wedged: bool = True) -> int:
+    def waited(self, process: Life, seconds: float, wedged: bool = True) -> int:
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:

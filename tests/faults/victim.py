@@ -1,4 +1,4 @@
-"""A run that is to be killed: `python -m tests.faults.victim HOME RUN ROUNDS POINT TIMES`; POINT may be empty.
+"""A run that is to be killed: `victim HOME RUN ROUNDS POINT TIMES`; POINT may be empty.
 
 The whole program but for the containers: house, lock, loop, gate, git, database and purse are real. A trial's outcome
 is a function of the scaffold's text, the task and the attempt; the model's answers are functions of the request. It
@@ -8,6 +8,7 @@ ends with the program's own exit status.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -164,6 +165,12 @@ def victim(home: Path, run: str, rounds: int, point: str, times: int) -> None:
     play_run(home, run, rounds)
 
 
-if __name__ == "__main__":
-    sys.argv.insert(1, "victim")
+def live(home: Path, log: Path, words: list[str]) -> None:
+    """All that this process does; it leads a group of its own, in `home`, and what it says is in `log`."""
+    os.setsid()
+    os.chdir(home)
+    with log.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    sys.argv = ["evolve", *words]
     guarded()
