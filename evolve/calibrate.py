@@ -79,6 +79,11 @@ class Cost:
     hours: float
     usd: float
 
+    @property
+    def time(self) -> str:
+        """In words; minutes below an hour."""
+        return f"{self.hours:.1f} hours" if self.hours >= 1 else f"{max(60 * self.hours, 1):.0f} min"
+
 
 def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int) -> Cost:
     """`trials`: of the scaffold, for what one takes. `per_round`: trials of a candidate. `jobs`: trials at once."""

@@ -117,7 +117,7 @@ def tell_estimate(campaign: Campaign, rounds: int) -> None:
     seed = campaign.store.trials(campaign.run, campaign.store.candidates(campaign.run)[0].commit)
     found = calibrate.estimate(campaign.task_slots, seed, campaign.config.gate, left, campaign.evaluator.jobs)
     usd = f", ${found.usd:.2f}" if campaign.config.priced else ""
-    words = f"{left} rounds: about {found.trials:.0f} trials, {found.hours:.1f} hours{usd}"
+    words = f"{left} rounds: about {found.trials:.0f} trials, {found.time}{usd}"
     campaign.watcher.say(f"{words}, proposals aside; more as patches help")
 
 

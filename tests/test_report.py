@@ -190,6 +190,19 @@ def test_progress_lets_nothing_through(terminal: bool) -> None:
     assert shown.count("\n") == 3 and is_fit(shown) and "[bold red]markup[/]" in shown
 
 
+def test_the_time_left_is_told_by_the_rounds_alone() -> None:
+    file, seconds = io.StringIO(), [0.0]
+    view = Live(priced=False, console=Console(file=file, width=200), clock=lambda: seconds[-1])
+    seconds.append(3600.0)
+    view.round_started(1, 3)
+    seconds.append(3720.0)
+    view.round_decided(1, Decision(Verdict.REVERT, "x"))
+    view.round_started(2, 3)
+    view.trials_planned(44)
+    view.trial_done(result())
+    assert file.getvalue().splitlines()[-1] == "round 2/3, 0k tokens, about 4 min left 1/44 trials"
+
+
 def test_replays_and_errors_let_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
         measuring.print_replayed([Replayed(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)

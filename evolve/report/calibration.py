@@ -21,7 +21,7 @@ def calibration_lines(noise: Noise, power: Power, cost: Cost, rounds: int, price
         f"smallest gain built upon four times in five: {_smallest(power)}",
     ]
     usd = f", ${cost.usd:.2f}" if priced else ", dollars unknown: the model's prices are not given"
-    lines.append(f"{rounds} rounds: about {cost.trials:.0f} trials, {cost.hours:.1f} hours{usd} (proposals aside)")
+    lines.append(f"{rounds} rounds: about {cost.trials:.0f} trials, {cost.time}{usd} (proposals aside)")
     return lines
 
 

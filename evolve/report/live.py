@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -16,15 +17,18 @@ PLAIN_EVERY_SECONDS = 15.0
 
 
 class Live:
-    """A Watcher. `priced`: whether dollars are known; otherwise only tokens are shown."""
+    """A Watcher. `priced`: whether dollars are known; otherwise only tokens are shown. `clock`: in seconds."""
 
-    def __init__(self, priced: bool, console: Console | None = None) -> None:
+    def __init__(
+        self, priced: bool, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self.console = console or Console(stderr=True, highlight=False)
         self.usage = Usage()
         self.priced = priced
         self.done = self.planned = 0
         self._round, self._rounds = 0, 0
-        self._began = self._said = time.monotonic()
+        self._began = self._said = clock()
         self._decided = 0
         self._budget = ""
         self._bar: Progress | None = None
@@ -52,6 +56,8 @@ class Live:
         self.console.print(Text(plain(text)), soft_wrap=True)
 
     def round_started(self, number: int, total: int) -> None:
+        if not self._rounds:
+            self._began = self._clock()
         self._round, self._rounds = number, total
 
     def trials_planned(self, count: int) -> None:
@@ -68,8 +74,8 @@ class Live:
             self.say(f"infrastructure error in {result.task}, tried again: {_last_line(result.detail)}")
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.done, description=self._title())
-        elif time.monotonic() - self._said > PLAIN_EVERY_SECONDS:
-            self._said = time.monotonic()
+        elif self._clock() - self._said > PLAIN_EVERY_SECONDS:
+            self._said = self._clock()
             self.say(f"{self._title()} {self.done}/{self.planned} trials")
 
     def budget_left(self, words: str) -> None:
@@ -85,10 +91,10 @@ class Live:
         return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._left()}{self._budget}"
 
     def _left(self) -> str:
-        """Time left, from the mean of the rounds that were decided since the start."""
+        """Time left, from the mean of the rounds that were decided since the first one began."""
         if not self._decided or not self._rounds:
             return ""
-        each = (time.monotonic() - self._began) / self._decided
+        each = (self._clock() - self._began) / self._decided
         return f", about {max(self._rounds - self._round + 1, 0) * each / 60:.0f} min left"
 
 
