@@ -27,10 +27,11 @@ PROPOSERS = ("direct", "self")
 
 
 def played(proposer: str, seed: int, rounds: int) -> str:
-    """The run, with so many rounds over."""
+    """The run, with so many rounds over. One that ends otherwise has said why: its exit status is this program's."""
     run = f"proposers-{proposer}-{seed}"
     words = ["--run", run, "--rounds", str(rounds), "--seed", str(seed), "--proposer", proposer]
-    subprocess.run([sys.executable, "-m", "evolve", "run", *words], check=True, stdout=sys.stderr)
+    if status := subprocess.run([sys.executable, "-m", "evolve", "run", *words], stdout=sys.stderr).returncode:
+        sys.exit(status)
     return run
 
 
