@@ -94,11 +94,10 @@ class FolderWorkspace:
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
         try:
-            environment = os.environ | SAFE_ENV
             done = subprocess.run(
                 ["sh", "-c", command],
                 cwd=self.folder,
-                env=environment,
+                env=os.environ | SAFE_ENV,
                 input=stdin,
                 capture_output=True,
                 timeout=timeout,

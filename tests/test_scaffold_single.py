@@ -18,6 +18,7 @@ import pytest
 
 from evolve.embedded import complete
 from evolve.sandbox.container import SAFE_ENV
+from tests.fakes import FolderWorkspace
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "scaffolds/single"
@@ -70,11 +71,12 @@ class Gateway:
     def _container(self, path: str, body: dict[str, Any]) -> Answer:
         if path == "/evolve/run":
             command = body["command"].replace("/tmp/", f"{self.folder.parent}/")
-            environment = os.environ | SAFE_ENV
-            done = subprocess.run(
-                command, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=20
-            )
-            return 200, {"exit_code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+            done = FolderWorkspace(self.folder).run(command, 20)
+            return 200, {
+                "exit_code": done.exit_code,
+                "stdout": done.stdout.decode(),
+                "stderr": done.stderr.decode(),
+            }
         file = self.folder / body["path"].replace("/tmp/", f"{self.folder.parent}/")
         if path == "/evolve/write":
             if file.is_relative_to(self.folder):

@@ -41,7 +41,7 @@ from evolve.sandbox import engine  # noqa: E402
 from tests.faults import points  # noqa: E402
 from tests.faults.victim import FILES, live  # noqa: E402
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+VARIABLES = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 TASKS = ("vending-machine", "lru-cache")
 SPLITS = f'[splits]\ntrain = ["{TASKS[0]}"]\nvalidation = ["{TASKS[1]}"]\n'
@@ -74,7 +74,7 @@ def forking() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([live.__module__])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
+        for name, value in VARIABLES.items():
             patch.setenv(name, value)
         forkserver.ensure_running()
     return context
@@ -90,7 +90,7 @@ class Life(Protocol):
 
 
 class Forked:
-    """One of a process that has imported everything already: importing takes longer than a run of played trials."""
+    """Forked from one that has imported everything: importing takes nearly as long as a run of played trials."""
 
     def __init__(self, home: Path, log: Path, words: list[str]) -> None:
         self._process = forking().Process(target=live, args=(home, log, words))
@@ -192,9 +192,10 @@ class Contained(Victim):
     def start(self, point: str = "", times: int = 0) -> Life:
         words = f"run --run {self.run} --rounds {self.rounds} --suite tasks --scaffold scaffold --gate passes=1,2"
         command = [sys.executable, "-m", "tests.faults.contained", point, str(times), *words.split()]
+        environment = {**os.environ, **VARIABLES}
         with self.log_file.open("wb") as log:
             return subprocess.Popen(
-                command, cwd=self.home, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
+                command, cwd=self.home, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def left(self) -> list[str]:
