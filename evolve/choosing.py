@@ -53,7 +53,7 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
 def check_commercial(config: RunConfig) -> None:
     """Refuse a model for commercial use unless its licence is known to let it. Raises BadInput."""
     for asked in config.models if config.commercial else ():
-        if asked.base_url is not None or not asked.spec.embedded:
+        if not asked.spec.in_process:
             _check_terms(f"model {asked.model}", asked.terms)
 
 

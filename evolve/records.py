@@ -160,6 +160,11 @@ class ModelSpec:
         return self.name == "embedded" or self.name.startswith("embedded-")
 
     @property
+    def in_process(self) -> bool:
+        """The embedded model, and no endpoint in between."""
+        return self.base_url is None and self.embedded
+
+    @property
     def priced(self) -> bool:
         """Whether dollars can be told: both prices are known."""
         return self.prompt_price is not None and self.completion_price is not None

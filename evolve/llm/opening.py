@@ -9,7 +9,7 @@ from evolve.records import ModelSpec
 
 def open_model(spec: ModelSpec) -> ChatModel:
     """The client for this model; one that can't call tools is told of them in text."""
-    if _is_embedded(spec):
+    if spec.in_process:
         return EmbeddedModel()
     from evolve.llm.client import OpenAIModel  # noqa: PLC0415
 
@@ -19,12 +19,8 @@ def open_model(spec: ModelSpec) -> ChatModel:
 
 def known_models(spec: ModelSpec) -> list[str]:
     """The names that the endpoint lists; empty where it lists none. Raises as `listed_models` does."""
-    if _is_embedded(spec):
+    if spec.in_process:
         return ["embedded", "embedded-hard"]
     from evolve.llm.client import listed_models  # noqa: PLC0415
 
     return listed_models(spec)
-
-
-def _is_embedded(spec: ModelSpec) -> bool:
-    return spec.base_url is None and spec.embedded

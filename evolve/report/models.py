@@ -27,7 +27,7 @@ def about_model(config: RunConfig) -> list[str]:
 
 def _about(name: str, asked: AskedModel) -> list[str]:
     spec, terms = asked.spec, asked.terms
-    if spec.base_url is None and spec.embedded:
+    if spec.in_process:
         words = "embedded (no key is set: a seeded program, not a language model; see docs/embedded-model.md)"
         return [f"{name}: {words}"]
     price = "" if spec.priced else "; its price is not known, so dollars are not counted"
