@@ -22,12 +22,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,8 +49,14 @@ SPLITS = f'[splits]\ntrain = ["{TASKS[0]}"]\nvalidation = ["{TASKS[1]}"]\n'
 RUN = "20261123-2144-quiet-otter"
 ROUNDS = 8
 WEDGED_SECONDS = 120.0
-# A point is passed this often in a run, about: the time that counts is drawn from it.
-OFTEN = {"purse": 150, "git": 12, "database": 60, "trajectory": 60, "store.add_trial": 60}
+# A point is passed this often in a life, about: the time that counts is drawn from it.
+OFTEN = {
+    **dict.fromkeys(("purse.take", "purse.settle", "purse.rowed"), 150),
+    **dict.fromkeys(("database", "trajectory", "store.add_trial"), 60),
+    "git": 12,
+    **dict.fromkeys(("budget", "purse.remove", "engine", "lineage.seed"), 1),
+    **dict.fromkeys(("store.create_run", "store.start_session", "store.add_losses", "store.end_run"), 1),
+}
 MOST_LIVES = 60
 
 
@@ -92,9 +99,13 @@ class Life(Protocol):
 class Forked:
     """Forked from one that has imported everything: importing takes nearly as long as a run of played trials."""
 
+    # A start asks how all others do, and an exit status can be read but once.
+    _asking = threading.Lock()
+
     def __init__(self, home: Path, log: Path, words: list[str]) -> None:
         self._process = forking().Process(target=live, args=(home, log, words))
-        self._process.start()
+        with self._asking:
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -102,10 +113,12 @@ class Forked:
         return self._process.pid
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        if not connection.wait([self._process.sentinel], timeout):
             raise subprocess.TimeoutExpired("victim", timeout or 0.0)
-        return self._process.exitcode
+        with self._asking:
+            self._process.join()
+            assert self._process.exitcode is not None
+            return self._process.exitcode
 
 
 class Victim:
@@ -344,9 +357,10 @@ def main() -> None:
         tally = killed(Victim, Path(name) / "played", given.kills - contained, given.seed, given.jobs)
         if contained:
             tally += killed(Contained, Path(name) / "contained", contained, given.seed, 1)
-    print(
-        f"{tally.kills} kills, {tally.ends} runs to their end, at {len(tally.at) - 1} of {len(points.names())} points"
-    )
+    names, killed_at = {*points.names()}, {*tally.at}
+    print(f"{tally.kills} kills, {tally.ends} runs to their end, at {len(names & killed_at)} of {len(names)} points")
+    for point in sorted(names - killed_at):
+        print(f"  {point}: never")
     for point, count in sorted(tally.at.items()):
         print(f"  {point}: {count}")
     for problem in tally.problems:
