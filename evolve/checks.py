@@ -13,7 +13,7 @@ def problem(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposa
     """Why this patch of the tip can't be measured, in one line; None if it can. Raises InfraError."""
     if refused := refusal(campaign, tip, proposal):
         return refused
-    if proposal.ablates is None and proposal.merges is None and (earlier := recall.repeat(campaign, tip, proposal)):
+    if not proposal.by_loop and (earlier := recall.repeat(campaign, tip, proposal)):
         return earlier
     commit = committed(campaign, row, tip, proposal)
     return str(commit) if isinstance(commit, BadPatch) else smoke.problem(campaign, commit)

@@ -56,6 +56,11 @@ def same(one: Idea, other: Idea) -> bool:
     return _overlap(one.said, other.said) >= SAME_WORDS and _overlap(one.done, other.done) >= SAME_WORDS
 
 
+def repeated(found: Sequence[Idea]) -> int:
+    """How many have the idea of one before."""
+    return sum(any(same(one, other) for other in found[:place]) for place, one in enumerate(found))
+
+
 def _alike(one: float, other: float) -> bool:
     """Whether two differences have one direction, and neither is over AS_MUCH times the other."""
     return one * other > 0 and 1 / AS_MUCH <= one / other <= AS_MUCH

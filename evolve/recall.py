@@ -37,6 +37,8 @@ MAX_TOKENS = 2_048
 TRIES = 2
 # An idea may come again once so many patches have been taken since.
 TAKEN_SINCE = 6
+# Of all patches one in so many at most is such an idea.
+AGAIN_ONE_IN = 20
 TAKEN = (Verdict.KEEP, Verdict.STACK)
 
 
@@ -143,16 +145,23 @@ def _said(message: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def repeat(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None:
-    """Which earlier round had the same idea, in one line; None if it is new, or if the scaffold has moved on since."""
-    files = campaign.text_files(tip.commit)
-    idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
+    """Which earlier round had the same idea, in one line; None if it is new, or may come again by now."""
+    idea = ideas.idea(proposal.hypothesis, proposal.edits, campaign.text_files(tip.commit))
     rows = campaign.store.rounds(campaign.run)
-    for row in reversed(rows):
-        if row.parent and row.proposal and row.decision and not _moved_on(rows, row):
-            before = campaign.text_files(row.parent.commit)
-            if ideas.same(idea, ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)):
-                return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
+    tried = [row for row in rows if row.proposal and row.candidate and row.decision]
+    known = [_idea(campaign, row) for row in tried]
+    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same(idea, other)]
+    asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
+    spare = bool(twins) and ideas.repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
+    for row in reversed(twins):
+        if row.decision and not (spare and _moved_on(rows, row)):
+            return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
     return None
+
+
+def _idea(campaign: Campaign, row: RoundRow) -> ideas.Idea:
+    assert row.parent and row.proposal
+    return ideas.idea(row.proposal.hypothesis, row.proposal.edits, campaign.text_files(row.parent.commit))
 
 
 def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]) -> list[Proposal]:
@@ -167,10 +176,7 @@ def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]
 
 
 def _moved_on(rows: list[RoundRow], row: RoundRow) -> bool:
-    """Whether an idea that was not taken may come again: a patch that could not be used, or one of another scaffold."""
-    assert row.decision
-    if row.decision.verdict is Verdict.REFUSED:
-        return True
+    """Whether the scaffold is another one since that round."""
     since = [r.decision for r in rows[row.number + 1 :] if r.decision]
     given_up = any(decision.fate is Fate.GIVEN_UP for decision in since)
     return given_up or sum(decision.verdict in TAKEN for decision in since) >= TAKEN_SINCE

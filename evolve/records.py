@@ -349,6 +349,11 @@ class Proposal:
     breaks: tuple[str, ...] = ()
     transcript: StoredFile | None = None
 
+    @property
+    def by_loop(self) -> bool:
+        """Whether the loop itself proposes, not a model."""
+        return self.ablates is not None or self.merges is not None
+
 
 @dataclass(frozen=True)
 class Lesson:

@@ -12,7 +12,6 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-from evolve.ideas import Idea
 from evolve.store import Store
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -86,9 +85,3 @@ def test_what_became_of_a_runs_rounds(load: object, played_home: Path) -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(proposers.table([row]))
     assert f"{row.measured}/{row.rounds}" in console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def test_an_idea_is_repeated_once_for_each_time_that_it_comes_again(load: object) -> None:
-    one, other = (Idea(frozenset({f"+main.py {word}"}), frozenset(), frozenset(), {}) for word in ("a", "b"))
-    repeated = named(load, "bench.proposed").repeated
-    assert [repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]

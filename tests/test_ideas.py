@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.ideas import Idea, idea, same
+from evolve.ideas import Idea, idea, repeated, same
 from evolve.records import FileEdit
 
 BEFORE = {
@@ -74,3 +74,8 @@ def test_sameness_is_mutual_and_a_change_is_like_itself(before: str, one: str, t
     first, second = (idea("why", [FileEdit("f", text)], {"f": before}) for text in (one, two))
     assert same(first, second) is same(second, first)
     assert same(first, first) is bool(first.lines)
+
+
+def test_an_idea_is_repeated_once_for_each_time_that_it_comes_again() -> None:
+    one, other = (Idea(frozenset({f"+main.py {word}"}), frozenset(), frozenset(), {}) for word in ("a", "b"))
+    assert [repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]

@@ -80,7 +80,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     rounds = [row for row in store.rounds(run) if row.proposal and row.decision]
-    asked = [row for row in rounds if row.proposal and row.proposal.ablates is None and row.proposal.merges is None]
+    asked = [row for row in rounds if row.proposal and not row.proposal.by_loop]
     measured = [row for row in asked if row.candidate]
     trials: dict[str, list[TrialResult]] = defaultdict(list)
     played = store.trials(run)
@@ -97,7 +97,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         rounds=len(rounds),
         measured=sum(row.candidate is not None for row in rounds),
         proposed=len(measured),
-        repeated=repeated(list(_ideas(house.lineage_of(run_row(store, run), runs), measured))),
+        repeated=ideas.repeated(list(_ideas(house.lineage_of(run_row(store, run), runs), measured))),
         predicted=sum(row["predicted"] or 0 for row in history),
         hits=sum(row["fixed"] or 0 for row in history),
         chance=better / told if told else 0.0,
@@ -106,11 +106,6 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         calls=statistics.fmean(usage.calls for usage in spent),
         tokens=statistics.fmean(usage.tokens for usage in spent),
     )
-
-
-def repeated(found: Sequence[ideas.Idea]) -> int:
-    """How many have the idea of one before."""
-    return sum(any(ideas.same(one, other) for other in found[:place]) for place, one in enumerate(found))
 
 
 def _ideas(lineage: Lineage, rows: Sequence[RoundRow]) -> Iterator[ideas.Idea]:
