@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from evolve.analyse import Shelf
 from evolve.embedded import complete
+from evolve.embedded.improver import undone
 from evolve.embedded.knobs import Knobs
 from evolve.errors import RequestRefused
 from evolve.propose import Brief, Made, itself, self_improve
@@ -119,6 +122,59 @@ def test_after_a_refusal_it_makes_another_change_of_what_was_there_before(tmp_pa
     before = texts(SEED)
     kept = [path for path in first - last if FileEdit(path, before.get(path)) in made.proposal.edits]
     assert not kept, "what the refused change had done is undone"
+
+
+def test_an_idea_that_was_refused_does_not_come_again_in_this_round(tmp_path: Path) -> None:
+    told = 0
+    for seed in range(6):
+        made: list[str] = []
+
+        def check(proposal: Proposal, made: list[str] = made) -> str:
+            made.append(proposal.hypothesis)
+            return "it repeats the idea of round 1"
+
+        assert improved(tmp_path / str(seed), SEED, 1000 * seed, check).proposal.note
+        assert len(made) == len(set(made))
+        told += len(made)
+    assert told >= 3 * 6, "few of the four tries in each change nothing at all"
+
+
+def test_where_files_are_shown_in_part_a_refused_change_is_undone_all_the_same(tmp_path: Path) -> None:
+    """The first change is longer or shorter than what it takes the place of, so that the ends shown differ."""
+    cut = tmp_path / "cut"
+    shutil.copytree(SEED, cut, ignore=shutil.ignore_patterns("__pycache__"))
+    tools = (cut / "tools.py").read_text()
+    (cut / "tools.py").write_text(tools.replace("return door.read(path)", "return door.read(path)[:1500]"))
+    changed_back = 0
+    for seed in range(16):
+        seen: list[Proposal] = []
+
+        def check(proposal: Proposal, seen: list[Proposal] = seen) -> str | None:
+            seen.append(proposal)
+            return "it repeats the idea of round 1" if len(seen) == 1 else None
+
+        improved(tmp_path / str(seed), cut, 1000 * seed, check)
+        first, last = ({edit.path: edit.text for edit in one.edits} for one in (seen[0], seen[-1]))
+        if len(seen) < 2 or "main.py" not in first or "can be simpler" in seen[-1].hypothesis:
+            continue
+        changed_back += 1
+        assert first != last
+        ast.parse(last.get("main.py") or "")
+    assert changed_back >= 3
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "text"),
+    [
+        ("a\nX\nb\nc", "a\nxx\nb\n", "a\nxx\nb\nc"),
+        ("a\nxx\nb", "a\nX\nb\nc", "a\nX\nb"),
+        ("a\nX\nb\nc", "a\nxx\nb\ncc", "a\nxx\nb\nc"),
+        ("X\n", "a\nb", "a\nb"),
+        ("a\nb", "a\nb", "a\nb"),
+    ],
+)
+def test_behind_the_last_lines_that_both_share_the_text_is_as_it_is_now(now: str, before: str, text: str) -> None:
+    assert undone(now, before) == text
 
 
 def request(*messages: dict[str, Any], tools: tuple[str, ...] = ("submit",)) -> dict[str, Any]:

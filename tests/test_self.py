@@ -120,6 +120,9 @@ def test_it_is_told_the_problem_and_goes_on_with_what_it_left() -> None:
     assert len(runs.given) == 3 and len(seen) == 1 and not made.proposal.note
     instruction, files, _ = runs.given[1]
     assert "junk is not text" in instruction and "junk is not text" in files["notes/problem.md"]
+    both = runs.given[2][0].split("<refused>\n")[1].split("\n</refused>")[0].splitlines()
+    assert len(both) == 2 and "junk is not text" in both[0] and "because (the scaffold changed nothing)" in both[1]
+    assert "<refused>" not in runs.given[0][0]
     assert files["scaffold/main.py"] == "(" and files["before/main.py"] == FILES["main.py"]
     assert "scaffold/junk" not in files and "because" in files["proposal.json"]
     assert len({seed for _, _, seed in runs.given}) == 3

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from random import Random
 from typing import Any
 
@@ -26,6 +27,8 @@ READS_ONE, GOES_ON = 0.25, 0.15
 
 _FILES = re.compile(r"<files>\n(.*?)\n</files>", re.DOTALL)
 _SHOWN = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n(.*?)\n?</file>', re.DOTALL)
+_PROBLEM = re.compile(r"<problem>\n(.*?)\n</problem>", re.DOTALL)
+_REJECTED = re.compile(r"<refused>\n(.*?)\n</refused>", re.DOTALL)
 _CAT = re.compile(r"^cat (\S+)$")
 _REFUSED = re.compile(r"error|not found|no such", re.IGNORECASE)
 _EDIT_BY_SHELL = """python3 - <<'END_OF_EDIT'
@@ -43,8 +46,9 @@ Calls = list[tuple[str, dict[str, Any]]]
 class Desk:
     """What the conversation shows. files: texts by path as last read; listed: the paths that the task names.
 
-    `worked`, `tested`: whether it has made edits, and run the tests after them. `mends`: an earlier change was refused;
-    `careful`: an earlier try came to nothing, so the scaffold may not bear many calls at once.
+    `cut`: those whose end was not shown. `worked`, `tested`: whether it has made edits, and run the tests after them.
+    `refused`: the ideas that came to nothing before; `mends`: one of them changed files; `careful`: the last one did
+    not, so the scaffold may not bear many calls at once.
     """
 
     tools: Mapping[str, Tool]
@@ -53,8 +57,10 @@ class Desk:
     files: Mapping[str, str]
     numbered: Mapping[str, Shown]
     unread: frozenset[str]
+    cut: frozenset[str]
     worked: bool
     tested: bool
+    refused: str
     mends: bool
     careful: bool
 
@@ -62,6 +68,12 @@ class Desk:
         """The scaffold's own files in a folder, by their paths in it."""
         found = {path.removeprefix(folder): text for path, text in self.files.items() if path.startswith(folder)}
         return {path: text for path, text in found.items() if path not in FROZEN}
+
+    def before(self) -> dict[str, str]:
+        """The files as they were before all changes; of those that are shown in part, as far as that shows."""
+        now, found = self.under(SCAFFOLD), self.under(BEFORE)
+        parts = {path for path in found.keys() & now.keys() if {BEFORE + path, SCAFFOLD + path} & self.cut}
+        return {path: undone(now[path], text) if path in parts else text for path, text in found.items()}
 
     def wanted(self) -> list[str]:
         """What is to be read before there can be an idea, and was not yet."""
@@ -88,10 +100,20 @@ def improve(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
         alone = desk.careful or uniform(desk.seed, "read one") < READS_ONE
         some = [Random(desk.seed).choice(wanted)] if alone else wanted
         return _message(desk, "I read first.", [call for path in some for call in _read(desk, path)])
-    base = (desk.under(BEFORE) if desk.mends else {}) or known
-    brief = Brief(base, desk.files.get(DIGEST, ""), desk.files.get(MEMORY, ""))
+    base = (desk.before() if desk.mends else {}) or known
+    brief = Brief(base, desk.files.get(DIGEST, ""), desk.files.get(MEMORY, ""), desk.refused)
     idea = drawn(brief, Random(stable_hash(desk.seed, "proposal")))
     return _message(desk, idea.hypothesis, [*_changes(desk, idea, base), *_submit(desk)])
+
+
+def undone(now: str, before: str) -> str:
+    """What a text was before, where the ends of both may be missing: behind the last lines that they share, as now."""
+    mine, earlier = now.split("\n"), before.split("\n")
+    *shared, _ = SequenceMatcher(None, mine, earlier, autojunk=False).get_matching_blocks()
+    if not shared:
+        return before
+    last = shared[-1]
+    return "\n".join([*earlier[: last.b + last.size], *mine[last.a + last.size :]])
 
 
 def _told(body: Mapping[str, Any]) -> Iterator[str]:
@@ -102,7 +124,7 @@ def _told(body: Mapping[str, Any]) -> Iterator[str]:
 def _desk(body: Mapping[str, Any]) -> Desk:
     tools, told = read_tools(body), "\n".join(_told(body))
     task = told[told.rfind(MARK) :]
-    names = _FILES.search(task)
+    names, problem, rejected = _FILES.search(task), _within(_PROBLEM, task), _within(_REJECTED, task)
     files, unread = dict(_shown_files(told)), set()
     worked = tested = False
     for tool, arguments, result in _answered(body, tools):
@@ -115,12 +137,26 @@ def _desk(body: Mapping[str, Any]) -> Desk:
             worked, tested = worked or not _is_test(tool, arguments), tested or _is_test(tool, arguments)
         tested = tested or tool.kind == "test"
     numbered = {path: shown for path, text in files.items() if (shown := show(path, text)).numbers}
-    files |= {path: shown.text + "\n" for path, shown in numbered.items()}
-    listed = tuple(names[1].split("\n")) if names else ()
-    seed, refused, idle = int(body.get("seed") or 0), "<problem>" in task, IDLE in task
+    files |= {path: shown.text for path, shown in numbered.items()}
     return Desk(
-        tools, seed, listed, files, numbered, frozenset(unread), worked, tested, refused and not idle, refused and idle
+        tools=tools,
+        seed=int(body.get("seed") or 0),
+        listed=tuple(names[1].split("\n")) if names else (),
+        files=files,
+        numbered=numbered,
+        unread=frozenset(unread),
+        cut=frozenset(path for path, text in files.items() if not text.endswith("\n")),
+        worked=worked,
+        tested=tested,
+        refused=rejected,
+        mends=any(IDLE not in line for line in rejected.splitlines()),
+        careful=IDLE in problem,
     )
+
+
+def _within(mark: re.Pattern[str], text: str) -> str:
+    found = mark.search(text)
+    return found[1] if found else ""
 
 
 def _shown_files(text: str) -> Iterator[tuple[str, str]]:

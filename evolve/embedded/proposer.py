@@ -54,11 +54,15 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True)
 class Brief:
-    """What a request tells: the scaffold's files, the failure digest, the memory of earlier rounds."""
+    """What a request tells: the scaffold's files, the failure digest, the memory of earlier rounds.
+
+    `refused`: ideas of this round, which must not come again.
+    """
 
     files: Mapping[str, str]
     digest: str
     memory: str
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def _share(line: str) -> float:
 
 
 def _freshness(idiom: Idiom, brief: Brief) -> float:
-    return AGAIN if idiom.hypothesis[:60] in brief.memory else 1.0
+    start = idiom.hypothesis[:60]
+    return 0.0 if start in brief.refused else AGAIN if start in brief.memory else 1.0
 
 
 def stems(text: str) -> frozenset[str]:
@@ -150,7 +155,7 @@ def stems(text: str) -> frozenset[str]:
 
 def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
     """An idiom that has a place, and that place: the likeliest, or at times any."""
-    left = weights(brief)
+    left = {name: weight for name, weight in weights(brief).items() if weight}
     while left:
         name = dice.choices(list(left), list(left.values()))[0]
         idiom = next(one for one in IDIOMS if one.name == name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from evolve.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Made, Messa
 from evolve.records import FileEdit, Proposal, Usage, stable_hash
 from evolve.selfwork import Done
 
-MAX_REPAIRS = 2
+MAX_REPAIRS = 3
 FILES = ("self_task.md", "self_problem.md", "self_proposal.json", "self_tests.txt", "propose_emphasis.md")
 SCAFFOLD, BEFORE = "scaffold/", "before/"
 PAPER = "proposal.json"
@@ -26,13 +26,14 @@ Run = Callable[[str, Mapping[str, str], int], Done]
 def self_improve(run: Run, brief: Brief, seed: int, check: Check) -> Made:
     """A proposal that passes the check; else the last one, whose `note` says what is wrong with it.
 
-    Up to MAX_REPAIRS times the scaffold goes on with what it had left, and is told the problem. Raises InfraError.
+    Up to MAX_REPAIRS times the scaffold goes on with what it had left, and is told the problem and all that was
+    refused before. Raises InfraError.
     """
     now = {SCAFFOLD + path: text for path, text in brief.files.items()} | {PAPER: _file("self_proposal.json")}
-    made, usage, events = Proposal("", "", ()), Usage(), list[Message]()
+    made, usage, events, refused = Proposal("", "", ()), Usage(), list[Message](), list[Proposal]()
     for attempt in range(MAX_REPAIRS + 1):
         files = _given(brief, now, made.note)
-        instruction = _instruction(brief, files, made.note)
+        instruction = _instruction(brief, files, refused)
         done = run(instruction, files, stable_hash(seed, attempt))
         usage += done.usage
         events += [{"kind": "begin", "attempt": attempt, "problem": made.note}, *map(dict, done.events)]
@@ -40,6 +41,7 @@ def self_improve(run: Run, brief: Brief, seed: int, check: Check) -> Made:
         made = replace(made, note=made.note or check(made) or "")
         if not made.note:
             break
+        refused.append(made)
         now = now if done.left.problem else _texts(done.left.files)
     return Made(replace(made, usage=usage), tuple(events))
 
@@ -63,14 +65,19 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _instruction(brief: Brief, files: Mapping[str, str], problem: str) -> str:
+def _instruction(brief: Brief, files: Mapping[str, str], refused: Sequence[Proposal]) -> str:
     told = {
         "evolvable": ", ".join(brief.evolvable),
-        "problem": prompt("self_problem.md", problem=problem) if problem else "",
+        "problem": _problem(refused) if refused else "",
         "emphasis": f"\n{brief.emphasis.strip()}\n" if brief.emphasis else "",
         "files": "\n".join(sorted(files)),
     }
     return prompt("self_task.md", **told)
+
+
+def _problem(refused: Sequence[Proposal]) -> str:
+    every = (f"- {' '.join(f'{one.hypothesis} ({one.note})'.split())}" for one in refused)
+    return prompt("self_problem.md", problem=refused[-1].note, refused="\n".join(every))
 
 
 def proposal_of(done: Done, brief: Brief) -> Proposal:
