@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -149,7 +149,7 @@ def repeat(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None
     idea = ideas.idea(proposal.hypothesis, proposal.edits, campaign.text_files(tip.commit))
     rows = campaign.store.rounds(campaign.run)
     tried = [row for row in rows if row.proposal and row.candidate and row.decision]
-    known = [_idea(campaign, row) for row in tried]
+    known = [idea_of(row, campaign.text_files) for row in tried]
     twins = [row for row, other in zip(tried, known, strict=True) if ideas.same(idea, other)]
     asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
     spare = bool(twins) and ideas.repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
@@ -159,9 +159,10 @@ def repeat(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None
     return None
 
 
-def _idea(campaign: Campaign, row: RoundRow) -> ideas.Idea:
+def idea_of(row: RoundRow, files: Callable[[str], Mapping[str, str]]) -> ideas.Idea:
+    """The idea of a round's patch. `files`: a commit's texts by path."""
     assert row.parent and row.proposal
-    return ideas.idea(row.proposal.hypothesis, row.proposal.edits, campaign.text_files(row.parent.commit))
+    return ideas.idea(row.proposal.hypothesis, row.proposal.edits, files(row.parent.commit))
 
 
 def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]) -> list[Proposal]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evolve import analyse, house, ideas, trajectory
+from evolve import analyse, house, ideas, recall, trajectory
 from evolve.campaign import seen_by_proposers, text_files
 from evolve.cli.orders import run_row
 from evolve.records import Candidate, Limits, Split, StoredFile, TrialResult
-from evolve.repo import Lineage
 from evolve.report.predictions import by_chance
 from evolve.store import RoundRow, Store
 
@@ -90,6 +90,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     better, _worse, told = by_chance(rounds, played)
     digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
+    files = functools.partial(text_files, house.lineage_of(run_row(store, run), runs))
     return Row(
         run=run,
         proposer=proposer,
@@ -97,7 +98,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         rounds=len(rounds),
         measured=sum(row.candidate is not None for row in rounds),
         proposed=len(measured),
-        repeated=ideas.repeated(list(_ideas(house.lineage_of(run_row(store, run), runs), measured))),
+        repeated=ideas.repeated([recall.idea_of(row, files) for row in measured]),
         predicted=sum(row["predicted"] or 0 for row in history),
         hits=sum(row["fixed"] or 0 for row in history),
         chance=better / told if told else 0.0,
@@ -106,13 +107,6 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         calls=statistics.fmean(usage.calls for usage in spent),
         tokens=statistics.fmean(usage.tokens for usage in spent),
     )
-
-
-def _ideas(lineage: Lineage, rows: Sequence[RoundRow]) -> Iterator[ideas.Idea]:
-    for row in rows:
-        assert row.parent and row.proposal
-        before = text_files(lineage, row.parent.commit)
-        yield ideas.idea(row.proposal.hypothesis, row.proposal.edits, before)
 
 
 def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[int]:

@@ -13,7 +13,7 @@ from typing import Any
 from evolve.embedded.knobs import Knobs, uniform
 from evolve.embedded.messages import text_of
 from evolve.embedded.policy import TEST_COMMAND, edit_arguments
-from evolve.embedded.proposer import FROZEN, Brief, Idea, drawn, smallest_edit
+from evolve.embedded.proposer import FROZEN, Brief, Idea, drawn, section, smallest_edit
 from evolve.embedded.shown import Shown, show
 from evolve.embedded.tools import Tool, read_tools
 from evolve.records import stable_hash
@@ -27,8 +27,6 @@ READS_ONE, GOES_ON = 0.25, 0.15
 
 _FILES = re.compile(r"<files>\n(.*?)\n</files>", re.DOTALL)
 _SHOWN = re.compile(r'<file path="([^"\n]+)"[^>\n]*>\n(.*?)\n?</file>', re.DOTALL)
-_PROBLEM = re.compile(r"<problem>\n(.*?)\n</problem>", re.DOTALL)
-_REJECTED = re.compile(r"<refused>\n(.*?)\n</refused>", re.DOTALL)
 _CAT = re.compile(r"^cat (\S+)$")
 _REFUSED = re.compile(r"error|not found|no such", re.IGNORECASE)
 _EDIT_BY_SHELL = """python3 - <<'END_OF_EDIT'
@@ -46,9 +44,9 @@ Calls = list[tuple[str, dict[str, Any]]]
 class Desk:
     """What the conversation shows. files: texts by path as last read; listed: the paths that the task names.
 
-    `cut`: those whose end was not shown. `worked`, `tested`: whether it has made edits, and run the tests after them.
-    `refused`: the ideas that came to nothing before; `mends`: one of them changed files; `careful`: the last one did
-    not, so the scaffold may not bear many calls at once.
+    `worked`, `tested`: whether it has made edits, and run the tests after them. `refused`: the ideas that came to
+    nothing before, one on a line; `careful`: the last one changed no file, so the scaffold may not bear many calls at
+    once.
     """
 
     tools: Mapping[str, Tool]
@@ -57,12 +55,15 @@ class Desk:
     files: Mapping[str, str]
     numbered: Mapping[str, Shown]
     unread: frozenset[str]
-    cut: frozenset[str]
     worked: bool
     tested: bool
     refused: str
-    mends: bool
     careful: bool
+
+    @property
+    def mends(self) -> bool:
+        """Whether one of the refused ideas changed files."""
+        return any(IDLE not in line for line in self.refused.splitlines())
 
     def under(self, folder: str) -> dict[str, str]:
         """The scaffold's own files in a folder, by their paths in it."""
@@ -70,9 +71,14 @@ class Desk:
         return {path: text for path, text in found.items() if path not in FROZEN}
 
     def before(self) -> dict[str, str]:
-        """The files as they were before all changes; of those that are shown in part, as far as that shows."""
+        """The files as they were before all changes; of those that are shown in part, as far as that shows.
+
+        A text without a newline at its end was cut.
+        """
         now, found = self.under(SCAFFOLD), self.under(BEFORE)
-        parts = {path for path in found.keys() & now.keys() if {BEFORE + path, SCAFFOLD + path} & self.cut}
+        parts = {
+            path for path in found.keys() & now.keys() if not found[path].endswith("\n") or not now[path].endswith("\n")
+        }
         return {path: undone(now[path], text) if path in parts else text for path, text in found.items()}
 
     def wanted(self) -> list[str]:
@@ -124,7 +130,7 @@ def _told(body: Mapping[str, Any]) -> Iterator[str]:
 def _desk(body: Mapping[str, Any]) -> Desk:
     tools, told = read_tools(body), "\n".join(_told(body))
     task = told[told.rfind(MARK) :]
-    names, problem, rejected = _FILES.search(task), _within(_PROBLEM, task), _within(_REJECTED, task)
+    names = _FILES.search(task)
     files, unread = dict(_shown_files(told)), set()
     worked = tested = False
     for tool, arguments, result in _answered(body, tools):
@@ -145,18 +151,11 @@ def _desk(body: Mapping[str, Any]) -> Desk:
         files=files,
         numbered=numbered,
         unread=frozenset(unread),
-        cut=frozenset(path for path, text in files.items() if not text.endswith("\n")),
         worked=worked,
         tested=tested,
-        refused=rejected,
-        mends=any(IDLE not in line for line in rejected.splitlines()),
-        careful=IDLE in problem,
+        refused=section(task, "refused").strip(),
+        careful=IDLE in section(task, "problem"),
     )
-
-
-def _within(mark: re.Pattern[str], text: str) -> str:
-    found = mark.search(text)
-    return found[1] if found else ""
 
 
 def _shown_files(text: str) -> Iterator[tuple[str, str]]:

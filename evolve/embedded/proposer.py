@@ -97,10 +97,11 @@ def read_brief(body: Mapping[str, Any]) -> Brief:
     """Take the files, the digest and the memory out of the user's messages."""
     text = "\n".join(text_of(one.get("content")) for one in body["messages"] if one["role"] == "user")
     files = {path: content for path, content in _FILE.findall(text) if path not in FROZEN}
-    return Brief(files, _section(_FILE.sub("", text), "digest"), _section(_FILE.sub("", text), "memory"))
+    return Brief(files, section(_FILE.sub("", text), "digest"), section(_FILE.sub("", text), "memory"))
 
 
-def _section(text: str, name: str) -> str:
+def section(text: str, name: str) -> str:
+    """What stands between the first `<name>` and its end; "" where there is none."""
     found = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
     return found[1] if found else ""
 
