@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.playing import Counting, campaign
 from rich.console import Console
 
-from evolve import loop
+from evolve.loop import search
 
 ROUNDS = 100_000
 
@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="evolve-flat-") as name:
         try:
             with campaign(Path(name), Counting(stretches), given.jobs) as made:
-                loop.run_rounds(made, ROUNDS)
+                search.run_rounds(made, ROUNDS)
         except EnoughTrials:
             pass
 

@@ -10,9 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evolve import trajectory
-from evolve.llm import OnLost
-from evolve.records import (
+from evolve.core.records import (
     Decision,
     Limits,
     ModelSpec,
@@ -26,9 +24,11 @@ from evolve.records import (
     TrialSpec,
     Usage,
 )
+from evolve.llm import OnLost
 from evolve.sandbox.container import SAFE_ENV
 from evolve.sandbox.shell import CommandResult
-from evolve.selfwork import Done, Work
+from evolve.trial import trajectory
+from evolve.trial.self_work import Done, Work
 
 Answer = dict[str, Any] | Exception | Callable[[Mapping[str, Any]], dict[str, Any]]
 

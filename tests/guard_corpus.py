@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from evolve.core.records import FileEdit, Proposal
 from evolve.guard import Vocabulary, refusal
-from evolve.records import FileEdit, Proposal
-from evolve.tasks import load_suite
-from evolve.vocabulary import vocabulary_of
+from evolve.suite.tasks import load_suite
+from evolve.suite.vocabulary import vocabulary_of
 
 ROOT = Path(__file__).parent.parent
 CORPUS = Path(__file__).parent / "guard"

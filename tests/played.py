@@ -6,15 +6,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from evolve import budget, loop
-from evolve.campaign import Campaign
-from evolve.caps import Caps
-from evolve.clock import now
-from evolve.config import RunConfig
-from evolve.records import Split, TaskImage
+from evolve.budget import run_budget
+from evolve.core.caps import Caps
+from evolve.core.clock import now
+from evolve.core.config import RunConfig
+from evolve.core.records import Split, TaskImage
+from evolve.loop import search
+from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
@@ -57,12 +58,12 @@ def play() -> None:
             lineage=Lineage.open(SCAFFOLD, RUNS / RUN / "lineage.git"),
             evaluator=ScoringEvaluator(lambda text, spec: float("LEVEL = 2" in text)),  # type: ignore[arg-type]
             asked=lambda what: model,
-            budget=budget.begin(store, RUN, RUNS / RUN, Caps(), free=False),
+            budget=run_budget.begin(store, RUN, RUNS / RUN, Caps(), free=False),
             images={one.name: TaskImage("i", "/app") for one in tasks},
             base_image="base",
             folder=RUNS / RUN,
             watcher=SilentWatcher(),
         )
-        loop.run_rounds(campaign, 3)
+        search.run_rounds(campaign, 3)
         campaign.budget.close()
         store.end_run(RUN, "done", now())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from evolve.ablate import due, left_out
-from evolve.config import GateConfig
-from evolve.records import Candidate, Decision, Proposal, Verdict
+from evolve.core.config import GateConfig
+from evolve.core.records import Candidate, Decision, Proposal, Verdict
+from evolve.loop.ablate import due, left_out
 from evolve.store import RoundRow
 
 LINE = ("seed", "one", "two", "three")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.agreement import Damage, Kind, RepositorySaid, RoundSaid, RunSaid, damages
-from evolve.records import Verdict
+from evolve.core.records import Verdict
+from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSaid, RunSaid, damages
 
 RUN = "20261123-2144-quiet-otter"
 VERDICTS = (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED, None)

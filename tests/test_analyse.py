@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from evolve import trajectory
-from evolve.analyse import Change, Group, Read, Shelf, Subject, changed, features, groups, labels, read_all
-from evolve.analyse import digest as digest_of
-from evolve.analyse.digest import DIGEST_CHARS, EXAMPLE_CHARS, excerpt
-from evolve.analyse.groups import Ending, ending
-from evolve.records import Cause, Outcome, TrialResult, Usage
+from evolve.analysis import Change, Group, Read, Shelf, Subject, changed, features, groups, labels, read_all
+from evolve.analysis import digest as digest_of
+from evolve.analysis.digest import DIGEST_CHARS, EXAMPLE_CHARS, excerpt
+from evolve.analysis.groups import Ending, ending
+from evolve.core.records import Cause, Outcome, TrialResult, Usage
+from evolve.trial import trajectory
 from tests.fakes import (
     chat_event,
     completion,

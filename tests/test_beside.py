@@ -7,8 +7,8 @@ from concurrent.futures import Future
 
 import pytest
 
-from evolve.errors import InfraError
-from evolve.sandbox.beside import Crew, LateShell, Reaper, reaper
+from evolve.core.errors import InfraError
+from evolve.sandbox.cleanup import Crew, LateShell, Reaper, reaper
 from evolve.sandbox.shell import CommandResult
 
 SECONDS = 10

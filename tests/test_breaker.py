@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.breaker import BREAKING, Breaker, Policy, State
-from evolve.records import Fault
+from evolve.core.records import Fault
+from evolve.host.circuit_breaker import BREAKING, Breaker, Policy, State
 
 POLICY = Policy(in_a_row=3, first_pause=5.0, longest_pause=60.0, patience=600.0)
 NOT_ITS_OWN = [fault for fault in Fault if fault not in BREAKING]

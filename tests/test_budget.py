@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from evolve import budget
-from evolve.budget import Budget, lesson_of, proposal_of
-from evolve.caps import Caps
-from evolve.errors import BudgetExhausted, EndpointError, RequestRefused
-from evolve.metered import Metered
-from evolve.records import Candidate, Lesson, ModelSpec, Proposal, Usage
+from evolve.budget import run_budget
+from evolve.budget.metered import Metered
+from evolve.budget.run_budget import Budget, lesson_of, proposal_of
+from evolve.core.caps import Caps
+from evolve.core.errors import BudgetExhausted, EndpointError, RequestRefused
+from evolve.core.records import Candidate, Lesson, ModelSpec, Proposal, Usage
 from evolve.store import RunRow, Store
 from tests.fakes import ScriptedModel, completion, result, task
 
@@ -42,7 +42,7 @@ def begun(store: Store, tmp_path: Path) -> Iterator[Callable[..., Budget]]:
     def begin(**caps: float) -> Budget:
         for one in made:
             one.close()
-        made.append(budget.begin(store, RUN, tmp_path / RUN, Caps(**caps), free=False))  # type: ignore[arg-type]
+        made.append(run_budget.begin(store, RUN, tmp_path / RUN, Caps(**caps), free=False))  # type: ignore[arg-type]
         return made[-1]
 
     yield begin
@@ -152,12 +152,12 @@ def test_losses_that_are_rows_already_are_not_booked_again(
     store.add_losses(RUN, store.sessions(RUN)[0].id, {"lost": Usage(1)}, AT)  # and the process is killed
     begun()
     assert [loss.usage for loss in store.losses(RUN)] == [Usage(1)]
-    assert len(list((tmp_path / RUN / budget.FOLDER).glob("*.db"))) == 1
+    assert len(list((tmp_path / RUN / run_budget.FOLDER).glob("*.db"))) == 1
 
 
 def test_work_beside_a_run_is_booked_nowhere(store: Store, tmp_path: Path) -> None:
-    session = budget.beside(tmp_path / RUN)
+    session = run_budget.beside(tmp_path / RUN)
     metered(session, ScriptedModel()).complete(BODY)
     session.close()
-    assert budget.book_losses(store, RUN, tmp_path / RUN) == Usage()
+    assert run_budget.book_losses(store, RUN, tmp_path / RUN) == Usage()
     assert store.losses(RUN) == [] and store.sessions(RUN) == []

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.calibrate import Cost, Noise, Power, cost, estimate, noise, power
-from evolve.config import GateConfig
+from evolve.core.config import GateConfig
+from evolve.core.records import Split, TrialResult, Usage
 from evolve.gate import TaskSlot
-from evolve.records import Split, TrialResult, Usage
+from evolve.gate.calibrate import Cost, Noise, Power, cost, estimate, noise, power
 from evolve.report.calibration import calibration_lines
 from tests.fakes import result
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.caps import Caps, has_room, worked
-from evolve.records import Usage
+from evolve.core.caps import Caps, has_room, worked
+from evolve.core.records import Usage
 
 START = datetime(2026, 11, 23, 21, 44, tzinfo=UTC)
 costs = st.builds(lambda tokens, usd: Usage(1, tokens, 0, usd), st.integers(0, 100), st.floats(0, 1))

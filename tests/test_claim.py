@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.claim import claim, sign_flip_p
-from evolve.records import Split, TrialResult
+from evolve.core.records import Split, TrialResult
+from evolve.gate.claim import claim, sign_flip_p
 from evolve.report.claims import claim_lines
 from evolve.store.rows import LookRow
 from tests.fakes import result

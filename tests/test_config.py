@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evolve import house
-from evolve.config import GateConfig, RunConfig
-from evolve.records import Limits, Profile, SandboxSpec
-from evolve.tasks import Suite
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.records import Limits, Profile, SandboxSpec
+from evolve.runs import opening
+from evolve.suite.tasks import Suite
 
 
 def test_the_defaults_need_no_key() -> None:
@@ -84,8 +84,8 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
 
 @pytest.mark.parametrize("profile", list(Profile))
 def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: Profile) -> None:
-    order = house.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1)
-    stored = json.loads(house.identity(order, Suite(tmp_path, (), profile)))
+    order = opening.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1)
+    stored = json.loads(opening.identity(order, Suite(tmp_path, (), profile)))
     assert stored["suite_profile"] == str(profile)
 
 

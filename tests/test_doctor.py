@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from evolve import cli, doctor
-from evolve.doctor import files, machine, results
-from evolve.errors import BadInput
+from evolve import cli
+from evolve.core.errors import BadInput
+from evolve.maintenance import doctor
+from evolve.maintenance.doctor import files, machine, results
 from evolve.repo import Repository
-from evolve.sandbox import container, engine, images, leftovers, proof
-from evolve.store import health
+from evolve.sandbox import container, engine, images, leftovers, probe
+from evolve.store import integrity
 from tests.played import RUN, RUNS, SCAFFOLD, git
 
 CHAMPION = f"evolve/{RUN}/champion"
@@ -213,7 +214,7 @@ def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -
     execute("UPDATE alembic_version SET version_num = '0006'")
     execute("PRAGMA journal_mode = DELETE")
     before = (RUNS / "evolve.db").read_bytes()
-    assert not health.look(RUNS / "evolve.db").current
+    assert not integrity.look(RUNS / "evolve.db").current
     assert bad() == [] and (RUNS / "evolve.db").read_bytes() == before
 
 
@@ -295,7 +296,7 @@ def base() -> str:
 
 @pytest.mark.docker
 def test_the_limits_hold(base: str) -> None:
-    found = proof.prove(base)
+    found = probe.prove(base)
     assert [one for one in found if not one.held] == [] and len(found) == 6
     label = {"label": f"{engine.LABEL}=doctor-{os.getpid()}"}
     assert engine.connect().api.containers(all=True, filters=label) == []
@@ -323,7 +324,7 @@ def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
     ],
 )
 def test_limits_that_do_not_hold_are_told(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
-    found = proof.prove(base, make=make)
+    found = probe.prove(base, make=make)
     assert limits <= {one.limit for one in found if not one.held}, found
 
 

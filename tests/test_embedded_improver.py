@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from evolve.analyse import Shelf
+from evolve.analysis import Shelf
+from evolve.core.errors import RequestRefused
+from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.embedded import complete
 from evolve.embedded.improver import undone
 from evolve.embedded.knobs import Knobs
-from evolve.errors import RequestRefused
-from evolve.propose import Brief, Made, itself, self_improve
-from evolve.records import FileEdit, Proposal, Usage
+from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox.archive import Left
-from evolve.selfwork import Done
+from evolve.trial.self_work import Done
 from tests.fakes import chat_event
 from tests.test_scaffold_single import SEED, Answer, Gateway, ran, refusal
 from tests.test_scaffold_team import TEAM
@@ -92,7 +92,7 @@ def shell_scaffold(tmp_path: Path) -> Path:
 def test_most_of_the_time_a_patch_with_words_comes_out(tmp_path: Path, scaffold: Path) -> None:
     made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(8)]
     assert sum(bool(one.edits) for one in made) >= 7
-    assert sum(one.prediction != itself.NOT_GIVEN for one in made if one.edits) >= 7
+    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 7
     assert len({one.hypothesis for one in made}) >= 4, "another seed, another idea"
     assert any(one.fixes == ("alpha",) for one in made)
 
@@ -100,7 +100,7 @@ def test_most_of_the_time_a_patch_with_words_comes_out(tmp_path: Path, scaffold:
 def test_a_shell_is_enough(tmp_path: Path, shell_scaffold: Path) -> None:
     made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(6)]
     assert sum(bool(one.edits) for one in made) >= 4
-    assert all(one.prediction != itself.NOT_GIVEN for one in made)
+    assert all(one.prediction != self_proposer.NOT_GIVEN for one in made)
 
 
 def test_it_is_a_function_of_the_request(tmp_path: Path) -> None:

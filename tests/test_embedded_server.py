@@ -13,10 +13,10 @@ import openai
 import pytest
 import uvicorn
 
+from evolve.core.records import ModelSpec
 from evolve.embedded import complete
 from evolve.embedded.server import create_app
 from evolve.llm.client import OpenAIModel
-from evolve.records import ModelSpec
 
 TOOLS: Any = [
     {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from evolve.core.errors import RequestRefused
 from evolve.embedded import Knobs, complete
 from evolve.embedded.knobs import gumbel
 from evolve.embedded.messages import View, read_view
@@ -18,7 +19,6 @@ from evolve.embedded.operators import Candidate, applied, candidates, parses
 from evolve.embedded.reports import read_report
 from evolve.embedded.shown import show
 from evolve.embedded.weights import choose, weighed
-from evolve.errors import RequestRefused
 
 SOURCE = """\
 def clamp(x, low, high):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.report.ends import end_lines, waste_lines
+from evolve.report.final_lines import end_lines, waste_lines
 
 
 def row(number: int, verdict: str | None, champion: int | None, fate: str = "open", doubt: float | None = None) -> Any:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from evolve.errors import BadInput, BudgetExhausted, EvolveError, InfraError, Locked, RequestRefused
+from evolve.core.errors import BadInput, BudgetExhausted, EvolveError, InfraError, Locked, RequestRefused
 
 
 def test_bad_input_names_place_problem_and_mend_in_one_line() -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from evolve.breaker import Policy
-from evolve.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
-from evolve.evaluate import TRIES, Evaluator, default_jobs, overdue_after
-from evolve.records import Fault, Limits, Outcome, TrialResult, TrialSpec
-from evolve.sandbox.beside import reaper
-from evolve.trial import SPARE_SECONDS
-from evolve.workers import Work
+from evolve.core.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
+from evolve.core.records import Fault, Limits, Outcome, TrialResult, TrialSpec
+from evolve.executor.evaluate import TRIES, Evaluator, default_jobs, overdue_after
+from evolve.executor.workers import Work
+from evolve.host.circuit_breaker import Policy
+from evolve.sandbox.cleanup import reaper
+from evolve.trial.run import SPARE_SECONDS
 from tests.fakes import result, task, trial_spec
 
 

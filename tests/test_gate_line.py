@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evolve.config import GateConfig
-from evolve.gate import belief
-from evolve.gate.line import Line
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate
+from evolve.gate import prior
 from evolve.gate.plan import Part, plan
 from evolve.gate.ruling import Ask, Ruling
+from evolve.gate.stack_rule import Line
 from evolve.gate.stages import NEVER, stages
-from evolve.records import Fate
 
 TASKS, PASSES = 20, 8
 
@@ -43,27 +43,27 @@ def ruled(line: Any, new: Any, **more: Any) -> Any:
 
 
 def test_the_first_prior_is_a_distribution_with_more_harm_than_gain() -> None:
-    weights = belief.first_prior()
+    weights = prior.first_prior()
     assert weights.sum() == pytest.approx(1)
-    assert weights[belief.EFFECTS < 0].sum() > weights[belief.EFFECTS > 0].sum() > 0
+    assert weights[prior.EFFECTS < 0].sum() > weights[prior.EFFECTS > 0].sum() > 0
 
 
 def test_the_prior_is_learned_from_what_was_tried() -> None:
-    first, tried = belief.first_prior(), [belief.Tried(0.07, 0.01)] * 50
-    after = belief.learned(tried, first, worth=10)
+    first, tried = prior.first_prior(), [prior.Tried(0.07, 0.01)] * 50
+    after = prior.learned(tried, first, worth=10)
     assert after.sum() == pytest.approx(1)
-    assert after[belief.EFFECTS == 0.07] > 0.7
-    assert np.allclose(belief.learned(tried, first, worth=1e9), first, atol=1e-6)
+    assert after[prior.EFFECTS == 0.07] > 0.7
+    assert np.allclose(prior.learned(tried, first, worth=1e9), first, atol=1e-6)
 
 
 def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
     """Draw level and effect from the belief, keep the draws whose score is near: their moments are the posterior's."""
     rng, draws = np.random.default_rng(0), 2_000_000
-    level, weights = belief.Level(0.5, 0.03**2), belief.first_prior()
+    level, weights = prior.Level(0.5, 0.03**2), prior.first_prior()
     tip = rng.normal(0.5, 0.03, draws)
-    effect = rng.choice(belief.EFFECTS, draws, p=weights)
+    effect = rng.choice(prior.EFFECTS, draws, p=weights)
     near = np.abs(tip + effect + rng.normal(0, 0.04, draws) - 0.58) < 0.002
-    dropped, stacked = level.challenged(belief.Score(0.58, 0.04**2), weights)
+    dropped, stacked = level.challenged(prior.Score(0.58, 0.04**2), weights)
     assert dropped.mean == pytest.approx(tip[near].mean(), abs=0.001)
     assert dropped.variance == pytest.approx(tip[near].var(), rel=0.05)
     assert stacked.mean == pytest.approx((tip + effect)[near].mean(), abs=0.001)
@@ -74,7 +74,7 @@ def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
 
 
 def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing() -> None:
-    weights = tuple(belief.first_prior().tolist())
+    weights = tuple(prior.first_prior().tolist())
     found = stages(weights, 0.45, 0.0005, (7, 14, 20, 40, 60, 80), 2)
     assert [stage.take for stage in found[:2]] == [NEVER] * 2
     assert all(stage.drop <= stage.take for stage in found)

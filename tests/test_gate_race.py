@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.gate.line import Line
 from evolve.gate.race import BEHIND, Challenger, Lacks, Raced, race
 from evolve.gate.ruling import Ruling
+from evolve.gate.stack_rule import Line
 from tests.test_gate_line import PASSES, TASKS, begun, rewards
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.gate.belief import Floats
-from evolve.gate.line import Line
-from evolve.gate.reign import Reign
+from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ruling
+from evolve.gate.seed_history import Reign
+from evolve.gate.stack_rule import Line
 from tests.test_gate_line import PASSES, begun, rewards
 
 CORRELATION = 0.25

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evolve.config import GateConfig
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate
 from evolve.gate.plan import Part, plan
 from evolve.gate.population import Population
 from evolve.gate.ruling import Ask, Ruling
 from evolve.gate.select import STRATEGIES, Member, ancestors, archive, best, clade, front_counts, pareto
-from evolve.records import Fate
 
 TASKS = 20
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.config import GateConfig
+from evolve.core.config import GateConfig
+from evolve.core.records import Candidate, Fate, Split, TrialResult, Usage, Verdict, stable_hash
 from evolve.gate import Entrant, MoreTrials, Ruled, Standing, TaskSlot, begin, judge, ready
 from evolve.gate.attempts import first_attempt
-from evolve.records import Candidate, Fate, Split, TrialResult, Usage, Verdict, stable_hash
 from tests.fakes import result
 
 TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 14 else Split.VALIDATION, "easy") for n in range(20)]

@@ -20,12 +20,12 @@ import httpx2
 import openai
 import pytest
 
-from evolve.errors import BadInput, InfraError, RequestRefused
-from evolve.gateway import Door, Gateway
-from evolve.gateway.server import MAX_FILE, READ_BYTES
-from evolve.gateway.wire import MAX_BODY
-from evolve.records import Limits, ModelSpec, Usage, stable_hash
+from evolve.core.errors import BadInput, InfraError, RequestRefused
+from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
+from evolve.trial.gateway import Door, Gateway
+from evolve.trial.gateway.server import MAX_FILE, READ_BYTES
+from evolve.trial.gateway.wire import MAX_BODY
 from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
 DOOR = Path(__file__).parents[1] / "evolve" / "sandbox" / "files"

@@ -11,8 +11,8 @@ import httpx2
 import openai
 import pytest
 
-from evolve.errors import InfraError
-from evolve.gateway import Gateway
+from evolve.core.errors import InfraError
+from evolve.trial.gateway import Gateway
 from tests.fakes import completion, tool_call
 from tests.test_gateway import TOOL, USER, client, model_of, serving
 

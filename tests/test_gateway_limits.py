@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.errors import InfraError
-from evolve.gateway import Door, Gateway, Ledger, wire
-from evolve.gateway import budget as budget_module
-from evolve.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
+from evolve.core.errors import InfraError
+from evolve.core.records import Limits, ModelSpec
 from evolve.llm import EmbeddedModel
 from evolve.llm.client import OpenAIModel
-from evolve.records import Limits, ModelSpec
 from evolve.sandbox.shell import CommandResult, ShellDied
+from evolve.trial.gateway import Door, Gateway, Ledger, wire
+from evolve.trial.gateway import budget as budget_module
+from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call
 from tests.test_gateway import SPEC, USER, call, chat, code, model_of, serving
 from tests.upstream import Upstream, after, says

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from evolve import cli, doctor, gc, house, removed, replay
-from evolve.campaign import Campaign
-from evolve.config import RunConfig
-from evolve.doctor import results
-from evolve.errors import BadInput
-from evolve.records import Verdict
-from evolve.sandbox import built, engine, images, leftovers
+from evolve import cli
+from evolve.core.config import RunConfig
+from evolve.core.errors import BadInput
+from evolve.core.records import Verdict
+from evolve.loop.campaign import Campaign
+from evolve.maintenance import doctor, gc
+from evolve.maintenance.doctor import results
+from evolve.runs import gc_record, opening, replay
+from evolve.sandbox import engine, images, leftovers, task_images
 from evolve.store import Store
 from tests.played import RUN, RUNS, SCAFFOLD, git
 
@@ -99,7 +101,7 @@ def test_yes_removes_what_was_said_and_the_doctor_is_content(home: Path) -> None
     gone = {name for name in before if name.startswith("runs/")} - set(tree(home))
     exported = {name for name in before if name.startswith(f"runs/{RUN}/candidates/")}
     assert gone == {f"runs/{name}" for name in names["trajectories"]} | exported
-    assert removed.read(RUNS / RUN) == removed.Removed(
+    assert gc_record.read(RUNS / RUN) == gc_record.Removed(
         branches=frozenset(names["branches"]), files=frozenset(names["trajectories"])
     )
     assert bad() == [] and doctor.mend(RUNS) == [] and branches() == KEPT
@@ -177,8 +179,8 @@ def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: p
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
             list(replay.offline(campaign, trials[0].candidate, trials))
     with pytest.raises(BadInput, match="begin a new one"):
-        house._refuse_depleted(RUNS / RUN)
-    house._refuse_depleted(RUNS)
+        opening._refuse_depleted(RUNS / RUN)
+    opening._refuse_depleted(RUNS)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_bad_input_is_one_line(home: Path, capsys: pytest.CaptureFixture[str], w
 
 
 def test_a_spoilt_list_of_what_is_gone_is_one_line(home: Path) -> None:
-    (RUNS / RUN / removed.FILE).write_text("{")
+    (RUNS / RUN / gc_record.FILE).write_text("{")
     assert len([line for line in bad() if "gc.json" in line]) == 1
 
 
@@ -230,8 +232,8 @@ def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.Monke
         assert mine in heap.names
         with Store.open(RUNS / "evolve.db") as store:
             digest = store.tasks(RUN)[0].digest
-        needed = min(built.needed([digest]))
-        monkeypatch.setattr(built, "built", lambda: [built.Built(mine, 1), built.Built(needed, 2)])
+        needed = min(task_images.needed([digest]))
+        monkeypatch.setattr(task_images, "built", lambda: [task_images.Built(mine, 1), task_images.Built(needed, 2)])
         found = planned("images")
         assert [one.names for one in found.heaps] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
@@ -239,7 +241,7 @@ def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.Monke
         assert [one.names for one in done.heaps] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:
-        built.remove(mine)
+        task_images.remove(mine)
 
 
 def test_an_age_and_parts() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve.core.records import FileEdit, Proposal
 from evolve.guard import MAX_TOTAL_CHARS, refusal
-from evolve.records import FileEdit, Proposal
 
 FILES = {"agent.py": "x = 1\n", "prompts/system.md": "Be brief.\n", "scaffold.toml": 'name = "one"\n'}
 EVOLVABLE = ("*.py", "prompts/*", "*.toml")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve.core.records import FileEdit, Limits, Proposal
 from evolve.embedded.idioms import IDIOMS, Idiom
 from evolve.embedded.slots import read_code
 from evolve.guard import Vocabulary, refusal
 from evolve.guard.imports import DOOR_NAMES
-from evolve.records import FileEdit, Limits, Proposal
 from tests.guard_corpus import EVOLVABLE, Entry, entries, judged, scaffold, vocabulary
 
 GOOD, BAD = entries("good"), entries("bad")

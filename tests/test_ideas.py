@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.ideas import Idea, idea, repeated, same
-from evolve.records import FileEdit
+from evolve.analysis.ideas import Idea, idea, repeated, same
+from evolve.core.records import FileEdit
 
 BEFORE = {
     "main.py": "def solve():\n    for step in range(30):\n        answer = ask()\n        run(answer)\n",

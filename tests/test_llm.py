@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from evolve.errors import BadInput, InfraError, RequestRefused
+from evolve.core.errors import BadInput, InfraError, RequestRefused
+from evolve.core.records import ModelSpec, Usage
 from evolve.llm import EmbeddedModel, known_models, open_model, usage_of
+from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.llm.whole import MAX_ANSWER
-from evolve.records import ModelSpec, Usage
 from tests.fakes import completion, tool_call
 from tests.upstream import Upstream, raw, refuses, says
 

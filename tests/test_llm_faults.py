@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from evolve.errors import AccountError, BadInput, InfraError, RequestRefused
-from evolve.gateway.budget import covered
+from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefused
+from evolve.core.records import Fault, Usage
 from evolve.llm import call_seconds
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.llm.patience import VARIABLE, asked_wait
-from evolve.records import Fault, Usage
+from evolve.llm.retries import VARIABLE, asked_wait
+from evolve.trial.gateway.budget import covered
 from tests.fakes import completion
 from tests.upstream import DONE, Answer, Upstream, chunk, raw, refuses, says, streams
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve import trajectory
+from evolve.core.records import Usage
 from evolve.llm.client import OpenAIModel
 from evolve.llm.reasoning import split_thought, thought_and_said, without_reasoning
-from evolve.records import Usage
+from evolve.trial import trajectory
 from tests.fakes import chat_event, completion, tool_call, trial_spec
 from tests.upstream import Upstream, says
 

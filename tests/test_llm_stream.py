@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from evolve.errors import InfraError, RequestRefused
+from evolve.core.errors import InfraError, RequestRefused
+from evolve.core.records import Usage
 from evolve.llm import usage_of
+from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.llm.whole import MAX_ANSWER
-from evolve.records import Usage
 from tests.fakes import completion, tool_call
 from tests.upstream import DONE, EVENTS, JSON, Upstream, after, chunk, event_text, raw, refuses, says, streams
 

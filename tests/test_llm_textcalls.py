@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from evolve.core.records import FileEdit
 from evolve.llm import open_model
 from evolve.llm.textcalls import TextToolsModel, in_text, parsed, rendered
-from evolve.propose import direct
-from evolve.records import FileEdit
+from evolve.loop.propose import direct
 from tests.fakes import ScriptedModel, completion, tool_call
 from tests.test_propose import brief
 from tests.upstream import Upstream, says

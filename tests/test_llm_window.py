@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from evolve.errors import InfraError, RequestRefused
-from evolve.gateway import Door, Gateway
+from evolve.core.errors import InfraError, RequestRefused
+from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import estimated_prompt, fitted
 from evolve.llm.client import OpenAIModel
 from evolve.llm.window import LEAST_ANSWER
-from evolve.records import Limits, ModelSpec, Usage
-from evolve.trial import RecordedModel
+from evolve.trial.gateway import Door, Gateway
+from evolve.trial.run import RecordedModel
 from tests.fakes import FolderWorkspace, ScriptedModel, completion
 from tests.test_gateway import USER, call, chat, code, scaffold
 from tests.upstream import Upstream, raw, refuses, says
@@ -141,7 +141,7 @@ def test_a_request_that_can_not_fit_costs_nothing_and_is_recorded(tmp_path: Path
 
 
 def test_refusals_that_cost_nothing_end_with_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evolve.gateway.budget.MAX_EVENTS", 3)
+    monkeypatch.setattr("evolve.trial.gateway.budget.MAX_EVENTS", 3)
     with gateway(tmp_path, SPEC, ScriptedModel()) as served:
         codes = [code(chat(served, **asked(1600)))[1] for _ in range(5)]
     assert codes == ["context_length_exceeded"] * 3 + ["budget"] * 2

@@ -13,21 +13,23 @@ from typing import Any
 
 import pytest
 
-from evolve import budget, loop, trajectory
-from evolve.campaign import Campaign
-from evolve.caps import Caps
-from evolve.config import GateConfig, RunConfig
-from evolve.errors import BadInput, BudgetExhausted, InfraError
+from evolve.budget import run_budget
+from evolve.core.caps import Caps
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.errors import BadInput, BudgetExhausted, InfraError
+from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
-from evolve.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
+from evolve.host.signals import Stop
+from evolve.loop import search
+from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.sandbox.archive import Left
-from evolve.selfwork import Done, Work
-from evolve.stopping import Stop
 from evolve.store import RunRow, Store
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
+from evolve.trial import trajectory
+from evolve.trial.self_work import Done, Work
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
@@ -91,7 +93,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
             lineage=Lineage.open(folder, tmp_path / "own.git"),
             evaluator=evaluator,  # type: ignore[arg-type]
             asked=lambda what: model,
-            budget=budget.begin(store, RUN, tmp_path / "runs" / RUN, caps, free=False),
+            budget=run_budget.begin(store, RUN, tmp_path / "runs" / RUN, caps, free=False),
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
@@ -108,7 +110,7 @@ def verdicts(campaign: Campaign) -> list[Verdict]:
 
 def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(4, 0, None, "(", 4, 3), ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 6)
+    search.run_rounds(campaign, 6)
     assert verdicts(campaign) == ["baseline", "keep", "revert", "refused", "refused", "refused", "revert"]
     champion = campaign.store.champion(RUN)
     assert champion.round == 1
@@ -120,7 +122,7 @@ def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable
 def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Campaign]) -> None:
     known = Vocabulary(literals={"LEVEL = 4": Sign(STRONG, frozenset({0}))})
     campaign = replace(made(proposing(4, 3), ScoringEvaluator(by_level)), vocabulary=known)
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     assert [verdict == "refused" for verdict in verdicts(campaign)] == [False, True, False]
     refused = campaign.store.rounds(RUN)[1].decision
     assert refused and refused.reason.startswith("leak: `LEVEL = 4`")
@@ -129,7 +131,7 @@ def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Camp
 def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Campaign]) -> None:
     evaluator = ScoringEvaluator(by_level)
     campaign = made(proposing(4, 0), evaluator)
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     champion = campaign.store.champion(RUN).commit
     used = [s.attempt for s in evaluator.specs if s.candidate == champion and s.task.split is Split.TRAIN]
     assert {ATTEMPTS_PER_REIGN} < set(used)
@@ -140,7 +142,7 @@ def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[...,
 def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Campaign]) -> None:
     evaluator = ScoringEvaluator(by_level)
     campaign = made(proposing(4, 0), evaluator)
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     looks = campaign.store.holdout_looks(RUN)
     assert [look.why for look in looks] == ["seed scaffold at the start", "champion at the end"]
     measured = {s.candidate for s in evaluator.specs if s.task.split is Split.HOLDOUT}
@@ -149,7 +151,7 @@ def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Camp
 
 def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[..., Campaign]) -> None:
     model = proposing(0, None)
-    loop.run_rounds(made(model, ScoringEvaluator(by_level)), 2)
+    search.run_rounds(made(model, ScoringEvaluator(by_level)), 2)
     shown = json.dumps(model.requests[-1])
     assert "level 0 is better" in shown and "revert" in shown
     assert "validation-" not in shown and "holdout-" not in shown
@@ -167,9 +169,9 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
     broken = ScoringEvaluator(failing)
     model = proposing(4, 0, 5)
     with pytest.raises(InfraError):
-        loop.run_rounds(made(model, broken), 3)
+        search.run_rounds(made(model, broken), 3)
     again = made(model, ScoringEvaluator(by_level))
-    loop.run_rounds(again, 3)
+    search.run_rounds(again, 3)
     assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
     assert len(model.requests) == 3
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
@@ -180,7 +182,7 @@ def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Ca
     evaluator = ScoringEvaluator(by_level)
     campaign = made(proposing(4), evaluator, caps=Caps(usd=0.25))
     with pytest.raises(BudgetExhausted):
-        loop.run_rounds(campaign, 3)
+        search.run_rounds(campaign, 3)
     assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25
 
 
@@ -193,10 +195,10 @@ def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: C
 
     interrupted = ScoringEvaluator(asking)
     with pytest.raises(KeyboardInterrupt):
-        loop.run_rounds(replace(made(proposing(4), interrupted), stop=stop), 1)
+        search.run_rounds(replace(made(proposing(4), interrupted), stop=stop), 1)
     again = made(proposing(4), ScoringEvaluator(by_level))
     assert len(again.store.trials(RUN)) == 10
-    loop.run_rounds(again, 1)
+    search.run_rounds(again, 1)
     assert verdicts(again) == ["baseline", "keep"]
 
 
@@ -210,7 +212,7 @@ def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) ->
         return by_level(text, spec)
 
     campaign = made(proposing(4), Retrying(shaky))
-    loop.run_rounds(campaign, 1)
+    search.run_rounds(campaign, 1)
     assert verdicts(campaign) == ["baseline", "keep"]
     assert {t.reward for t in campaign.store.trials(RUN) if not t.counts} == {None}
 
@@ -233,14 +235,14 @@ class Retrying(ScoringEvaluator):
 
 def test_a_kept_patch_is_left_out_in_its_turn_and_the_run_can_be_gone_on_with(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(4, 0, 5), ScoringEvaluator(by_level), ablate_every=2)
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     row = campaign.store.rounds(RUN)[2]
     assert row.proposal is not None and row.candidate is not None
     assert row.proposal.ablates == 1
     assert "without the patch of round 1" in row.proposal.hypothesis
     assert campaign.lineage.files(row.candidate.commit)["main.py"] == SEED_TEXT
     assert verdicts(campaign) == ["baseline", "keep", "revert"]
-    loop.run_rounds(made(proposing(0, 5), ScoringEvaluator(by_level), ablate_every=2), 4)
+    search.run_rounds(made(proposing(0, 5), ScoringEvaluator(by_level), ablate_every=2), 4)
     assert [row.proposal.ablates for row in campaign.store.rounds(RUN) if row.proposal] == [None, 1, None, None]
 
 
@@ -255,24 +257,24 @@ def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Cam
 
     campaign = made(ProposingModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
     seed = campaign.lineage.seed(RUN, "2026-11-23T21:44:00+00:00")
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     row = campaign.store.rounds(RUN)[2]
     assert row.decision is not None and row.decision.verdict is not Verdict.REVERT
     assert "as good, and cheaper" in row.decision.reason
 
 
 def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callable[..., Campaign]) -> None:
-    loop.run_rounds(made(proposing(4, 0), ScoringEvaluator(by_level)), 2)
+    search.run_rounds(made(proposing(4, 0), ScoringEvaluator(by_level)), 2)
     with pytest.raises(BadInput, match="not those of this version's gate"):
-        loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9), 3)
+        search.run_rounds(made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9), 3)
 
 
 @pytest.mark.parametrize("rule", ["greedy", "archive", "clade", "pareto"])
 def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Campaign], rule: str) -> None:
     levels = (2, 0, 4, 3, 5)
     whole = made(proposing(*levels), ScoringEvaluator(by_level), rule=rule, attempts=1)
-    loop.run_rounds(whole, 3)
-    loop.run_rounds(made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1), 5)
+    search.run_rounds(whole, 3)
+    search.run_rounds(made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1), 5)
     rows = whole.store.rounds(RUN)
     assert str(whole.lineage.files(whole.store.champion(RUN).commit)["main.py"]).startswith("LEVEL = 5\n")
     assert verdicts(whole)[2] is Verdict.REVERT, "it solves nothing"
@@ -289,7 +291,7 @@ def races(campaign: Campaign) -> list[int]:
 
 def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Campaign]) -> None:
     campaign = racing(made, 4, 3, 2, 0, -1)
-    loop.run_rounds(campaign, 5)
+    search.run_rounds(campaign, 5)
     assert races(campaign) == [0, 1, 1, 1, 4, 4]
     rows = campaign.store.rounds(RUN)
     assert {row.parent.round for row in rows[1:4] if row.parent} == {0}
@@ -308,9 +310,9 @@ def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Ca
 
     broken, model = ScoringEvaluator(failing), proposing(3, 4, 2, 0, -1, -2)
     with pytest.raises(InfraError):
-        loop.run_rounds(made(model, broken, race=3), 6)
+        search.run_rounds(made(model, broken, race=3), 6)
     again = made(model, ScoringEvaluator(by_level), race=3)
-    loop.run_rounds(again, 6)
+    search.run_rounds(again, 6)
     assert len(verdicts(again)) == 7
     assert races(again) == [0, 1, 1, 1, 4, 4, 4]
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
@@ -329,10 +331,10 @@ def test_a_race_that_was_cut_off_between_its_decisions_is_decided_to_the_end(mad
 
     campaign.store.add_decision = one_only  # type: ignore[method-assign]
     with pytest.raises(InfraError):
-        loop.run_rounds(campaign, 3)
+        search.run_rounds(campaign, 3)
     campaign.store.add_decision = add  # type: ignore[method-assign]
     assert len(verdicts(campaign)) == 2
-    loop.run_rounds(racing(made), 3)
+    search.run_rounds(racing(made), 3)
     assert len(verdicts(campaign)) == 4
 
 
@@ -350,7 +352,7 @@ def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Ca
     campaign = made(ProposingModel(*answers), ScoringEvaluator(by_either), race=2)
     # A module that nothing speaks of would be refused.
     (campaign.config.scaffold / "parts.toml").write_text('parts = ["main.py", "more.py"]\n')
-    loop.run_rounds(campaign, 4)
+    search.run_rounds(campaign, 4)
     merged = campaign.store.rounds(RUN)[3]
     assert merged.proposal and merged.candidate
     assert merged.proposal.merges in (1, 2)
@@ -367,9 +369,9 @@ def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Campai
     good = proposing(4, 3).answers
     campaign = made(ProposingModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
     with pytest.raises(InfraError, match="no answer"):
-        loop.run_rounds(campaign, 3)
+        search.run_rounds(campaign, 3)
     assert sum(row.proposal is not None for row in campaign.store.rounds(RUN)) == 2
-    loop.run_rounds(racing(made, 4), 3)
+    search.run_rounds(racing(made, 4), 3)
     assert len(verdicts(campaign)) == 4
 
 
@@ -380,7 +382,7 @@ def told(campaign: Campaign) -> list[tuple[Verdict, str]]:
 def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Campaign]) -> None:
     evaluator = ScoringEvaluator(by_level)
     campaign = made(proposing("CRASH"), evaluator)
-    loop.run_rounds(campaign, 1)
+    search.run_rounds(campaign, 1)
     verdict, reason = told(campaign)[1]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it does not start") and "NameError: CRASH" in reason
@@ -390,7 +392,7 @@ def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Campaign
 
 def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(0, 0, 4, 5, 6, 7, 8, 0, 9, 0), ScoringEvaluator(by_tenths))
-    loop.run_rounds(campaign, 10)
+    search.run_rounds(campaign, 10)
     verdict, reason = told(campaign)[2]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it repeats the idea of round 1 (revert: ")
@@ -402,7 +404,7 @@ def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made:
 
 def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(0, 2, 4, 5, 6, 7, 8, 9, 0, 2), ScoringEvaluator(by_tenths))
-    loop.run_rounds(campaign, 10)
+    search.run_rounds(campaign, 10)
     assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[3:9]] == [True] * 6
     assert told(campaign)[9][0] is Verdict.REVERT
     verdict, reason = told(campaign)[10]
@@ -412,7 +414,7 @@ def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[...
 
 def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(4, None, 0), ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 3)
+    search.run_rounds(campaign, 3)
     assert [(lesson.round, lesson.text) for lesson in campaign.store.lessons(RUN)] == [
         (1, "It was tried."),
         (3, "It was tried."),
@@ -420,20 +422,20 @@ def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[
     page = (campaign.folder / "memory.md").read_text()
     assert page.index("## Round 3: revert") < page.index("## Round 2: refused") < page.index("## Round 1: keep")
     assert page.count("Lesson: It was tried.\n") == 2
-    loop.run_rounds(made(proposing(0), ScoringEvaluator(by_level)), 3)
+    search.run_rounds(made(proposing(0), ScoringEvaluator(by_level)), 3)
     assert len(campaign.store.lessons(RUN)) == 2
 
 
 def test_rounds_that_an_older_version_played_are_not_asked_about(made: Callable[..., Campaign]) -> None:
     older = made(proposing(4, 0), ScoringEvaluator(by_level), ablate_every=3)
-    loop.run_rounds(older, 3)
+    search.run_rounds(older, 3)
     database = older.folder.parent / "evolve.db"
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("update proposal set transcript_path = null, transcript_sha256 = null")
         connection.execute("delete from lesson")
     with Store.open(database) as store:
         newer = replace(made(proposing(0, 5, 3), ScoringEvaluator(by_level), ablate_every=3), store=store)
-        loop.run_rounds(newer, 6)
+        search.run_rounds(newer, 6)
         own = [row.number for row in store.rounds(RUN) if row.proposal and row.proposal.ablates is not None]
         taught = [lesson.round for lesson in store.lessons(RUN)]
     measured = [n for n, verdict in enumerate(verdicts(newer)) if n > 3 and verdict is not Verdict.REFUSED]
@@ -453,7 +455,7 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
 
     model.complete = boasting  # type: ignore[method-assign]
     campaign = made(model, ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 1)
+    search.run_rounds(campaign, 1)
     lesson = campaign.store.lessons(RUN)[0]
     assert lesson.problem == "the number 99 is not in the facts"
     assert lesson.text == "Effect better."
@@ -470,7 +472,7 @@ def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campai
         return completion(None, tool_call("propose", json.dumps({**words, **named})))
 
     campaign = made(ProposingModel(predicting), ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 1)
+    search.run_rounds(campaign, 1)
     proposal = campaign.store.rounds(RUN)[1].proposal
     assert proposal and (proposal.fixes, proposal.breaks) == (("train-04", "train-09"), ("train-00",))
     row = campaign.store.view("history", RUN)[1]
@@ -482,7 +484,7 @@ def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campai
 
 def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -> None:
     campaign = made(proposing(4), ScoringEvaluator(by_level))
-    loop.run_rounds(campaign, 1)
+    search.run_rounds(campaign, 1)
     proposal = campaign.store.rounds(RUN)[1].proposal
     assert proposal and proposal.transcript
     messages = trajectory.load(campaign.folder.parent / proposal.transcript.path)
@@ -500,7 +502,7 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
     evaluator.works = [leaving(4), leaving(4), leaving(3)]
     campaign = made(proposing(0), evaluator)
     campaign = replace(campaign, config=campaign.config.model_copy(update={"proposer": "self"}))
-    loop.run_rounds(campaign, 2)
+    search.run_rounds(campaign, 2)
     rows = campaign.store.rounds(RUN)
     assert verdicts(campaign)[1] is Verdict.KEEP
     assert rows[1].proposal and rows[1].proposal.fixes == ("train-04",) and rows[1].proposal.transcript
@@ -520,7 +522,7 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
 
 def test_two_patches_of_a_race_with_one_idea_are_one(made: Callable[..., Campaign]) -> None:
     campaign = racing(made, 4, 4, 3)
-    loop.run_rounds(campaign, 3)
+    search.run_rounds(campaign, 3)
     refused = [reason for verdict, reason in told(campaign) if verdict is Verdict.REFUSED]
     assert refused == ["another patch of this race has the same idea"]
 
@@ -539,7 +541,7 @@ def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[...
     campaign = made(ProposingModel(*answers), ScoringEvaluator(by_parts), ablate_every=3)
     # A module that nothing speaks of would be refused.
     (campaign.config.scaffold / "parts.toml").write_text('parts = ["part1.py", "part2.py"]\n')
-    loop.run_rounds(campaign, 3)
+    search.run_rounds(campaign, 3)
     assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[1:3]] == [True, True]
     row = campaign.store.rounds(RUN)[3]
     assert row.proposal and row.proposal.ablates == 2

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.analyse import Change, Facts, Hits, remembered
-from evolve.analyse.memory import (
+from evolve.analysis import Change, Facts, Hits, remembered
+from evolve.analysis.memory import (
     FULL_ROUNDS,
     LESSON_CHARS,
     LINE_ROUNDS,
@@ -17,7 +17,7 @@ from evolve.analyse.memory import (
     hit_words,
     lesson_problem,
 )
-from evolve.records import Decision, Evidence, Fate, Lesson, Proposal, Verdict
+from evolve.core.records import Decision, Evidence, Fate, Lesson, Proposal, Verdict
 
 
 def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: Verdict = Verdict.REVERT) -> Facts:

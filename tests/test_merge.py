@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.merge import common_ancestor
-from evolve.records import Candidate
+from evolve.core.records import Candidate
+from evolve.loop.merge import common_ancestor
 
 PARENTS = {"seed": None, "one": "seed", "two": "one", "side": "one", "far": "seed"}
 CANDIDATES = [Candidate(commit, n, parent, "b") for n, (commit, parent) in enumerate(PARENTS.items())]

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from evolve import house
-from evolve.caps import Caps
-from evolve.choosing import Choice, check_commercial, choose_model
-from evolve.cli.orders import order_of, proposed
-from evolve.clock import now
-from evolve.config import ModelFacts, ModelTerms, RunConfig
-from evolve.errors import BadInput
-from evolve.gateway.request import chosen
-from evolve.models import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
-from evolve.propose import direct
-from evolve.records import ModelSpec, Split
+from evolve.cli.requests import order_of, proposed
+from evolve.core.caps import Caps
+from evolve.core.clock import now
+from evolve.core.config import ModelFacts, ModelTerms, RunConfig
+from evolve.core.errors import BadInput
+from evolve.core.records import ModelSpec, Split
+from evolve.loop.propose import direct
+from evolve.models.choice import Choice, check_commercial, choose_model
+from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
+from evolve.runs import opening
 from evolve.store import RunRow, Store
-from evolve.tasks import load_suite
+from evolve.suite.tasks import load_suite
+from evolve.trial.gateway.request import chosen
 from tests.fakes import ScriptedModel
 from tests.test_propose import brief
 from tests.upstream import Answer, Upstream, raw
@@ -68,7 +68,7 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def order(model: str | None, own: Path | None = None, **values: Any) -> house.Order:
+def order(model: str | None, own: Path | None = None, **values: Any) -> opening.Order:
     usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
     paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
     return order_of(
@@ -100,7 +100,7 @@ def test_every_fact_of_the_package_has_source_and_date(path: Path) -> None:
 def test_the_profiles_are_those_of_the_package() -> None:
     asked = {"openai", "minimax", "nvidia", "openrouter", "vllm", "sglang", "llamacpp", "ollama", "embedded"}
     assert set(read_profiles()) == asked
-    assert '"profiles/*"' in (ROOT / "pyproject.toml").read_text()
+    assert '"models/profiles/*"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_the_same_weights_have_another_licence_by_who_serves_them() -> None:
@@ -199,7 +199,7 @@ def test_a_user_overrides_a_price_and_adds_a_model(own: Path, monkeypatch: pytes
 
 
 def test_a_file_in_the_working_directory_is_read() -> None:
-    Path("evolve.models.toml").write_text(OWN)
+    Path("evolve.models.profile.toml").write_text(OWN)
     assert "ours" in read_profiles()
 
 
@@ -274,7 +274,7 @@ def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        house.check(house.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
+        opening.check(opening.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,11 +289,11 @@ def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> tuple[house.Order, Store]:
+def stored(tmp_path: Path) -> tuple[opening.Order, Store]:
     """An order for the embedded model, and a database with a run of it from before there were profiles."""
     made = order("embedded")
     suite = load_suite(made.config.suite)
-    values = json.loads(house.identity(made, suite))
+    values = json.loads(opening.identity(made, suite))
     for key in ("facts", "terms", "commercial"):
         del values[key]
     store = Store.open(tmp_path / "evolve.db")
@@ -306,16 +306,16 @@ def stored(tmp_path: Path) -> tuple[house.Order, Store]:
     return made, store
 
 
-def test_a_run_from_before_is_gone_on_with(stored: tuple[house.Order, Store], tmp_path: Path) -> None:
+def test_a_run_from_before_is_gone_on_with(stored: tuple[opening.Order, Store], tmp_path: Path) -> None:
     made, store = stored
     with store:
         suite = load_suite(made.config.suite)
         assert suite.split(Split.TRAIN)
-        assert house._named_run(made, suite, store) == "older"
-        assert house.stored_config(store.runs()[0]).facts == ModelFacts()
-        house.check(house.Order(made.config, tmp_path, "older", 1))
-        other = house.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
-        assert house._named_run(other, suite, store) != "older"
+        assert opening._named_run(made, suite, store) == "older"
+        assert opening.stored_config(store.runs()[0]).facts == ModelFacts()
+        opening.check(opening.Order(made.config, tmp_path, "older", 1))
+        other = opening.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
+        assert opening._named_run(other, suite, store) != "older"
 
 
 def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:

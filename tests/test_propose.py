@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve import embedded
-from evolve.analyse import Shelf, labels, read_all
-from evolve.errors import InfraError, RequestRefused
-from evolve.propose import MAX_REPAIRS, MAX_TURNS, Brief, Made, direct, emphases, prompt_digest
-from evolve.propose.answer import MAX_WORDS
-from evolve.propose.brief import SHOWN_FILES_CHARS, opening, tools
-from evolve.records import FileEdit, ModelSpec, Proposal, Usage
+from evolve.analysis import Shelf, labels, read_all
+from evolve.core.errors import InfraError, RequestRefused
+from evolve.core.records import FileEdit, ModelSpec, Proposal, Usage
+from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, Made, direct, emphases, prompt_digest
+from evolve.loop.propose.answer import MAX_WORDS
+from evolve.loop.propose.brief import SHOWN_FILES_CHARS, opening, tools
 from tests.fakes import ScriptedModel, completion, result, tool_call
 from tests.test_analyse import asked, document
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from evolve.core.records import Proposal
 from evolve.llm import open_model
-from evolve.propose import Made, direct
-from evolve.records import Proposal
+from evolve.loop.propose import Made, direct
 from tests.fakes import tool_call
 from tests.test_propose import GOOD, arguments, brief
 from tests.upstream import Upstream, refuses, says, streams

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from evolve import purse as purses
-from evolve.caps import Caps
-from evolve.errors import DiskFull, InfraError
-from evolve.purse import Purse, Terms
-from evolve.records import Usage
+from evolve.budget import ledger as purses
+from evolve.budget.ledger import Purse, Terms
+from evolve.core.caps import Caps
+from evolve.core.errors import DiskFull, InfraError
+from evolve.core.records import Usage
 
 CALL = Usage(1, 60, 40, 0.5)
 

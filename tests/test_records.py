@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.records import Limits, ModelSpec, Outcome, Usage, opaque_id, stable_hash
+from evolve.core.records import Limits, ModelSpec, Outcome, Usage, opaque_id, stable_hash
 from tests.fakes import result, trial_spec
 
 AMOUNTS = st.integers(0, 10**6)

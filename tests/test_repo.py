@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evolve.errors import BadInput, InfraError
-from evolve.records import FileEdit, Verdict
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import FileEdit, Verdict
 from evolve.repo import Author, BadPatch, Lineage, champion_branch, round_branch
 from evolve.repo.patch import MAX_EDITS, MAX_FILE_BYTES, checked_texts, edit_problem, path_problem
 from evolve.repo.refs import clear_lock

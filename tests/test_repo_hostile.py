@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from evolve.errors import BadInput, InfraError
-from evolve.records import FileEdit
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import FileEdit
 from evolve.repo import BadPatch, Lineage
 from evolve.repo import objects as objects_module
 from evolve.repo.objects import Entry, check_files, compose

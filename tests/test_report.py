@@ -19,22 +19,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evolve import budget, cli, loop
-from evolve.campaign import Campaign
-from evolve.caps import Caps
+from evolve import cli
+from evolve.budget import run_budget
 from evolve.cli import measuring
-from evolve.config import RunConfig
-from evolve.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
-from evolve.replay import Replayed
+from evolve.core.caps import Caps
+from evolve.core.config import RunConfig
+from evolve.core.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
+from evolve.loop import search
+from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
+from evolve.report.escaping import MAX_LINE, plain
 from evolve.report.live import Live
-from evolve.report.plain import MAX_LINE, plain
 from evolve.report.predictions import hit_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
+from evolve.runs.replay import Replayed
 from evolve.store import RoundRow, RunRow, Store
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
 from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, result, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
@@ -111,13 +113,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lineage=Lineage.open(folder, top / "own.git"),
             evaluator=_HostileEvaluator(),  # type: ignore[arg-type]
             asked=lambda what: model,
-            budget=budget.begin(store, RUN, top / "runs" / RUN, Caps(), free=False),
+            budget=run_budget.begin(store, RUN, top / "runs" / RUN, Caps(), free=False),
             images={one.name: TaskImage("i", "/app") for one in tasks},
             base_image="base",
             folder=top / "runs" / RUN,
             watcher=SilentWatcher(),
         )
-        loop.run_rounds(campaign, 4)
+        search.run_rounds(campaign, 4)
     return top / "runs"
 
 
@@ -235,7 +237,7 @@ def unpicklers(sources: Mapping[str, str]) -> list[str]:
 
 
 def test_nothing_that_is_read_is_run() -> None:
-    package = Path(loop.__file__).parent
+    package = Path(cli.__file__).parent.parent
     sources = {str(path): path.read_text("utf-8") for path in package.rglob("*.py")}
     assert len(sources) > 50 and unpicklers(sources) == []
     assert unpicklers({"a": "import pickle", "b": "archive.extractall(x)"}) == ["a: pickle", "b: archive.extractall"]

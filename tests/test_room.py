@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
-from evolve import room
-from evolve.errors import DiskFull, InfraError
-from evolve.records import Fault
+from evolve.core.errors import DiskFull, InfraError
+from evolve.core.records import Fault
+from evolve.host import disk
 from evolve.repo.shell import Answer, Shell
 from evolve.store.database import failure
 
@@ -22,12 +22,12 @@ LINE = "make room, and run the same command again"
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_an_error_of_the_systems_is_told(tmp_path: Path, number: int) -> None:
-    with pytest.raises(DiskFull, match=f"no room on /.*: .*here can't be written; {LINE}"), room.told(tmp_path):
+    with pytest.raises(DiskFull, match=f"no room on /.*: .*here can't be written; {LINE}"), disk.told(tmp_path):
         raise OSError(number, os.strerror(number), str(tmp_path / "here"))
 
 
 def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), room.told(tmp_path):
+    with pytest.raises(FileNotFoundError), disk.told(tmp_path):
         (tmp_path / "none").read_bytes()
 
 
@@ -53,6 +53,6 @@ def test_git_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_is_written_whole_with_its_folder(tmp_path: Path) -> None:
-    room.write_whole(tmp_path / "a" / "b", b"text")
+    disk.write_whole(tmp_path / "a" / "b", b"text")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b"]
     assert (tmp_path / "a" / "b").read_bytes() == b"text"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.errors import BadInput
-from evolve.scaffold import check_folder, read
+from evolve.core.errors import BadInput
+from evolve.suite.scaffold import check_folder, read
 
 GOOD = 'name = "one"\nentry = "agent.py"\nevolvable = ["*.py"]\n'
 

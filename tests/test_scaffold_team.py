@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evolve.core.errors import RequestRefused
 from evolve.embedded import complete
-from evolve.errors import RequestRefused
 from tests.test_scaffold_single import (
     BUGGY,
     FIX,

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from evolve.analyse import Shelf, labels, read_all
-from evolve.errors import InfraError
-from evolve.evaluate import TRIES, Evaluator
-from evolve.propose import Brief, self_improve
-from evolve.propose.answer import MAX_PATCH_CHARS
-from evolve.propose.itself import KEPT, MAX_REPAIRS, NOT_GIVEN, proposal_of
-from evolve.records import FileEdit, Proposal, Usage
+from evolve.analysis import Shelf, labels, read_all
+from evolve.core.errors import InfraError
+from evolve.core.records import FileEdit, Proposal, Usage
+from evolve.executor.evaluate import TRIES, Evaluator
+from evolve.loop.propose import Brief, self_improve
+from evolve.loop.propose.answer import MAX_PATCH_CHARS
+from evolve.loop.propose.self_proposer import KEPT, MAX_REPAIRS, NOT_GIVEN, proposal_of
 from evolve.sandbox.archive import MAX_LEFT_BYTES, MAX_LEFT_FILES, Left, left_in, pack_texts, take_out, unpack_archive
 from evolve.sandbox.shell import Shell
-from evolve.selfwork import Done, Work
-from evolve.trial import ChargedFault
+from evolve.trial.run import ChargedFault
+from evolve.trial.self_work import Done, Work
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
 from tests.test_analyse import asked, document
 

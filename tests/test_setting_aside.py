@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from evolve.errors import BadInput
-from evolve.records import Split, Task, TaskImage
-from evolve.setting_aside import Build, equipped, lines
+from evolve.core.errors import BadInput
+from evolve.core.records import Split, Task, TaskImage
 from evolve.store import TaskRow
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
+from evolve.suite.unbuildable import Build, equipped, lines
 from tests.fakes import task
 
 TASKS = tuple(

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from evolve.stopping import heard
+from evolve.host.signals import heard
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 

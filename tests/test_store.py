@@ -23,8 +23,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import evolve.store
-from evolve.errors import BadInput, EvolveError, InfraError
-from evolve.records import (
+from evolve.core.errors import BadInput, EvolveError, InfraError
+from evolve.core.records import (
     Candidate,
     Decision,
     Evidence,

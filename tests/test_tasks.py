@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.errors import BadInput
-from evolve.records import Profile, Split, Task
-from evolve.tasks import NEEDED, Suite, load_suite, load_task
+from evolve.core.errors import BadInput
+from evolve.core.records import Profile, Split, Task
+from evolve.suite.tasks import NEEDED, Suite, load_suite, load_task
 
 BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
 TASK_TOML = """

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.analyse import Shelf, Subject, digest, groups, labels, read_all
-from evolve.errors import InfraError
-from evolve.records import StoredFile, Usage
-from evolve.trajectory import ATIF, build, first_difference, intact, load, normalised, store
+from evolve.analysis import Shelf, Subject, digest, groups, labels, read_all
+from evolve.core.errors import InfraError
+from evolve.core.records import StoredFile, Usage
+from evolve.trial.trajectory import ATIF, build, first_difference, intact, load, normalised, store
 from tests import fakes
 from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 from tests.test_gateway_limits import HOSTILE_MESSAGE, JSON

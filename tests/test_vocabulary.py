@@ -6,10 +6,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from evolve.core.records import Split, Task
 from evolve.guard import leaks
-from evolve.records import Split, Task
-from evolve.tasks import load_suite
-from evolve.vocabulary import vocabulary_of
+from evolve.suite.tasks import load_suite
+from evolve.suite.vocabulary import vocabulary_of
 from tests.fakes import task
 from tests.guard_corpus import ROOT, vocabulary
 

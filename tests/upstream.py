@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve.records import ModelSpec
+from evolve.core.records import ModelSpec
 from tests.fakes import completion
 
 Answer = dict[str, Any]

@@ -21,9 +21,9 @@ from docker.api import APIClient
 from bench.figures import Figure, figure
 from bench.ours import BUILTIN, FORKED, timed_ms
 from bench.trivial import Scene
-from evolve.records import Outcome
+from evolve.core.records import Outcome
 from evolve.sandbox.container import AGENT, TaskState, task_container
-from evolve.trial import run_trial
+from evolve.trial.run import run_trial
 
 Creation = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from bench.figures import Figure, figure
 from bench.trivial import Scene
-from evolve import trajectory
-from evolve.evaluate import Evaluator
-from evolve.records import Outcome, TrialResult
+from evolve.core.records import Outcome, TrialResult
+from evolve.executor.evaluate import Evaluator
 from evolve.sandbox.container import AGENT, TaskState, task_container
+from evolve.trial import trajectory
 
 DOOR_TIMES = """
 import json, time

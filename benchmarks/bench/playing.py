@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evolve import budget, trajectory
-from evolve.campaign import Campaign
-from evolve.caps import Caps
-from evolve.config import RunConfig
-from evolve.evaluate import Evaluator
-from evolve.records import (
+from evolve.budget import run_budget
+from evolve.core.caps import Caps
+from evolve.core.config import RunConfig
+from evolve.core.records import (
     Decision,
     Outcome,
     SandboxSpec,
@@ -27,9 +25,12 @@ from evolve.records import (
     Usage,
     stable_hash,
 )
+from evolve.executor.evaluate import Evaluator
+from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
+from evolve.trial import trajectory
 
 RUN = "20261123-2144-flat-host"
 SPLITS = {Split.TRAIN: 28, Split.VALIDATION: 16, Split.HOLDOUT: 4}
@@ -107,7 +108,7 @@ def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
             lineage=Lineage.open(scaffold, folder / "own.git"),
             evaluator=evaluator,
             asked=lambda what: model,
-            budget=budget.begin(store, RUN, folder / "runs" / RUN, Caps(usd=1e6), free=False),
+            budget=run_budget.begin(store, RUN, folder / "runs" / RUN, Caps(usd=1e6), free=False),
             images={task.name: TaskImage("i", "/app") for task in tasks},
             base_image="base",
             folder=folder / "runs" / RUN,

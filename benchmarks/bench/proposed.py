@@ -12,12 +12,16 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evolve import analyse, house, ideas, recall, trajectory
-from evolve.campaign import seen_by_proposers, text_files
-from evolve.cli.orders import run_row
-from evolve.records import Candidate, Limits, Split, StoredFile, TrialResult
+from evolve import analysis
+from evolve.analysis import ideas
+from evolve.cli.requests import run_row
+from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
+from evolve.loop import recall
+from evolve.loop.campaign import seen_by_proposers, text_files
 from evolve.report.predictions import by_chance
+from evolve.runs import opening
 from evolve.store import RoundRow, Store
+from evolve.trial import trajectory
 
 Trials = Mapping[str, Sequence[TrialResult]]
 Seen = tuple[TrialResult, StoredFile]
@@ -90,7 +94,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     better, _worse, told = by_chance(rounds, played)
     digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
-    files = functools.partial(text_files, house.lineage_of(run_row(store, run), runs))
+    files = functools.partial(text_files, opening.lineage_of(run_row(store, run), runs))
     return Row(
         run=run,
         proposer=proposer,
@@ -111,7 +115,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
 
 def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[int]:
     """Of the digests that the rounds' proposers were given, made anew from the trials that had begun by then."""
-    names = analyse.labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
+    names = analysis.labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
     known: dict[tuple[Seen, ...], int] = {}
     found = []
     for row in rows:
@@ -120,15 +124,15 @@ def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[
         seen = tuple(seen_by_proposers(began))
         if seen not in known:
             before = [trial for trial in trials.get(row.parent.parent or "", ()) if trial.split is Split.TRAIN]
-            change = analyse.changed(before, [trial for trial in began if trial.split is Split.TRAIN])
+            change = analysis.changed(before, [trial for trial in began if trial.split is Split.TRAIN])
             known[seen] = len(_digest(runs, seen, names, change))
         found.append(known[seen])
     return found
 
 
-def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analyse.Change) -> str:
-    read = analyse.read_all([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
-    return analyse.digest(analyse.Subject(read, analyse.groups(read, Limits().calls), change))
+def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analysis.Change) -> str:
+    read = analysis.read_all([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
+    return analysis.digest(analysis.Subject(read, analysis.groups(read, Limits().calls), change))
 
 
 def _began_before(trials: Trials, candidate: Candidate, moment: str) -> list[TrialResult]:

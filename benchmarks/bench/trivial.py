@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
 from evolve.sandbox import engine, images
-from evolve.tasks import load_suite
+from evolve.suite.tasks import load_suite
 
 NAME = "answer"
 COMMAND = "echo 42 > answer.txt"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evolve.config import GateConfig
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
-from evolve.gate.line import Line
 from evolve.gate.plan import plan
 from evolve.gate.race import Challenger, Lacks, Raced, race
 from evolve.gate.ruling import Ruling
-from evolve.records import Fate
+from evolve.gate.stack_rule import Line
 from gates.greedy import everything, generator
 from gates.world import Played, Scaffold, Spent, World
 

@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from evolve import __version__, room
-from evolve.cli import caring, measuring, reading
+from evolve import __version__
+from evolve.cli import maintenance, measuring, reading
 from evolve.cli.options import app
-from evolve.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
+from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
+from evolve.host import disk
 from evolve.report.crash import write_crash_log
-from evolve.report.plain import plain
+from evolve.report.escaping import plain
 
-__all__ = ["app", "caring", "main", "measuring", "reading"]
+__all__ = ["app", "main", "maintenance", "measuring", "reading"]
 
 
 def _fail(text: str) -> None:
@@ -47,8 +48,8 @@ def main() -> None:
         _fail("interrupted; the same command goes on from here")
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        if room.is_no_room(error):
-            _fail(str(room.disk_full(Path.cwd(), str(error))))
+        if disk.is_no_room(error):
+            _fail(str(disk.disk_full(Path.cwd(), str(error))))
             sys.exit(EXIT_MACHINE)
         log = write_crash_log(error)
         _fail(f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}")

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from evolve import calibrate, check_tasks, house, loop, replay, setting_aside
-from evolve.caps import Caps
 from evolve.cli.options import (
     RUNS,
     SCAFFOLD,
@@ -40,7 +38,7 @@ from evolve.cli.options import (
     app,
     tasks_app,
 )
-from evolve.cli.orders import (
+from evolve.cli.requests import (
     boxed,
     evaluated,
     gated,
@@ -52,19 +50,23 @@ from evolve.cli.orders import (
     proposing,
     run_row,
 )
-from evolve.evaluate import default_jobs
-from evolve.gate import TaskSlot
+from evolve.core.caps import Caps
+from evolve.core.records import Candidate, Split, TrialResult
+from evolve.executor.evaluate import default_jobs
+from evolve.gate import TaskSlot, calibrate
 from evolve.gate.attempts import first_fresh_attempt
-from evolve.naming import NEW
-from evolve.records import Candidate, Split, TrialResult
+from evolve.host.run_names import NEW
+from evolve.loop import search
 from evolve.report.calibration import calibration_lines
-from evolve.report.ends import end_lines, waste_lines
+from evolve.report.escaping import plain
+from evolve.report.final_lines import end_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
-from evolve.report.plain import plain
 from evolve.report.tables import percent, score, show
+from evolve.runs import check_tasks, opening, replay
 from evolve.store import Store
-from evolve.tasks import load_suite
+from evolve.suite import unbuildable
+from evolve.suite.tasks import load_suite
 
 
 @app.command("run")
@@ -103,12 +105,12 @@ def run_command(
     order = replace(order, caps=Caps(budget_usd, budget_tokens, budget_seconds, budget_trials))
     order = proposing(gated(boxed(order, runtime, network, sandbox), gate), proposer)
     order = proposed(order, proposer_model, proposer_base_url, models)
-    checked = house.check(order)
+    checked = opening.check(order)
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with house.campaign(order, checked, view) as campaign:
-            loop.run_rounds(campaign, rounds)
+        with opening.campaign(order, checked, view) as campaign:
+            search.run_rounds(campaign, rounds)
     _print_end(order)
 
 
@@ -201,8 +203,8 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = house.Order(house.stored_config(row), runs, row.id, jobs or default_jobs())
-    with Live(priced=False) as view, house.reopened(order, view) as campaign:
+        order = opening.Order(opening.stored_config(row), runs, row.id, jobs or default_jobs())
+    with Live(priced=False) as view, opening.reopened(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))
         if live:
@@ -233,7 +235,7 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: house.Order) -> None:
+def _print_end(order: opening.Order) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)
@@ -247,7 +249,7 @@ def _print_end(order: house.Order) -> None:
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in setting_aside.lines(aside):
+    for line in unbuildable.lines(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())

@@ -41,7 +41,8 @@ Model_ = Annotated[
     str | None, typer.Option(envvar="MODEL", help="Model, or PROFILE/MODEL (`evolve models`); `embedded` needs no key.")
 ]
 Models_ = Annotated[
-    Path | None, typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.toml, if it is there).")
+    Path | None,
+    typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.profile.toml, if it is there)."),
 ]
 Commercial_ = Annotated[
     bool, typer.Option(envvar="COMMERCIAL", help="Refuse a model whose licence is not known to let commercial use.")

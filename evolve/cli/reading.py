@@ -10,8 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from evolve import house, trajectory
-from evolve.claim import claim
 from evolve.cli.options import (
     RUNS,
     SUITE,
@@ -24,23 +22,23 @@ from evolve.cli.options import (
     embedded_app,
     tasks_app,
 )
-from evolve.cli.orders import (
-    opened,
-    run_row,
-)
+from evolve.cli.requests import opened, run_row
+from evolve.core.errors import BadInput
+from evolve.core.records import VerifierMode
 from evolve.embedded import server
-from evolve.errors import BadInput
-from evolve.models import read_profiles
-from evolve.records import VerifierMode
+from evolve.gate.claim import claim
+from evolve.models.profile import read_profiles
 from evolve.report.claims import claim_lines
+from evolve.report.escaping import plain
 from evolve.report.live import Live
 from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
-from evolve.report.plain import plain
 from evolve.report.predictions import hit_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
+from evolve.runs import opening
 from evolve.sandbox import engine, images
-from evolve.tasks import load_suite
+from evolve.suite.tasks import load_suite
+from evolve.trial import trajectory
 
 
 @app.command("history")
@@ -139,7 +137,7 @@ def claim_command(
         raise BadInput(
             f"run {row.id}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
-    terms = house.stored_config(row).terms
+    terms = opening.stored_config(row).terms
     if as_json:
         facts = {"run": row.id, "model": row.model, "terms": terms.model_dump()}
         show([{**facts, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
@@ -157,7 +155,7 @@ def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
             raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
         parent = found[0].parent
     if parent is not None:
-        lineage = house.lineage_of(row, runs)
+        lineage = opening.lineage_of(row, runs)
         print(plain(lineage.diff(parent, found[0].commit), lines=True), end="")
 
 

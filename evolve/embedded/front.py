@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from evolve.core.errors import RequestRefused
+from evolve.core.records import stable_hash
 from evolve.embedded.improver import asked_to_improve, improve
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
@@ -13,8 +15,6 @@ from evolve.embedded.notes import note
 from evolve.embedded.policy import solve
 from evolve.embedded.proposer import propose
 from evolve.embedded.tools import tool_names
-from evolve.errors import RequestRefused
-from evolve.records import stable_hash
 
 CHARS_PER_TOKEN = 4
 Role = Callable[[Mapping[str, Any], Knobs], dict[str, Any]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evolve.records import stable_hash
+from evolve.core.records import stable_hash
 
 _MASK = 2**64 - 1
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
-from evolve.records import stable_hash
 
 SAID_CHARS = 200
 SAID = {

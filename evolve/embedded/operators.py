@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from evolve.core.records import stable_hash
 from evolve.embedded import calls, logic, values
 from evolve.embedded import statements as st
 from evolve.embedded.source import Change, Function, Site, Source, header_end, sites
-from evolve.records import stable_hash
 
 _PRIORS = {
     "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8,

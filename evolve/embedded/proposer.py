@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from evolve.core.records import stable_hash
 from evolve.embedded.idioms import IDIOMS, Idiom
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
 from evolve.embedded.rewrite import mutated, other_number
 from evolve.embedded.slots import Code, numbers, read_code
-from evolve.records import stable_hash
 
 EMPTY, BROKEN, IDIOM = 0.03, 0.03, 0.60
 UNIFORM = 0.25

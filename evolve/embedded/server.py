@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from evolve.core.errors import RequestRefused
 from evolve.embedded.front import complete
 from evolve.embedded.knobs import Knobs
-from evolve.errors import RequestRefused
 
 MODELS = ("embedded", "embedded-hard")
 PIECE_CHARS = 200

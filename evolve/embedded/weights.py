@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs, gumbel
 from evolve.embedded.messages import View
 from evolve.embedded.operators import Candidate, applied, candidates, parses
 from evolve.embedded.shown import Shown, same_path
-from evolve.records import stable_hash
 
 TRACEBACK = math.log(2.5)
 MENTIONED = math.log(1.6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.records import Candidate
+from evolve.core.records import Candidate
 
 ATTEMPTS_PER_REIGN = 4096
 FRESH = 2048

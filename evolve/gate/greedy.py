@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.config import GateConfig
-from evolve.gate.belief import Floats
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate
 from evolve.gate.plan import Part, Plan
+from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ask, Finding, Ruling
-from evolve.records import Fate
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.config import GateConfig
-from evolve.gate.belief import Floats
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate, stable_hash
 from evolve.gate.greedy import whole_passes
 from evolve.gate.plan import Plan
+from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ask, Finding, Ruling
 from evolve.gate.select import STRATEGIES, Member, ancestors, best
-from evolve.records import Fate, stable_hash
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evolve.gate.belief import Floats
-from evolve.gate.line import Line
 from evolve.gate.plan import Part
+from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ask, Rule, Ruling
+from evolve.gate.stack_rule import Line
 
 BEHIND = "behind others of its race"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from evolve.config import GateConfig
-from evolve.gate.belief import Floats
+from evolve.core.config import GateConfig
+from evolve.core.records import Fate
 from evolve.gate.plan import Part
-from evolve.records import Fate
+from evolve.gate.prior import Floats
 
 
 class Rule(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evolve.gate.belief import Floats
+from evolve.gate.prior import Floats
 
 MIDPOINT, SHARPNESS = 0.5, 10.0
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from evolve.gate.belief import EFFECTS, Floats
+from evolve.gate.prior import EFFECTS, Floats
 
 GRID = np.linspace(-0.36, 0.36, 97)
 NEVER = 9.0

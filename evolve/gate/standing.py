@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.config import GateConfig
+from evolve.core.config import GateConfig
+from evolve.core.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
 from evolve.gate.attempts import first_attempt
-from evolve.gate.belief import Floats
 from evolve.gate.greedy import Greedy
-from evolve.gate.line import Line
 from evolve.gate.plan import Part, Plan, plan
 from evolve.gate.population import Population
+from evolve.gate.prior import Floats
 from evolve.gate.race import Challenger, Lacks, Raced, race
 from evolve.gate.ruling import Rule, Ruling
 from evolve.gate.select import STRATEGIES
-from evolve.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
+from evolve.gate.stack_rule import Line
 
 Slot = tuple[str, int]
 Trials = Mapping[Slot, TrialResult]

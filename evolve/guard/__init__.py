@@ -6,12 +6,12 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from evolve.core.records import Limits, Proposal
 from evolve.guard import commands, conduct, frozen, imports, leaks, scope, shape
 from evolve.guard.change import Change, Trees, changed, own_names, strings
 from evolve.guard.change import shown as shown_path
 from evolve.guard.leaks import Vocabulary
 from evolve.guard.shape import MAX_TOTAL_CHARS
-from evolve.records import Limits, Proposal
 
 __all__ = ["MAX_TOTAL_CHARS", "Vocabulary", "refusal", "shown_path"]
 

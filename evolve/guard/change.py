@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from evolve.records import FileEdit
+from evolve.core.records import FileEdit
 
 SHOWN_CHARS = 120
 

@@ -6,9 +6,9 @@ import ast
 import tomllib
 from collections.abc import Iterator
 
+from evolve.core.records import Limits
 from evolve.guard.change import Module, shown
 from evolve.guard.scope import DOOR
-from evolve.records import Limits
 
 # The gateway drops these of a model's call: what relies on them does not do what it seems to.
 FROZEN = (

@@ -7,8 +7,8 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from evolve.core.records import FileEdit
 from evolve.guard.change import Change, shown
-from evolve.records import FileEdit
 
 DOOR = "evolve_door"
 # Python runs these by itself at its start.

@@ -6,8 +6,8 @@ import ast
 import tomllib
 from collections.abc import Mapping
 
+from evolve.core.records import FileEdit
 from evolve.guard.change import Change, bare_strings, mentions, shown, tree
-from evolve.records import FileEdit
 
 MAX_TOTAL_CHARS = 200_000
 MAX_ADDED_CHARS = 30_000

@@ -11,15 +11,15 @@ import httpx2
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from evolve.errors import BadInput, EndpointError
+from evolve.core.errors import BadInput, EndpointError
+from evolve.core.records import ModelSpec
+from evolve.llm.answer import Bounded, completion_of
 from evolve.llm.faults import may_pass, meaning
 from evolve.llm.model import Body
-from evolve.llm.patience import CONNECT_SECONDS, Losses, OnLost, asked_wait, call_seconds
 from evolve.llm.reasoning import without_reasoning
+from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, asked_wait, call_seconds
 from evolve.llm.stream import streamed
-from evolve.llm.whole import Bounded, completion_of
 from evolve.llm.window import fitted
-from evolve.records import ModelSpec
 
 ATTEMPTS = 6
 

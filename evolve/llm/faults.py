@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
+from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
 from evolve.llm.window import TOO_LONG
 
 PASSING = (408, 409, 425, 429)

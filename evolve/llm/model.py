@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from evolve import embedded
-from evolve.llm.patience import OnLost
+from evolve.llm.retries import OnLost
 
 Body = Mapping[str, Any]
 

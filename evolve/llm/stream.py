@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import openai
 
+from evolve.llm.answer import Bounded, completion_of
 from evolve.llm.faults import check_told, choices_of, raise_told
-from evolve.llm.whole import Bounded, completion_of
 
 HEAD = ("id", "created", "model", "system_fingerprint", "service_tier", "provider")
 JOINED = ("content", "refusal", "reasoning_content", "reasoning")

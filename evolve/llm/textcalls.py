@@ -13,12 +13,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from evolve.core.records import stable_hash
 from evolve.llm.model import Body, ChatModel
-from evolve.llm.patience import OnLost
 from evolve.llm.reasoning import split_thought
-from evolve.records import stable_hash
+from evolve.llm.retries import OnLost
 
-PROMPT = Path(__file__).parents[1] / "prompts" / "text_tools.md"
+PROMPT = Path(__file__).parent / "prompts" / "text_tools.md"
 TOOL_KEYS = ("tools", "tool_choice", "parallel_tool_calls")
 OPENING = re.compile(r"<tool_call>\s*(?:```\w*\s*)?")
 CLOSING = re.compile(r"\s*(?:```\s*)?</tool_call>")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from evolve.core.records import ModelSpec, Usage
 from evolve.llm.model import Body
-from evolve.records import ModelSpec, Usage
 
 BYTES_PER_TOKEN = 4
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.errors import RequestRefused
+from evolve.core.errors import RequestRefused
+from evolve.core.records import ModelSpec
 from evolve.llm.model import Body
 from evolve.llm.usage import estimated_prompt
-from evolve.records import ModelSpec
 
 TOO_LONG = "context_length_exceeded"
 # An estimate from bytes may be wrong by so much; what lies between is left to the endpoint, which counts.

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import BadInput
-from evolve.repo.disk import fresh_folder, store_folder
+from evolve.core.errors import BadInput
+from evolve.repo.export import fresh_folder, store_folder
 from evolve.repo.objects import changed_tree, store_commit
 from evolve.repo.refs import move_ref
 from evolve.repo.shell import Shell

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import BadInput
-from evolve.records import FileEdit, Verdict
-from evolve.repo.carry import carried_edits
+from evolve.core.errors import BadInput
+from evolve.core.records import FileEdit, Verdict
 from evolve.repo.discover import Place, find
-from evolve.repo.disk import check_written, store_folder, write_files
+from evolve.repo.export import check_written, store_folder, write_files
+from evolve.repo.merge import carried_edits
 from evolve.repo.objects import (
     Author,
     Entry,

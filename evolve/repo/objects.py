@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evolve.errors import BadInput, InfraError
+from evolve.core.errors import BadInput, InfraError
 from evolve.repo.patch import path_problem
 from evolve.repo.shell import Shell
 

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
-from evolve.errors import EvolveError
-from evolve.records import FileEdit
+from evolve.core.errors import EvolveError
+from evolve.core.records import FileEdit
 
 MAX_EDITS = 64
 MAX_FILE_BYTES = 1024 * 1024

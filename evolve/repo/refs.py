@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import BadInput
-from evolve.records import Verdict
+from evolve.core.errors import BadInput
+from evolve.core.records import Verdict
 from evolve.repo.objects import Entry, changed_tree, read_blobs, store_bytes, store_commit
 from evolve.repo.shell import Shell
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from git import Git
 from git.exc import GitCommandNotFound
 
-from evolve import room
-from evolve.errors import BadInput, InfraError
+from evolve.core.errors import BadInput, InfraError
+from evolve.host import disk
 
 SECONDS = 60.0
 
@@ -103,8 +103,8 @@ class Shell:
         """The error that a failed command is. Git doesn't always say that there is no room."""
         message = f"{what}: {' '.join(answer.error.split()) or f'exit status {answer.status}'}"
         place = self.git_dir or self.cwd
-        if room.says_no_room(answer.error) or room.is_out(place):
-            return room.disk_full(place, message)
+        if disk.says_no_room(answer.error) or disk.is_out(place):
+            return disk.disk_full(place, message)
         return InfraError(message)
 
     def _places(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class Shell:
         return {**_ENVIRONMENT, **{name: str(path) for name, path in places.items() if path}}
 
     def _execute(self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float) -> tuple[int, bytes, str]:
-        with room.told(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
+        with disk.told(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
             source.write(stdin)
             source.seek(0)
             try:

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import BadInput, InfraError
-from evolve.records import Verdict
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import Verdict
 from evolve.repo.objects import parse_trailers
 from evolve.repo.refs import (
     NOTES,

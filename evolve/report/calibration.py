@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve.calibrate import GAINS, Cost, Noise, Power
+from evolve.gate.calibrate import GAINS, Cost, Noise, Power
 
 NAMED = 12
 

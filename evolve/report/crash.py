@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evolve import __version__
-from evolve.report.plain import plain
+from evolve.report.escaping import plain
 
 NAMED = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
 

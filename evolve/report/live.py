@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from evolve.records import Decision, Fault, Outcome, TrialResult, Usage
-from evolve.report.plain import plain
+from evolve.core.records import Decision, Fault, Outcome, TrialResult, Usage
+from evolve.report.escaping import plain
 
 PLAIN_EVERY_SECONDS = 15.0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evolve.config import AskedModel, ModelTerms, RunConfig
-from evolve.errors import BadInput
-from evolve.models import KnownModel, Profile, Sourced, split
-from evolve.report.plain import plain
+from evolve.core.config import AskedModel, ModelTerms, RunConfig
+from evolve.core.errors import BadInput
+from evolve.models.profile import KnownModel, Profile, Sourced, split
+from evolve.report.escaping import plain
 
 MODEL_COLUMNS = ("model", "context", "prices", "price_date", "commercial", "key", "licence")
 WORDS = {

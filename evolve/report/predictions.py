@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from evolve.analyse import changed
-from evolve.records import Split, TrialResult
+from evolve.analysis import changed
+from evolve.core.records import Split, TrialResult
 from evolve.report.tables import Row
 from evolve.store import RoundRow
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evolve.records import TrialResult
-from evolve.report.plain import plain
+from evolve.core.records import TrialResult
+from evolve.report.escaping import plain
 
 Row = Mapping[str, Any]
 # Columns of sentences, which are broken over lines; names and numbers stay whole.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.errors import InfraError
+from evolve.core.errors import InfraError
 from evolve.sandbox.shell import Shell
 
 UNPACK_SECONDS = 60.0

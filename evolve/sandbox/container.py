@@ -16,11 +16,11 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
-from evolve.errors import InfraError
-from evolve.records import Cause, Profile, SandboxSpec, TaskImage
-from evolve.sandbox import fate
+from evolve.core.errors import InfraError
+from evolve.core.records import Cause, Profile, SandboxSpec, TaskImage
+from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import builder, connect, labels, owned
-from evolve.sandbox.fate import engine_faults
+from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import MainShell, Shell
 
@@ -78,12 +78,12 @@ class Container:
 
     def cause(self) -> Cause:
         """Which of its limits the container has met so far."""
-        return fate.cause(self.client, self.id)
+        return exit_cause.cause(self.client, self.id)
 
     def ruined(self) -> bool:
         """Whether it is still there, full or ended by what ran in it. Raises InfraError if the engine lost it."""
-        running = bool(fate.state(self.client, self.id)["Running"])
-        return running or fate.ended_by_inmates(self.client, self.id, powerful=True)
+        running = bool(exit_cause.state(self.client, self.id)["Running"])
+        return running or exit_cause.ended_by_inmates(self.client, self.id, powerful=True)
 
     def main_shell(self) -> Shell:
         """Of a container whose main process is a shell."""
@@ -103,7 +103,7 @@ def _create(
     Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work.
     """
     client = connect()
-    more |= {"labels": labels(run, ttl), "hostname": "sandbox", "stop_signal": fate.STOP_SIGNAL}
+    more |= {"labels": labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
         hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
@@ -231,7 +231,7 @@ class ScaffoldProcess:
         for kind in (Cause.OOM, Cause.PIDS):
             if status and LIMIT_MET % kind.value.encode() in self.output:
                 return kind
-        return self.container.cause() if status in (None, fate.KILLED) else Cause.NONE
+        return self.container.cause() if status in (None, exit_cause.KILLED) else Cause.NONE
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):

@@ -15,8 +15,8 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from evolve.errors import BadInput, EngineError, InfraError
-from evolve.records import stable_hash
+from evolve.core.errors import BadInput, EngineError, InfraError
+from evolve.core.records import stable_hash
 
 LABEL = "io.evolve.run"
 UNTIL = "io.evolve.until"

@@ -18,13 +18,13 @@ from typing import Any
 import docker
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
-from evolve import room
-from evolve.errors import BadInput, DiskFull, EngineError, InfraError
-from evolve.records import Task, TaskImage, stable_hash
+from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
+from evolve.core.records import Task, TaskImage, stable_hash
+from evolve.host import disk
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
-from evolve.sandbox.fate import engine_faults
+from evolve.sandbox.exit_cause import engine_faults
 
 REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
@@ -183,7 +183,7 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
 
 def _machine_fault(error: BuildError | APIError) -> InfraError | None:
     """Whose fault it is that an image does not build; None: the task's. An engine that dies says many things."""
-    if room.says_no_room(str(error)):
+    if disk.says_no_room(str(error)):
         return DiskFull(f"no room for the container engine: {error}; make room, and run the same command again")
     if any(words in str(error) for words in ENGINE_WORDS) or (
         isinstance(error, APIError) and not error.is_client_error()

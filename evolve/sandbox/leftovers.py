@@ -15,7 +15,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from evolve.sandbox import engine
-from evolve.sandbox.fate import engine_faults
+from evolve.sandbox.exit_cause import engine_faults
 
 DAY = 86_400.0
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 
 from docker.types import LogConfig, Ulimit
 
-from evolve.records import Profile, SandboxSpec
+from evolve.core.records import Profile, SandboxSpec
 from evolve.sandbox.engine import connect
 
 SECCOMP = Path(__file__).with_name("seccomp.json")

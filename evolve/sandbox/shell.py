@@ -20,8 +20,8 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from evolve.errors import InfraError
-from evolve.sandbox import fate
+from evolve.core.errors import InfraError
+from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import ENGINE_FAULTS
 from evolve.sandbox.output import Tail
 
@@ -112,7 +112,7 @@ class Shell:
         if len(command.encode()) > MAX_COMMAND:
             raise ValueError(f"a command is at most {MAX_COMMAND} bytes long")
         if self._lost:
-            return CommandResult(fate.KILLED, b"", self._lost)
+            return CommandResult(exit_cause.KILLED, b"", self._lost)
         try:
             if self._socket is None:
                 self._open()
@@ -138,12 +138,12 @@ class Shell:
 
     def _after(self, death: ShellDied) -> CommandResult:
         """A shell that its own commands ended is their result; raises `death` where the machine failed."""
-        if fate.state(self._client, self._container)["Running"]:
-            return CommandResult(fate.KILLED, b"", b"the command's shell was killed\n")
-        if not fate.ended_by_inmates(self._client, self._container, self._powerful):
+        if exit_cause.state(self._client, self._container)["Running"]:
+            return CommandResult(exit_cause.KILLED, b"", b"the command's shell was killed\n")
+        if not exit_cause.ended_by_inmates(self._client, self._container, self._powerful):
             raise death
         self._lost = b"the container was ended by what ran in it\n"
-        return CommandResult(fate.KILLED, b"", self._lost)
+        return CommandResult(exit_cause.KILLED, b"", self._lost)
 
     def _send(self, data: bytes) -> None:
         assert self._socket is not None
@@ -234,7 +234,7 @@ class Shell:
         self.close()
         for _ in range(KILL_TRIES):
             with contextlib.suppress(*ENGINE_FAULTS):
-                status = fate.run_within(self._client, self._container, ["sh", "-c", self._killing], self._user)
+                status = exit_cause.run_within(self._client, self._container, ["sh", "-c", self._killing], self._user)
                 if status == 0:
                     return
                 if status is None:
@@ -242,7 +242,7 @@ class Shell:
         self._kill_container()
 
     def _kill_container(self) -> None:
-        with fate.engine_faults(), contextlib.suppress(APIError):
+        with exit_cause.engine_faults(), contextlib.suppress(APIError):
             self._client.api.kill(self._container)
         self._lost = b"the container was killed: its processes could not be ended\n"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from evolve.records import (
+from evolve.core.records import (
     Candidate,
     Cause,
     Decision,

@@ -12,8 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from evolve import room
-from evolve.errors import BadInput, DiskFull, InfraError
+from evolve.core.errors import BadInput, DiskFull, InfraError
+from evolve.host import disk
 
 BUSY_TIMEOUT_MS = 60_000
 _SETTINGS = (
@@ -75,7 +75,7 @@ def _engine(url: URL) -> Engine:
         ) from problem
     if engine.dialect.name == "sqlite":
         folder = Path(str(url.database)).parent
-        with room.told(folder):
+        with disk.told(folder):
             folder.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
@@ -133,9 +133,9 @@ def failure(problem: DBAPIError, url: URL) -> InfraError:
     """What it means that a database can't be read or written."""
     words = line(problem)
     if url.get_backend_name() != "sqlite":
-        kind = DiskFull if room.says_no_room(words) else InfraError
+        kind = DiskFull if disk.says_no_room(words) else InfraError
         return kind(f"{shown(url)}: {words}")
-    return room.sqlite_failure(Path(str(url.database)), words)
+    return disk.sqlite_failure(Path(str(url.database)), words)
 
 
 def line(problem: DBAPIError) -> str:

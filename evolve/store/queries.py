@@ -19,7 +19,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from evolve.records import Fate, Verdict
+from evolve.core.records import Fate, Verdict
 from evolve.store.convert import SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,

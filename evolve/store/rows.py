@@ -1,10 +1,10 @@
-"""What the store hands out beyond the nouns of `evolve.records`: frozen, plain, without SQL."""
+"""What the store hands out beyond the nouns of `evolve.core.records`: frozen, plain, without SQL."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evolve.records import Candidate, Decision, Proposal, Split, Usage
+from evolve.core.records import Candidate, Decision, Proposal, Split, Usage
 
 
 @dataclass(frozen=True)

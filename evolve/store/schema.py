@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from evolve.records import Cause, Fate, Fault, Outcome, Split, Verdict, VerifierMode
+from evolve.core.records import Cause, Fate, Fault, Outcome, Split, Verdict, VerifierMode
 
 metadata = MetaData(
     naming_convention={

@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from evolve.errors import BadInput, EvolveError
-from evolve.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
+from evolve.core.errors import BadInput, EvolveError
+from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_url, failure, line, open_engine, writing
 from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evolve.records import (
+from evolve.core.records import (
     Limits,
     ModelSpec,
     SandboxSpec,
@@ -25,8 +25,8 @@ from evolve.records import (
     TrialSpec,
 )
 from evolve.sandbox import engine, images
-from evolve.tasks import load_task
-from evolve.trial import run_trial
+from evolve.suite.tasks import load_task
+from evolve.trial.run import run_trial
 
 HERE = Path(__file__).parent
 VERIFIER = HERE.parents[1] / "tasks" / "bugfix" / "_verifier"

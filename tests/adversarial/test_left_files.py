@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from evolve.records import Outcome
+from evolve.core.records import Outcome
 
 from . import hostile, weakened
 from .conftest import Arena

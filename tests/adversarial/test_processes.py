@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.records import Outcome
+from evolve.core.records import Outcome
 
 from . import hostile, weakened
 from .conftest import Arena

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from evolve.records import Cause, Outcome
+from evolve.core.records import Cause, Outcome
 from evolve.sandbox import shell
 
 from . import hostile, weakened

@@ -11,10 +11,10 @@ from unittest import mock
 
 import docker
 
-from evolve import trial, verdict
-from evolve.records import TrialSpec
+from evolve.core.records import TrialSpec
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.shell import Shell
+from evolve.trial import run, verdict
 
 from ..fakes import FolderWorkspace
 
@@ -98,7 +98,7 @@ def _shared_host(host: Host) -> None:
 def one_container() -> Iterator[None]:
     """The agent is root on a root file system that it may write, and the tests run there, beside its processes."""
     made: queue.Queue[Container] = queue.Queue()
-    real = trial.task_container
+    real = run.task_container
 
     def task_container(*args: Any, **options: Any) -> Container:
         with containers("task", _shared_host, user=ROOT):
@@ -111,8 +111,8 @@ def one_container() -> Iterator[None]:
         return _Judging(container.client, container.id)
 
     with (
-        mock.patch.object(trial, "task_container", task_container),
-        mock.patch.object(trial, "verifier_container", the_same),
+        mock.patch.object(run, "task_container", task_container),
+        mock.patch.object(run, "verifier_container", the_same),
         mock.patch.object(verdict, "verifier_container", the_same),
         mock.patch.object(TaskState, "user", ROOT),
     ):
@@ -123,7 +123,7 @@ def one_container() -> Iterator[None]:
 def agent_lives_on() -> Iterator[None]:
     """Containers as they are, but the agent's is left alone until the verdict."""
     left: list[Container] = []
-    real = trial.task_container
+    real = run.task_container
 
     def task_container(*args: Any, **options: Any) -> Container:
         left.append(real(*args, **options))
@@ -142,8 +142,8 @@ def agent_lives_on() -> Iterator[None]:
         return Last(container.client, container.id)
 
     with (
-        mock.patch.object(trial, "task_container", task_container),
-        mock.patch.object(trial, "verifier_container", judging),
+        mock.patch.object(run, "task_container", task_container),
+        mock.patch.object(run, "verifier_container", judging),
         mock.patch.object(verdict, "verifier_container", judging),
     ):
         yield
@@ -156,7 +156,7 @@ def commands_on_the_host(folder: Path) -> Iterator[None]:
     class OnHost(FolderWorkspace):
         def close(self) -> None: ...
 
-    with mock.patch.object(trial, "populated_shell", return_value=OnHost(folder)):
+    with mock.patch.object(run, "populated_shell", return_value=OnHost(folder)):
         yield
 
 

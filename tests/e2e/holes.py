@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
-from evolve import proposing, recall, trajectory
-from evolve.analyse import labels, memory
-from evolve.campaign import Campaign, train_trajectories
+from evolve.analysis import labels, memory
 from evolve.cli import main
-from evolve.records import TrialResult
+from evolve.core.records import TrialResult
+from evolve.loop import proposing, recall
+from evolve.loop.campaign import Campaign, train_trajectories
+from evolve.trial import trajectory
 
 Patch = Any
 Shown = tuple[TrialResult, Mapping[str, object]]

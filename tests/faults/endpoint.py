@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evolve.records import ModelSpec
+from evolve.core.records import ModelSpec
 from tests.faults.faulty_server import Plan
 
 ROOT = Path(__file__).parents[2]

@@ -20,8 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from evolve import embedded
-from evolve.errors import RequestRefused
-from evolve.records import stable_hash
+from evolve.core.errors import RequestRefused
+from evolve.core.records import stable_hash
 from tests.upstream import DONE, chunks, event_text
 
 KINDS = (

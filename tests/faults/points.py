@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from evolve import budget, purse, trajectory
-from evolve.purse import Purse
+from evolve.budget import ledger, run_budget
+from evolve.budget.ledger import Purse
 from evolve.repo import Lineage
 from evolve.repo.shell import Shell
 from evolve.sandbox import engine
 from evolve.store import Store
+from evolve.trial import trajectory
 
 WRITES = (
     (Store, ("create_run", "start_session", "add_losses", "start_race", "add_candidate", "add_proposal", "add_lesson",
@@ -29,8 +30,8 @@ WRITES = (
     (Lineage, ("seed", "commit_candidate", "create_branch", "set_champion", "record_decision", "export")),
     (Purse, ("take", "settle", "rowed")),
     (trajectory, ("store",)),
-    (purse, ("remove",)),
-    (budget, ("begin", "book_losses")),
+    (ledger, ("remove",)),
+    (run_budget, ("begin", "book_losses")),
     (engine, ("sweep",)),
 )  # fmt: skip
 # Of git's own commands, those that write.

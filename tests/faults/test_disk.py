@@ -21,15 +21,17 @@ from typing import Any
 
 import pytest
 
-from evolve import budget, loop, room
-from evolve.campaign import Campaign
-from evolve.caps import Caps
-from evolve.config import RunConfig
-from evolve.errors import DiskFull
-from evolve.records import Split, TaskImage, TrialSpec
+from evolve.budget import run_budget
+from evolve.core.caps import Caps
+from evolve.core.config import RunConfig
+from evolve.core.errors import DiskFull
+from evolve.core.records import Split, TaskImage, TrialSpec
+from evolve.host import disk
+from evolve.loop import search
+from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "4")))
@@ -88,7 +90,7 @@ class Home:
         with Store.open(self.database) as store:
             played = sum(row.proposal is not None for row in store.rounds(RUN))
             proposer = model(played)
-            purse = budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
+            purse = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
             campaign = Campaign(
                 run=RUN,
                 config=RunConfig(scaffold=self.scaffold, model="scripted", prompt_price=1.0, completion_price=1.0),
@@ -105,7 +107,7 @@ class Home:
                 least_room=0,
             )
             with closing(purse):
-                loop.run_rounds(campaign, len(LEVELS))
+                search.run_rounds(campaign, len(LEVELS))
 
     def came_to(self) -> dict[str, Any]:
         """Lineage, decisions and trials, without the times that are in commits' ids."""
@@ -210,14 +212,14 @@ def test_a_full_disk_stops_a_run_clearly_and_changes_nothing(small: Callable[[],
 
 def test_too_little_room_is_said_before_anything_begins(small: Callable[[], Path]) -> None:
     place = small()
-    room.check([place, place / "not" / "there"], 10 * 2**20)
+    disk.check([place, place / "not" / "there"], 10 * 2**20)
     with pytest.raises(DiskFull, match=rf"no room on {place}: \d+ MB are free, 200 MB are wanted; make room"):
-        room.check([place / "not" / "there"])
+        disk.check([place / "not" / "there"])
 
 
 def test_a_file_is_whole_or_as_it_was(small: Callable[[], Path]) -> None:
     place = small() / "file"
-    room.write_whole(place, b"old")
+    disk.write_whole(place, b"old")
     with pytest.raises(DiskFull, match="make room"):
-        room.write_whole(place, b"\0" * (21 * 2**20))
+        disk.write_whole(place, b"\0" * (21 * 2**20))
     assert place.read_bytes() == b"old" and [one.name for one in place.parent.iterdir()] == ["file"]

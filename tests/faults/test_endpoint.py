@@ -14,13 +14,13 @@ import openai
 import pytest
 
 from evolve import embedded
-from evolve.errors import AccountError, EndpointError
-from evolve.gateway import Door, Gateway, budget
+from evolve.core.errors import AccountError, EndpointError
+from evolve.core.records import Fault, Limits
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.propose.direct import Talk
-from evolve.records import Fault, Limits
+from evolve.loop.propose.direct import Talk
 from evolve.sandbox.container import ScaffoldProcess
-from evolve.trial import ended_in_time
+from evolve.trial.gateway import Door, Gateway, budget
+from evolve.trial.run import ended_in_time
 from tests.fakes import FolderWorkspace
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import KINDS, Plan

@@ -15,10 +15,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from evolve import house, loop
-from evolve.caps import Caps
-from evolve.errors import Locked
-from evolve.stopping import Stop
+from evolve.core.caps import Caps
+from evolve.core.errors import Locked
+from evolve.host.signals import Stop
+from evolve.loop import search
+from evolve.runs import opening
 from evolve.store import Store
 from tests.fakes import SilentWatcher
 from tests.faults import points, victim
@@ -94,21 +95,21 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
             with (
                 patched(),
                 contextlib.suppress(KeyboardInterrupt),
-                house.campaign(order, tasks, Asking(stop, trials)) as campaign,
+                opening.campaign(order, tasks, Asking(stop, trials)) as campaign,
             ):
-                loop.run_rounds(replace(campaign, stop=stop), ROUNDS)
+                search.run_rounds(replace(campaign, stop=stop), ROUNDS)
 
         @rule()
         def be_begun_twice(self) -> None:
             """The second one leaves the first one alone."""
             order, tasks = victim.order(self.victim.home, RUN), victim.suite(self.victim.home)
-            with patched(), house.campaign(order, tasks, SilentWatcher()), pytest.raises(Locked, match="process"):
+            with patched(), opening.campaign(order, tasks, SilentWatcher()), pytest.raises(Locked, match="process"):
                 victim.play_run(self.victim.home, RUN, 1)
 
         def play(self, caps: Caps | None = None) -> None:
             order = replace(victim.order(self.victim.home, RUN), caps=caps or Caps())
-            with house.campaign(order, victim.suite(self.victim.home), SilentWatcher()) as campaign:
-                loop.run_rounds(campaign, ROUNDS)
+            with opening.campaign(order, victim.suite(self.victim.home), SilentWatcher()) as campaign:
+                search.run_rounds(campaign, ROUNDS)
 
         def count(self) -> int:
             with Store.open(self.victim.home / "runs" / "evolve.db") as store:

@@ -16,16 +16,14 @@ from typing import Any
 
 import pytest
 
-from evolve import house, llm, loop, trajectory
-from evolve.caps import Caps
+from evolve import llm
+from evolve.budget.ledger import Terms
+from evolve.budget.metered import Metered
 from evolve.cli import main as guarded
 from evolve.cli.options import app
-from evolve.config import GateConfig, RunConfig
-from evolve.evaluate import Evaluator
-from evolve.guard import Vocabulary
-from evolve.metered import Metered
-from evolve.purse import Terms
-from evolve.records import (
+from evolve.core.caps import Caps
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.records import (  # fmt: skip
     Outcome,
     SandboxSpec,
     Split,
@@ -36,10 +34,15 @@ from evolve.records import (
     TrialSpec,
     Usage,
     stable_hash,
-)  # fmt: skip
+)
+from evolve.executor.evaluate import Evaluator
+from evolve.guard import Vocabulary
+from evolve.loop import search
+from evolve.runs import opening
 from evolve.sandbox import engine, images
-from evolve.selfwork import Done, Work
-from evolve.tasks import Suite
+from evolve.suite.tasks import Suite
+from evolve.trial import trajectory
+from evolve.trial.self_work import Done, Work
 from tests.fakes import SilentWatcher, chat_event, completion, tool_call
 from tests.faults import points
 
@@ -134,8 +137,8 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
         (engine, "describe", lambda: {"engine": "none"}),
         (images, "base_image", lambda notify: "base"),
         (images, "build_all", lambda tasks, *_: ({task.name: TaskImage("i", "/app") for task in tasks}, {})),
-        (house, "Evaluator", Playing),
-        (house, "vocabulary_of", lambda tasks: Vocabulary()),
+        (opening, "Evaluator", Playing),
+        (opening, "vocabulary_of", lambda tasks: Vocabulary()),
         (llm, "open_model", lambda spec: Answering()),
     ):
         patch.setattr(module, name, stand_in)
@@ -143,17 +146,17 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
 
 def play_run(home: Path, run: str, rounds: int) -> None:
     """What `evolve run` does, without what it shows."""
-    with house.campaign(order(home, run), suite(home), SilentWatcher()) as campaign:
-        loop.run_rounds(campaign, rounds)
+    with opening.campaign(order(home, run), suite(home), SilentWatcher()) as campaign:
+        search.run_rounds(campaign, rounds)
 
 
-def order(home: Path, run: str) -> house.Order:
+def order(home: Path, run: str) -> opening.Order:
     config = RunConfig(
         scaffold=home / "scaffold", suite=home / "tasks", model="scripted", prompt_price=1000.0,
         completion_price=1000.0, score_attempts=1, holdout_attempts=1,
         gate=GateConfig.model_validate({"ablate_every": 5, "passes": (1, 2), "risk": 0.2}),
     )  # fmt: skip
-    return house.Order(config, home / "runs", run, 2, Caps())
+    return opening.Order(config, home / "runs", run, 2, Caps())
 
 
 @app.command("victim", hidden=True)

@@ -9,17 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.records import (
-    Limits,
-    ModelSpec,
-    SandboxSpec,
-    ScaffoldSource,
-    Task,
-    TaskImage,
-    TrialSpec,
-)
+from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
 from evolve.sandbox import engine, images
-from evolve.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite, load_suite
 
 OWNER = f"evolve-tests-{os.getpid()}"
 ROOT = Path(__file__).parents[2]

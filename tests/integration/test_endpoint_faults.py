@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from evolve.llm.patience import VARIABLE
-from evolve.records import Fault, Limits, Outcome
-from evolve.trial import run_trial
+from evolve.core.records import Fault, Limits, Outcome
+from evolve.llm.retries import VARIABLE
+from evolve.trial.run import run_trial
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import Plan
 

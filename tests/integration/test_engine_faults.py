@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.records import Limits, Outcome
+from evolve.core.records import Limits, Outcome
 from evolve.sandbox import engine
-from evolve.trial import run_trial
+from evolve.trial.run import run_trial
 
 from .conftest import OWNER, Trials
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.gateway import budget
-from evolve.records import Limits, Outcome
-from evolve.trial import run_trial
+from evolve.core.records import Limits, Outcome
+from evolve.trial.gateway import budget
+from evolve.trial.run import run_trial
 
 from .conftest import Trials
 

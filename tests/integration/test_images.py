@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.errors import EngineError
-from evolve.records import Task
+from evolve.core.errors import EngineError
+from evolve.core.records import Task
 from evolve.sandbox import engine, images
 
 pytestmark = pytest.mark.docker

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evolve.records import SandboxSpec, TaskImage
+from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine
 from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
 from evolve.sandbox.limits import processors

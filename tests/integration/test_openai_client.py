@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from evolve import trajectory
-from evolve.records import Limits, Outcome
+from evolve.core.records import Limits, Outcome
 from evolve.sandbox import engine
-from evolve.trial import run_trial
+from evolve.trial import trajectory
+from evolve.trial.run import run_trial
 
 from .conftest import Trials
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from evolve import check_tasks
-from evolve.errors import InfraError
-from evolve.records import Cause, Limits, Outcome, Profile, Split, TaskImage, TrialSpec, VerifierMode
+from evolve.core.errors import InfraError
+from evolve.core.records import Cause, Limits, Outcome, Profile, Split, TaskImage, TrialSpec, VerifierMode
+from evolve.runs import check_tasks
 from evolve.sandbox import engine, images
 from evolve.sandbox.container import ROOT, TaskState, frozen_image, task_container, verifier_container
-from evolve.tasks import Suite, load_task
-from evolve.trial import run_trial
+from evolve.suite.tasks import Suite, load_task
+from evolve.trial.run import run_trial
 from tests.fakes import SilentWatcher
 
 from .conftest import Trials

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.records import Profile, SandboxSpec, TaskImage
+from evolve.core.records import Profile, SandboxSpec, TaskImage
 from evolve.sandbox.container import (
     AGENT,
     ROOT,

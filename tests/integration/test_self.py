@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from evolve.analyse import Shelf
-from evolve.evaluate import Evaluator
-from evolve.propose import Brief, Made, itself, self_improve
-from evolve.records import (
+from evolve.analysis import Shelf
+from evolve.core.records import (
     FileEdit,
     Limits,
     ModelSpec,
@@ -23,8 +21,10 @@ from evolve.records import (
     TaskImage,
     TrialSpec,
 )
+from evolve.executor.evaluate import Evaluator
+from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox import engine
-from evolve.selfwork import Done, Work, do_work
+from evolve.trial.self_work import Done, Work, do_work
 from tests.fakes import tool_call
 from tests.upstream import Upstream, says
 
@@ -63,14 +63,14 @@ class Shop:
         with Evaluator(1) as evaluator:
 
             def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
-                return evaluator.work_on_itself(Work(self.spec(scaffold, instruction, seed), files, itself.KEPT))
+                return evaluator.work_on_itself(Work(self.spec(scaffold, instruction, seed), files, self_proposer.KEPT))
 
             return self_improve(run, brief, seed, lambda proposal: None)
 
     def left(self, main: str) -> Done:
         """By a scaffold that is written down, at work on two files."""
         files = {"scaffold/main.py": "old\n", "scaffold/more.py": "more\n", "proposal.json": "{}\n"}
-        return do_work(Work(self.spec(self.written(main), "", 1), files, itself.KEPT))
+        return do_work(Work(self.spec(self.written(main), "", 1), files, self_proposer.KEPT))
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -90,7 +90,7 @@ def shop(tmp_path: Path, base: str) -> Iterator[Shop]:
 def test_a_seed_scaffold_makes_a_patch_of_itself(shop: Shop, name: str) -> None:
     made = shop.improved(ROOT / "scaffolds" / name)
     assert made.proposal.edits and not made.proposal.note
-    assert made.proposal.prediction != itself.NOT_GIVEN
+    assert made.proposal.prediction != self_proposer.NOT_GIVEN
     assert {"begin", "chat", "read", "write"} <= {event["kind"] for event in made.messages}
 
 
@@ -108,7 +108,7 @@ def test_a_scripted_model_reads_edits_and_hands_in(shop: Shop, upstream: Upstrea
     shop.model = upstream.spec()
     made = shop.improved(ROOT / "scaffolds/single").proposal
     assert [edit.path for edit in made.edits] == ["settings.toml"] and "max_steps = 40" in str(made.edits[0].text)
-    assert (made.hypothesis, made.prediction, made.usage.calls) == ("too few steps", itself.NOT_GIVEN, 5)
+    assert (made.hypothesis, made.prediction, made.usage.calls) == ("too few steps", self_proposer.NOT_GIVEN, 5)
     told = [message for message in upstream.bodies()[-1]["messages"] if message["role"] == "tool"]
     assert "gave up early" in told[0]["content"] and "OK" in told[1]["content"]
     assert "scaffold/settings.toml" in upstream.bodies()[0]["messages"][1]["content"]
@@ -150,5 +150,5 @@ def test_it_has_neither_network_nor_key_nor_the_hosts_files(shop: Shop, monkeypa
     found = shop.left(f"door.write('scaffold/seen', door.run({probe!r}).stdout)")
     seen = found.left.files["scaffold/seen"].decode()
     assert "sk-secret" not in seen and "10001" in seen and "Network is unreachable" in seen
-    assert FileEdit("seen", seen) in itself.proposal_of(found, Brief({}, (), "", "", Shelf([]), {})).edits
+    assert FileEdit("seen", seen) in self_proposer.proposal_of(found, Brief({}, (), "", "", Shelf([]), {})).edits
     assert json.loads(found.left.files["proposal.json"]) == {}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evolve.errors import InfraError
-from evolve.records import Cause, SandboxSpec, TaskImage
-from evolve.sandbox import fate
+from evolve.core.errors import InfraError
+from evolve.core.records import Cause, SandboxSpec, TaskImage
+from evolve.sandbox import exit_cause
 from evolve.sandbox.container import AGENT, Container, TaskState, task_container, verifier_container
 from evolve.sandbox.output import KEEP_BYTES
 from evolve.sandbox.shell import Shell
@@ -138,7 +138,7 @@ def test_the_counters_are_the_same_from_both_sides(
     container: tuple[TaskState, Container], shell: Shell, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if where == "within":
-        monkeypatch.setattr(fate, "CGROUPS", Path("/nowhere"))
+        monkeypatch.setattr(exit_cause, "CGROUPS", Path("/nowhere"))
     assert container[1].cause() is Cause.NONE
     shell.run("i=0; while [ $i -lt 400 ]; do sleep 2 & i=$((i+1)); done", timeout=20)
     shell.run("sleep 9", timeout=0.1)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from evolve import trajectory
-from evolve.records import Cause, Limits, Outcome, SandboxSpec
+from evolve.core.records import Cause, Limits, Outcome, SandboxSpec
 from evolve.sandbox import engine
-from evolve.trial import run_trial
+from evolve.trial import trajectory
+from evolve.trial.run import run_trial
 
 from .conftest import Trials
 

@@ -1,0 +1,191 @@
+"""What a suite can show, before anything is spent on rounds: the scaffold against itself (A/A). Pure.
+
+Luck is taken as independent between scaffolds. Where a model heeds seeds, equal behaviour has equal luck, and all of
+this is better than said here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from evolve.core.config import GateConfig
+from evolve.core.records import Candidate, TrialResult
+from evolve.gate import TaskSlot, begin
+from evolve.gate.ruling import Ask
+
+POWER = 0.8
+CALIBRATION_STREAM = 11
+GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
+Rates = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of one scaffold, from several attempts at each task. Rewards are in [0, 1].
+
+    `rates`: mean reward by task. `one_pass`: standard deviation of the score of one attempt at all tasks, from the
+    spread within tasks; `difference`: of two such scores of the same scaffold. `seen`: the same, as it was seen over
+    `pairs` pairs of passes that were really run; None with a single pass.
+    """
+
+    rates: Rates
+    attempts: int
+    one_pass: float
+    seen: float | None
+    pairs: int
+
+    @property
+    def difference(self) -> float:
+        return math.sqrt(2) * self.one_pass
+
+    @property
+    def score(self) -> float:
+        return sum(self.rates.values()) / len(self.rates)
+
+    @property
+    def always(self) -> list[str]:
+        return sorted(task for task, rate in self.rates.items() if rate >= 1)
+
+    @property
+    def never(self) -> list[str]:
+        return sorted(task for task, rate in self.rates.items() if rate <= 0)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the gate would make of the first patches of this scaffold, by simulation.
+
+    `null`: the share that is built upon of patches that do nothing; that is no keep yet. `smallest`: the smallest gain
+    of GAINS in the mean reward that is built upon four times in five; None if none is. `trials`: until a patch that
+    does nothing is decided, with the tip's.
+    """
+
+    null: float
+    smallest: float | None
+    trials: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of rounds whose patches do nothing, proposals aside: trials, hours of the clock, US dollars."""
+
+    trials: float
+    hours: float
+    usd: float
+
+    @property
+    def time(self) -> str:
+        """In words; minutes below an hour."""
+        return f"{self.hours:.1f} hours" if self.hours >= 1 else f"{max(60 * self.hours, 1):.0f} min"
+
+
+def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int) -> Cost:
+    """`trials`: of the scaffold, for what one takes. `per_round`: trials of a candidate. `jobs`: trials at once."""
+    count = per_round * rounds
+    seconds = sum(trial.seconds for trial in trials) / len(trials)
+    usd = sum(trial.usage.cost_usd for trial in trials) / len(trials)
+    return Cost(count, count * seconds / jobs / 3600, count * usd)
+
+
+def estimate(
+    tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, rounds: int, jobs: int
+) -> Cost:
+    """Of rounds from a scaffold whose trials are these; patches that do nothing are simulated, 40 of them."""
+    names = {task.name for task in tasks}
+    known = [trial for trial in trials if trial.counts and trial.task in names]
+    rates = _rates(_by_task(known))
+    return cost(known, _of_nothing(tasks, rates, settings, 40)[1], rounds, jobs)
+
+
+def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
+    """Rewards by task and attempt, of trials that count."""
+    rewards: dict[str, dict[int, float]] = defaultdict(dict)
+    for trial in trials:
+        if trial.reward is not None:
+            rewards[trial.task][trial.attempt] = trial.reward
+    return rewards
+
+
+def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
+    return {task: sum(found.values()) / len(found) for task, found in rewards.items()}
+
+
+def noise(trials: Sequence[TrialResult]) -> Noise:
+    """From trials that count, of one scaffold. Raises ValueError where some task has fewer attempts than another."""
+    rewards = _by_task(trials)
+    attempts = sorted({attempt for found in rewards.values() for attempt in found})
+    if not attempts or any(len(found) != len(attempts) for found in rewards.values()):
+        raise ValueError("every task needs the same attempts")
+    count = len(rewards)
+    within = sum(_variance(list(found.values())) for found in rewards.values())
+    passes = [sum(found[attempt] for found in rewards.values()) / count for attempt in attempts]
+    differences = [one - other for one, other in combinations(passes, 2)]
+    seen = math.sqrt(sum(d * d for d in differences) / len(differences)) if differences else None
+    return Noise(_rates(rewards), len(attempts), math.sqrt(within) / count, seen, len(differences))
+
+
+def _variance(values: Sequence[float]) -> float:
+    """Unbiased; of a single value, as much as its mean allows."""
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return mean * (1 - mean)
+    return sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def power(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int = 300) -> Power:
+    """`candidates` simulated patches for each gain; a gain is the same shift of all tasks in logits."""
+    null, trials = _of_nothing(tasks, rates, settings, candidates)
+    smallest = None
+    for gain in GAINS:
+        better = _shifted(rates, gain)
+        if better is not None and _taken(tasks, rates, better, settings, candidates)[0] >= POWER:
+            smallest = gain
+            break
+    return Power(null, smallest, trials)
+
+
+def _of_nothing(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int) -> tuple[float, float]:
+    """Of patches that do nothing: the share built upon, and a round's mean trials with the tip's."""
+    taken, trials = _taken(tasks, rates, rates, settings, candidates)
+    return taken, trials * (1 + settings.tip_share)
+
+
+def _shifted(rates: Rates, gain: float) -> Rates | None:
+    """Rates with this much higher mean; None if there is no room. Tasks at 0 or 1 count as close to it."""
+    logits = {task: math.log(p / (1 - p)) for task, p in ((t, min(max(r, 0.02), 0.98)) for t, r in rates.items())}
+    goal = sum(rates.values()) / len(rates) + gain
+    if goal >= 0.98:
+        return None
+    low, high = 0.0, 12.0
+    for _ in range(40):
+        shift = (low + high) / 2
+        moved = {task: 1 / (1 + math.exp(-logit - shift)) for task, logit in logits.items()}
+        low, high = (shift, high) if sum(moved.values()) / len(moved) < goal else (low, shift)
+    return moved
+
+
+def _taken(
+    tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int
+) -> tuple[float, float]:
+    """Share that is built upon, and mean trials of the candidate; each against a tip measured anew."""
+    dice = np.random.default_rng(CALIBRATION_STREAM)
+    start = begin(tasks, settings, Candidate("simulated", 0, None, "simulated"))
+    before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
+    passes = (settings.most_passes, len(start.tasks))
+    rulings = []
+    for _ in range(candidates):
+        line = start.line
+        while line.tip_is_vague():
+            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
+        rewards = (dice.random(passes) < after).astype(float)
+        while isinstance(said := line.judge(rewards), Ask):
+            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
+        rulings.append(said)
+    taken = sum(ruling.taken for ruling in rulings) / candidates
+    return taken, sum(ruling.finding.trials for ruling in rulings) / candidates

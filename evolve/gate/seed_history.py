@@ -1,0 +1,57 @@
+"""What is seen on the seeds of one tip's reign: scaffolds that run a task on the same seed share some of their luck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.gate.prior import Floats
+
+
+@dataclass(frozen=True)
+class Reign:
+    """`own`: passes of the tip, each its rewards by task. Of all that ran on the seeds that challengers meet, the tip
+
+    included: `sums` of rewards less what each scaffold is better than the tip, and how many (`counts`), passes x tasks.
+    """
+
+    own: tuple[Floats, ...]
+    sums: Floats
+    counts: Floats
+
+    @classmethod
+    def begin(cls, passes: int, tasks: int) -> Reign:
+        return cls((), np.zeros((passes, tasks)), np.zeros((passes, tasks)))
+
+    def anew(self) -> Reign:
+        """The next tip's."""
+        return Reign.begin(*self.sums.shape)
+
+    def measured(self, rewards: Floats) -> Reign:
+        """After one more pass of the tip over all tasks."""
+        after = Reign((*self.own, rewards), self.sums, self.counts)
+        return after.met(self.as_challenger(rewards), 0.0)
+
+    def as_challenger(self, rewards: Floats) -> Floats:
+        """The tip's next pass as passes x tasks, NaN elsewhere: all NaN if no challenger goes so far."""
+        seen = np.full_like(self.sums, np.nan)
+        seen[len(self.own) : len(self.own) + 1] = rewards
+        return seen
+
+    def met(self, rewards: Floats, better: float) -> Reign:
+        """`rewards`: of a scaffold `better` than the tip by so much; passes x tasks, NaN where not run."""
+        known = ~np.isnan(rewards)
+        return Reign(self.own, self.sums + np.where(known, rewards - better, 0.0), self.counts + known)
+
+    def means(self) -> Floats:
+        """By seed; 0 where nothing ran."""
+        return np.asarray(self.sums / np.maximum(self.counts, 1))
+
+    def shares(self, correlation: float) -> Floats:
+        """How much of a seed's mean residual the next trial there is expected to have too, passes x tasks.
+
+        Of n values of which any two have the correlation c: n c / (1 + (n - 1) c) (Spearman 1910, Brown 1910, British
+        Journal of Psychology 3).
+        """
+        return np.asarray(self.counts * correlation / (1 + (self.counts - 1) * correlation))

@@ -1,7 +1,0 @@
-"""The scaffold's only door: chat completions and the task's container, metered and recorded, on a Unix socket."""
-
-from evolve.gateway.budget import Ledger
-from evolve.gateway.endurance import longest_delay
-from evolve.gateway.server import SOCKET_NAME, Door, Gateway, Workspace
-
-__all__ = ["SOCKET_NAME", "Door", "Gateway", "Ledger", "Workspace", "longest_delay"]

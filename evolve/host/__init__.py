@@ -1,0 +1,1 @@
+"""This machine: disk space, locks, signals, run names, and the circuit breaker for faults."""

@@ -1,0 +1,104 @@
+"""An answer's bytes, bounded in size and time, and the `chat.completion` in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import openai
+
+from evolve.core.errors import RequestRefused
+from evolve.llm.faults import check_told, is_empty
+
+MAX_ANSWER = 16_000_000
+
+
+class Bounded(httpx2.SyncByteStream):
+    """The bytes of a response: at most MAX_ANSWER, until `end` on the monotonic clock. Raises what openai would.
+
+    Use as a context manager. `read_to_end`: whether the endpoint's own end was reached.
+    """
+
+    def __init__(self, response: httpx2.Response, end: float) -> None:
+        self._response, self._end = response, end
+        self.read_to_end = False
+        self._watch = threading.Timer(max(end - time.monotonic(), 0), self._hang_up)
+        self._watch.daemon = True
+
+    def __enter__(self) -> Bounded:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The connection may be another call's from here on.
+        self._watch.cancel()
+
+    def __iter__(self) -> Iterator[bytes]:
+        size, request = 0, self._response.request
+        try:
+            for piece in self._response.iter_bytes():
+                size += len(piece)
+                if size > MAX_ANSWER:
+                    raise RequestRefused(400, "answer_too_large", f"the model's answer is over {MAX_ANSWER} bytes")
+                self._check_time()
+                yield piece
+            self._check_time()
+            self.read_to_end = True
+        except httpx2.TimeoutException as error:
+            raise openai.APITimeoutError(request) from error
+        except (httpx2.HTTPError, OSError) as error:
+            self._check_time()
+            raise openai.APIConnectionError(message=f"the answer broke off: {error}", request=request) from error
+
+    def _check_time(self) -> None:
+        if time.monotonic() >= self._end:
+            raise openai.APITimeoutError(self._response.request)
+
+    def _hang_up(self) -> None:
+        """Wakes a read that waits: a read's own time limit begins anew with every piece."""
+        stream = self._response.extensions.get("network_stream")
+        link = stream.get_extra_info("socket") if stream is not None else None
+        with contextlib.suppress(OSError):
+            if isinstance(link, socket.socket):
+                # The plain socket's way: that of TLS would take the session from under the read.
+                socket.socket.shutdown(link, socket.SHUT_RDWR)
+
+
+def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
+    """The endpoint's answer without its nulls; no number and no character in it that JSON could not carry on.
+
+    Raises RequestRefused; APIConnectionError for what is no answer, which is worth another try.
+    """
+    try:
+        value = json.loads(raw, parse_constant=lambda _: None)
+        if b"\\ud" in raw.lower():
+            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        answer = _without_nulls(value)
+    except (ValueError, RecursionError) as error:
+        raise _no_answer("the answer is not JSON; is BASE_URL right?", request) from error
+    check_told(answer, request)
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(choices, list):
+        raise _no_answer("the answer is no chat completion; is BASE_URL right?", request)
+    if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
+        raise _no_answer("the answer holds no choice", request)
+    if is_empty(answer):
+        raise _no_answer("the answer says nothing", request)
+    return dict(answer)
+
+
+def _no_answer(problem: str, request: httpx2.Request) -> openai.APIConnectionError:
+    return openai.APIConnectionError(message=problem, request=request)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""The rounds of a run: propose, check, measure, decide."""

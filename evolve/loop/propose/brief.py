@@ -1,0 +1,100 @@
+"""What a proposer is given, what it makes, and the request that it begins with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from evolve.analysis import Shelf
+from evolve.core.records import Proposal
+
+PROMPTS = Path(__file__).parent.parent / "prompts"
+FILES = ("propose_system.md", "propose_user.md", "propose_repair.md", "propose_emphasis.md", "propose_tools.json")
+SHOWN_FILES_CHARS = 150_000
+NOTHING_YET = "(this is the first round)"
+Message = dict[str, Any]
+# Why a proposal can't be measured, in one line; None if it can.
+Check = Callable[[Proposal], str | None]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What the proposer is shown, and may look up.
+
+    files: the parent's text files; memory: text about the earlier rounds; meanings: the train tasks (by name) that each
+    word of a prediction stands for: a group's id, a task's label; emphasis: of one among several that are asked.
+    """
+
+    files: Mapping[str, str]
+    evolvable: Sequence[str]
+    digest: str
+    memory: str
+    shelf: Shelf
+    meanings: Mapping[str, Sequence[str]]
+    emphasis: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A proposal with the conversation that it came from."""
+
+    proposal: Proposal
+    messages: tuple[Message, ...]
+
+
+# A proposal that passes the check; else the last one, whose `note` says what is wrong with it. Given a seed.
+Proposer = Callable[[Brief, int, Check], Made]
+
+
+def prompt_digest(names: Sequence[str] = FILES) -> str:
+    """sha256 over a proposer's prompt files: which wording a round was made with."""
+    return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in names)).hexdigest()
+
+
+def prompt(name: str, **values: object) -> str:
+    """A prompt file, filled in."""
+    return Template((PROMPTS / name).read_text(encoding="utf-8")).substitute(values)
+
+
+def emphases() -> list[str]:
+    """One for each of several proposers that are asked at once."""
+    return (PROMPTS / "propose_emphasis.md").read_text(encoding="utf-8").splitlines()
+
+
+def tools(name: str = "propose_tools.json") -> list[Message]:
+    """The tools of a prompt file, as a request has them."""
+    found = json.loads((PROMPTS / name).read_text(encoding="utf-8"))
+    return found if isinstance(found, list) else [found]
+
+
+def opening(brief: Brief) -> list[Message]:
+    """The first two messages."""
+    user = prompt(
+        "propose_user.md",
+        evolvable=", ".join(brief.evolvable),
+        files=shown_files(brief.files),
+        digest=brief.digest,
+        memory=brief.memory or NOTHING_YET,
+        emphasis=brief.emphasis,
+    )
+    return [
+        {"role": "system", "content": prompt("propose_system.md")},
+        {"role": "user", "content": user.rstrip() + "\n"},
+    ]
+
+
+def shown_files(files: Mapping[str, str]) -> str:
+    """The texts, the smallest first until there is no more room; of the others the names."""
+    room, shown = SHOWN_FILES_CHARS, []
+    for path in sorted(files, key=lambda path: (len(files[path]), path)):
+        room -= len(files[path])
+        if room >= 0:
+            shown.append(path)
+    texts = [f'<file path="{path}">\n{files[path]}\n</file>' for path in sorted(shown)]
+    hidden = sorted(set(files) - set(shown))
+    return "\n\n".join([*texts, f"Too long to be shown here: {', '.join(hidden)}"] if hidden else texts)

@@ -1,0 +1,1 @@
+"""Keeping results healthy: the doctor and gc."""

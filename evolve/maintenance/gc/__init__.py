@@ -1,0 +1,10 @@
+"""What takes space and can go: branches of candidates that were not taken, images, old files, exports, leftovers.
+
+No row changes and no kept, stacked or champion's branch goes; what was taken of a run is noted in its `gc.json`.
+"""
+
+from evolve.maintenance.gc.plan import plan
+from evolve.maintenance.gc.removable import PARTS, Heap, Plan, Wish, age_of, parts_of
+from evolve.maintenance.gc.remove import take
+
+__all__ = ["PARTS", "Heap", "Plan", "Wish", "age_of", "parts_of", "plan", "take"]

@@ -1,0 +1,105 @@
+"""Between git and the disk: the files that a folder holds, and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+from evolve.repo.objects import Entry, check_amount, check_files, store_files
+from evolve.repo.shell import Shell
+
+LEFTOVER_SECONDS = 3600.0
+
+
+def store_folder(home: Shell, folder: Path) -> list[Entry]:
+    """Blobs of what lies in the folder now: tracked or not, but not ignored. Paths relative to it.
+
+    `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
+    """
+    found = [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
+    if not found:
+        raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
+    check_files(str(folder), found)
+    oids = store_files(home, [folder / entry.path for entry in found])
+    return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]
+
+
+def _listed(home: Shell) -> list[str]:
+    """Tracked files, and untracked ones but for the ignored and Python's own droppings."""
+    options = ("--cached", "--others", "--exclude-standard", "--exclude=__pycache__/")
+    names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
+    return sorted({name for name in names if name})
+
+
+def _on_disk(folder: Path, path: str) -> Entry | None:
+    """The entry of one listed path; None if it was deleted, or made into a folder."""
+    file = folder / path
+    if not file.parent.exists() or file.parent.resolve() != file.parent or not os.path.lexists(file):
+        return None
+    if file.is_dir() and not file.is_symlink():
+        if (file / ".git").exists():
+            raise BadInput(str(file), "is a git repository of its own", "ignore it or remove its `.git`")
+        return None
+    state = file.lstat()
+    if file.is_symlink() or not file.is_file():
+        return Entry(path, "120000", "")
+    return Entry(path, "100755" if state.st_mode & 0o100 else "100644", "", state.st_size)
+
+
+@contextmanager
+def fresh_folder(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, renamed to it at the end; a `target` made meanwhile stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}.partial-"
+    for leftover in target.parent.glob(f"{prefix}*"):
+        if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        place.chmod(0o755)
+        yield place
+        if not target.exists():
+            place.rename(target)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def write_files(target: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
+    """Writes path -> (git mode, content) below `target`, which appears whole, and readable by all."""
+    check_amount(str(target), len(files), sum(len(content) for _, content in files.values()))
+    with fresh_folder(target) as place:
+        for path, (mode, content) in files.items():
+            file = place / path
+            _make_folders(place, file.parent)
+            file.write_bytes(content)
+            file.chmod(0o755 if int(mode, 8) & 0o100 else 0o644)
+
+
+def check_written(folder: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
+    """Raises BadInput unless `folder` holds these files and nothing else, with their contents and executable bits."""
+    found = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
+    }
+    wrong = found ^ set(files) or {path for path, item in files.items() if not _is_written(folder / path, *item)}
+    if wrong:
+        raise BadInput(str(folder), f"{min(wrong)!r} is not as its commit has it", "remove that folder")
+
+
+def _is_written(file: Path, mode: str, content: bytes) -> bool:
+    state = file.lstat()
+    executable = bool(state.st_mode & 0o100) == bool(int(mode, 8) & 0o100)
+    return stat.S_ISREG(state.st_mode) and executable and state.st_size == len(content) and file.read_bytes() == content
+
+
+def _make_folders(top: Path, folder: Path) -> None:
+    if folder != top and not folder.is_dir():
+        _make_folders(top, folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)

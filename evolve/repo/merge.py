@@ -1,0 +1,42 @@
+"""A change between two scaffolds, made to a third: so a patch is merged, or undone beneath all that came after it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from evolve.core.records import FileEdit
+from evolve.repo.shell import Shell
+
+Files = Mapping[str, str | bytes]
+MOST_CONFLICTS = 127
+
+
+def carried_edits(shell: Shell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
+    """The change `old` -> `new`, made to `tip`; all are files by path. None where other changes stand in the way."""
+    edits = []
+    for path in sorted(path for path in {*old, *new} if old.get(path) != new.get(path)):
+        sides = [files.get(path) for files in (tip, old, new)]
+        if any(isinstance(side, bytes) for side in sides):
+            return None
+        now, base, other = (None if side is None else str(side) for side in sides)
+        if now == base:
+            edits.append(FileEdit(path, other))
+        elif now is None or base is None or other is None or (text := _merged(shell, now, base, other)) is None:
+            return None
+        elif text != now:
+            edits.append(FileEdit(path, text))
+    return tuple(edits)
+
+
+def _merged(shell: Shell, now: str, base: str, other: str) -> str | None:
+    """Three-way merge of the changes base -> now and base -> other; None if they conflict."""
+    with tempfile.TemporaryDirectory(prefix="evolve-merge-") as name:
+        paths = [Path(name, side) for side in ("now", "base", "other")]
+        for path, text in zip(paths, (now, base, other), strict=True):
+            path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        answer = shell.ask("merge-file", "-p", "-q", *map(str, paths))
+    if not 0 <= answer.status <= MOST_CONFLICTS:
+        raise shell.failure("git merge-file failed", answer)
+    return answer.out.decode("utf-8", "surrogateescape") if answer.status == 0 else None

@@ -1,0 +1,1 @@
+"""Opening a run, replaying it, and what `evolve gc` removed of it."""

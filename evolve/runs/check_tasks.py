@@ -1,0 +1,101 @@
+"""Whether a suite's tasks can be believed: the reference solution earns 1, doing nothing earns 0, every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.loop.campaign import Watcher
+from evolve.core.errors import InfraError
+from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.sandbox import engine, images
+from evolve.sandbox.archive import unpack
+from evolve.suite.tasks import Suite
+from evolve.trial.run import populated_shell, sandboxes
+from evolve.trial.verdict import judged
+
+OWNER = "tasks-check"
+TIMES = 2
+SOLVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The rewards of each time; `problem` is empty for a sound task."""
+
+    task: str
+    solution: tuple[float, ...]
+    nothing: tuple[float, ...]
+    problem: str
+
+
+def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[Finding]:
+    """Check every task of a suite, in its order."""
+    engine.bring_up(watcher.say)
+    base = images.base_image(watcher.say)
+    built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
+    watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TIMES} trials each")
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(lambda task: _finding(task, built, failures), suite.tasks))
+    finally:
+        engine.sweep(OWNER)
+
+
+def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> Finding:
+    if task.name in failures:
+        return Finding(task.name, (), (), failures[task.name])
+    return _check(task, built[task.name])
+
+
+def _check(task: Task, image: TaskImage) -> Finding:
+    try:
+        solution = tuple(_reward(task, image, solve=True) for _ in range(TIMES))
+        nothing = tuple(_reward(task, image, solve=False) for _ in range(TIMES))
+    except InfraError as error:
+        return Finding(task.name, (), (), str(error))
+    return Finding(task.name, solution, nothing, _problem(solution, nothing))
+
+
+def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
+    problems = []
+    if set(solution) != {1.0}:
+        problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
+    if set(nothing) != {0.0}:
+        problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")
+    return "; ".join(problems)
+
+
+def _reward(task: Task, image: TaskImage, solve: bool) -> float:
+    """One trial without a scaffold: the oracle's, or nobody's."""
+    spec = _spec(task, image)
+    ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
+    with sandboxes(spec, ttl) as (state, container):
+        shell = populated_shell(container, state)
+        if solve:
+            unpack(shell, task.folder / "solution", "/solution")
+            done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
+            if done.exit_code != 0:
+                raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
+        shell.close()
+        return judged(spec, state, container, ttl).reward
+
+
+def _spec(task: Task, image: TaskImage) -> TrialSpec:
+    nobody = ScaffoldSource(Path(), "", "")
+    return TrialSpec(
+        run=OWNER,
+        candidate="oracle",
+        task=task,
+        image=image,
+        scaffold=nobody,
+        attempt=0,
+        seed=0,
+        model=ModelSpec("none"),
+        limits=Limits(),
+        sandbox=SandboxSpec(),
+        folder=Path(),
+        owner=OWNER,
+    )

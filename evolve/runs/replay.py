@@ -1,0 +1,123 @@
+"""Running a candidate's trials again: offline from what was recorded, or live with the model asked anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evolve.trial import trajectory
+from evolve.loop.campaign import Campaign
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import TrialResult, TrialSpec, stable_hash
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One trial beside its replay; `divergence` is empty where commands, reward and trajectory are the same."""
+
+    task: str
+    attempt: int
+    recorded_reward: float | None
+    replayed_reward: float | None
+    divergence: str
+
+    @property
+    def identical(self) -> bool:
+        return not self.divergence
+
+
+def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
+    """The trials that count of one commit. Raises BadInput if there are none."""
+    trials = [trial for trial in campaign.store.trials(campaign.run, commit) if trial.counts]
+    if not trials:
+        raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
+    return trials
+
+
+def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
+    """Each trial again, with the recorded answers in place of a model; nothing is written to the database.
+
+    Raises BadInput where none of the recordings is left.
+    """
+    root = campaign.folder.parent
+    _refuse_without_recordings(commit, trials, root)
+    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+        specs, spoilt = {}, {}
+        for trial in trials:
+            problem = _recording_problem(trial, root)
+            if problem:
+                spoilt[_slot(trial)] = problem
+            if trial.recording and (root / trial.recording.path).is_file():
+                specs[_slot(trial)] = _spec(campaign, commit, trial, Path(name) / "run", root / trial.recording.path)
+        again: dict[tuple[str, int], TrialResult] = {}
+        campaign.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
+        for trial in trials:
+            yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+
+
+def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
+    if not any(trial.recording and (root / trial.recording.path).is_file() for trial in trials):
+        raise BadInput(
+            commit[:12],
+            f"the recordings of its {len(trials)} trials are gone (`evolve gc` removes old ones)",
+            "bring them back from a backup, or measure it anew with --live",
+        )
+
+
+def live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """Each trial again with the model asked anew, on seeds of its own; nothing is written to the database."""
+    fresh: list[TrialResult] = []
+    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+        specs = [_spec(campaign, commit, trial, Path(name) / "run", None) for trial in trials]
+        fresh_specs = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
+        campaign.evaluator.measure(fresh_specs, lambda r: fresh.append(r) if r.counts else None)
+    return fresh
+
+
+def _slot(trial: TrialResult) -> tuple[str, int]:
+    return trial.task, trial.attempt
+
+
+def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
+    spec = campaign.trial_spec(commit, campaign.source(commit), _slot(trial))
+    return replace(spec, seed=trial.seed, folder=folder, owner=f"{campaign.run}.replay", replay_of=recording)
+
+
+def _recording_problem(trial: TrialResult, root: Path) -> str:
+    for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
+        if file is not None and not (root / file.path).is_file():
+            return f"its {kind} is gone"
+        if file is None or not trajectory.intact(file, root):
+            return f"its {kind} is not the one that was stored (sha256 differs)"
+    return ""
+
+
+def _readable(specs: dict[tuple[str, int], TrialSpec]) -> list[TrialSpec]:
+    return [spec for spec in specs.values() if spec.replay_of is not None and _loads(spec.replay_of)]
+
+
+def _loads(path: Path) -> bool:
+    try:
+        trajectory.load(path)
+    except InfraError:
+        return False
+    return True
+
+
+def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> Replayed:
+    reward = again.reward if again else None
+    problems = [spoilt] if spoilt else []
+    if again is None:
+        problems.append("could not be replayed")
+    elif again.recording is not None and trial.recording is not None:
+        old, new = (
+            trajectory.load(root / trial.recording.path),
+            trajectory.load(replays / again.recording.path),
+        )
+        if (step := trajectory.first_difference(old, new)) is not None:
+            problems.append(f"step {step} differs: {trajectory.step_words(old, new, step)}")
+        if (again.outcome, again.reward) != (trial.outcome, trial.reward):
+            problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
+    return Replayed(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

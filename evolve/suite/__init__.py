@@ -1,0 +1,1 @@
+"""What people write: tasks, suites and scaffolds."""

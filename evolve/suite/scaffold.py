@@ -1,0 +1,56 @@
+"""What a scaffold says of itself in its `scaffold.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evolve.core.errors import BadInput
+
+FILE = "scaffold.toml"
+
+
+class ScaffoldFile(BaseModel):
+    """entry: run as `python3 ENTRY`; evolvable: glob patterns of what a patch may touch; image: None is the base."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(min_length=1)
+    entry: str = Field(min_length=1)
+    evolvable: tuple[str, ...] = Field(min_length=1)
+    image: str | None = None
+
+
+def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
+    """Parse a scaffold's `scaffold.toml` out of its files. Raises BadInput with `where` in its text."""
+    text = files.get(FILE)
+    if not isinstance(text, str):
+        raise BadInput(f"{where}/{FILE}", "this file is missing", "add it: name, entry, evolvable")
+    try:
+        spec = ScaffoldFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{where}/{FILE}", f"is not valid TOML: {error}", "mend the file") from error
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{where}/{FILE}", f"key `{key}`: {first['msg']}", "correct its value") from error
+    if spec.entry not in files:
+        raise BadInput(f"{where}/{FILE}", f"entry point `{spec.entry}` does not exist", "correct the key `entry`")
+    return spec
+
+
+def check_folder(folder: Path) -> ScaffoldFile:
+    """The same for a folder on disk, before anything is written. Raises BadInput."""
+    if not folder.is_dir():
+        raise BadInput(str(folder), "there is no such folder", "name a scaffold's folder, such as scaffolds/single")
+    file = folder / FILE
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else None
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), "is not UTF-8 text", "mend the file") from error
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    files: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): b"" for path in paths}
+    return read(str(folder), {**files, FILE: text} if text is not None else files)

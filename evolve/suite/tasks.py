@@ -1,0 +1,191 @@
+"""Suites and tasks, read from folders in the Harbor task format. Whatever is wrong is named with its file and key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evolve.core.errors import BadInput
+from evolve.core.records import Profile, SandboxSpec, Split, Task, VerifierMode
+
+Model = TypeVar("Model", bound=BaseModel)
+SUITE_FILE = "suite.toml"
+NEEDED = ("task.toml", "instruction.md", "environment/Dockerfile", "tests/test.sh", "solution/solve.sh")
+
+
+class _Section(BaseModel):
+    """Unknown keys are the format's business, not ours."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _megabytes(key: str, size: object) -> int:
+    """`2G`, `512M` or `1048576K` in MB; a unit is needed."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
+    if found is None:
+        raise ValueError(f"{key} must be a size such as '2G' or '512M'")
+    return int(float(found[1]) * 1024.0 ** ("KMGT".index(found[2].upper()) - 1))
+
+
+class _Environment(_Section):
+    cpus: float = Field(1.0, gt=0)
+    memory_mb: int = Field(512, ge=32)
+    storage_mb: int = Field(128, ge=8)
+    network_mode: str = "no-network"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_spellings(cls, values: Any) -> Any:
+        """`memory = "2G"`, `storage` and `allow_internet`, where the newer keys are not there."""
+        if not isinstance(values, dict):
+            return values
+        older: dict[str, object] = {
+            f"{key}_mb": _megabytes(key, values[key]) for key in ("memory", "storage") if key in values
+        }
+        if "allow_internet" in values:
+            older["network_mode"] = "public" if values["allow_internet"] is True else "no-network"
+        return older | values
+
+
+class _Agent(_Section):
+    timeout_sec: float = Field(180.0, gt=0)
+
+
+class _Verifier(_Section):
+    timeout_sec: float = Field(600.0, gt=0)
+    environment_mode: Literal["separate", "shared", "live"] = "separate"
+
+    @property
+    def mode(self) -> VerifierMode:
+        return VerifierMode.ISOLATED if self.environment_mode == "separate" else VerifierMode.LIVE
+
+
+class _Metadata(_Section):
+    difficulty: str = "unknown"
+
+
+class _TaskFile(_Section):
+    environment: _Environment = _Environment()
+    agent: _Agent = _Agent()
+    verifier: _Verifier = _Verifier()
+    metadata: _Metadata = _Metadata()
+
+
+class _Splits(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    train: tuple[str, ...] = Field(min_length=1)
+    validation: tuple[str, ...] = ()
+    holdout: tuple[str, ...] = ()
+
+
+class _SuiteHead(_Section):
+    profile: Profile = Profile.STRICT
+
+
+class _SuiteFile(_Section):
+    suite: _SuiteHead = _SuiteHead()
+    splits: _Splits
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All tasks of a suite; `digest` covers every file of every task, the splits and the profile."""
+
+    folder: Path
+    tasks: tuple[Task, ...]
+    profile: Profile = Profile.STRICT
+
+    @property
+    def digest(self) -> str:
+        lines = [f"{task.name} {task.split} {task.digest}" for task in self.tasks]
+        if self.profile is not Profile.STRICT:
+            lines.append(f"profile {self.profile}")
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+    def split(self, *splits: Split) -> tuple[Task, ...]:
+        return tuple(task for task in self.tasks if task.split in splits)
+
+
+def load_suite(folder: Path) -> Suite:
+    """Read `folder/suite.toml` and every task that it names. Raises BadInput at the first thing that is wrong."""
+    file = folder / SUITE_FILE
+    if not file.is_file():
+        raise BadInput(str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix")
+    parsed = _parse(file, _SuiteFile)
+    splits, profile = parsed.splits, parsed.suite.profile
+    tasks: list[Task] = []
+    for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
+        tasks += [load_task(folder / name, split, profile) for name in names]
+    _refuse_twins(file, [task.name for task in tasks])
+    return Suite(folder, tuple(tasks), profile)
+
+
+def load_task(folder: Path, split: Split, profile: Profile = Profile.STRICT) -> Task:
+    """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
+    for name in NEEDED:
+        if not (folder / name).is_file():
+            raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
+    spec = _parse(folder / "task.toml", _TaskFile)
+    environment, loose = spec.environment, profile is Profile.LOOSE
+    sandbox = SandboxSpec(
+        cpus=environment.cpus,
+        memory_mb=environment.memory_mb,
+        disk_mb=environment.storage_mb if loose else min(environment.storage_mb, environment.memory_mb),
+        network=environment.network_mode == "public",
+    )
+    return Task(
+        name=folder.name,
+        folder=folder,
+        split=split,
+        instruction=_text(folder / "instruction.md"),
+        difficulty=spec.metadata.difficulty,
+        digest=_digest(folder),
+        agent_seconds=spec.agent.timeout_sec,
+        verifier_seconds=spec.verifier.timeout_sec,
+        sandbox=sandbox,
+        profile=profile,
+        verifier=spec.verifier.mode,
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "mend the file") from error
+
+
+def _parse(file: Path, model: type[Model]) -> Model:
+    try:
+        return model.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(file), f"is not valid TOML: {error}", "mend the file") from error
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(str(file), f"key `{key}`: {first['msg']}", "correct its value") from error
+
+
+def _refuse_twins(file: Path, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise BadInput(str(file), f"task `{name}` is named twice", "leave it in one split only")
+        seen.add(name)
+
+
+def _digest(folder: Path) -> str:
+    """sha256 over the names, executable bits and contents of all files of a task."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        mode = "x" if path.stat().st_mode & 0o100 else "-"
+        total.update(f"{path.relative_to(folder).as_posix()} {mode}\n".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,1 @@
+"""One trial: three containers, one gateway, one outcome."""

@@ -1,0 +1,300 @@
+"""One trial: a function from a picklable description to a picklable result, with no shared state."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evolve.budget.ledger import Terms
+from evolve.budget.metered import Metered
+from evolve.core.errors import EvolveError, InfraError, RequestRefused
+from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.host import disk
+from evolve.llm import ChatModel, OnLost, open_model
+from evolve.sandbox.cleanup import Crew, LateShell, reaper
+from evolve.sandbox.container import (
+    PRISTINE,
+    TESTS_TMPFS,
+    Container,
+    ScaffoldProcess,
+    TaskState,
+    scaffold_process,
+    task_container,
+    verifier_container,
+)
+from evolve.sandbox.engine import temporary_prefix
+from evolve.sandbox.shell import Shell
+from evolve.trial import trajectory
+from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, judged
+
+SPARE_SECONDS = 120
+# For a scaffold that was told, after its time, that its time is over.
+PARTING_SECONDS = 0.5
+SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
+SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit.
+
+    `causes`: the containers' limits that were met, by the container's name.
+    """
+
+    status: int | None
+    log: str
+    usage: Usage
+    exhausted: str
+    events: tuple[Mapping[str, Any], ...]
+    causes: Mapping[str, Cause] = field(default_factory=dict)
+
+
+class ChargedFault(InfraError):
+    """What ended a trial that can't count, with what it had spent by then; `why` is the error itself."""
+
+    def __init__(self, why: Exception, usage: Usage) -> None:
+        super().__init__(str(why))
+        self.why, self.usage = why, usage
+
+    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
+        return ChargedFault, (self.why, self.usage)
+
+
+class RecordedModel:
+    """Answers from a recording, in order, for an offline replay."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        # What the gateway refused by itself it refuses again.
+        self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
+
+    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
+        event = next(self._answers, None)
+        if event is None:
+            raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
+        if "response" not in event:
+            error = event["error"]
+            raise RequestRefused(error["status"], error["code"], error["message"])
+        response: dict[str, Any] = event["response"]
+        return response
+
+
+def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+    """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`.
+
+    purse: what pays for its calls of the model; None: they are not counted beyond the trial itself.
+    """
+    result = run_trial_ahead(spec, purse)
+    with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
+        reaper().settle()
+    return result
+
+
+def run_trial_ahead(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+    """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    files: tuple[StoredFile | None, StoredFile | None] = (None, None)
+    usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
+    try:
+        model = model_of(spec, purse, spec.key)
+        ending, judgement = _perform(spec, model)
+        files = _store(spec, ending)
+        outcome, reward, detail = _outcome(ending, judgement)
+        cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
+        usage = ending.usage
+    except ChargedFault as error:
+        outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
+        fault = fault_of(error.why)
+    except Exception as error:
+        known = isinstance(error, EvolveError)
+        outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
+        fault = fault_of(error)
+    return TrialResult(
+        candidate=spec.candidate,
+        task=spec.task.name,
+        split=spec.task.split,
+        attempt=spec.attempt,
+        seed=spec.seed,
+        outcome=outcome,
+        reward=reward,
+        usage=usage,
+        started_at=started,
+        seconds=round(time.monotonic() - clock, 3),
+        detail=detail[-DETAIL_CHARS:],
+        trajectory=files[0],
+        recording=files[1],
+        cause=cause,
+        verifier=spec.task.verifier,
+        fault=fault,
+    )
+
+
+def fault_of(error: Exception) -> Fault:
+    """What of the machine failed. No room on the disk may show as any error of the system's."""
+    if disk.is_no_room(error):
+        return Fault.DISK
+    return error.fault if isinstance(error, EvolveError) else Fault.OTHER
+
+
+def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
+    """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
+    if spec.replay_of is not None:
+        return RecordedModel(trajectory.load(spec.replay_of))
+    model = open_model(spec.model)
+    return model if purse is None else Metered(model, spec.model, purse, what)
+
+
+def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
+    """The three zones start beside each other; the tests appear when the agent's two are dead."""
+    ttl = lifetime(spec.limits.seconds + spec.task.verifier_seconds)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
+    # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
+    prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
+    try:
+        with Crew() as crew:
+            task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
+            shell = crew.do(lambda: populated_shell(task.result(), state))
+            verifier = crew.start(verifier_container, state, ttl) if prepared else None
+            ending = act(spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier))
+            if ending.status != 0:
+                return ending, None
+            if verifier is None:
+                return ending, judged(spec, state, task.result(), ttl)
+            return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
+    finally:
+        reaper().later(state.remove)
+
+
+def lifetime(seconds: float) -> int:
+    """Seconds after which a container ends by itself, whose work takes so many if nothing is lost."""
+    return int(seconds + longest_delay()) + SPARE_SECONDS
+
+
+def freeze(task: Future[Container], shell: Future[Shell], heir: Future[Container] | None) -> Cause:
+    """End the agent's world; its state lives on only in an heir that has it mounted. -> the limit that was met"""
+    shell.result().close()
+    cause = task.result().cause()
+    if heir:
+        heir.result()
+        task.result().stop()
+    return cause
+
+
+def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
+    return SOLUTION_TMPFS | (TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {})
+
+
+@contextlib.contextmanager
+def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
+    """The state's volume and the task's container, gone at the end whatever happens."""
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
+    task = task_container(state, ttl, _task_tmpfs(spec))
+    try:
+        yield state, task
+    finally:
+        task.kill()
+        state.remove()
+
+
+def populated_shell(task: Container, state: TaskState) -> Shell:
+    """A shell for the agent's commands, in a working directory that is as the image has it."""
+    shell = task.shell(state.user, state.image.workdir)
+    if state.loose:
+        return shell
+    done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
+    if done.exit_code != 0:
+        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+    return shell
+
+
+def act(
+    spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
+) -> Ending:
+    """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
+    door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        with Gateway(door, model, workspace, folder) as gateway:
+            started = crew.start(_scaffold, spec, folder, ttl)
+            with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
+                reaper().settle()
+            process = started.result()
+            over = ended_in_time(process, gateway, spec.limits.seconds)
+            causes = {} if over else {"scaffold": process.cause(None)}
+            if not over:
+                process.kill()
+            gateway.wait_for_calls()
+            fault = gateway.fault
+        frozen = crew.do(freeze)
+        status = process.status() if over else None
+        if over:
+            causes["scaffold"] = process.cause(status)
+        causes["task"] = frozen.result()
+        if fault is not None:
+            raise ChargedFault(fault, gateway.ledger.usage)
+        log, ledger = process.output.decode(errors="replace"), gateway.ledger
+        return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
+
+
+def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
+    """Whether the scaffold ends by itself within its time, which grows by what is given back.
+
+    A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
+    """
+    end = time.monotonic() + seconds
+    while not process.ended(left := end + gateway.ledger.given_back - time.monotonic()):
+        if left <= 0:
+            if gateway.ledger.quiet(0):
+                return False
+            gateway.wait_for_calls()
+            if gateway.fault or end + gateway.ledger.given_back <= time.monotonic():
+                return process.ended(PARTING_SECONDS)
+    return True
+
+
+def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
+    source = spec.scaffold
+    return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
+
+
+def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+    """What the trial came to. Only a scaffold that ended by itself, with status 0, is judged."""
+    if judgement is not None and judgement.reward >= 1.0:
+        return Outcome.PASSED, 1.0, ""
+    if ending.status is None:
+        return Outcome.TIMEOUT, 0.0, "killed at the time limit"
+    reward = judgement.reward if judgement else 0.0
+    if ending.exhausted:
+        return Outcome.BUDGET, reward, f"the budget of {ending.exhausted} was spent"
+    if judgement is None:
+        return Outcome.SCAFFOLD_ERROR, 0.0, f"exit status {ending.status}: {ending.log}"
+    return Outcome.FAILED, reward, judgement.detail
+
+
+def _cause(outcome: Outcome, ending: Ending, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
+    """Which container's limit was met in a trial that did not pass, and the detail with a word about it in front."""
+    causes = {**ending.causes, "verifier": judgement.cause if judgement else Cause.NONE}
+    met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
+    if outcome is Outcome.PASSED or not met:
+        return Cause.NONE, detail
+    words = "; ".join(f"the {where}'s container {SAID_OF[cause]}" for where, cause in met.items())
+    return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
+
+
+def _store(spec: TrialSpec, ending: Ending) -> tuple[StoredFile, StoredFile]:
+    folder, root = spec.folder / "trials", spec.folder.parent
+    document = trajectory.build(spec, ending.events, ending.usage, ending.log)
+    return (
+        trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
+        trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),
+    )

@@ -1,0 +1,224 @@
+"""Trajectories in ATIF (Agent Trajectory Interchange Format, v1.8), and the recordings that they are made from.
+
+A recording is the list of events that went through a trial's gateway, one JSON object a line, compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evolve import __version__
+from evolve.core.errors import InfraError
+from evolve.core.records import StoredFile, TrialSpec, Usage
+from evolve.host import disk
+from evolve.llm.reasoning import thought_and_said
+
+ATIF = "ATIF-v1.8"
+NOISE = [
+    (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
+    (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+]
+MAX_DEPTH = 100
+Event = Mapping[str, Any]
+Step = dict[str, Any]
+
+
+def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> dict[str, Any]:
+    """The trial's events as one ATIF document. Commands stand in `extra` of the agent's step that they followed."""
+    steps: list[Step] = []
+    callers: dict[str, Step] = {}
+    seen: list[Any] = []
+    for event in events:
+        if event["kind"] == "chat":
+            messages = event["request"]["messages"]
+            for message in messages[_common(seen, messages) :]:
+                _add_message(steps, callers, message)
+            answer = (event.get("response") or {}).get("choices", [{}])[0].get("message")
+            seen = [*messages, answer] if answer else list(messages)
+            steps.append(_agent_step(event, answer))
+            callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
+        else:
+            _add_command(steps, event)
+    for number, step in enumerate(steps, 1):
+        step["step_id"] = number
+    return {
+        "schema_version": ATIF,
+        "session_id": f"{spec.run}/{spec.key}",
+        "agent": {"name": "evolve-scaffold", "version": spec.candidate[:12], "model_name": spec.model.name},
+        "steps": steps,
+        "final_metrics": {
+            "total_prompt_tokens": usage.prompt_tokens,
+            "total_completion_tokens": usage.completion_tokens,
+            "total_cost_usd": usage.cost_usd,
+            "total_steps": len(steps),
+        },
+        "extra": {"task": spec.task.name, "seed": spec.seed, "log": log, "evolve_version": __version__},
+    }
+
+
+def _common(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """How many leading messages of `new` were there before."""
+    count = 0
+    for one, other in zip(old, new, strict=False):
+        if _plain(one) != _plain(other):
+            break
+        count += 1
+    return count
+
+
+def _plain(message: Any) -> Any:
+    """A message without the empty fields that clients add or drop."""
+    if not isinstance(message, Mapping):
+        return message
+    return {key: value for key, value in message.items() if value not in (None, [], "")}
+
+
+def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
+    if not isinstance(message, Mapping):
+        return
+    role, content = message.get("role"), _text(message.get("content"))
+    if role == "assistant":
+        steps.append(_copied_step(message))
+    elif role == "tool":
+        _add_observation(steps, callers, str(message.get("tool_call_id", "")), content)
+    else:
+        steps.append({"source": "system" if role in ("system", "developer") else "user", "message": content})
+
+
+def _copied_step(message: Mapping[str, Any]) -> Step:
+    thought, said = thought_and_said(message)
+    step: Step = {"source": "agent", "message": _text(said), "is_copied_context": True}
+    return {**step, "reasoning_content": thought} if thought else step
+
+
+def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: str, content: str) -> None:
+    """A tool's answer belongs to the latest step that made the call; an answer to none stands as a user's message."""
+    if step := callers.get(call_id):
+        results = step.setdefault("observation", {"results": []})["results"]
+        results.append({"source_call_id": call_id, "content": content})
+    else:
+        steps.append({"source": "user", "message": content})
+
+
+def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
+    if answer is None:
+        return {
+            "source": "system",
+            "message": "the model's API refused the request",
+            "extra": {"error": event["error"]},
+        }
+    thought, said = thought_and_said(answer)
+    step: Step = {"source": "agent", "message": _text(said), "llm_call_count": 1}
+    if thought:
+        step["reasoning_content"] = thought
+    if calls := answer.get("tool_calls"):
+        step["tool_calls"] = [_tool_call(call) for call in calls]
+    usage = event["response"].get("usage") or {}
+    step["metrics"] = {
+        "prompt_tokens": usage.get("prompt_tokens", 0),
+        "completion_tokens": usage.get("completion_tokens", 0),
+    }
+    return step
+
+
+def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments that are not a JSON object are kept as text."""
+    function = call.get("function") or {}
+    text = str(function.get("arguments", ""))
+    try:
+        arguments = json.loads(text)
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict) or _is_deep(arguments):
+        arguments = {"malformed": text}
+    return {
+        "tool_call_id": str(call.get("id", "")),
+        "function_name": str(function.get("name", "")),
+        "arguments": arguments,
+    }
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects stand in one another more than MAX_DEPTH deep: too deep to be written again."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for items in inner for item in items]
+    return bool(level)
+
+
+def _add_command(steps: list[Step], event: Event) -> None:
+    if not steps:
+        steps.append({"source": "system", "message": "commands before the first model call"})
+    extra = steps[-1].setdefault("extra", {})
+    extra.setdefault("commands", []).append(dict(event))
+
+
+def _text(content: Any) -> str:
+    if content is None:
+        return ""
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+
+
+def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredFile:
+    """Write JSON objects, one a line, compressed, without a date in the file. The path is relative to `root`.
+
+    The file appears whole, or not at all. Raises DiskFull.
+    """
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
+    disk.write_whole(path, data)
+    return StoredFile(path.relative_to(root).as_posix(), hashlib.sha256(data).hexdigest())
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a stored file. Raises InfraError if it can't be read."""
+    try:
+        if not (data := path.read_bytes()):
+            raise EOFError("the file is empty")
+        text = gzip.decompress(data).decode("utf-8", "surrogatepass")
+        return [json.loads(line) for line in text.split("\n") if line]
+    except (OSError, EOFError, ValueError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raise InfraError(f"{path}: can't be read: {error}") from error
+
+
+def intact(file: StoredFile, root: Path) -> bool:
+    """Whether the file is there and its bytes are those that were stored."""
+    path = root / file.path
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+
+
+def normalised(value: Any) -> Any:
+    """Without what differs between two honest runs of one program: durations and memory addresses."""
+    if isinstance(value, str):
+        for pattern, word in NOISE:
+            value = pattern.sub(word, value)
+        return value
+    if isinstance(value, Mapping):
+        return {key: normalised(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [normalised(item) for item in value]
+    return value
+
+
+def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
+    """The number (from 1) of the first event that differs between two recordings, or None."""
+    for number, (one, other) in enumerate(zip(old, new, strict=False), 1):
+        if normalised(one) != normalised(other):
+            return number
+    return None if len(old) == len(new) else min(len(old), len(new)) + 1
+
+
+def step_words(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
+    """The differing event's kind and fields, in a line."""
+    one, other = (events[number - 1] if number <= len(events) else None for events in (old, new))
+    if one is None or other is None:
+        return "the recording is longer" if other is None else "the replay is longer"
+    fields = [key for key in sorted({*one, *other}) if normalised(one.get(key)) != normalised(other.get(key))]
+    return f"{one['kind']}: {', '.join(fields)}"
