@@ -1,37 +1,37 @@
-# Everything is brought up on the way: `make evolve ROUNDS=3` and `make test` need nothing before them.
+# No setup is needed: `make evolve ROUNDS=3` and `make test` create the virtual environment and find or install a container engine.
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Runs and tests start many processes: without stored bytecode each would compile everything again.
+# Runs and tests start many processes. Without cached bytecode, each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup evolve test check unit format clean
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options of evolve: ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN JOBS BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS SEED GATE PROPOSER RUNTIME (make evolve ROUNDS=10 SEED=1)"
 
-evolve: $(VENV)/ready ## improve a scaffold: ROUNDS=10 rounds on the bundled tasks
+evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
 	@$(BIN)/evolve run
 
-test: setup ## all tests, those in containers too
+test: setup ## run all tests, including those that need containers
 	@$(BIN)/pytest
 
-setup: $(VENV)/ready ## virtual environment, container engine and base image
+setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
 
-check: $(VENV)/ready ## format, lint, types and the unit tests
+check: $(VENV)/ready ## check format, lint and types, and run the unit tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -m "not docker"
 
-unit: $(VENV)/ready ## the tests that need no container engine
+unit: $(VENV)/ready ## run the tests that need no container engine
 	@$(BIN)/pytest -m "not docker"
 
-format: $(VENV)/ready ## format the code and mend what the linter can
+format: $(VENV)/ready ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-clean: ## remove the virtual environment and caches; results in runs/ stay
+clean: ## delete the virtual environment and caches; keep the results in runs/
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find evolve tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
