@@ -22,7 +22,7 @@ from evolve.core.records import Limits, ModelSpec
 from evolve.llm import EmbeddedModel
 from evolve.llm.client import OpenAIModel
 from evolve.sandbox.shell import CommandResult, ShellDied
-from evolve.trial.gateway import Door, Gateway, Ledger, wire
+from evolve.trial.gateway import Door, Gateway, TrialBudget, wire
 from evolve.trial.gateway import budget as budget_module
 from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call
@@ -456,7 +456,7 @@ def test_a_flood_of_events_ends_as_a_budget(
 def test_whatever_is_asked_no_limit_is_passed(asked: list[tuple[int, int, bool]], usd: float) -> None:
     """An endpoint that counts as estimated and keeps to max_tokens; some calls are left running."""
     model = ModelSpec("m", prompt_price=1000.0, completion_price=2000.0)
-    ledger = Ledger(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
+    ledger = TrialBudget(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
     running = []
     for prompt, answer, keep in asked:
         try:

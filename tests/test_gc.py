@@ -65,9 +65,9 @@ def dump() -> list[str]:
     return found
 
 
-def planned(*parts: str, named: frozenset[str] = frozenset(), before: datetime = BEFORE) -> gc.Plan:
+def planned(*parts: str, named: frozenset[str] = frozenset(), before: datetime = BEFORE) -> gc.RemovalPlan:
     with Store.open(RUNS / "evolve.db") as store:
-        return gc.plan(RUNS, store, gc.Wish(before, frozenset(parts or gc.PARTS), named))
+        return gc.plan(RUNS, store, gc.GcRequest(before, frozenset(parts or gc.PARTS), named))
 
 
 def bad() -> list[str]:
@@ -143,7 +143,7 @@ def test_a_run_at_work_or_not_ended_is_spared(home: Path) -> None:
 
 def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
     before = tree(home)
-    wish = gc.Wish(BEFORE)
+    wish = gc.GcRequest(BEFORE)
     with Store.open(RUNS / "evolve.db") as store:
         found = gc.plan(RUNS, store, wish)
         with FileLock(RUNS / RUN / "lock"):
@@ -237,7 +237,7 @@ def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.Monke
         found = planned("images")
         assert [one.names for one in found.heaps] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
-            done = gc.take(RUNS, store, gc.Wish(BEFORE), found)
+            done = gc.take(RUNS, store, gc.GcRequest(BEFORE), found)
         assert [one.names for one in done.heaps] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:

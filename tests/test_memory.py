@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.analysis import Change, Facts, Hits, remembered
+from evolve.analysis import Facts, Hits, TaskChanges, remembered
 from evolve.analysis.memory import (
     FULL_ROUNDS,
     LESSON_CHARS,
@@ -17,13 +17,13 @@ from evolve.analysis.memory import (
     hit_words,
     lesson_problem,
 )
-from evolve.core.records import Decision, Evidence, Fate, Lesson, Proposal, Verdict
+from evolve.core.records import Decision, Evidence, Lesson, Proposal, StackFate, Verdict
 
 
 def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: Verdict = Verdict.REVERT) -> Facts:
     evidence = None if verdict is Verdict.REFUSED else Evidence(effect, error, 0.1)
     made = Proposal(f"idea {number} is to retry what failed", "more of G1 pass", ())
-    return Facts(number, made, Decision(verdict, "no gain", Fate.OPEN, evidence), Hits(4, 1, 2, 2))
+    return Facts(number, made, Decision(verdict, "no gain", StackFate.OPEN, evidence), Hits(4, 1, 2, 2))
 
 
 @pytest.mark.parametrize(("effect", "said"), [(0.1, "better"), (-0.1, "worse"), (0.03, "unclear"), (0.0, "unclear")])
@@ -38,7 +38,7 @@ def test_a_round_that_was_not_measured_has_no_clear_effect() -> None:
 
 
 def test_the_facts_name_effect_predictions_and_tasks() -> None:
-    lines = fact_lines(replace(round_facts(3, 0.1), change=Change(("train-01",), ("train-02",), ("train-03",))))
+    lines = fact_lines(replace(round_facts(3, 0.1), change=TaskChanges(("train-01",), ("train-02",), ("train-03",))))
     assert "effect: better (+10.0 points, standard error 2.0)" in lines
     assert "predicted to be fixed: 4 tasks, of which 1 went better" in lines
     assert "feared to break: 2 tasks, of which 2 went worse" in lines

@@ -68,7 +68,7 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def order(model: str | None, own: Path | None = None, **values: Any) -> opening.Order:
+def order(model: str | None, own: Path | None = None, **values: Any) -> opening.RunRequest:
     usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
     paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
     return order_of(
@@ -199,7 +199,7 @@ def test_a_user_overrides_a_price_and_adds_a_model(own: Path, monkeypatch: pytes
 
 
 def test_a_file_in_the_working_directory_is_read() -> None:
-    Path("evolve.models.profile.toml").write_text(OWN)
+    Path("evolve.models.toml").write_text(OWN)
     assert "ours" in read_profiles()
 
 
@@ -274,7 +274,7 @@ def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        opening.check(opening.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
+        opening.check(opening.RunRequest(made.config, made.runs, None, 1, Caps(usd=5.0)))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +289,7 @@ def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> tuple[opening.Order, Store]:
+def stored(tmp_path: Path) -> tuple[opening.RunRequest, Store]:
     """An order for the embedded model, and a database with a run of it from before there were profiles."""
     made = order("embedded")
     suite = load_suite(made.config.suite)
@@ -306,15 +306,15 @@ def stored(tmp_path: Path) -> tuple[opening.Order, Store]:
     return made, store
 
 
-def test_a_run_from_before_is_gone_on_with(stored: tuple[opening.Order, Store], tmp_path: Path) -> None:
+def test_a_run_from_before_is_gone_on_with(stored: tuple[opening.RunRequest, Store], tmp_path: Path) -> None:
     made, store = stored
     with store:
         suite = load_suite(made.config.suite)
         assert suite.split(Split.TRAIN)
         assert opening._named_run(made, suite, store) == "older"
         assert opening.stored_config(store.runs()[0]).facts == ModelFacts()
-        opening.check(opening.Order(made.config, tmp_path, "older", 1))
-        other = opening.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
+        opening.check(opening.RunRequest(made.config, tmp_path, "older", 1))
+        other = opening.RunRequest(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
         assert opening._named_run(other, suite, store) != "older"
 
 

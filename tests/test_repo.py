@@ -18,7 +18,7 @@ from evolve.core.records import FileEdit, Verdict
 from evolve.repo import Author, BadPatch, Lineage, champion_branch, round_branch
 from evolve.repo.patch import MAX_EDITS, MAX_FILE_BYTES, checked_texts, edit_problem, path_problem
 from evolve.repo.refs import clear_lock
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 RUN = "20261123-2144-quiet-otter"
 WHEN = "2026-11-23T21:44:00+01:00"
@@ -497,7 +497,7 @@ def test_a_fresh_lock_is_waited_for(tmp_path: Path, age: int) -> None:
     lock.touch()
     os.utime(lock, (time.time() - age, time.time() - age))
     started = time.monotonic()
-    clear_lock(Shell(tmp_path, tmp_path), "refs/x", stale_seconds=0.1)
+    clear_lock(GitShell(tmp_path, tmp_path), "refs/x", stale_seconds=0.1)
     assert 0.08 < time.monotonic() - started < 2
     assert not lock.exists()
 
@@ -537,7 +537,7 @@ def test_errors_of_git_carry_its_message(lineage: Lineage) -> None:
 def test_every_command_has_a_time_limit(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(InfraError, match=r"longer than 0\.1 seconds"):
-        Shell(tmp_path).ask("-c", "alias.wait=!sleep 5", "wait", seconds=0.1)
+        GitShell(tmp_path).ask("-c", "alias.wait=!sleep 5", "wait", seconds=0.1)
     assert time.monotonic() - started < 3
 
 

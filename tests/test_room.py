@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from evolve.core.errors import DiskFull, InfraError
 from evolve.core.records import Fault
 from evolve.host import disk
-from evolve.repo.shell import Answer, Shell
+from evolve.repo.shell import Answer, GitShell
 from evolve.store.database import failure
 
 LINE = "make room, and run the same command again"
@@ -46,7 +46,7 @@ def test_a_full_database_is_told(tmp_path: Path) -> None:
 
 
 def test_git_is_told(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
+    shell = GitShell(tmp_path)
     full = shell.failure("git x failed", Answer(128, b"", "fatal: write error: No space left on device"))
     assert isinstance(full, DiskFull) and "write error" in str(full)
     assert not isinstance(shell.failure("git x failed", Answer(128, b"", "fatal: bad object")), DiskFull)

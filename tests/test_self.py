@@ -19,7 +19,7 @@ from evolve.loop.propose import Brief, self_improve
 from evolve.loop.propose.answer import MAX_PATCH_CHARS
 from evolve.loop.propose.self_proposer import KEPT, MAX_REPAIRS, NOT_GIVEN, proposal_of
 from evolve.sandbox.archive import MAX_LEFT_BYTES, MAX_LEFT_FILES, Left, left_in, pack_texts, take_out, unpack_archive
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import ChargedFault
 from evolve.trial.self_work import Done, Work
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
@@ -145,7 +145,7 @@ def taken(folder: Path) -> Left:
         def run(self, command: str, **more: Any) -> Any:
             return FolderWorkspace(folder).run(command.replace("/tmp/left.tar", str(folder / "left.tar")), **more)
 
-    shell: Shell = Bash()  # type: ignore[assignment]
+    shell: ContainerShell = Bash()  # type: ignore[assignment]
     return take_out(shell, str(folder), KEPT)
 
 
@@ -154,7 +154,7 @@ def left(tmp_path: Path) -> Path:
     class Here:
         run = FolderWorkspace(tmp_path).run
 
-    shell: Shell = Here()  # type: ignore[assignment]
+    shell: ContainerShell = Here()  # type: ignore[assignment]
     unpack_archive(shell, pack_texts({**{f"scaffold/{path}": text for path, text in FILES.items()}}), str(tmp_path))
     return tmp_path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Profile, Split, Task
+from evolve.core.records import Split, SuiteProfile, Task
 from evolve.suite.tasks import NEEDED, Suite, load_suite, load_task
 
 BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
@@ -83,8 +83,8 @@ def test_the_profile_is_the_suites_and_in_its_digest(tmp_path: Path) -> None:
     file = tmp_path / "s" / "suite.toml"
     file.write_text(file.read_text().replace("name = 'x'", "profile = 'loose'"))
     loose = load_suite(tmp_path / "s")
-    assert (strict.profile, loose.profile) == (Profile.STRICT, Profile.LOOSE)
-    assert [task.profile for task in loose.tasks] == [Profile.LOOSE] and strict.digest != loose.digest
+    assert (strict.profile, loose.profile) == (SuiteProfile.STRICT, SuiteProfile.LOOSE)
+    assert [task.profile for task in loose.tasks] == [SuiteProfile.LOOSE] and strict.digest != loose.digest
 
 
 @pytest.mark.parametrize("name", NEEDED)

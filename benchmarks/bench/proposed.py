@@ -130,7 +130,7 @@ def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[
     return found
 
 
-def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analysis.Change) -> str:
+def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analysis.TaskChanges) -> str:
     read = analysis.read_all([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
     return analysis.digest(analysis.Subject(read, analysis.groups(read, Limits().calls), change))
 

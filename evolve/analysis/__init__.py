@@ -4,14 +4,13 @@ Nothing of the verifier gets in here: neither the tests' output nor which of the
 """
 
 from evolve.analysis.browser import Shelf, labels
-from evolve.analysis.compare import Change, changed
+from evolve.analysis.compare import TaskChanges, changed
 from evolve.analysis.digest import Subject, digest
 from evolve.analysis.features import Features, features
 from evolve.analysis.groups import Group, Read, groups, read_all
 from evolve.analysis.memory import Facts, Hits, remembered
 
 __all__ = [
-    "Change",
     "Facts",
     "Features",
     "Group",
@@ -19,6 +18,7 @@ __all__ = [
     "Read",
     "Shelf",
     "Subject",
+    "TaskChanges",
     "changed",
     "digest",
     "features",

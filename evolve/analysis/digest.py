@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from evolve.analysis.browser import shortened, step_lines
-from evolve.analysis.compare import Change
+from evolve.analysis.compare import TaskChanges
 from evolve.analysis.groups import Group, Read
 
 EXAMPLES = 2
@@ -23,7 +23,7 @@ class Subject:
 
     read: Sequence[Read]
     groups: Sequence[Group]
-    change: Change = field(default_factory=Change)
+    change: TaskChanges = field(default_factory=TaskChanges)
     most: int = DIGEST_CHARS
 
 
@@ -56,7 +56,7 @@ def _listed(tasks: Sequence[str]) -> str:
     return " ".join(tasks[:SHOWN_TASKS]) + more
 
 
-def _changes(change: Change) -> list[str]:
+def _changes(change: TaskChanges) -> list[str]:
     named = (("fixed", change.fixed), ("broken", change.broken))
     lines = [f"- {word}: {_listed(tasks)}" for word, tasks in named if tasks]
     lines = ["", "Against the scaffold before its latest patch:", *lines] if lines else []

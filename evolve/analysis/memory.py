@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from evolve.analysis.compare import Change
+from evolve.analysis.compare import TaskChanges
 from evolve.core.records import Decision, Lesson, Proposal, Verdict
 
 FULL_ROUNDS = 12
@@ -40,7 +40,7 @@ class Facts:
     proposal: Proposal
     decision: Decision
     hits: Hits = field(default_factory=Hits)
-    change: Change = field(default_factory=Change)
+    change: TaskChanges = field(default_factory=TaskChanges)
 
     @property
     def effect(self) -> str:

@@ -31,11 +31,11 @@ ADD = (
 SUMS = "SELECT coalesce(sum(calls), 0), coalesce(sum(prompt), 0), coalesce(sum(completion), 0), coalesce(sum(usd), 0)"
 HELD = "(SELECT 1 AS calls, prompt, completion, usd FROM hold)"
 # What has a row of its own is counted together, under no name.
-ROWED = ""
+BOOKED = ""
 
 
 @dataclass(frozen=True)
-class Terms:
+class SpendingFile:
     """What every process of a session must know: the file, the run's caps, and what had been spent before the session.
 
     `ends`: on the monotonic clock, which the processes of a machine share; None: never.
@@ -47,10 +47,10 @@ class Terms:
     ends: float | None = None
 
 
-class Purse:
+class Ledger:
     """One process's view of the file; its threads may share it. Raises InfraError where the file can't be used."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: SpendingFile) -> None:
         self.terms = terms
         self._lock = threading.Lock()
         with _told(terms.path):
@@ -83,11 +83,11 @@ class Purse:
             db.execute("DELETE FROM hold WHERE id = ?", (hold,))
             db.execute(ADD, (what, spent.calls, spent.prompt_tokens, spent.completion_tokens, spent.cost_usd))
 
-    def rowed(self, what: str, usage: Usage) -> None:
+    def booked(self, what: str, usage: Usage) -> None:
         """What this work cost is in a row of the database now, which has the last word on how much it was."""
         with self._changed() as db:
             db.execute("DELETE FROM spent WHERE what = ?", (what,))
-            db.execute(ADD, (ROWED, usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost_usd))
+            db.execute(ADD, (BOOKED, usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.cost_usd))
 
     def spent(self) -> Usage:
         """All that the run has spent, in earlier sessions too."""
@@ -102,7 +102,7 @@ class Purse:
             "WHERE what <> ? GROUP BY what ORDER BY what"
         )
         with self._changed() as db:
-            return {what: Usage(*amounts) for what, *amounts in db.execute(query, (ROWED,))}
+            return {what: Usage(*amounts) for what, *amounts in db.execute(query, (BOOKED,))}
 
     def _sum(self, db: sqlite3.Connection, source: str, before: bool = True) -> Usage:
         total = Usage(*db.execute(f"{SUMS} FROM {source}").fetchone())

@@ -6,7 +6,7 @@ import functools
 import time
 from typing import Any
 
-from evolve.budget.ledger import Purse, Terms
+from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import Body, ChatModel, OnLost, estimated_prompt, usage_of
@@ -17,9 +17,9 @@ USUAL_ANSWER = 4096
 
 
 @functools.lru_cache(maxsize=4)
-def purse_of(terms: Terms) -> Purse:
+def purse_of(terms: SpendingFile) -> Ledger:
     """This process's purse of a session: one connection, however many trials it runs."""
-    return Purse(terms)
+    return Ledger(terms)
 
 
 class Metered:
@@ -29,7 +29,7 @@ class Metered:
     BudgetExhausted where the run's caps leave no room for a call.
     """
 
-    def __init__(self, model: ChatModel, spec: ModelSpec, terms: Terms, what: str) -> None:
+    def __init__(self, model: ChatModel, spec: ModelSpec, terms: SpendingFile, what: str) -> None:
         self._model, self._spec, self._terms, self._what = model, spec, terms, what
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Metered:
             purse.settle(hold, spent)
         return completion
 
-    def _taken(self, purse: Purse, most: Usage) -> int:
+    def _taken(self, purse: Ledger, most: Usage) -> int:
         """A hold, as soon as the calls that run leave room for it."""
         while self._terms.ends is None or time.monotonic() < self._terms.ends:
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evolve import __version__
 from evolve.budget import ledger
-from evolve.budget.ledger import Purse, Terms
+from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import purse_of
 from evolve.core.caps import Caps, worked
 from evolve.core.clock import now
@@ -37,7 +37,7 @@ def lesson_of(number: int) -> str:
 class Budget:
     """What a run has spent and may spend, as the main process of a session sees it. free: nothing costs dollars."""
 
-    def __init__(self, terms: Terms, free: bool, seconds: float = 0.0, trials: int = 0) -> None:
+    def __init__(self, terms: SpendingFile, free: bool, seconds: float = 0.0, trials: int = 0) -> None:
         """seconds: of work in earlier sessions; trials: that had been run in them."""
         self.terms, self._free = terms, free
         self._began, self._before, self._trials = time.monotonic(), seconds, trials
@@ -70,9 +70,9 @@ class Budget:
         caps = self.terms.caps
         return "" if caps == Caps() else caps.left(self.spent(), self._seconds(), self._trials)
 
-    def rowed(self, what: str, usage: Usage) -> None:
+    def booked(self, what: str, usage: Usage) -> None:
         """What this work cost is in a row of the database now."""
-        self._purse.rowed(what, usage)
+        self._purse.booked(what, usage)
 
     def close(self) -> None:
         self._purse.close()
@@ -90,14 +90,14 @@ def begin(store: Store, run: str, folder: Path, caps: Caps, free: bool) -> Budge
     number = store.start_session(run, row)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier
     path = (folder / FOLDER / FILE.format(number)).resolve()
-    return Budget(Terms(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
+    return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
 
 
 def beside(folder: Path) -> Budget:
     """The purse of work that is no part of the run, such as a replay: without caps, and nothing of it is booked."""
     path = (folder / FOLDER / "beside.db").resolve()
     ledger.remove(path)
-    return Budget(Terms(path), free=True)
+    return Budget(SpendingFile(path), free=True)
 
 
 def book_losses(store: Store, run: str, folder: Path) -> Usage:
@@ -114,7 +114,7 @@ def book_losses(store: Store, run: str, folder: Path) -> Usage:
 
 def _lost(store: Store, run: str, path: Path) -> dict[str, Usage]:
     """What has no row. A process that was killed between writing a row and saying so has left what has one, too."""
-    left = Purse(Terms(path))
+    left = Ledger(SpendingFile(path))
     unrowed = left.unrowed()
     left.close()
     if not unrowed:

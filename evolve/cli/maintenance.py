@@ -61,7 +61,7 @@ def gc_command(
 ) -> None:
     """What takes space and can go: shown, and removed with --yes. No row, and no kept or stacked branch, goes."""
     before = datetime.now(UTC) - gc.age_of(older_than)
-    wish = gc.Wish(before, gc.parts_of(only), frozenset(run or ()), suite)
+    wish = gc.GcRequest(before, gc.parts_of(only), frozenset(run or ()), suite)
     file = results_file(runs)
     with integrity.unchanged(file, integrity.look(file)) as store:
         found = gc.plan(runs, store, wish)
@@ -77,7 +77,7 @@ def gc_command(
     print(_total(done.heaps, yes, " ".join(f"{name} {value}" for name, value in given if value)))
 
 
-def _show_heaps(heaps: Sequence[gc.Heap]) -> None:
+def _show_heaps(heaps: Sequence[gc.Removable]) -> None:
     rows = [
         {
             "part": heap.part,
@@ -92,7 +92,7 @@ def _show_heaps(heaps: Sequence[gc.Heap]) -> None:
         show(rows, False)
 
 
-def _total(heaps: Sequence[gc.Heap], yes: bool, given: str) -> str:
+def _total(heaps: Sequence[gc.Removable], yes: bool, given: str) -> str:
     """The sum, and the command that removes it."""
     total = size(sum(heap.bytes or 0 for heap in heaps))
     if yes:

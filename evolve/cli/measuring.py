@@ -109,7 +109,7 @@ def run_command(
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.campaign(order, checked, view) as campaign:
+        with opening.open_run(order, checked, view) as campaign:
             search.run_rounds(campaign, rounds)
     _print_end(order)
 
@@ -203,8 +203,8 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = opening.Order(opening.stored_config(row), runs, row.id, jobs or default_jobs())
-    with Live(priced=False) as view, opening.reopened(order, view) as campaign:
+        order = opening.RunRequest(opening.stored_config(row), runs, row.id, jobs or default_jobs())
+    with Live(priced=False) as view, opening.open_for_replay(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))
         if live:
@@ -235,7 +235,7 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: opening.Order) -> None:
+def _print_end(order: opening.RunRequest) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)

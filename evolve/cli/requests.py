@@ -38,14 +38,16 @@ def order_of(
     completion_price: float | None,
     commercial: bool = False,
     models: Path | None = None,
-) -> opening.Order:
+) -> opening.RunRequest:
     made = choose_model(model or None, base_url or None, read_profiles(models))
     asked = _asked(made, prompt_price, completion_price)
     config = RunConfig(suite=suite, scaffold=scaffold, seed=seed, commercial=commercial, **dict(asked))
-    return opening.Order(config, runs, run or None, jobs or default_jobs())
+    return opening.RunRequest(config, runs, run or None, jobs or default_jobs())
 
 
-def proposed(order: opening.Order, model: str | None, base_url: str | None, models: Path | None) -> opening.Order:
+def proposed(
+    order: opening.RunRequest, model: str | None, base_url: str | None, models: Path | None
+) -> opening.RunRequest:
     """The order with the model that proposes, if it is another one; a plain name is one at the scaffold's endpoint."""
     if not model:
         return order
@@ -100,7 +102,7 @@ def order_for(
     sandbox: list[str] | None,
     commercial: bool = False,
     models: Path | None = None,
-) -> tuple[opening.Order, str | None]:
+) -> tuple[opening.RunRequest, str | None]:
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
     order = order_of(
@@ -110,28 +112,32 @@ def order_for(
     return boxed(replace(order, home=home), runtime, network, sandbox), commit
 
 
-def evaluated(order: opening.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
+def evaluated(
+    order: opening.RunRequest, commit: str | None, splits: Sequence[Split], attempts: int
+) -> list[TrialResult]:
     checked = opening.check(order)
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.campaign(order, checked, view) as campaign:
+        with opening.open_run(order, checked, view) as campaign:
             return search.evaluate_once(campaign, commit, splits, attempts)
 
 
-def boxed(order: opening.Order, runtime: str | None, network: bool, settings: list[str] | None) -> opening.Order:
+def boxed(
+    order: opening.RunRequest, runtime: str | None, network: bool, settings: list[str] | None
+) -> opening.RunRequest:
     """The order with what the user said of the containers. Raises BadInput for an unknown key or a bad value."""
     pairs = _pairs("--sandbox", settings, SANDBOX_KEYS)
     return _revised(order, "--sandbox", {"sandbox": {**pairs, "runtime": runtime or None}, "network": network})
 
 
-def gated(order: opening.Order, settings: list[str] | None) -> opening.Order:
+def gated(order: opening.RunRequest, settings: list[str] | None) -> opening.RunRequest:
     """The order with what the user said of the gate; a value of several numbers has commas between them."""
     pairs = _pairs("--gate", settings, tuple(GateConfig.model_fields))
     return _revised(order, "--gate", {"gate": {k: v.split(",") if k == "passes" else v for k, v in pairs.items()}})
 
 
-def proposing(order: opening.Order, proposer: str) -> opening.Order:
+def proposing(order: opening.RunRequest, proposer: str) -> opening.RunRequest:
     """The order with who makes its patches."""
     return _revised(order, "--proposer", {"proposer": proposer})
 
@@ -143,7 +149,7 @@ def _pairs(option: str, settings: list[str] | None, known: Sequence[str]) -> dic
     return pairs
 
 
-def _revised(order: opening.Order, option: str, changes: dict[str, object]) -> opening.Order:
+def _revised(order: opening.RunRequest, option: str, changes: dict[str, object]) -> opening.RunRequest:
     try:
         return replace(order, config=RunConfig.model_validate({**order.config.model_dump(), **changes}))
     except ValidationError as error:

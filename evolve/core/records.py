@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     INFRA_ERROR = "infra_error"
 
 
-class Profile(StrEnum):
+class SuiteProfile(StrEnum):
     """What a suite's own containers may do. STRICT: an unprivileged user, the root read-only, one folder kept.
 
     LOOSE: root with the engine's usual capabilities, and the whole file system kept. Scaffolds are always STRICT.
@@ -82,7 +82,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-class Fate(StrEnum):
+class StackFate(StrEnum):
     """What became of the patches stacked on the champion. PROMOTED: the tip is the champion now."""
 
     OPEN = "open"
@@ -209,7 +209,7 @@ class Task:
     agent_seconds: float
     verifier_seconds: float
     sandbox: SandboxSpec
-    profile: Profile = Profile.STRICT
+    profile: SuiteProfile = SuiteProfile.STRICT
     verifier: VerifierMode = VerifierMode.ISOLATED
 
 
@@ -390,17 +390,17 @@ class Decision:
 
     verdict: Verdict
     reason: str
-    fate: Fate = Fate.OPEN
+    fate: StackFate = StackFate.OPEN
     evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
-        if self.fate is not Fate.OPEN and self.verdict is not Verdict.REVERT:
+        if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
             raise ValueError(f"{self.verdict} says itself what becomes of the stack, not {self.fate}")
 
     @property
     def crowns(self) -> bool:
         """Whether the run has another champion from here on."""
-        return self.verdict in (Verdict.BASELINE, Verdict.KEEP) or self.fate is Fate.PROMOTED
+        return self.verdict in (Verdict.BASELINE, Verdict.KEEP) or self.fate is StackFate.PROMOTED
 
 
 def stable_hash(*parts: object) -> int:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
-from evolve.executor.fault_policy import Care, Health, Notify, Restore, check_cap
+from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
 from evolve.sandbox import engine
@@ -92,7 +92,7 @@ class Evaluator:
     ) -> None:
         self.jobs, self._pause_seconds, self._here = jobs, pause_seconds, here
         self._on_itself, self._clear, self._overdue, self._over = on_itself, clear, overdue, over
-        self._care = Care(policy or Policy(), restore, notify)
+        self._care = FaultPolicy(policy or Policy(), restore, notify)
         self._workers = Workers(jobs, work)
         self._closed = threading.Event()
 
@@ -119,7 +119,7 @@ class Evaluator:
         """
         queue, running = deque(Due(spec) for spec in specs), dict[Worker, Begun]()
         # Nothing is wrong at first: what was measured before ended with a result that counts.
-        health = Health(self._care)
+        health = FaultTracker(self._care)
         while queue or running:
             if self._over():
                 queue.clear()
@@ -133,7 +133,7 @@ class Evaluator:
                 self._judge(begun.due, result, queue, health)
 
     def _begin(
-        self, queue: deque[Due], running: dict[Worker, Begun], health: Health, may_start: Callable[[], bool]
+        self, queue: deque[Due], running: dict[Worker, Begun], health: FaultTracker, may_start: Callable[[], bool]
     ) -> None:
         """As many trials as may begin now."""
         while self._workers.free and health.may_begin(len(running)) and (due := _next(queue)):
@@ -144,7 +144,7 @@ class Evaluator:
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             running[self._workers.begin(due.spec)] = Begun(due, time.monotonic(), started_at)
 
-    def _look_again(self, queue: deque[Due], running: dict[Worker, Begun], health: Health) -> float:
+    def _look_again(self, queue: deque[Due], running: dict[Worker, Begun], health: FaultTracker) -> float:
         """Seconds until there may be something to do though no trial has ended."""
         if not queue or not self._workers.free:
             return LOOK_SECONDS
@@ -194,7 +194,7 @@ class Evaluator:
         with contextlib.suppress(InfraError):  # the run's own sweep finds what is left
             self._clear(owner, pid)
 
-    def _judge(self, due: Due, result: TrialResult, queue: deque[Due], health: Health) -> None:
+    def _judge(self, due: Due, result: TrialResult, queue: deque[Due], health: FaultTracker) -> None:
         """What becomes of a trial after its result, and of those that wait."""
         if result.fault is Fault.CAP:
             queue.clear()
@@ -218,7 +218,7 @@ class Evaluator:
 
         Raises BudgetExhausted where the run's cap ended it, and otherwise as `measure` does.
         """
-        due, health = Due(spec), Health(self._care)
+        due, health = Due(spec), FaultTracker(self._care)
         while True:
             self._wait(due, health)
             result = self._here(spec)
@@ -234,7 +234,7 @@ class Evaluator:
 
         What lost tries spent is counted.
         """
-        due, health, spent = Due(work.spec), Health(self._care), Usage()
+        due, health, spent = Due(work.spec), FaultTracker(self._care), Usage()
         while True:
             self._wait(due, health)
             try:
@@ -251,7 +251,7 @@ class Evaluator:
                 due = self._again(due, fault, str(error))
                 health.note(fault, str(error))
 
-    def _wait(self, due: Due, health: Health) -> None:
+    def _wait(self, due: Due, health: FaultTracker) -> None:
         """Until a single trial may begin. Raises KeyboardInterrupt if the user has asked for the end."""
         while due.after > time.monotonic() or not health.may_begin(0):
             left = due.after - time.monotonic()

@@ -22,7 +22,7 @@ LONGEST_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Care:
+class FaultPolicy:
     """How a run deals with faults: when it waits, and how an engine is brought up again.
 
     `restore`: raises BadInput or InfraError where the engine can't be had; it is run in a thread.
@@ -33,10 +33,10 @@ class Care:
     notify: Notify
 
 
-class Health:
+class FaultTracker:
     """Of the endpoint and the engine, as the results of trials tell. Begins with nothing wrong."""
 
-    def __init__(self, care: Care) -> None:
+    def __init__(self, care: FaultPolicy) -> None:
         self._care, self._breaker = care, Breaker(care.policy)
         self._mended = True
         self._repair: _Repair | None = None
@@ -98,7 +98,7 @@ class Health:
 class _Repair(threading.Thread):
     """Brings the engine up; `problem` says in the end why it could not be done. No exit of the program waits for it."""
 
-    def __init__(self, care: Care) -> None:
+    def __init__(self, care: FaultPolicy) -> None:
         super().__init__(name="repair", daemon=True)
         self._care, self.problem = care, "it could not be started"
         self.start()

@@ -15,7 +15,7 @@ SHOWN_CHARS = 120
 
 
 @dataclass(frozen=True)
-class Module:
+class PythonFile:
     """One Python file that parses."""
 
     tree: ast.Module
@@ -40,7 +40,7 @@ class Module:
         return found - self.rebound if found else found
 
 
-Trees = Mapping[str, Module]
+Trees = Mapping[str, PythonFile]
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def changed(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
     return Change(files, dict(sorted(after.items())))
 
 
-def parsed(files: Mapping[str, str]) -> dict[str, Module]:
+def parsed(files: Mapping[str, str]) -> dict[str, PythonFile]:
     """The Python files that parse, by path."""
     found = ((path, tree(text)) for path, text in sorted(files.items()) if path.endswith(".py"))
-    return {path: Module(module) for path, module in found if module is not None}
+    return {path: PythonFile(module) for path, module in found if module is not None}
 
 
 def tree(text: str) -> ast.Module | None:
@@ -112,7 +112,7 @@ def bare_strings(nodes: Iterable[ast.AST]) -> set[int]:
     return {id(value) for value in alone if isinstance(value, ast.Constant) and isinstance(value.value, str)}
 
 
-def strings(module: Module) -> Iterator[str]:
+def strings(module: PythonFile) -> Iterator[str]:
     """Every string that a module holds, put together where it is made of pieces; `{}` stands for what is not known."""
     alone = bare_strings(module.nodes)
     waiting: list[ast.AST] = [module.tree]

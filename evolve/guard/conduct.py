@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Module, called, folded, shown
+from evolve.guard.change import PythonFile, called, folded, shown
 from evolve.guard.scope import DOOR
 
 # Replacing a function of these would deceive the scaffold's own clock, counts or results.
@@ -32,7 +32,7 @@ MIN_NUMBERS = 12
 MIN_ENCODED = 16
 
 
-def findings(module: Module) -> Iterator[str]:
+def findings(module: PythonFile) -> Iterator[str]:
     """Each thing in a module that may not be there, in one line that does not depend on where it stands."""
     doors = module.aliases(DOOR)
     owners = {alias: name for name in UNTOUCHED for alias in module.aliases(name)}

@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Change, Module, Trees, called, shown
+from evolve.guard.change import Change, PythonFile, Trees, called, shown
 from evolve.guard.scope import DOOR
 
 # What the door's module offers; a test compares it with the module itself.
@@ -37,7 +37,7 @@ def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterato
     yield from _missing_prompts(change, files, trees)
 
 
-def _imported(module: Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+def _imported(module: PythonFile) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """(the first part of what is imported, the statement); empty for a relative import."""
     excused = {id(node) for block in _excused(module) for node in ast.walk(block)}
     for node in module.nodes:
@@ -49,7 +49,7 @@ def _imported(module: Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom
             yield ("" if node.level else (node.module or "").partition(".")[0]), node
 
 
-def _excused(module: Module) -> Iterator[ast.AST]:
+def _excused(module: PythonFile) -> Iterator[ast.AST]:
     """Blocks in which an import may fail: what it would raise is caught, or they are for type checkers."""
     for node in module.nodes:
         if isinstance(node, ast.Try):
@@ -119,7 +119,7 @@ def _offer(name: str, offered: frozenset[str]) -> str:
     return f"; it has {', '.join(sorted(offered))}" if name == DOOR else ""
 
 
-def _names(module: Module) -> frozenset[str] | None:
+def _names(module: PythonFile) -> frozenset[str] | None:
     """What a module defines at its top level; None where that can't be told."""
     found: set[str] = {"__doc__", "__name__", "__file__"}
     waiting: list[ast.AST] = list(module.tree.body)
@@ -143,7 +143,7 @@ def _names(module: Module) -> frozenset[str] | None:
     return None if found & {"*", *DYNAMIC} else frozenset(found)
 
 
-def _attribute_problems(path: str, module: Module, change: Change, trees: Trees) -> Iterator[str]:
+def _attribute_problems(path: str, module: PythonFile, change: Change, trees: Trees) -> Iterator[str]:
     """`sibling.name` and `door.name` where there is no such name."""
     for root in sorted({name for name, node in _imported(module) if isinstance(node, ast.Import)}):
         source = _sibling(root, change.roots, dict.fromkeys(trees, ""))

@@ -34,7 +34,7 @@ def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
 
     Those first of which nothing came true that was predicted.
     """
-    failed = {facts.round for facts in recall.facts(campaign) if facts.hits.predicted and not facts.hits.fixed}
+    failed = {facts.round for facts in recall.round_results(campaign) if facts.hits.predicted and not facts.hits.fixed}
     rows = left_out(campaign.store.rounds(campaign.run), tip)
     for row in sorted(rows, key=lambda row: row.number not in failed):
         assert row.candidate and row.candidate.parent and row.proposal

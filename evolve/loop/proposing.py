@@ -69,7 +69,7 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
     answers = {}
     for number, proposal in _answers(ask, rows):
         campaign.store.add_proposal(campaign.run, number, proposal, digest, spec.name, now())
-        campaign.budget.rowed(proposal_of(number), proposal.usage)
+        campaign.budget.booked(proposal_of(number), proposal.usage)
         answers[number] = proposal
     return answers
 
@@ -127,7 +127,7 @@ def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
     tasks = {label: name for name, label in names.items()}
     meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
     learned = recall.learn(campaign)
-    latest = next((facts.change for facts in learned if facts.round == tip.round), analysis.Change())
+    latest = next((facts.change for facts in learned if facts.round == tip.round), analysis.TaskChanges())
     return propose.Brief(
         files=campaign.text_files(tip.commit),
         evolvable=campaign.evolvable(tip.commit),

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evolve.analysis import Change, Facts, Hits, changed, ideas, labels, memory
+from evolve.analysis import Facts, Hits, TaskChanges, changed, ideas, labels, memory
 from evolve.budget.run_budget import lesson_of
 from evolve.core.clock import now
 from evolve.core.errors import RequestRefused
-from evolve.core.records import Candidate, Fate, Lesson, Proposal, Split, TrialResult, Usage, Verdict, stable_hash
+from evolve.core.records import Candidate, Lesson, Proposal, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
 from evolve.host import disk
 from evolve.llm import usage_of
 from evolve.loop.campaign import Campaign
@@ -32,7 +32,7 @@ AGAIN_ONE_IN = 20
 TAKEN = (Verdict.KEEP, Verdict.STACK)
 
 
-def facts(campaign: Campaign) -> list[Facts]:
+def round_results(campaign: Campaign) -> list[Facts]:
     """Of all rounds that are over, in order; round 0 left out."""
     trials: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in campaign.store.trials(campaign.run):
@@ -51,7 +51,7 @@ def _facts(campaign: Campaign, row: RoundRow, trials: Mapping[str, list[TrialRes
     return Facts(row.number, row.proposal, row.decision, _hits(row.proposal, moved), labelled(campaign, moved))
 
 
-def _hits(proposal: Proposal, moved: Change) -> Hits:
+def _hits(proposal: Proposal, moved: TaskChanges) -> Hits:
     fixes, breaks = proposal.fixes, proposal.breaks
     return Hits(len(fixes), len({*fixes} & {*moved.fixed}), len(breaks), len({*breaks} & {*moved.broken}))
 
@@ -61,10 +61,12 @@ def train_labels(campaign: Campaign) -> dict[str, str]:
     return labels(task.name for task in campaign.suite.split(Split.TRAIN))
 
 
-def labelled(campaign: Campaign, change: Change) -> Change:
+def labelled(campaign: Campaign, change: TaskChanges) -> TaskChanges:
     """With labels for names."""
     known = train_labels(campaign)
-    return Change(*(tuple(known[name] for name in names) for names in (change.fixed, change.broken, change.unstable)))
+    return TaskChanges(
+        *(tuple(known[name] for name in names) for names in (change.fixed, change.broken, change.unstable))
+    )
 
 
 def learn(campaign: Campaign) -> list[Facts]:
@@ -72,13 +74,13 @@ def learn(campaign: Campaign) -> list[Facts]:
 
     Raises InfraError where the endpoint fails.
     """
-    found = facts(campaign)
+    found = round_results(campaign)
     known = {lesson.round for lesson in campaign.store.lessons(campaign.run)}
     missing = [one for one in _due(found) if one.round not in known and one.decision.verdict is not Verdict.REFUSED]
     for one in missing if not campaign.budget.reached() else ():
         lesson = _lesson(campaign, one)
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
-        campaign.budget.rowed(lesson_of(lesson.round), lesson.usage)
+        campaign.budget.booked(lesson_of(lesson.round), lesson.usage)
     page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
     disk.write_whole(campaign.folder / PAGE, page.encode("utf-8"))
     return found
@@ -155,7 +157,7 @@ def idea_of(row: RoundRow, files: Callable[[str], Mapping[str, str]]) -> ideas.I
     return ideas.idea(row.proposal.hypothesis, row.proposal.edits, files(row.parent.commit))
 
 
-def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]) -> list[Proposal]:
+def mark_duplicates(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]) -> list[Proposal]:
     """Those of one race; one that has the idea of another before it can't be used."""
     files, seen, found = campaign.text_files(tip.commit), list[ideas.Idea](), list[Proposal]()
     for proposal in proposals:
@@ -169,5 +171,5 @@ def told_apart(campaign: Campaign, tip: Candidate, proposals: Sequence[Proposal]
 def _moved_on(rows: list[RoundRow], row: RoundRow) -> bool:
     """Whether the scaffold is another one since that round."""
     since = [r.decision for r in rows[row.number + 1 :] if r.decision]
-    given_up = any(decision.fate is Fate.GIVEN_UP for decision in since)
+    given_up = any(decision.fate is StackFate.GIVEN_UP for decision in since)
     return given_up or sum(decision.verdict in TAKEN for decision in since) >= TAKEN_SINCE

@@ -14,7 +14,7 @@ from evolve.core.config import EMBEDDED, Commercial, ModelFacts, ModelTerms
 from evolve.core.errors import BadInput
 
 PROFILES = Path(__file__).parent / "profiles"
-OWN_FILE = Path("evolve.models.profile.toml")
+OWN_FILE = Path("evolve.models.toml")
 # Tables that come from one place each: another file replaces one as a whole, so that no figure gets another's source.
 SOURCED = ("context", "price", "licence", "sampling")
 
@@ -149,7 +149,7 @@ class Profile(BaseModel):
 def read_profiles(own: Path | None = None) -> dict[str, Profile]:
     """All profiles by name: the package's, with what the user's file changes or adds.
 
-    own: that file; None: `evolve.models.profile.toml` in the working directory, if there is one. Raises BadInput.
+    own: that file; None: `evolve.models.toml` in the working directory, if there is one. Raises BadInput.
     """
     tables: dict[str, Any] = {}
     for path in sorted(PROFILES.glob("*.toml")):

@@ -27,7 +27,7 @@ from evolve.executor.evaluate import Evaluator
 from evolve.host.locks import locked
 from evolve.budget.metered import Metered
 from evolve.host.run_names import NEW, new_names
-from evolve.budget.ledger import Terms
+from evolve.budget.ledger import SpendingFile
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
 from evolve.trial.self_work import do_work
@@ -42,7 +42,7 @@ DATABASE = "evolve.db"
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """What the user asked for, beyond the run's config."""
 
     config: RunConfig
@@ -67,7 +67,7 @@ def lineage_of(row: RunRow, runs: Path) -> Lineage:
     return Lineage.open(Path(row.scaffold), lineage_home(runs, row.id))
 
 
-def check(order: Order) -> Suite:
+def check(order: RunRequest) -> Suite:
     """Everything that can be wrong with what the user gave, before anything is written. Raises BadInput."""
     suite = load_suite(order.config.suite)
     scaffold.check_folder(order.config.scaffold)
@@ -84,7 +84,7 @@ def check(order: Order) -> Suite:
     return suite
 
 
-def _check_resumable(order: Order, suite: Suite) -> None:
+def _check_resumable(order: RunRequest, suite: Suite) -> None:
     name = str(order.run)
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > 64:
         raise BadInput(f"run {name!r}", "is not a run id", "use letters, digits, - and _, at most 64")
@@ -96,7 +96,7 @@ def _check_resumable(order: Order, suite: Suite) -> None:
         raise BadInput(f"run {name}", f"exists with another config ({differing[0]})", "use the same, or another RUN")
 
 
-def _differences(order: Order, suite: Suite, row: RunRow) -> list[str]:
+def _differences(order: RunRequest, suite: Suite, row: RunRow) -> list[str]:
     stored = json.loads(row.config)
     for beside in ("suite_digest", "scaffold_digest", "suite_profile"):
         stored.pop(beside, None)
@@ -108,7 +108,7 @@ def _suite_differences(suite: Suite, row: RunRow) -> list[str]:
     return [] if same else ["the suite's files have changed"]
 
 
-def identity(order: Order, suite: Suite) -> str:
+def identity(order: RunRequest, suite: Suite) -> str:
     """The run's config as stored: with the digests of what it starts from, and the suite's profile."""
     values = json.loads(order.config.canonical())
     values |= {"suite_digest": suite.digest, "scaffold_digest": _folder_digest(order.config.scaffold)}
@@ -124,7 +124,7 @@ def _folder_digest(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
+def open_run(order: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
     """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
@@ -132,7 +132,7 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
     with Store.open(order.runs / DATABASE) as store:
         run = _named_run(order, suite, store)
         (order.runs / run).mkdir(exist_ok=True)
-        with signals.heard() as stop, locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
+        with signals.listen_for_signals() as stop, locked(order.runs / run / "lock", run, lambda: _holder(store, run)):
             _refuse_depleted(order.runs / run)
             named = replace(order, run=run)
             enter = functools.partial(_entered, named, suite, store, watcher)
@@ -148,7 +148,7 @@ def campaign(order: Order, suite: Suite, watcher: Watcher) -> Iterator[Campaign]
 
 @contextlib.contextmanager
 def _campaign(
-    order: Order,
+    order: RunRequest,
     suite: Suite,
     watcher: Watcher,
     owner: str,
@@ -200,7 +200,7 @@ def _swept(owner: str, watcher: Watcher) -> None:
         watcher.say(f"{error}; the next start of the run removes what is left")
 
 
-def _paid_by(terms: Terms) -> dict[str, Any]:
+def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     """All that workers do with a model, paid for out of one purse."""
     return {
         "work": functools.partial(run_trial_ahead, purse=terms),
@@ -217,7 +217,7 @@ def stored_config(row: RunRow) -> RunConfig:
 
 
 @contextlib.contextmanager
-def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
+def open_for_replay(order: RunRequest, watcher: Watcher) -> Iterator[Campaign]:
     """A run as it is, to look at and replay: no row of it is written. Raises BadInput if its suite has changed.
 
     The gate may have changed since: a replay decides nothing.
@@ -233,7 +233,7 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
         yield campaign
 
 
-def _named_run(order: Order, suite: Suite, store: Store) -> str:
+def _named_run(order: RunRequest, suite: Suite, store: Store) -> str:
     """The run that was asked for; else the newest one that was begun like this and has not ended; else a new one."""
     if order.run not in (None, NEW):
         return str(order.run)
@@ -243,7 +243,7 @@ def _named_run(order: Order, suite: Suite, store: Store) -> str:
     return next(name for name in new_names() if store.run(name) is None)
 
 
-def _begun_alike(order: Order, suite: Suite, row: RunRow) -> bool:
+def _begun_alike(order: RunRequest, suite: Suite, row: RunRow) -> bool:
     """Whether a run was begun with this config, from this suite and this scaffold."""
     same = json.loads(row.config).get("scaffold_digest") == _folder_digest(order.config.scaffold)
     return same and not _differences(order, suite, row)
@@ -265,7 +265,7 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def _entered(order: Order, suite: Suite, store: Store, watcher: Watcher, aside: Mapping[str, str]) -> Budget:
+def _entered(order: RunRequest, suite: Suite, store: Store, watcher: Watcher, aside: Mapping[str, str]) -> Budget:
     """The run's rows at the beginning of a session."""
     run, folder = str(order.run), order.runs / str(order.run)
     if (row := store.run(run)) is not None:
@@ -291,7 +291,7 @@ def _state(store: Store, run: str) -> str:
     return f"{words}, round {last.number} {begun}"
 
 
-def _create_run(order: Order, suite: Suite, store: Store, aside: Mapping[str, str]) -> None:
+def _create_run(order: RunRequest, suite: Suite, store: Store, aside: Mapping[str, str]) -> None:
     config, run, lineage = order.config, str(order.run), order.lineage()
     text = identity(order, suite)
     row = RunRow(

@@ -9,7 +9,7 @@ from typing import Any
 
 from docker.types import LogConfig, Ulimit
 
-from evolve.core.records import Profile, SandboxSpec
+from evolve.core.records import SandboxSpec, SuiteProfile
 from evolve.sandbox.engine import connect
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
@@ -29,10 +29,10 @@ LOOSE_CALLS = (
 
 
 @functools.cache
-def seccomp(profile: Profile) -> str:
+def seccomp(profile: SuiteProfile) -> str:
     """The filter as the engine takes it: JSON that lists what is allowed; all else is EPERM."""
     rules: dict[str, Any] = json.loads(SECCOMP.read_text(encoding="utf-8"))
-    if profile is Profile.LOOSE:
+    if profile is SuiteProfile.LOOSE:
         rules["syscalls"].append({"names": list(LOOSE_CALLS), "action": "SCMP_ACT_ALLOW"})
     return json.dumps(rules)
 
@@ -43,7 +43,7 @@ def processors() -> int:
     return int(connect().info()["NCPU"])
 
 
-def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: Any) -> dict[str, Any]:
+def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
     """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
 
     Swap equal to memory means none; tmpfs counts as memory. LOOSE leaves out what is about the user's powers and the
@@ -68,7 +68,7 @@ def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: An
         "runtime": spec.runtime,
         "tmpfs": dict(more.pop("tmpfs", {})),
     }
-    if profile is Profile.STRICT:
+    if profile is SuiteProfile.STRICT:
         options |= {"cap_drop": ["ALL"], "read_only": True}
         options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
     config: dict[str, Any] = connect().api.create_host_config(**options | more)

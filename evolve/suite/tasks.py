@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Profile, SandboxSpec, Split, Task, VerifierMode
+from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
@@ -86,7 +86,7 @@ class _Splits(BaseModel):
 
 
 class _SuiteHead(_Section):
-    profile: Profile = Profile.STRICT
+    profile: SuiteProfile = SuiteProfile.STRICT
 
 
 class _SuiteFile(_Section):
@@ -100,12 +100,12 @@ class Suite:
 
     folder: Path
     tasks: tuple[Task, ...]
-    profile: Profile = Profile.STRICT
+    profile: SuiteProfile = SuiteProfile.STRICT
 
     @property
     def digest(self) -> str:
         lines = [f"{task.name} {task.split} {task.digest}" for task in self.tasks]
-        if self.profile is not Profile.STRICT:
+        if self.profile is not SuiteProfile.STRICT:
             lines.append(f"profile {self.profile}")
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
@@ -127,13 +127,13 @@ def load_suite(folder: Path) -> Suite:
     return Suite(folder, tuple(tasks), profile)
 
 
-def load_task(folder: Path, split: Split, profile: Profile = Profile.STRICT) -> Task:
+def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.STRICT) -> Task:
     """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
     for name in NEEDED:
         if not (folder / name).is_file():
             raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
     spec = _parse(folder / "task.toml", _TaskFile)
-    environment, loose = spec.environment, profile is Profile.LOOSE
+    environment, loose = spec.environment, profile is SuiteProfile.LOOSE
     sandbox = SandboxSpec(
         cpus=environment.cpus,
         memory_mb=environment.memory_mb,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evolve.budget.ledger import Terms
+from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, InfraError, RequestRefused
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
@@ -32,7 +32,7 @@ from evolve.sandbox.container import (
     verifier_container,
 )
 from evolve.sandbox.engine import temporary_prefix
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, judged
@@ -45,7 +45,7 @@ SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
 @dataclass(frozen=True)
-class Ending:
+class ScaffoldEnd:
     """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit.
 
     `causes`: the containers' limits that were met, by the container's name.
@@ -88,7 +88,7 @@ class RecordedModel:
         return response
 
 
-def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+def run_trial(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`.
 
     purse: what pays for its calls of the model; None: they are not counted beyond the trial itself.
@@ -99,7 +99,7 @@ def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
     return result
 
 
-def run_trial_ahead(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
     """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
@@ -145,7 +145,7 @@ def fault_of(error: Exception) -> Fault:
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
-def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
+def model_of(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatModel:
     """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
@@ -153,7 +153,7 @@ def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
     return model if purse is None else Metered(model, spec.model, purse, what)
 
 
-def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
+def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
     """The three zones start beside each other; the tests appear when the agent's two are dead."""
     ttl = lifetime(spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
@@ -179,7 +179,7 @@ def lifetime(seconds: float) -> int:
     return int(seconds + longest_delay()) + SPARE_SECONDS
 
 
-def freeze(task: Future[Container], shell: Future[Shell], heir: Future[Container] | None) -> Cause:
+def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:
     """End the agent's world; its state lives on only in an heir that has it mounted. -> the limit that was met"""
     shell.result().close()
     cause = task.result().cause()
@@ -205,7 +205,7 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         state.remove()
 
 
-def populated_shell(task: Container, state: TaskState) -> Shell:
+def populated_shell(task: Container, state: TaskState) -> ContainerShell:
     """A shell for the agent's commands, in a working directory that is as the image has it."""
     shell = task.shell(state.user, state.image.workdir)
     if state.loose:
@@ -218,7 +218,7 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
 
 def act(
     spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
-) -> Ending:
+) -> ScaffoldEnd:
     """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
@@ -243,7 +243,7 @@ def act(
         if fault is not None:
             raise ChargedFault(fault, gateway.ledger.usage)
         log, ledger = process.output.decode(errors="replace"), gateway.ledger
-        return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
+        return ScaffoldEnd(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
 def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
@@ -267,7 +267,7 @@ def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess
     return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
 
 
-def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
     """What the trial came to. Only a scaffold that ended by itself, with status 0, is judged."""
     if judgement is not None and judgement.reward >= 1.0:
         return Outcome.PASSED, 1.0, ""
@@ -281,7 +281,7 @@ def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, floa
     return Outcome.FAILED, reward, judgement.detail
 
 
-def _cause(outcome: Outcome, ending: Ending, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
+def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
     """Which container's limit was met in a trial that did not pass, and the detail with a word about it in front."""
     causes = {**ending.causes, "verifier": judgement.cause if judgement else Cause.NONE}
     met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
@@ -291,7 +291,7 @@ def _cause(outcome: Outcome, ending: Ending, judgement: Judgement | None, detail
     return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
 
 
-def _store(spec: TrialSpec, ending: Ending) -> tuple[StoredFile, StoredFile]:
+def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
     folder, root = spec.folder / "trials", spec.folder.parent
     document = trajectory.build(spec, ending.events, ending.usage, ending.log)
     return (

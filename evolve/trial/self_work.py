@@ -9,14 +9,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from evolve.budget.ledger import Terms
+from evolve.budget.ledger import SpendingFile
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec, Usage
 from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
-from evolve.sandbox.shell import Shell
-from evolve.trial.run import ChargedFault, Ending, act, freeze, lifetime, model_of
+from evolve.sandbox.shell import ContainerShell
+from evolve.trial.run import ChargedFault, ScaffoldEnd, act, freeze, lifetime, model_of
 from evolve.trial.verdict import DETAIL_CHARS
 
 READ_SECONDS = 120.0
@@ -47,7 +47,7 @@ class Done:
     ending: str = ""
 
 
-def do_work(work: Work, purse: Terms | None = None) -> Done:
+def do_work(work: Work, purse: SpendingFile | None = None) -> Done:
     """Run the scaffold to its end, or to its limits. Nothing is left in the engine. Raises InfraError."""
     try:
         return _done(work, purse)
@@ -56,7 +56,7 @@ def do_work(work: Work, purse: Terms | None = None) -> Done:
             reaper().settle()
 
 
-def _done(work: Work, purse: Terms | None) -> Done:
+def _done(work: Work, purse: SpendingFile | None) -> Done:
     """The three containers start beside each other; the last is read in when the other two are dead."""
     spec = work.spec
     ttl = lifetime(spec.limits.seconds + READ_SECONDS)
@@ -74,7 +74,7 @@ def _done(work: Work, purse: Terms | None) -> Done:
         reaper().later(state.remove)
 
 
-def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> Shell:
+def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> ContainerShell:
     """A shell for the scaffold's commands, in a working directory that holds the files, as the agent's own."""
     shell = task.result().shell(state.user, state.image.workdir)
     unpack_archive(shell, pack_texts(files), state.image.workdir)
@@ -88,7 +88,7 @@ def _left(work: Work, reader: Container, spent: Usage) -> Left:
         raise ChargedFault(error, spent) from error
 
 
-def _words(ending: Ending) -> str:
+def _words(ending: ScaffoldEnd) -> str:
     if ending.status is None:
         return "it was killed at the time limit"
     if ending.exhausted:

@@ -11,7 +11,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Cause, TrialSpec, VerifierMode
 from evolve.sandbox.archive import unpack
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial.reward import reward_of
 
 DETAIL_CHARS = 2000
@@ -71,7 +71,7 @@ def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Ju
 
 
 @contextlib.contextmanager
-def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iterator[tuple[Container, Shell]]:
+def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iterator[tuple[Container, ContainerShell]]:
     """A verifier's container from some image, and its shell, when the tests are in it. Raises InfraError."""
     verifier = verifier_container(state, ttl, image)
     try:
@@ -94,13 +94,13 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
         return replace(UNFIT, cause=task.cause())
 
 
-def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
+def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
     unpack(shell, spec.task.folder / "tests", "/tests")
     return _tested(spec, state, verifier, shell)
 
 
-def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: Shell) -> Judgement:
+def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """The reward, from tests that are in place."""
     begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"

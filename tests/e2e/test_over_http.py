@@ -66,7 +66,7 @@ def database(tmp_path: Path, port: int) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     repository(home)
-    (home / "evolve.models.profile.toml").write_text(PROFILE.format(port=port))
+    (home / "evolve.models.toml").write_text(PROFILE.format(port=port))
     order = ["run", "--rounds", str(ROUNDS), "--run", "served", "--model", "lab/embedded", "--suite", "tasks"]
     gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
     command = [sys.executable, "-m", "evolve", *order, *gate]

@@ -37,7 +37,7 @@ def examine(runs: Path, deep: bool) -> list[Finding]:
         return [Finding("database", BAD, str(error)), told("clock", lambda: _clock(runs, None))]
 
 
-def _database(file: Path, state: integrity.Health, rows: Sequence[RunRow]) -> Finding:
+def _database(file: Path, state: integrity.Integrity, rows: Sequence[RunRow]) -> Finding:
     words = f"{file}: {len(rows)} runs, schema {state.schema}, journal {state.journal}"
     if state.problems:
         return Finding("database", BAD, f"{words}; {'; '.join(state.problems)}", "restore it from a backup")

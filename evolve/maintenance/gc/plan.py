@@ -12,39 +12,41 @@ from evolve.core.records import StoredFile, Verdict
 from evolve.host.locks import at_work
 from evolve.maintenance.doctor.lineages import repository
 from evolve.maintenance.doctor.machine import weight
-from evolve.maintenance.gc.removable import OF_RUNS, Heap, Plan, Wish
+from evolve.maintenance.gc.removable import OF_RUNS, GcRequest, Removable, RemovalPlan
 from evolve.sandbox import engine, leftovers, task_images
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
 
 
-def plan(runs: Path, store: Store, wish: Wish) -> Plan:
+def plan(runs: Path, store: Store, wish: GcRequest) -> RemovalPlan:
     """All that can go now, of all runs and of the engine. Raises BadInput for a run that is not there."""
     rows = store.runs()
     if unknown := sorted(wish.named - {row.id for row in rows}):
         raise BadInput(f"run {unknown[0]}", "there is no such run", "see `evolve history`")
     busy = {row.id for row in rows if at_work(runs / row.id)}
-    found = Plan()
+    found = RemovalPlan()
     if wish.parts & set(OF_RUNS):
         for row in rows:
             found += of_run(runs, store, row, wish, row.id in busy)
     return found + of_engine(runs, store, rows, busy, wish)
 
 
-def of_run(runs: Path, store: Store, row: RunRow, wish: Wish, busy: bool = False) -> Plan:
+def of_run(runs: Path, store: Store, row: RunRow, wish: GcRequest, busy: bool = False) -> RemovalPlan:
     """What can go of one run; nothing of one that is at work or may be gone on with."""
     if busy:
-        return Plan(spared=(f"run {row.id}: a process works on it",))
+        return RemovalPlan(spared=(f"run {row.id}: a process works on it",))
     if row.id not in wish.named and not ended(store, row.id):
-        return Plan(spared=(f"run {row.id}: has not ended and can be gone on with; --run {row.id} takes it for ended",))
+        return RemovalPlan(
+            spared=(f"run {row.id}: has not ended and can be gone on with; --run {row.id} takes it for ended",)
+        )
     looks = {"branches": _branches, "trajectories": _files, "exports": _exports}
-    found = Plan()
+    found = RemovalPlan()
     for part in sorted(wish.parts & set(looks)):
         try:
             heap = looks[part](runs, store, row, wish)
-            found += Plan((heap,)) if heap.names else Plan()
+            found += RemovalPlan((heap,)) if heap.names else RemovalPlan()
         except EvolveError as error:
-            found += Plan(spared=(f"run {row.id}, {part}: {error}",))
+            found += RemovalPlan(spared=(f"run {row.id}, {part}: {error}",))
     return found
 
 
@@ -54,7 +56,7 @@ def ended(store: Store, run: str) -> bool:
     return done and all(one.decision for one in store.rounds(run))
 
 
-def _branches(runs: Path, store: Store, row: RunRow, _: Wish) -> Heap:
+def _branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
     """Of candidates that were reverted: on none of them is built, and none is the champion."""
     place = repository(runs, row)
     there, checked_out = place.branches(row.id), place.checked_out()
@@ -64,17 +66,17 @@ def _branches(runs: Path, store: Store, row: RunRow, _: Wish) -> Heap:
         if one.candidate and one.decision and one.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
     names = [one.branch for one in reverted if there.get(one.branch) == one.commit and one.branch not in checked_out]
-    return Heap("branches", row.id, tuple(names), place.weight(names) if names else 0)
+    return Removable("branches", row.id, tuple(names), place.weight(names) if names else 0)
 
 
-def _files(runs: Path, store: Store, row: RunRow, wish: Wish) -> Heap:
+def _files(runs: Path, store: Store, row: RunRow, wish: GcRequest) -> Removable:
     """Trajectories, recordings and conversations that were begun before the wish's time."""
     begun: dict[str, datetime] = {}
     for file, moment in _dated(store, row.id):
         when = datetime.fromisoformat(moment)
         begun[file.path] = max(when, begun.get(file.path, when))
     names = tuple(path for path, when in begun.items() if when < wish.before and (runs / path).is_file())
-    return Heap("trajectories", row.id, names, sum((runs / path).stat().st_size for path in names))
+    return Removable("trajectories", row.id, names, sum((runs / path).stat().st_size for path in names))
 
 
 def _dated(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
@@ -85,41 +87,41 @@ def _dated(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
             yield one.proposal.transcript, one.started_at
 
 
-def _exports(runs: Path, store: Store, row: RunRow, _: Wish) -> Heap:
+def _exports(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
     folder = runs / row.id / "candidates"
     names = tuple(sorted(str(path.relative_to(runs)) for path in folder.iterdir())) if folder.is_dir() else ()
-    return Heap("exports", row.id, names, weight(folder))
+    return Removable("exports", row.id, names, weight(folder))
 
 
-def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], wish: Wish) -> Plan:
+def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], wish: GcRequest) -> RemovalPlan:
     """Images that nothing here needs, and what dead runs left."""
     if not wish.parts & {"images", "leftovers"}:
-        return Plan()
+        return RemovalPlan()
     if not engine.answers():
-        return Plan(spared=("images and leftovers: no container engine answers",))
+        return RemovalPlan(spared=("images and leftovers: no container engine answers",))
     dead = {row.id for row in rows} - busy
-    found = _leftovers(dead) if "leftovers" in wish.parts else Plan()
-    return found + (_images(store, rows, busy, dead, wish) if "images" in wish.parts else Plan())
+    found = _leftovers(dead) if "leftovers" in wish.parts else RemovalPlan()
+    return found + (_images(store, rows, busy, dead, wish) if "images" in wish.parts else RemovalPlan())
 
 
-def _leftovers(dead: set[str]) -> Plan:
+def _leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
     over = [one for one in leftovers.find(dead) if one.safe(now)]
     size = sum(weight(Path(one.name)) for one in over if one.kind == "folder")
-    return Plan((Heap("leftovers", "", tuple(one.name for one in over), size),)) if over else Plan()
+    return RemovalPlan((Removable("leftovers", "", tuple(one.name for one in over), size),)) if over else RemovalPlan()
 
 
-def _images(store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: Wish) -> Plan:
+def _images(store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: GcRequest) -> RemovalPlan:
     """An image may be wanted by a run of another folder, which can't be seen from here unless it is at work."""
     if busy or (others := sorted(leftovers.others_at_work(dead))):
-        return Plan(spared=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
+        return RemovalPlan(spared=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
     digests = {task.digest for row in rows for task in store.tasks(row.id)}
     for folder in {Path(row.suite) for row in rows} | {wish.suite} - {None}:
         digests |= _on_disk(folder)
     needed = task_images.needed(digests)
     spare = [one for one in task_images.built() if one.tag.removesuffix("-raw") not in needed]
-    heap = Heap("images", "", tuple(one.tag for one in spare), sum(one.bytes for one in spare))
-    return Plan((heap,)) if spare else Plan()
+    heap = Removable("images", "", tuple(one.tag for one in spare), sum(one.bytes for one in spare))
+    return RemovalPlan((heap,)) if spare else RemovalPlan()
 
 
 def _on_disk(suite: Path | None) -> set[str]:

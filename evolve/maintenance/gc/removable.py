@@ -22,7 +22,7 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 
 
 @dataclass(frozen=True)
-class Wish:
+class GcRequest:
     """`before`: files of trials older than that; `named`: runs that count as ended though they have not."""
 
     before: datetime
@@ -32,7 +32,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Heap:
+class Removable:
     """Things of one part and one run ('' for none); `bytes` None: can't be told. `names`: what is removed by."""
 
     part: str
@@ -42,14 +42,14 @@ class Heap:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RemovalPlan:
     """`spared`: why something was not looked at, a line each."""
 
-    heaps: tuple[Heap, ...] = ()
+    heaps: tuple[Removable, ...] = ()
     spared: tuple[str, ...] = field(default=())
 
-    def __add__(self, other: Plan) -> Plan:
-        return Plan(self.heaps + other.heaps, self.spared + other.spared)
+    def __add__(self, other: RemovalPlan) -> RemovalPlan:
+        return RemovalPlan(self.heaps + other.heaps, self.spared + other.spared)
 
 
 def age_of(text: str) -> timedelta:

@@ -38,7 +38,7 @@ def covered(spans: Sequence[Span]) -> float:
     return total
 
 
-class Ledger:
+class TrialBudget:
     """What the trial has spent, what its running calls may still cost, and the name of the limit that was met."""
 
     def __init__(self, limits: Limits, model: ModelSpec, deadline: float, patience: float = 0.0) -> None:

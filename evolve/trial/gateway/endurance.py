@@ -11,7 +11,7 @@ from starlette.requests import Request
 from evolve.core.errors import EndpointError
 from evolve.core.records import Usage
 from evolve.llm import call_seconds
-from evolve.trial.gateway.budget import LOST_AT_MOST, Ledger
+from evolve.trial.gateway.budget import LOST_AT_MOST, TrialBudget
 
 GAVE_UP = "the scaffold gave up a call while the model's API failed"
 LOOK_SECONDS = 5.0
@@ -42,7 +42,7 @@ def gone_of(request: Request) -> Gone:
 class Endurance:
     """Passed to the model as `on_lost`."""
 
-    def __init__(self, ledger: Ledger, gone: Gone) -> None:
+    def __init__(self, ledger: TrialBudget, gone: Gone) -> None:
         self._ledger, self._gone = ledger, gone
         self._failed = False
 

@@ -22,7 +22,7 @@ from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRe
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.llm import ChatModel, estimated_prompt, fitted, usage_of
 from evolve.sandbox.shell import CommandResult, ShellDied
-from evolve.trial.gateway.budget import Ledger
+from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import Endurance, Gone, gone_of, longest_delay
 from evolve.trial.gateway.request import chosen, number, size_of, wants_usage
 from evolve.trial.gateway.wire import (
@@ -69,7 +69,7 @@ class Gateway:
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model, self.workspace = door, model, workspace
         self.path = folder / SOCKET_NAME
-        self.ledger = Ledger(door.limits, door.model, time.monotonic() + door.limits.seconds, longest_delay())
+        self.ledger = TrialBudget(door.limits, door.model, time.monotonic() + door.limits.seconds, longest_delay())
         self.events: list[Event] = []
         self.fault: Exception | None = None
         self._calls = 0
