@@ -17,10 +17,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.playing import Counting, campaign
+from bench.playing import Counting, open_search
 from rich.console import Console
-
-from evolve.loop import search
 
 ROUNDS = 100_000
 
@@ -77,8 +75,8 @@ def main() -> None:
     stretches = Stretches(given.trials, given.every, console)
     with tempfile.TemporaryDirectory(prefix="evolve-flat-") as name:
         try:
-            with campaign(Path(name), Counting(stretches), given.jobs) as made:
-                search.run_rounds(made, ROUNDS)
+            with open_search(Path(name), Counting(stretches), given.jobs) as search:
+                search.run_rounds(ROUNDS)
         except EnoughTrials:
             pass
 

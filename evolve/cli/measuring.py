@@ -56,7 +56,6 @@ from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, calibrate
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.host.run_names import NEW
-from evolve.loop import search
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
 from evolve.report.final_lines import end_lines, waste_lines
@@ -109,8 +108,8 @@ def run_command(
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.open_run(order, checked, view) as campaign:
-            search.run_rounds(campaign, rounds)
+        with opening.open_run(order, checked, view) as search:
+            search.run_rounds(rounds)
     _print_end(order)
 
 
@@ -204,13 +203,13 @@ def replay_command(
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
         order = opening.RunRequest(opening.stored_config(row), runs, row.id, jobs or default_jobs())
-    with Live(priced=False) as view, opening.open_for_replay(order, view) as campaign:
-        trials = replay.recorded_trials(campaign, commit)
+    with Live(priced=False) as view, opening.open_for_replay(order, view) as replayer:
+        trials = replayer.recorded_trials(commit)
         view.trials_planned(len(trials))
         if live:
-            _print_live(trials, replay.live(campaign, commit, trials), as_json)
+            _print_live(trials, replayer.live(commit, trials), as_json)
             return
-        results = list(replay.offline(campaign, commit, trials))
+        results = list(replayer.offline(commit, trials))
     print_replayed(results, as_json)
 
 

@@ -16,7 +16,6 @@ from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split, TrialResult
 from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
-from evolve.loop import search
 from evolve.models.choice import Choice, choose_model
 from evolve.models.profile import read_profiles, split
 from evolve.report.live import Live
@@ -119,8 +118,8 @@ def evaluated(
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.open_run(order, checked, view) as campaign:
-            return search.evaluate_once(campaign, commit, splits, attempts)
+        with opening.open_run(order, checked, view) as search:
+            return search.evaluate_once(commit, splits, attempts)
 
 
 def boxed(

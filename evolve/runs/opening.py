@@ -14,10 +14,13 @@ from typing import Any
 from evolve import __version__, llm
 from evolve.budget import run_budget
 from evolve.runs import gc_record
+from evolve.runs.replay import Replayer
 from evolve.host import disk, signals
 from evolve.suite import scaffold
 from evolve.budget.run_budget import Budget
-from evolve.loop.campaign import Campaign, Watcher
+from evolve.loop.assembly import assemble
+from evolve.loop.search import Search
+from evolve.loop.watcher import Watcher
 from evolve.core.caps import Caps
 from evolve.models.choice import check_commercial
 from evolve.core.clock import now
@@ -124,7 +127,7 @@ def _folder_digest(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def open_run(order: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
+def open_run(order: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Search]:
     """A run ready to go: new, or gone on with. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
@@ -155,7 +158,7 @@ def _campaign(
     known: Sequence[TaskRow],
     enter: Callable[[Mapping[str, str]], Budget],
     stop: Stop,
-) -> Iterator[Campaign]:
+) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     engine.bring_up(watcher.say)
     engine.check_runtime(order.config.sandbox.runtime)
@@ -172,14 +175,14 @@ def _campaign(
             Store.open(order.runs / DATABASE) as store,
             Evaluator(order.jobs, notify=watcher.say, over=lambda: stop.asked, **_paid_by(purse.terms)) as evaluator,
         ):
-            yield Campaign(
+            yield assemble(
                 run=run,
                 config=order.config,
                 suite=made.suite,
                 store=store,
                 lineage=order.lineage(),
                 evaluator=evaluator,
-                asked=lambda what: Metered(model, spec, purse.terms, what),
+                model_for=lambda what: Metered(model, spec, purse.terms, what),
                 budget=purse,
                 images=made.images,
                 base_image=base,
@@ -217,7 +220,7 @@ def stored_config(row: RunRow) -> RunConfig:
 
 
 @contextlib.contextmanager
-def open_for_replay(order: RunRequest, watcher: Watcher) -> Iterator[Campaign]:
+def open_for_replay(order: RunRequest, watcher: Watcher) -> Iterator[Replayer]:
     """A run as it is, to look at and replay: no row of it is written. Raises BadInput if its suite has changed.
 
     The gate may have changed since: a replay decides nothing.
@@ -229,8 +232,9 @@ def open_for_replay(order: RunRequest, watcher: Watcher) -> Iterator[Campaign]:
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
     folder = order.runs / str(order.run)
     enter, owner = lambda _: run_budget.beside(folder), f"{order.run}.replay"
-    with _campaign(order, suite, watcher, owner, known, enter, Stop()) as campaign:
-        yield campaign
+    with _campaign(order, suite, watcher, owner, known, enter, Stop()) as search:
+        measurer = search.measurer
+        yield Replayer(measurer.run, folder, measurer.store, measurer.specs, measurer.evaluator)
 
 
 def _named_run(order: RunRequest, suite: Suite, store: Store) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evolve.trial import trajectory
-from evolve.loop.campaign import Campaign
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
+from evolve.executor.evaluate import Evaluator
+from evolve.loop.trial_specs import TrialSpecs
+from evolve.store import Store
+from evolve.trial import trajectory
 
 
 @dataclass(frozen=True)
@@ -28,33 +30,60 @@ class Replayed:
         return not self.divergence
 
 
-def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
-    """The trials that count of one commit. Raises BadInput if there are none."""
-    trials = [trial for trial in campaign.store.trials(campaign.run, commit) if trial.counts]
-    if not trials:
-        raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
-    return trials
+@dataclass(frozen=True)
+class Replayer:
+    """Run trials of a run again; nothing is written to the database. `folder`: the run's."""
 
+    run: str
+    folder: Path
+    store: Store
+    specs: TrialSpecs
+    evaluator: Evaluator
 
-def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
-    """Each trial again, with the recorded answers in place of a model; nothing is written to the database.
+    def recorded_trials(self, commit: str) -> list[TrialResult]:
+        """The trials of one commit that count.
 
-    Raises BadInput where none of the recordings is left.
-    """
-    root = campaign.folder.parent
-    _refuse_without_recordings(commit, trials, root)
-    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-        specs, spoilt = {}, {}
-        for trial in trials:
-            problem = _recording_problem(trial, root)
-            if problem:
-                spoilt[_slot(trial)] = problem
-            if trial.recording and (root / trial.recording.path).is_file():
-                specs[_slot(trial)] = _spec(campaign, commit, trial, Path(name) / "run", root / trial.recording.path)
-        again: dict[tuple[str, int], TrialResult] = {}
-        campaign.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
-        for trial in trials:
-            yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+        Raises:
+            BadInput: There are none.
+        """
+        trials = [trial for trial in self.store.trials(self.run, commit) if trial.counts]
+        if not trials:
+            raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
+        return trials
+
+    def offline(self, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
+        """Run each trial again with the recorded answers in place of a model.
+
+        Raises:
+            BadInput: None of the recordings is left.
+        """
+        root = self.folder.parent
+        _refuse_without_recordings(commit, trials, root)
+        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+            specs, spoilt = {}, {}
+            for trial in trials:
+                problem = _recording_problem(trial, root)
+                if problem:
+                    spoilt[_slot(trial)] = problem
+                if trial.recording and (root / trial.recording.path).is_file():
+                    specs[_slot(trial)] = self._spec(commit, trial, Path(name) / "run", root / trial.recording.path)
+            again: dict[tuple[str, int], TrialResult] = {}
+            self.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
+            for trial in trials:
+                yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+
+    def live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
+        """Run each trial again with the model asked anew, on seeds of its own."""
+        fresh: list[TrialResult] = []
+        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+            specs = [self._spec(commit, trial, Path(name) / "run", None) for trial in trials]
+            fresh_specs = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
+            self.evaluator.measure(fresh_specs, lambda r: fresh.append(r) if r.counts else None)
+        return fresh
+
+    def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
+        (spec,) = self.specs.trials(commit, [_slot(trial)])
+        return replace(spec, seed=trial.seed, folder=folder, owner=f"{self.run}.replay", replay_of=recording)
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
@@ -66,23 +95,8 @@ def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root:
         )
 
 
-def live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """Each trial again with the model asked anew, on seeds of its own; nothing is written to the database."""
-    fresh: list[TrialResult] = []
-    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-        specs = [_spec(campaign, commit, trial, Path(name) / "run", None) for trial in trials]
-        fresh_specs = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
-        campaign.evaluator.measure(fresh_specs, lambda r: fresh.append(r) if r.counts else None)
-    return fresh
-
-
 def _slot(trial: TrialResult) -> tuple[str, int]:
     return trial.task, trial.attempt
-
-
-def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
-    spec = campaign.trial_spec(commit, campaign.source(commit), _slot(trial))
-    return replace(spec, seed=trial.seed, folder=folder, owner=f"{campaign.run}.replay", replay_of=recording)
 
 
 def _recording_problem(trial: TrialResult, root: Path) -> str:

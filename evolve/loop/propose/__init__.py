@@ -1,6 +1,6 @@
 """Proposers: from what a run knows to a patch, a hypothesis and a prediction."""
 
-from evolve.loop.propose.brief import Brief, Check, Made, Proposer, emphases, prompt_digest
+from evolve.loop.propose.brief import Brief, Check, Made, Message, emphases, prompt_digest
 from evolve.loop.propose.direct import MAX_REPAIRS, MAX_TURNS, direct
 from evolve.loop.propose.self_proposer import self_improve
 
@@ -10,7 +10,7 @@ __all__ = [
     "Brief",
     "Check",
     "Made",
-    "Proposer",
+    "Message",
     "direct",
     "emphases",
     "prompt_digest",

@@ -47,10 +47,6 @@ class Made:
     messages: tuple[Message, ...]
 
 
-# A proposal that passes the check; else the last one, whose `note` says what is wrong with it. Given a seed.
-Proposer = Callable[[Brief, int, Check], Made]
-
-
 def prompt_digest(names: Sequence[str] = FILES) -> str:
     """sha256 over a proposer's prompt files: which wording a round was made with."""
     return hashlib.sha256(b"".join((PROMPTS / name).read_bytes() for name in names)).hexdigest()
