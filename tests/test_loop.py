@@ -18,7 +18,7 @@ from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
-from evolve.gate.attempts import ATTEMPTS_PER_REIGN
+from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
 from evolve.host.signals import Stop
@@ -160,9 +160,9 @@ def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[...,
     run.play(2)
     champion = run.store.champion(RUN).commit
     used = [s.attempt for s in evaluator.specs if s.candidate == champion and s.task.split is Split.TRAIN]
-    assert {ATTEMPTS_PER_REIGN} < set(used)
+    assert {ATTEMPTS_PER_TIP} < set(used)
     challenger = [s for s in evaluator.specs if s.candidate not in (champion, run.store.candidates(RUN)[0].commit)]
-    assert {s.attempt for s in challenger} == {ATTEMPTS_PER_REIGN}
+    assert {s.attempt for s in challenger} == {ATTEMPTS_PER_TIP}
 
 
 def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Run]) -> None:

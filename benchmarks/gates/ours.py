@@ -9,9 +9,9 @@ import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.attempts import ATTEMPTS_PER_REIGN
+from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.gate.plan import plan
-from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
+from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
 from gates.greedy import everything, generator
@@ -57,7 +57,7 @@ class Search:
 
     def play_round(self) -> None:
         """A race of `settings.race` patches; those that fell behind one that was taken are merged into it first."""
-        while self.line.tip_is_vague():
+        while self.line.tip_needs_trials():
             self._run_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
@@ -67,8 +67,8 @@ class Search:
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
-        assert isinstance(ruling.line, StackRule)
-        self.line = ruling.line
+        assert isinstance(ruling.rule, StackRule)
+        self.line = ruling.rule
         if ruling.taken:
             self.tip = patch
         if ruling.fate is StackFate.PROMOTED:
@@ -78,7 +78,7 @@ class Search:
         elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 
-    def _raced(self, patches: list[Scaffold]) -> Raced:
+    def _raced(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
         while isinstance(said := race(self.line, [Challenger(one) for one in rewards]), ChallengerNeeds):
             if said.part is None:
@@ -92,11 +92,11 @@ class Search:
         return said
 
     def _run_tip(self) -> None:
-        self.line = self.line.tip_measured(
+        self.line = self.line.with_tip_pass(
             self.world.run(self.tip, everything(self.world), _first(self.tip.number) + len(self.line.own))
         )
 
 
 def _first(reign: int) -> int:
     """The first attempt of a scaffold's reign as tip."""
-    return reign * ATTEMPTS_PER_REIGN
+    return reign * ATTEMPTS_PER_TIP

@@ -10,7 +10,7 @@ from evolve.core.records import Candidate, Proposal
 from evolve.gate import Standing
 from evolve.loop.checks import Checks
 from evolve.loop.history import History
-from evolve.loop.proposer import Proposed
+from evolve.loop.proposer import RoundProposal
 from evolve.repo import Lineage
 from evolve.store import RoundRow
 
@@ -26,12 +26,12 @@ class AblationProposer:
     lineage: Lineage
     checks: Checks
 
-    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[Proposed]:
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
         """Yield one for each round that is due, as long as there are patches to leave out."""
         for row in rounds:
             if due(row.number, self.gate) and (ablation := self._ablation(standing.tip)):
                 problem = self.checks.problem(standing.tip, row, ablation)
-                yield Proposed(row.number, replace(ablation, note=problem or ""))
+                yield RoundProposal(row.number, replace(ablation, note=problem or ""))
 
     def _ablation(self, tip: Candidate) -> Proposal | None:
         """The tip without one of its patches; patches whose predictions all failed come first."""

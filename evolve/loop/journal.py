@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evolve.budget.run_budget import Budget, proposal_of
 from evolve.core.clock import now
 from evolve.core.records import Candidate, Decision
-from evolve.loop.proposer import Proposed
+from evolve.loop.proposer import RoundProposal
 from evolve.loop.watcher import Watcher
 from evolve.repo import Lineage, round_branch
 from evolve.store import RoundRow, Store
@@ -55,7 +55,7 @@ class Journal:
             self.store.add_candidate(self.run, candidate)
         return candidate
 
-    def add_proposal(self, proposed: Proposed) -> None:
+    def add_proposal(self, proposed: RoundProposal) -> None:
         """Write down a round's proposal, and that its cost is in a row now."""
         number, proposal = proposed.round, proposed.proposal
         self.store.add_proposal(self.run, number, proposal, proposed.prompt_digest, proposed.model, now())
@@ -83,7 +83,7 @@ class Journal:
         self.lineage.set_champion(self.run, champion.commit)
 
     def note_latest(self) -> None:
-        """Note the latest race's decisions in git: a run that was killed may have told only the database."""
+        """Note the latest race's decisions in git: a killed run may have written only the database."""
         over = [row for row in self.rounds() if row.number and row.decision]
         for row in over:
             if row.candidate and row.decision and row.race == over[-1].race:

@@ -12,7 +12,7 @@ from evolve import gate
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
-from evolve.gate import Entrant, NeedTrials, Ruled, Standing, TaskSlot
+from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -42,7 +42,7 @@ def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
 
 def initial_standing(suite: Suite, config: RunConfig, seed: Candidate) -> Standing:
     """The standing of a run whose seed scaffold has not been measured yet."""
-    return gate.begin(task_slots(suite), config.gate, seed, config.seed)
+    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed)
 
 
 def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
@@ -51,21 +51,21 @@ def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
     Returns:
         The standing with them.
     """
-    while isinstance(answer := gate.ready(standing, measurer.trials(standing.tip.commit)), NeedTrials):
+    while isinstance(answer := gate.learn_tip(standing, measurer.trials(standing.tip.commit)), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
 
 
-def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[Patch]) -> Ruled:
+def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[Patch]) -> Judgement:
     """Run trials of the patches, and of the tip, until each patch is decided."""
     while isinstance(answer := _judge(standing, patches, measurer.trials), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
 
 
-def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Ruled:
+def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
-        return Ruled((), replace(standing, waiting=()))
+        return Judgement((), replace(standing, waiting=()))
     entrants = [Entrant(patch.candidate, trials(patch.candidate.commit), patch.smaller) for patch in patches]
     return gate.judge(standing, entrants, trials(standing.tip.commit))
 
@@ -103,7 +103,7 @@ def standing_of(
             rounds = list(race)
             if any(row.decision is None for row in rounds):
                 break
-            standing = _answered(gate.ready(standing, by_commit[standing.tip.commit]))
+            standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
             standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
     except OtherDecisions:
         problem, fix = "its decisions are not those of this version's gate", "begin a new run with RUN=new"

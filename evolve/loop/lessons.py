@@ -16,7 +16,7 @@ from evolve.core.records import Lesson, ModelSpec, Usage, Verdict, stable_hash
 from evolve.host import disk
 from evolve.llm import ChatModel, usage_of
 from evolve.loop.history import History
-from evolve.loop.propose.answer import words
+from evolve.loop.propose.answer import clean_text
 from evolve.loop.propose.brief import prompt, prompt_digest, tools
 from evolve.repo import Lineage
 
@@ -84,7 +84,7 @@ class Lessons:
             try:
                 completion = model.complete(request, spent.append)
             except RequestRefused as error:
-                problem = words(f"the model refused: {error}")
+                problem = clean_text(f"the model refused: {error}")
                 break
             spent.append(usage_of(completion, self.spec, request))
             text, effect = _claim(completion["choices"][0]["message"])
@@ -121,6 +121,6 @@ def _claim(message: Mapping[str, Any]) -> tuple[str, str]:
     """The lesson and the effect that it claims; text without a call is a lesson that claims nothing."""
     try:
         given = json.loads(message["tool_calls"][0]["function"]["arguments"])
-        return words(given["lesson"]), str(given["effect"])
+        return clean_text(given["lesson"]), str(given["effect"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        return words(message.get("content") or "").strip(), "unclear"
+        return clean_text(message.get("content") or "").strip(), "unclear"

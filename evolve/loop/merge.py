@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from evolve.core.records import Candidate, Proposal
 from evolve.gate import Standing
 from evolve.loop.checks import Checks
-from evolve.loop.proposer import Proposed
+from evolve.loop.proposer import RoundProposal
 from evolve.repo import Lineage
 from evolve.store import RoundRow, Store
 
@@ -24,13 +24,13 @@ class MergeProposer:
     lineage: Lineage
     checks: Checks
 
-    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[Proposed]:
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
         """Yield one for each of the first rounds, as long as there are candidates to merge."""
         if not rounds:
             return
         for row, merged in zip(rounds, self._merges(standing, rounds[0].race), strict=False):
             problem = self.checks.problem(standing.tip, row, merged)
-            yield Proposed(row.number, replace(merged, note=problem or ""))
+            yield RoundProposal(row.number, replace(merged, note=problem or ""))
 
     def _merges(self, standing: Standing, race: int) -> Iterator[Proposal]:
         rows = self.store.rounds(self.run)

@@ -1,4 +1,4 @@
-"""What a proposer is: whoever has patches for rounds."""
+"""The protocol of proposers, which have patches for rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evolve.store import RoundRow
 
 
 @dataclass(frozen=True)
-class Proposed:
+class RoundProposal:
     """A round's proposal, the model that wrote it and the digest of its prompts; both "" for the loop's own."""
 
     round: int
@@ -24,7 +24,7 @@ class Proposed:
 class Proposer(Protocol):
     """Propose patches of the tip."""
 
-    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[Proposed]:
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
         """Yield proposals for some of these rounds of one race, which have none yet.
 
         Each is stored before the next is asked for.

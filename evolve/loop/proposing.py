@@ -14,7 +14,7 @@ from evolve.loop.briefing import Briefing
 from evolve.loop.checks import Checks
 from evolve.loop.journal import Journal
 from evolve.loop.propose import Brief, Message, emphases
-from evolve.loop.proposer import Proposed, Proposer
+from evolve.loop.proposer import Proposer, RoundProposal
 from evolve.loop.writers import Writer
 from evolve.store import RoundRow
 from evolve.trial import trajectory
@@ -46,7 +46,7 @@ class ModelProposer:
     seed: int
     folder: Path
 
-    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[Proposed]:
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
         """Yield one for every round, as they come."""
         if not rounds:
             return
@@ -57,7 +57,7 @@ class ModelProposer:
             return self._write(standing.tip, row, replace(brief, emphasis=_emphasis(row, rounds)), one_at_a_time)
 
         for number, proposal in _as_they_come(write, rounds):
-            yield Proposed(number, proposal, self.writer.model, digest)
+            yield RoundProposal(number, proposal, self.writer.model, digest)
 
     def _write(self, tip: Candidate, row: RoundRow, brief: Brief, one_at_a_time: threading.Lock) -> Proposal:
         def check(proposal: Proposal) -> str | None:

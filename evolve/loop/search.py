@@ -95,12 +95,8 @@ class Search:
         """
         seed = self._measure_seed()
         self.scorer.look_at_holdout(seed, "seed scaffold at the start")
-        first, rows, trials = (
-            initial_standing(self.suite, self.config, seed),
-            self.journal.rounds(),
-            self.measurer.trials(),
-        )
-        standing = standing_of(self.journal.run, first, rows, trials, self.candidates.texts)
+        initial, rows = initial_standing(self.suite, self.config, seed), self.journal.rounds()
+        standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
         self.journal.set_champion(standing.champion)
         self.journal.note_latest()
         return standing

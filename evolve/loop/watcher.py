@@ -1,4 +1,4 @@
-"""The progress of a run, as whoever shows it is told of it."""
+"""The protocol of whatever shows the progress of a run."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from evolve.budget.run_budget import proposal_of
 from evolve.core.records import Candidate, ModelSpec
 from evolve.executor.evaluate import Evaluator
 from evolve.llm import ChatModel
-from evolve.loop.propose import Brief, Check, Made, direct, prompt_digest, self_improve, self_proposer
+from evolve.loop.propose import Brief, Check, WrittenProposal, direct, prompt_digest, self_improve, self_proposer
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.trial.self_work import Done, Work
 
@@ -27,7 +27,7 @@ class Writer(Protocol):
         """The sha256 of the prompts."""
         ...
 
-    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> Made:
+    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
         """Write a patch of the tip that passes the check.
 
         Returns:
@@ -53,7 +53,7 @@ class DirectWriter:
     def prompt_digest(self) -> str:
         return prompt_digest()
 
-    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> Made:
+    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
         return direct(self.model_for(proposal_of(number)), self.spec, brief, seed, check)
 
 
@@ -71,7 +71,7 @@ class SelfWriter:
     def prompt_digest(self) -> str:
         return prompt_digest(self_proposer.FILES)
 
-    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> Made:
+    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
         def run(instruction: str, files: Mapping[str, str], attempt_seed: int) -> Done:
             spec = self.specs.self_work(tip.commit, instruction, attempt_seed)
             return self.evaluator.work_on_itself(Work(spec, files, self_proposer.KEPT, proposal_of(number)))
