@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.records import Verdict
-from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSaid, RunSaid, damages
+from evolve.maintenance.consistency import Damage, Kind, RepositoryState, RoundRecord, RunRecord, find_damage
 
 RUN = "20261123-2144-quiet-otter"
 VERDICTS = (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED, None)
-Pair = tuple[RunSaid, RepositorySaid]
+Pair = tuple[RunRecord, RepositoryState]
 
 
 def sha(number: int) -> str:
@@ -25,10 +25,10 @@ def branch(number: int) -> str:
     return f"evolve/{RUN}/round-{number:04d}"
 
 
-def said(number: int, verdict: Verdict | None) -> RoundSaid:
+def said(number: int, verdict: Verdict | None) -> RoundRecord:
     if verdict is Verdict.REFUSED:
-        return RoundSaid(number, None, "", verdict)
-    return RoundSaid(number, sha(number), branch(number), verdict)
+        return RoundRecord(number, None, "", verdict)
+    return RoundRecord(number, sha(number), branch(number), verdict)
 
 
 @st.composite
@@ -38,7 +38,7 @@ def healthy(draw: st.DrawFn) -> Pair:
     verdicts += draw(st.sampled_from([[], [None]]))  # type: ignore[list-item]
     rounds = (said(0, Verdict.BASELINE), *(said(number, v) for number, v in enumerate(verdicts, 1)))
     taken = [one.number for one in rounds if one.verdict in (Verdict.BASELINE, Verdict.KEEP)]
-    run = RunSaid(RUN, rounds, sha(taken[-1]))
+    run = RunRecord(RUN, rounds, sha(taken[-1]))
     candidates = [one for one in rounds if one.commit]
     notes = {
         str(one.commit): {
@@ -52,36 +52,36 @@ def healthy(draw: st.DrawFn) -> Pair:
     }
     branches = {one.branch: str(one.commit) for one in candidates} | {run.champion_branch: str(run.champion)}
     others = draw(st.sampled_from([{}, {f"evolve/{RUN}/mine": sha(999)}]))
-    return run, RepositorySaid(branches | others, frozenset(str(one.commit) for one in candidates), notes)
+    return run, RepositoryState(branches | others, frozenset(str(one.commit) for one in candidates), notes)
 
 
 @given(healthy(), st.booleans())
 def test_a_healthy_pair_differs_in_nothing(pair: Pair, at_work: bool) -> None:
     run, repository = pair
-    assert damages(replace(run, at_work=at_work), repository) == []
+    assert find_damage(replace(run, at_work=at_work), repository) == []
 
 
 def without(names: dict[str, object], name: str) -> dict[str, object]:
     return {key: value for key, value in names.items() if key != name}
 
 
-def no_commit(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+def no_commit(run: RunRecord, repository: RepositoryState, one: RoundRecord) -> RepositoryState:
     return replace(repository, commits=set(repository.commits) - {one.commit})
 
 
-def no_branch(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+def no_branch(run: RunRecord, repository: RepositoryState, one: RoundRecord) -> RepositoryState:
     return replace(repository, branches=without(dict(repository.branches), one.branch))
 
 
-def moved_branch(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+def moved_branch(run: RunRecord, repository: RepositoryState, one: RoundRecord) -> RepositoryState:
     return replace(repository, branches={**repository.branches, one.branch: sha(777)})
 
 
-def no_note(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+def no_note(run: RunRecord, repository: RepositoryState, one: RoundRecord) -> RepositoryState:
     return replace(repository, notes=without(dict(repository.notes), str(one.commit)))
 
 
-def other_note(run: RunSaid, repository: RepositorySaid, one: RoundSaid) -> RepositorySaid:
+def other_note(run: RunRecord, repository: RepositoryState, one: RoundRecord) -> RepositoryState:
     notes = dict(repository.notes)
     notes[str(one.commit)] = {**notes[str(one.commit)], "Evolve-Decision": "baseline"}
     return replace(repository, notes=notes)
@@ -99,7 +99,10 @@ OF_ROUND = [
 @pytest.mark.parametrize(("spoil", "kind"), OF_ROUND)
 @given(pair=healthy(), data=st.data())
 def test_damage_of_a_round_is_found_and_nothing_else(
-    spoil: Callable[[RunSaid, RepositorySaid, RoundSaid], RepositorySaid], kind: Kind, pair: Pair, data: st.DataObject
+    spoil: Callable[[RunRecord, RepositoryState, RoundRecord], RepositoryState],
+    kind: Kind,
+    pair: Pair,
+    data: st.DataObject,
 ) -> None:
     run, repository = pair
     noted = kind in (Kind.NOTE_GONE, Kind.NOTE_DIFFERS)
@@ -107,10 +110,10 @@ def test_damage_of_a_round_is_found_and_nothing_else(
     if not able:
         return
     one = data.draw(st.sampled_from(able))
-    found = damages(run, spoil(run, repository, one))
+    found = find_damage(run, spoil(run, repository, one))
     assert [(damage.kind, damage.round, damage.sha) for damage in found] == [(kind, one.number, one.commit)]
     taken = replace(run, taken=frozenset({one.branch}))
-    assert damages(taken, spoil(run, repository, one)) == [], "what gc has taken is no damage"
+    assert find_damage(taken, spoil(run, repository, one)) == [], "what gc has taken is no damage"
 
 
 @given(healthy())
@@ -119,31 +122,31 @@ def test_damage_of_the_champion_is_found(pair: Pair) -> None:
     name = run.champion_branch
     gone = replace(repository, branches=without(dict(repository.branches), name))
     moved = replace(repository, branches={**repository.branches, name: sha(777)})
-    assert [one.kind for one in damages(run, gone)] == [Kind.CHAMPION_GONE]
-    assert damages(run, moved) == [Damage(Kind.CHAMPION_ELSEWHERE, RUN, name, str(run.champion))]
-    assert damages(replace(run, at_work=True), moved) == []
+    assert [one.kind for one in find_damage(run, gone)] == [Kind.CHAMPION_GONE]
+    assert find_damage(run, moved) == [Damage(Kind.CHAMPION_ELSEWHERE, RUN, name, str(run.champion))]
+    assert find_damage(replace(run, at_work=True), moved) == []
 
 
 @given(healthy())
 def test_a_branch_of_a_later_round_is_of_another_database(pair: Pair) -> None:
     run, repository = pair
     later = replace(repository, branches={**repository.branches, branch(500): sha(500)})
-    assert damages(run, later) == [Damage(Kind.BRANCH_UNKNOWN, RUN, branch(500), sha(500), 500)]
-    assert damages(replace(run, at_work=True), later) == []
-    begun = replace(run, rounds=(*run.rounds, RoundSaid(500)))
-    assert damages(begun, later) == [], "a killed run left it: its next start finds it"
+    assert find_damage(run, later) == [Damage(Kind.BRANCH_UNKNOWN, RUN, branch(500), sha(500), 500)]
+    assert find_damage(replace(run, at_work=True), later) == []
+    begun = replace(run, rounds=(*run.rounds, RoundRecord(500)))
+    assert find_damage(begun, later) == [], "a killed run left it: its next start finds it"
 
 
 def test_a_stale_lock_is_damage_that_can_be_mended() -> None:
-    found = damages(RunSaid(RUN, (), None), RepositorySaid({}, (), {}, ("refs/notes/evolve",)))
-    assert found == [Damage(Kind.REF_LOCKED, RUN, "refs/notes/evolve")] and found[0].mendable
+    found = find_damage(RunRecord(RUN, (), None), RepositoryState({}, (), {}, ("refs/notes/evolve",)))
+    assert found == [Damage(Kind.REF_LOCKED, RUN, "refs/notes/evolve")] and found[0].fixable
 
 
 def test_what_is_lost_can_not_be_mended() -> None:
-    assert not Damage(Kind.COMMIT_GONE, RUN, sha(1)).mendable
-    assert not Damage(Kind.BRANCH_ELSEWHERE, RUN, branch(1)).mendable
+    assert not Damage(Kind.COMMIT_GONE, RUN, sha(1)).fixable
+    assert not Damage(Kind.BRANCH_ELSEWHERE, RUN, branch(1)).fixable
 
 
 def test_a_scaffold_measured_by_itself_needs_no_champions_branch() -> None:
-    run = RunSaid(RUN, (said(0, Verdict.BASELINE),), sha(0))
-    assert damages(run, RepositorySaid({branch(0): sha(0)}, {sha(0)}, {})) == []
+    run = RunRecord(RUN, (said(0, Verdict.BASELINE),), sha(0))
+    assert find_damage(run, RepositoryState({branch(0): sha(0)}, {sha(0)}, {})) == []

@@ -56,7 +56,7 @@ def test_a_healthy_run_has_no_finding_and_looking_changes_nothing(home: Path) ->
     found = results.examine(RUNS, deep=True)
     assert {one.state for one in found} <= {"good", "note"}, found
     assert {one.check for one in found} == {"database", "clock", "lineage", "files", "leftovers"}
-    assert doctor.mend(RUNS) == []
+    assert doctor.repair(RUNS) == []
     assert tree(home) == before
 
 
@@ -116,9 +116,9 @@ def test_damage_is_found_and_mended(home: Path, spoil: Callable[[], None], words
     rows = tree(RUNS)
     found = bad()
     assert len(found) == 1 and words in found[0] and RUN in found[0]
-    done = doctor.mend(RUNS)
+    done = doctor.repair(RUNS)
     assert done and {one.state for one in done} == {"mended"}
-    assert bad() == [] and doctor.mend(RUNS) == []
+    assert bad() == [] and doctor.repair(RUNS) == []
     assert (git("status", "--porcelain"), git("rev-parse", "HEAD"), Path("repo/.git/index").read_bytes()) == before
     assert tree(RUNS) == rows
 
@@ -173,7 +173,7 @@ def test_damage_that_needs_a_person_is_found_and_left_alone(home: Path, spoil: C
     spoil()
     assert any(words in line for line in bad()), bad()
     before = tree(home)
-    doctor.mend(RUNS)
+    doctor.repair(RUNS)
     assert tree(home) == before
 
 
@@ -205,7 +205,7 @@ def test_a_damaged_page_is_found(home: Path) -> None:
 def test_what_is_no_database_is_one_line(home: Path) -> None:
     (RUNS / "evolve.db").write_text("no database, " * 100)
     assert [line for line in bad() if "can't be read" in line] and len(bad()) == 1
-    assert [one.state for one in doctor.mend(RUNS)] == ["bad"]
+    assert [one.state for one in doctor.repair(RUNS)] == ["bad"]
 
 
 def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_run_at_work_is_left_alone(home: Path) -> None:
     drop_champion()
     with FileLock(RUNS / RUN / "lock"):
         assert ["without its git note" in line for line in bad()] == [True], "but for the last decision's"
-        assert [one.state for one in doctor.mend(RUNS)] == ["note"]
+        assert [one.state for one in doctor.repair(RUNS)] == ["note"]
     assert len(bad()) == 2
 
 
@@ -237,7 +237,7 @@ def test_a_branch_that_is_checked_out_is_not_moved(home: Path) -> None:
     git("checkout", "-q", CHAMPION)
     git("symbolic-ref", "HEAD", f"refs/heads/{CHAMPION}")
     move_champion()
-    done = doctor.mend(RUNS)
+    done = doctor.repair(RUNS)
     assert [one.state for one in done] == ["bad"] and "checked out" in done[0].detail
 
 
@@ -252,7 +252,7 @@ def test_a_moved_run_is_whole_again_from_a_clone(home: Path) -> None:
     Path("repo").rename("old")
     subprocess.run(["git", "clone", "-q", "old", "repo"], check=True)
     assert len(bad()) == 3
-    assert {one.state for one in doctor.mend(RUNS)} == {"mended"}
+    assert {one.state for one in doctor.repair(RUNS)} == {"mended"}
     assert bad() == []
 
 
@@ -277,10 +277,10 @@ def test_the_command_tells_by_its_status(home: Path, capsys: pytest.CaptureFixtu
 
 
 def test_git_around_the_scaffold_is_looked_at(home: Path) -> None:
-    assert str(home / "repo" / ".git") in machine.git(SCAFFOLD).detail
+    assert str(home / "repo" / ".git") in machine.check_git(SCAFFOLD).detail
     (home / "alone").mkdir()
-    assert "no repository" in machine.git(home / "alone").detail
-    assert machine.disk(RUNS).state == "good" and "takes" in machine.disk(RUNS).detail
+    assert "no repository" in machine.check_git(home / "alone").detail
+    assert machine.check_disk(RUNS).state == "good" and "takes" in machine.check_disk(RUNS).detail
 
 
 def test_the_repository_refuses_what_is_checked_out(home: Path) -> None:
@@ -345,7 +345,7 @@ def test_leftovers_of_a_dead_run_are_found_and_those_whose_time_is_over_swept(ho
         assert told.state == "note" and "within their time" in told.detail
         with FileLock(RUNS / RUN / "lock"):
             assert next(one for one in results.examine(RUNS, False) if one.check == "leftovers").state == "good"
-        assert [one.state for one in doctor.mend(RUNS)] == ["mended"]
+        assert [one.state for one in doctor.repair(RUNS)] == ["mended"]
         assert {one.name for one in leftovers.find({RUN})} == {young["Id"]} and not folder.exists()
     finally:
         engine.sweep(RUN)

@@ -97,15 +97,15 @@ def test_yes_removes_what_was_said_and_the_doctor_is_content(home: Path) -> None
         notes,
         "",
     )
-    names = {heap.part: heap.names for heap in said.heaps}
+    names = {heap.part: heap.names for heap in said.entries}
     gone = {name for name in before if name.startswith("runs/")} - set(tree(home))
     exported = {name for name in before if name.startswith(f"runs/{RUN}/candidates/")}
     assert gone == {f"runs/{name}" for name in names["trajectories"]} | exported
-    assert gc_record.read(RUNS / RUN) == gc_record.Removed(
+    assert gc_record.read(RUNS / RUN) == gc_record.GcRecord(
         branches=frozenset(names["branches"]), files=frozenset(names["trajectories"])
     )
-    assert bad() == [] and doctor.mend(RUNS) == [] and branches() == KEPT
-    assert planned().heaps == ()
+    assert bad() == [] and doctor.repair(RUNS) == [] and branches() == KEPT
+    assert planned().entries == ()
     git("reflog", "expire", "--expire=now", "--all")
     git("gc", "-q", "--prune=now")
     assert bad() == [], "the commits are gone now too"
@@ -123,20 +123,20 @@ def test_only_one_part_goes(home: Path, part: str) -> None:
 
 def test_files_go_by_their_age_in_the_rows(home: Path) -> None:
     month = datetime.now(UTC) - timedelta(days=30)
-    assert planned("trajectories", before=month).heaps == ()
+    assert planned("trajectories", before=month).entries == ()
     execute("UPDATE trial SET started_at = '2020-01-01T00:00:00+00:00' WHERE id <= 5")
-    (heap,) = planned("trajectories", before=month).heaps
+    (heap,) = planned("trajectories", before=month).entries
     assert len(heap.names) == 5
 
 
 def test_a_run_at_work_or_not_ended_is_spared(home: Path) -> None:
     with FileLock(RUNS / RUN / "lock"):
         found = planned(named=frozenset({RUN}))
-        assert found.heaps == () and "works on it" in found.spared[0]
+        assert found.entries == () and "works on it" in found.skipped[0]
     execute("DELETE FROM run_end")
     found = planned()
-    assert found.heaps == () and "has not ended" in found.spared[0]
-    assert {heap.part for heap in planned(named=frozenset({RUN})).heaps} == {"branches", "exports", "trajectories"}
+    assert found.entries == () and "has not ended" in found.skipped[0]
+    assert {heap.part for heap in planned(named=frozenset({RUN})).entries} == {"branches", "exports", "trajectories"}
     with pytest.raises(BadInput, match="no such run"):
         planned(named=frozenset({"nobody"}))
 
@@ -147,11 +147,11 @@ def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
     with Store.open(RUNS / "evolve.db") as store:
         found = gc.plan(RUNS, store, wish)
         with FileLock(RUNS / RUN / "lock"):
-            done = gc.take(RUNS, store, wish, found)
-        assert done.heaps == () and "another process" in done.spared[0]
+            done = gc.remove(RUNS, store, wish, found)
+        assert done.entries == () and "another process" in done.skipped[0]
         execute("DELETE FROM run_end")
-        done = gc.take(RUNS, store, wish, found)
-        assert [heap for heap in done.heaps if heap.names] == []
+        done = gc.remove(RUNS, store, wish, found)
+        assert [heap for heap in done.entries if heap.names] == []
     with_rows = {name: data for name, data in tree(home).items() if "evolve.db" not in name and "gc.json" not in name}
     assert with_rows == {name: data for name, data in before.items() if "evolve.db" not in name}
 
@@ -159,12 +159,12 @@ def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
 def test_kept_stacked_and_checked_out_branches_stay(home: Path) -> None:
     git("checkout", "-q", REVERTED[0])
     execute(f"UPDATE decision SET verdict = '{Verdict.STACK}' WHERE round = 3")
-    assert planned("branches").heaps == ()
+    assert planned("branches").entries == ()
 
 
 def test_a_branch_that_was_moved_stays(home: Path) -> None:
     git("update-ref", f"refs/heads/{REVERTED[0]}", "main")
-    (heap,) = planned("branches").heaps
+    (heap,) = planned("branches").entries
     assert heap.names == (REVERTED[1],)
 
 
@@ -177,7 +177,7 @@ def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: p
         trials = store.trials(RUN, git("rev-parse", KEPT[0]))
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
-            list(replay.offline(campaign, trials[0].candidate, trials))
+            list(replay.run_offline(campaign, trials[0].candidate, trials))
     with pytest.raises(BadInput, match="begin a new one"):
         opening._refuse_depleted(RUNS / RUN)
     opening._refuse_depleted(RUNS)
@@ -205,11 +205,11 @@ def test_a_spoilt_list_of_what_is_gone_is_one_line(home: Path) -> None:
 
 def test_the_room_that_only_some_branches_take(home: Path) -> None:
     """What another branch holds too is not counted."""
-    (one,) = planned("branches").heaps
+    (one,) = planned("branches").entries
     git("branch", "mine", REVERTED[0])
-    (less,) = planned("branches").heaps
+    (less,) = planned("branches").entries
     git("branch", "mine2", REVERTED[1])
-    (none,) = planned("branches").heaps
+    (none,) = planned("branches").entries
     assert one.bytes and less.bytes and one.bytes > less.bytes > 0 and none.bytes == 0
 
 
@@ -226,24 +226,24 @@ def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.Monke
     assert engine.connect().api.tag(images.base_image(print), images.TASK_TAG, f"care-{os.getpid()}")
     try:
         monkeypatch.setattr(leftovers, "others_at_work", lambda dead: {"somebody"})
-        assert "somebody is at work" in planned("images").spared[0]
+        assert "somebody is at work" in planned("images").skipped[0]
         monkeypatch.setattr(leftovers, "others_at_work", lambda dead: set())
-        (heap,) = planned("images").heaps
+        (heap,) = planned("images").entries
         assert mine in heap.names
         with Store.open(RUNS / "evolve.db") as store:
             digest = store.tasks(RUN)[0].digest
         needed = min(task_images.needed([digest]))
         monkeypatch.setattr(task_images, "built", lambda: [task_images.Built(mine, 1), task_images.Built(needed, 2)])
         found = planned("images")
-        assert [one.names for one in found.heaps] == [(mine,)], "the run's own image is needed"
+        assert [one.names for one in found.entries] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
-            done = gc.take(RUNS, store, gc.GcRequest(BEFORE), found)
-        assert [one.names for one in done.heaps] == [(mine,)]
+            done = gc.remove(RUNS, store, gc.GcRequest(BEFORE), found)
+        assert [one.names for one in done.entries] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:
         task_images.remove(mine)
 
 
 def test_an_age_and_parts() -> None:
-    assert gc.age_of("2w") == timedelta(days=14) and gc.age_of("12h") == timedelta(hours=12)
-    assert gc.parts_of("branches,images") == {"branches", "images"} and gc.parts_of(None) == set(gc.PARTS)
+    assert gc.parse_age("2w") == timedelta(days=14) and gc.parse_age("12h") == timedelta(hours=12)
+    assert gc.parse_parts("branches,images") == {"branches", "images"} and gc.parse_parts(None) == set(gc.PARTS)

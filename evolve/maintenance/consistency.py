@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 # The rest needs a person: what is lost can't be made again, and what is there may be somebody's work.
-MENDABLE = frozenset(
+FIXABLE = frozenset(
     {
         Kind.BRANCH_GONE,
         Kind.CHAMPION_GONE,
@@ -40,7 +40,7 @@ MENDABLE = frozenset(
 
 
 @dataclass(frozen=True)
-class RoundSaid:
+class RoundRecord:
     """A round by its rows: `commit` and `branch` of its candidate, `verdict` of its decision; None is no row."""
 
     number: int
@@ -50,7 +50,7 @@ class RoundSaid:
 
 
 @dataclass(frozen=True)
-class RunSaid:
+class RunRecord:
     """A run by its rows, rounds in order. `champion`: its commit, None before the baseline is decided.
 
     at_work: a process works on it now, so the repository may be a step ahead of the rows or behind them;
@@ -58,7 +58,7 @@ class RunSaid:
     """
 
     run: str
-    rounds: tuple[RoundSaid, ...]
+    rounds: tuple[RoundRecord, ...]
     champion: str | None
     at_work: bool = False
     taken: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ class RunSaid:
 
 
 @dataclass(frozen=True)
-class RepositorySaid:
+class RepositoryState:
     """The repository's account: branches with what they point to, those of the rows' commits that are there whole,
     the decisions in notes by commit, and refs with a stale lock.
     """
@@ -91,11 +91,11 @@ class Damage:
     round: int = 0
 
     @property
-    def mendable(self) -> bool:
-        return self.kind in MENDABLE
+    def fixable(self) -> bool:
+        return self.kind in FIXABLE
 
 
-def damages(said: RunSaid, found: RepositorySaid) -> list[Damage]:
+def find_damage(said: RunRecord, found: RepositoryState) -> list[Damage]:
     """All that differs, in the order of the rounds; empty for a healthy pair."""
     wrong = [damage for one in said.rounds for damage in _of_candidate(said, found, one)]
     wrong += _of_champion(said, found)
@@ -104,7 +104,7 @@ def damages(said: RunSaid, found: RepositorySaid) -> list[Damage]:
     return wrong + [Damage(Kind.REF_LOCKED, said.run, ref) for ref in found.locked]
 
 
-def _of_candidate(said: RunSaid, found: RepositorySaid, one: RoundSaid) -> Iterator[Damage]:
+def _of_candidate(said: RunRecord, found: RepositoryState, one: RoundRecord) -> Iterator[Damage]:
     if one.commit is None or one.branch in said.taken:
         return
     at = found.branches.get(one.branch)
@@ -116,7 +116,7 @@ def _of_candidate(said: RunSaid, found: RepositorySaid, one: RoundSaid) -> Itera
         yield Damage(Kind.BRANCH_ELSEWHERE, said.run, one.branch, one.commit, one.number)
 
 
-def _of_champion(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
+def _of_champion(said: RunRecord, found: RepositoryState) -> Iterator[Damage]:
     """A scaffold that was measured by itself, round 0 alone, needs no champion's branch."""
     if said.at_work or said.champion is None or said.champion not in found.commits:
         return
@@ -127,7 +127,7 @@ def _of_champion(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
         yield Damage(Kind.CHAMPION_ELSEWHERE, said.run, said.champion_branch, said.champion)
 
 
-def _unknown(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
+def _unknown(said: RunRecord, found: RepositoryState) -> Iterator[Damage]:
     """A killed run may have left the branch of a round that is not decided: its next start finds it right."""
     known = {one.branch for one in said.rounds if one.commit}
     begun = {one.number for one in said.rounds if one.verdict is None and one.commit is None}
@@ -137,14 +137,14 @@ def _unknown(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
             yield Damage(Kind.BRANCH_UNKNOWN, said.run, name, sha, int(match[1]))
 
 
-def _noted(said: RunSaid) -> list[RoundSaid]:
+def _noted(said: RunRecord) -> list[RoundRecord]:
     """The rounds whose decision has a note: of those at work the last one's may not be written yet."""
     decided = [one for one in said.rounds if one.commit and one.verdict not in (None, Verdict.BASELINE)]
     decided = [one for one in decided if one.branch not in said.taken]
     return decided[:-1] if said.at_work else decided
 
 
-def _of_note(said: RunSaid, notes: Notes, one: RoundSaid) -> Iterator[Damage]:
+def _of_note(said: RunRecord, notes: Notes, one: RoundRecord) -> Iterator[Damage]:
     note, commit = notes.get(str(one.commit)), str(one.commit)
     if not note:
         yield Damage(Kind.NOTE_GONE, said.run, commit, commit, one.number)

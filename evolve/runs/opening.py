@@ -30,7 +30,7 @@ from evolve.host.run_names import NEW, new_names
 from evolve.budget.ledger import SpendingFile
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
-from evolve.trial.self_work import do_work
+from evolve.trial.self_work import run_self_work
 from evolve.suite.unbuildable import equipped
 from evolve.host.signals import Stop
 from evolve.store import RunRow, Store, TaskRow
@@ -205,7 +205,7 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     return {
         "work": functools.partial(run_trial_ahead, purse=terms),
         "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(do_work, purse=terms),
+        "on_itself": functools.partial(run_self_work, purse=terms),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from evolve.core.records import StoredFile
-from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
+from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
 from evolve.runs import gc_record
 from evolve.store import RunRow, Store
 from evolve.trial import trajectory
@@ -18,12 +18,12 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     """All files are looked for; the bytes of all, or of some of each run, are compared with their sha256."""
     found, there, compared = [], 0, 0
     for row in rows:
-        files = named(store, row.id, row.id in busy)
+        files = stored_files(store, row.id, row.id in busy)
         taken = gc_record.read(runs / row.id).files
         missing = [file.path for file in files if not (runs / file.path).is_file()]
         present = [file for file in files if file.path not in set(missing)]
         some_of = present if deep else present[:: max(1, len(present) // SAMPLE)]
-        changed = [file.path for file in some_of if not trajectory.intact(file, runs)]
+        changed = [file.path for file in some_of if not trajectory.is_intact(file, runs)]
         found += _told(row.id, [path for path in missing if path not in taken], changed)
         there, compared = there + len(present), compared + len(some_of)
     if found or not rows:
@@ -32,7 +32,7 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     return [Finding("files", GOOD, f"{there} that rows name are there; {compared} compared with their sha256{rest}")]
 
 
-def named(store: Store, run: str, at_work: bool = False) -> list[StoredFile]:
+def stored_files(store: Store, run: str, at_work: bool = False) -> list[StoredFile]:
     """The files of a run's trials and conversations, each once: an attempt that is made again writes the same file.
 
     at_work: without those of failed attempts, which may just be written again.
@@ -47,5 +47,7 @@ def _told(run: str, missing: Sequence[str], changed: Sequence[str]) -> list[Find
     mend = "bring it back from a backup of the runs folder; what needs it, `evolve replay` for one, will say so"
     pairs = (("missing", missing), ("not what was stored (sha256 differs)", changed))
     return [
-        Finding("files", BAD, f"run {run}: {len(names)} {what}: {some(names)}", mend) for what, names in pairs if names
+        Finding("files", BAD, f"run {run}: {len(names)} {what}: {format_names(names)}", mend)
+        for what, names in pairs
+        if names
     ]

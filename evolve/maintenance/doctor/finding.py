@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evolve.core.errors import EvolveError
 
-GOOD, BAD, NOTE, MENDED = "good", "bad", "note", "mended"
+GOOD, BAD, NOTE, FIXED = "good", "bad", "note", "mended"
 NAMED = 3
 
 
@@ -21,7 +21,7 @@ class Finding:
     mend: str = ""
 
 
-def told(check: str, look: Callable[[], Finding]) -> Finding:
+def run_check(check: str, look: Callable[[], Finding]) -> Finding:
     """What a check finds; that it could not look is bad too."""
     try:
         return look()
@@ -29,13 +29,13 @@ def told(check: str, look: Callable[[], Finding]) -> Finding:
         return Finding(check, BAD, str(error))
 
 
-def some(names: Sequence[str]) -> str:
+def format_names(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes for people: `1.5 MB`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError
 from evolve.maintenance import consistency
-from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSaid, RunSaid
-from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
+from evolve.maintenance.consistency import Damage, Kind, RepositoryState, RoundRecord, RunRecord
+from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
 from evolve.repo import Repository, around
 from evolve.runs import gc_record
 from evolve.runs.opening import lineage_home
@@ -28,9 +28,9 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     found, candidates = [], 0
     for row in rows:
         try:
-            said = by_rows(store, runs, row, row.id in busy)
+            said = run_record(store, runs, row, row.id in busy)
             candidates += sum(one.commit is not None for one in said.rounds)
-            found += _told(row.id, differing(runs, row, said))
+            found += _told(row.id, run_damage(runs, row, said))
         except EvolveError as error:
             found.append(Finding("lineage", BAD, f"run {row.id}: {error}"))
     if not found and rows:
@@ -38,18 +38,18 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     return found
 
 
-def differing(runs: Path, row: RunRow, said: RunSaid) -> list[Damage]:
+def run_damage(runs: Path, row: RunRow, said: RunRecord) -> list[Damage]:
     """All damage of one run. Raises EvolveError where its repository is not here."""
     if not said.rounds:
         return []
-    place = repository(runs, row)
-    return consistency.damages(said, by_repository(place, said, place.decisions()))
+    place = find_repository(runs, row)
+    return consistency.find_damage(said, repository_state(place, said, place.decisions()))
 
 
-def by_rows(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunSaid:
+def run_record(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunRecord:
     """A run's own account."""
     rounds = tuple(
-        RoundSaid(
+        RoundRecord(
             one.number,
             one.candidate.commit if one.candidate else None,
             one.candidate.branch if one.candidate else "",
@@ -59,16 +59,16 @@ def by_rows(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunSaid:
     )
     begun = bool(rounds) and rounds[0].verdict is not None
     champion = store.champion(row.id).commit if begun else None
-    return RunSaid(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)
+    return RunRecord(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)
 
 
-def by_repository(place: Repository, said: RunSaid, notes: consistency.Notes) -> RepositorySaid:
+def repository_state(place: Repository, said: RunRecord, notes: consistency.Notes) -> RepositoryState:
     """The repository's account of what the rows speak of."""
     commits = place.whole_commits(one.commit for one in said.rounds if one.commit)
-    return RepositorySaid(place.branches(said.run), commits, notes, place.stale_locks(said.run))
+    return RepositoryState(place.branches(said.run), commits, notes, place.stale_locks(said.run))
 
 
-def repository(runs: Path, row: RunRow) -> Repository:
+def find_repository(runs: Path, row: RunRow) -> Repository:
     """Where a run's commits are: in its own repository, else around its scaffold, else where its row says.
 
     So a run that was moved is looked for where `evolve replay` would. Raises EvolveError where there is none.
@@ -93,7 +93,9 @@ def _told(run: str, damages: Sequence[Damage]) -> list[Finding]:
         kind: list(them) for kind, them in groupby(sorted(damages, key=lambda one: one.kind), lambda one: one.kind)
     }
     return [
-        Finding("lineage", BAD, f"run {run}: {kind}: {some([_name(one) for one in them])}", MENDS.get(kind, FIX))
+        Finding(
+            "lineage", BAD, f"run {run}: {kind}: {format_names([_name(one) for one in them])}", MENDS.get(kind, FIX)
+        )
         for kind, them in kinds.items()
     ]
 

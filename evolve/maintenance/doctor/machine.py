@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evolve import llm
 from evolve.core.errors import EvolveError
-from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, size, told
+from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_size, run_check
 from evolve.models.choice import choose_model
 from evolve.models.profile import read_profiles
 from evolve.repo import Repository, around
@@ -21,7 +21,7 @@ FREE_GB = 2.0
 FREE_INODES = 20_000
 
 
-def engine(suite: Path | None) -> list[Finding]:
+def check_engine(suite: Path | None) -> list[Finding]:
     """The engine, and what needs one to be looked at."""
     if not sandbox_engine.answers():
         mend = "`make evolve` starts or installs one" if os.geteuid() == 0 else "install Docker and start it"
@@ -29,10 +29,10 @@ def engine(suite: Path | None) -> list[Finding]:
             Finding(check, NOTE, "not looked at: no container engine answers") for check in ("limits", "base image")
         ]
         return [Finding("container engine", BAD, "none answers", mend), *unseen]
-    base = told("base image", _base)
+    base = run_check("base image", _base)
     name = base.detail if base.state == GOOD else None
-    checks = [told("container engine", _engine), told("limits", lambda: _limits(name)), base]
-    return [*checks, told("task images", lambda: _task_images(suite))] if suite else checks
+    checks = [run_check("container engine", _engine), run_check("limits", lambda: _limits(name)), base]
+    return [*checks, run_check("task images", lambda: _task_images(suite))] if suite else checks
 
 
 def _engine() -> Finding:
@@ -78,20 +78,20 @@ def _task_images(suite: Path) -> Finding:
     )
 
 
-def disk(runs: Path) -> Finding:
+def check_disk(runs: Path) -> Finding:
     """Free room and inodes, and what the results take."""
     place = runs if runs.is_dir() else Path()
     free, state = shutil.disk_usage(place).free / 1e9, os.statvfs(place)
     inodes = state.f_favail if state.f_files else None
     words = [f"{free:.1f} GB free; a run wants {FREE_GB:g}"]
     words += [f"{inodes} inodes free"] if inodes is not None else []
-    words += [f"{runs} takes {size(weight(runs))}"] if runs.is_dir() else []
+    words += [f"{runs} takes {format_size(folder_size(runs))}"] if runs.is_dir() else []
     short = free <= FREE_GB or (inodes is not None and inodes < FREE_INODES)
     mend = "`evolve gc` says what can go" if short else ""
-    return Finding("disk", BAD if short else GOOD, "; ".join(words), mend)
+    return Finding("check_disk", BAD if short else GOOD, "; ".join(words), mend)
 
 
-def weight(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of the files below a folder, whatever comes and goes meanwhile."""
     total = 0
     for top, _, names in os.walk(folder):
@@ -103,36 +103,36 @@ def weight(folder: Path) -> int:
     return total
 
 
-def git(scaffold: Path | None) -> Finding:
+def check_git(scaffold: Path | None) -> Finding:
     """The program, and the repository around the scaffold: that git works there and can be written to."""
-    found = shutil.which("git")
+    found = shutil.which("check_git")
     if not found:
-        return Finding("git", BAD, "not found", "install git 2.25 or newer")
+        return Finding("check_git", BAD, "not found", "install git 2.25 or newer")
     if scaffold is None or not scaffold.is_dir():
-        return Finding("git", GOOD, found)
-    return told("git", lambda: _repository(found, scaffold))
+        return Finding("check_git", GOOD, found)
+    return run_check("check_git", lambda: _repository(found, scaffold))
 
 
 def _repository(program: str, scaffold: Path) -> Finding:
     place = around(scaffold)
     if place is None:
-        return Finding("git", GOOD, f"{program}; no repository around {scaffold}: each run makes one of its own")
+        return Finding("check_git", GOOD, f"{program}; no repository around {scaffold}: each run makes one of its own")
     if problem := Repository(place).problem():
-        return Finding("git", BAD, f"{place}: {problem}", f"make `git status` work in {scaffold}")
+        return Finding("check_git", BAD, f"{place}: {problem}", f"make `git status` work in {scaffold}")
     if not all(os.access(place / name, os.W_OK) for name in ("objects", "refs")):
-        return Finding("git", BAD, f"{place} can't be written", "let your user write there")
-    return Finding("git", GOOD, f"{program}; candidates of {scaffold} go to {place}")
+        return Finding("check_git", BAD, f"{place} can't be written", "let your user write there")
+    return Finding("check_git", GOOD, f"{program}; candidates of {scaffold} go to {place}")
 
 
-def model() -> Finding:
+def check_model() -> Finding:
     """One tiny call, where a model is named or a key is set."""
     try:
         own = os.environ.get("MODELS")
         named = os.environ.get("MODEL") or None, os.environ.get("BASE_URL") or None
         made = choose_model(*named, read_profiles(Path(own) if own else None))
         name, base_url = made.model, made.base_url
-        body = {"model": name, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
+        body = {"check_model": name, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
         llm.open_model(made.spec).complete(body)
     except EvolveError as error:
-        return Finding("model", BAD, str(error))
-    return Finding("model", GOOD, f"{name} at {base_url or 'this process' if name == 'embedded' else base_url}")
+        return Finding("check_model", BAD, str(error))
+    return Finding("check_model", GOOD, f"{name} at {base_url or 'this process' if name == 'embedded' else base_url}")

@@ -12,14 +12,14 @@ from evolve.core.records import Decision
 from evolve.host.locks import at_work, locked
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
-from evolve.maintenance.doctor.finding import BAD, MENDED, NOTE, Finding, some, told
+from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
 from evolve.repo import Repository
 from evolve.runs.opening import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 
 
-def mend(runs: Path) -> list[Finding]:
+def repair(runs: Path) -> list[Finding]:
     """Mends what is safe, each run under its lock, and says what it did. A run at work is left alone."""
     file = runs / DATABASE
     if not Store.exists(file):
@@ -38,10 +38,10 @@ def _of_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
     try:
         folder.mkdir(exist_ok=True)
         with locked(folder / "lock", row.id):
-            damages = lineages.differing(runs, row, lineages.by_rows(store, runs, row, at_work=False))
+            damages = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
             decisions = {one.number: one.decision for one in store.rounds(row.id) if one.decision}
-            mendable = [one for one in damages if one.mendable]
-            return _mended(lineages.repository(runs, row), mendable, decisions) if mendable else []
+            mendable = [one for one in damages if one.fixable]
+            return _mended(lineages.find_repository(runs, row), mendable, decisions) if mendable else []
     except Locked:
         return [Finding("lineage", NOTE, f"run {row.id} is at work: nothing of it was touched")]
     except EvolveError as error:
@@ -59,7 +59,9 @@ def _mended(place: Repository, damages: Sequence[Damage], decisions: Mapping[int
         except EvolveError as error:
             failed.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
     run = damages[0].run
-    return [Finding("lineage", MENDED, f"run {run}: {what}: {some(names)}") for what, names in done.items()] + failed
+    return [
+        Finding("lineage", FIXED, f"run {run}: {what}: {format_names(names)}") for what, names in done.items()
+    ] + failed
 
 
 def _apply(place: Repository, damage: Damage, decisions: Mapping[int, Decision]) -> tuple[str, str]:
@@ -84,9 +86,9 @@ def _sweep(dead: set[str]) -> list[Finding]:
         over = [one for one in leftovers.find(dead) if one.safe(moment)]
         leftovers.remove(over)
         return (
-            Finding("leftovers", MENDED, f"removed {len(over)}")
+            Finding("leftovers", FIXED, f"removed {len(over)}")
             if over
             else Finding("leftovers", NOTE, "none to remove")
         )
 
-    return [finding for finding in [told("leftovers", sweep)] if finding.state != NOTE]
+    return [finding for finding in [run_check("leftovers", sweep)] if finding.state != NOTE]

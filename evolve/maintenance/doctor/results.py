@@ -13,7 +13,7 @@ from pathlib import Path
 from evolve.core.errors import EvolveError
 from evolve.host.locks import at_work
 from evolve.maintenance.doctor import files, lineages
-from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, some, told
+from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_names, run_check
 from evolve.runs.opening import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
@@ -26,15 +26,18 @@ def examine(runs: Path, deep: bool) -> list[Finding]:
     file = runs / DATABASE
     if not Store.exists(file):
         words = f"{file} is not there yet"
-        return [Finding("database", NOTE, words, "the first run makes it"), told("clock", lambda: _clock(runs, None))]
+        return [
+            Finding("database", NOTE, words, "the first run makes it"),
+            run_check("clock", lambda: _clock(runs, None)),
+        ]
     try:
         state = integrity.look(file, deep)
         with integrity.unchanged(file, state) as store:
             rows = store.runs()
-            found = [_database(file, state, rows), told("clock", lambda: _clock(runs, state.newest_time))]
+            found = [_database(file, state, rows), run_check("clock", lambda: _clock(runs, state.newest_time))]
             return found + _of_runs(runs, store, rows, deep)
     except EvolveError as error:
-        return [Finding("database", BAD, str(error)), told("clock", lambda: _clock(runs, None))]
+        return [Finding("database", BAD, str(error)), run_check("clock", lambda: _clock(runs, None))]
 
 
 def _database(file: Path, state: integrity.Integrity, rows: Sequence[RunRow]) -> Finding:
@@ -51,17 +54,17 @@ def _of_runs(runs: Path, store: Store, rows: Sequence[RunRow], deep: bool) -> li
     busy = {row.id for row in rows if at_work(runs / row.id)}
     found = lineages.examine(runs, store, rows, busy)
     found += files.examine(runs, store, rows, busy, deep)
-    found += strangers(runs, rows)
-    return [*found, told("leftovers", lambda: _leftovers({row.id for row in rows} - busy))]
+    found += unknown_folders(runs, rows)
+    return [*found, run_check("leftovers", lambda: _leftovers({row.id for row in rows} - busy))]
 
 
-def strangers(runs: Path, rows: Sequence[RunRow]) -> list[Finding]:
+def unknown_folders(runs: Path, rows: Sequence[RunRow]) -> list[Finding]:
     """Folders that no run of the database has; one that is only just beginning has a lock."""
     known = {row.id for row in rows}
     found = [path for path in sorted(runs.iterdir()) if path.is_dir() and path.name not in known and not at_work(path)]
     if not found:
         return []
-    words = f"no run of the database has these: {some([str(path) for path in found])}"
+    words = f"no run of the database has these: {format_names([str(path) for path in found])}"
     return [Finding("run folders", NOTE, words, "remove them, if they are not those of another database")]
 
 
@@ -74,7 +77,7 @@ def _leftovers(dead: set[str]) -> Finding:
     now = time.time()
     waiting = sum(not one.safe(now) for one in found)
     kinds = Counter((one.kind, one.owner) for one in found)
-    names = some([f"{count} {kind}{'s' * (count > 1)} of {owner}" for (kind, owner), count in kinds.items()])
+    names = format_names([f"{count} {kind}{'s' * (count > 1)} of {owner}" for (kind, owner), count in kinds.items()])
     later = f"; {waiting} of them are still within their time, and end by themselves" if waiting else ""
     return Finding("leftovers", NOTE, f"{names}{later}", "`evolve doctor --fix`, or the run's next start")
 

@@ -4,7 +4,7 @@ No row changes and no kept, stacked or champion's branch goes; what was taken of
 """
 
 from evolve.maintenance.gc.plan import plan
-from evolve.maintenance.gc.removable import PARTS, GcRequest, Removable, RemovalPlan, age_of, parts_of
-from evolve.maintenance.gc.remove import take
+from evolve.maintenance.gc.removable import PARTS, GcRequest, Removable, RemovalPlan, parse_age, parse_parts
+from evolve.maintenance.gc.remove import remove
 
-__all__ = ["PARTS", "GcRequest", "Removable", "RemovalPlan", "age_of", "parts_of", "plan", "take"]
+__all__ = ["PARTS", "GcRequest", "Removable", "RemovalPlan", "parse_age", "parse_parts", "plan", "remove"]

@@ -10,9 +10,9 @@ from pathlib import Path
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import StoredFile, Verdict
 from evolve.host.locks import at_work
-from evolve.maintenance.doctor.lineages import repository
-from evolve.maintenance.doctor.machine import weight
-from evolve.maintenance.gc.removable import OF_RUNS, GcRequest, Removable, RemovalPlan
+from evolve.maintenance.doctor.lineages import find_repository
+from evolve.maintenance.doctor.machine import folder_size
+from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
 from evolve.sandbox import engine, leftovers, task_images
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
@@ -25,19 +25,19 @@ def plan(runs: Path, store: Store, wish: GcRequest) -> RemovalPlan:
         raise BadInput(f"run {unknown[0]}", "there is no such run", "see `evolve history`")
     busy = {row.id for row in rows if at_work(runs / row.id)}
     found = RemovalPlan()
-    if wish.parts & set(OF_RUNS):
+    if wish.parts & set(RUN_PARTS):
         for row in rows:
-            found += of_run(runs, store, row, wish, row.id in busy)
-    return found + of_engine(runs, store, rows, busy, wish)
+            found += plan_run(runs, store, row, wish, row.id in busy)
+    return found + plan_engine(runs, store, rows, busy, wish)
 
 
-def of_run(runs: Path, store: Store, row: RunRow, wish: GcRequest, busy: bool = False) -> RemovalPlan:
+def plan_run(runs: Path, store: Store, row: RunRow, wish: GcRequest, busy: bool = False) -> RemovalPlan:
     """What can go of one run; nothing of one that is at work or may be gone on with."""
     if busy:
-        return RemovalPlan(spared=(f"run {row.id}: a process works on it",))
-    if row.id not in wish.named and not ended(store, row.id):
+        return RemovalPlan(skipped=(f"run {row.id}: a process works on it",))
+    if row.id not in wish.named and not is_finished(store, row.id):
         return RemovalPlan(
-            spared=(f"run {row.id}: has not ended and can be gone on with; --run {row.id} takes it for ended",)
+            skipped=(f"run {row.id}: has not ended and can be gone on with; --run {row.id} takes it for ended",)
         )
     looks = {"branches": _branches, "trajectories": _files, "exports": _exports}
     found = RemovalPlan()
@@ -46,11 +46,11 @@ def of_run(runs: Path, store: Store, row: RunRow, wish: GcRequest, busy: bool = 
             heap = looks[part](runs, store, row, wish)
             found += RemovalPlan((heap,)) if heap.names else RemovalPlan()
         except EvolveError as error:
-            found += RemovalPlan(spared=(f"run {row.id}, {part}: {error}",))
+            found += RemovalPlan(skipped=(f"run {row.id}, {part}: {error}",))
     return found
 
 
-def ended(store: Store, run: str) -> bool:
+def is_finished(store: Store, run: str) -> bool:
     """Whether it was played to its end, and nothing was begun since."""
     done = any(end.reason == "done" for end in store.ends(run))
     return done and all(one.decision for one in store.rounds(run))
@@ -58,7 +58,7 @@ def ended(store: Store, run: str) -> bool:
 
 def _branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
     """Of candidates that were reverted: on none of them is built, and none is the champion."""
-    place = repository(runs, row)
+    place = find_repository(runs, row)
     there, checked_out = place.branches(row.id), place.checked_out()
     reverted = [
         one.candidate
@@ -90,15 +90,15 @@ def _dated(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
 def _exports(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
     folder = runs / row.id / "candidates"
     names = tuple(sorted(str(path.relative_to(runs)) for path in folder.iterdir())) if folder.is_dir() else ()
-    return Removable("exports", row.id, names, weight(folder))
+    return Removable("exports", row.id, names, folder_size(folder))
 
 
-def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], wish: GcRequest) -> RemovalPlan:
+def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], wish: GcRequest) -> RemovalPlan:
     """Images that nothing here needs, and what dead runs left."""
     if not wish.parts & {"images", "leftovers"}:
         return RemovalPlan()
     if not engine.answers():
-        return RemovalPlan(spared=("images and leftovers: no container engine answers",))
+        return RemovalPlan(skipped=("images and leftovers: no container engine answers",))
     dead = {row.id for row in rows} - busy
     found = _leftovers(dead) if "leftovers" in wish.parts else RemovalPlan()
     return found + (_images(store, rows, busy, dead, wish) if "images" in wish.parts else RemovalPlan())
@@ -107,14 +107,14 @@ def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], 
 def _leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
     over = [one for one in leftovers.find(dead) if one.safe(now)]
-    size = sum(weight(Path(one.name)) for one in over if one.kind == "folder")
+    size = sum(folder_size(Path(one.name)) for one in over if one.kind == "folder")
     return RemovalPlan((Removable("leftovers", "", tuple(one.name for one in over), size),)) if over else RemovalPlan()
 
 
 def _images(store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: GcRequest) -> RemovalPlan:
     """An image may be wanted by a run of another folder, which can't be seen from here unless it is at work."""
     if busy or (others := sorted(leftovers.others_at_work(dead))):
-        return RemovalPlan(spared=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
+        return RemovalPlan(skipped=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
     digests = {task.digest for row in rows for task in store.tasks(row.id)}
     for folder in {Path(row.suite) for row in rows} | {wish.suite} - {None}:
         digests |= _on_disk(folder)

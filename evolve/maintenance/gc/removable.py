@@ -17,7 +17,7 @@ PARTS = {
     "exports": "nothing: written again when needed",
     "leftovers": "nothing",
 }
-OF_RUNS = ("branches", "trajectories", "exports")
+RUN_PARTS = ("branches", "trajectories", "exports")
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -45,14 +45,14 @@ class Removable:
 class RemovalPlan:
     """`spared`: why something was not looked at, a line each."""
 
-    heaps: tuple[Removable, ...] = ()
-    spared: tuple[str, ...] = field(default=())
+    entries: tuple[Removable, ...] = ()
+    skipped: tuple[str, ...] = field(default=())
 
     def __add__(self, other: RemovalPlan) -> RemovalPlan:
-        return RemovalPlan(self.heaps + other.heaps, self.spared + other.spared)
+        return RemovalPlan(self.entries + other.entries, self.skipped + other.skipped)
 
 
-def age_of(text: str) -> timedelta:
+def parse_age(text: str) -> timedelta:
     """`30d`, `12h` or `2w`. Raises BadInput for anything else."""
     found = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if found is None:
@@ -60,7 +60,7 @@ def age_of(text: str) -> timedelta:
     return int(found[1]) * UNITS[found[2]]
 
 
-def parts_of(text: str | None) -> frozenset[str]:
+def parse_parts(text: str | None) -> frozenset[str]:
     """The parts named in `a,b`; all of them for None. Raises BadInput for an unknown one."""
     names = frozenset(PARTS) if text is None else frozenset(filter(None, text.split(",")))
     if unknown := sorted(names - set(PARTS)):

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError, Locked
 from evolve.host.locks import at_work, locked
-from evolve.maintenance.doctor.lineages import repository
-from evolve.maintenance.gc.plan import of_run
-from evolve.maintenance.gc.removable import OF_RUNS, GcRequest, Removable, RemovalPlan
+from evolve.maintenance.doctor.lineages import find_repository
+from evolve.maintenance.gc.plan import plan_run
+from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
 from evolve.runs import gc_record
 from evolve.sandbox import leftovers, task_images
 from evolve.store import Store
 
 
-def take(runs: Path, store: Store, wish: GcRequest, planned: RemovalPlan) -> RemovalPlan:
+def remove(runs: Path, store: Store, wish: GcRequest, planned: RemovalPlan) -> RemovalPlan:
     """-> what was removed; `spared`: what could not be, and why."""
     done = RemovalPlan()
-    for run in sorted({heap.run for heap in planned.heaps if heap.part in OF_RUNS}):
+    for run in sorted({heap.run for heap in planned.entries if heap.part in RUN_PARTS}):
         done += _of_run(runs, store, wish, run, planned)
     removers = {"images": _remove_images, "leftovers": lambda heap: _remove_leftovers(runs, store, heap)}
-    for heap in planned.heaps:
+    for heap in planned.entries:
         if heap.part in removers:
             done += _told(heap, removers[heap.part])
     return done
@@ -36,21 +36,21 @@ def _of_run(runs: Path, store: Store, wish: GcRequest, run: str, planned: Remova
     assert row is not None
     try:
         with locked(runs / run / "lock", run):
-            still = {heap.part: set(heap.names) for heap in of_run(runs, store, row, wish).heaps}
+            still = {heap.part: set(heap.names) for heap in plan_run(runs, store, row, wish).entries}
             done = RemovalPlan()
-            for heap in (heap for heap in planned.heaps if heap.run == run and heap.part in OF_RUNS):
+            for heap in (heap for heap in planned.entries if heap.run == run and heap.part in RUN_PARTS):
                 names = tuple(name for name in heap.names if name in still.get(heap.part, ()))
                 done += _told(replace(heap, names=names), lambda one: _remove(runs, store, one))
             return done
     except Locked as error:
-        return RemovalPlan(spared=(str(error),))
+        return RemovalPlan(skipped=(str(error),))
 
 
 def _told(heap: Removable, remove: Callable[[Removable], RemovalPlan]) -> RemovalPlan:
     try:
         return remove(heap)
     except EvolveError as error:
-        return RemovalPlan(spared=(f"{heap.part}: {error}",))
+        return RemovalPlan(skipped=(f"{heap.part}: {error}",))
 
 
 def _remove(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
@@ -69,7 +69,7 @@ def _remove(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
 def _remove_branches(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
     row = store.run(heap.run)
     assert row is not None
-    place = repository(runs, row)
+    place = find_repository(runs, row)
     there = place.branches(heap.run)
     gc_record.add(runs / heap.run, branches=heap.names)
     for name in heap.names:
