@@ -32,16 +32,16 @@ def doctor_command(
     as_json: Json_ = False,
 ) -> None:
     """Whether this machine has what a run needs, and whether what the runs left is whole; changes nothing by itself."""
-    mended = doctor.repair(runs) if fix else []
-    findings = [*mended, *doctor.examine(runs, suite, scaffold, deep)]
+    repaired = doctor.repair(runs) if fix else []
+    findings = [*repaired, *doctor.examine(runs, suite, scaffold, deep)]
     show([_shown(finding) for finding in findings] if not as_json else [asdict(f) for f in findings], as_json)
     if any(finding.state == BAD for finding in findings):
         raise typer.Exit(1)
 
 
 def _shown(finding: doctor.Finding) -> dict[str, str]:
-    """A line for people: the mend stands after what was found."""
-    words = f"{finding.detail}; {finding.mend}" if finding.mend else finding.detail
+    """A line for people: the fix follows the finding."""
+    words = f"{finding.detail}; {finding.fix}" if finding.fix else finding.detail
     return {"check": finding.check, "state": finding.state, "detail": words}
 
 

@@ -1,5 +1,6 @@
-"""Whether this machine has what a run needs, and whether what the runs left is whole. Looks, and changes nothing;
-`mend` changes what is safe to change.
+"""Check that this machine has what a run needs, and that recorded results are intact.
+
+`examine` changes nothing; `repair` fixes what is safe to fix.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ __all__ = ["Finding", "examine", "repair"]
 
 
 def examine(runs: Path, suite: Path | None = None, scaffold: Path | None = None, deep: bool = False) -> list[Finding]:
-    """Every check, in the order in which a run would meet them. deep: every file and page in full."""
+    """Run every check, in the order in which a run depends on them.
+
+    Args:
+        deep: verify every file and every database page instead of a sample.
+    """
     return [
         *machine.check_engine(suite),
         machine.check_disk(runs),

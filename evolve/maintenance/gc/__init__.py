@@ -1,6 +1,6 @@
-"""What takes space and can go: branches of candidates that were not taken, images, old files, exports, leftovers.
+"""Remove what takes space and is not needed: branches of reverted candidates, images, old files, exports, leftovers.
 
-No row changes and no kept, stacked or champion's branch goes; what was taken of a run is noted in its `gc.json`.
+Rows never change, and kept, stacked and champion branches stay; what was removed of a run is noted in its `gc.json`.
 """
 
 from evolve.maintenance.gc.plan import plan

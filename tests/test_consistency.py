@@ -1,4 +1,4 @@
-"""The database's account of a run beside the repository's: a healthy pair differs in nothing, each damage is found."""
+"""Database against repository: a healthy pair has no damage, and each kind of damage is found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def branch(number: int) -> str:
     return f"evolve/{RUN}/round-{number:04d}"
 
 
-def said(number: int, verdict: Verdict | None) -> RoundRecord:
+def record(number: int, verdict: Verdict | None) -> RoundRecord:
     if verdict is Verdict.REFUSED:
         return RoundRecord(number, None, "", verdict)
     return RoundRecord(number, sha(number), branch(number), verdict)
@@ -33,12 +33,12 @@ def said(number: int, verdict: Verdict | None) -> RoundRecord:
 
 @st.composite
 def healthy(draw: st.DrawFn) -> Pair:
-    """A run of some rounds, with the last ones perhaps not decided, and a repository that says the same."""
+    """A run of some rounds, the last perhaps undecided, and a repository that agrees with it."""
     verdicts = draw(st.lists(st.sampled_from(VERDICTS[:4]), min_size=1, max_size=12))
     verdicts += draw(st.sampled_from([[], [None]]))  # type: ignore[list-item]
-    rounds = (said(0, Verdict.BASELINE), *(said(number, v) for number, v in enumerate(verdicts, 1)))
-    taken = [one.number for one in rounds if one.verdict in (Verdict.BASELINE, Verdict.KEEP)]
-    run = RunRecord(RUN, rounds, sha(taken[-1]))
+    rounds = (record(0, Verdict.BASELINE), *(record(number, v) for number, v in enumerate(verdicts, 1)))
+    kept = [one.number for one in rounds if one.verdict in (Verdict.BASELINE, Verdict.KEEP)]
+    run = RunRecord(RUN, rounds, sha(kept[-1]))
     candidates = [one for one in rounds if one.commit]
     notes = {
         str(one.commit): {
@@ -56,7 +56,7 @@ def healthy(draw: st.DrawFn) -> Pair:
 
 
 @given(healthy(), st.booleans())
-def test_a_healthy_pair_differs_in_nothing(pair: Pair, at_work: bool) -> None:
+def test_a_healthy_pair_has_no_damage(pair: Pair, at_work: bool) -> None:
     run, repository = pair
     assert find_damage(replace(run, at_work=at_work), repository) == []
 
@@ -88,10 +88,10 @@ def other_note(run: RunRecord, repository: RepositoryState, one: RoundRecord) ->
 
 
 OF_ROUND = [
-    (no_commit, Kind.COMMIT_GONE),
-    (no_branch, Kind.BRANCH_GONE),
-    (moved_branch, Kind.BRANCH_ELSEWHERE),
-    (no_note, Kind.NOTE_GONE),
+    (no_commit, Kind.COMMIT_MISSING),
+    (no_branch, Kind.BRANCH_MISSING),
+    (moved_branch, Kind.BRANCH_MOVED),
+    (no_note, Kind.NOTE_MISSING),
     (other_note, Kind.NOTE_DIFFERS),
 ]
 
@@ -105,48 +105,48 @@ def test_damage_of_a_round_is_found_and_nothing_else(
     data: st.DataObject,
 ) -> None:
     run, repository = pair
-    noted = kind in (Kind.NOTE_GONE, Kind.NOTE_DIFFERS)
+    noted = kind in (Kind.NOTE_MISSING, Kind.NOTE_DIFFERS)
     able = [one for one in run.rounds if one.commit and (not noted or one.commit in repository.notes)]
     if not able:
         return
     one = data.draw(st.sampled_from(able))
     found = find_damage(run, spoil(run, repository, one))
     assert [(damage.kind, damage.round, damage.sha) for damage in found] == [(kind, one.number, one.commit)]
-    taken = replace(run, taken=frozenset({one.branch}))
-    assert find_damage(taken, spoil(run, repository, one)) == [], "what gc has taken is no damage"
+    removed = replace(run, removed=frozenset({one.branch}))
+    assert find_damage(removed, spoil(run, repository, one)) == [], "what gc removed is no damage"
 
 
 @given(healthy())
 def test_damage_of_the_champion_is_found(pair: Pair) -> None:
     run, repository = pair
     name = run.champion_branch
-    gone = replace(repository, branches=without(dict(repository.branches), name))
+    missing = replace(repository, branches=without(dict(repository.branches), name))
     moved = replace(repository, branches={**repository.branches, name: sha(777)})
-    assert [one.kind for one in find_damage(run, gone)] == [Kind.CHAMPION_GONE]
-    assert find_damage(run, moved) == [Damage(Kind.CHAMPION_ELSEWHERE, RUN, name, str(run.champion))]
+    assert [one.kind for one in find_damage(run, missing)] == [Kind.CHAMPION_MISSING]
+    assert find_damage(run, moved) == [Damage(Kind.CHAMPION_MOVED, RUN, name, str(run.champion))]
     assert find_damage(replace(run, at_work=True), moved) == []
 
 
 @given(healthy())
-def test_a_branch_of_a_later_round_is_of_another_database(pair: Pair) -> None:
+def test_a_branch_of_a_round_without_a_row_is_unknown(pair: Pair) -> None:
     run, repository = pair
     later = replace(repository, branches={**repository.branches, branch(500): sha(500)})
     assert find_damage(run, later) == [Damage(Kind.BRANCH_UNKNOWN, RUN, branch(500), sha(500), 500)]
     assert find_damage(replace(run, at_work=True), later) == []
-    begun = replace(run, rounds=(*run.rounds, RoundRecord(500)))
-    assert find_damage(begun, later) == [], "a killed run left it: its next start finds it"
+    started = replace(run, rounds=(*run.rounds, RoundRecord(500)))
+    assert find_damage(started, later) == [], "a killed run left it; resuming it uses the branch"
 
 
-def test_a_stale_lock_is_damage_that_can_be_mended() -> None:
+def test_a_stale_lock_is_fixable() -> None:
     found = find_damage(RunRecord(RUN, (), None), RepositoryState({}, (), {}, ("refs/notes/evolve",)))
     assert found == [Damage(Kind.REF_LOCKED, RUN, "refs/notes/evolve")] and found[0].fixable
 
 
-def test_what_is_lost_can_not_be_mended() -> None:
-    assert not Damage(Kind.COMMIT_GONE, RUN, sha(1)).fixable
-    assert not Damage(Kind.BRANCH_ELSEWHERE, RUN, branch(1)).fixable
+def test_lost_commits_and_moved_branches_are_not_fixable() -> None:
+    assert not Damage(Kind.COMMIT_MISSING, RUN, sha(1)).fixable
+    assert not Damage(Kind.BRANCH_MOVED, RUN, branch(1)).fixable
 
 
-def test_a_scaffold_measured_by_itself_needs_no_champions_branch() -> None:
-    run = RunRecord(RUN, (said(0, Verdict.BASELINE),), sha(0))
+def test_a_scaffold_measured_by_itself_needs_no_champion_branch() -> None:
+    run = RunRecord(RUN, (record(0, Verdict.BASELINE),), sha(0))
     assert find_damage(run, RepositoryState({branch(0): sha(0)}, {sha(0)}, {})) == []
