@@ -170,7 +170,9 @@ def _campaign(
         with (
             contextlib.closing(purse),
             Store.open(order.runs / DATABASE) as store,
-            Evaluator(order.jobs, notify=watcher.say, over=lambda: stop.asked, **_paid_by(purse.terms)) as evaluator,
+            Evaluator(
+                order.jobs, notify=watcher.say, should_stop=lambda: stop.asked, **_paid_by(purse.terms)
+            ) as evaluator,
         ):
             yield Campaign(
                 run=run,
@@ -204,8 +206,8 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     """All that workers do with a model, paid for out of one purse."""
     return {
         "work": functools.partial(run_trial_ahead, purse=terms),
-        "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(run_self_work, purse=terms),
+        "run_inline": functools.partial(run_trial, purse=terms),
+        "do_self_work": functools.partial(run_self_work, purse=terms),
     }
 
 
