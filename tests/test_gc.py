@@ -178,7 +178,7 @@ def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: p
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
             list(replay.offline(campaign, trials[0].candidate, trials))
-    with pytest.raises(BadInput, match="begin a new one"):
+    with pytest.raises(BadInput, match="start one with --run new"):
         opening._refuse_depleted(RUNS / RUN)
     opening._refuse_depleted(RUNS)
 

@@ -19,7 +19,7 @@ from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResul
 from evolve.loop import recall
 from evolve.loop.campaign import seen_by_proposers, text_files
 from evolve.report.predictions import by_chance
-from evolve.runs import opening
+from evolve.runs.request import lineage_of
 from evolve.store import RoundRow, Store
 from evolve.trial import trajectory
 
@@ -94,7 +94,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     better, _worse, told = by_chance(rounds, played)
     digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
-    files = functools.partial(text_files, opening.lineage_of(run_row(store, run), runs))
+    files = functools.partial(text_files, lineage_of(run_row(store, run), runs))
     return Row(
         run=run,
         proposer=proposer,

@@ -14,7 +14,7 @@ from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, MENDED, NOTE, Finding, some, told
 from evolve.repo import Repository
-from evolve.runs.opening import DATABASE
+from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 

@@ -14,7 +14,7 @@ from evolve.core.errors import EvolveError
 from evolve.host.locks import at_work
 from evolve.maintenance.doctor import files, lineages
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, some, told
-from evolve.runs.opening import DATABASE
+from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 
