@@ -17,6 +17,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from evolve.core.errors import BadInput, EngineError, InfraError
 from evolve.core.records import stable_hash
+from evolve.host.platform import boot_id, seconds_since_boot
 
 LABEL = "io.evolve.run"
 UNTIL = "io.evolve.until"
@@ -177,7 +178,7 @@ def sweep_overdue() -> int:
 
 def labels(run: str, ttl: int) -> dict[str, str]:
     """Of a container that ends by itself after `ttl` seconds. No jump of the calendar's clock makes it overdue."""
-    until = f"{time.time() + ttl:.0f} {time.clock_gettime(time.CLOCK_BOOTTIME) + ttl:.0f} {_boot()}"
+    until = f"{time.time() + ttl:.0f} {seconds_since_boot() + ttl:.0f} {boot_id()}"
     return {**owned(run), UNTIL: until}
 
 
@@ -190,14 +191,9 @@ def is_over(until: str, grace: float) -> bool:
     """Whether the time that UNTIL tells is over, and `grace` seconds more: by the calendar if it is another boot's."""
     wall, _, monotonic = until.partition(" ")
     seconds, _, boot = monotonic.partition(" ")
-    if seconds and boot == _boot():
-        return float(seconds) + grace < time.clock_gettime(time.CLOCK_BOOTTIME)
+    if seconds and boot == boot_id():
+        return float(seconds) + grace < seconds_since_boot()
     return float(wall) + grace < time.time()
-
-
-def _boot() -> str:
-    """Since when this machine is up, as an id."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def temporary_prefix(run: str) -> str:
