@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.caps import Caps, has_room, worked
+from evolve.core.caps import Caps, has_room, work_seconds
 from evolve.core.records import Usage
 
 START = datetime(2026, 11, 23, 21, 44, tzinfo=UTC)
@@ -75,12 +75,12 @@ def test_a_call_that_costs_nothing_needs_no_dollars() -> None:
 
 def test_sessions_last_until_their_last_word() -> None:
     moments = [(at(10), 0.0), (at(20), 5.0), (at(1000), 0.0), (at(1030), 0.0)]
-    assert worked([at(0), at(1000)], moments) == 25 + 30
-    assert worked([], moments) == 0
-    assert worked([at(0)], []) == 0
+    assert work_seconds([at(0), at(1000)], moments) == 25 + 30
+    assert work_seconds([], moments) == 0
+    assert work_seconds([at(0)], []) == 0
 
 
 def test_a_session_ends_when_the_next_begins_and_a_clock_set_back_takes_nothing() -> None:
-    assert worked([at(0), at(100)], [(at(90), 60.0)]) == 100
-    assert worked([at(100), at(50)], [(at(60), 0.0)]) >= 0
-    assert worked([at(100)], [(at(60), 0.0)]) == 0
+    assert work_seconds([at(0), at(100)], [(at(90), 60.0)]) == 100
+    assert work_seconds([at(100), at(50)], [(at(60), 0.0)]) >= 0
+    assert work_seconds([at(100)], [(at(60), 0.0)]) == 0

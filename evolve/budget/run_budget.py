@@ -14,7 +14,7 @@ from evolve import __version__
 from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import purse_of
-from evolve.core.caps import Caps, worked
+from evolve.core.caps import Caps, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
@@ -85,7 +85,7 @@ class Budget:
 def begin(store: Store, run: str, folder: Path, caps: Caps, free: bool) -> Budget:
     """A session of the run, whose folder is given. The run's lock is held."""
     book_losses(store, run, folder)
-    earlier = worked([row.started_at for row in store.sessions(run)], store.moments(run))
+    earlier = work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
     row = SessionRow(now(), __version__, socket.gethostname(), os.getpid(), json.dumps(asdict(caps)))
     number = store.start_session(run, row)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier

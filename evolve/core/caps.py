@@ -74,7 +74,7 @@ def _room(cap: float | None, spent: float, held: float, wanted: float) -> bool |
     return True if held == 0 else None
 
 
-def worked(starts: Sequence[str], moments: Iterable[tuple[str, float]]) -> float:
+def work_seconds(starts: Sequence[str], moments: Iterable[tuple[str, float]]) -> float:
     """Seconds of work in sessions that began at these times: each lasted until the last moment before the next began.
 
     starts: in order; moments: a time and the seconds that began then. Times are ISO-8601. A clock that was set back
