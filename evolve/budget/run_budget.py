@@ -47,7 +47,7 @@ class Budget:
         """Which cap is reached, in words; "" if none is."""
         caps = self.terms.caps
         # Asked before every trial: without caps the file need not be read.
-        return "" if caps == Caps() else caps.reached(self.spent(), self._seconds(), self._trials, self._free)
+        return "" if caps == Caps() else caps.reached_cap(self.spent(), self._seconds(), self._trials, self._free)
 
     def check(self) -> None:
         """Raise BudgetExhausted if a cap is reached."""
@@ -68,7 +68,7 @@ class Budget:
     def left(self) -> str:
         """What is left, in words; "" without caps."""
         caps = self.terms.caps
-        return "" if caps == Caps() else caps.left(self.spent(), self._seconds(), self._trials)
+        return "" if caps == Caps() else caps.describe_left(self.spent(), self._seconds(), self._trials)
 
     def booked(self, what: str, usage: Usage) -> None:
         """What this work cost is in a row of the database now."""
