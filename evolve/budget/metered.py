@@ -9,7 +9,7 @@ from typing import Any
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import Body, ChatModel, OnLost, estimated_prompt, usage_of
+from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
 
 LOOK_AGAIN_SECONDS = 0.05
 # Asked for by no caller that names no `max_tokens`, yet an answer has some length.
@@ -59,6 +59,6 @@ class Metered:
 
     def _most(self, body: Body) -> Usage:
         """All that a call may cost."""
-        asked, prompt = body.get("max_tokens"), estimated_prompt(body)
+        asked, prompt = body.get("max_tokens"), estimate_prompt_tokens(body)
         answer = asked if isinstance(asked, int) else USUAL_ANSWER
         return Usage(1, prompt, answer, self._spec.cost_usd(prompt, answer))

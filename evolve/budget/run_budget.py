@@ -14,7 +14,7 @@ from evolve import __version__
 from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import purse_of
-from evolve.core.caps import Caps, worked
+from evolve.core.caps import Caps, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
@@ -47,7 +47,7 @@ class Budget:
         """Which cap is reached, in words; "" if none is."""
         caps = self.terms.caps
         # Asked before every trial: without caps the file need not be read.
-        return "" if caps == Caps() else caps.reached(self.spent(), self._seconds(), self._trials, self._free)
+        return "" if caps == Caps() else caps.reached_cap(self.spent(), self._seconds(), self._trials, self._free)
 
     def check(self) -> None:
         """Raise BudgetExhausted if a cap is reached."""
@@ -68,7 +68,7 @@ class Budget:
     def left(self) -> str:
         """What is left, in words; "" without caps."""
         caps = self.terms.caps
-        return "" if caps == Caps() else caps.left(self.spent(), self._seconds(), self._trials)
+        return "" if caps == Caps() else caps.describe_left(self.spent(), self._seconds(), self._trials)
 
     def booked(self, what: str, usage: Usage) -> None:
         """What this work cost is in a row of the database now."""
@@ -85,7 +85,7 @@ class Budget:
 def begin(store: Store, run: str, folder: Path, caps: Caps, free: bool) -> Budget:
     """A session of the run, whose folder is given. The run's lock is held."""
     book_losses(store, run, folder)
-    earlier = worked([row.started_at for row in store.sessions(run)], store.moments(run))
+    earlier = work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
     row = SessionRow(now(), __version__, socket.gethostname(), os.getpid(), json.dumps(asdict(caps)))
     number = store.start_session(run, row)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier

@@ -122,7 +122,7 @@ def _answers(ask: Callable[[RoundRow], Proposal], rows: Sequence[RoundRow]) -> I
 
 def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
     names = recall.train_labels(campaign)
-    read = analysis.read_all(train_trajectories(campaign, tip.commit), names)
+    read = analysis.analyse_trials(train_trajectories(campaign, tip.commit), names)
     groups = analysis.groups(read, campaign.config.limits.calls)
     tasks = {label: name for name, label in names.items()}
     meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
@@ -132,7 +132,7 @@ def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
         files=campaign.text_files(tip.commit),
         evolvable=campaign.evolvable(tip.commit),
         digest=analysis.digest(analysis.Subject(read, groups, latest)),
-        memory=analysis.remembered(learned, campaign.store.lessons(campaign.run)),
+        memory=analysis.format_memory(learned, campaign.store.lessons(campaign.run)),
         shelf=analysis.Shelf(read),
         meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
     )

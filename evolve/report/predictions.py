@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from evolve.analysis import changed
+from evolve.analysis import task_changes
 from evolve.core.records import Split, TrialResult
 from evolve.report.tables import Row
 from evolve.store import RoundRow
@@ -40,7 +40,7 @@ def by_chance(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tupl
     for row in rounds:
         if row.candidate and row.parent and row.proposal and (row.proposal.fixes or row.proposal.breaks):
             old, new = made[row.parent.commit], made[row.candidate.commit]
-            moved = changed(old, new)
+            moved = task_changes(old, new)
             better, worse = better + len(moved.fixed), worse + len(moved.broken)
             told += len({trial.task for trial in old} & {trial.task for trial in new})
     return better, worse, told

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.records import Task
-from evolve.guard.leaks import FAINT, STRONG, WEAK, Sign, Vocabulary, parts, runs
+from evolve.guard.leaks import FAINT, STRONG, WEAK, Sign, Vocabulary, split_words, word_runs
 
 # Words of general use: those of many modules of Python's standard library, and of this project.
 COMMON_FILE = Path(__file__).with_name("common_words.txt")
@@ -58,7 +58,9 @@ class _Texts:
     def words(self) -> set[str]:
         """All words in small letters."""
         return {
-            word for text in (self.name, self.instruction, *self.files, *self.files.values()) for word in parts(text)
+            word
+            for text in (self.name, self.instruction, *self.files, *self.files.values())
+            for word in split_words(text)
         }
 
 
@@ -68,7 +70,7 @@ def vocabulary_of(tasks: Iterable[Task]) -> Vocabulary:
     words = [one.words() for one in texts]
     rare = _rare_of(words)
     return Vocabulary(
-        names=_signs([{tuple(parts(one.name)): _name_weight(one.name, rare)} for one in texts]),
+        names=_signs([{tuple(split_words(one.name)): _name_weight(one.name, rare)} for one in texts]),
         identifiers=_signs([_identifiers(one, rare) for one in texts]),
         literals=_signs([_literals(one, rare) | _paths(one, rare) for one in texts]),
         words=_signs([dict.fromkeys(some & rare, FAINT) for some in words]),
@@ -139,7 +141,7 @@ def _signs(weights: list[dict[Key, int]]) -> dict[Key, Sign]:
 
 
 def _name_weight(name: str, rare: Collection[str]) -> int:
-    words = parts(name)
+    words = split_words(name)
     odd = any(word in rare for word in words)
     if len(words) == 1:
         return WEAK if odd else 0
@@ -157,7 +159,7 @@ def _identifiers(one: _Texts, rare: Collection[str]) -> dict[str, int]:
 
 
 def _identifier_weight(name: str, rare: Collection[str]) -> int:
-    words = [word for word in parts(name) if word != "test"]
+    words = [word for word in split_words(name) if word != "test"]
     odd = any(word in rare for word in words)
     if len(words) == 1:
         return 0 if not odd else WEAK if len(name) >= 10 else FAINT
@@ -180,7 +182,7 @@ def _literals(one: _Texts, rare: Collection[str]) -> dict[str, int]:
 
 
 def _literal_weight(text: str, rare: Collection[str]) -> int:
-    words = parts(text)
+    words = split_words(text)
     odd = any(word in rare for word in words)
     if len(words) >= 3 and len(text) >= LONG_LITERAL and (odd or len(words) >= 5):
         return STRONG
@@ -205,11 +207,11 @@ def _paths(one: _Texts, rare: Collection[str]) -> dict[str, int]:
         stem = name.partition(".")[0]
         if not path.startswith("environment/") or not stem or "." not in name:
             continue
-        odd = any(word in rare for word in parts(stem))
+        odd = any(word in rare for word in split_words(stem))
         found[name] = WEAK if odd else FAINT
         if folder.count("/") > 1:
             above = folder.rpartition("/")[2]
-            whole = odd or any(word in rare for word in parts(above))
+            whole = odd or any(word in rare for word in split_words(above))
             found[f"{above}/{name}"] = STRONG if whole else WEAK
     return found
 
@@ -217,7 +219,9 @@ def _paths(one: _Texts, rare: Collection[str]) -> dict[str, int]:
 def _runs(one: _Texts) -> dict[tuple[str, ...], int]:
     """Words in a row, at least three of which mean something."""
     texts = (text for path, text in one.files.items() if path.endswith((".py", ".md", ".txt", ".sh")))
-    found = (run for text in (one.instruction, *texts) for run in runs([word.lower() for word in _WORD.findall(text)]))
+    found = (
+        run for text in (one.instruction, *texts) for run in word_runs([word.lower() for word in _WORD.findall(text)])
+    )
     return {run: STRONG for run in found if _telling(run)}
 
 

@@ -10,7 +10,7 @@ from evolve.core.errors import EvolveError
 from evolve.maintenance import consistency
 from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSaid, RunSaid
 from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
-from evolve.repo import Repository, around
+from evolve.repo import Repository, repository_around
 from evolve.runs import gc_record
 from evolve.runs.request import lineage_home
 from evolve.store import RunRow, Store
@@ -79,7 +79,7 @@ def repository(runs: Path, row: RunRow) -> Repository:
     # An evaluation of another run's candidate has its branches in that run's own repository.
     if recorded.name == own.name and recorded.is_dir():
         return Repository(recorded)
-    if (place := around(scaffold)) is not None:
+    if (place := repository_around(scaffold)) is not None:
         return Repository(place)
     if recorded.is_dir():
         return Repository(recorded)

@@ -11,7 +11,7 @@ from evolve.core.errors import EvolveError
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, size, told
 from evolve.models.choice import choose_model
 from evolve.models.profile import read_profiles
-from evolve.repo import Repository, around
+from evolve.repo import Repository, repository_around
 from evolve.sandbox import engine as sandbox_engine
 from evolve.sandbox import images, probe, task_images
 from evolve.sandbox.exit_cause import engine_faults
@@ -114,7 +114,7 @@ def git(scaffold: Path | None) -> Finding:
 
 
 def _repository(program: str, scaffold: Path) -> Finding:
-    place = around(scaffold)
+    place = repository_around(scaffold)
     if place is None:
         return Finding("git", GOOD, f"{program}; no repository around {scaffold}: each run makes one of its own")
     if problem := Repository(place).problem():

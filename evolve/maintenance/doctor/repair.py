@@ -25,7 +25,7 @@ def mend(runs: Path) -> list[Finding]:
     if not Store.exists(file):
         return []
     try:
-        with integrity.unchanged(file, integrity.look(file)) as store:
+        with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
             rows = store.runs()
             done = [finding for row in rows for finding in _of_run(runs, store, row)]
     except EvolveError as error:

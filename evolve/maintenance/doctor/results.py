@@ -28,8 +28,8 @@ def examine(runs: Path, deep: bool) -> list[Finding]:
         words = f"{file} is not there yet"
         return [Finding("database", NOTE, words, "the first run makes it"), told("clock", lambda: _clock(runs, None))]
     try:
-        state = integrity.look(file, deep)
-        with integrity.unchanged(file, state) as store:
+        state = integrity.inspect_database(file, deep)
+        with integrity.open_unchanged(file, state) as store:
             rows = store.runs()
             found = [_database(file, state, rows), told("clock", lambda: _clock(runs, state.newest_time))]
             return found + _of_runs(runs, store, rows, deep)
