@@ -31,7 +31,7 @@ from evolve.budget.ledger import SpendingFile
 from evolve.repo import Lineage
 from evolve.sandbox import engine, images
 from evolve.trial.self_work import do_work
-from evolve.suite.unbuildable import equipped
+from evolve.suite.unbuildable import exclude_unbuildable
 from evolve.host.signals import Stop
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite.tasks import Suite, load_suite
@@ -161,8 +161,8 @@ def _campaign(
     engine.check_runtime(order.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     disk.check((order.runs,))
-    made = equipped(suite, known, lambda some: images.build_all(some, base, order.jobs, watcher.say), watcher.say)
-    purse, run, spec = enter(made.aside), str(order.run), order.config.proposer_spec
+    made = exclude_unbuildable(suite, known, lambda some: images.build_all(some, base, order.jobs, watcher.say), watcher.say)
+    purse, run, spec = enter(made.excluded), str(order.run), order.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
     model = llm.open_model(spec)
@@ -228,7 +228,7 @@ def open_for_replay(order: RunRequest, watcher: Watcher) -> Iterator[Campaign]:
     if row is not None and (differing := _suite_differences(suite, row)):
         raise BadInput(f"run {order.run}", differing[0], "put them back as they were")
     folder = order.runs / str(order.run)
-    enter, owner = lambda _: run_budget.beside(folder), f"{order.run}.replay"
+    enter, owner = lambda _: run_budget.begin_unbooked(folder), f"{order.run}.replay"
     with _campaign(order, suite, watcher, owner, known, enter, Stop()) as campaign:
         yield campaign
 
