@@ -20,7 +20,7 @@ from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
 from evolve.models.choice import Choice, check_commercial, choose_model
-from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
+from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
 from evolve.runs.request import RunRequest
@@ -135,7 +135,7 @@ def order_price(profile: Profile, model: str) -> object:
     ],
 )
 def test_a_name_is_taken_apart(name: str, found: tuple[str, str | None] | None) -> None:
-    parts = split(name, read_profiles())
+    parts = split_name(name, read_profiles())
     assert (parts and (parts[0].name, parts[1])) == found
 
 
@@ -167,7 +167,7 @@ def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> Non
     named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
     assert (named.model, named.base_url, named.terms.commercial) == (M27, upstream.base_url, "barred")
-    with pytest.raises(BadInput, match="does not know it"):
+    with pytest.raises(BadInput, match="does not list it"):
         order("vllm/other", base_url=upstream.base_url)
 
 
@@ -207,7 +207,7 @@ def test_a_file_in_the_working_directory_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[minimax", "is not TOML"),
+        ("[minimax", "is not valid TOML"),
         ("minimax = 1", "minimax: is not a profile"),
         ("[a]\nbase_url = 'http://x'\n[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
         ("[a]\nbase = 'http://x'", "a.base: "),

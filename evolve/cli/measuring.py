@@ -251,7 +251,7 @@ def _print_end(order: RunRequest) -> None:
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.lines(aside):
+    for line in unbuildable.describe_excluded(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())

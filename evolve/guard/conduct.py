@@ -58,7 +58,8 @@ def _import_findings(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
     for name in names:
         if any(name == other or name.startswith(f"{other}.") for other in NETWORK):
-            yield f"outside the door: `{printable(name)}`: a scaffold has no network, and evolve_door is its only way out"
+            shown = printable(name)
+            yield f"outside the door: `{shown}`: a scaffold has no network, and evolve_door is its only way out"
             return
         if name in UNREADABLE:
             yield f"hidden code: `{name}` loads code that nobody can read"

@@ -31,7 +31,7 @@ from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
 from evolve.suite.tasks import Suite, load_suite
-from evolve.suite.unbuildable import equipped
+from evolve.suite.unbuildable import exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
 from evolve.trial.self_work import do_work
@@ -111,7 +111,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]
     if row is not None and (differing := suite_differences(suite, row)):
         raise BadInput(f"run {run.name}", differing[0], "put them back as they were")
     owner = f"{run.name}.replay"
-    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.beside(run.folder), Stop()) as campaign:
+    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()) as campaign:
         yield campaign
 
 
@@ -131,8 +131,8 @@ def _campaign(
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     disk.check((request.runs,))
-    made = equipped(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
-    budget, spec = enter(made.aside), run.config.proposer_spec
+    made = exclude_unbuildable(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
+    budget, spec = enter(made.excluded), run.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
     model = llm.open_model(spec)
