@@ -26,7 +26,7 @@ from evolve.runs import identity, opening
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
-from evolve.trial.gateway.request import chosen
+from evolve.trial.gateway.request import model_request
 from tests.fakes import ScriptedModel
 from tests.test_propose import brief
 from tests.upstream import Answer, Upstream, raw
@@ -322,8 +322,11 @@ def test_a_run_from_before_is_gone_on_with(stored: tuple[RunRequest, Store], tmp
 def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
     spec = ModelSpec("m", sampling=(("temperature", 1.0), ("top_k", 40)))
     body = {"messages": [], "temperature": 0, "top_k": None}
-    assert {key: chosen(body, spec, 9)[key] for key in ("temperature", "top_k")} == {"temperature": 0, "top_k": 40}
-    assert "temperature" not in chosen({"messages": []}, ModelSpec("embedded"), 9)
+    assert {key: model_request(body, spec, 9)[key] for key in ("temperature", "top_k")} == {
+        "temperature": 0,
+        "top_k": 40,
+    }
+    assert "temperature" not in model_request({"messages": []}, ModelSpec("embedded"), 9)
     for some, asked in ((spec, 40), (ModelSpec("embedded"), None)):
         model = ScriptedModel()
         direct(model, some, brief(), 1, lambda proposal: None)

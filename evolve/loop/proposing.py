@@ -18,7 +18,7 @@ from evolve.loop.campaign import Campaign, train_trajectories
 from evolve.loop.propose import self_proposer
 from evolve.store import RoundRow
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 
 
 def proposals(campaign: Campaign, standing: Standing, rows: Sequence[RoundRow]) -> list[Proposal]:
@@ -87,9 +87,9 @@ def _proposer(campaign: Campaign, tip: Candidate, row: RoundRow) -> propose.Prop
     if campaign.config.proposer == "direct":
         return functools.partial(propose.direct, campaign.asked(what), campaign.config.proposer_spec)
 
-    def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
+    def run(instruction: str, files: Mapping[str, str], seed: int) -> SelfWorkResult:
         spec = campaign.self_spec(tip.commit, instruction, seed)
-        return campaign.evaluator.work_on_itself(Work(spec, files, self_proposer.KEPT, what))
+        return campaign.evaluator.run_self_work(SelfWork(spec, files, self_proposer.KEPT, what))
 
     return functools.partial(propose.self_improve, run)
 

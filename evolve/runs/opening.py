@@ -34,7 +34,7 @@ from evolve.suite.tasks import Suite, load_suite
 from evolve.suite.unbuildable import exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
-from evolve.trial.self_work import do_work
+from evolve.trial.self_work import run_self_work
 
 
 def check(request: RunRequest) -> Suite:
@@ -177,7 +177,7 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     return {
         "work": functools.partial(run_trial_ahead, purse=terms),
         "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(do_work, purse=terms),
+        "on_itself": functools.partial(run_self_work, purse=terms),
     }
 
 

@@ -219,10 +219,10 @@ def _paths(task: _TaskTexts, rare: Collection[str]) -> dict[str, int]:
 def _runs(task: _TaskTexts) -> dict[tuple[str, ...], int]:
     """Runs of consecutive words, at least three of which are specific."""
     texts = (text for path, text in task.files.items() if path.endswith((".py", ".md", ".txt", ".sh")))
-    word_runs = (
+    consecutive = (
         run for text in (task.instruction, *texts) for run in word_runs([w.lower() for w in _WORD.findall(text)])
     )
-    return {run: STRONG for run in word_runs if _is_specific(run)}
+    return {run: STRONG for run in consecutive if _is_specific(run)}
 
 
 def _is_specific(run: Iterable[str]) -> bool:
