@@ -214,7 +214,7 @@ def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -
     execute("UPDATE alembic_version SET version_num = '0006'")
     execute("PRAGMA journal_mode = DELETE")
     before = (RUNS / "evolve.db").read_bytes()
-    assert not integrity.look(RUNS / "evolve.db").current
+    assert not integrity.inspect_database(RUNS / "evolve.db").current
     assert bad() == [] and (RUNS / "evolve.db").read_bytes() == before
 
 

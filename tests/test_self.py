@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evolve.analysis import Shelf, labels, read_all
+from evolve.analysis import Shelf, analyse_trials, task_labels
 from evolve.core.errors import InfraError
 from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.executor.evaluate import TRIES, Evaluator
@@ -26,7 +26,7 @@ from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_s
 from tests.test_analyse import asked, document
 
 FILES = {"main.py": "one = 1\ntwo = 2\n", "prompts/system.md": "Be brief.\n"}
-TRIALS = read_all([(result("alpha", 0.0), document(asked(content="I am stuck")))], labels(["alpha"]))
+TRIALS = analyse_trials([(result("alpha", 0.0), document(asked(content="I am stuck")))], task_labels(["alpha"]))
 BRIEF = Brief(FILES, ("*.py",), "3 of 4 failed ${x}", "", Shelf(TRIALS), {"G1": ["alpha", "beta"]}, "Look at tools.")
 PAPER = {"hypothesis": "because", "prediction": "more", "fixes": ["G1"], "may_break": [], "new_files": {}}
 TIP = {f"scaffold/{path}": text.encode() for path, text in FILES.items()}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.analysis import Shelf, Subject, digest, groups, labels, read_all
+from evolve.analysis import Shelf, Subject, analyse_trials, digest, groups, task_labels
 from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, Usage
 from evolve.trial.trajectory import ATIF, build, first_difference, is_intact, load, normalise, store
@@ -164,7 +164,7 @@ def test_no_request_breaks_the_trajectory_or_its_digest(requests: list[list[Any]
     events = [chat_event(messages, completion(None, tool_call("edit", "{}"))) for messages in requests]
     document = build(trial_spec(), events, Usage(), "Traceback\n\x1b[31m")
     check(document)
-    read = read_all([(fakes.result(reward=0.0), document)] * 3, labels(["alpha"]))
+    read = analyse_trials([(fakes.result(reward=0.0), document)] * 3, task_labels(["alpha"]))
     digest(Subject(read, groups(read, 80)))
     Shelf(read).search("e") and Shelf(read).steps("train-01.0")
 

@@ -63,7 +63,7 @@ def gc_command(
     before = datetime.now(UTC) - gc.parse_age(older_than)
     wish = gc.GcRequest(before, gc.parse_parts(only), frozenset(run or ()), suite)
     file = results_file(runs)
-    with integrity.unchanged(file, integrity.look(file)) as store:
+    with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
         found = gc.plan(runs, store, wish)
         done = gc.remove(runs, store, wish, found) if yes else found
     if as_json:

@@ -64,6 +64,8 @@ from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
 from evolve.runs import check_tasks, opening, replay
+from evolve.runs.identity import stored_config
+from evolve.runs.request import RunRequest
 from evolve.store import Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
@@ -203,7 +205,7 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = opening.RunRequest(opening.stored_config(row), runs, row.id, jobs or default_jobs())
+        order = RunRequest(stored_config(row), runs, row.id, jobs or default_jobs())
     with Live(priced=False) as view, opening.open_for_replay(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))
@@ -235,7 +237,7 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: opening.RunRequest) -> None:
+def _print_end(order: RunRequest) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)
@@ -249,7 +251,7 @@ def _print_end(order: opening.RunRequest) -> None:
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.lines(aside):
+    for line in unbuildable.describe_excluded(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from evolve.core.text import last_line
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
+from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
 from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
@@ -37,7 +37,7 @@ Sweep = Callable[[str, int], object]
 
 def default_jobs() -> int:
     """The number of trials to run at once: one for each available processor."""
-    return max(1, len(os.sched_getaffinity(0)))
+    return usable_processors()
 
 
 def overdue_after(spec: TrialSpec) -> float:

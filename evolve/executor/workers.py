@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import multiprocessing.process
 import os
@@ -13,10 +12,10 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 
 from evolve.core.records import TrialResult, TrialSpec
+from evolve.host.platform import die_with_parent
 
 Work = Callable[[TrialSpec], TrialResult]
 
-PR_SET_PDEATHSIG = 1
 CLOSE_SECONDS = 60.0
 KILL_SECONDS = 5.0
 
@@ -154,6 +153,4 @@ def _isolate(parent: int) -> None:
     Ctrl-C reaches the whole process group; only the main process decides what to do.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with_parent(parent)

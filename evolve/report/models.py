@@ -7,7 +7,7 @@ from typing import Any
 
 from evolve.core.config import AskedModel, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
-from evolve.models.profile import KnownModel, Profile, Sourced, split
+from evolve.models.profile import KnownModel, Profile, Sourced, split_name
 from evolve.report.escaping import plain
 
 MODEL_COLUMNS = ("model", "context", "prices", "price_date", "commercial", "key", "licence")
@@ -103,7 +103,7 @@ def model_facts(name: str, profiles: Mapping[str, Profile], environment: Mapping
 def _resolve(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str | None]:
     if name in profiles:
         return profiles[name], None
-    match = split(name, profiles)
+    match = split_name(name, profiles)
     if match is None or match[1] not in match[0].models:
         known = [f"{match[0].name}/{model}" for model in match[0].models] if match else list(profiles)
         fix = f"use one of: {', '.join(known) or 'none here'}; see `evolve models`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from evolve.analysis import changed
+from evolve.analysis import task_changes
 from evolve.core.records import Split, TrialResult
 from evolve.report.tables import Row
 from evolve.store import RoundRow
@@ -42,7 +42,7 @@ def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tup
     for row in rounds:
         if row.candidate and row.parent and row.proposal and (row.proposal.fixes or row.proposal.breaks):
             old, new = by_commit[row.parent.commit], by_commit[row.candidate.commit]
-            changes = changed(old, new)
+            changes = task_changes(old, new)
             better, worse = better + len(changes.fixed), worse + len(changes.broken)
             compared += len({trial.task for trial in old} & {trial.task for trial in new})
     return better, worse, compared

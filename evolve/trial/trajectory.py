@@ -17,7 +17,7 @@ from evolve import __version__
 from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, TrialSpec, Usage
 from evolve.host import disk
-from evolve.llm.reasoning import thought_and_said
+from evolve.llm.reasoning import split_reasoning
 
 ATIF = "ATIF-v1.8"
 NOISE = [
@@ -92,7 +92,7 @@ def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -
 
 
 def _copied_step(message: Mapping[str, Any]) -> Step:
-    thought, said = thought_and_said(message)
+    thought, said = split_reasoning(message)
     step: Step = {"source": "agent", "message": _text(said), "is_copied_context": True}
     return {**step, "reasoning_content": thought} if thought else step
 
@@ -113,7 +113,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
             "message": "the model's API refused the request",
             "extra": {"error": event["error"]},
         }
-    thought, said = thought_and_said(answer)
+    thought, said = split_reasoning(answer)
     step: Step = {"source": "agent", "message": _text(said), "llm_call_count": 1}
     if thought:
         step["reasoning_content"] = thought

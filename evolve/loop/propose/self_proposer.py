@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from evolve.core.records import FileEdit, Proposal, Usage, stable_hash
-from evolve.guard import shown_path
+from evolve.guard import printable
 from evolve.loop.propose.answer import MAX_PATCH_CHARS, Unusable, meant, words
 from evolve.loop.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Made, Message, prompt
 from evolve.trial.self_work import SelfWorkResult
@@ -124,9 +124,9 @@ def _text(path: str, data: bytes) -> str:
         path.encode()
         text = data.decode()
     except ValueError:
-        raise Unusable(f"{shown_path(path)} is not text, or its name is not") from None
+        raise Unusable(f"{printable(path)} is not text, or its name is not") from None
     if "\0" in text:
-        raise Unusable(f"{shown_path(path)} is not text")
+        raise Unusable(f"{printable(path)} is not text")
     return text
 
 

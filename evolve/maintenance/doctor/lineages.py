@@ -10,9 +10,9 @@ from evolve.core.errors import EvolveError
 from evolve.maintenance import consistency
 from evolve.maintenance.consistency import Damage, Kind, RepositoryState, RoundRecord, RunRecord
 from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
-from evolve.repo import Repository, around
+from evolve.repo import Repository, repository_around
 from evolve.runs import gc_record
-from evolve.runs.opening import lineage_home
+from evolve.runs.request import lineage_home
 from evolve.store import RoundRow, RunRow, Store
 
 FIX = "`evolve doctor --fix` repairs it"
@@ -80,7 +80,7 @@ def find_repository(runs: Path, row: RunRow) -> Repository:
     # An evaluation of another run's candidate has its branches in that run's own repository.
     if recorded.name == own.name and recorded.is_dir():
         return Repository(recorded)
-    if (path := around(scaffold)) is not None:
+    if (path := repository_around(scaffold)) is not None:
         return Repository(path)
     if recorded.is_dir():
         return Repository(recorded)

@@ -11,7 +11,7 @@ from evolve.core.errors import EvolveError
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_size, run_check
 from evolve.models.choice import choose_model
 from evolve.models.profile import read_profiles
-from evolve.repo import Repository, around
+from evolve.repo import Repository, repository_around
 from evolve.sandbox import engine as sandbox_engine
 from evolve.sandbox import images, probe, task_images
 from evolve.sandbox.exit_cause import engine_faults
@@ -109,7 +109,7 @@ def check_git(scaffold: Path | None) -> Finding:
 
 
 def _check_repository(program: str, scaffold: Path) -> Finding:
-    path = around(scaffold)
+    path = repository_around(scaffold)
     if path is None:
         return Finding("git", GOOD, f"{program}; {scaffold} is in no repository: each run creates its own")
     if problem := Repository(path).problem():

@@ -14,7 +14,7 @@ from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
 from evolve.repo import Repository
-from evolve.runs.opening import DATABASE
+from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 
@@ -25,7 +25,7 @@ def repair(runs: Path) -> list[Finding]:
     if not Store.exists(file):
         return []
     try:
-        with integrity.unchanged(file, integrity.look(file)) as store:
+        with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
             rows = store.runs()
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:

@@ -14,7 +14,7 @@ from evolve.core.errors import EvolveError
 from evolve.host.locks import at_work
 from evolve.maintenance.doctor import files, lineages
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_names, run_check
-from evolve.runs.opening import DATABASE
+from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 
@@ -28,8 +28,8 @@ def examine(runs: Path, deep: bool) -> list[Finding]:
         missing = Finding("database", NOTE, f"{file} does not exist yet", "the first run creates it")
         return [missing, run_check("clock", lambda: _check_clock(runs, None))]
     try:
-        state = integrity.look(file, deep)
-        with integrity.unchanged(file, state) as store:
+        state = integrity.inspect_database(file, deep)
+        with integrity.open_unchanged(file, state) as store:
             rows = store.runs()
             database = _check_database(file, state, rows)
             clock = run_check("clock", lambda: _check_clock(runs, state.newest_time))

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
-from evolve.llm import ChatModel, estimated_prompt, fitted, usage_of
+from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
 from evolve.sandbox.shell import CommandResult, ShellDied
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import Endurance, Gone, disconnect_check, longest_delay
@@ -173,7 +173,7 @@ class Gateway:
 
     def _chat(self, body: Body, gone: Gone) -> Response:
         request = self._fitted(model_request(body, self.door.model, self.door.limits.max_tokens))
-        hold = self.ledger.take(estimated_prompt(request), request["max_tokens"])
+        hold = self.ledger.take(estimate_prompt_tokens(request), request["max_tokens"])
         spent = Usage()
         with self._lock:
             self._calls += 1
@@ -197,7 +197,7 @@ class Gateway:
     def _fitted(self, request: Body) -> Body:
         """The request as it fits into the model's window. Raises Refusal: one that can't fit costs nothing."""
         try:
-            return fitted(request, self.door.model)
+            return fit_to_window(request, self.door.model)
         except RequestRefused as error:
             self.ledger.check()
             raise self._refused(request, error, asked=False) from error
