@@ -23,7 +23,7 @@ def test_calls_at_once(tmp_path: Path) -> None:
             pool.map(lambda _: api.chat.completions.create(model="any", messages=[USER], tools=[TOOL]), range(16))
         )
     assert [answer.choices[0].message.content for answer in made] == ["hello"] * 16
-    assert served.ledger.usage.calls == 16
+    assert served.budget.usage.calls == 16
 
 
 def test_the_raw_response(tmp_path: Path) -> None:

@@ -179,9 +179,9 @@ def _swept(owner: str, watcher: Watcher) -> None:
 def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     """All that workers do with a model, paid for from one budget."""
     return {
-        "work": functools.partial(run_trial_ahead, purse=terms),
-        "run_inline": functools.partial(run_trial, purse=terms),
-        "do_self_work": functools.partial(run_self_work, purse=terms),
+        "work": functools.partial(run_trial_ahead, spending_file=terms),
+        "run_inline": functools.partial(run_trial, spending_file=terms),
+        "do_self_work": functools.partial(run_self_work, spending_file=terms),
     }
 
 
