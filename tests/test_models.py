@@ -225,7 +225,7 @@ def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words
     path.write_text(text)
     with pytest.raises(BadInput) as raised:
         read_profiles(path)
-    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.mend
+    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.fix
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
