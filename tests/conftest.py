@@ -1,8 +1,7 @@
 """What all tests share: their order, the skips that `make test` accepts, and fixtures.
 
-`make test` runs several worker processes (pytest-xdist, `--dist loadgroup`). The tests of a file stay together in one
-worker, except those marked `docker`: each of them goes to the next free worker, unless an `xdist_group` mark says with
-which others it must stay. A session's fixture exists once in every worker.
+`make test` runs several worker processes (pytest-xdist). The tests of a file stay together in one worker, but in the
+places named in SPREAD each goes to the next free one. A session's fixture exists once in every worker.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from evolve.sandbox import engine
 from tests.built import build_shared
@@ -26,13 +27,21 @@ TESTS = Path(__file__).parent
 # Longest first, so that no worker is left alone with a long test at the end.
 FIRST = (
     "faults/test_engine.py",
+    "faults/test_run.py",
     "faults/test_kills.py",
     "e2e/",
     "integration/test_kills.py",
-    "faults/test_run.py",
     "integration/",
+    "test_loop.py",
+    "test_evaluate.py",
+    "faults/",
     "adversarial/",
+    "test_gate_simulator.py",
+    "test_embedded_",
 )
+# Where most of a test's time is its own, not a fixture's. TOGETHER: its tests of one parameter share a long run.
+SPREAD = ("adversarial/", "e2e/", "integration/", "faults/test_kills.py")
+TOGETHER = "e2e/test_secrets.py"
 # Beginnings of the reasons for a skip that `--strict-skips` accepts: what a machine may lack.
 ACCEPTED_SKIPS = (
     "only root can",
@@ -49,12 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests, keep the files of unit tests together, and skip what needs an engine if none answers."""
+    """Order the tests, and skip what needs an engine if none answers."""
     items.sort(key=_rank)
     marked = [item for item in items if item.get_closest_marker("docker")]
-    for item in {*items} - {*marked}:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if marked and "not docker" not in (config.option.markexpr or "") and not engine.answers():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
@@ -64,6 +70,20 @@ def _rank(item: pytest.Item) -> int:
     path = item.path.relative_to(TESTS).as_posix()
     known = (number for number, beginning in enumerate(FIRST) if path.startswith(beginning))
     return next(known, len(FIRST))
+
+
+class Scheduler(LoadScopeScheduling):
+    """Hands out whole files, or single tests. xdist_group marks have no effect: pytest 9.2 keeps ids as they are."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        if not path.removeprefix("tests/").startswith(SPREAD):
+            return path
+        return path + name[name.find("[") :] if path.endswith(TOGETHER) and "[" in name else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    return Scheduler(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

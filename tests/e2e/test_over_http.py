@@ -67,7 +67,17 @@ def database(tmp_path: Path, port: int) -> Path:
     home.mkdir()
     repository(home)
     (home / "evolve.models.profile.toml").write_text(PROFILE.format(port=port))
-    order = ["run", "--rounds", str(ROUNDS), "--run", f"served-{os.getpid()}", "--model", "lab/embedded", "--suite", "tasks"]
+    order = [
+        "run",
+        "--rounds",
+        str(ROUNDS),
+        "--run",
+        f"served-{os.getpid()}",
+        "--model",
+        "lab/embedded",
+        "--suite",
+        "tasks",
+    ]
     gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
     command = [sys.executable, "-m", "evolve", *order, *gate]
     done = subprocess.run(

@@ -90,7 +90,19 @@ def ran(
     env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
     settings = [word for setting in gate for word in ("--gate", setting)]
     with recording(file) as url:
-        order = ["run", "--rounds", str(rounds), "--run", run_id(run), "--runs", str(runs), "--suite", "tasks", "--seed", SEED]
+        order = [
+            "run",
+            "--rounds",
+            str(rounds),
+            "--run",
+            run_id(run),
+            "--runs",
+            str(runs),
+            "--suite",
+            "tasks",
+            "--seed",
+            SEED,
+        ]
         command = [sys.executable, "-m", *(module or ["evolve"]), *order, "--model", "embedded", "--base-url", url]
         done = subprocess.run(
             [*command, *settings], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
