@@ -1,6 +1,6 @@
 """What the worker processes of test_evaluate.py do.
 
-Apart from the tests, because each worker imports this module: with what the tests import it would take ten times as long.
+Apart from the tests, because each worker imports it: what the tests import would take ten times as long.
 """
 
 from __future__ import annotations

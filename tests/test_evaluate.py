@@ -214,16 +214,16 @@ def test_at_the_cap_nothing_more_begins_and_what_runs_is_kept(tmp_path: Path) ->
 
 def test_results_are_stored_while_another_trial_waits_for_its_next_try(tmp_path: Path) -> None:
     began, moments = time.monotonic(), dict[str, float]()
-    with evaluator(jobs=2, pause_seconds=3.0) as pool:
+    with evaluator(jobs=2, pause_seconds=1.0) as pool:
         wanted = specs(tmp_path, "shaky", *map(str, range(4)))
         pool.measure(wanted, lambda r: moments.__setitem__(r.task, time.monotonic() - began))
-    assert max(moments[str(n)] for n in range(4)) < moments["shaky"] - 3.0
+    assert max(moments[str(n)] for n in range(4)) < moments["shaky"] - 1.0
 
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
-    threading.Timer(4.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), evaluator(policy=slow) as pool:
         pool.measure(specs(tmp_path, "endpoint-1"), lambda _: None)

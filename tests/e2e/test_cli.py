@@ -11,14 +11,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from evolve import __version__
-from tests.faults.killer import forking
-from tests.faults.victim import live
+from tests.forked import forked
 
 ROOT = Path(__file__).parents[2]
 TASKS = {"train": ["vending-machine", "lru-cache"], "validation": ["sorted-lookup"], "holdout": ["ring-buffer"]}
@@ -54,23 +52,6 @@ def evolve(home: Path, *words: str, **variables: str) -> subprocess.CompletedPro
     return subprocess.run(
         command, cwd=home, env={**env, **variables}, capture_output=True, text=True, timeout=300, check=False
     )
-
-
-def forked(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The same in a process that is forked from one that has imported everything: most of a short command's time."""
-    log = home.with_name(f"{home.name}.log")
-    process = forking().Process(target=_begun, args=(home, log, words, variables))
-    process.start()
-    process.join(60)
-    assert process.exitcode is not None, log.read_text()
-    return subprocess.CompletedProcess(words, process.exitcode, "", log.read_text())
-
-
-def _begun(home: Path, log: Path, words: Sequence[str], variables: Mapping[str, str]) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        os.environ.pop(name, None)
-    os.environ.update(variables)
-    live(home, log, [*words])
 
 
 def rows(home: Path, query: str) -> list[tuple[object, ...]]:
