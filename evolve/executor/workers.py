@@ -55,7 +55,7 @@ class Worker:
             return None
         return found
 
-    def last_words(self) -> str:
+    def describe_end(self) -> str:
         """How a process that has died ended."""
         self._process.join(KILL_SECONDS)
         status = self._process.exitcode
