@@ -44,7 +44,7 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str | bytes,
         check_folder(write(tmp_path, text))
     assert caught.value.where == str(tmp_path / "scaffold.toml")
     assert problem in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:

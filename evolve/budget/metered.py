@@ -9,7 +9,7 @@ from typing import Any
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import Body, ChatModel, OnLost, estimated_prompt, usage_of
+from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
 
 RETRY_SECONDS = 0.05
 # Assumed length of an answer, in tokens, when a request sets no `max_tokens`.
@@ -61,7 +61,7 @@ class Metered:
         raise BudgetExhausted("the run's budget is spent")
 
     def _highest_usage(self, body: Body) -> Usage:
-        """The most that a call may use."""
-        asked, prompt = body.get("max_tokens"), estimated_prompt(body)
+        """All that a call may cost."""
+        asked, prompt = body.get("max_tokens"), estimate_prompt_tokens(body)
         answer = asked if isinstance(asked, int) else DEFAULT_ANSWER_TOKENS
         return Usage(1, prompt, answer, self._spec.cost_usd(prompt, answer))

@@ -14,7 +14,7 @@ from evolve import __version__
 from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
-from evolve.core.caps import Caps, worked
+from evolve.core.caps import Caps, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
@@ -47,8 +47,8 @@ class Budget:
     def reached(self) -> str:
         """Describe the cap that is reached; "" if none is."""
         caps = self.terms.caps
-        # Called before every trial: without caps, skip reading the file.
-        return "" if caps == Caps() else caps.reached(self.spent(), self._seconds(), self._trials, self._free)
+        # Asked before every trial: without caps the file need not be read.
+        return "" if caps == Caps() else caps.reached_cap(self.spent(), self._seconds(), self._trials, self._free)
 
     def check(self) -> None:
         """Raise BudgetExhausted if a cap is reached."""
@@ -69,7 +69,7 @@ class Budget:
     def left(self) -> str:
         """Describe the rest of the budget; "" without caps."""
         caps = self.terms.caps
-        return "" if caps == Caps() else caps.left(self.spent(), self._seconds(), self._trials)
+        return "" if caps == Caps() else caps.describe_left(self.spent(), self._seconds(), self._trials)
 
     def book(self, what: str, usage: Usage) -> None:
         """Mark the spending on `what` as stored in the database."""
@@ -86,7 +86,7 @@ class Budget:
 def begin(store: Store, run: str, folder: Path, caps: Caps, free: bool) -> Budget:
     """Start a session of the run in its folder. The caller holds the run's lock."""
     book_losses(store, run, folder)
-    earlier = worked([row.started_at for row in store.sessions(run)], store.moments(run))
+    earlier = work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
     row = SessionRow(now(), __version__, socket.gethostname(), os.getpid(), json.dumps(asdict(caps)))
     number = store.start_session(run, row)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier

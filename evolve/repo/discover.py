@@ -30,7 +30,7 @@ class Place:
     home: GitShell
 
 
-def find(scaffold_folder: Path, fallback: Path) -> Place:
+def find_place(scaffold_folder: Path, fallback: Path) -> Place:
     """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
 
     Raises BadInput where there is no folder, or git refuses to work there.
@@ -44,7 +44,7 @@ def find(scaffold_folder: Path, fallback: Path) -> Place:
     return place or _alone(folder, fallback)
 
 
-def around(folder: Path) -> Path | None:
+def repository_around(folder: Path) -> Path | None:
     """The folder with the objects and branches of the repository around `folder`; None if there is none. Makes none."""
     place = _around(folder.resolve()) if folder.is_dir() else None
     return place.shell.cwd if place else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from evolve.core.records import Task
-from evolve.guard.leaks import FAINT, STRONG, WEAK, Sign, Vocabulary, parts, runs
+from evolve.guard.leaks import FAINT, STRONG, WEAK, Sign, Vocabulary, split_words, word_runs
 
 # Words of general use: those of many modules of Python's standard library, and of this project.
 COMMON_FILE = Path(__file__).with_name("common_words.txt")
@@ -58,7 +58,9 @@ class _TaskTexts:
     def words(self) -> set[str]:
         """All words, in lower case."""
         return {
-            word for text in (self.name, self.instruction, *self.files, *self.files.values()) for word in parts(text)
+            word
+            for text in (self.name, self.instruction, *self.files, *self.files.values())
+            for word in split_words(text)
         }
 
 
@@ -68,7 +70,7 @@ def vocabulary_of(tasks: Iterable[Task]) -> Vocabulary:
     words = [task.words() for task in texts]
     rare = _rare_words(words)
     return Vocabulary(
-        names=_signs([{tuple(parts(task.name)): _name_weight(task.name, rare)} for task in texts]),
+        names=_signs([{tuple(split_words(task.name)): _name_weight(task.name, rare)} for task in texts]),
         identifiers=_signs([_identifiers(task, rare) for task in texts]),
         literals=_signs([_literals(task, rare) | _paths(task, rare) for task in texts]),
         words=_signs([dict.fromkeys(task_words & rare, FAINT) for task_words in words]),
@@ -139,7 +141,7 @@ def _signs(weights: list[dict[Key, int]]) -> dict[Key, Sign]:
 
 
 def _name_weight(name: str, rare: Collection[str]) -> int:
-    words = parts(name)
+    words = split_words(name)
     odd = any(word in rare for word in words)
     if len(words) == 1:
         return WEAK if odd else 0
@@ -157,7 +159,7 @@ def _identifiers(task: _TaskTexts, rare: Collection[str]) -> dict[str, int]:
 
 
 def _identifier_weight(name: str, rare: Collection[str]) -> int:
-    words = [word for word in parts(name) if word != "test"]
+    words = [word for word in split_words(name) if word != "test"]
     odd = any(word in rare for word in words)
     if len(words) == 1:
         return 0 if not odd else WEAK if len(name) >= 10 else FAINT
@@ -180,7 +182,7 @@ def _literals(task: _TaskTexts, rare: Collection[str]) -> dict[str, int]:
 
 
 def _literal_weight(text: str, rare: Collection[str]) -> int:
-    words = parts(text)
+    words = split_words(text)
     odd = any(word in rare for word in words)
     if len(words) >= 3 and len(text) >= LONG_LITERAL and (odd or len(words) >= 5):
         return STRONG
@@ -205,11 +207,11 @@ def _paths(task: _TaskTexts, rare: Collection[str]) -> dict[str, int]:
         stem = name.partition(".")[0]
         if not path.startswith("environment/") or not stem or "." not in name:
             continue
-        odd = any(word in rare for word in parts(stem))
+        odd = any(word in rare for word in split_words(stem))
         weights[name] = WEAK if odd else FAINT
         if folder.count("/") > 1:
             above = folder.rpartition("/")[2]
-            whole = odd or any(word in rare for word in parts(above))
+            whole = odd or any(word in rare for word in split_words(above))
             weights[f"{above}/{name}"] = STRONG if whole else WEAK
     return weights
 
@@ -217,8 +219,10 @@ def _paths(task: _TaskTexts, rare: Collection[str]) -> dict[str, int]:
 def _runs(task: _TaskTexts) -> dict[tuple[str, ...], int]:
     """Runs of consecutive words, at least three of which are specific."""
     texts = (text for path, text in task.files.items() if path.endswith((".py", ".md", ".txt", ".sh")))
-    word_runs = (run for text in (task.instruction, *texts) for run in runs([w.lower() for w in _WORD.findall(text)]))
-    return {run: STRONG for run in word_runs if _is_specific(run)}
+    consecutive = (
+        run for text in (task.instruction, *texts) for run in word_runs([w.lower() for w in _WORD.findall(text)])
+    )
+    return {run: STRONG for run in consecutive if _is_specific(run)}
 
 
 def _is_specific(run: Iterable[str]) -> bool:
