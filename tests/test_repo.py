@@ -523,7 +523,7 @@ def test_decisions_are_notes_that_git_shows(lineage: Lineage, top: Path) -> None
 
 def test_unknown_revisions_are_the_users_to_fix(lineage: Lineage) -> None:
     for rev in ("no-such-branch", "--all", "HEAD:README.md", ""):
-        with pytest.raises(BadInput, match="isn't in"):
+        with pytest.raises(BadInput, match="not found in"):
             lineage.resolve(rev)
 
 
