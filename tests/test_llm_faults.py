@@ -14,7 +14,7 @@ from evolve.core.records import Fault, Usage
 from evolve.llm import call_seconds
 from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.llm.retries import VARIABLE, requested_wait
-from evolve.trial.gateway.budget import covered
+from evolve.trial.gateway.budget import covered_seconds
 from tests.fakes import completion
 from tests.upstream import DONE, Answer, Upstream, chunk, raw, refuses, says, streams
 
@@ -195,4 +195,4 @@ def test_a_time_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: s
     ],
 )
 def test_calls_at_once_lose_the_same_time(spans: list[tuple[float, float]], seconds: float) -> None:
-    assert covered(spans) == seconds
+    assert covered_seconds(spans) == seconds

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, memory, task_changes, task_labels
-from evolve.budget.run_budget import lesson_of
+from evolve.budget.run_budget import lesson_key
 from evolve.core.clock import now
 from evolve.core.errors import RequestRefused
 from evolve.core.records import Candidate, Lesson, Proposal, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
@@ -80,7 +80,7 @@ def learn(campaign: Campaign) -> list[RoundFacts]:
     for one in missing if not campaign.budget.reached() else ():
         lesson = _lesson(campaign, one)
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
-        campaign.budget.booked(lesson_of(lesson.round), lesson.usage)
+        campaign.budget.book(lesson_key(lesson.round), lesson.usage)
     page = memory.format_document(campaign.run, found, campaign.store.lessons(campaign.run))
     disk.write_whole(campaign.folder / PAGE, page.encode("utf-8"))
     return found
@@ -99,7 +99,7 @@ def _lesson(campaign: Campaign, one: RoundFacts) -> Lesson:
     """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
     spec, problem = campaign.config.proposer_spec, ""
     spent: list[Usage] = []
-    model = campaign.asked(lesson_of(one.round))
+    model = campaign.asked(lesson_key(one.round))
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prompt("lesson_system.md")},
         {"role": "user", "content": _told(campaign, one)},
