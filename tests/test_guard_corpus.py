@@ -140,5 +140,5 @@ def test_a_comment_is_no_effect(path: str, data: st.DataObject, words: str) -> N
     at = data.draw(st.sampled_from(ends))
     edited = "".join([*lines[:at], f"# {words}\n\n", *lines[at:]])
     assert said(scaffold("single"), FileEdit(path, edited)) == (
-        "no effect: the patch changes comments, docstrings and blanks only"
+        "no effect: the patch changes only comments, docstrings and whitespace"
     )

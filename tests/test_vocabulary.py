@@ -56,7 +56,7 @@ def test_a_sign_of_one_split_weighs_as_much_as_of_another() -> None:
         name = suite.split(split)[0].name.replace("-", " ")
         reason = leaks.problem(f"For the {name} task look at the end.", "", (), vocabulary())
         assert (
-            reason == f"leak: `{name}`: words of single tasks; the scaffold must stay general, so say it without them"
+            reason == f"leak: `{name}`: words of single tasks; the scaffold must stay general, so remove them"
         )
 
 
