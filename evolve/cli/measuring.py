@@ -58,11 +58,13 @@ from evolve.gate.attempts import first_fresh_attempt
 from evolve.host.run_names import NEW
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
-from evolve.report.final_lines import end_lines, waste_lines
+from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
 from evolve.runs import check_tasks, opening, replay
+from evolve.runs.identity import stored_config
+from evolve.runs.request import RunRequest
 from evolve.store import Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
@@ -202,14 +204,14 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = opening.RunRequest(opening.stored_config(row), runs, row.id, jobs or default_jobs())
+        order = RunRequest(stored_config(row), runs, row.id, jobs or default_jobs())
     with Live(priced=False) as view, opening.open_for_replay(order, view) as replayer:
         trials = replayer.recorded_trials(commit)
         view.trials_planned(len(trials))
         if live:
-            _print_live(trials, replayer.live(commit, trials), as_json)
+            _print_live(trials, replayer.run_live(commit, trials), as_json)
             return
-        results = list(replayer.offline(commit, trials))
+        results = list(replayer.run_offline(commit, trials))
     print_replayed(results, as_json)
 
 
@@ -234,7 +236,7 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: opening.RunRequest) -> None:
+def _print_end(order: RunRequest) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)
@@ -245,10 +247,10 @@ def _print_end(order: opening.RunRequest) -> None:
         seed, champion = store.candidates(row.id)[0], store.champion(row.id)
         cost = store.view("cost", row.id)
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
-        aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
+        aside = {task.name: task.excluded for task in store.tasks(row.id) if task.excluded is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.lines(aside):
+    print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
+    for line in unbuildable.describe_excluded(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
@@ -278,7 +280,7 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
     show(rows, as_json)
 
 
-def print_replayed(results: Sequence[replay.Replayed], as_json: bool) -> None:
+def print_replayed(results: Sequence[replay.ReplayResult], as_json: bool) -> None:
     different = [result for result in results if not result.identical]
     rows = [
         {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results

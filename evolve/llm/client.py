@@ -1,4 +1,4 @@
-"""The real `openai` client, for any endpoint that speaks its protocol."""
+"""The `openai` client, for any endpoint that speaks its protocol."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from evolve.core.errors import BadInput, EndpointError
 from evolve.core.records import ModelSpec
-from evolve.llm.answer import Bounded, completion_of
-from evolve.llm.faults import may_pass, meaning
+from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.faults import is_transient, translate_error
 from evolve.llm.model import Body
 from evolve.llm.reasoning import without_reasoning
-from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, asked_wait, call_seconds
-from evolve.llm.stream import streamed
-from evolve.llm.window import fitted
+from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, call_seconds, requested_wait
+from evolve.llm.stream import read_stream
+from evolve.llm.window import fit_to_window
 
 ATTEMPTS = 6
 
 
 class OpenAIModel:
-    """Any OpenAI-compatible endpoint. Transient faults are retried with exponential back-off and jitter."""
+    """A model behind an OpenAI-compatible endpoint. Retries transient faults with exponential back-off and jitter."""
 
     def __init__(self, spec: ModelSpec, longest_wait: float = 60.0, seconds: float | None = None) -> None:
-        """In seconds: longest_wait between two tries, at most; seconds: of one try (None: see `call_seconds`)."""
+        """Create the client.
+
+        Args:
+            spec: The model.
+            longest_wait: Longest wait between two tries, in seconds.
+            seconds: Time limit of one try; None: see `call_seconds`.
+        """
         self._spec, self._longest_wait = spec, longest_wait
         self._seconds = seconds or call_seconds()
         self._asks_for_usage = spec.stream
@@ -38,39 +44,39 @@ class OpenAIModel:
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         losses = Losses(on_lost)
         attempts = Retrying(
-            retry=retry_if_exception(may_pass),
+            retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
-            before=losses.begins,
-            after=losses.failed,
+            before=losses.before_try,
+            after=losses.after_failure,
             reraise=True,
         )
         try:
-            answer: dict[str, Any] = attempts(self._once, self._request(body))
+            answer: dict[str, Any] = attempts(self._try_once, self._request(body))
         except openai.OpenAIError as error:
-            raise meaning(error, self._spec.key_variable) from error
+            raise translate_error(error, self._spec.key_variable) from error
         return answer
 
     def _request(self, body: Body) -> dict[str, Any]:
-        """The body as this model wants it. Raises RequestRefused where it can't fit."""
-        request = fitted(body, self._spec)
+        """Adapt the request to the model. Raises RequestRefused if it can't fit into the context window."""
+        request = fit_to_window(body, self._spec)
         if not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
             request["messages"] = [without_reasoning(message) for message in request["messages"]]
         return request
 
-    def _once(self, request: Body) -> dict[str, Any]:
-        """One try, given up when its time is over."""
+    def _try_once(self, request: Body) -> dict[str, Any]:
+        """Send the request once, with a time limit."""
         try:
-            return self._asked(request, time.monotonic() + self._seconds)
+            return self._send(request, time.monotonic() + self._seconds)
         except openai.APIStatusError as error:
             if not self._asks_for_usage or not _refuses_options(error):
                 raise
             self._asks_for_usage = False
-        return self._once(request)
+        return self._try_once(request)
 
-    def _asked(self, request: Body, end: float) -> dict[str, Any]:
+    def _send(self, request: Body, end: float) -> dict[str, Any]:
         known = ("model", "messages", "stream", "stream_options")
-        # All else goes through untouched: as named arguments, some keys would steer the client itself.
+        # The rest is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
         others = {key: value for key, value in request.items() if key not in known}
         if self._asks_for_usage:
             others["stream_options"] = {"include_usage": True}
@@ -84,29 +90,31 @@ class OpenAIModel:
         ) as answer:
             response = answer.http_response
             if "event-stream" in response.headers.get("content-type", ""):
-                return streamed(self._client, response, end)
-            with Bounded(response, end) as pieces:
-                return completion_of(b"".join(pieces), response.request)
+                return read_stream(self._client, response, end)
+            with BoundedBytes(response, end) as pieces:
+                return parse_completion(b"".join(pieces), response.request)
 
     def _wait(self, state: RetryCallState) -> float:
-        """As long as the endpoint asks for, else exponential with jitter."""
+        """Return the wait that the endpoint asks for, otherwise an exponential one with jitter."""
         error = state.outcome.exception() if state.outcome else None
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        if (asked := asked_wait(headers, time.time())) is not None:
-            return min(asked, self._longest_wait)
+        if (requested := requested_wait(headers, time.time())) is not None:
+            return min(requested, self._longest_wait)
         default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
         return default(state)
 
 
 def _refuses_options(error: openai.APIStatusError) -> bool:
-    """Whether an endpoint does not know how to be asked for the usage of a stream."""
+    """Whether an endpoint does not support `stream_options`."""
     return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
 
 
-def listed_models(spec: ModelSpec) -> list[str]:
-    """The names that the endpoint lists; empty where it lists none.
+def list_models(spec: ModelSpec) -> list[str]:
+    """Return the names of the endpoint's models; empty if it lists none.
 
-    Raises InfraError if it can't be reached, BadInput if it refuses the key: a run has not begun yet.
+    Raises:
+        InfraError: The endpoint can't be reached.
+        BadInput: It rejects the key (no run has started yet).
     """
     client = openai.OpenAI(
         api_key=os.environ.get(spec.key_variable) or "none", base_url=spec.base_url, timeout=30, max_retries=1
@@ -114,8 +122,8 @@ def listed_models(spec: ModelSpec) -> list[str]:
     try:
         return [model.id for model in client.models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        mend = f"set {spec.key_variable}"
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", mend) from error
+        fix = f"set {spec.key_variable}"
+        raise BadInput("model", f"the endpoint refuses the key: {error.message}", fix) from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

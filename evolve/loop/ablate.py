@@ -39,7 +39,7 @@ class AblationProposer:
         rows = left_out(self.history.rounds(), tip)
         for row in sorted(rows, key=lambda row: row.number not in failed):
             assert row.candidate and row.candidate.parent and row.proposal
-            edits = self.lineage.carried(tip.commit, row.candidate.commit, row.candidate.parent)
+            edits = self.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
             if edits:
                 what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
                 return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)

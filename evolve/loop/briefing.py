@@ -33,7 +33,7 @@ class Briefing:
             InfraError: The endpoint failed.
         """
         trials = self.store.trials(self.candidates.run, tip.commit)
-        read = analysis.read_all(train_trajectories(trials, self.candidates), dict(self.labels))
+        read = analysis.analyse_trials(train_trajectories(trials, self.candidates), dict(self.labels))
         groups = analysis.groups(read, self.limits.calls)
         tasks = {label: name for name, label in self.labels.items()}
         meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
@@ -43,7 +43,7 @@ class Briefing:
             files=self.candidates.texts(tip.commit),
             evolvable=self.candidates.evolvable(tip.commit),
             digest=analysis.digest(analysis.Subject(read, groups, latest)),
-            memory=analysis.remembered(results, self.lessons.known()),
+            memory=analysis.format_memory(results, self.lessons.known()),
             shelf=analysis.Shelf(read),
             meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
         )

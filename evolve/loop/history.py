@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evolve.analysis import Facts, Hits, TaskChanges, changed, ideas, labels
+from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, task_changes, task_labels
 from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.store import RoundRow, Store
 from evolve.suite.tasks import Suite
@@ -21,7 +21,7 @@ Texts = Callable[[str], Mapping[str, str]]
 
 def train_labels(suite: Suite) -> dict[str, str]:
     """What the proposer calls the train tasks, by name."""
-    return labels(task.name for task in suite.split(Split.TRAIN))
+    return task_labels(task.name for task in suite.split(Split.TRAIN))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class History:
         """All rounds so far, in order."""
         return self.store.rounds(self.run)
 
-    def results(self) -> list[Facts]:
+    def results(self) -> list[RoundFacts]:
         """The results of all decided rounds but round 0, in order."""
         trials: dict[str, list[TrialResult]] = defaultdict(list)
         for trial in self.store.trials(self.run):
@@ -45,13 +45,13 @@ class History:
         results = (self._facts(row, trials) for row in self.rounds() if row.number)
         return [facts for facts in results if facts]
 
-    def _facts(self, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> Facts | None:
+    def _facts(self, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> RoundFacts | None:
         if row.proposal is None or row.decision is None:
             return None
         if row.candidate is None or row.parent is None:
-            return Facts(row.number, row.proposal, row.decision)
-        change = changed(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
-        return Facts(row.number, row.proposal, row.decision, _hits(row.proposal, change), self._labelled(change))
+            return RoundFacts(row.number, row.proposal, row.decision)
+        change = task_changes(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
+        return RoundFacts(row.number, row.proposal, row.decision, _hits(row.proposal, change), self._labelled(change))
 
     def _labelled(self, change: TaskChanges) -> TaskChanges:
         """The same change with labels for names."""
@@ -79,9 +79,9 @@ def repeated_idea(proposal: Proposal, files: Mapping[str, str], rows: Sequence[R
     idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
     tried = [row for row in rows if row.proposal and row.candidate and row.decision]
     known = [idea_of(row, texts) for row in tried]
-    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same(idea, other)]
+    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same_idea(idea, other)]
     asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
-    spare = bool(twins) and ideas.repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
+    spare = bool(twins) and ideas.count_repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
     for row in reversed(twins):
         if row.decision and not (spare and _moved_on(rows, row)):
             return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
@@ -99,7 +99,7 @@ def mark_duplicates(proposals: Sequence[Proposal], files: Mapping[str, str]) -> 
     seen, marked = list[ideas.Idea](), list[Proposal]()
     for proposal in proposals:
         idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
-        twin = not proposal.note and any(ideas.same(idea, other) for other in seen)
+        twin = not proposal.note and any(ideas.same_idea(idea, other) for other in seen)
         seen += [] if proposal.note else [idea]
         marked.append(replace(proposal, note="another patch of this race has the same idea") if twin else proposal)
     return marked

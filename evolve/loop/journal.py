@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evolve.budget.run_budget import Budget, proposal_of
+from evolve.budget.run_budget import Budget, proposal_key
 from evolve.core.clock import now
 from evolve.core.records import Candidate, Decision
 from evolve.loop.proposer import RoundProposal
@@ -60,7 +60,7 @@ class Journal:
         number, proposal = proposed.round, proposed.proposal
         self.store.add_proposal(self.run, number, proposal, proposed.prompt_digest, proposed.model, now())
         if not proposal.by_loop:
-            self.budget.booked(proposal_of(number), proposal.usage)
+            self.budget.book(proposal_key(number), proposal.usage)
 
     def decide(self, number: int, decision: Decision) -> Decision:
         """Write down a round's decision.

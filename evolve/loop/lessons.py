@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evolve.analysis import Facts, memory
-from evolve.budget.run_budget import Budget, lesson_of
+from evolve.analysis import RoundFacts, memory
+from evolve.budget.run_budget import Budget, lesson_key
 from evolve.core.clock import now
 from evolve.core.errors import RequestRefused
 from evolve.core.records import Lesson, ModelSpec, Usage, Verdict, stable_hash
@@ -46,7 +46,7 @@ class Lessons:
         """All lessons so far."""
         return self.history.store.lessons(self.history.run)
 
-    def learn(self) -> list[Facts]:
+    def learn(self) -> list[RoundFacts]:
         """Ask for the lesson of each measured round that has none, and write the page anew.
 
         Returns:
@@ -60,20 +60,20 @@ class Lessons:
             lesson = self._lesson(facts)
             run, digest = self.history.run, prompt_digest(FILES)
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
-            self.budget.booked(lesson_of(lesson.round), lesson.usage)
-        page = memory.document(self.history.run, results, self.known())
+            self.budget.book(lesson_key(lesson.round), lesson.usage)
+        page = memory.format_document(self.history.run, results, self.known())
         disk.write_whole(self.folder / PAGE, page.encode("utf-8"))
         return results
 
-    def _missing(self, results: Sequence[Facts]) -> list[Facts]:
+    def _missing(self, results: Sequence[RoundFacts]) -> list[RoundFacts]:
         known = {lesson.round for lesson in self.known()}
         measured = [facts for facts in _due(results) if facts.decision.verdict is not Verdict.REFUSED]
         return [facts for facts in measured if facts.round not in known]
 
-    def _lesson(self, facts: Facts) -> Lesson:
+    def _lesson(self, facts: RoundFacts) -> Lesson:
         """Ask for a lesson, twice at most; the facts alone where they don't bear out what the model says."""
         spent: list[Usage] = []
-        model = self.model_for(lesson_of(facts.round))
+        model = self.model_for(lesson_key(facts.round))
         messages: list[dict[str, Any]] = [
             {"role": "system", "content": prompt("lesson_system.md")},
             {"role": "user", "content": self._question(facts)},
@@ -101,14 +101,14 @@ class Lessons:
         request = {**dict(self.spec.sampling), "model": self.spec.name, "messages": messages, "tools": offered}
         return {**request, "seed": seed, "max_tokens": MAX_TOKENS}
 
-    def _question(self, facts: Facts) -> str:
+    def _question(self, facts: RoundFacts) -> str:
         row = self.history.rounds()[facts.round]
         assert row.candidate and row.candidate.parent
         patch = self.lineage.diff(row.candidate.parent, row.candidate.commit)[:PATCH_CHARS]
         return prompt("lesson_user.md", facts="\n".join(memory.fact_lines(facts)), patch=patch)
 
 
-def _due(results: Sequence[Facts]) -> list[Facts]:
+def _due(results: Sequence[RoundFacts]) -> list[RoundFacts]:
     """The rounds from the first on whose conversation was kept.
 
     Those before it were played by a version without lessons: dozens of requests at once would delay the next proposal.

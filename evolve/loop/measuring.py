@@ -75,7 +75,7 @@ class Measurer:
 
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)
-        self.budget.booked(result.key, result.usage)
+        self.budget.book(result.key, result.usage)
         self.watcher.budget_left(self.budget.left())
         self.watcher.trial_done(result)
 

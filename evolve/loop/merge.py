@@ -42,7 +42,7 @@ class MergeProposer:
     def _merged(self, rows: Sequence[RoundRow], tip: Candidate, other: Candidate) -> Proposal | None:
         """The tip with what `other` changed; None where both changed the same lines, or nothing would be new."""
         base = common_ancestor(self.store.candidates(self.run), tip.commit, other.commit)
-        edits = self.lineage.carried(tip.commit, base, other.commit)
+        edits = self.lineage.transplant(tip.commit, base, other.commit)
         if not edits:
             return None
         hypothesis = next(row.proposal.hypothesis for row in rows if row.number == other.round and row.proposal)

@@ -45,7 +45,7 @@ class SmokeTest:
         task = min(task.name for task in self.specs.suite.split(Split.TRAIN))
         (spec,) = self.specs.trials(commit, [(task, 0)])
         limits = replace(spec.limits, seconds=min(SECONDS, spec.limits.seconds))
-        return self.evaluator.once(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
+        return self.evaluator.run_one(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
 
 
 def _called_the_model(result: TrialResult, root: Path) -> bool:

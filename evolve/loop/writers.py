@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from evolve.budget.run_budget import proposal_of
+from evolve.budget.run_budget import proposal_key
 from evolve.core.records import Candidate, ModelSpec
 from evolve.executor.evaluate import Evaluator
 from evolve.llm import ChatModel
 from evolve.loop.propose import Brief, Check, WrittenProposal, direct, prompt_digest, self_improve, self_proposer
 from evolve.loop.trial_specs import TrialSpecs
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 
 
 class Writer(Protocol):
@@ -54,7 +54,7 @@ class DirectWriter:
         return prompt_digest()
 
     def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
-        return direct(self.model_for(proposal_of(number)), self.spec, brief, seed, check)
+        return direct(self.model_for(proposal_key(number)), self.spec, brief, seed, check)
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class SelfWriter:
         return prompt_digest(self_proposer.FILES)
 
     def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
-        def run(instruction: str, files: Mapping[str, str], attempt_seed: int) -> Done:
+        def run(instruction: str, files: Mapping[str, str], attempt_seed: int) -> SelfWorkResult:
             spec = self.specs.self_work(tip.commit, instruction, attempt_seed)
-            return self.evaluator.work_on_itself(Work(spec, files, self_proposer.KEPT, proposal_of(number)))
+            return self.evaluator.run_self_work(SelfWork(spec, files, self_proposer.KEPT, proposal_key(number)))
 
         return self_improve(run, brief, seed, check)

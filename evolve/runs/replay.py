@@ -16,7 +16,7 @@ from evolve.trial import trajectory
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """One trial beside its replay; `divergence` is empty where commands, reward and trajectory are the same."""
 
     task: str
@@ -51,7 +51,7 @@ class Replayer:
             raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
         return trials
 
-    def offline(self, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
+    def run_offline(self, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
         """Run each trial again with the recorded answers in place of a model.
 
         Raises:
@@ -72,7 +72,7 @@ class Replayer:
             for trial in trials:
                 yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
 
-    def live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
+    def run_live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
         """Run each trial again with the model asked anew, on seeds of its own."""
         fresh: list[TrialResult] = []
         with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
@@ -103,7 +103,7 @@ def _recording_problem(trial: TrialResult, root: Path) -> str:
     for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
         if file is not None and not (root / file.path).is_file():
             return f"its {kind} is gone"
-        if file is None or not trajectory.intact(file, root):
+        if file is None or not trajectory.is_intact(file, root):
             return f"its {kind} is not the one that was stored (sha256 differs)"
     return ""
 
@@ -120,7 +120,7 @@ def _loads(path: Path) -> bool:
     return True
 
 
-def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> Replayed:
+def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> ReplayResult:
     reward = again.reward if again else None
     problems = [spoilt] if spoilt else []
     if again is None:
@@ -131,7 +131,7 @@ def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: 
             trajectory.load(replays / again.recording.path),
         )
         if (step := trajectory.first_difference(old, new)) is not None:
-            problems.append(f"step {step} differs: {trajectory.step_words(old, new, step)}")
+            problems.append(f"step {step} differs: {trajectory.describe_step(old, new, step)}")
         if (again.outcome, again.reward) != (trial.outcome, trial.reward):
             problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
-    return Replayed(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))
+    return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from unittest import mock
 
-from evolve.analysis import labels, memory
+from evolve.analysis import memory, task_labels
 from evolve.cli import main
 from evolve.core.records import TrialResult
 from evolve.loop import briefing, history
@@ -32,7 +32,7 @@ def every_split() -> list[Patch]:
 
     return [
         mock.patch.object(briefing, "train_trajectories", trajectories),
-        mock.patch.object(history, "train_labels", lambda suite: labels(t.name for t in suite.tasks)),
+        mock.patch.object(history, "train_labels", lambda suite: task_labels(t.name for t in suite.tasks)),
     ]
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from tests.e2e.marked import ROOT, repository
 
-pytestmark = pytest.mark.docker
-RUN = "stopped"
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
+RUN = f"stopped-{os.getpid()}"
 WORDS = f"run --run {RUN} --rounds 1 --suite tasks --seed 1 --jobs 2 --gate passes=1 --gate tip_passes=1"
 ALL_TOKENS = """SELECT sum(tokens) FROM (
     SELECT prompt_tokens + completion_tokens AS tokens FROM trial
@@ -87,7 +87,7 @@ def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
     assert home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error' AND fault <> 'cap'") == 0
     before = home.trials()
     status, said = home.run("--budget-tokens", "100000000", "--budget-trials", "1000000")
-    assert status == 0 and f"going on with run {RUN}" in said and f"{before} trials" in said, said
+    assert status == 0 and f"resuming run {RUN}" in said and f"{before} trials" in said, said
     assert home.asked("SELECT count(*) FROM decision") == 2
     assert home.asked("SELECT count(*) FROM session") == 2
     assert home.asked(COUNTED_TWICE) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.killer import Contained, Victim, differences, killed, unkilled
 
-KILLS = int(os.environ.get("EVOLVE_KILLS", "10"))
+KILLS = int(os.environ.get("EVOLVE_KILLS", "6"))
 
 
 def test_a_killed_run_comes_to_the_same(tmp_path: Path) -> None:
@@ -30,6 +30,7 @@ def test_a_difference_would_be_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_a_killed_run_in_containers_comes_to_the_same_and_leaves_nothing(tmp_path: Path) -> None:
     tally = killed(Contained, tmp_path, max(1, KILLS // 10), seed=4, jobs=1)
     assert tally.problems == []

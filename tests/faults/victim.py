@@ -38,10 +38,11 @@ from evolve.core.records import (  # fmt: skip
 from evolve.executor.evaluate import Evaluator
 from evolve.guard import Vocabulary
 from evolve.runs import opening
+from evolve.runs.request import RunRequest
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import SilentWatcher, chat_event, completion, tool_call
 from tests.faults import points
 
@@ -110,10 +111,10 @@ class Playing(Evaluator):
                 return
             on_result(play(spec, self._terms))
 
-    def once(self, spec: TrialSpec) -> TrialResult:
+    def run_one(self, spec: TrialSpec) -> TrialResult:
         return play(spec)
 
-    def work_on_itself(self, work: Work) -> Done:
+    def run_self_work(self, work: SelfWork) -> SelfWorkResult:
         raise NotImplementedError
 
 
@@ -149,13 +150,13 @@ def play_run(home: Path, run: str, rounds: int) -> None:
         search.run_rounds(rounds)
 
 
-def order(home: Path, run: str) -> opening.RunRequest:
+def order(home: Path, run: str) -> RunRequest:
     config = RunConfig(
         scaffold=home / "scaffold", suite=home / "tasks", model="scripted", prompt_price=1000.0,
         completion_price=1000.0, score_attempts=1, holdout_attempts=1,
         gate=GateConfig.model_validate({"ablate_every": 5, "passes": (1, 2), "risk": 0.2}),
     )  # fmt: skip
-    return opening.RunRequest(config, home / "runs", run, 2, Caps())
+    return RunRequest(config, home / "runs", run, 2, Caps())
 
 
 @app.command("victim", hidden=True)

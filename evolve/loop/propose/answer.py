@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evolve.core.records import FileEdit, Proposal
-from evolve.guard import shown_path
+from evolve.guard import printable
 from evolve.loop.propose.brief import Brief
 
 MAX_CHARS = 2_000
@@ -91,5 +91,5 @@ def _apply(path: str, text: str | None, old: str, new: str) -> str:
         return new
     count = 0 if text is None else text.count(old)
     if text is None or count != 1:
-        raise UnusableProposal(f"the edit of {shown_path(path)} does not apply: its `old` text occurs {count} times")
+        raise UnusableProposal(f"the edit of {printable(path)} does not apply: its `old` text occurs {count} times")
     return text.replace(old, new)

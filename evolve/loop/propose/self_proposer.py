@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from evolve.core.records import FileEdit, Proposal, Usage, stable_hash
-from evolve.guard import shown_path
+from evolve.guard import printable
 from evolve.loop.propose.answer import MAX_PATCH_CHARS, UnusableProposal, clean_text, predicted_tasks
 from evolve.loop.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Message, WrittenProposal, prompt
-from evolve.trial.self_work import Done
+from evolve.trial.self_work import SelfWorkResult
 
 MAX_REPAIRS = 3
 FILES = ("self_task.md", "self_problem.md", "self_proposal.json", "self_tests.txt", "propose_emphasis.md")
@@ -20,7 +20,7 @@ PROPOSAL_FILE = "proposal.json"
 KEPT = ("scaffold", PROPOSAL_FILE)
 NOT_GIVEN = "(none was given)"
 # Runs the scaffold: its instruction, the files that it finds, and the seed of its model calls.
-Run = Callable[[str, Mapping[str, str], int], Done]
+Run = Callable[[str, Mapping[str, str], int], SelfWorkResult]
 
 
 def self_improve(run: Run, brief: Brief, seed: int, check: Check) -> WrittenProposal:
@@ -91,7 +91,7 @@ def _problem(refused: Sequence[Proposal]) -> str:
     return prompt("self_problem.md", problem=refused[-1].note, refused="\n".join(lines))
 
 
-def proposal_of(done: Done, brief: Brief) -> Proposal:
+def proposal_of(done: SelfWorkResult, brief: Brief) -> Proposal:
     """The scaffold's output as a patch of the tip; one that can't be used has a `note` that says why."""
     try:
         if done.left.problem:
@@ -139,9 +139,9 @@ def _text(path: str, data: bytes) -> str:
         path.encode()
         text = data.decode()
     except ValueError:
-        raise UnusableProposal(f"{shown_path(path)} is not text, or its name is not") from None
+        raise UnusableProposal(f"{printable(path)} is not text, or its name is not") from None
     if "\0" in text:
-        raise UnusableProposal(f"{shown_path(path)} is not text")
+        raise UnusableProposal(f"{printable(path)} is not text")
     return text
 
 
@@ -165,7 +165,7 @@ def _texts(left: Mapping[str, bytes]) -> dict[str, str]:
     return texts
 
 
-def _last_message(done: Done) -> str:
+def _last_message(done: SelfWorkResult) -> str:
     """The model's last text, in whichever role of the scaffold."""
     for event in reversed(done.events):
         choices = (event.get("response") or {}).get("choices") or [{}]
