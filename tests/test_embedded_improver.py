@@ -90,16 +90,16 @@ def shell_scaffold(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("scaffold", [SEED, TEAM], ids=lambda path: path.name)
 def test_most_of_the_time_a_patch_with_words_comes_out(tmp_path: Path, scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(8)]
-    assert sum(bool(one.edits) for one in made) >= 7
-    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 7
+    made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(6)]
+    assert sum(bool(one.edits) for one in made) >= 5
+    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 5
     assert len({one.hypothesis for one in made}) >= 4, "another seed, another idea"
     assert any(one.fixes == ("alpha",) for one in made)
 
 
 def test_a_shell_is_enough(tmp_path: Path, shell_scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(6)]
-    assert sum(bool(one.edits) for one in made) >= 4
+    made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(4)]
+    assert sum(bool(one.edits) for one in made) >= 3
     assert all(one.prediction != self_proposer.NOT_GIVEN for one in made)
 
 

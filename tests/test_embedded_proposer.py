@@ -184,7 +184,7 @@ def test_failed_edits_are_taken_back_where_they_were_not() -> None:
     assert first(SEED, "revert_failed") is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 99)), max_size=12), st.booleans())
 def test_idioms_in_any_order_and_place_leave_sound_files(drawn: list[tuple[str, int]], good: bool) -> None:
     files = GOOD if good else SEED
