@@ -30,8 +30,8 @@ class Place:
     home: Shell
 
 
-def find(scaffold_folder: Path, fallback: Path) -> Place:
-    """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
+def find(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Place:
+    """The repository around the folder; `fallback` if that exists, if there is none with a commit, or if `alone`.
 
     Raises BadInput where there is no folder, or git refuses to work there.
     """
@@ -40,7 +40,7 @@ def find(scaffold_folder: Path, fallback: Path) -> Place:
     folder = scaffold_folder.resolve()
     if "\n" in str(folder):
         raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
-    place = None if fallback.is_dir() else _around(folder)
+    place = None if alone or fallback.is_dir() else _around(folder)
     return place or _alone(folder, fallback)
 
 

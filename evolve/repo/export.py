@@ -7,15 +7,18 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import Shell
 
 LEFTOVER_SECONDS = 3600.0
+# A folder that holds one of these is a suite or the results of runs; the file is the project's configuration.
+NOT_SCAFFOLD = ("suite.toml", "evolve.db")
+CONFIG_FILE = "evolve.toml"
 
 
 def store_folder(home: Shell, folder: Path) -> list[Entry]:
@@ -23,12 +26,24 @@ def store_folder(home: Shell, folder: Path) -> list[Entry]:
 
     `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
     """
-    found = [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
+    found = [entry for path in scaffold_paths(folder, _listed(home)) if (entry := _on_disk(folder, path))]
     if not found:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), found)
     oids = store_files(home, [folder / entry.path for entry in found])
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]
+
+
+def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Those of a folder's relative paths that belong to the scaffold.
+
+    A scaffold may share its folder with a suite, whose solutions and hidden tests it must never see, with results
+    and with `evolve.toml`.
+    """
+    parents = {path: PurePosixPath(path).parents[:-1] for path in paths}
+    folders = {parent for path in parents for parent in parents[path]}
+    others = {one for one in folders if any((folder / one / name).is_file() for name in NOT_SCAFFOLD)}
+    return [path for path in parents if path != CONFIG_FILE and others.isdisjoint(parents[path])]
 
 
 def _listed(home: Shell) -> list[str]:

@@ -52,13 +52,14 @@ class Lineage:
     place: Place
 
     @classmethod
-    def open(cls, scaffold_folder: Path, fallback: Path) -> Lineage:
+    def open(cls, scaffold_folder: Path, fallback: Path, alone: bool = False) -> Lineage:
         """The lineage in the repository around the scaffold, or in the bare one at `fallback`.
 
-        `fallback` is made if there is no repository with a commit; once made, it stays the lineage's home.
+        `fallback` is made if there is no repository with a commit, or if `alone`; once made, it stays the lineage's
+        home.
         Raises BadInput where there is no folder or git refuses to work in it.
         """
-        return cls(find(scaffold_folder, fallback.resolve()))
+        return cls(find(scaffold_folder, fallback.resolve(), alone))
 
     @property
     def git_dir(self) -> Path:

@@ -16,6 +16,7 @@ from evolve.budget import run_budget
 from evolve.runs import gc_record
 from evolve.host import disk, signals
 from evolve.suite import scaffold
+from evolve.suite.bundled import is_bundled, or_bundled, stored_folder
 from evolve.budget.run_budget import Budget
 from evolve.loop.campaign import Campaign, Watcher
 from evolve.core.caps import Caps
@@ -28,7 +29,7 @@ from evolve.host.locks import locked
 from evolve.budget.metered import Metered
 from evolve.host.run_names import NEW, new_names
 from evolve.budget.ledger import Terms
-from evolve.repo import Lineage
+from evolve.repo import Lineage, scaffold_paths
 from evolve.sandbox import engine, images
 from evolve.trial.self_work import do_work
 from evolve.suite.unbuildable import equipped
@@ -53,8 +54,12 @@ class Order:
     home: Path | None = None
 
     def lineage(self) -> Lineage:
-        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
-        return Lineage.open(self.config.scaffold, self.home or lineage_home(self.runs, str(self.run)))
+        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own.
+
+        A bundled scaffold belongs to no repository of the user's, wherever Evolve is installed.
+        """
+        home = self.home or lineage_home(self.runs, str(self.run))
+        return Lineage.open(or_bundled(self.config.scaffold), home, alone=is_bundled(self.config.scaffold))
 
 
 def lineage_home(runs: Path, run: str) -> Path:
@@ -64,7 +69,7 @@ def lineage_home(runs: Path, run: str) -> Path:
 
 def lineage_of(row: RunRow, runs: Path) -> Lineage:
     """Where the commits of a run are that was begun before."""
-    return Lineage.open(Path(row.scaffold), lineage_home(runs, row.id))
+    return Lineage.open(stored_folder(Path(row.scaffold), runs), lineage_home(runs, row.id))
 
 
 def check(order: Order) -> Suite:
@@ -117,8 +122,10 @@ def identity(order: Order, suite: Suite) -> str:
 
 
 def _folder_digest(folder: Path) -> str:
-    total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    total, folder = hashlib.sha256(), or_bundled(folder)
+    files = [p for p in folder.rglob("*") if p.is_file() and not {"__pycache__", ".git"} & {*p.relative_to(folder).parts}]
+    own = set(scaffold_paths(folder, [path.relative_to(folder).as_posix() for path in files]))
+    for path in sorted(p for p in files if p.relative_to(folder).as_posix() in own):
         total.update(f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
@@ -222,6 +229,7 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
 
     The gate may have changed since: a replay decides nothing.
     """
+    order = replace(order, config=_with_stored_folders(order.config, order.runs))
     suite = load_suite(order.config.suite)
     with Store.open(order.runs / DATABASE) as store:
         row, known = store.run(str(order.run)), store.tasks(str(order.run))
@@ -231,6 +239,12 @@ def reopened(order: Order, watcher: Watcher) -> Iterator[Campaign]:
     enter, owner = lambda _: run_budget.beside(folder), f"{order.run}.replay"
     with _campaign(order, suite, watcher, owner, known, enter, Stop()) as campaign:
         yield campaign
+
+
+def _with_stored_folders(config: RunConfig, runs: Path) -> RunConfig:
+    """The config with the folders that its paths stand for, wherever the command runs."""
+    folders = {name: stored_folder(getattr(config, name), runs) for name in ("suite", "scaffold")}
+    return config.model_copy(update=folders)
 
 
 def _named_run(order: Order, suite: Suite, store: Store) -> str:

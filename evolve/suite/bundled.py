@@ -21,12 +21,13 @@ def bundled_scaffold(name: str = "single") -> Path:
 
 def or_bundled(path: Path) -> Path:
     """`path`, or the bundled folder of this name if the current directory has none: `tasks/bugfix`, `scaffolds/...`."""
-    return _bundled(path) if is_bundled(path) else path
+    return _top() / path if is_bundled(path) else path
 
 
 def is_bundled(path: Path) -> bool:
     """Whether `path` stands for a bundled folder: nothing has this name here, and a bundled folder has it."""
-    return not path.is_absolute() and not path.exists() and _bundled(path).is_dir()
+    named = len(path.parts) == 2 and path.parts[0] in ("tasks", "scaffolds") and path.name != ".."
+    return named and not path.exists() and (_top() / path).is_dir()
 
 
 def stored_folder(path: Path, runs: Path) -> Path:
@@ -39,10 +40,6 @@ def stored_folder(path: Path, runs: Path) -> Path:
     if path.is_absolute() or path.absolute() == beside or not beside.is_dir():
         return or_bundled(path)
     return beside
-
-
-def _bundled(path: Path) -> Path:
-    return _top() / path if path.parts[:1] in (("tasks",), ("scaffolds",)) and ".." not in path.parts else _PACKAGE / "-"
 
 
 def _top() -> Path:

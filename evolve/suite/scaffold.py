@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evolve.core.errors import BadInput
+from evolve.suite.bundled import or_bundled
 
 FILE = "scaffold.toml"
 
@@ -43,7 +44,8 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
 
 
 def check_folder(folder: Path) -> ScaffoldFile:
-    """The same for a folder on disk, before anything is written. Raises BadInput."""
+    """The same for a folder on disk, or a bundled one, before anything is written. Raises BadInput."""
+    folder = or_bundled(folder)
     if not folder.is_dir():
         raise BadInput(str(folder), "there is no such folder", "name a scaffold's folder, such as scaffolds/single")
     file = folder / FILE

@@ -9,6 +9,7 @@ from pathlib import Path
 from evolve.maintenance.doctor import machine, results
 from evolve.maintenance.doctor.finding import Finding
 from evolve.maintenance.doctor.repair import mend
+from evolve.suite.bundled import or_bundled
 
 __all__ = ["Finding", "examine", "mend"]
 
@@ -16,9 +17,9 @@ __all__ = ["Finding", "examine", "mend"]
 def examine(runs: Path, suite: Path | None = None, scaffold: Path | None = None, deep: bool = False) -> list[Finding]:
     """Every check, in the order in which a run would meet them. deep: every file and page in full."""
     return [
-        *machine.engine(suite),
+        *machine.engine(suite and or_bundled(suite)),
         machine.disk(runs),
-        machine.git(scaffold),
+        machine.git(scaffold and or_bundled(scaffold)),
         *results.examine(runs, deep),
         machine.model(),
     ]

@@ -14,6 +14,7 @@ from evolve.repo import Repository, around
 from evolve.runs import gc_record
 from evolve.runs.opening import lineage_home
 from evolve.store import RunRow, Store
+from evolve.suite.bundled import stored_folder
 
 FIX = "`evolve doctor --fix` mends it"
 MENDS = {
@@ -73,7 +74,7 @@ def repository(runs: Path, row: RunRow) -> Repository:
 
     So a run that was moved is looked for where `evolve replay` would. Raises EvolveError where there is none.
     """
-    own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), Path(row.scaffold)
+    own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), stored_folder(Path(row.scaffold), runs)
     if own.is_dir():
         return Repository(own.resolve())
     # An evaluation of another run's candidate has its branches in that run's own repository.

@@ -15,6 +15,7 @@ from evolve.maintenance.doctor.machine import weight
 from evolve.maintenance.gc.removable import OF_RUNS, Heap, Plan, Wish
 from evolve.sandbox import engine, leftovers, task_images
 from evolve.store import RunRow, Store
+from evolve.suite.bundled import stored_folder
 from evolve.suite.tasks import load_suite
 
 
@@ -99,7 +100,7 @@ def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], 
         return Plan(spared=("images and leftovers: no container engine answers",))
     dead = {row.id for row in rows} - busy
     found = _leftovers(dead) if "leftovers" in wish.parts else Plan()
-    return found + (_images(store, rows, busy, dead, wish) if "images" in wish.parts else Plan())
+    return found + (_images(runs, store, rows, busy, dead, wish) if "images" in wish.parts else Plan())
 
 
 def _leftovers(dead: set[str]) -> Plan:
@@ -109,12 +110,12 @@ def _leftovers(dead: set[str]) -> Plan:
     return Plan((Heap("leftovers", "", tuple(one.name for one in over), size),)) if over else Plan()
 
 
-def _images(store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: Wish) -> Plan:
+def _images(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: Wish) -> Plan:
     """An image may be wanted by a run of another folder, which can't be seen from here unless it is at work."""
     if busy or (others := sorted(leftovers.others_at_work(dead))):
         return Plan(spared=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
     digests = {task.digest for row in rows for task in store.tasks(row.id)}
-    for folder in {Path(row.suite) for row in rows} | {wish.suite} - {None}:
+    for folder in {stored_folder(Path(row.suite), runs) for row in rows} | {wish.suite} - {None}:
         digests |= _on_disk(folder)
     needed = task_images.needed(digests)
     spare = [one for one in task_images.built() if one.tag.removesuffix("-raw") not in needed]
