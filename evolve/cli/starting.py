@@ -23,7 +23,7 @@ def init_command(
     ] = False,
     seed: Seed_ = 0,
 ) -> None:
-    """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Existing files are never changed."""
+    """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Never overwrites a file."""
     report = init.init_project(Path(), tasks, example, seed)
     for line in init.report_lines(report):
         print(plain(line))

@@ -158,9 +158,16 @@ def _missing(folder: Path, layout: Layout, example: bool) -> list[str]:
         found.append(f"the Python file that starts the agent (`entry` in {SCAFFOLD_FILE})")
     if any(unit.name.endswith(f"/{SAMPLE}") for unit in layout.units):
         found.append("tasks of your own (`evolve tasks new NAME`)")
-    if not example and not {"model", "base_url"} & {*_values(folder / CONFIG_FILE)}:
+    if not (example or _names_model(folder)):
         found.append(f"a model (`model` in {CONFIG_FILE}; `evolve models` lists them)")
     return found
+
+
+def _names_model(folder: Path) -> bool:
+    """Whether `evolve.toml` or the environment says which model to use."""
+    variables = ("MODEL", "BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    in_file = {"model", "base_url"} & {*_values(folder / CONFIG_FILE)}
+    return bool(in_file) or any(os.environ.get(name) for name in variables)
 
 
 def _unnamed(folder: Path, layout: Layout) -> list[tuple[str, str]]:

@@ -97,5 +97,5 @@ def _replace(target: Path, content: bytes, undo: contextlib.ExitStack) -> None:
     if target.exists():
         undo.callback(disk.write_whole, target, target.read_bytes())
     else:
-        undo.callback(target.unlink)
+        undo.callback(target.unlink, missing_ok=True)
     disk.write_whole(target, content)
