@@ -1,6 +1,6 @@
 """The lineage of candidates in git: commits made without touching anybody's work tree, index or HEAD."""
 
-from evolve.repo.discover import around
+from evolve.repo.discover import repository_around
 from evolve.repo.export import scaffold_paths
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
@@ -14,8 +14,8 @@ __all__ = [
     "Branch",
     "Lineage",
     "Repository",
-    "around",
     "champion_branch",
+    "repository_around",
     "round_branch",
     "scaffold_paths",
 ]

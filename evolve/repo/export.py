@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
 # A folder that holds one of these is a suite or the results of runs; the file is the project's configuration.
@@ -21,7 +21,7 @@ NOT_SCAFFOLD = ("suite.toml", "evolve.db")
 CONFIG_FILE = "evolve.toml"
 
 
-def store_folder(home: Shell, folder: Path) -> list[Entry]:
+def store_folder(home: GitShell, folder: Path) -> list[Entry]:
     """Blobs of what lies in the folder now: tracked or not, but not ignored. Paths relative to it.
 
     `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
@@ -46,7 +46,7 @@ def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
     return [path for path in parents if path != CONFIG_FILE and others.isdisjoint(parents[path])]
 
 
-def _listed(home: Shell) -> list[str]:
+def _listed(home: GitShell) -> list[str]:
     """Tracked files, and untracked ones but for the ignored and Python's own droppings."""
     options = ("--cached", "--others", "--exclude-standard", "--exclude=__pycache__/")
     names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
