@@ -39,5 +39,5 @@ def tasks_new(
 ) -> None:
     """Write a small task that passes `evolve tasks check`, as a start for your own."""
     report = init.new_task(Path(), name, suite, split)
-    for line in init.report_lines(report, "edit its files, then `evolve tasks check`"):
+    for line in [*init.done_lines(report), "next: edit the task's files, then run `evolve tasks check`"]:
         print(plain(line))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -207,8 +207,12 @@ def new_task(folder: Path, name: str, suite: Path | None = None, split: Split = 
     return Report(write(folder, (_new_task(f"{place}/{name}", name),), (change,)), ())
 
 
-def report_lines(report: Report, ready: str = "`evolve run`") -> Sequence[str]:
+def report_lines(report: Report) -> list[str]:
     """For people: a line for each file or folder, and one that says what is missing."""
-    lines = [f"{name}: {what}" for name, what in report.done.items()]
     missing = "; ".join(report.missing)
-    return [*lines, f"still missing: {missing}" if missing else f"nothing is missing; next: {ready}"]
+    last = f"still missing: {missing}" if missing else "nothing is missing; next: `evolve run`"
+    return [*done_lines(report), last]
+
+
+def done_lines(report: Report) -> list[str]:
+    return [f"{name}: {what}" for name, what in report.done.items()]

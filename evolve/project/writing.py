@@ -57,6 +57,7 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
         BadInput: a file can't be written. Everything is then as it was before.
     """
     new = [unit for unit in units if not _exists(folder / unit.name)]
+    edited = {edit.path: "changed" if _exists(folder / edit.path) else "written" for edit in edits}
     with _explained(), contextlib.ExitStack() as undo:
         for file in (file for unit in new for file in unit.files):
             _create(folder / file.path, file, undo)
@@ -64,7 +65,7 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
             _replace(folder / edit.path, edit.content, undo)
         undo.pop_all()
     done = {unit.name: "written" if unit in new else IS_THERE for unit in units}
-    return done | {edit.path: "changed" for edit in edits}
+    return done | edited
 
 
 @contextlib.contextmanager
