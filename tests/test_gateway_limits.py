@@ -391,7 +391,7 @@ class Deaf:
         return CommandResult(0, b"", b"")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(HOSTILE_MESSAGE | JSON, max_size=4), st.dictionaries(st.sampled_from([*ALLOWED, "max_tokens"]), JSON))
 def test_no_chat_request_makes_a_fault(embedded_gateway: Gateway, messages: list[Any], others: dict[str, Any]) -> None:
     embedded_gateway.fault = None
@@ -407,7 +407,7 @@ def test_deep_arguments_of_an_echoed_call_make_no_fault(embedded_gateway: Gatewa
     assert embedded_gateway.fault is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["/evolve/run", "/evolve/read", "/evolve/write"]), st.dictionaries(st.text(max_size=5), JSON))
 def test_no_command_request_makes_a_fault(embedded_gateway: Gateway, path: str, body: dict[str, Any]) -> None:
     embedded_gateway.fault = None
