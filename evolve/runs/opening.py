@@ -206,7 +206,7 @@ def _holder(store: Store, run: str) -> str:
 
 def _refuse_depleted(folder: Path) -> None:
     """A run's next rounds read the patches and trajectories of all its earlier ones."""
-    if not gc_record.read(folder).nothing:
+    if not gc_record.read(folder).empty:
         raise BadInput(
             f"run {folder.name}", "`evolve gc` has removed files that its next rounds need", "start one with --run new"
         )
