@@ -14,6 +14,7 @@ from types import TracebackType
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
+from evolve.core.text import last_line
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
@@ -216,7 +217,7 @@ class Evaluator:
             pause = min(self._pause_seconds * 2.0 ** min(due.faults, MOST_DOUBLINGS), self._care.policy.longest_pause)
             return replace(due, after=time.monotonic() + pause, faults=due.faults + 1)
         if due.tries == TRIES:
-            raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {_last_line(detail)}")
+            raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {last_line(detail, 'no detail')}")
         return replace(due, after=time.monotonic() + self._pause_seconds * due.tries, tries=due.tries + 1)
 
     def run_one(self, spec: TrialSpec) -> TrialResult:
@@ -272,8 +273,3 @@ def _next(queue: deque[QueuedTrial]) -> QueuedTrial | None:
     """The first trial that need not wait any longer."""
     now = time.monotonic()
     return next((due for due in queue if due.after <= now), None)
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no detail"

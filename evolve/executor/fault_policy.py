@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from evolve.core.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
 from evolve.core.records import Fault
+from evolve.core.text import last_line
 from evolve.host.circuit_breaker import BREAKING, Breaker, Policy, State
 
 Notify = Callable[[str], None]
@@ -75,7 +76,7 @@ class FaultTracker:
 
     def _failed(self, after: Breaker, detail: str) -> None:
         before, self._breaker, now = self._breaker, after, time.monotonic()
-        what, why = WHAT[after.fault], _last_line(detail)
+        what, why = WHAT[after.fault], last_line(detail, "no detail")[:200]
         if after.given_up(now):
             raise FATAL[after.fault](f"{what} failed for {_minutes(after.policy.patience)}: {why}; {RESUME_HINT}")
         if after.pauses > before.pauses:
@@ -115,11 +116,6 @@ def check_cap(fault: Fault, detail: str) -> None:
     """Raise BudgetExhausted where the run's own cap ended something."""
     if fault is Fault.CAP:
         raise BudgetExhausted(detail)
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1][:200] if lines else "no detail"
 
 
 def _minutes(seconds: float) -> str:

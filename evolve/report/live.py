@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from evolve.core.records import Decision, Fault, Outcome, TrialResult, Usage
+from evolve.core.text import last_line
 from evolve.report.escaping import plain
 
 PLAIN_EVERY_SECONDS = 15.0
@@ -71,7 +72,7 @@ class Live:
         self.done += result.counts
         self.usage += result.usage
         if result.outcome is Outcome.INFRA_ERROR and result.fault is not Fault.CAP:
-            self.say(f"infrastructure error in {result.task}, tried again: {_last_line(result.detail)}")
+            self.say(f"infrastructure error in {result.task}, tried again: {last_line(result.detail)}")
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.done, description=self._title())
         elif self._clock() - self._said > PLAIN_EVERY_SECONDS:
@@ -96,8 +97,3 @@ class Live:
             return ""
         each = (self._clock() - self._began) / self._decided
         return f", about {max(self._rounds - self._round + 1, 0) * each / 60:.0f} min left"
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
