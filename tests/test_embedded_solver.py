@@ -116,7 +116,7 @@ def test_numbered_and_plain_files_read_the_same(lines: list[str]) -> None:
 
 @given(some.text())
 @settings(max_examples=50, deadline=None)
-def test_any_text_can_be_read(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     view = view_of(user(text), *turns("run_tests", {}, text), user(text))
     assert view.tested_at >= 0
 
