@@ -18,7 +18,7 @@ from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, WrittenProposal, 
 from evolve.loop.propose.answer import MAX_CHARS
 from evolve.loop.propose.brief import SHOWN_FILES_CHARS, opening, tools
 from tests.fakes import ScriptedModel, completion, result, tool_call
-from tests.test_analyse import asked, document
+from tests.test_analysis import asked, document
 
 FILES = {"agent.py": "one = 1\ntwo = 2\ntwo = 2\n", "prompts/system.md": "Be $brief.\n"}
 SPEC = ModelSpec("scripted", prompt_price=1.0, completion_price=2.0)
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_told_and_may_be_mended() -> None:
     assert made.proposal.note == "" and made.proposal.usage.calls == 2
     repair = model.requests[1]["messages"][-1]
     assert repair["role"] == "tool" and repair["tool_call_id"] == "call_1"
-    assert "does not apply" in repair["content"] and "3 more times" in repair["content"]
+    assert "does not apply" in repair["content"] and "3 more attempts" in repair["content"]
     assert model.requests[0]["seed"] != model.requests[1]["seed"]
 
 

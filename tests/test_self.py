@@ -23,7 +23,7 @@ from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import ChargedFault
 from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
-from tests.test_analyse import asked, document
+from tests.test_analysis import asked, document
 
 FILES = {"main.py": "one = 1\ntwo = 2\n", "prompts/system.md": "Be brief.\n"}
 TRIALS = analyse_trials([(result("alpha", 0.0), document(asked(content="I am stuck")))], task_labels(["alpha"]))

@@ -108,6 +108,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
 
     The gate may have changed since: a replay decides nothing.
     """
+    request = request.with_stored_folders()
     suite, run = load_suite(request.config.suite), request.named(str(request.run))
     with Store.open(request.database) as store:
         row, known = store.run(run.name), store.tasks(run.name)
@@ -209,7 +210,7 @@ def _holder(store: Store, run: str) -> str:
 
 def _refuse_depleted(folder: Path) -> None:
     """A run's next rounds read the patches and trajectories of all its earlier ones."""
-    if not gc_record.read(folder).nothing:
+    if not gc_record.read(folder).empty:
         raise BadInput(
             f"run {folder.name}", "`evolve gc` has removed files that its next rounds need", "start one with --run new"
         )

@@ -1,4 +1,4 @@
-"""Running a candidate's trials again: offline from what was recorded, or live with the model asked anew."""
+"""Run a candidate's trials again: offline with the recorded answers, or live with new calls of the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evolve.trial import trajectory
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """One trial beside its replay; `divergence` is empty where commands, reward and trajectory are the same."""
+    """A trial and its replay; `divergence` is empty if commands, reward and trajectory are the same."""
 
     task: str
     attempt: int
@@ -32,7 +32,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class Replayer:
-    """Run trials of a run again; nothing is written to the database. `folder`: the run's."""
+    """Run trials of a run again. `folder`: the run's."""
 
     run: str
     folder: Path
@@ -41,45 +41,40 @@ class Replayer:
     evaluator: Evaluator
 
     def recorded_trials(self, commit: str) -> list[TrialResult]:
-        """The trials of one commit that count.
-
-        Raises:
-            BadInput: There are none.
-        """
+        """The counted trials of a commit. Raises BadInput if there are none."""
         trials = [trial for trial in self.store.trials(self.run, commit) if trial.counts]
         if not trials:
             raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
         return trials
 
     def run_offline(self, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
-        """Run each trial again with the recorded answers in place of a model.
+        """Run each trial again with the recorded answers instead of a model; writes nothing to the database.
 
-        Raises:
-            BadInput: None of the recordings is left.
+        Raises BadInput if no recording is left.
         """
         root = self.folder.parent
         _refuse_without_recordings(commit, trials, root)
         with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-            specs, spoilt = {}, {}
+            specs, problems = {}, {}
             for trial in trials:
                 problem = _recording_problem(trial, root)
                 if problem:
-                    spoilt[_slot(trial)] = problem
+                    problems[_slot(trial)] = problem
                 if trial.recording and (root / trial.recording.path).is_file():
                     specs[_slot(trial)] = self._spec(commit, trial, Path(name) / "run", root / trial.recording.path)
-            again: dict[tuple[str, int], TrialResult] = {}
-            self.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
+            replays: dict[tuple[str, int], TrialResult] = {}
+            self.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
             for trial in trials:
-                yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+                yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, Path(name))
 
     def run_live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
-        """Run each trial again with the model asked anew, on seeds of its own."""
-        fresh: list[TrialResult] = []
+        """Run each trial again with new calls of the model and new seeds; writes nothing to the database."""
+        results: list[TrialResult] = []
         with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
             specs = [self._spec(commit, trial, Path(name) / "run", None) for trial in trials]
-            fresh_specs = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
-            self.evaluator.measure(fresh_specs, lambda r: fresh.append(r) if r.counts else None)
-        return fresh
+            reseeded = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
+            self.evaluator.measure(reseeded, lambda result: results.append(result) if result.counts else None)
+        return results
 
     def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
         (spec,) = self.specs.trials(commit, [_slot(trial)])
@@ -90,8 +85,8 @@ def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root:
     if not any(trial.recording and (root / trial.recording.path).is_file() for trial in trials):
         raise BadInput(
             commit[:12],
-            f"the recordings of its {len(trials)} trials are gone (`evolve gc` removes old ones)",
-            "bring them back from a backup, or measure it anew with --live",
+            f"the recordings of its {len(trials)} trials are missing (`evolve gc` removes old ones)",
+            "restore them from a backup, or use --live to call the model again",
         )
 
 
@@ -102,9 +97,9 @@ def _slot(trial: TrialResult) -> tuple[str, int]:
 def _recording_problem(trial: TrialResult, root: Path) -> str:
     for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
         if file is not None and not (root / file.path).is_file():
-            return f"its {kind} is gone"
+            return f"its {kind} is missing"
         if file is None or not trajectory.is_intact(file, root):
-            return f"its {kind} is not the one that was stored (sha256 differs)"
+            return f"its {kind} has changed since it was stored (sha256 differs)"
     return ""
 
 
@@ -120,18 +115,20 @@ def _loads(path: Path) -> bool:
     return True
 
 
-def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> ReplayResult:
-    reward = again.reward if again else None
-    problems = [spoilt] if spoilt else []
-    if again is None:
+def _compare(
+    trial: TrialResult, replay: TrialResult | None, problem: str, root: Path, replay_root: Path
+) -> ReplayResult:
+    reward = replay.reward if replay else None
+    problems = [problem] if problem else []
+    if replay is None:
         problems.append("could not be replayed")
-    elif again.recording is not None and trial.recording is not None:
+    elif replay.recording is not None and trial.recording is not None:
         old, new = (
             trajectory.load(root / trial.recording.path),
-            trajectory.load(replays / again.recording.path),
+            trajectory.load(replay_root / replay.recording.path),
         )
         if (step := trajectory.first_difference(old, new)) is not None:
             problems.append(f"step {step} differs: {trajectory.describe_step(old, new, step)}")
-        if (again.outcome, again.reward) != (trial.outcome, trial.reward):
-            problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
+        if (replay.outcome, replay.reward) != (trial.outcome, trial.reward):
+            problems.append(f"{trial.outcome} with reward {trial.reward} became {replay.outcome} with {replay.reward}")
     return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))
