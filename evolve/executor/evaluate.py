@@ -16,7 +16,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
-from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
+from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
@@ -140,7 +140,7 @@ class Evaluator:
         may_start: Callable[[], bool],
     ) -> None:
         """As many trials as may begin now."""
-        while self._workers.free and health.may_begin(len(running)) and (due := _next(queue)):
+        while self._workers.free and health.may_start(len(running)) and (due := _next(queue)):
             if not may_start():
                 queue.clear()
                 return
@@ -179,7 +179,7 @@ class Evaluator:
         """The result of a trial whose worker is dead, or is killed now; what that left in the engine goes later."""
         self._workers.drop(worker)
         spec = begun.due.spec
-        reaper().later(functools.partial(self._cleared, spec.owner, worker.pid))
+        reaper().schedule(functools.partial(self._cleared, spec.owner, worker.pid))
         return TrialResult(
             candidate=spec.candidate,
             task=spec.task.name,
@@ -211,9 +211,9 @@ class Evaluator:
 
     def _again(self, due: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
         """The trial once more, after a pause. Raises InfraError."""
-        if fault in BREAKING:
+        if fault in OUTAGE_FAULTS:
             # The breaker knows when the machine is out; this is for a trial that fails alone, while others go well.
-            pause = min(self._pause_seconds * 2.0 ** min(due.faults, MOST_DOUBLINGS), self._care.policy.longest_pause)
+            pause = min(self._pause_seconds * 2.0 ** min(due.faults, MAX_DOUBLINGS), self._care.policy.longest_pause)
             return replace(due, after=time.monotonic() + pause, faults=due.faults + 1)
         if due.tries == TRIES:
             raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {_last_line(detail)}")
@@ -252,14 +252,14 @@ class Evaluator:
                 if isinstance(error, ChargedFault):
                     fault, spent = fault_of(error.why), spent + error.usage
                 check_cap(fault, str(error))
-                if due.tries == TRIES and fault not in BREAKING:
+                if due.tries == TRIES and fault not in OUTAGE_FAULTS:
                     raise
                 due = self._again(due, fault, str(error))
                 health.note(fault, str(error))
 
     def _wait(self, due: QueuedTrial, health: FaultTracker) -> None:
         """Until a single trial may begin. Raises KeyboardInterrupt if the user has asked for the end."""
-        while due.after > time.monotonic() or not health.may_begin(0):
+        while due.after > time.monotonic() or not health.may_start(0):
             left = due.after - time.monotonic()
             self._closed.wait(max(left if left > 0 else health.look_again(0), SHORTEST_LOOK_SECONDS))
             if self._closed.is_set():

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from evolve.core.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
 from evolve.core.records import Fault
-from evolve.host.circuit_breaker import BREAKING, Breaker, Policy, State
+from evolve.host.circuit_breaker import OUTAGE_FAULTS, Breaker, Policy, State
+from evolve.host.disk import FREE_SPACE_HINT
 
 Notify = Callable[[str], None]
 Restore = Callable[[Notify], object]
@@ -49,16 +50,16 @@ class FaultTracker:
         if fault is Fault.ACCOUNT:
             raise AccountError(detail if RESUME_HINT in detail else f"{detail}; when that is mended, {RESUME_HINT}")
         if fault is Fault.DISK:
-            raise DiskFull(detail if "make room" in detail else f"no room: {detail}; make room, and {RESUME_HINT}")
+            raise DiskFull(detail if FREE_SPACE_HINT in detail else f"disk full: {detail}; {FREE_SPACE_HINT}")
         if fault is Fault.NONE:
             self._succeeded()
-        elif fault in BREAKING:
+        elif fault in OUTAGE_FAULTS:
             self._mended = self._mended and fault is not Fault.ENGINE
-            self._failed(self._breaker.failed(fault, time.monotonic()), detail)
+            self._failed(self._breaker.record_failure(fault, time.monotonic()), detail)
 
-    def may_begin(self, running: int) -> bool:
+    def may_start(self, running: int) -> bool:
         """Whether one more trial may begin. After a fault of the engine it has to answer first. Raises as `note`."""
-        return self._breaker.may_begin(time.monotonic(), running) and (self._mended or self._engine_answers())
+        return self._breaker.may_start(time.monotonic(), running) and (self._mended or self._engine_answers())
 
     def look_again(self, running: int) -> float:
         """Seconds after which `may_begin` may have another answer though no trial has ended."""
@@ -68,15 +69,15 @@ class FaultTracker:
         return LONGEST_LOOK_SECONDS if self._repair is None and running else LOOK_SECONDS
 
     def _succeeded(self) -> None:
-        if self._breaker.opened is not None:
+        if self._breaker.opened_at is not None:
             self._care.notify(f"{WHAT[self._breaker.fault]} answers again: going on")
         # Whether the engine answers now is another question: that trial may have ended before it died.
-        self._breaker = self._breaker.succeeded()
+        self._breaker = self._breaker.record_success()
 
     def _failed(self, after: Breaker, detail: str) -> None:
         before, self._breaker, now = self._breaker, after, time.monotonic()
         what, why = WHAT[after.fault], _last_line(detail)
-        if after.given_up(now):
+        if after.is_out_of_patience(now):
             raise FATAL[after.fault](f"{what} failed for {_minutes(after.policy.patience)}: {why}; {RESUME_HINT}")
         if after.pauses > before.pauses:
             still = "still fails" if before.pauses else "fails"
@@ -91,7 +92,7 @@ class FaultTracker:
         problem, self._repair = self._repair.problem, None
         self._mended = not problem
         if problem:
-            self._failed(self._breaker.tripped(Fault.ENGINE, time.monotonic()), problem)
+            self._failed(self._breaker.trip(Fault.ENGINE, time.monotonic()), problem)
         return self._mended
 
 

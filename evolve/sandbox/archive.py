@@ -14,29 +14,29 @@ from evolve.sandbox.shell import ContainerShell
 
 UNPACK_SECONDS = 60.0
 COLLECT_SECONDS = 60.0
-MAX_LEFT_BYTES = 4_000_000
-MAX_LEFT_FILES = 500
+MAX_COLLECTED_BYTES = 4_000_000
+MAX_COLLECTED_FILES = 500
 CHUNK_BYTES = 60_000
-LEFT = "/tmp/left.tar"
+COLLECTED_TAR = "/tmp/left.tar"
 CACHE = "__pycache__"
 # What is not there is not in the archive; what its owner can't read is made readable first. No `--exclude`: tar's
 # matching takes minutes where folders are nested deeply.
-COLLECT = (
+COLLECT_COMMAND = (
     "cd {folder} || exit 1; chmod -R u+rwX -- {names} 2>/dev/null; "
-    "tar --hard-dereference -cf - -- {names} 2>/dev/null | head -c {most} >" + LEFT + "; "
-    "wc -c <" + LEFT
+    "tar --hard-dereference -cf - -- {names} 2>/dev/null | head -c {most} >" + COLLECTED_TAR + "; "
+    "wc -c <" + COLLECTED_TAR
 )
 
 
 @dataclass(frozen=True)
-class Left:
+class CollectedFiles:
     """What was found of the named files and folders: bytes by path. `problem`: why they were not taken, in one line."""
 
     files: Mapping[str, bytes]
     problem: str = ""
 
 
-class _Untaken(Exception):
+class _Rejected(Exception):
     """What was left is not what may be taken out; the text says why."""
 
 
@@ -77,35 +77,35 @@ def unpack_archive(shell: ContainerShell, archive: bytes, target: str) -> None:
         raise InfraError(f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}")
 
 
-def take_out(shell: ContainerShell, folder: str, names: Sequence[str]) -> Left:
+def collect_files(shell: ContainerShell, folder: str, names: Sequence[str]) -> CollectedFiles:
     """What lies under these names in a folder of the container, by a shell that nothing hostile runs beside.
 
     Regular files only; no link is followed. Raises InfraError where the container fails.
     """
-    words = {"folder": shlex.quote(folder), "names": " ".join(map(shlex.quote, names)), "most": MAX_LEFT_BYTES + 1}
-    done = shell.run(COLLECT.format(**words), timeout=COLLECT_SECONDS)
+    words = {"folder": shlex.quote(folder), "names": " ".join(map(shlex.quote, names)), "most": MAX_COLLECTED_BYTES + 1}
+    done = shell.run(COLLECT_COMMAND.format(**words), timeout=COLLECT_SECONDS)
     if done.timed_out:
-        return Left({}, f"it can't be read within {COLLECT_SECONDS:g} seconds")
+        return CollectedFiles({}, f"it can't be read within {COLLECT_SECONDS:g} seconds")
     if done.exit_code != 0 or not done.stdout.strip().isdigit():
         raise InfraError(f"what was left in {folder} could not be read: {done.stderr.decode(errors='replace')[:200]}")
-    if (size := int(done.stdout)) > MAX_LEFT_BYTES:
-        return Left({}, f"it has more than {MAX_LEFT_BYTES} bytes")
-    return left_in(b"".join(_chunk(shell, number) for number in range(-(-size // CHUNK_BYTES))))
+    if (size := int(done.stdout)) > MAX_COLLECTED_BYTES:
+        return CollectedFiles({}, f"it has more than {MAX_COLLECTED_BYTES} bytes")
+    return read_archive(b"".join(_chunk(shell, number) for number in range(-(-size // CHUNK_BYTES))))
 
 
 def _chunk(shell: ContainerShell, number: int) -> bytes:
     """A shell's output is cut beyond some length."""
-    return shell.run(f"dd if={LEFT} bs={CHUNK_BYTES} skip={number} count=1 status=none").stdout
+    return shell.run(f"dd if={COLLECTED_TAR} bs={CHUNK_BYTES} skip={number} count=1 status=none").stdout
 
 
-def left_in(archive: bytes) -> Left:
+def read_archive(archive: bytes) -> CollectedFiles:
     """The regular files of an archive, within bounds; or what is wrong with it."""
     try:
-        return Left(dict(_members(archive)))
-    except _Untaken as error:
-        return Left({}, str(error))
+        return CollectedFiles(dict(_members(archive)))
+    except _Rejected as error:
+        return CollectedFiles({}, str(error))
     except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as error:
-        return Left({}, f"it can't be read: {type(error).__name__}")
+        return CollectedFiles({}, f"it can't be read: {type(error).__name__}")
 
 
 def _members(archive: bytes) -> Iterable[tuple[str, bytes]]:
@@ -113,17 +113,17 @@ def _members(archive: bytes) -> Iterable[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
         for member in opened:
             count += 1
-            if count > MAX_LEFT_FILES:
-                raise _Untaken(f"it has more than {MAX_LEFT_FILES} files and folders")
+            if count > MAX_COLLECTED_FILES:
+                raise _Rejected(f"it has more than {MAX_COLLECTED_FILES} files and folders")
             if member.isdir() or CACHE in member.name.split("/"):
                 continue
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                raise _Untaken(f"{_named(member.name)} is no regular file")
+                raise _Rejected(f"{_quote_path(member.name)} is no regular file")
             if member.size > len(archive):
-                raise _Untaken(f"{_named(member.name)} is larger than what was read")
+                raise _Rejected(f"{_quote_path(member.name)} is larger than what was read")
             content = opened.extractfile(member)
             yield member.name, content.read() if content else b""
 
 
-def _named(path: str) -> str:
+def _quote_path(path: str) -> str:
     return ascii(path)[:120]

@@ -30,7 +30,7 @@ class Reaper:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="reaper")
         self._pending: list[Future[None]] = []
 
-    def later(self, remove: Callable[[], None]) -> None:
+    def schedule(self, remove: Callable[[], None]) -> None:
         self._pending.append(self._pool.submit(remove))
 
     def settle(self) -> None:
@@ -60,7 +60,7 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=False)
         for future in self._started:
-            reaper().later(functools.partial(_kill_made, future))
+            reaper().schedule(functools.partial(_kill_made, future))
 
     def start(
         self, make: Callable[Given, KillableMade], *args: Given.args, **options: Given.kwargs

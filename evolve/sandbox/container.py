@@ -19,7 +19,7 @@ from docker.types import DriverConfig, Mount
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox import exit_cause
-from evolve.sandbox.engine import builder, connect, labels, owned
+from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import ContainerShell, MainShell
@@ -44,7 +44,7 @@ def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Moun
     """A sized tmpfs owned by the agent, kept by the engine for as long as one container has it mounted."""
     options = f"size={spec.disk_mb}m,nr_inodes=20k,uid=10001,gid=10001,mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
-    return Mount(workdir, volume, type="volume", no_copy=True, labels=owned(run), driver_config=driver)
+    return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
 
 @dataclass
@@ -78,12 +78,12 @@ class Container:
 
     def cause(self) -> Cause:
         """Which of its limits the container has met so far."""
-        return exit_cause.cause(self.client, self.id)
+        return exit_cause.find_cause(self.client, self.id)
 
-    def ruined(self) -> bool:
+    def is_ruined(self) -> bool:
         """Whether it is still there, full or ended by what ran in it. Raises InfraError if the engine lost it."""
-        running = bool(exit_cause.state(self.client, self.id)["Running"])
-        return running or exit_cause.ended_by_inmates(self.client, self.id, powerful=True)
+        running = bool(exit_cause.inspect_state(self.client, self.id)["Running"])
+        return running or exit_cause.ended_from_within(self.client, self.id, powerful=True)
 
     def main_shell(self) -> ContainerShell:
         """Of a container whose main process is a shell."""
@@ -95,7 +95,7 @@ class Container:
             return ContainerShell(self.client, self.id, user, workdir, dict(env or {}))
 
 
-def _create(
+def _create_container(
     image: str, ttl: int, work: Sequence[str], run: str, user: str, host: dict[str, Any], **more: Any
 ) -> Container:
     """A container whose main process does some work, and that ends by itself after `ttl` seconds even if nobody comes.
@@ -103,7 +103,7 @@ def _create(
     Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work.
     """
     client = connect()
-    more |= {"labels": labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
+    more |= {"labels": container_labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
         hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
@@ -150,7 +150,7 @@ class TaskState:
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """The agent's world: the task's image and state; commands run as the state's user."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    return _started(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
+    return _start_container(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
@@ -160,17 +160,19 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     """
     powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _started(state, image or state.image.image, ttl, ["sh"], ROOT, host)
+    return _start_container(state, image or state.image.image, ttl, ["sh"], ROOT, host)
 
 
 def reader_container(state: TaskState, ttl: int) -> Container:
     """Fresh, with the state's volume: its main process is a shell, as the agent, that reads what was left there."""
     host = host_config(state.spec, state.profile, mounts=state.mounts())
-    return _started(state, state.image.image, ttl, ["sh"], AGENT, host)
+    return _start_container(state, state.image.image, ttl, ["sh"], AGENT, host)
 
 
-def _started(state: TaskState, image: str, ttl: int, work: Sequence[str], user: str, host: dict[str, Any]) -> Container:
-    container = _create(
+def _start_container(
+    state: TaskState, image: str, ttl: int, work: Sequence[str], user: str, host: dict[str, Any]
+) -> Container:
+    container = _create_container(
         image, ttl, work, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
     )
     container.start()
@@ -246,7 +248,9 @@ class ScaffoldProcess:
 def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxSpec, ttl: int) -> ScaffoldProcess:
     """A container with a scaffold's limits and none of its mounts, that runs a command as its main process."""
     host = host_config(replace(spec, network=False))
-    return ScaffoldProcess(_create(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV))
+    return ScaffoldProcess(
+        _create_container(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV)
+    )
 
 
 def scaffold_process(
@@ -266,7 +270,7 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    container = _create(
+    container = _create_container(
         image,
         ttl,
         ["python3", "-S", f"{DOOR_HOME}/launch.py", entry],

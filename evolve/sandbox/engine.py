@@ -68,7 +68,7 @@ def info() -> dict[str, Any]:
     return facts
 
 
-def forget() -> None:
+def reset_connection() -> None:
     """Drop the clients: an engine that was restarted may be another one."""
     connect.cache_clear()
     builder.cache_clear()
@@ -85,10 +85,10 @@ def connection_problem() -> EvolveError | None:
     try:
         connect().ping()
     except EvolveError as error:
-        forget()
+        reset_connection()
         return error
     except ENGINE_FAULTS as error:
-        forget()
+        reset_connection()
         return EngineError(f"the container engine does not answer: {error}")
     return None
 
@@ -196,13 +196,13 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
     try:
         containers = api.containers(all=True, filters=label, quiet=True)
         for container in containers:
-            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+            _ignore_missing(api.remove_container, container["Id"], force=True, v=True)
         volumes = api.volumes(filters=label)["Volumes"] or []
         for volume in volumes:
-            _forgiving(api.remove_volume, volume["Name"], force=True)
+            _ignore_missing(api.remove_volume, volume["Name"], force=True)
         images = api.images(filters=label, quiet=True, all=True)
         for image in images:
-            _forgiving(api.remove_image, image, force=True)
+            _ignore_missing(api.remove_image, image, force=True)
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine could not be swept: {error}") from error
     folders = _sweep_folders(run) if worker is None else 0
@@ -217,29 +217,29 @@ def sweep_overdue() -> int:
     api = connect().api
     try:
         found = api.containers(all=True, filters={"label": UNTIL})
-        overdue = [one for one in found if is_over(one["Labels"][UNTIL], GRACE_SECONDS)]
+        overdue = [one for one in found if is_overdue(one["Labels"][UNTIL], GRACE_SECONDS)]
         for container in overdue:
-            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+            _ignore_missing(api.remove_container, container["Id"], force=True, v=True)
             for mount in container["Mounts"]:
                 if mount["Type"] == "volume":
-                    _forgiving(api.remove_volume, mount["Name"], force=True)
+                    _ignore_missing(api.remove_volume, mount["Name"], force=True)
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine could not be swept: {error}") from error
     return len(overdue)
 
 
-def labels(run: str, ttl: int) -> dict[str, str]:
+def container_labels(run: str, ttl: int) -> dict[str, str]:
     """Of a container that ends by itself after `ttl` seconds. No jump of the calendar's clock makes it overdue."""
     until = f"{time.time() + ttl:.0f} {seconds_since_boot() + ttl:.0f} {boot_id()}"
-    return {**owned(run), UNTIL: until}
+    return {**owner_labels(run), UNTIL: until}
 
 
-def owned(run: str) -> dict[str, str]:
+def owner_labels(run: str) -> dict[str, str]:
     """The labels of what is of a run, and made by this process."""
     return {LABEL: run, WORKER: str(os.getpid())}
 
 
-def is_over(until: str, grace: float) -> bool:
+def is_overdue(until: str, grace: float) -> bool:
     """Whether the time that UNTIL tells is over, and `grace` seconds more: by the calendar if it is another boot's."""
     wall, _, monotonic = until.partition(" ")
     seconds, _, boot = monotonic.partition(" ")
@@ -283,7 +283,7 @@ def describe() -> dict[str, str]:
     }
 
 
-def _forgiving(action: Callable[..., object], name: str, **options: bool) -> None:
+def _ignore_missing(action: Callable[..., object], name: str, **options: bool) -> None:
     """Somebody else may have removed it in the meantime: that is what was wanted."""
     try:
         action(name, **options)

@@ -31,12 +31,12 @@ LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
 # What the builder says where a step could not even be begun, which is no word of the task's own.
-ENGINE_WORDS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
+ENGINE_ERRORS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
 
 def base_image(notify: Notify) -> str:
     """A slim Python image: one that is here, else from a registry, else made from the distribution's packages."""
-    if (name := present_base()) is not None:
+    if (name := local_base()) is not None:
         return name
     try:
         notify(f"fetching the base image {REGISTRY_BASE}")
@@ -57,27 +57,27 @@ def _pull(name: str) -> None:
             raise DockerException(f"it takes longer than {BUILD_SECONDS} s")
 
 
-def _attributes(name: str) -> dict[str, Any]:
+def _inspect(name: str) -> dict[str, Any]:
     """What the engine says of an image."""
     found: dict[str, Any] = connect().images.get(name).attrs
     return found
 
 
-def present_base() -> str | None:
+def local_base() -> str | None:
     """The base image that is here already, if any. Raises EngineError."""
-    return next(iter(present_bases()), None)
+    return next(iter(local_bases()), None)
 
 
-def present_bases() -> dict[str, dict[str, Any]]:
+def local_bases() -> dict[str, dict[str, Any]]:
     """What the engine says of all base images that are here, by name; the first is the one that is used.
 
     Raises EngineError.
     """
     with engine_faults():
-        return {name: _attributes(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _present(connect(), name)}
+        return {name: _inspect(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _exists(connect(), name)}
 
 
-def _present(client: docker.DockerClient, name: str) -> bool:
+def _exists(client: docker.DockerClient, name: str) -> bool:
     try:
         client.images.get(name)
     except ImageNotFound:
@@ -132,7 +132,7 @@ def build_all(
     Raises EngineError or DiskFull where it is the machine that fails: that is no task's fault.
     """
     with engine_faults():
-        missing = [task for task in tasks if not _present(connect(), _tag(task, base))]
+        missing = [task for task in tasks if not _exists(connect(), _tag(task, base))]
     if missing:
         notify(f"building {len(missing)} task images")
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
@@ -148,17 +148,17 @@ def task_image(task: Task, base: str) -> TaskImage:
     """
     with engine_faults():
         client, tag = connect(), _tag(task, base)
-        if not _present(client, tag):
+        if not _exists(client, tag):
             _build(client, task, base, tag)
-        config = _attributes(tag)["Config"]
+        config = _inspect(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
 
 
 def _tag(task: Task, base: str) -> str:
-    return tag_of(task.digest, _attributes(base)["Id"])
+    return task_tag(task.digest, _inspect(base)["Id"])
 
 
-def tag_of(digest: str, base_id: str) -> str:
+def task_tag(digest: str, base_id: str) -> str:
     """The image's name of a task whose files have this digest, on the base image with this id."""
     return f"{TASK_TAG}:{stable_hash(LAYOUT, digest, base_id):016x}"
 
@@ -167,7 +167,7 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
     raw = f"{tag}-raw"
     try:
         _docker_build(pack(task.folder / "environment"), raw, {"BASE": base})
-        workdir = _attributes(raw)["Config"].get("WorkingDir") or "/"
+        workdir = _inspect(raw)["Config"].get("WorkingDir") or "/"
         if workdir == "/":
             raise BadInput(str(task.folder), "its image has no WORKDIR of its own", "set WORKDIR in its Dockerfile")
         copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
@@ -183,9 +183,9 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
 
 def _machine_fault(error: BuildError | APIError) -> InfraError | None:
     """Whose fault it is that an image does not build; None: the task's. An engine that dies says many things."""
-    if disk.says_no_room(str(error)):
-        return DiskFull(f"no room for the container engine: {error}; make room, and run the same command again")
-    if any(words in str(error) for words in ENGINE_WORDS) or (
+    if disk.mentions_full_disk(str(error)):
+        return DiskFull(f"no space left for the container engine: {error}; {disk.FREE_SPACE_HINT}")
+    if any(words in str(error) for words in ENGINE_ERRORS) or (
         isinstance(error, APIError) and not error.is_client_error()
     ):
         return EngineError(f"the engine failed to build an image: {error}")

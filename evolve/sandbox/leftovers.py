@@ -38,15 +38,15 @@ class Leftover:
         return self.over < now
 
 
-def find(dead: Collection[str]) -> list[Leftover]:
+def find_leftovers(dead: Collection[str]) -> list[Leftover]:
     """What belongs to owners that no process works for, and containers of any owner whose time is long over.
 
     Raises InfraError where the engine fails.
     """
-    return _in_the_engine(dead) + _folders(dead)
+    return _find_in_engine(dead) + _find_folders(dead)
 
 
-def remove(some: Iterable[Leftover]) -> None:
+def remove_leftovers(some: Iterable[Leftover]) -> None:
     """Remove them; who else has removed one meanwhile did what was wanted. Raises InfraError."""
     with engine_faults():
         api = engine.connect().api
@@ -62,23 +62,27 @@ def remove(some: Iterable[Leftover]) -> None:
                     shutil.rmtree(one.name, ignore_errors=True)
 
 
-def others_at_work(dead: Collection[str]) -> set[str]:
+def active_owners(dead: Collection[str]) -> set[str]:
     """The owners of containers that run now, but for the dead. Raises InfraError where the engine fails."""
     with engine_faults():
         rows = engine.connect().api.containers(filters={"label": engine.LABEL})
     return {_owner(row) for row in rows} - set(dead)
 
 
-def _in_the_engine(dead: Collection[str]) -> list[Leftover]:
+def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     with engine_faults():
         api, label = engine.connect().api, {"label": engine.LABEL}
         containers = api.containers(all=True, filters=label)
         volumes = api.volumes(filters=label)["Volumes"] or []
         images = api.images(filters=label, all=True)
     old = time.time() - engine.GRACE_SECONDS
-    found = [Leftover("container", row["Id"], _owner(row), _until(row)) for row in containers]
+    found = [Leftover("container", row["Id"], _owner(row), _end_time(row)) for row in containers]
     found = [one for one in found if one.owner in dead or one.over < old]
-    found += [Leftover("volume", row["Name"], _owner(row), _made(row) + DAY) for row in volumes if _owner(row) in dead]
+    found += [
+        Leftover("volume", row["Name"], _owner(row), _creation_time(row) + DAY)
+        for row in volumes
+        if _owner(row) in dead
+    ]
     return found + [
         Leftover("image", row["Id"], _owner(row), float(row["Created"]) + DAY) for row in images if _owner(row) in dead
     ]
@@ -88,20 +92,20 @@ def _owner(row: Row) -> str:
     return str(row["Labels"][engine.LABEL])
 
 
-def _until(container: Row) -> float:
+def _end_time(container: Row) -> float:
     """By the calendar; never past while the clock that can't be set says that the time is not over."""
     label = container["Labels"].get(engine.UNTIL)
     if label is None:
         return float(container["Created"]) + DAY
     until = float(label.partition(" ")[0])
-    return until if engine.is_over(label, 0) else max(until, time.time() + 1)
+    return until if engine.is_overdue(label, 0) else max(until, time.time() + 1)
 
 
-def _made(volume: Row) -> float:
+def _creation_time(volume: Row) -> float:
     return datetime.fromisoformat(volume["CreatedAt"]).timestamp()
 
 
-def _folders(dead: Collection[str]) -> list[Leftover]:
+def _find_folders(dead: Collection[str]) -> list[Leftover]:
     top = Path(tempfile.gettempdir())
     found = [(owner, path) for owner in sorted(dead) for path in top.glob(f"{engine.temporary_prefix(owner)}*")]
     return [Leftover("folder", str(path), owner, path.stat().st_mtime + DAY) for owner, path in sorted(found)]

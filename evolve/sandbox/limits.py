@@ -30,7 +30,7 @@ LOOSE_CALLS = (
 
 
 @functools.cache
-def seccomp(profile: SuiteProfile) -> str:
+def seccomp_profile(profile: SuiteProfile) -> str:
     """The filter as the engine takes it: JSON that lists what is allowed; all else is EPERM."""
     rules: dict[str, Any] = json.loads(SECCOMP.read_text(encoding="utf-8"))
     if profile is SuiteProfile.LOOSE:
@@ -44,12 +44,12 @@ def security_options(profile: SuiteProfile) -> list[str]:
     On SELinux, `label=disable`: relabelling (`z`, `Z`) would change the user's own files, the engine's API has no such
     option for these mounts, and no label lets a container connect to a socket of a process outside.
     """
-    options = ["no-new-privileges", f"seccomp={seccomp(profile)}"]
+    options = ["no-new-privileges", f"seccomp={seccomp_profile(profile)}"]
     return [*options, "label=disable"] if uses_selinux(info()) else options
 
 
 @functools.cache
-def processors() -> int:
+def engine_processors() -> int:
     """How many the engine's machine has; it refuses to give a container more."""
     return int(info()["NCPU"])
 
@@ -67,7 +67,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         "pids_limit": spec.pids,
         "mem_limit": f"{spec.memory_mb}m",
         "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(min(spec.cpus, processors()) * 1e9),
+        "nano_cpus": int(min(spec.cpus, engine_processors()) * 1e9),
         "ipc_mode": "private",
         "shm_size": "16m",
         "ulimits": [

@@ -19,7 +19,7 @@ SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Proof:
+class LimitCheck:
     """`held`: whether the limit did what it must; `seen`: what was seen of it from within."""
 
     limit: str
@@ -27,7 +27,9 @@ class Proof:
     seen: str
 
 
-def prove(image: str, spec: SandboxSpec = SPEC, make: Callable[..., ScaffoldProcess] | None = None) -> list[Proof]:
+def check_limits(
+    image: str, spec: SandboxSpec = SPEC, make: Callable[..., ScaffoldProcess] | None = None
+) -> list[LimitCheck]:
     """Each limit of a sandbox, in a few seconds. Raises InfraError where the container does not come to an answer."""
     words = [str(number) for number in (spec.memory_mb, spec.pids, spec.disk_mb)]
     command = ["python3", "-S", "-c", SOURCE.read_text(encoding="utf-8"), *words]
@@ -35,16 +37,16 @@ def prove(image: str, spec: SandboxSpec = SPEC, make: Callable[..., ScaffoldProc
     process = (make or probe_container)(f"doctor-{os.getpid()}", image, command, spec, SECONDS)
     try:
         ended = process.ended(SECONDS)
-        return _told(process.output, ended, time.monotonic() - started)
+        return _parse_checks(process.output, ended, time.monotonic() - started)
     finally:
         process.kill()
 
 
-def _told(output: bytes, ended: bool, seconds: float) -> list[Proof]:
+def _parse_checks(output: bytes, ended: bool, seconds: float) -> list[LimitCheck]:
     text = output.decode("utf-8", "replace").strip()
     try:
         found = json.loads(text.splitlines()[-1] if text else "")
-        return [Proof(str(name), held is True, str(seen)) for name, (held, seen) in found.items()]
+        return [LimitCheck(str(name), held is True, str(seen)) for name, (held, seen) in found.items()]
     except (ValueError, TypeError, AttributeError) as error:
         how = "ended" if ended else "was killed"
         said = text[-200:] or "nothing"

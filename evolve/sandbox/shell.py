@@ -138,9 +138,9 @@ class ContainerShell:
 
     def _after(self, death: ShellDied) -> CommandResult:
         """A shell that its own commands ended is their result; raises `death` where the machine failed."""
-        if exit_cause.state(self._client, self._container)["Running"]:
+        if exit_cause.inspect_state(self._client, self._container)["Running"]:
             return CommandResult(exit_cause.KILLED, b"", b"the command's shell was killed\n")
-        if not exit_cause.ended_by_inmates(self._client, self._container, self._powerful):
+        if not exit_cause.ended_from_within(self._client, self._container, self._powerful):
             raise death
         self._lost = b"the container was ended by what ran in it\n"
         return CommandResult(exit_cause.KILLED, b"", self._lost)
@@ -194,7 +194,7 @@ class ContainerShell:
             if stream not in ends and (found := tail.status()) is not None:
                 ends[stream] = found
         out, err = streams[STDOUT], streams[STDERR]
-        return CommandResult(_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
+        return CommandResult(_parse_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
 
     def _frame(self, deadline: float) -> tuple[int, bytes]:
         header = self._exactly(8, deadline)
@@ -234,7 +234,9 @@ class ContainerShell:
         self.close()
         for _ in range(KILL_TRIES):
             with contextlib.suppress(*ENGINE_FAULTS):
-                status = exit_cause.run_within(self._client, self._container, ["sh", "-c", self._killing], self._user)
+                status = exit_cause.run_with_deadline(
+                    self._client, self._container, ["sh", "-c", self._killing], self._user
+                )
                 if status == 0:
                     return
                 if status is None:
@@ -247,7 +249,7 @@ class ContainerShell:
         self._lost = b"the container was killed: its processes could not be ended\n"
 
 
-def _status(text: bytes) -> int:
+def _parse_status(text: bytes) -> int:
     """An exit status as the shell told it; 1 for what none can be, since root may have replaced the shell."""
     return int(text) if len(text) <= 3 and text.isdigit() else 1
 

@@ -75,7 +75,7 @@ def _engine(url: URL) -> Engine:
         ) from problem
     if engine.dialect.name == "sqlite":
         folder = Path(str(url.database)).parent
-        with disk.told(folder):
+        with disk.convert_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
@@ -139,9 +139,9 @@ def database_error(problem: DBAPIError, url: URL) -> InfraError:
     """What it means that a database can't be read or written."""
     words = first_line(problem)
     if url.get_backend_name() != "sqlite":
-        kind = DiskFull if disk.says_no_room(words) else InfraError
+        kind = DiskFull if disk.mentions_full_disk(words) else InfraError
         return kind(f"{describe_url(url)}: {words}")
-    return disk.sqlite_failure(Path(str(url.database)), words)
+    return disk.sqlite_error(Path(str(url.database)), words)
 
 
 def first_line(problem: DBAPIError) -> str:

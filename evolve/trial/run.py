@@ -140,7 +140,7 @@ def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> Trial
 
 def fault_of(error: Exception) -> Fault:
     """What of the machine failed. No room on the disk may show as any error of the system's."""
-    if disk.is_no_room(error):
+    if disk.is_full_disk_error(error):
         return Fault.DISK
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
@@ -173,7 +173,7 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement 
                 return ending, judge(spec, state, task.result(), ttl)
             return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
-        reaper().later(state.remove)
+        reaper().schedule(state.remove)
 
 
 def container_lifetime(seconds: float) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from evolve.budget.ledger import SpendingFile
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec, Usage
-from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
+from evolve.sandbox.archive import CollectedFiles, collect_files, pack_texts, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.shell import ContainerShell
@@ -41,7 +41,7 @@ class SelfWork:
 class SelfWorkResult:
     """What came of it, however the scaffold ended. `ending`: in a few words, "" where it ended as it should."""
 
-    left: Left
+    left: CollectedFiles
     events: tuple[Mapping[str, Any], ...]
     usage: Usage
     ending: str = ""
@@ -71,7 +71,7 @@ def _done(work: SelfWork, purse: SpendingFile | None) -> SelfWorkResult:
             left = _left(work, reader.result(), ending.usage)
             return SelfWorkResult(left, ending.events, ending.usage, _words(ending))
     finally:
-        reaper().later(state.remove)
+        reaper().schedule(state.remove)
 
 
 def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> ContainerShell:
@@ -81,9 +81,9 @@ def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, st
     return shell
 
 
-def _left(work: SelfWork, reader: Container, spent: Usage) -> Left:
+def _left(work: SelfWork, reader: Container, spent: Usage) -> CollectedFiles:
     try:
-        return take_out(reader.main_shell(), work.spec.image.workdir, work.kept)
+        return collect_files(reader.main_shell(), work.spec.image.workdir, work.kept)
     except InfraError as error:
         raise ChargedFault(error, spent) from error
 

@@ -42,9 +42,9 @@ def test_an_engine_that_is_not_there_is_no_tasks_fault(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-        engine.forget()
+        engine.reset_connection()
         with pytest.raises(EngineError, match="does not answer"):
             images.build_all([task], base, 1, print)
         assert not engine.answers()
-    engine.forget()
+    engine.reset_connection()
     assert engine.answers()

@@ -12,7 +12,7 @@ import pytest
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine
 from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
-from evolve.sandbox.limits import processors
+from evolve.sandbox.limits import engine_processors
 
 pytestmark = pytest.mark.docker
 SPEC = SandboxSpec(cpus=0.5, memory_mb=96, pids=48, disk_mb=32, runtime="runc", network=True)
@@ -45,7 +45,7 @@ def test_a_tasks_containers_have_its_own_limits(
 
 def test_more_processors_than_there_are_is_all_of_them(built: dict[str, TaskImage], swept: str) -> None:
     state = TaskState(swept, next(iter(built.values())), replace(SPEC, cpus=1000.0))
-    assert told(task_container(state, 30))["NanoCpus"] == processors() * 10**9
+    assert told(task_container(state, 30))["NanoCpus"] == engine_processors() * 10**9
     state.remove()
 
 

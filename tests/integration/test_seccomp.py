@@ -19,7 +19,7 @@ from evolve.sandbox.container import (
     task_container,
     verifier_container,
 )
-from evolve.sandbox.limits import SECCOMP, seccomp
+from evolve.sandbox.limits import SECCOMP, seccomp_profile
 
 pytestmark = pytest.mark.docker
 EPERM, ENOSYS = 1, 38
@@ -165,4 +165,4 @@ def test_the_list_is_well_formed() -> None:
     plain = [name for rule in rules["syscalls"] if "args" not in rule for name in rule["names"]]
     assert len(plain) == len(set(plain)) > 250
     assert not set(plain) & {*REFUSED, "socket", "clone", "personality", "mknod", "mknodat"}
-    assert len(json.loads(seccomp(SuiteProfile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1
+    assert len(json.loads(seccomp_profile(SuiteProfile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1

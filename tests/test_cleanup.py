@@ -32,8 +32,8 @@ def test_removals_happen_in_order_and_beside() -> None:
     done: list[int] = []
     gate = threading.Event()
     one = Reaper()
-    one.later(lambda: gate.wait(SECONDS) and done.append(1))
-    one.later(lambda: done.append(2))
+    one.schedule(lambda: gate.wait(SECONDS) and done.append(1))
+    one.schedule(lambda: done.append(2))
     assert done == []
     gate.set()
     one.settle()
@@ -43,8 +43,8 @@ def test_removals_happen_in_order_and_beside() -> None:
 def test_a_failed_removal_is_told_once_and_the_others_happen() -> None:
     done: list[int] = []
     one = Reaper()
-    one.later(fail)
-    one.later(lambda: done.append(2))
+    one.schedule(fail)
+    one.schedule(lambda: done.append(2))
     with pytest.raises(InfraError, match="engine is gone"):
         one.settle()
     assert done == [2]
