@@ -304,7 +304,7 @@ def base() -> str:
 @pytest.mark.docker
 def test_the_limits_hold(base: str) -> None:
     found = probe.check_limits(base)
-    assert [one for one in found if not one.held] == [] and len(found) == 6
+    assert [one for one in found if not one.holds] == [] and len(found) == 6
     label = {"label": f"{engine.LABEL}=doctor-{os.getpid()}"}
     assert engine.connect().api.containers(all=True, filters=label) == []
 
@@ -332,7 +332,7 @@ def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
 )
 def test_limits_that_do_not_hold_are_reported(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
     found = probe.check_limits(base, make=make)
-    assert limits <= {one.limit for one in found if not one.held}, found
+    assert limits <= {one.limit for one in found if not one.holds}, found
 
 
 @pytest.mark.docker

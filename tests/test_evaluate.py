@@ -98,7 +98,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(tmp_path: P
     cleared: list[tuple[str, int]] = []
     pool = evaluator(clear=lambda owner, pid: cleared.append((owner, pid)))
     results = measured(pool, specs(tmp_path, "dies-once", "one"))
-    reaper().settle()
+    reaper().wait()
     lost = next(r for r in results if not r.counts)
     assert (lost.task, lost.fault, lost.detail) == ("dies-once", Fault.OTHER, "the worker process was killed (Killed)")
     assert sorted(r.task for r in results if r.counts) == ["dies-once", "one"]

@@ -1,7 +1,7 @@
-"""What became of a container: it runs, a limit of its own ended it, or it was lost.
+"""Why a container ended: it exceeded a limit, its own processes ended it, or the engine lost it.
 
-The kernel's counters tell which limit was met; the engine's own flag for it errs in both directions, and is asked only
-of a container that has ended, whose counters are gone.
+The kernel's counters show which limit was exceeded. The engine's own flag (`OOMKilled`) errs in both directions, so it
+is used only after the container's end, when the counters are gone.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from evolve.host import disk
 from evolve.sandbox.engine import ENGINE_FAULTS, reset_connection
 
 CGROUPS = Path("/sys/fs/cgroup")
-# Relative to a container's own /sys/fs/cgroup: first as of version 1, then as of version 2.
+# Relative to a container's own /sys/fs/cgroup: for version 1, then for version 2.
 COUNTERS = {
     Cause.OOM: (("memory/memory.oom_control", "oom_kill"), ("memory.events", "oom_kill")),
     Cause.PIDS: (("pids/pids.events", "max"), ("pids.events", "max")),
 }
 KILLED = 137
-# What an engine that shuts down sends, told apart from what people and programs send each other.
-# The number is written out because other systems have no such signal, and this module must be importable there.
+# What the engine sends to containers when it shuts down: a signal that people and programs don't use.
+# The number is written out because macOS has no such signal, and this module must be importable there.
 STOP_SIGNAL, STOPPED = "SIGPWR", 128 + 30
 LIMIT_MET_STATUS = 3
 DEADLINE_SECONDS = 10.0
-# By the shell alone: it ends with MET if one of the counters is above 0, and needs no room for another process.
+# Exits with LIMIT_MET_STATUS if a counter is above 0. Shell builtins only: no further process may be possible.
 COUNTER_SCRIPT = (
     "for file in {paths}; do [ -r $file ] && while read -r key value; do "
     '[ "$key" = {key} ] && [ "$value" -gt 0 ] && exit {met}; done <$file; done 2>/dev/null; exit 0'
@@ -41,7 +41,7 @@ COUNTER_SCRIPT = (
 
 @contextlib.contextmanager
 def engine_faults() -> Iterator[None]:
-    """Whatever the engine does wrong is an EngineError; DiskFull where that is what it says."""
+    """Convert all errors of the engine to EngineError, or to DiskFull if it reports a full disk."""
     try:
         yield
     except ENGINE_FAULTS as error:
@@ -53,63 +53,74 @@ def engine_faults() -> Iterator[None]:
 
 
 def find_cause(client: docker.DockerClient, container: str) -> Cause:
-    """Which limit the container has met so far; OOM before PIDS, NONE where nothing can be known."""
-    text = _read_host_counters(container)
-    found = _find_cause_inside(client, container) if text is None else _parse_counters(text)
-    if found is not None:
-        return found
+    """Find the limit that the container has exceeded so far: OOM before PIDS; NONE if it can't be known."""
+    texts = _read_host_counters(container)
+    cause = _find_cause_inside(client, container) if texts is None else _parse_counters(texts)
+    if cause is not None:
+        return cause
     with contextlib.suppress(InfraError):
         return Cause.OOM if inspect_state(client, container)["OOMKilled"] else Cause.NONE
     return Cause.NONE
 
 
 def inspect_state(client: docker.DockerClient, container: str) -> dict[str, Any]:
-    """The engine's word on a container (`Running`, `ExitCode`, `OOMKilled`). Raises InfraError if it is not there."""
+    """The container's state as the engine reports it (`Running`, `ExitCode`, `OOMKilled`).
+
+    Raises:
+        InfraError: it does not exist.
+    """
     with engine_faults():
         try:
-            found: dict[str, Any] = client.api.inspect_container(container)["State"]
+            state: dict[str, Any] = client.api.inspect_container(container)["State"]
         except NotFound as error:
             raise EngineError(f"container {container[:12]} has vanished") from error
-    return found
+    return state
 
 
 def ended_from_within(client: docker.DockerClient, container: str, powerful: bool) -> bool:
-    """Whether what ran inside a container ended it: out of memory, or, where `powerful`, by ending its first process.
+    """Whether a container was ended by its own processes: by using too much memory, or by ending the first process.
 
-    A container that still runs has not ended; one that the engine stopped is the machine's fault.
+    If the engine stopped it, that is the machine's fault.
+
+    Args:
+        powerful: Whether its processes run as root, and so can end the first process.
     """
-    found = inspect_state(client, container)
-    if found["Running"]:
+    state = inspect_state(client, container)
+    if state["Running"]:
         return False
-    return bool(found["OOMKilled"]) or (powerful and not found["Error"] and found["ExitCode"] != STOPPED)
+    return bool(state["OOMKilled"]) or (powerful and not state["Error"] and state["ExitCode"] != STOPPED)
 
 
 def run_with_deadline(client: docker.DockerClient, container: str, command: list[str], user: str = "") -> int | None:
-    """A command's exit status; None if it has not ended after WITHIN_SECONDS, and then it is still there.
+    """Run a command in a container. Its output is not read, because the agent may have replaced the shell.
 
-    Nothing that it prints comes here: the container may be its inmates' own, its shell too. Raises ENGINE_FAULTS.
+    Returns:
+        Its exit status; None if it still runs after DEADLINE_SECONDS.
+
+    Raises:
+        ENGINE_FAULTS: the engine failed.
     """
     api, deadline = client.api, time.monotonic() + DEADLINE_SECONDS
-    made = api.exec_create(container, command, user=user, stdout=False, stderr=False)["Id"]
-    api.exec_start(made, detach=True)
-    while (found := api.exec_inspect(made))["Running"] or found["ExitCode"] is None:
+    exec_id = api.exec_create(container, command, user=user, stdout=False, stderr=False)["Id"]
+    api.exec_start(exec_id, detach=True)
+    while (state := api.exec_inspect(exec_id))["Running"] or state["ExitCode"] is None:
         if time.monotonic() > deadline:
             return None
         time.sleep(0.01)
-    return int(found["ExitCode"])
+    return int(state["ExitCode"])
 
 
 def _read_host_counters(container: str) -> dict[Cause, str] | None:
-    """The counters by this machine's own /sys; None where the engine keeps them elsewhere, or is elsewhere."""
+    """Read the counters from this machine's /sys; None if they are not there, for example with a rootless engine."""
     names = (f"docker/{container}", f"system.slice/docker-{container}.scope")
     for name in names:
         first = {
             kind: _read_text(CGROUPS / path.replace("/", f"/{name}/")) for kind, ((path, _), _) in COUNTERS.items()
         }
         second = {kind: _read_text(CGROUPS / name / path) for kind, (_, (path, _)) in COUNTERS.items()}
-        for found in (first, second):
-            if any(found.values()):
-                return found
+        for texts in (first, second):
+            if any(texts.values()):
+                return texts
     return None
 
 
@@ -121,15 +132,15 @@ def _read_text(path: Path) -> str:
 
 
 def _find_cause_inside(client: docker.DockerClient, container: str) -> Cause | None:
-    """What the counters say as the container sees them; None if the engine can run nothing in it.
+    """Read the counters inside the container; None if the engine can run nothing in it.
 
-    A command that the container has no room for, though it runs, says as much as the counter of processes.
+    If the script can't be started in a running container, its processes are at their limit.
     """
-    for kind, places in COUNTERS.items():
-        paths = " ".join(f"/sys/fs/cgroup/{path}" for path, _ in places)
-        look = COUNTER_SCRIPT.format(paths=paths, key=places[0][1], met=LIMIT_MET_STATUS)
+    for kind, files in COUNTERS.items():
+        paths = " ".join(f"/sys/fs/cgroup/{path}" for path, _ in files)
+        script = COUNTER_SCRIPT.format(paths=paths, key=files[0][1], met=LIMIT_MET_STATUS)
         try:
-            status = run_with_deadline(client, container, ["sh", "-c", look])
+            status = run_with_deadline(client, container, ["sh", "-c", script])
         except ENGINE_FAULTS:
             return None
         if status:
@@ -138,6 +149,7 @@ def _find_cause_inside(client: docker.DockerClient, container: str) -> Cause | N
 
 
 def _parse_counters(texts: dict[Cause, str]) -> Cause:
+    """The first limit whose counter is above 0."""
     for kind, text in texts.items():
         keys = {key for _, key in COUNTERS[kind]}
         pairs = (line.split() for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What a container may do and use: the limits that all kinds share, and the filter of system calls."""
+"""The limits that all kinds of container share, and the filter of system calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evolve.sandbox.engine import connect, info
 from evolve.sandbox.engine_features import uses_selinux
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
-# What package managers and debuggers want: behind capabilities, or among the processes of one user.
+# For package managers and debuggers; they need capabilities, or affect processes of the same user only.
 LOOSE_CALLS = (
     "chroot",
     "kcmp",
@@ -31,7 +31,7 @@ LOOSE_CALLS = (
 
 @functools.cache
 def seccomp_profile(profile: SuiteProfile) -> str:
-    """The filter as the engine takes it: JSON that lists what is allowed; all else is EPERM."""
+    """The filter of system calls, as JSON for the engine: an allow-list; all other calls fail with EPERM."""
     rules: dict[str, Any] = json.loads(SECCOMP.read_text(encoding="utf-8"))
     if profile is SuiteProfile.LOOSE:
         rules["syscalls"].append({"names": list(LOOSE_CALLS), "action": "SCMP_ACT_ALLOW"})
@@ -50,15 +50,18 @@ def security_options(profile: SuiteProfile) -> list[str]:
 
 @functools.cache
 def engine_processors() -> int:
-    """How many the engine's machine has; it refuses to give a container more."""
+    """The number of processors of the engine's machine; it refuses a container with more."""
     return int(info()["NCPU"])
 
 
 def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
-    """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
+    """The limits that all kinds of container share, as the engine's HostConfig.
 
-    Swap equal to memory means none; tmpfs counts as memory. LOOSE leaves out what is about the user's powers and the
-    root file system, and keeps all the rest.
+    A swap limit equal to the memory limit means no swap; tmpfs counts as memory. LOOSE leaves out the limits on
+    capabilities and on writing to the root file system.
+
+    Args:
+        more: Further options; `tmpfs` adds folders.
     """
     options: dict[str, Any] = {
         "init": True,

@@ -95,7 +95,7 @@ def run_trial(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult
     """
     result = run_trial_ahead(spec, purse)
     with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
-        reaper().settle()
+        reaper().wait()
     return result
 
 
@@ -162,7 +162,7 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement 
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
-            shell = crew.do(lambda: populated_shell(task.result(), state))
+            shell = crew.submit(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             ending = run_scaffold(
                 spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
@@ -229,7 +229,7 @@ def run_scaffold(
         with Gateway(door, model, workspace, folder) as gateway:
             started = crew.start(_scaffold, spec, folder, ttl)
             with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
-                reaper().settle()
+                reaper().wait()
             process = started.result()
             over = wait_for_end(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}
@@ -237,7 +237,7 @@ def run_scaffold(
                 process.kill()
             gateway.wait_for_calls()
             fault = gateway.fault
-        frozen = crew.do(freeze)
+        frozen = crew.submit(freeze)
         status = process.status() if over else None
         if over:
             causes["scaffold"] = process.cause(status)
@@ -254,13 +254,13 @@ def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> 
     A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
     """
     end = time.monotonic() + seconds
-    while not process.ended(left := end + gateway.ledger.given_back - time.monotonic()):
+    while not process.wait(left := end + gateway.ledger.given_back - time.monotonic()):
         if left <= 0:
             if gateway.ledger.quiet(0):
                 return False
             gateway.wait_for_calls()
             if gateway.fault or end + gateway.ledger.given_back <= time.monotonic():
-                return process.ended(PARTING_SECONDS)
+                return process.wait(PARTING_SECONDS)
     return True
 
 

@@ -53,7 +53,7 @@ def run_self_work(work: SelfWork, purse: SpendingFile | None = None) -> SelfWork
         return _done(work, purse)
     finally:
         with contextlib.suppress(InfraError):  # the run's sweep finds what is left
-            reaper().settle()
+            reaper().wait()
 
 
 def _done(work: SelfWork, purse: SpendingFile | None) -> SelfWorkResult:
@@ -64,7 +64,7 @@ def _done(work: SelfWork, purse: SpendingFile | None) -> SelfWorkResult:
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl)
-            shell = crew.do(_furnished, task, state, work.files)
+            shell = crew.submit(_furnished, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
             ending = run_scaffold(spec, open_trial_model(spec, purse, work.what), LateShell(shell), ttl, crew, end)

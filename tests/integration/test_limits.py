@@ -63,9 +63,9 @@ def test_a_container_that_stopped_its_own_clock_is_swept_by_the_next_start(
     )
     process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, replace(SPEC, network=False), 1)
     try:
-        assert not process.ended(4) and engine.sweep_overdue() == 0
+        assert not process.wait(4) and engine.sweep_overdue() == 0
         monkeypatch.setattr(engine, "GRACE_SECONDS", 0)
-        assert engine.sweep_overdue() == 1 and process.ended(5)
+        assert engine.sweep_overdue() == 1 and process.wait(5)
     finally:
         process.kill()
 

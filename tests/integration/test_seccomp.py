@@ -152,7 +152,7 @@ def test_in_a_scaffold_container(swept: str, base: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(f"exec({PROBE!r})\n{ORDINARY}")
     process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, SandboxSpec(memory_mb=128), 60)
     try:
-        assert process.ended(30) and process.status() == 0, process.output
+        assert process.wait(30) and process.status() == 0, process.output
         check(process.output.decode())
         assert b"FINE" in process.output
     finally:

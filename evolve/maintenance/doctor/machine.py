@@ -61,11 +61,11 @@ def _check_limits(base: str | None) -> Finding:
     """Try in a throw-away container what the limits must prevent."""
     if base is None:
         return Finding("limits", NOTE, "not checked: needs the base image")
-    proofs = probe.check_limits(base)
-    if broken := [f"{proof.limit} ({proof.seen})" for proof in proofs if not proof.held]:
+    checks = probe.check_limits(base)
+    if broken := [f"{check.limit} ({check.observed})" for check in checks if not check.holds]:
         fix = "enable cgroups and seccomp in the kernel and the engine; start no run on this machine until then"
         return Finding("limits", BAD, f"not enforced: {'; '.join(broken)}", fix)
-    return Finding("limits", GOOD, f"enforced, tried in a container: {', '.join(proof.limit for proof in proofs)}")
+    return Finding("limits", GOOD, f"enforced, tried in a container: {', '.join(check.limit for check in checks)}")
 
 
 def _check_task_images(suite: Path) -> Finding:

@@ -87,7 +87,7 @@ def _sweep(dead: set[str]) -> list[Finding]:
 
     def sweep() -> Finding:
         moment = time.time()
-        removable = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.safe(moment)]
+        removable = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(moment)]
         leftovers.remove_leftovers(removable)
         if not removable:
             return Finding("leftovers", NOTE, "none to remove")

@@ -74,7 +74,7 @@ def _check_leftovers(dead: set[str]) -> Finding:
     if not remains:
         return Finding("leftovers", GOOD, "none of stopped runs")
     now = time.time()
-    waiting = sum(not leftover.safe(now) for leftover in remains)
+    waiting = sum(not leftover.is_expired(now) for leftover in remains)
     kinds = Counter((leftover.kind, leftover.owner) for leftover in remains)
     names = format_names([f"{count} {kind}{'s' * (count > 1)} of {owner}" for (kind, owner), count in kinds.items()])
     later = f"; {waiting} of them are within their time limit and end by themselves" if waiting else ""

@@ -104,7 +104,7 @@ def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str]
 
 def _plan_leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
-    safe = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.safe(now)]
+    safe = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(now)]
     size = sum(folder_size(Path(leftover.name)) for leftover in safe if leftover.kind == "folder")
     names = tuple(leftover.name for leftover in safe)
     return RemovalPlan((Removable("leftovers", "", names, size),)) if safe else RemovalPlan()

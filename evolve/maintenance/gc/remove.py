@@ -91,7 +91,9 @@ def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan
     """Look for them again, since a run may have been resumed meanwhile."""
     dead, now = {row.id for row in store.runs() if not is_locked(runs / row.id)}, time.time()
     safe = [
-        leftover for leftover in leftovers.find_leftovers(dead) if leftover.name in entry.names and leftover.safe(now)
+        leftover
+        for leftover in leftovers.find_leftovers(dead)
+        if leftover.name in entry.names and leftover.is_expired(now)
     ]
     leftovers.remove_leftovers(safe)
     return RemovalPlan((replace(entry, names=tuple(leftover.name for leftover in safe)),))
