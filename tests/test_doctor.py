@@ -163,7 +163,7 @@ LASTING = [
     (lose_file, "1 missing"),
     (lose_transcript, "1 missing"),
     (change_file, "sha256 differs"),
-    (foreign_row, "not there"),
+    (foreign_row, "missing row"),
     (future_row, "behind the newest row"),
 ]
 

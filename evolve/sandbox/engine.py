@@ -142,7 +142,7 @@ def _check_engine(endpoint: Endpoint, notify: Notify) -> None:
 
 
 def install_package(package: str, notify: Notify, why: str) -> None:
-    """Install a package of the distribution, as root on Debian or Ubuntu; otherwise raise BadInput. `why` is printed."""
+    """Install a package of the distribution, as root on Debian or Ubuntu, else raise BadInput. `why` is printed."""
     _install([package], notify, why)
 
 
