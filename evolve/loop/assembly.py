@@ -51,7 +51,7 @@ def assemble(
     watcher: Watcher,
     vocabulary: Vocabulary | None = None,
     stop: Stop | None = None,
-    least_room: int = disk.LEAST_BYTES,
+    least_room: int = disk.MIN_FREE_BYTES,
 ) -> Search:
     """Put a run's search together.
 

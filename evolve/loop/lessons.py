@@ -62,7 +62,7 @@ class Lessons:
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
             self.budget.book(lesson_key(lesson.round), lesson.usage)
         page = memory.format_document(self.history.run, results, self.known())
-        disk.write_whole(self.folder / PAGE, page.encode("utf-8"))
+        disk.write_atomically(self.folder / PAGE, page.encode("utf-8"))
         return results
 
     def _missing(self, results: Sequence[RoundFacts]) -> list[RoundFacts]:

@@ -32,7 +32,7 @@ class Measurer:
     stop: Stop
     watcher: Watcher
     folders: tuple[Path, ...]
-    least_room: int = disk.LEAST_BYTES
+    least_room: int = disk.MIN_FREE_BYTES
 
     def trials(self, commit: str | None = None) -> list[TrialResult]:
         """All trials so far, of one commit or of the run."""
@@ -48,7 +48,7 @@ class Measurer:
         """
         self.stop.check()
         self.budget.check()
-        disk.check(self.folders, self.least_room)
+        disk.check_free_space(self.folders, self.least_room)
 
     def measure(self, commits: Sequence[str], slots: Iterable[Slot]) -> None:
         """Give every commit a trial that counts on every slot.
@@ -81,4 +81,4 @@ class Measurer:
 
     def _may_start(self) -> bool:
         """Whether one more trial may start; it is counted at once."""
-        return not self.stop.asked and self.budget.may_start()
+        return not self.stop.requested and self.budget.may_start()

@@ -58,7 +58,7 @@ class Search:
             BudgetExhausted: A cap is reached; the run can be resumed.
             InfraError: The machine failed; the run can be resumed.
         """
-        with disk.told(self.candidates.folder):
+        with disk.convert_os_errors(self.candidates.folder):
             standing = self.start()
             self._print_estimate(rounds)
             while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):

@@ -180,7 +180,7 @@ class Scaffold:
     def __init__(self, work: Callable[[], object]) -> None:
         self._thread = in_background(work)
 
-    def ended(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         self._thread.join(max(seconds, 0.0))
         return not self._thread.is_alive()
 
