@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.proposed import Row, row_of, table
 from rich.console import Console
 
-from evolve.runs import opening
+from evolve.runs.request import DATABASE
 from evolve.store import Store
 
 RUNS = Path("runs")
@@ -46,7 +46,7 @@ def main() -> None:
     for seed in given.seeds:
         for proposer in given.proposers:
             run = played(proposer, seed, given.rounds)
-            with Store.open(RUNS / opening.DATABASE) as store:
+            with Store.open(RUNS / DATABASE) as store:
                 rows.append(row_of(store, RUNS, run, proposer, seed))
     if given.json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))

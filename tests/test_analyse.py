@@ -6,10 +6,21 @@ from typing import Any
 
 import pytest
 
-from evolve.analysis import Change, Group, Read, Shelf, Subject, changed, features, groups, labels, read_all
+from evolve.analysis import (
+    AnalysedTrial,
+    Group,
+    Shelf,
+    Subject,
+    TaskChanges,
+    analyse_trials,
+    features,
+    groups,
+    task_changes,
+    task_labels,
+)
 from evolve.analysis import digest as digest_of
 from evolve.analysis.digest import DIGEST_CHARS, EXAMPLE_CHARS, excerpt
-from evolve.analysis.groups import Ending, ending
+from evolve.analysis.groups import FailureKind, ending
 from evolve.core.records import Cause, Outcome, TrialResult, Usage
 from evolve.trial import trajectory
 from tests.fakes import (
@@ -38,13 +49,13 @@ def edit(number: int, text: str = "x") -> dict[str, Any]:
     return tool_call("edit", {"path": "a.py", "new": text}, f"call_{number}")
 
 
-def read(*trials: tuple[TrialResult, dict[str, Any]]) -> list[Read]:
-    return read_all(trials, labels(trial.task for trial, _ in trials))
+def read(*trials: tuple[TrialResult, dict[str, Any]]) -> list[AnalysedTrial]:
+    return analyse_trials(trials, task_labels(trial.task for trial, _ in trials))
 
 
-def digest(trials: list[tuple[TrialResult, dict[str, Any]]], calls: int, change: Change | None = None) -> str:
+def digest(trials: list[tuple[TrialResult, dict[str, Any]]], calls: int, change: TaskChanges | None = None) -> str:
     seen = read(*trials)
-    return digest_of(Subject(seen, groups(seen, calls), change or Change()))
+    return digest_of(Subject(seen, groups(seen, calls), change or TaskChanges()))
 
 
 def test_an_empty_trajectory_has_no_features() -> None:
@@ -182,25 +193,25 @@ def test_an_excerpt_shows_the_end_and_shortens_it() -> None:
 FAILED_TEST = 'Traceback\n  File "/app/shop.py", line 3, in total\n  File "/usr/lib/python3.11/ast.py", line 5\n'
 EDITED = (asked(edit(1)), write_event("a.py"))
 ENDS = {
-    Ending.CRASHED: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(log="Traceback\nKeyError: 1")),
-    Ending.CONTEXT: (
+    FailureKind.CRASHED: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(log="Traceback\nKeyError: 1")),
+    FailureKind.CONTEXT: (
         result("a", 0.0),
         document(*EDITED, chat_event([START], error={"code": "context_length_exceeded", "status": 400, "message": ""})),
     ),
-    Ending.RESOURCES: (result("a", 0.0, cause=Cause.OOM), document(*EDITED)),
-    Ending.TIMEOUT: (result("a", 0.0, outcome=Outcome.TIMEOUT), document(*EDITED)),
-    Ending.BUDGET: (result("a", 0.0, outcome=Outcome.BUDGET), document(*EDITED)),
-    Ending.ERROR: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(*EDITED)),
-    Ending.NO_EDIT: (result("a", 0.0), document(run_event(TESTS, 1))),
-    Ending.UNTESTED: (result("a", 0.0), document(*EDITED)),
-    Ending.EDITED_LAST: (result("a", 0.0), document(run_event(TESTS, 0), *EDITED)),
-    Ending.TESTS_FAILED: (result("a", 0.0), document(*EDITED, run_event(TESTS, 1))),
-    Ending.WRONG: (result("a", 0.0), document(*EDITED, run_event(TESTS, 0))),
+    FailureKind.RESOURCES: (result("a", 0.0, cause=Cause.OOM), document(*EDITED)),
+    FailureKind.TIMEOUT: (result("a", 0.0, outcome=Outcome.TIMEOUT), document(*EDITED)),
+    FailureKind.BUDGET: (result("a", 0.0, outcome=Outcome.BUDGET), document(*EDITED)),
+    FailureKind.ERROR: (result("a", 0.0, outcome=Outcome.SCAFFOLD_ERROR), document(*EDITED)),
+    FailureKind.NO_EDIT: (result("a", 0.0), document(run_event(TESTS, 1))),
+    FailureKind.UNTESTED: (result("a", 0.0), document(*EDITED)),
+    FailureKind.EDITED_LAST: (result("a", 0.0), document(run_event(TESTS, 0), *EDITED)),
+    FailureKind.TESTS_FAILED: (result("a", 0.0), document(*EDITED, run_event(TESTS, 1))),
+    FailureKind.WRONG: (result("a", 0.0), document(*EDITED, run_event(TESTS, 0))),
 }
 
 
-@pytest.mark.parametrize("kind", list(Ending))
-def test_each_failed_trial_ends_in_one_way(kind: Ending) -> None:
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_each_failed_trial_ends_in_one_way(kind: FailureKind) -> None:
     assert ending(read(ENDS[kind])[0]) is kind
 
 
@@ -254,17 +265,17 @@ def rewards(task: str, *values: float) -> list[TrialResult]:
 def test_tasks_are_fixed_broken_or_unstable_by_shared_attempts() -> None:
     old = [*rewards("a", 0, 0), *rewards("b", 1, 1), *rewards("c", 1), *rewards("gone", 1), result("d", None)]
     new = [*rewards("a", 0, 1), *rewards("b", 0), *rewards("c", 1, 0), *rewards("d", 1)]
-    assert changed(old, new) == Change(fixed=("a",), broken=("b",), unstable=("a", "c"))
+    assert task_changes(old, new) == TaskChanges(fixed=("a",), broken=("b",), unstable=("a", "c"))
 
 
 def test_the_digest_tells_what_changed_and_where_tokens_went() -> None:
-    text = digest([(result("a", 0.0), document(asked(edit(1))))], 60, Change(("train-01",), ("train-02",), ()))
+    text = digest([(result("a", 0.0), document(asked(edit(1))))], 60, TaskChanges(("train-01",), ("train-02",), ()))
     assert "- fixed: train-01" in text and "- broken: train-02" in text
     assert "failed trials took 100 % of 20 tokens" in text
 
 
 def test_labels_are_stable_and_tell_no_name() -> None:
-    assert labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
+    assert task_labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
 
 
 def test_trials_can_be_read_from_any_step_on() -> None:

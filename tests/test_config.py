@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from evolve.core.config import GateConfig, RunConfig
-from evolve.core.records import Limits, Profile, SandboxSpec
-from evolve.runs import opening
+from evolve.core.records import Limits, SandboxSpec, SuiteProfile
+from evolve.runs import identity
 from evolve.suite.tasks import Suite
 
 
@@ -82,10 +82,10 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
     assert not RunConfig().task_sandbox(SandboxSpec()).network
 
 
-@pytest.mark.parametrize("profile", list(Profile))
-def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: Profile) -> None:
-    order = opening.Order(RunConfig(scaffold=tmp_path), tmp_path, "run", 1)
-    stored = json.loads(opening.identity(order, Suite(tmp_path, (), profile)))
+@pytest.mark.parametrize("profile", list(SuiteProfile))
+def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: SuiteProfile) -> None:
+
+    stored = json.loads(identity.identity(RunConfig(scaffold=tmp_path), Suite(tmp_path, (), profile)))
     assert stored["suite_profile"] == str(profile)
 
 

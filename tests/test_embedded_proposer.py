@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evolve.embedded import complete
 from evolve.embedded.idioms import IDIOMS
-from evolve.embedded.proposer import Brief, _answered, read_brief, weights
+from evolve.embedded.proposer import ProposalRequest, _answered, read_brief, weights
 from evolve.embedded.rewrite import MUTATORS, parse
 from evolve.embedded.slots import read_code
 
@@ -252,7 +252,7 @@ def test_a_note_about_nothing_claims_nothing() -> None:
 
 def test_a_prediction_names_a_group_of_the_digest() -> None:
     digest = "- G1: 9 of 9 failed trials ran out of time\n- G2: 8 of 9 failed trials repeated an edit tried before"
-    brief = Brief({}, digest, "")
+    brief = ProposalRequest({}, digest, "")
     idiom = next(one for one in IDIOMS if one.name == "refuse_repeat")
     assert _answered(idiom, brief) == ("G2",)
-    assert _answered(idiom, Brief({}, "- nothing", "")) == ()
+    assert _answered(idiom, ProposalRequest({}, "- nothing", "")) == ()

@@ -15,7 +15,7 @@ from evolve.core.errors import RequestRefused
 from evolve.embedded import Knobs, complete
 from evolve.embedded.knobs import gumbel
 from evolve.embedded.messages import View, read_view
-from evolve.embedded.operators import Candidate, applied, candidates, parses
+from evolve.embedded.operators import CandidateEdit, applied, candidates, parses
 from evolve.embedded.reports import read_report
 from evolve.embedded.shown import show
 from evolve.embedded.weights import choose, weighed
@@ -298,7 +298,7 @@ def prompt(*extra: str) -> dict[str, Any]:
     return user(block(numbered=True) + f"<tests>\n{FAILED}</tests>\n" + "\n".join(extra))
 
 
-def draw(seed: int, *extra: str) -> Candidate:
+def draw(seed: int, *extra: str) -> CandidateEdit:
     view = view_of(prompt(*extra))
     drawn = choose(view, view.files, seed, 0.6, STEADY)
     assert drawn

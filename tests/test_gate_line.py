@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
+from evolve.core.records import StackFate
 from evolve.gate import prior
 from evolve.gate.plan import Part, plan
-from evolve.gate.ruling import Ask, Ruling
-from evolve.gate.stack_rule import Line
+from evolve.gate.ruling import NeedPart, Ruling
+from evolve.gate.stack_rule import StackRule
 from evolve.gate.stages import NEVER, stages
 
 TASKS, PASSES = 20, 8
@@ -29,7 +29,7 @@ def begun(order: Any = None, **settings: Any) -> Any:
     place = np.argsort(order).tolist()
     train, validation = place[:14], place[14:]
     chosen = GateConfig(**settings)
-    line = Line.begin(chosen, plan(train[:7], train, validation, chosen.passes))
+    line = StackRule.begin(chosen, plan(train[:7], train, validation, chosen.passes))
     for one in rewards(0.4, 2, 1):
         line = line.tip_measured(one[order])
     return line
@@ -85,23 +85,23 @@ def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing() -> Non
 def test_each_stage_is_asked_for_in_turn() -> None:
     line, new = begun(), np.full((PASSES, TASKS), np.nan)
     said = line.judge(new)
-    assert said == Ask(Part(0, tuple(range(7))))
+    assert said == NeedPart(Part(0, tuple(range(7))))
     new[0, :7] = 1.0
-    assert line.judge(new) == Ask(Part(0, tuple(range(7, 14))))
+    assert line.judge(new) == NeedPart(Part(0, tuple(range(7, 14))))
     new[0, :7] = 0.0
     assert not ruled(line, new).taken, "hopeless after the first stage"
 
 
 def test_a_clear_gain_is_taken_and_promoted_and_clear_harm_is_dropped() -> None:
     unsure = ruled(begun(), np.ones((PASSES, TASKS)))
-    assert (unsure.taken, unsure.fate) == (True, Fate.OPEN)
+    assert (unsure.taken, unsure.fate) == (True, StackFate.OPEN)
     assert not unsure.line.own, "its own trials as a challenger are no fresh ones"
     better = ruled(begun(risk=0.2), np.ones((PASSES, TASKS)))
-    assert (better.taken, better.fate) == (True, Fate.PROMOTED)
+    assert (better.taken, better.fate) == (True, StackFate.PROMOTED)
     assert better.finding == unsure.finding
     assert better.line.tip_is_vague(), "a new champion gets fresh trials of its own"
     worse = ruled(begun(), np.zeros((PASSES, TASKS)))
-    assert (worse.taken, worse.fate) == (False, Fate.OPEN)
+    assert (worse.taken, worse.fate) == (False, StackFate.OPEN)
     assert worse.finding.trials == 7
 
 
@@ -117,7 +117,7 @@ def test_a_stack_that_turns_out_worse_is_given_up() -> None:
     line = replace(line, stacked=1, held=line.reign.anew().measured(np.zeros(TASKS)))
     line = replace(line, level=replace(line.level, lead=-0.05, lead_variance=0.001, covariance=0.0))
     said = ruled(line, np.zeros((PASSES, TASKS)))
-    assert said.fate is Fate.GIVEN_UP
+    assert said.fate is StackFate.GIVEN_UP
     assert said.line.stacked == 0
     assert said.line.reign is line.held
 

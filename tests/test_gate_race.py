@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.gate.race import BEHIND, Challenger, Lacks, Raced, race
+from evolve.gate.race import BEHIND, Challenger, ChallengerNeeds, Raced, race
 from evolve.gate.ruling import Ruling
-from evolve.gate.stack_rule import Line
+from evolve.gate.stack_rule import StackRule
 from tests.test_gate_line import PASSES, TASKS, begun, rewards
 
 
@@ -28,12 +28,12 @@ def ended(*field: Any) -> Raced:
 def test_all_run_the_first_stage_then_the_better_half_goes_on() -> None:
     line, field = begun(), [nothing() for _ in range(4)]
     asked = race(line, [Challenger(one) for one in field])
-    assert isinstance(asked, Lacks) and asked.part is not None
+    assert isinstance(asked, ChallengerNeeds) and asked.part is not None
     assert (asked.places, len(asked.part.tasks)) == ((0, 1, 2, 3), 7)
     for one, rate in zip(field, (0.0, 1.0, 0.3, 1.0), strict=True):
         one[0, list(asked.part.tasks)] = rate
     asked = race(line, [Challenger(one) for one in field])
-    assert isinstance(asked, Lacks)
+    assert isinstance(asked, ChallengerNeeds)
     assert asked.places == (1, 3)
 
 
@@ -63,7 +63,7 @@ def test_the_losers_tell_of_the_tip_too() -> None:
     winner, loser = np.ones((PASSES, TASKS)), rewards(0.5, PASSES, 6)
     alone, raced = ended(winner), ended(winner, loser)
     told, silent = (said.rulings[0].line for said in (raced, alone))
-    assert isinstance(told, Line) and isinstance(silent, Line)
+    assert isinstance(told, StackRule) and isinstance(silent, StackRule)
     assert (len(told.tried), len(silent.tried)) == (2, 1)
     assert raced.rulings[0].finding.effect != alone.rulings[0].finding.effect
 

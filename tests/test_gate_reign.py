@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ruling
-from evolve.gate.seed_history import Reign
-from evolve.gate.stack_rule import Line
+from evolve.gate.seed_history import SeedHistory
+from evolve.gate.stack_rule import StackRule
 from tests.test_gate_line import PASSES, begun, rewards
 
 CORRELATION = 0.25
 
 
 def test_passes_beyond_the_challengers_are_the_tips_alone() -> None:
-    reign = Reign.begin(passes=2, tasks=3)
+    reign = SeedHistory.begin(passes=2, tasks=3)
     for _ in range(3):
         reign = reign.measured(np.ones(3))
     assert len(reign.own) == 3
@@ -29,14 +29,14 @@ def test_passes_beyond_the_challengers_are_the_tips_alone() -> None:
 
 
 def test_what_a_scaffold_is_better_by_is_no_luck() -> None:
-    reign = Reign.begin(1, 2).measured(np.array([0.0, 1.0])).met(np.array([[1.0, np.nan]]), 0.4)
+    reign = SeedHistory.begin(1, 2).measured(np.array([0.0, 1.0])).met(np.array([[1.0, np.nan]]), 0.4)
     assert reign.means() == pytest.approx(np.array([[0.3, 1.0]]))
 
 
 @given(st.integers(1, 12), st.floats(0.01, 0.95), st.integers(0, 1000))
 def test_shares_are_the_best_linear_prediction(count: int, correlation: float, seed: int) -> None:
     """No other multiple of the mean of `count` values predicts the next one with a smaller expected square."""
-    reign = Reign.begin(1, 1)
+    reign = SeedHistory.begin(1, 1)
     for _ in range(count):
         reign = reign.met(np.zeros((1, 1)), 0.0)
     share = float(reign.shares(correlation)[0, 0])
@@ -50,7 +50,7 @@ def test_shares_are_the_best_linear_prediction(count: int, correlation: float, s
     assert error(share) == pytest.approx(1 - correlation * share)
 
 
-def stacked(correlation: float) -> Line:
+def stacked(correlation: float) -> StackRule:
     """A tip just taken, without trials of its own; scaffolds are known to share luck."""
     line = begun()
     line = replace(line, luck=(1e6 * correlation, 1e6))
@@ -59,7 +59,7 @@ def stacked(correlation: float) -> Line:
     return replace(said.line, stacked=1, level=replace(said.line.level, lead_variance=0.002, lead=0.03))
 
 
-def after_a_streak(line: Line, same: Floats) -> float:
+def after_a_streak(line: StackRule, same: Floats) -> float:
     """The probability that the tip is worse than the champion, once 14 challengers had the same rewards."""
     for _ in range(14):
         said = line.judge(same)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
+from evolve.core.records import StackFate
 from evolve.gate.plan import Part, plan
 from evolve.gate.population import Population
-from evolve.gate.ruling import Ask, Ruling
+from evolve.gate.ruling import NeedPart, Ruling
 from evolve.gate.select import STRATEGIES, Member, ancestors, archive, best, clade, front_counts, pareto
 
 TASKS = 20
@@ -70,10 +70,10 @@ def ruled(population: Any, solved: float) -> Ruling:
 def test_all_that_solves_something_stays_and_the_highest_score_is_champion(rule: str) -> None:
     population = begun(rule)
     assert not population.tip_is_vague()
-    assert population.judge(np.full((1, TASKS), np.nan)) == Ask(Part(0, tuple(range(TASKS))))
+    assert population.judge(np.full((1, TASKS), np.nan)) == NeedPart(Part(0, tuple(range(TASKS))))
     better, worse, broken = (ruled(population, solved) for solved in (0.5, 0.3, 0.0))
-    assert (better.taken, better.fate) == (True, Fate.PROMOTED)
-    assert (worse.taken, worse.fate) == (True, Fate.OPEN)
+    assert (better.taken, better.fate) == (True, StackFate.PROMOTED)
+    assert (worse.taken, worse.fate) == (True, StackFate.OPEN)
     assert not broken.taken
     assert worse.tip in (0, 1)
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Candidate, Fate, Split, TrialResult, Usage, Verdict, stable_hash
-from evolve.gate import Entrant, MoreTrials, Ruled, Standing, TaskSlot, begin, judge, ready
+from evolve.core.records import Candidate, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
+from evolve.gate import Entrant, NeedTrials, Ruled, Standing, TaskSlot, begin, judge, ready
 from evolve.gate.attempts import first_attempt
 from tests.fakes import result
 
@@ -28,7 +28,7 @@ def rate(share: float, salt: str) -> Reward:
     return lambda task, attempt: float(random.Random(f"{salt}{task}{attempt}").random() < share)
 
 
-def trials(asked: MoreTrials, reward: Reward, **changes: object) -> list[TrialResult]:
+def trials(asked: NeedTrials, reward: Reward, **changes: object) -> list[TrialResult]:
     made = [result(task, reward(task, attempt), attempt, candidate=asked.commits[0]) for task, attempt in asked.slots]
     return [replace(one, **changes) for one in made]  # type: ignore[arg-type]
 
@@ -38,7 +38,7 @@ def at_work(
 ) -> tuple[Standing, list[TrialResult]]:
     """The standing with its tip made ready, and the tip's trials."""
     tip = list(known or [])
-    while isinstance(said := ready(standing, tip), MoreTrials):
+    while isinstance(said := ready(standing, tip), NeedTrials):
         assert said.commits == (standing.tip.commit,)
         tip += trials(said, reward)
     return said, tip
@@ -48,7 +48,7 @@ def ruled(
     standing: Standing, candidate: Candidate, tip: list[TrialResult], reward: Reward, own: Reward | None = None
 ) -> Ruled:
     own, new = own or rate(0.4, "tip"), []
-    while isinstance(said := judge(standing, [Entrant(candidate, new)], tip), MoreTrials):
+    while isinstance(said := judge(standing, [Entrant(candidate, new)], tip), NeedTrials):
         more = trials(said, reward if said.commits == (candidate.commit,) else own)
         (new if said.commits == (candidate.commit,) else tip).extend(more)
     return said
@@ -60,7 +60,7 @@ def begun(tasks: Sequence[TaskSlot] = TASKS, **values: float) -> tuple[Standing,
 
 def test_the_tip_is_run_on_everything_before_it_is_challenged() -> None:
     said = ready(begin(TASKS, GateConfig(), SEED), [])
-    assert isinstance(said, MoreTrials)
+    assert isinstance(said, NeedTrials)
     assert sorted(said.slots) == [(task.name, 0) for task in TASKS]
     standing, tip = begun()
     assert standing.tip == standing.champion == SEED
@@ -70,11 +70,11 @@ def test_the_tip_is_run_on_everything_before_it_is_challenged() -> None:
 def test_a_challenger_first_runs_half_of_train_and_only_what_is_lacking() -> None:
     standing, tip = begun()
     said = judge(standing, [Entrant(PATCH, [])], tip)
-    assert isinstance(said, MoreTrials)
+    assert isinstance(said, NeedTrials)
     assert said.commits == (PATCH.commit,)
     assert len(said.slots) == 7
     assert {task for task, _ in said.slots} <= {task.name for task in TASKS if task.split is Split.TRAIN}
-    begun_ = trials(MoreTrials(said.commits, said.slots[:3]), rate(1.0, ""))
+    begun_ = trials(NeedTrials(said.commits, said.slots[:3]), rate(1.0, ""))
     rest = judge(standing, [Entrant(PATCH, begun_)], tip)
     assert rest == said
 
@@ -106,7 +106,7 @@ def test_a_tip_meets_its_challengers_on_attempts_that_it_never_had() -> None:
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
     after, own = at_work(said.standing, lambda *_: 1.0)
     asked = judge(after, [Entrant(NEXT, [])], own)
-    assert isinstance(asked, MoreTrials)
+    assert isinstance(asked, NeedTrials)
     assert min(attempt for _, attempt in asked.slots) >= first_attempt(PATCH) > max(trial.attempt for trial in tip)
 
 
@@ -116,7 +116,7 @@ def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None
     loose = replace(stacked, line=replace(stacked.line, settings=GateConfig(risk=0.3)))
     after, own = at_work(loose, lambda *_: 1.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 1.0)
-    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, Fate.PROMOTED)
+    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, StackFate.PROMOTED)
     assert said.decisions[0].crowns
     assert said.standing.champion == said.standing.tip == PATCH
 
@@ -127,7 +127,7 @@ def test_a_stack_that_turns_out_worse_is_left_for_the_champion() -> None:
     level = replace(stacked.line.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
     after, own = at_work(replace(stacked, line=replace(stacked.line, level=level)), lambda *_: 0.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 0.0)
-    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, Fate.GIVEN_UP)
+    assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, StackFate.GIVEN_UP)
     assert said.standing.tip == said.standing.champion == SEED
     assert len(said.standing.line.own) * 20 == len(tip), "the champion's own trials count again"
 
@@ -146,7 +146,7 @@ def test_a_tie_goes_to_the_cheaper_and_then_to_the_smaller(tokens: int, smaller:
     tip = [replace(trial, usage=Usage(1, 50, 50)) for trial in tip]
     new = same_but(Usage(1, tokens - 50, 50), tip, standing)
     said = judge(standing, [Entrant(PATCH, new, smaller)], tip)
-    if isinstance(said, MoreTrials):
+    if isinstance(said, NeedTrials):
         assert not taken, "nothing is decided by cost where more trials may tell"
         return
     assert (said.decisions[0].verdict is not Verdict.REVERT) is taken
@@ -155,7 +155,7 @@ def test_a_tie_goes_to_the_cheaper_and_then_to_the_smaller(tokens: int, smaller:
 def test_infrastructure_errors_are_no_evidence() -> None:
     standing, tip = begun()
     asked = judge(standing, [Entrant(PATCH, [])], tip)
-    assert isinstance(asked, MoreTrials)
+    assert isinstance(asked, NeedTrials)
     broken = [result(task, None, attempt, candidate=PATCH.commit) for task, attempt in asked.slots]
     assert judge(standing, [Entrant(PATCH, broken)], tip) == asked
 
@@ -209,14 +209,14 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
 
     def more(commit: str, reward: Reward) -> list[TrialResult]:
         slots = tuple((task.name, attempt) for attempt in range(8) for task in TASKS)
-        made = trials(MoreTrials((commit,), slots), reward)
+        made = trials(NeedTrials((commit,), slots), reward)
         return [replace(trial, usage=Usage(1, dice.randrange(1, 1000), 10)) for trial in made]
 
     all_old, all_new = more(SEED.commit, own), more(PATCH.commit, chance)
     standing = ready(begin(TASKS, GateConfig(), SEED), all_old)
     assert isinstance(standing, Standing)
     old, new = ([], []) if salt % 2 else (all_old[:40], [])
-    while isinstance(said := judge(standing, [Entrant(PATCH, new)], old), MoreTrials):
+    while isinstance(said := judge(standing, [Entrant(PATCH, new)], old), NeedTrials):
         pool, known = (all_new, new) if said.commits == (PATCH.commit,) else (all_old, old)
         known += [trial for trial in pool if (trial.task, trial.attempt) in said.slots]
     later = judge(standing, [Entrant(PATCH, all_new)], all_old)
@@ -234,17 +234,17 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     assert said.standing.line.own == standing.line.own
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
     said = judge(standing, [Entrant(PATCH, alike)], tip)
-    assert isinstance(said, MoreTrials) or "every trial" not in said.decisions[0].reason
+    assert isinstance(said, NeedTrials) or "every trial" not in said.decisions[0].reason
 
 
 def raced(standing: Standing, tip: list[TrialResult], **rates: Reward) -> Ruled:
     """A race of candidates with these rewards, on top of the tip."""
     field = [Candidate(name * 40, 10 + n, standing.tip.commit, name) for n, name in enumerate(rates)]
     new: dict[str, list[TrialResult]] = {one.commit: [] for one in field}
-    while isinstance(said := judge(standing, [Entrant(one, new[one.commit]) for one in field], tip), MoreTrials):
+    while isinstance(said := judge(standing, [Entrant(one, new[one.commit]) for one in field], tip), NeedTrials):
         for commit in said.commits:
             known = {(trial.task, trial.attempt) for trial in new.get(commit, tip)}
-            lacking = MoreTrials((commit,), tuple(slot for slot in said.slots if slot not in known))
+            lacking = NeedTrials((commit,), tuple(slot for slot in said.slots if slot not in known))
             new.get(commit, tip).extend(trials(lacking, rates.get(commit[0], rate(0.4, "tip"))))
     return said
 

@@ -22,9 +22,9 @@ from evolve.core.records import Limits, ModelSpec
 from evolve.llm import EmbeddedModel
 from evolve.llm.client import OpenAIModel
 from evolve.sandbox.shell import CommandResult, ShellDied
-from evolve.trial.gateway import Door, Gateway, Ledger, wire
+from evolve.trial.gateway import Door, Gateway, TrialBudget, wire
 from evolve.trial.gateway import budget as budget_module
-from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
+from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parse_body
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call
 from tests.test_gateway import SPEC, USER, call, chat, code, model_of, serving
 from tests.upstream import Upstream, after, says
@@ -353,7 +353,7 @@ def test_a_client_that_goes_away_is_no_fault(tmp_path: Path) -> None:
 )
 def test_json_that_later_work_would_stumble_over_is_refused(raw: bytes) -> None:
     with pytest.raises(Refusal) as caught:
-        parsed(raw)
+        parse_body(raw)
     assert caught.value.status == 400
 
 
@@ -456,7 +456,7 @@ def test_a_flood_of_events_ends_as_a_budget(
 def test_whatever_is_asked_no_limit_is_passed(asked: list[tuple[int, int, bool]], usd: float) -> None:
     """An endpoint that counts as estimated and keeps to max_tokens; some calls are left running."""
     model = ModelSpec("m", prompt_price=1000.0, completion_price=2000.0)
-    ledger = Ledger(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
+    ledger = TrialBudget(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
     running = []
     for prompt, answer, keep in asked:
         try:

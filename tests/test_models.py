@@ -18,12 +18,13 @@ from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
 from evolve.models.choice import Choice, check_commercial, choose_model
-from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
+from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
-from evolve.runs import opening
+from evolve.runs import identity, opening
+from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
-from evolve.trial.gateway.request import chosen
+from evolve.trial.gateway.request import model_request
 from tests.fakes import ScriptedModel
 from tests.forked import forked
 from tests.test_propose import brief
@@ -67,7 +68,7 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def order(model: str | None, own: Path | None = None, **values: Any) -> opening.Order:
+def order(model: str | None, own: Path | None = None, **values: Any) -> RunRequest:
     usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
     paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
     return order_of(
@@ -133,7 +134,7 @@ def order_price(profile: Profile, model: str) -> object:
     ],
 )
 def test_a_name_is_taken_apart(name: str, found: tuple[str, str | None] | None) -> None:
-    parts = split(name, read_profiles())
+    parts = split_name(name, read_profiles())
     assert (parts and (parts[0].name, parts[1])) == found
 
 
@@ -165,7 +166,7 @@ def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> Non
     named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
     assert (named.model, named.base_url, named.terms.commercial) == (M27, upstream.base_url, "barred")
-    with pytest.raises(BadInput, match="does not know it"):
+    with pytest.raises(BadInput, match="does not list it"):
         order("vllm/other", base_url=upstream.base_url)
 
 
@@ -198,14 +199,14 @@ def test_a_user_overrides_a_price_and_adds_a_model(own: Path, monkeypatch: pytes
 
 
 def test_a_file_in_the_working_directory_is_read() -> None:
-    Path("evolve.models.profile.toml").write_text(OWN)
+    Path("evolve.models.toml").write_text(OWN)
     assert "ours" in read_profiles()
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[minimax", "is not TOML"),
+        ("[minimax", "is not valid TOML"),
         ("minimax = 1", "minimax: is not a profile"),
         ("[a]\nbase_url = 'http://x'\n[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
         ("[a]\nbase = 'http://x'", "a.base: "),
@@ -223,7 +224,7 @@ def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words
     path.write_text(text)
     with pytest.raises(BadInput) as raised:
         read_profiles(path)
-    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.mend
+    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.fix
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        opening.check(opening.Order(made.config, made.runs, None, 1, Caps(usd=5.0)))
+        opening.check(RunRequest(made.config, made.runs, None, 1, Caps(usd=5.0)))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,11 +287,11 @@ def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> tuple[opening.Order, Store]:
+def stored(tmp_path: Path) -> tuple[RunRequest, Store]:
     """An order for the embedded model, and a database with a run of it from before there were profiles."""
     made = order("embedded")
     suite = load_suite(made.config.suite)
-    values = json.loads(opening.identity(made, suite))
+    values = json.loads(identity.identity(made.config, suite))
     for key in ("facts", "terms", "commercial"):
         del values[key]
     store = Store.open(tmp_path / "evolve.db")
@@ -303,23 +304,26 @@ def stored(tmp_path: Path) -> tuple[opening.Order, Store]:
     return made, store
 
 
-def test_a_run_from_before_is_gone_on_with(stored: tuple[opening.Order, Store], tmp_path: Path) -> None:
+def test_a_run_from_before_is_gone_on_with(stored: tuple[RunRequest, Store], tmp_path: Path) -> None:
     made, store = stored
     with store:
         suite = load_suite(made.config.suite)
         assert suite.split(Split.TRAIN)
-        assert opening._named_run(made, suite, store) == "older"
-        assert opening.stored_config(store.runs()[0]).facts == ModelFacts()
-        opening.check(opening.Order(made.config, tmp_path, "older", 1))
-        other = opening.Order(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
-        assert opening._named_run(other, suite, store) != "older"
+        assert opening._choose_name(made, suite, store) == "older"
+        assert identity.stored_config(store.runs()[0]).facts == ModelFacts()
+        opening.check(RunRequest(made.config, tmp_path, "older", 1))
+        other = RunRequest(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
+        assert opening._choose_name(other, suite, store) != "older"
 
 
 def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
     spec = ModelSpec("m", sampling=(("temperature", 1.0), ("top_k", 40)))
     body = {"messages": [], "temperature": 0, "top_k": None}
-    assert {key: chosen(body, spec, 9)[key] for key in ("temperature", "top_k")} == {"temperature": 0, "top_k": 40}
-    assert "temperature" not in chosen({"messages": []}, ModelSpec("embedded"), 9)
+    assert {key: model_request(body, spec, 9)[key] for key in ("temperature", "top_k")} == {
+        "temperature": 0,
+        "top_k": 40,
+    }
+    assert "temperature" not in model_request({"messages": []}, ModelSpec("embedded"), 9)
     for some, asked in ((spec, 40), (ModelSpec("embedded"), None)):
         model = ScriptedModel()
         direct(model, some, brief(), 1, lambda proposal: None)

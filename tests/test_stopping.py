@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from evolve.host.signals import heard
+from evolve.host.signals import listen_for_signals
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def test_the_first_interrupt_asks_and_the_second_drops(capfd: pytest.CaptureFixture[str]) -> None:
-    with heard() as stop:
+    with listen_for_signals() as stop:
         stop.check()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.asked and "interrupt again" in capfd.readouterr().err
@@ -25,7 +25,7 @@ def test_the_first_interrupt_asks_and_the_second_drops(capfd: pytest.CaptureFixt
 
 
 def test_a_termination_drops_at_once() -> None:
-    with heard() as stop:
+    with listen_for_signals() as stop:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
         assert not stop.asked
@@ -33,7 +33,7 @@ def test_a_termination_drops_at_once() -> None:
 
 def test_the_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with heard():
+    with listen_for_signals():
         assert signal.getsignal(signal.SIGINT) not in before
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -41,7 +41,7 @@ def test_the_handlers_are_put_back() -> None:
 def test_a_program_in_the_background_goes_on_ignoring_interrupts() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with heard() as stop:
+        with listen_for_signals() as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert not stop.asked
     finally:
@@ -52,7 +52,7 @@ def test_other_threads_hear_nothing() -> None:
     asked: list[bool] = []
 
     def listen() -> None:
-        with heard() as stop:
+        with listen_for_signals() as stop:
             asked.append(stop.asked)
 
     thread = threading.Thread(target=listen)

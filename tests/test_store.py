@@ -28,13 +28,13 @@ from evolve.core.records import (
     Candidate,
     Decision,
     Evidence,
-    Fate,
     FileEdit,
     Lesson,
     Outcome,
     Proposal,
     SandboxSpec,
     Split,
+    StackFate,
     StoredFile,
     Task,
     TrialResult,
@@ -263,7 +263,7 @@ def test_the_champion_is_what_was_taken_last_when_a_round_crowned_one(store: Sto
     write_round(store, 1, SEED, BETTER, Verdict.STACK)
     assert store.champion("r1") == SEED
     write_round(store, 2, BETTER, WORSE, None)
-    store.add_decision("r1", 2, Decision(Verdict.REVERT, "", Fate.PROMOTED, Evidence(-0.1, 0.02, 0.01)), at(30))
+    store.add_decision("r1", 2, Decision(Verdict.REVERT, "", StackFate.PROMOTED, Evidence(-0.1, 0.02, 0.01)), at(30))
     assert store.champion("r1") == BETTER
     write_round(store, 3, BETTER, Candidate("eee", 3, "bbb", "evolve/r1/round-0003"), Verdict.STACK)
     assert store.champion("r1") == BETTER
@@ -271,7 +271,9 @@ def test_the_champion_is_what_was_taken_last_when_a_round_crowned_one(store: Sto
     assert column(rows, "champion_round") == [0, 0, 1, 1]
     assert column(rows, "fate") == ["open", "open", "promoted", "open"]
     assert column(rows, "doubt") == [None, None, 0.01, None]
-    assert store.rounds("r1")[2].decision == Decision(Verdict.REVERT, "", Fate.PROMOTED, Evidence(-0.1, 0.02, 0.01))
+    assert store.rounds("r1")[2].decision == Decision(
+        Verdict.REVERT, "", StackFate.PROMOTED, Evidence(-0.1, 0.02, 0.01)
+    )
 
 
 def test_spent_is_all_trials_and_all_proposals(filled: Store) -> None:

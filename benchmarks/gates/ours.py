@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
+from evolve.core.records import StackFate
 from evolve.gate.attempts import ATTEMPTS_PER_REIGN
 from evolve.gate.plan import plan
-from evolve.gate.race import Challenger, Lacks, Raced, race
+from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
 from evolve.gate.ruling import Ruling
-from evolve.gate.stack_rule import Line
+from evolve.gate.stack_rule import StackRule
 from gates.greedy import everything, generator
 from gates.world import Played, Scaffold, Spent, World
 
@@ -53,7 +53,7 @@ class Search:
         self.replaced: list[Scaffold] = []
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
-        self.line = Line.begin(settings, plan(train[: len(train) // 2], train, validation, settings.passes))
+        self.line = StackRule.begin(settings, plan(train[: len(train) // 2], train, validation, settings.passes))
 
     def play_round(self) -> None:
         """A race of `settings.race` patches; those that fell behind one that was taken are merged into it first."""
@@ -67,20 +67,20 @@ class Search:
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
-        assert isinstance(ruling.line, Line)
+        assert isinstance(ruling.line, StackRule)
         self.line = ruling.line
         if ruling.taken:
             self.tip = patch
-        if ruling.fate is Fate.PROMOTED:
+        if ruling.fate is StackFate.PROMOTED:
             self.replaced.append(self.champion)
             self.champion = self.tip
             self.kept.append(self.champion)
-        elif ruling.fate is Fate.GIVEN_UP:
+        elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 
     def _raced(self, patches: list[Scaffold]) -> Raced:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
-        while isinstance(said := race(self.line, [Challenger(one) for one in rewards]), Lacks):
+        while isinstance(said := race(self.line, [Challenger(one) for one in rewards]), ChallengerNeeds):
             if said.part is None:
                 self._run_tip()
                 continue

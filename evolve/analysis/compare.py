@@ -10,7 +10,7 @@ from evolve.core.records import TrialResult
 
 
 @dataclass(frozen=True)
-class Change:
+class TaskChanges:
     """Names of tasks, sorted. fixed, broken: the mean reward rose or fell, over the attempts that both scaffolds made;
     unstable: attempts of the new scaffold went differently."""
 
@@ -19,7 +19,7 @@ class Change:
     unstable: tuple[str, ...] = ()
 
 
-def changed(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> Change:
+def task_changes(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> TaskChanges:
     """Of tasks that both were tried at; infrastructure errors are no evidence."""
     before, after = _rewards(old), _rewards(new)
     moves: dict[str, float] = {}
@@ -27,7 +27,7 @@ def changed(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> Change:
         shared = before[task].keys() & after[task].keys()
         if shared:
             moves[task] = fmean(after[task][n] - before[task][n] for n in shared)
-    return Change(
+    return TaskChanges(
         tuple(task for task, move in moves.items() if move > 0),
         tuple(task for task, move in moves.items() if move < 0),
         tuple(task for task in sorted(after) if len(set(after[task].values())) > 1),

@@ -16,7 +16,7 @@ EARLY, ALL = 0.6, 0.9
 SPENT = re.compile(r"\bbudget( of \w+) was spent$")
 
 
-class Ending(StrEnum):
+class FailureKind(StrEnum):
     """How a failed trial ended: the first that fits, from the top. The value is the end of a sentence about it."""
 
     CRASHED = "crashed"
@@ -33,7 +33,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Read:
+class AnalysedTrial:
     """One trial with what was noted about it. `label`: of its task, as the proposer knows it."""
 
     trial: TrialResult
@@ -57,7 +57,7 @@ class Group:
 
     id: str
     words: str
-    members: tuple[Read, ...]
+    members: tuple[AnalysedTrial, ...]
     exclusive: bool
 
     @property
@@ -66,38 +66,38 @@ class Group:
         return tuple(sorted({one.label for one in self.members}))
 
     @property
-    def clearest(self) -> Read:
+    def clearest(self) -> AnalysedTrial:
         """The member with the fewest model calls."""
         return min(self.members, key=lambda one: (one.features.model_calls, one.reference))
 
 
-def read_all(trials: Iterable[tuple[TrialResult, Document]], labels: dict[str, str]) -> list[Read]:
+def analyse_trials(trials: Iterable[tuple[TrialResult, Document]], labels: dict[str, str]) -> list[AnalysedTrial]:
     """labels: by the task's name."""
-    return [Read(trial, document, labels[trial.task], features(document)) for trial, document in trials]
+    return [AnalysedTrial(trial, document, labels[trial.task], features(document)) for trial, document in trials]
 
 
-def ending(one: Read) -> Ending:
+def ending(one: AnalysedTrial) -> FailureKind:
     """How this failed trial ended."""
     trial, seen = one.trial, one.features
     facts = {
-        Ending.CRASHED: bool(seen.crash),
-        Ending.CONTEXT: "context_length_exceeded" in seen.error_codes[-1:],
-        Ending.RESOURCES: trial.cause is not Cause.NONE,
-        Ending.TIMEOUT: trial.outcome is Outcome.TIMEOUT,
-        Ending.BUDGET: trial.outcome is Outcome.BUDGET,
-        Ending.ERROR: trial.outcome is Outcome.SCAFFOLD_ERROR,
-        Ending.NO_EDIT: not seen.edits,
-        Ending.UNTESTED: not seen.test_runs,
-        Ending.EDITED_LAST: seen.ended_after_edit,
-        Ending.TESTS_FAILED: not seen.tests_passed_at_end,
+        FailureKind.CRASHED: bool(seen.crash),
+        FailureKind.CONTEXT: "context_length_exceeded" in seen.error_codes[-1:],
+        FailureKind.RESOURCES: trial.cause is not Cause.NONE,
+        FailureKind.TIMEOUT: trial.outcome is Outcome.TIMEOUT,
+        FailureKind.BUDGET: trial.outcome is Outcome.BUDGET,
+        FailureKind.ERROR: trial.outcome is Outcome.SCAFFOLD_ERROR,
+        FailureKind.NO_EDIT: not seen.edits,
+        FailureKind.UNTESTED: not seen.test_runs,
+        FailureKind.EDITED_LAST: seen.ended_after_edit,
+        FailureKind.TESTS_FAILED: not seen.tests_passed_at_end,
     }
-    return next((kind for kind, fits in facts.items() if fits), Ending.WRONG)
+    return next((kind for kind, fits in facts.items() if fits), FailureKind.WRONG)
 
 
-def groups(read: Sequence[Read], call_limit: int) -> list[Group]:
+def groups(read: Sequence[AnalysedTrial], call_limit: int) -> list[Group]:
     """All that there are, the endings first, each kind by size. call_limit: model calls that a trial may make."""
     failed = [one for one in read if one.failed]
-    ended: dict[Ending, list[Read]] = {}
+    ended: dict[FailureKind, list[AnalysedTrial]] = {}
     for one in failed:
         ended.setdefault(ending(one), []).append(one)
     found = [(_ending_words(kind, some), some, True) for kind, some in ended.items()]
@@ -107,15 +107,15 @@ def groups(read: Sequence[Read], call_limit: int) -> list[Group]:
     return [Group(f"G{n}", words, tuple(some), alone) for n, (words, some, alone) in enumerate(found, 1)]
 
 
-def _ending_words(kind: Ending, some: Sequence[Read]) -> str:
-    if kind is Ending.CRASHED:
+def _ending_words(kind: FailureKind, some: Sequence[AnalysedTrial]) -> str:
+    if kind is FailureKind.CRASHED:
         return f"{kind}: {_commonest(one.features.crash for one in some)}"
-    if kind is Ending.BUDGET:
+    if kind is FailureKind.BUDGET:
         return f"{kind}{_commonest(''.join(SPENT.findall(one.trial.detail)[:1]) for one in some)}"
     return str(kind)
 
 
-def _signs(failed: Sequence[Read], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
+def _signs(failed: Sequence[AnalysedTrial], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
     """Patterns: the end of a sentence, and whether a trial shows it."""
     repeats = sum(one.features.repeated_calls for one in failed)
     return [

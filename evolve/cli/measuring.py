@@ -59,11 +59,13 @@ from evolve.host.run_names import NEW
 from evolve.loop import search
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
-from evolve.report.final_lines import end_lines, waste_lines
+from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
 from evolve.runs import check_tasks, opening, replay
+from evolve.runs.identity import stored_config
+from evolve.runs.request import RunRequest
 from evolve.store import Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
@@ -109,7 +111,7 @@ def run_command(
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.campaign(order, checked, view) as campaign:
+        with opening.open_run(order, checked, view) as campaign:
             search.run_rounds(campaign, rounds)
     _print_end(order)
 
@@ -203,14 +205,14 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = opening.Order(opening.stored_config(row), runs, row.id, jobs or default_jobs())
-    with Live(priced=False) as view, opening.reopened(order, view) as campaign:
+        order = RunRequest(stored_config(row), runs, row.id, jobs or default_jobs())
+    with Live(priced=False) as view, opening.open_for_replay(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))
         if live:
-            _print_live(trials, replay.live(campaign, commit, trials), as_json)
+            _print_live(trials, replay.run_live(campaign, commit, trials), as_json)
             return
-        results = list(replay.offline(campaign, commit, trials))
+        results = list(replay.run_offline(campaign, commit, trials))
     print_replayed(results, as_json)
 
 
@@ -235,7 +237,7 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: opening.Order) -> None:
+def _print_end(order: RunRequest) -> None:
     """The result of a run, in a few lines on stdout."""
     with opened(order.runs) as store:
         row = run_row(store, order.run if order.run not in (None, NEW) else None)
@@ -248,8 +250,8 @@ def _print_end(order: opening.Order) -> None:
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.lines(aside):
+    print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
+    for line in unbuildable.describe_excluded(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
@@ -279,7 +281,7 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
     show(rows, as_json)
 
 
-def print_replayed(results: Sequence[replay.Replayed], as_json: bool) -> None:
+def print_replayed(results: Sequence[replay.ReplayResult], as_json: bool) -> None:
     different = [result for result in results if not result.identical]
     rows = [
         {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results

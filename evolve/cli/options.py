@@ -42,7 +42,7 @@ Model_ = Annotated[
 ]
 Models_ = Annotated[
     Path | None,
-    typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.profile.toml, if it is there)."),
+    typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.toml, if it is there)."),
 ]
 Commercial_ = Annotated[
     bool, typer.Option(envvar="COMMERCIAL", help="Refuse a model whose licence is not known to let commercial use.")

@@ -32,10 +32,11 @@ from evolve.report.claims import claim_lines
 from evolve.report.escaping import plain
 from evolve.report.live import Live
 from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
-from evolve.report.predictions import hit_lines
+from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
-from evolve.runs import opening
+from evolve.runs.identity import stored_config
+from evolve.runs.request import lineage_of
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import load_suite
 from evolve.trial import trajectory
@@ -62,7 +63,7 @@ def history_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
         show(history, True)
         return
     show([_shown(row) for row in history], False, columns)
-    print("\n".join(hit_lines(history, rounds, trials)))
+    print("\n".join(prediction_lines(history, rounds, trials)))
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,7 +138,7 @@ def claim_command(
         raise BadInput(
             f"run {row.id}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
-    terms = opening.stored_config(row).terms
+    terms = stored_config(row).terms
     if as_json:
         facts = {"run": row.id, "model": row.model, "terms": terms.model_dump()}
         show([{**facts, **asdict(made), "looks": [asdict(look) for look in looks]}], True)
@@ -155,7 +156,7 @@ def diff_command(number: int, run: Run_ = None, runs: Runs_ = RUNS) -> None:
             raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
         parent = found[0].parent
     if parent is not None:
-        lineage = opening.lineage_of(row, runs)
+        lineage = lineage_of(row, runs)
         print(plain(lineage.diff(parent, found[0].commit), lines=True), end="")
 
 

@@ -18,10 +18,11 @@ from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
 from evolve.loop import search
 from evolve.models.choice import Choice, choose_model
-from evolve.models.profile import read_profiles, split
+from evolve.models.profile import read_profiles, split_name
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.runs import gc_record, opening
+from evolve.runs.request import DATABASE, RunRequest, lineage_home, lineage_of
 from evolve.store import RunRow, Store
 
 
@@ -38,19 +39,19 @@ def order_of(
     completion_price: float | None,
     commercial: bool = False,
     models: Path | None = None,
-) -> opening.Order:
+) -> RunRequest:
     made = choose_model(model or None, base_url or None, read_profiles(models))
     asked = _asked(made, prompt_price, completion_price)
     config = RunConfig(suite=suite, scaffold=scaffold, seed=seed, commercial=commercial, **dict(asked))
-    return opening.Order(config, runs, run or None, jobs or default_jobs())
+    return RunRequest(config, runs, run or None, jobs or default_jobs())
 
 
-def proposed(order: opening.Order, model: str | None, base_url: str | None, models: Path | None) -> opening.Order:
+def proposed(order: RunRequest, model: str | None, base_url: str | None, models: Path | None) -> RunRequest:
     """The order with the model that proposes, if it is another one; a plain name is one at the scaffold's endpoint."""
     if not model:
         return order
     profiles = read_profiles(models)
-    elsewhere = split(model, profiles) or ModelSpec(model).embedded
+    elsewhere = split_name(model, profiles) or ModelSpec(model).embedded
     made = choose_model(model, base_url or (None if elsewhere else order.config.base_url), profiles)
     asked = _asked(made, None, None)
     return replace(order, config=order.config.model_copy(update={"proposed_by": asked}))
@@ -100,7 +101,7 @@ def order_for(
     sandbox: list[str] | None,
     commercial: bool = False,
     models: Path | None = None,
-) -> tuple[opening.Order, str | None]:
+) -> tuple[RunRequest, str | None]:
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, home = folder_or_commit(what, runs)
     order = order_of(
@@ -110,28 +111,28 @@ def order_for(
     return boxed(replace(order, home=home), runtime, network, sandbox), commit
 
 
-def evaluated(order: opening.Order, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
+def evaluated(order: RunRequest, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
     checked = opening.check(order)
     with Live(order.config.priced) as view:
         for line in about_model(order.config):
             view.say(line)
-        with opening.campaign(order, checked, view) as campaign:
+        with opening.open_run(order, checked, view) as campaign:
             return search.evaluate_once(campaign, commit, splits, attempts)
 
 
-def boxed(order: opening.Order, runtime: str | None, network: bool, settings: list[str] | None) -> opening.Order:
+def boxed(order: RunRequest, runtime: str | None, network: bool, settings: list[str] | None) -> RunRequest:
     """The order with what the user said of the containers. Raises BadInput for an unknown key or a bad value."""
     pairs = _pairs("--sandbox", settings, SANDBOX_KEYS)
     return _revised(order, "--sandbox", {"sandbox": {**pairs, "runtime": runtime or None}, "network": network})
 
 
-def gated(order: opening.Order, settings: list[str] | None) -> opening.Order:
+def gated(order: RunRequest, settings: list[str] | None) -> RunRequest:
     """The order with what the user said of the gate; a value of several numbers has commas between them."""
     pairs = _pairs("--gate", settings, tuple(GateConfig.model_fields))
     return _revised(order, "--gate", {"gate": {k: v.split(",") if k == "passes" else v for k, v in pairs.items()}})
 
 
-def proposing(order: opening.Order, proposer: str) -> opening.Order:
+def proposing(order: RunRequest, proposer: str) -> RunRequest:
     """The order with who makes its patches."""
     return _revised(order, "--proposer", {"proposer": proposer})
 
@@ -143,7 +144,7 @@ def _pairs(option: str, settings: list[str] | None, known: Sequence[str]) -> dic
     return pairs
 
 
-def _revised(order: opening.Order, option: str, changes: dict[str, object]) -> opening.Order:
+def _revised(order: RunRequest, option: str, changes: dict[str, object]) -> RunRequest:
     try:
         return replace(order, config=RunConfig.model_validate({**order.config.model_dump(), **changes}))
     except ValidationError as error:
@@ -158,7 +159,7 @@ def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | No
         raise BadInput(what, "is neither a folder nor a branch", "name a scaffold's folder or evolve/RUN/champion")
     with opened(runs) as store:
         row, commit = of_branch(store, what, runs)
-    return Path(row.scaffold), commit, opening.lineage_home(runs, row.id)
+    return Path(row.scaffold), commit, lineage_home(runs, row.id)
 
 
 def opened(runs: Path) -> Store:
@@ -167,7 +168,7 @@ def opened(runs: Path) -> Store:
 
 def results_file(runs: Path) -> Path:
     """The database of the results. Raises BadInput where there are none."""
-    database = runs / opening.DATABASE
+    database = runs / DATABASE
     if not Store.exists(database):
         raise BadInput(str(database), "there are no results yet", "begin a run: `make evolve ROUNDS=3`")
     return database
@@ -193,4 +194,4 @@ def of_branch(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
     row = run_row(store, parts[1])
     if branch in gc_record.read(runs / row.id).branches:
         raise BadInput(f"branch {branch}", "`evolve gc` has removed it", "its rows are still there: see `evolve show`")
-    return row, opening.lineage_of(row, runs).resolve(branch)
+    return row, lineage_of(row, runs).resolve(branch)

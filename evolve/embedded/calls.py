@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from evolve.embedded.places import callee_of, role, swapped
-from evolve.embedded.source import Change, Site, Source
+from evolve.embedded.source import Site, Source, SourceChange
 
-Changes = Iterator[Change]
+Changes = Iterator[SourceChange]
 
 _TWINS = (
     ("append", "extend", "add", "insert"), ("lower", "upper", "title", "capitalize", "casefold"),
@@ -43,7 +43,7 @@ def twin_call(source: Source, site: Site, node: ast.expr) -> Changes:
     old, start, end = callee_of(source, node)
     twins = dict.fromkeys(name for group in _TWINS if old in group for name in group if name != old)
     for rank, name in enumerate(twins):
-        yield Change(((start, end, name),), max(0.4, 1.0 - 0.15 * rank))
+        yield SourceChange(((start, end, name),), max(0.4, 1.0 - 0.15 * rank))
 
 
 def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -52,7 +52,7 @@ def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
     old, start, end = callee_of(source, node)
     if isinstance(node.func, ast.Attribute):
         for name in sorted(source.methods - {old})[:8]:
-            yield Change(((start, end, name),))
+            yield SourceChange(((start, end, name),))
 
 
 def argument_swap(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -74,7 +74,7 @@ def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
     if len(node.args) + len(node.keywords) > 1:
         last = node.keywords[-1] if node.keywords else node.args[-1]
         before = node.keywords[-2] if len(node.keywords) > 1 else node.args[-1] if node.keywords else node.args[-2]
-        yield Change(((source.end(before), source.end(last), ""),), 0.5)
+        yield SourceChange(((source.end(before), source.end(last), ""),), 0.5)
     callee = node.func
     name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
     known = source.functions.get(name)
@@ -85,8 +85,8 @@ def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
     at = source.end([*node.args, *[keyword.value for keyword in node.keywords]][-1])
     for param in params[len(node.args) :]:
         if param not in given and param in site.scope.names.values:
-            yield Change(((at, at, f", {param}"),), 1.0)
-            yield Change(((at, at, f", {param}={param}"),), 0.6)
+            yield SourceChange(((at, at, f", {param}"),), 1.0)
+            yield SourceChange(((at, at, f", {param}={param}"),), 0.6)
 
 
 def wrap(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -174,7 +174,7 @@ def ordering(source: Source, site: Site, node: ast.expr) -> Changes:
     parts = [*node.args, *[keyword.value for keyword in node.keywords]]
     at, comma = (source.end(parts[-1]), ", ") if parts else (source.end(node) - 1, "")
     if name in ("sorted", "sort") and "reverse" not in given:
-        yield Change(((at, at, f"{comma}reverse=True"),))
+        yield SourceChange(((at, at, f"{comma}reverse=True"),))
     if "key" not in given:
         for key in (
             "len",
@@ -184,13 +184,13 @@ def ordering(source: Source, site: Site, node: ast.expr) -> Changes:
             "str.lower",
             "abs",
         ):
-            yield Change(((at, at, f"{comma}key={key}"),), 0.5)
+            yield SourceChange(((at, at, f"{comma}key={key}"),), 0.5)
     for keyword in given.values():
         start = max(
             [source.end(arg) for arg in parts if source.end(arg) < source.begin(keyword)],
             default=source.begin(keyword),
         )
-        yield Change(((start, source.end(keyword), ""),), 0.7)
+        yield SourceChange(((start, source.end(keyword), ""),), 0.7)
     if "key" in given and isinstance(given["key"].value, ast.Lambda):
         body = given["key"].value.body
         yield source.put(body, f"-{source.segment(body)}", 0.6)

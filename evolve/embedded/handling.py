@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from random import Random
 
 from evolve.embedded import snippets
-from evolve.embedded.rewrite import Module, ahead, behind, instead, swap
+from evolve.embedded.rewrite import ParsedFile, ahead, behind, instead, swap
 from evolve.embedded.slots import (
     Code,
     Edit,
@@ -65,7 +65,7 @@ def test_after_edit(code: Code, dice: Random) -> Changes:
                 yield code.changed(edit.module, *changes, imports=imports)
 
 
-def _runner(module: Module, runs: list[TestRun]) -> tuple[str, tuple[str, ...]]:
+def _runner(module: ParsedFile, runs: list[TestRun]) -> tuple[str, tuple[str, ...]]:
     """How a module runs the tests, and what it must import for that."""
     if not runs:
         return f"{alias_of(module)}.run({_TEST}).stdout", ()
@@ -75,7 +75,7 @@ def _runner(module: Module, runs: list[TestRun]) -> tuple[str, tuple[str, ...]]:
     return f"{other}.{runs[0].function.name}()", (other,)
 
 
-def _told(module: Module, node: ast.Return, more: str) -> tuple[int, int, str]:
+def _told(module: ParsedFile, node: ast.Return, more: str) -> tuple[int, int, str]:
     assert node.value is not None
     return swap(module, node.value, f'({module.source(node.value)}) + "\\n" + {more}')
 
@@ -116,7 +116,7 @@ def start_over(code: Code, dice: Random) -> Changes:
             yield code.changed(module, instead(module, statement, _restart(module, statement, messages)))
 
 
-def _restart(module: Module, statement: ast.stmt, messages: str) -> str:
+def _restart(module: ParsedFile, statement: ast.stmt, messages: str) -> str:
     door = alias_of(module)
     return (
         f"try:\n    {module.source(statement)}\nexcept {door}.DoorError as error:\n"
@@ -157,16 +157,16 @@ def retry_malformed(code: Code, dice: Random) -> Changes:
                     yield code.changed(module, instead(module, statement, _retry(module, statement, answer)))
 
 
-def _retry(module: Module, statement: ast.stmt, answer: str) -> str:
+def _retry(module: ParsedFile, statement: ast.stmt, answer: str) -> str:
     return f"try:\n    {module.source(statement)}\nexcept ValueError:\n    {answer}\n    continue"
 
 
-def _guarded(module: Module, statement: ast.stmt) -> bool:
+def _guarded(module: ParsedFile, statement: ast.stmt) -> bool:
     parent = module.parents.get(statement)
     return isinstance(parent, ast.Try) and statement in parent.body
 
 
-def _answer(code: Code, module: Module, node: ast.AST, words: str) -> str | None:
+def _answer(code: Code, module: ParsedFile, node: ast.AST, words: str) -> str | None:
     """A statement that answers the tool call which the loop around a node handles."""
     loop = module.around(node, ast.For)
     lists = [history(call) for other, call in chats(code) if other.path == module.path]
@@ -190,7 +190,7 @@ def refuse_early_submit(code: Code, dice: Random) -> Changes:
                 yield code.changed(module, ahead(module, node.body[0], guard))
 
 
-def _told_results(code: Code) -> Iterator[tuple[Module, ast.stmt, str]]:
+def _told_results(code: Code) -> Iterator[tuple[ParsedFile, ast.stmt, str]]:
     """The statements that put a tool's result into the messages, with the result's text."""
     for module in code.modules:
         for node in module.all(ast.Dict):
@@ -221,7 +221,7 @@ def stop_early(code: Code, dice: Random) -> Changes:
             yield code.changed(module, ahead(module, _in_loop(module, call), guard))
 
 
-def _in_loop(module: Module, call: ast.Call) -> ast.stmt:
+def _in_loop(module: ParsedFile, call: ast.Call) -> ast.stmt:
     """The outermost statement around a call that still is in its loop."""
     statement = module.statement(call)
     parent = module.parents.get(statement)

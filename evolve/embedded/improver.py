@@ -14,7 +14,7 @@ from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs, uniform
 from evolve.embedded.messages import text_of
 from evolve.embedded.policy import TEST_COMMAND, edit_arguments
-from evolve.embedded.proposer import FROZEN, Brief, Idea, drawn, section, smallest_edit
+from evolve.embedded.proposer import FROZEN, EditIdea, ProposalRequest, drawn, section, smallest_edit
 from evolve.embedded.shown import Shown, show
 from evolve.embedded.tools import Tool, read_tools
 
@@ -107,7 +107,7 @@ def improve(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
         some = [Random(desk.seed).choice(wanted)] if alone else wanted
         return _message(desk, "I read first.", [call for path in some for call in _read(desk, path)])
     base = (desk.before() if desk.mends else {}) or known
-    brief = Brief(base, desk.files.get(DIGEST, ""), desk.files.get(MEMORY, ""), desk.refused)
+    brief = ProposalRequest(base, desk.files.get(DIGEST, ""), desk.files.get(MEMORY, ""), desk.refused)
     idea = drawn(brief, Random(stable_hash(desk.seed, "proposal")))
     return _message(desk, idea.hypothesis, [*_changes(desk, idea, base), *_submit(desk)])
 
@@ -215,7 +215,7 @@ def _submit(desk: Desk) -> Calls:
     return [(tool.name, {})] if tool else []
 
 
-def _changes(desk: Desk, idea: Idea, base: Mapping[str, str]) -> Calls:
+def _changes(desk: Desk, idea: EditIdea, base: Mapping[str, str]) -> Calls:
     """The files first: some scaffolds end with the first edit after which the tests pass."""
     now, target = desk.under(SCAFFOLD), {**base, **idea.files}
     changed = sorted(path for path, text in target.items() if now.get(path) != text)
@@ -224,7 +224,7 @@ def _changes(desk: Desk, idea: Idea, base: Mapping[str, str]) -> Calls:
     return [*made, *_paper(desk, idea, {SCAFFOLD + path: target[path] for path in changed if path not in there})]
 
 
-def _paper(desk: Desk, idea: Idea, new_files: Mapping[str, str]) -> Calls:
+def _paper(desk: Desk, idea: EditIdea, new_files: Mapping[str, str]) -> Calls:
     """The words of the proposal; an edit can't make a file, so new ones stand in there."""
     said = {"hypothesis": idea.hypothesis, "prediction": idea.prediction, "fixes": list(idea.fixes), "may_break": []}
     text = json.dumps({**said, "new_files": dict(new_files)}, indent=2) + "\n"

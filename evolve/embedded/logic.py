@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from evolve.embedded.places import SIGNS, between
-from evolve.embedded.source import Change, Site, Source
+from evolve.embedded.source import Site, Source, SourceChange
 
-Changes = Iterator[Change]
+Changes = Iterator[SourceChange]
 
 _BOUNDARY = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 
@@ -105,7 +105,7 @@ def regroup(source: Source, site: Site, node: ast.expr) -> Changes:
         start, end = source.begin(child), source.end(child)
         if source.parenthesised(child):
             left, right = source.data.rfind(b"(", 0, start), source.data.find(b")", end)
-            yield Change(((left, left + 1, ""), (right, right + 1, "")))
+            yield SourceChange(((left, left + 1, ""), (right, right + 1, "")))
         elif isinstance(node, ast.BinOp) and isinstance(child, ast.BinOp):
             yield from _grouped(source, node, child)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and isinstance(node.operand, ast.BoolOp):
@@ -115,7 +115,7 @@ def regroup(source: Source, site: Site, node: ast.expr) -> Changes:
 
 def _grouped(source: Source, node: ast.BinOp, child: ast.BinOp) -> Changes:
     if child is node.right:
-        yield Change(
+        yield SourceChange(
             (
                 (source.begin(node), source.begin(node), "("),
                 (source.end(child.left), source.end(child.left), ")"),
@@ -123,7 +123,7 @@ def _grouped(source: Source, node: ast.BinOp, child: ast.BinOp) -> Changes:
         )
     else:
         start, end = source.begin(child.right), source.end(node)
-        yield Change(((start, start, "("), (end, end, ")")))
+        yield SourceChange(((start, start, "("), (end, end, ")")))
 
 
 def condition_part(source: Source, site: Site, node: ast.expr) -> Changes:
@@ -135,7 +135,7 @@ def condition_part(source: Source, site: Site, node: ast.expr) -> Changes:
     elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
         last = node.generators[-1]
         if last.ifs:
-            yield Change(((source.end(last.iter), source.end(last.ifs[-1]), ""),), 0.6)
+            yield SourceChange(((source.end(last.iter), source.end(last.ifs[-1]), ""),), 0.6)
 
 
 def condition_extended(source: Source, site: Site, node: ast.expr) -> Changes:

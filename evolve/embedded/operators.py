@@ -11,7 +11,7 @@ from functools import lru_cache
 from evolve.core.records import stable_hash
 from evolve.embedded import calls, logic, values
 from evolve.embedded import statements as st
-from evolve.embedded.source import Change, Function, Site, Source, header_end, sites
+from evolve.embedded.source import Function, Site, Source, SourceChange, header_end, sites
 
 _PRIORS = {
     "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8,
@@ -26,7 +26,9 @@ _PRIORS = {
     "exchanged": 0.8, "branch": 0.8,
 }  # fmt: skip
 
-_EXPRESSIONS: tuple[tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], tuple[type[ast.expr], ...]], ...] = (
+_EXPRESSIONS: tuple[
+    tuple[Callable[[Source, Site, ast.expr], Iterator[SourceChange]], tuple[type[ast.expr], ...]], ...
+] = (
     (values.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
     (logic.comparison_boundary, (ast.Compare,)),
     (logic.comparison_flipped, (ast.Compare,)),
@@ -65,7 +67,7 @@ _EXPRESSIONS: tuple[tuple[Callable[[Source, Site, ast.expr], Iterator[Change]], 
     (values.formatting, (ast.Constant, ast.JoinedStr)),
     (logic.exception_type, (ast.Name,)),
 )
-_STATEMENTS: tuple[Callable[[Source, Site], Iterator[Change]], ...] = (
+_STATEMENTS: tuple[Callable[[Source, Site], Iterator[SourceChange]], ...] = (
     st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded,
     st.default,
     st.moved_out, st.exchanged, st.branch,
@@ -74,7 +76,7 @@ _BY_TYPE = {kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kin
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateEdit:
     """One edit: lines `first`..`last` (1-based, of the text) from `old` to `new`.
 
     span: the lines of its statement, where evidence counts; scope: the function's qualified name;
@@ -96,9 +98,9 @@ class Candidate:
 
 
 @lru_cache(maxsize=256)
-def candidates(text: str) -> tuple[Candidate, ...]:
+def candidates(text: str) -> tuple[CandidateEdit, ...]:
     """All edits of the text, no two alike. Where the text does not parse, those of its parts that do."""
-    found: dict[tuple[int, str, str], Candidate] = {}
+    found: dict[tuple[int, str, str], CandidateEdit] = {}
     for candidate in _all(text):
         key = (candidate.first, candidate.old, candidate.new)
         known = found.get(key)
@@ -117,7 +119,7 @@ def parses(text: str) -> bool:
     return True
 
 
-def applied(text: str, candidate: Candidate) -> str:
+def applied(text: str, candidate: CandidateEdit) -> str:
     """The text after the edit."""
     lines = text.split("\n")
     return "\n".join([*lines[: candidate.first - 1], candidate.new, *lines[candidate.last :]])
@@ -128,7 +130,7 @@ def squeeze(text: str) -> str:
     return " ".join(text.replace("\\n", " ").split())
 
 
-def _counted(found: list[Candidate]) -> tuple[Candidate, ...]:
+def _counted(found: list[CandidateEdit]) -> tuple[CandidateEdit, ...]:
     rivals = Counter((one.operator, one.first) for one in found)
     seen: Counter[tuple[str, str]] = Counter()
     counted = []
@@ -140,7 +142,7 @@ def _counted(found: list[Candidate]) -> tuple[Candidate, ...]:
     return tuple(counted)
 
 
-def _all(text: str) -> Iterator[Candidate]:
+def _all(text: str) -> Iterator[CandidateEdit]:
     if parses(text):
         yield from _of_source(Source(text), 0)
         return
@@ -161,7 +163,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
             yield start, "\n".join(part)
 
 
-def _of_source(source: Source, shift: int) -> Iterator[Candidate]:
+def _of_source(source: Source, shift: int) -> Iterator[CandidateEdit]:
     for site in sites(source):
         span = (site.node.lineno + shift, header_end(site.node) + shift)
         scope = _scope_name(site)
@@ -169,14 +171,14 @@ def _of_source(source: Source, shift: int) -> Iterator[Candidate]:
             first, last, old, new = source.rewrite(change)
             if first + shift > 0:
                 prior = _PRIORS[name] * change.factor
-                yield Candidate(name, first + shift, last + shift, old, new, prior, span, scope)
+                yield CandidateEdit(name, first + shift, last + shift, old, new, prior, span, scope)
 
 
 def _scope_name(site: Site) -> str:
     return site.node.name if isinstance(site.node, Function) else site.scope.name
 
 
-def _changes(source: Source, site: Site) -> Iterator[tuple[str, Change]]:
+def _changes(source: Source, site: Site) -> Iterator[tuple[str, SourceChange]]:
     for node in site.inner:
         for operator in _BY_TYPE.get(type(node), ()):
             for change in operator(source, site, node):

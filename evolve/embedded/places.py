@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from evolve.embedded.source import Change, Site, Source
+from evolve.embedded.source import Site, Source, SourceChange
 
-Changes = Iterator[Change]
+Changes = Iterator[SourceChange]
 
 SIGNS: dict[type[ast.AST], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
@@ -36,7 +36,7 @@ def between(source: Source, left: ast.expr, right: ast.expr, old: str, new: str,
     match = re.search(words, source.cut(start, end))
     if match:
         offset = len(source.cut(start, end)[: match.start()].encode())
-        yield Change(((start + offset, start + offset + len(match[0].encode()), new),), factor)
+        yield SourceChange(((start + offset, start + offset + len(match[0].encode()), new),), factor)
 
 
 def role(site: Site, node: ast.expr) -> str:
@@ -65,4 +65,4 @@ def callee_of(source: Source, node: ast.Call) -> tuple[str, int, int]:
 
 def swapped(source: Source, left: ast.expr, right: ast.expr, factor: float) -> Changes:
     a, b = source.segment(left), source.segment(right)
-    yield Change(((source.begin(left), source.end(left), b), (source.begin(right), source.end(right), a)), factor)
+    yield SourceChange(((source.begin(left), source.end(left), b), (source.begin(right), source.end(right), a)), factor)

@@ -9,7 +9,7 @@ from typing import Any
 
 from evolve.embedded.knobs import Knobs, uniform
 from evolve.embedded.messages import View, read_view
-from evolve.embedded.operators import Candidate
+from evolve.embedded.operators import CandidateEdit
 from evolve.embedded.shown import Shown, same_path
 from evolve.embedded.tools import Tool
 from evolve.embedded.weights import choose
@@ -137,7 +137,7 @@ def _undo(turn: Turn) -> dict[str, Any] | None:
     return _call(turn, tool.name, json.dumps({**last.arguments, old: last.arguments[new], new: last.arguments[old]}))
 
 
-def _slip(turn: Turn, one: Candidate) -> str:
+def _slip(turn: Turn, one: CandidateEdit) -> str:
     """The new text, at times with a slip: unchanged, or with its syntax broken."""
     if turn.chance("empty edit", turn.knobs.empty_edit):
         return one.old

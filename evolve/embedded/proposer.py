@@ -53,7 +53,7 @@ _COMMON = frozenset(
 
 
 @dataclass(frozen=True)
-class Brief:
+class ProposalRequest:
     """What a request tells: the scaffold's files, the failure digest, the memory of earlier rounds.
 
     `refused`: ideas of this round, which must not come again.
@@ -66,7 +66,7 @@ class Brief:
 
 
 @dataclass(frozen=True)
-class Idea:
+class EditIdea:
     """A proposal before it is made a tool call; `files` holds the new texts, `note` says how it was drawn."""
 
     hypothesis: str
@@ -93,11 +93,11 @@ def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     return {"role": "assistant", "content": idea.note, "tool_calls": [call]}
 
 
-def read_brief(body: Mapping[str, Any]) -> Brief:
+def read_brief(body: Mapping[str, Any]) -> ProposalRequest:
     """Take the files, the digest and the memory out of the user's messages."""
     text = "\n".join(text_of(one.get("content")) for one in body["messages"] if one["role"] == "user")
     files = {path: content for path, content in _FILE.findall(text) if path not in FROZEN}
-    return Brief(files, section(_FILE.sub("", text), "digest"), section(_FILE.sub("", text), "memory"))
+    return ProposalRequest(files, section(_FILE.sub("", text), "digest"), section(_FILE.sub("", text), "memory"))
 
 
 def section(text: str, name: str) -> str:
@@ -106,18 +106,18 @@ def section(text: str, name: str) -> str:
     return found[1] if found else ""
 
 
-def drawn(brief: Brief, dice: Random) -> Idea:
+def drawn(brief: ProposalRequest, dice: Random) -> EditIdea:
     """An idea: none at all, a slip, an idiom or a mutation."""
     kind, code = dice.random(), read_code(brief.files)
     if kind < EMPTY or not brief.files:
-        return Idea("Nothing should be changed.", "All trials stay as they are.", {}, "nothing")
+        return EditIdea("Nothing should be changed.", "All trials stay as they are.", {}, "nothing")
     if kind < EMPTY + BROKEN:
         return _broken(brief, dice)
     idea = _by_idiom(brief, code, dice) if kind < EMPTY + BROKEN + IDIOM else None
     return idea or _by_mutation(code, dice)
 
 
-def weights(brief: Brief) -> dict[str, float]:
+def weights(brief: ProposalRequest) -> dict[str, float]:
     """The probability of each idiom: overlap of its words with the digest, and a uniform share."""
     lines = [(_share(line), stems(_PLACES.sub("", line))) for line in brief.digest.splitlines()]
     overlaps = {one.name: _overlap(stems(one.weakness), lines) for one in IDIOMS}
@@ -143,7 +143,7 @@ def _share(line: str) -> float:
     return int(match[1]) / max(1, int(match[2])) if match else 0.5
 
 
-def _freshness(idiom: Idiom, brief: Brief) -> float:
+def _freshness(idiom: Idiom, brief: ProposalRequest) -> float:
     start = idiom.hypothesis[:60]
     return 0.0 if start in brief.refused else AGAIN if start in brief.memory else 1.0
 
@@ -154,7 +154,7 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(re.sub(r"(?<=\w{3})(?:ing|ed|es|s|e)$", "", word) for word in words if word not in _COMMON)
 
 
-def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
+def _by_idiom(brief: ProposalRequest, code: Code, dice: Random) -> EditIdea | None:
     """An idiom that has a place, and that place: the likeliest, or at times any."""
     left = {name: weight for name, weight in weights(brief).items() if weight}
     while left:
@@ -164,12 +164,12 @@ def _by_idiom(brief: Brief, code: Code, dice: Random) -> Idea | None:
         if found:
             place = dice.randrange(len(found)) if dice.random() < ANYWHERE else 0
             note = f"idea {name}, probability {left[name]:.3f}, place {place + 1} of {len(found)}"
-            return Idea(idiom.hypothesis, idiom.prediction, found[place], note, _answered(idiom, brief))
+            return EditIdea(idiom.hypothesis, idiom.prediction, found[place], note, _answered(idiom, brief))
         del left[name]
     return None
 
 
-def _answered(idiom: Idiom, brief: Brief) -> tuple[str, ...]:
+def _answered(idiom: Idiom, brief: ProposalRequest) -> tuple[str, ...]:
     """The group of failures in the digest that the idiom's weakness fits best; none where it fits none."""
     words = stems(idiom.weakness)
     fits = {name: _overlap(words, [(1.0, stems(_PLACES.sub("", text)))]) for name, text in _GROUP.findall(brief.digest)}
@@ -181,7 +181,7 @@ def _differs(files: Mapping[str, str], change: Mapping[str, str]) -> bool:
     return any(files.get(path) != text for path, text in change.items())
 
 
-def _by_mutation(code: Code, dice: Random) -> Idea:
+def _by_mutation(code: Code, dice: Random) -> EditIdea:
     """A change that knows nothing: of a number in the settings, or of a statement."""
     for _ in range(20):
         settings = [number for number in numbers(code, "") if number.path.endswith(".toml")]
@@ -193,22 +193,24 @@ def _by_mutation(code: Code, dice: Random) -> Idea:
         change = mutated(module, dice) if module else None
         if module and change:
             return _mutation(module.path, change.text, change.what)
-    return Idea("Nothing should be changed.", "All trials stay as they are.", {}, "no mutation has a place")
+    return EditIdea("Nothing should be changed.", "All trials stay as they are.", {}, "no mutation has a place")
 
 
-def _mutation(path: str, text: str, what: str) -> Idea:
+def _mutation(path: str, text: str, what: str) -> EditIdea:
     hypothesis = f"In {path}, {what}: perhaps that is better."
-    return Idea(hypothesis, "Unknown: some trials may pass that failed.", {path: text}, "mutation")
+    return EditIdea(hypothesis, "Unknown: some trials may pass that failed.", {path: text}, "mutation")
 
 
-def _broken(brief: Brief, dice: Random) -> Idea:
+def _broken(brief: ProposalRequest, dice: Random) -> EditIdea:
     """A slip of the pen: a Python file that no longer parses."""
     path = dice.choice(sorted(path for path in brief.files if path.endswith(".py")) or sorted(brief.files))
     lines = brief.files[path].split("\n")
     opening = [index for index, line in enumerate(lines) if line.rstrip().endswith((")", ":", "]"))]
     at = dice.choice(opening) if opening else 0
     lines[at] = lines[at].rstrip()[:-1] + " ("
-    return Idea(f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip")
+    return EditIdea(
+        f"Line {at + 1} of {path} can be simpler.", "No trial gets worse.", {path: "\n".join(lines)}, "slip"
+    )
 
 
 def smallest_edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ Change = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Module:
+class ParsedFile:
     """A parsed file: its path, its text, its tree and each node's parent."""
 
     path: str
@@ -56,14 +56,14 @@ class Module:
         return self.text[start:end]
 
 
-def parse(path: str, text: str) -> Module | None:
+def parse(path: str, text: str) -> ParsedFile | None:
     """The parsed file; None where it is no Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    return Module(path, text, tree, parents)
+    return ParsedFile(path, text, tree, parents)
 
 
 def _offset(text: str, line: int, column: int) -> int:
@@ -71,24 +71,24 @@ def _offset(text: str, line: int, column: int) -> int:
     return sum(len(one) + 1 for one in lines[: line - 1]) + len(lines[line - 1].encode()[:column].decode())
 
 
-def swap(module: Module, node: ast.AST, new: str) -> Change:
+def swap(module: ParsedFile, node: ast.AST, new: str) -> Change:
     """A node's own text replaced."""
     return (*module.span(node), new)
 
 
-def ahead(module: Module, statement: ast.stmt, code: str) -> Change:
+def ahead(module: ParsedFile, statement: ast.stmt, code: str) -> Change:
     """Code put before a statement, indented as it is."""
     start = _offset(module.text, statement.lineno, 0)
     return start, start, _indented(module, statement, code) + "\n"
 
 
-def behind(module: Module, statement: ast.stmt, code: str) -> Change:
+def behind(module: ParsedFile, statement: ast.stmt, code: str) -> Change:
     """Code put after a statement, indented as it is."""
     end = module.span(statement)[1]
     return end, end, "\n" + _indented(module, statement, code)
 
 
-def instead(module: Module, statement: ast.stmt, code: str) -> Change:
+def instead(module: ParsedFile, statement: ast.stmt, code: str) -> Change:
     """Code put in a statement's place, indented as it was."""
     return (
         _offset(module.text, statement.lineno, 0),
@@ -97,12 +97,12 @@ def instead(module: Module, statement: ast.stmt, code: str) -> Change:
     )
 
 
-def _indented(module: Module, statement: ast.stmt, code: str) -> str:
+def _indented(module: ParsedFile, statement: ast.stmt, code: str) -> str:
     first = module.text.split("\n")[statement.lineno - 1]
     return textwrap.indent(code.strip("\n"), first[: len(first) - len(first.lstrip())])
 
 
-def applied(module: Module, *changes: Change) -> str:
+def applied(module: ParsedFile, *changes: Change) -> str:
     """The text with all of the changes, which must not overlap."""
     text = module.text
     for start, end, new in sorted(changes, reverse=True):
@@ -129,14 +129,14 @@ class Mutation:
     what: str
 
 
-Mutator = Callable[[Module, Random], Mutation | None]
+Mutator = Callable[[ParsedFile, Random], Mutation | None]
 
 
 def _pick(dice: Random, nodes: Sequence[Node]) -> Node | None:
     return dice.choice(nodes) if nodes else None
 
 
-def constant(module: Module, dice: Random) -> Mutation | None:
+def constant(module: ParsedFile, dice: Random) -> Mutation | None:
     """Another number, or the other truth value."""
     node = _pick(dice, [n for n in module.all(ast.Constant) if isinstance(n.value, bool | int | float)])
     if node is None or not isinstance(node.value, int | float):
@@ -163,7 +163,7 @@ _OPPOSITE: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 
 
-def condition(module: Module, dice: Random) -> Mutation | None:
+def condition(module: ParsedFile, dice: Random) -> Mutation | None:
     """A condition made its opposite."""
     node = _pick(dice, [*map(_test, module.all(ast.If)), *map(_test, module.all(ast.While))])
     if node is None:
@@ -178,7 +178,7 @@ def condition(module: Module, dice: Random) -> Mutation | None:
     return Mutation(applied(module, swap(module, node, new)), f"the condition in line {node.lineno} becomes `{new}`")
 
 
-def joined(module: Module, dice: Random) -> Mutation | None:
+def joined(module: ParsedFile, dice: Random) -> Mutation | None:
     """`and` for `or`, or `or` for `and`."""
     node = _pick(dice, module.all(ast.BoolOp))
     if node is None:
@@ -188,12 +188,12 @@ def joined(module: Module, dice: Random) -> Mutation | None:
     return Mutation(applied(module, swap(module, node, f"({new})")), f"line {node.lineno} reads `{new}`")
 
 
-def _simple(module: Module) -> list[ast.stmt]:
+def _simple(module: ParsedFile) -> list[ast.stmt]:
     kinds = (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.If, ast.Raise, ast.Continue, ast.Break)
     return [node for node in module.all(ast.stmt) if isinstance(node, kinds) and _alone(module, node)]
 
 
-def _alone(module: Module, node: ast.stmt) -> bool:
+def _alone(module: ParsedFile, node: ast.stmt) -> bool:
     """Whether the statement has its lines for itself and is neither a docstring nor an `elif`."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return False
@@ -204,7 +204,7 @@ def _alone(module: Module, node: ast.stmt) -> bool:
     return not head and not tail.startswith(b";") and not first.strip().startswith("elif")
 
 
-def deleted(module: Module, dice: Random) -> Mutation | None:
+def deleted(module: ParsedFile, dice: Random) -> Mutation | None:
     """A statement left out."""
     node = _pick(dice, _simple(module))
     if node is None:
@@ -213,7 +213,7 @@ def deleted(module: Module, dice: Random) -> Mutation | None:
     return Mutation(applied(module, instead(module, node, "pass")), f"line {node.lineno}, `{shown}`, is left out")
 
 
-def moved(module: Module, dice: Random) -> Mutation | None:
+def moved(module: ParsedFile, dice: Random) -> Mutation | None:
     """Two neighbouring statements exchanged."""
     simple = set(_simple(module))
     pairs = [(one, two) for block in _blocks(module) for one, two in pairwise(block) if {one, two} <= simple]
@@ -228,7 +228,7 @@ def moved(module: Module, dice: Random) -> Mutation | None:
     return Mutation(text, f"the statements in lines {one.lineno} and {two.lineno} change places")
 
 
-def _blocks(module: Module) -> Iterator[list[ast.stmt]]:
+def _blocks(module: ParsedFile) -> Iterator[list[ast.stmt]]:
     for node in ast.walk(module.tree):
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
@@ -236,7 +236,7 @@ def _blocks(module: Module) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def cut_side(module: Module, dice: Random) -> Mutation | None:
+def cut_side(module: ParsedFile, dice: Random) -> Mutation | None:
     """The other end of a slice: the tail for the head, the head for the tail."""
     slices = [n for n in module.all(ast.Slice) if (n.lower is None) != (n.upper is None) and n.step is None]
     node = _pick(dice, slices)
@@ -253,7 +253,7 @@ def cut_side(module: Module, dice: Random) -> Mutation | None:
 MUTATORS: tuple[Mutator, ...] = (constant, constant, condition, joined, deleted, moved, cut_side)
 
 
-def mutated(module: Module, dice: Random) -> Mutation | None:
+def mutated(module: ParsedFile, dice: Random) -> Mutation | None:
     """One random mutation of a file; None where the one drawn has no place or would not parse."""
     change = dice.choice(MUTATORS)(module, dice)
     if change is None or change.text == module.text or parse(module.path, change.text) is None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evolve.embedded.rewrite import Change, Module, applied, imported, parse, swap
+from evolve.embedded.rewrite import Change, ParsedFile, applied, imported, parse, swap
 
 DOOR = "evolve_door"
 _TOML_NUMBER = re.compile(r"^([ \t]*)([\w.-]+)([ \t]*=[ \t]*)(-?\d+(?:\.\d+)?)[ \t]*(?:#.*)?$", re.MULTILINE)
@@ -15,7 +15,7 @@ _TOML_NUMBER = re.compile(r"^([ \t]*)([\w.-]+)([ \t]*=[ \t]*)(-?\d+(?:\.\d+)?)[ 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # A module, changes to it, and the modules that it must import for them.
-Part = tuple[Module, list[Change], tuple[str, ...]]
+Part = tuple[ParsedFile, list[Change], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Code:
     """A scaffold's files: all of their texts by path, and those parsed that are Python."""
 
     files: Mapping[str, str]
-    modules: tuple[Module, ...]
+    modules: tuple[ParsedFile, ...]
 
-    def door_calls(self, *names: str) -> Iterator[tuple[Module, ast.Call]]:
+    def door_calls(self, *names: str) -> Iterator[tuple[ParsedFile, ast.Call]]:
         """The calls of the door's functions, with the module that each is in."""
         for module in self.modules:
             alias = alias_of(module)
@@ -33,7 +33,7 @@ class Code:
                 if is_door(call, alias, names):
                     yield module, call
 
-    def changed(self, module: Module, *changes: Change, imports: tuple[str, ...] = ()) -> dict[str, str]:
+    def changed(self, module: ParsedFile, *changes: Change, imports: tuple[str, ...] = ()) -> dict[str, str]:
         """The new text of one module, with what it imports."""
         text = applied(module, *changes)
         for name in imports:
@@ -65,7 +65,7 @@ def read_code(files: Mapping[str, str]) -> Code:
     return Code(files, tuple(module for module in parsed if module))
 
 
-def alias_of(module: Module) -> str | None:
+def alias_of(module: ParsedFile) -> str | None:
     """The name by which a module knows the door."""
     for node in module.all(ast.Import):
         for name in node.names:
@@ -86,7 +86,7 @@ def is_door(node: ast.AST, alias: str | None, names: tuple[str, ...]) -> bool:
     )
 
 
-def chats(code: Code) -> list[tuple[Module, ast.Call]]:
+def chats(code: Code) -> list[tuple[ParsedFile, ast.Call]]:
     """The calls that ask the model, with at least one plain argument."""
     return [(module, call) for module, call in code.door_calls("chat", "complete") if call.args]
 
@@ -110,7 +110,7 @@ def history(call: ast.Call) -> str | None:
 class Edit:
     """A place where an edit is written: the call, the function around it, the edit's old and new text."""
 
-    module: Module
+    module: ParsedFile
     call: ast.Call
     function: Function
     old: str
@@ -143,7 +143,7 @@ def edits(code: Code) -> list[Edit]:
     return sorted(found, key=lambda edit: edit.old == "''")
 
 
-def around(module: Module, node: ast.AST) -> Function | None:
+def around(module: ParsedFile, node: ast.AST) -> Function | None:
     """The innermost function around a node."""
     found = (outer for outer in module.up(node) if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef))
     return next(found, None)
@@ -153,7 +153,7 @@ def around(module: Module, node: ast.AST) -> Function | None:
 class TestRun:
     """A function that runs the tests: `result` is the name that holds what the command left."""
 
-    module: Module
+    module: ParsedFile
     function: Function
     result: str
 
@@ -168,7 +168,7 @@ def test_runs(code: Code) -> list[TestRun]:
     return sorted(found, key=lambda run: "test" not in run.module.source(run.function).lower())
 
 
-def messages_loop(module: Module, node: ast.AST) -> bool:
+def messages_loop(module: ParsedFile, node: ast.AST) -> bool:
     """Whether a node stands in a loop of its function."""
     for outer in module.up(node):
         if isinstance(outer, ast.For | ast.While):
@@ -200,7 +200,7 @@ def _python_numbers(code: Code) -> Iterator[Number]:
                     yield Number(module.path, *module.span(node), float(node.value), words)
 
 
-def _words_around(module: Module, node: ast.Constant) -> str:
+def _words_around(module: ParsedFile, node: ast.Constant) -> str:
     parent = module.parents.get(node)
     if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
         return parent.targets[0].id.lower()
@@ -211,7 +211,7 @@ def _words_around(module: Module, node: ast.Constant) -> str:
     return "slice chars" if isinstance(parent, ast.Slice) else ""
 
 
-def shown_reads(code: Code) -> list[tuple[Module, ast.Call]]:
+def shown_reads(code: Code) -> list[tuple[ParsedFile, ast.Call]]:
     """Reads of files whose text goes to the model: returned, or put into a longer text."""
     found = []
     for module, call in code.door_calls("read"):
@@ -220,7 +220,7 @@ def shown_reads(code: Code) -> list[tuple[Module, ast.Call]]:
     return found
 
 
-def wrapped(module: Module, node: ast.expr, head: str, tail: str) -> Change:
+def wrapped(module: ParsedFile, node: ast.expr, head: str, tail: str) -> Change:
     """A change that puts text around an expression."""
     return swap(module, node, f"{head}{module.source(node)}{tail}")
 

@@ -14,7 +14,7 @@ _BODIES = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True)
-class Change:
+class SourceChange:
     """One change: byte ranges with their new texts, and how natural it is beside its like."""
 
     splices: tuple[Splice, ...]
@@ -121,9 +121,9 @@ class Source:
     def indent(self, node: ast.stmt) -> str:
         return self.lines[node.lineno - 1][: node.col_offset]
 
-    def put(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0) -> Change:
+    def put(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0) -> SourceChange:
         """The change that puts the text in the node's place."""
-        return Change(((self.begin(node), self.end(node), text),), factor)
+        return SourceChange(((self.begin(node), self.end(node), text),), factor)
 
     def parenthesised(self, node: ast.expr) -> bool:
         """Whether the node stands in parentheses of its own or in a call's."""
@@ -133,7 +133,7 @@ class Source:
     def line_of(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1
 
-    def rewrite(self, change: Change) -> tuple[int, int, str, str]:
+    def rewrite(self, change: SourceChange) -> tuple[int, int, str, str]:
         """First and last line touched (1-based), their text, and their new text."""
         splices = sorted(change.splices)
         first, last = self.line_of(splices[0][0]), self.line_of(splices[-1][1])

@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from evolve.embedded.source import Change, Function, Site, Source, body_of, header_end
+from evolve.embedded.source import Function, Site, Source, SourceChange, body_of, header_end
 
-Changes = Iterator[Change]
+Changes = Iterator[SourceChange]
 
 _JUMPS = (ast.Continue, ast.Break, ast.Return, ast.Pass)
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -19,9 +19,9 @@ _AUGMENTED = {
 _MAX_DONORS = 14
 
 
-def _lines(source: Source, first: int, last: int, text: str, factor: float = 1.0) -> Change:
+def _lines(source: Source, first: int, last: int, text: str, factor: float = 1.0) -> SourceChange:
     """Replace whole lines, 1-based and inclusive."""
-    return Change(((source.starts[first - 1], source.starts[last] - 1, text),), factor)
+    return SourceChange(((source.starts[first - 1], source.starts[last] - 1, text),), factor)
 
 
 def _last(node: ast.stmt) -> int:
@@ -42,11 +42,11 @@ def augmented(source: Source, site: Site) -> Changes:
         gap = source.cut(start, end)
         sign = gap.strip().rstrip("(").strip()
         for rank, other in enumerate(_AUGMENTED.get(sign, ())):
-            yield Change(((start, end, gap.replace(sign, other, 1)),), 0.7**rank)
+            yield SourceChange(((start, end, gap.replace(sign, other, 1)),), 0.7**rank)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1 and _is_place(node.targets[0]):
         start, end = source.end(node.targets[0]), source.begin(node.value)
         for rank, other in enumerate(("+=", "-=")):
-            yield Change(((start, end, source.cut(start, end).replace("=", other, 1)),), 0.4 * 0.5**rank)
+            yield SourceChange(((start, end, source.cut(start, end).replace("=", other, 1)),), 0.4 * 0.5**rank)
         target = node.targets[0]
         if isinstance(target, ast.Subscript):
             kept = f"{source.segment(target.value)}.get({source.segment(target.slice)}, 0)"
@@ -193,7 +193,7 @@ def default(source: Source, site: Site) -> Changes:
         if text in ("[]", "{}", "set()", "list()", "dict()"):
             at = source.starts[first.lineno - 1]
             guard = f"{indent}if {param.arg} is None:\n{indent}    {param.arg} = {text}\n"
-            yield Change(((source.begin(value), source.end(value), "None"), (at, at, guard)), 1.5)
+            yield SourceChange(((source.begin(value), source.end(value), "None"), (at, at, guard)), 1.5)
 
 
 def moved_out(source: Source, site: Site) -> Changes:
@@ -210,7 +210,7 @@ def moved_out(source: Source, site: Site) -> Changes:
         yield _shifted(source, node, source.indent(body), 0.7 if _last(node) == node.lineno else 0.4)
 
 
-def _shifted(source: Source, node: ast.stmt, indent: str, factor: float) -> Change:
+def _shifted(source: Source, node: ast.stmt, indent: str, factor: float) -> SourceChange:
     old, lines = source.indent(node), source.lines[node.lineno - 1 : _last(node)]
     moved = [indent + line[len(old) :] if line.strip() else line for line in lines]
     return _lines(source, node.lineno, _last(node), "\n".join(moved), factor)
@@ -239,8 +239,10 @@ def branch(source: Source, site: Site) -> Changes:
     word = next((word for word in ("elif", "if", "while") if source.cut(start, start + 5).startswith(word)), "")
     before = site.block[site.index - 1] if site.index else None
     if word == "if" and isinstance(before, ast.If):
-        yield Change(((start, start + 2, "elif"),))
+        yield SourceChange(((start, start + 2, "elif"),))
     if word == "elif":
-        yield Change(((start, start + 4, "if"),), 0.7)
+        yield SourceChange(((start, start + 4, "if"),), 0.7)
     if word in ("if", "while"):
-        yield Change(((start, start + len(word), "while" if word == "if" else "if"),), 0.7 if word == "if" else 0.4)
+        yield SourceChange(
+            ((start, start + len(word), "while" if word == "if" else "if"),), 0.7 if word == "if" else 0.4
+        )

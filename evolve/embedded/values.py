@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from evolve.embedded.places import SIGNS, STEP_FACTOR, between, role, swapped
-from evolve.embedded.source import Change, Site, Source
+from evolve.embedded.source import Site, Source, SourceChange
 
-Changes = Iterator[Change]
+Changes = Iterator[SourceChange]
 
 _ARITHMETIC = {
     "+": ("-", "*"), "-": ("+",), "*": ("+", "/", "**"), "/": ("//", "*"), "//": ("/", "%"), "%": ("//", "/"),
@@ -109,7 +109,7 @@ def wrong_attribute(source: Source, site: Site, node: ast.expr) -> Changes:
     if isinstance(node.value, ast.Name) and node.value.id == "self":
         for other in site.scope.names.attributes:
             if other != node.attr:
-                yield Change(((at, source.end(node), other),), _kinship(node.attr, other))
+                yield SourceChange(((at, source.end(node), other),), _kinship(node.attr, other))
         if node.attr in site.scope.names.params:
             yield source.put(node, node.attr, 0.8)
 

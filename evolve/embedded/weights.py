@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs, gumbel
 from evolve.embedded.messages import View
-from evolve.embedded.operators import Candidate, applied, candidates, parses
+from evolve.embedded.operators import CandidateEdit, applied, candidates, parses
 from evolve.embedded.shown import Shown, same_path
 
 TRACEBACK = math.log(2.5)
@@ -47,7 +47,7 @@ _FITTING: dict[str, tuple[float, str]] = {
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FileEvidence:
     """What the view says about one file: lines and functions in tracebacks, suspicion (None: none listed)."""
 
     traced: frozenset[int]
@@ -55,12 +55,12 @@ class Evidence:
     suspicion: Mapping[int, float] | None
 
 
-def evidence(view: View, shown: Shown) -> Evidence:
+def evidence(view: View, shown: Shown) -> FileEvidence:
     """Gather what is known about the file."""
     frames = [frame for frame in view.report.frames if same_path(frame[0], shown.path)] if view.report else []
     listed = {line: weight for (path, line), weight in view.suspicion.items() if same_path(path, shown.path)}
     functions = frozenset(name for _, _, name in frames if name)
-    return Evidence(frozenset(line for _, line, _ in frames), functions, listed if view.suspicion else None)
+    return FileEvidence(frozenset(line for _, line, _ in frames), functions, listed if view.suspicion else None)
 
 
 def boosts(kinds: frozenset[str]) -> Mapping[str, float]:
@@ -75,7 +75,7 @@ def boosts(kinds: frozenset[str]) -> Mapping[str, float]:
 
 def choose(
     view: View, shown: Mapping[str, Shown], seed: int, heat: float, knobs: Knobs, repeats: bool = False
-) -> tuple[Shown, Candidate] | None:
+) -> tuple[Shown, CandidateEdit] | None:
     """Draw one candidate of the shown files; None where there is none. repeats: those tried count too.
 
     The Gumbel numbers depend on the seed and the edit alone: conversations that differ share their luck.
@@ -93,7 +93,7 @@ def choose(
     return None
 
 
-def weighed(view: View, shown: Shown, skill: float, repeats: bool = False) -> Iterator[tuple[float, Candidate]]:
+def weighed(view: View, shown: Shown, skill: float, repeats: bool = False) -> Iterator[tuple[float, CandidateEdit]]:
     """The log weight of each candidate of one file."""
     known = evidence(view, shown)
     factors = boosts(view.report.kinds) if view.report else {}
@@ -115,10 +115,10 @@ def _tried(view: View, shown: Shown, repeats: bool) -> dict[str, set[int]]:
     return found
 
 
-def _line_weights(view: View, shown: Shown, known: Evidence) -> Callable[[Candidate], float]:
+def _line_weights(view: View, shown: Shown, known: FileEvidence) -> Callable[[CandidateEdit], float]:
     cache: dict[tuple[str, int, int, int, int], float] = {}
 
-    def weigh(one: Candidate) -> float:
+    def weigh(one: CandidateEdit) -> float:
         key = (one.scope, *one.span, one.first, one.last)
         if key not in cache:
             cache[key] = _line_weight(view, shown, known, one)
@@ -127,7 +127,7 @@ def _line_weights(view: View, shown: Shown, known: Evidence) -> Callable[[Candid
     return weigh
 
 
-def _line_weight(view: View, shown: Shown, known: Evidence, one: Candidate) -> float:
+def _line_weight(view: View, shown: Shown, known: FileEvidence, one: CandidateEdit) -> float:
     first, last = min(one.first, one.span[0]), max(one.first, one.span[1])
     numbers = [shown.number(index) for index in range(first, min(last, len(shown.lines)) + 1)]
     weight = 0.0

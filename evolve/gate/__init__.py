@@ -6,6 +6,6 @@ numbers the trials.
 `greedy` and `population` (with `select`) are rules to compare with.
 """
 
-from evolve.gate.standing import Entrant, MoreTrials, Ruled, Slot, Standing, TaskSlot, begin, judge, ready
+from evolve.gate.standing import Entrant, NeedTrials, Ruled, Slot, Standing, TaskSlot, begin, judge, ready
 
-__all__ = ["Entrant", "MoreTrials", "Ruled", "Slot", "Standing", "TaskSlot", "begin", "judge", "ready"]
+__all__ = ["Entrant", "NeedTrials", "Ruled", "Slot", "Standing", "TaskSlot", "begin", "judge", "ready"]

@@ -17,7 +17,7 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin
-from evolve.gate.ruling import Ask
+from evolve.gate.ruling import NeedPart
 
 POWER = 0.8
 CALIBRATION_STREAM = 11
@@ -184,7 +184,7 @@ def _taken(
         while line.tip_is_vague():
             line = line.tip_measured((dice.random(len(before)) < before).astype(float))
         rewards = (dice.random(passes) < after).astype(float)
-        while isinstance(said := line.judge(rewards), Ask):
+        while isinstance(said := line.judge(rewards), NeedPart):
             line = line.tip_measured((dice.random(len(before)) < before).astype(float))
         rulings.append(said)
     taken = sum(ruling.taken for ruling in rulings) / candidates

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
-from evolve.gate.plan import Part, Plan
+from evolve.core.records import StackFate
+from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import Floats
-from evolve.gate.ruling import Ask, Finding, Ruling
+from evolve.gate.ruling import Assessment, NeedPart, Ruling
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Greedy:
     """
 
     settings: GateConfig
-    plan: Plan
+    plan: SuitePlan
     own: tuple[Floats, ...] = ()
     score: float | None = None
     stacked: int = 0
@@ -34,21 +34,21 @@ class Greedy:
         own = (*self.own, rewards)
         return replace(self, own=own, score=float(np.mean(own)) if len(own) == self.settings.attempts else None)
 
-    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
         """`new`: as for `Line.judge`; nothing else makes a difference."""
         if asked := whole_passes(self.plan, new[: self.settings.attempts]):
             return asked
         assert self.score is not None
         seen = new[: self.settings.attempts]
         effect, error = float(seen.mean()) - self.score, float(seen.std() / np.sqrt(seen.size / 2))
-        finding = Finding(effect, error, 0.0, seen.size)
+        finding = Assessment(effect, error, 0.0, seen.size)
         if effect <= 0:
-            return Ruling(False, Fate.OPEN, finding, self, "not above the champion's score")
+            return Ruling(False, StackFate.OPEN, finding, self, "not above the champion's score")
         after = replace(self, score=float(seen.mean()))
-        return Ruling(True, Fate.PROMOTED, finding, after, "above the champion's score")
+        return Ruling(True, StackFate.PROMOTED, finding, after, "above the champion's score")
 
 
-def whole_passes(plan: Plan, wanted: Floats) -> Ask | None:
+def whole_passes(plan: SuitePlan, wanted: Floats) -> NeedPart | None:
     """The next pass over all tasks that `wanted`, passes x tasks, lacks; None if it is whole."""
     lacking = np.flatnonzero(np.isnan(wanted).any(axis=1))
-    return Ask(Part(int(lacking[0]), tuple(range(plan.count)))) if len(lacking) else None
+    return NeedPart(Part(int(lacking[0]), tuple(range(plan.count)))) if len(lacking) else None

@@ -17,7 +17,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SuitePlan:
     """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many can only drop."""
 
     count: int
@@ -32,7 +32,7 @@ class Plan:
         return tuple(np.cumsum(sizes).tolist())
 
 
-def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], passes: Sequence[int]) -> Plan:
+def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], passes: Sequence[int]) -> SuitePlan:
     """`first`: the half of `train` that is run before the rest. `passes`: over all tasks, by the later stages."""
     rest = tuple(sorted({*train} - {*first}))
     everything = tuple(range(len(train) + len(validation)))
@@ -42,4 +42,4 @@ def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], 
         if after > before:
             stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
     screens = len(begun) - 1 if validation else 0
-    return Plan(len(everything), tuple(validation), tuple(stages_), screens)
+    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens)

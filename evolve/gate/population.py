@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate, stable_hash
+from evolve.core.records import StackFate, stable_hash
 from evolve.gate.greedy import whole_passes
-from evolve.gate.plan import Plan
+from evolve.gate.plan import SuitePlan
 from evolve.gate.prior import Floats
-from evolve.gate.ruling import Ask, Finding, Ruling
+from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.select import STRATEGIES, Member, ancestors, best
 
 
@@ -24,7 +24,7 @@ class Population:
     """
 
     settings: GateConfig
-    plan: Plan
+    plan: SuitePlan
     salt: int
     members: tuple[Member, ...] = ()
     own: tuple[Floats, ...] = ()
@@ -42,7 +42,7 @@ class Population:
             return replace(self, own=own)
         return replace(self, own=(), members=(Member(None, np.array(own)),))
 
-    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
         """`new`: as for `Line.judge`; nothing else makes a difference."""
         if asked := whole_passes(self.plan, new[: self.settings.attempts]):
             return asked
@@ -51,11 +51,11 @@ class Population:
         members = (*self.members, child) if stays else self.members
         crowned = stays and child.score > self.members[best(self.members)].score
         error = float(child.rewards.std() * np.sqrt(2 / child.rewards.size))
-        finding = Finding(child.score - parent.score, error, 0.0, child.rewards.size)
+        finding = Assessment(child.score - parent.score, error, 0.0, child.rewards.size)
         why = "the highest score so far" if crowned else "stays" if stays else "solves nothing"
         after = replace(self, members=members, judged=self.judged + 1)
         after = replace(after, tip=after._chosen())
-        return Ruling(stays, Fate.PROMOTED if crowned else Fate.OPEN, finding, after, why, after.tip)
+        return Ruling(stays, StackFate.PROMOTED if crowned else StackFate.OPEN, finding, after, why, after.tip)
 
     def other_branch(self) -> int | None:
         """The place of the highest score that is neither an ancestor nor a descendant of the tip; None without one."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from evolve.gate.plan import Part
 from evolve.gate.prior import Floats
-from evolve.gate.ruling import Ask, Rule, Ruling
-from evolve.gate.stack_rule import Line
+from evolve.gate.ruling import NeedPart, Rule, Ruling
+from evolve.gate.stack_rule import StackRule
 
 BEHIND = "behind others of its race"
 
@@ -23,7 +23,7 @@ class Challenger:
 
 
 @dataclass(frozen=True)
-class Lacks:
+class ChallengerNeeds:
     """Trials that are needed next: a part, by the challengers at these places; or a pass of the tip (`part` None)."""
 
     places: tuple[int, ...]
@@ -42,7 +42,7 @@ class Raced:
     waiting: tuple[int, ...]
 
 
-def race(line: Rule, field: Sequence[Challenger]) -> Lacks | Raced:
+def race(line: Rule, field: Sequence[Challenger]) -> ChallengerNeeds | Raced:
     """Half of those that are left fall behind after each stage (Jamieson and Talwalkar 2016, AISTATS, algorithm 1).
 
     All run the same trials until then. Who falls behind is dropped, with what it tells of the tip. One challenger alone
@@ -50,11 +50,11 @@ def race(line: Rule, field: Sequence[Challenger]) -> Lacks | Raced:
     """
     if len(field) == 1:
         return _last(line, field, 0, {}, [])
-    assert isinstance(line, Line)
+    assert isinstance(line, StackRule)
     return _halved(line, field)
 
 
-def _halved(line: Line, field: Sequence[Challenger]) -> Lacks | Raced:
+def _halved(line: StackRule, field: Sequence[Challenger]) -> ChallengerNeeds | Raced:
     left = tuple(range(len(field)))
     behind: dict[int, Ruling] = {}
     waiting: list[int] = []
@@ -72,23 +72,23 @@ def _halved(line: Line, field: Sequence[Challenger]) -> Lacks | Raced:
     return _last(line, field, left[0], behind, waiting)
 
 
-def _ranked(line: Line, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> tuple[int, ...]:
+def _ranked(line: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(left, key=lambda place: -line.effect(stage, field[place].new)))
 
 
-def _lacking(line: Line, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> Lacks | None:
+def _lacking(line: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> ChallengerNeeds | None:
     asked = [line.lacks(stage, field[place].new) for place in left]
     first = next((one for one in asked if one), None)
-    return Lacks(left, first.part) if first else None
+    return ChallengerNeeds(left, first.part) if first else None
 
 
 def _last(
     line: Rule, field: Sequence[Challenger], winner: int, behind: Mapping[int, Ruling], waiting: Sequence[int]
-) -> Lacks | Raced:
+) -> ChallengerNeeds | Raced:
     """The one that is left is judged like any challenger."""
     one = field[winner]
     said = line.judge(one.new, one.saving, one.idle)
-    if isinstance(said, Ask):
-        return Lacks((winner,), said.part)
+    if isinstance(said, NeedPart):
+        return ChallengerNeeds((winner,), said.part)
     rulings = tuple({**behind, winner: said}[place] for place in range(len(field)))
     return Raced(rulings, winner, tuple(sorted(waiting)) if said.taken else ())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
+from evolve.core.records import StackFate
 from evolve.gate.plan import Part
 from evolve.gate.prior import Floats
 
@@ -25,11 +25,11 @@ class Rule(Protocol):
     def stacked(self) -> int: ...
     def tip_is_vague(self) -> bool: ...
     def tip_measured(self, rewards: Floats) -> Rule: ...
-    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling: ...
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling: ...
 
 
 @dataclass(frozen=True)
-class Finding:
+class Assessment:
     """What a challenger came to, as shares of the mean reward: estimated effect and its standard error.
 
     `doubt`: the probability that the line as it would now be is worse than the champion by over a point.
@@ -49,15 +49,15 @@ class Ruling:
     """
 
     taken: bool
-    fate: Fate
-    finding: Finding
+    fate: StackFate
+    finding: Assessment
     line: Rule
     why: str
     tip: int | None = None
 
 
 @dataclass(frozen=True)
-class Ask:
+class NeedPart:
     """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's."""
 
     part: Part | None

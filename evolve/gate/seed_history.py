@@ -10,7 +10,7 @@ from evolve.gate.prior import Floats
 
 
 @dataclass(frozen=True)
-class Reign:
+class SeedHistory:
     """`own`: passes of the tip, each its rewards by task. Of all that ran on the seeds that challengers meet, the tip
 
     included: `sums` of rewards less what each scaffold is better than the tip, and how many (`counts`), passes x tasks.
@@ -21,16 +21,16 @@ class Reign:
     counts: Floats
 
     @classmethod
-    def begin(cls, passes: int, tasks: int) -> Reign:
+    def begin(cls, passes: int, tasks: int) -> SeedHistory:
         return cls((), np.zeros((passes, tasks)), np.zeros((passes, tasks)))
 
-    def anew(self) -> Reign:
+    def anew(self) -> SeedHistory:
         """The next tip's."""
-        return Reign.begin(*self.sums.shape)
+        return SeedHistory.begin(*self.sums.shape)
 
-    def measured(self, rewards: Floats) -> Reign:
+    def measured(self, rewards: Floats) -> SeedHistory:
         """After one more pass of the tip over all tasks."""
-        after = Reign((*self.own, rewards), self.sums, self.counts)
+        after = SeedHistory((*self.own, rewards), self.sums, self.counts)
         return after.met(self.as_challenger(rewards), 0.0)
 
     def as_challenger(self, rewards: Floats) -> Floats:
@@ -39,10 +39,10 @@ class Reign:
         seen[len(self.own) : len(self.own) + 1] = rewards
         return seen
 
-    def met(self, rewards: Floats, better: float) -> Reign:
+    def met(self, rewards: Floats, better: float) -> SeedHistory:
         """`rewards`: of a scaffold `better` than the tip by so much; passes x tasks, NaN where not run."""
         known = ~np.isnan(rewards)
-        return Reign(self.own, self.sums + np.where(known, rewards - better, 0.0), self.counts + known)
+        return SeedHistory(self.own, self.sums + np.where(known, rewards - better, 0.0), self.counts + known)
 
     def means(self) -> Floats:
         """By seed; 0 where nothing ran."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Fate
-from evolve.gate.plan import Plan
+from evolve.core.records import StackFate
+from evolve.gate.plan import SuitePlan
 from evolve.gate.prior import Floats, Level, Score, Tried, first_prior, learned
-from evolve.gate.ruling import Ask, Finding, Ruling
-from evolve.gate.seed_history import Reign
+from evolve.gate.ruling import Assessment, NeedPart, Ruling
+from evolve.gate.seed_history import SeedHistory
 from evolve.gate.stages import Stage, stages
-from evolve.gate.task_difficulty import Tally
+from evolve.gate.task_difficulty import TaskDifficulty
 
 HARM = -0.01
 ALL_OF_TRAIN = 1
@@ -30,7 +30,7 @@ FIRST_PAIRS = 40.0
 
 
 @dataclass(frozen=True)
-class Line:
+class StackRule:
     """All that the rule knows, after some rounds. A value: the same trials in the same order give the same one.
 
     `reign`: what was seen on the seeds of the tip; `held`: of the champion, while another is the tip. `luck`: sums over
@@ -38,10 +38,10 @@ class Line:
     """
 
     settings: GateConfig
-    plan: Plan
-    tally: Tally
-    reign: Reign
-    held: Reign
+    plan: SuitePlan
+    tally: TaskDifficulty
+    reign: SeedHistory
+    held: SeedHistory
     level: Level = VAGUE
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[Tried, ...] = ()
@@ -52,9 +52,9 @@ class Line:
     patch_trials: int = 0
 
     @classmethod
-    def begin(cls, settings: GateConfig, plan: Plan) -> Line:
-        reign = Reign.begin(settings.most_passes, plan.count)
-        return cls(settings, plan, Tally.empty(plan.count), reign, reign)
+    def begin(cls, settings: GateConfig, plan: SuitePlan) -> StackRule:
+        reign = SeedHistory.begin(settings.most_passes, plan.count)
+        return cls(settings, plan, TaskDifficulty.empty(plan.count), reign, reign)
 
     @property
     def own(self) -> tuple[Floats, ...]:
@@ -73,7 +73,7 @@ class Line:
         fresh = bool(self.own or self.stacked)
         return not fresh or self.level.variance > bound or few
 
-    def tip_measured(self, rewards: Floats) -> Line:
+    def tip_measured(self, rewards: Floats) -> StackRule:
         """After one more pass of the tip over all tasks."""
         known = replace(self, tally=self.tally.with_(rewards[None]), tip_trials=self.tip_trials + self.plan.count)
         seen = self.reign.as_challenger(rewards)
@@ -81,7 +81,7 @@ class Line:
         score = alone if np.isnan(seen).all() else known.score(seen)
         return replace(known, reign=self.reign.measured(rewards), level=self.level.measured(score))
 
-    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> Ask | Ruling:
+    def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
         """`new`: the challenger's rewards, passes x tasks, NaN where not run yet.
 
         `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs. `idle`:
@@ -105,13 +105,13 @@ class Line:
                 return self._taken(seen, "likely to be worth it")
         return self._dropped(seen, "not enough after all trials")
 
-    def lacks(self, stage: int, new: Floats) -> Ask | None:
+    def lacks(self, stage: int, new: Floats) -> NeedPart | None:
         """What is needed before the challenger can be judged after this stage, those before it being there."""
         for part in self.plan.stages[stage]:
             if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
-                return Ask(None)
+                return NeedPart(None)
             if np.isnan(new[part.attempt, list(part.tasks)]).any():
-                return Ask(part)
+                return NeedPart(part)
         return None
 
     def effect(self, stage: int, new: Floats) -> float:
@@ -122,7 +122,7 @@ class Line:
         """Whether the challenger, by itself, would not be dropped after this stage."""
         return self.effect(stage, new) >= self.stages()[stage].drop
 
-    def passed_over(self, stage: int, new: Floats, why: str) -> tuple[Ruling, Line]:
+    def passed_over(self, stage: int, new: Floats, why: str) -> tuple[Ruling, StackRule]:
         """Dropped after this stage for another's sake; what is stacked is settled when that one is judged.
 
         Returns the ruling, and the line after it.
@@ -130,8 +130,8 @@ class Line:
         seen = self._up_to(stage, new)
         score = self.score(seen)
         after, found = self._without(seen, score), self.level.effect(score)
-        finding = Finding(found.effect, found.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
-        return Ruling(False, Fate.OPEN, finding, after, why), after
+        finding = Assessment(found.effect, found.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
+        return Ruling(False, StackFate.OPEN, finding, after, why), after
 
     def stages(self) -> tuple[Stage, ...]:
         """Of the present belief; rounded, so that few are ever solved."""
@@ -189,14 +189,14 @@ class Line:
         count = int((~np.isnan(seen)).sum())
         tried = (*self.tried, Tried(0.0, 1 / count))[-REMEMBERED:]
         after = replace(self, tried=tried, luck=self._luck_seen(seen), patch_trials=self.patch_trials + count)
-        finding = Finding(0.0, 1 / count, self.level.behind(HARM), count)
-        return Ruling(False, Fate.OPEN, finding, after._learned(), "every trial went as the tip's did")
+        finding = Assessment(0.0, 1 / count, self.level.behind(HARM), count)
+        return Ruling(False, StackFate.OPEN, finding, after._learned(), "every trial went as the tip's did")
 
     def _dropped(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)
         return self._settled(seen, score, self._without(seen, score), taken=False, why=why)
 
-    def _without(self, seen: Floats, score: Score) -> Line:
+    def _without(self, seen: Floats, score: Score) -> StackRule:
         """After a challenger that is dropped. One that earns nothing at all is broken, and tells nothing of the tip."""
         after = self._noted(seen, score, self.level)
         if not np.nansum(seen):
@@ -216,19 +216,19 @@ class Line:
         )
         return self._settled(seen, score, after, taken=True, why=why)
 
-    def _settled(self, seen: Floats, score: Score, after: Line, taken: bool, why: str) -> Ruling:
+    def _settled(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
         """The line once it is decided what becomes of the stack."""
         level, found = after.level, self.level.effect(score)
-        finding = Finding(found.effect, found.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
+        finding = Assessment(found.effect, found.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
         if after.stacked and finding.doubt <= self.settings.risk:
             after = replace(after, level=level.promoted(), stacked=0)
-            return Ruling(taken, Fate.PROMOTED, finding, after, why)
+            return Ruling(taken, StackFate.PROMOTED, finding, after, why)
         if after.stacked and level.behind(0.0) >= self.settings.give_up:
             after = replace(after, level=level.of_champion(), reign=after.held, stacked=0)
-            return Ruling(False, Fate.GIVEN_UP, finding, after, why)
-        return Ruling(taken, Fate.OPEN, finding, after, why)
+            return Ruling(False, StackFate.GIVEN_UP, finding, after, why)
+        return Ruling(taken, StackFate.OPEN, finding, after, why)
 
-    def _noted(self, seen: Floats, score: Score, level: Level) -> Line:
+    def _noted(self, seen: Floats, score: Score, level: Level) -> StackRule:
         """The challenger remembered: for the prior, and for how much luck is shared."""
         tried = (*self.tried, self.level.effect(score))[-REMEMBERED:]
         luck = self._luck_seen(seen)
@@ -253,7 +253,7 @@ class Line:
         square = np.where(both, deviation**2, 0.0).sum() * (passes - 1) / passes
         return self.luck[0] + float(product), self.luck[1] + float(square)
 
-    def _learned(self) -> Line:
+    def _learned(self) -> StackRule:
         if len(self.tried) < self.learn_at:
             return self
         later = max(self.learn_at + 2, int(1.5 * self.learn_at))

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Candidate, Decision, Evidence, Fate, Split, TrialResult, Verdict, stable_hash
+from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
 from evolve.gate.attempts import first_attempt
 from evolve.gate.greedy import Greedy
-from evolve.gate.plan import Part, Plan, plan
+from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
 from evolve.gate.prior import Floats
-from evolve.gate.race import Challenger, Lacks, Raced, race
+from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
 from evolve.gate.ruling import Rule, Ruling
 from evolve.gate.select import STRATEGIES
-from evolve.gate.stack_rule import Line
+from evolve.gate.stack_rule import StackRule
 
 Slot = tuple[str, int]
 Trials = Mapping[Slot, TrialResult]
@@ -33,7 +33,7 @@ class TaskSlot:
 
 
 @dataclass(frozen=True)
-class MoreTrials:
+class NeedTrials:
     """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one."""
 
     commits: tuple[str, ...]
@@ -83,8 +83,8 @@ class Standing:
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
         taken = (*self.taken, candidate) if ruling.taken else self.taken
-        tip = candidate if ruling.taken else self.champion if ruling.fate is Fate.GIVEN_UP else self.tip
-        champion = tip if ruling.fate is Fate.PROMOTED else self.champion
+        tip = candidate if ruling.taken else self.champion if ruling.fate is StackFate.GIVEN_UP else self.tip
+        champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
         return replace(self, line=ruling.line, champion=champion, tip=tip, taken=taken, waiting=())
 
@@ -106,13 +106,13 @@ def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt
     return Standing(tuple(ordered), _rule(settings, stages, salt), seed, seed, (seed,))
 
 
-def _rule(settings: GateConfig, stages: Plan, salt: int) -> Rule:
+def _rule(settings: GateConfig, stages: SuitePlan, salt: int) -> Rule:
     if settings.rule in STRATEGIES:
         return Population(settings, stages, salt)
-    return Greedy(settings, stages) if settings.rule == "greedy" else Line.begin(settings, stages)
+    return Greedy(settings, stages) if settings.rule == "greedy" else StackRule.begin(settings, stages)
 
 
-def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standing:
+def ready(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standing:
     """The standing once its tip is known well enough to be challenged. `tip`: all trials of the tip.
 
     Returns MoreTrials as long as it is not.
@@ -120,13 +120,13 @@ def ready(standing: Standing, tip: Sequence[TrialResult]) -> MoreTrials | Standi
     known = _by_slot(tip)
     while standing.line.tip_is_vague():
         after = _tip_pass(standing, known)
-        if isinstance(after, MoreTrials):
+        if isinstance(after, NeedTrials):
             return after
         standing = after
     return standing
 
 
-def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> MoreTrials | Ruled:
+def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> NeedTrials | Ruled:
     """The rule, for candidates that patch the tip; several are raced. `tip`: all trials of the tip.
 
     Infrastructure errors are left out here. Returns MoreTrials as long as trials are lacking.
@@ -134,16 +134,16 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     known, own = _by_slot(tip), [_by_slot(one.trials) for one in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    while isinstance(said := race(standing.line, _field(standing, entrants, known, shown)), Lacks):
+    while isinstance(said := race(standing.line, _field(standing, entrants, known, shown)), ChallengerNeeds):
         if said.part is None:
             after = _tip_pass(standing, known)
-            if isinstance(after, MoreTrials):
+            if isinstance(after, NeedTrials):
                 return after
             standing = after
             continue
         slots = standing.slots(said.part)
         if short := [place for place in said.places if any(slot not in own[place] for slot in slots)]:
-            return MoreTrials(tuple(entrants[place].candidate.commit for place in short), slots)
+            return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
         for place in said.places:
             shown[place] |= {slot: own[place][slot] for slot in slots}
     return _ruled(standing, entrants, said)
@@ -183,11 +183,11 @@ def _by_slot(trials: Sequence[TrialResult]) -> Trials:
     return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
 
 
-def _tip_pass(standing: Standing, known: Trials) -> MoreTrials | Standing:
+def _tip_pass(standing: Standing, known: Trials) -> NeedTrials | Standing:
     """After one more pass of the tip."""
     slots = standing.slots(Part(len(standing.line.own), tuple(range(len(standing.tasks)))))
     if lacking := tuple(slot for slot in slots if slot not in known):
-        return MoreTrials((standing.tip.commit,), lacking)
+        return NeedTrials((standing.tip.commit,), lacking)
     rewards = np.array([known[slot].reward for slot in slots], float)
     return replace(standing, line=standing.line.tip_measured(rewards))
 
@@ -216,14 +216,14 @@ def _cost(trials: Sequence[TrialResult]) -> float:
 
 
 def _decision(standing: Standing, ruling: Ruling) -> Decision:
-    found, promoted = ruling.finding, ruling.fate is Fate.PROMOTED
+    found, promoted = ruling.finding, ruling.fate is StackFate.PROMOTED
     verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
-    fate = ruling.fate if verdict is Verdict.REVERT else Fate.OPEN
+    fate = ruling.fate if verdict is Verdict.REVERT else StackFate.OPEN
     stacked = standing.line.stacked + ruling.taken
     ends = {
-        Fate.OPEN: f"; {stacked} stacked, doubt {100 * found.doubt:.0f} %" if stacked else "",
-        Fate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * found.doubt:.1f} %",
-        Fate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
+        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * found.doubt:.0f} %" if stacked else "",
+        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * found.doubt:.1f} %",
+        StackFate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
     }
     said = f"{100 * found.effect:+.1f} ± {100 * found.error:.1f} points after {found.trials} trials: {ruling.why}"
     if standing.line.settings.rule != "evolve":

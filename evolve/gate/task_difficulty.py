@@ -14,7 +14,7 @@ FADE_ABOVE = 12.0
 
 
 @dataclass(frozen=True)
-class Tally:
+class TaskDifficulty:
     """By task, over the scaffolds on the line: sums of rewards and of their squares, and how many trials."""
 
     rewards: Floats
@@ -22,16 +22,16 @@ class Tally:
     runs: Floats
 
     @classmethod
-    def empty(cls, tasks: int) -> Tally:
+    def empty(cls, tasks: int) -> TaskDifficulty:
         zeros = np.zeros(tasks)
         return cls(zeros, zeros, zeros)
 
-    def with_(self, rewards: Floats) -> Tally:
+    def with_(self, rewards: Floats) -> TaskDifficulty:
         """`rewards`: passes x tasks, NaN where not run. Old trials fade: tasks' difficulty changes along the line."""
         fade = 0.5 if self.runs.mean() > FADE_ABOVE else 1.0
         known = ~np.isnan(rewards)
         values = np.where(known, rewards, 0.0)
-        return Tally(
+        return TaskDifficulty(
             self.rewards * fade + values.sum(axis=0),
             self.squares * fade + (values * values).sum(axis=0),
             self.runs * fade + known.sum(axis=0),

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 
 from evolve.core.records import Limits
-from evolve.guard.change import Module, shown
+from evolve.guard.change import PythonFile, printable
 from evolve.guard.scope import DOOR
 
 # The gateway drops these of a model's call: what relies on them does not do what it seems to.
@@ -30,12 +30,12 @@ def settings_findings(text: str, limits: Limits) -> Iterator[str]:
         for key, value in table.items():
             waiting.extend(value if isinstance(value, list) else [value])
             if key in FROZEN_SETTINGS and isinstance(value, str | int):
-                yield f"frozen: `{shown(key)}` is the run's; the gateway drops it"
+                yield f"frozen: `{printable(key)}` is the run's; the gateway drops it"
             elif key in LENGTHS and isinstance(value, int) and value > limits.max_tokens:
                 yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
 
 
-def code_findings(module: Module, limits: Limits) -> Iterator[str]:
+def code_findings(module: PythonFile, limits: Limits) -> Iterator[str]:
     """Of a Python file: parameters of model calls through the door."""
     doors, imported = module.aliases(DOOR), _imported_names(module)
     for node in module.nodes:
@@ -43,7 +43,7 @@ def code_findings(module: Module, limits: Limits) -> Iterator[str]:
             yield from _sampling_findings(node, module, limits)
 
 
-def _imported_names(module: Module) -> frozenset[str]:
+def _imported_names(module: PythonFile) -> frozenset[str]:
     """Names taken from the door's module one by one."""
     return frozenset(
         alias.asname or alias.name
@@ -59,7 +59,7 @@ def _asks_model(node: ast.Call, doors: set[str], imported: frozenset[str]) -> bo
     return isinstance(node.func, ast.Name) and node.func.id in imported and node.func.id in ASKING
 
 
-def _sampling_findings(node: ast.Call, module: Module, limits: Limits) -> Iterator[str]:
+def _sampling_findings(node: ast.Call, module: PythonFile, limits: Limits) -> Iterator[str]:
     for key, value in _sampling(node, module):
         if key in FROZEN:
             yield f"frozen: `{key}` of a model's call is the run's; the gateway drops it"
@@ -68,7 +68,7 @@ def _sampling_findings(node: ast.Call, module: Module, limits: Limits) -> Iterat
             yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
 
 
-def _sampling(node: ast.Call, module: Module) -> Iterator[tuple[str, ast.expr]]:
+def _sampling(node: ast.Call, module: PythonFile) -> Iterator[tuple[str, ast.expr]]:
     """The parameters of a model's call, those in a dictionary of the same module too."""
     for keyword in node.keywords:
         if keyword.arg is not None:
@@ -79,7 +79,7 @@ def _sampling(node: ast.Call, module: Module) -> Iterator[tuple[str, ast.expr]]:
             yield from _assigned(keyword.value.id, module)
 
 
-def _assigned(name: str, module: Module) -> Iterator[tuple[str, ast.expr]]:
+def _assigned(name: str, module: PythonFile) -> Iterator[tuple[str, ast.expr]]:
     """The items of every dictionary that is written out for a name."""
     for node in module.nodes:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):

@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Change, Module, Trees, called, shown
+from evolve.guard.change import Change, PythonFile, Trees, called_name, printable
 from evolve.guard.scope import DOOR
 
 # What the door's module offers; a test compares it with the module itself.
@@ -37,7 +37,7 @@ def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterato
     yield from _missing_prompts(change, files, trees)
 
 
-def _imported(module: Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+def _imported(module: PythonFile) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
     """(the first part of what is imported, the statement); empty for a relative import."""
     excused = {id(node) for block in _excused(module) for node in ast.walk(block)}
     for node in module.nodes:
@@ -49,7 +49,7 @@ def _imported(module: Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom
             yield ("" if node.level else (node.module or "").partition(".")[0]), node
 
 
-def _excused(module: Module) -> Iterator[ast.AST]:
+def _excused(module: PythonFile) -> Iterator[ast.AST]:
     """Blocks in which an import may fail: what it would raise is caught, or they are for type checkers."""
     for node in module.nodes:
         if isinstance(node, ast.Try):
@@ -78,7 +78,7 @@ def _import_problems(
 ) -> Iterator[str]:
     if not name:
         if path.rpartition("/")[0] + "/" in ("/", *change.roots):
-            yield f"{shown(path)}: a script has no relative imports; write `import name`"
+            yield f"{printable(path)}: a script has no relative imports; write `import name`"
     elif name == DOOR:
         if isinstance(node, ast.ImportFrom):
             yield from _lacking(path, node, name, DOOR_NAMES)
@@ -86,7 +86,7 @@ def _import_problems(
         if isinstance(node, ast.ImportFrom) and node.module == name and found in trees:
             yield from _lacking(path, node, name, _names(trees[found]), found, files)
     elif not (name in sys.stdlib_module_names or packages is None or name in packages or _folder(name, change, files)):
-        yield f"{shown(path)}: there is no module `{shown(name)}` in the scaffold or the standard library"
+        yield f"{printable(path)}: there is no module `{printable(name)}` in the scaffold or the standard library"
 
 
 def _sibling(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
@@ -112,14 +112,14 @@ def _lacking(
     for alias in node.names:
         inner = folder is not None and any(p.startswith(f"{folder}{alias.name}") for p in files or ())
         if offered is not None and alias.name != "*" and alias.name not in offered and not inner:
-            yield f"{shown(path)}: `{name}` has no `{shown(alias.name)}`{_offer(name, offered)}"
+            yield f"{printable(path)}: `{name}` has no `{printable(alias.name)}`{_offer(name, offered)}"
 
 
 def _offer(name: str, offered: frozenset[str]) -> str:
     return f"; it has {', '.join(sorted(offered))}" if name == DOOR else ""
 
 
-def _names(module: Module) -> frozenset[str] | None:
+def _names(module: PythonFile) -> frozenset[str] | None:
     """What a module defines at its top level; None where that can't be told."""
     found: set[str] = {"__doc__", "__name__", "__file__"}
     waiting: list[ast.AST] = list(module.tree.body)
@@ -143,7 +143,7 @@ def _names(module: Module) -> frozenset[str] | None:
     return None if found & {"*", *DYNAMIC} else frozenset(found)
 
 
-def _attribute_problems(path: str, module: Module, change: Change, trees: Trees) -> Iterator[str]:
+def _attribute_problems(path: str, module: PythonFile, change: Change, trees: Trees) -> Iterator[str]:
     """`sibling.name` and `door.name` where there is no such name."""
     for root in sorted({name for name, node in _imported(module) if isinstance(node, ast.Import)}):
         source = _sibling(root, change.roots, dict.fromkeys(trees, ""))
@@ -153,7 +153,7 @@ def _attribute_problems(path: str, module: Module, change: Change, trees: Trees)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
                 known = node.attr.startswith("_") or not isinstance(node.ctx, ast.Load)
                 if offered is not None and node.attr not in offered and not known:
-                    yield f"{shown(path)}: `{root}` has no `{shown(node.attr)}`{_offer(root, offered)}"
+                    yield f"{printable(path)}: `{root}` has no `{printable(node.attr)}`{_offer(root, offered)}"
 
 
 def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
@@ -163,11 +163,11 @@ def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> 
         return
     for name in sorted(set(_prompt_names(trees))):
         if f"prompts/{name}.md" not in files:
-            yield f"there is no file prompts/{shown(name)}.md, but prompt({name!a}) reads it"
+            yield f"there is no file prompts/{printable(name)}.md, but prompt({name!a}) reads it"
 
 
 def _prompt_names(trees: Trees) -> Iterator[str]:
     calls = (node for module in trees.values() for node in module.nodes if isinstance(node, ast.Call))
     for call in calls:
-        if called(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
+        if called_name(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
             yield str(call.args[0].value)

@@ -26,7 +26,7 @@ class Stop:
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[Stop]:
+def listen_for_signals() -> Iterator[Stop]:
     """Listens to signals until the block ends.
 
     SIGINT asks; a second one raises KeyboardInterrupt where the program is, as SIGTERM does at once. Only the main

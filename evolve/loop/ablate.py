@@ -34,11 +34,11 @@ def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
 
     Those first of which nothing came true that was predicted.
     """
-    failed = {facts.round for facts in recall.facts(campaign) if facts.hits.predicted and not facts.hits.fixed}
+    failed = {facts.round for facts in recall.round_results(campaign) if facts.hits.predicted and not facts.hits.fixed}
     rows = left_out(campaign.store.rounds(campaign.run), tip)
     for row in sorted(rows, key=lambda row: row.number not in failed):
         assert row.candidate and row.candidate.parent and row.proposal
-        edits = campaign.lineage.carried(tip.commit, row.candidate.commit, row.candidate.parent)
+        edits = campaign.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
         if edits:
             what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
             return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)

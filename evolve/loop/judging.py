@@ -11,7 +11,7 @@ from typing import TypeVar
 from evolve import gate
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Proposal, TrialResult, Verdict
-from evolve.gate import Entrant, MoreTrials, Ruled, Standing
+from evolve.gate import Entrant, NeedTrials, Ruled, Standing
 from evolve.loop.campaign import Campaign, measure
 from evolve.store import RoundRow
 
@@ -20,26 +20,26 @@ Patch = tuple[Candidate, Proposal]
 TrialsOf = Callable[[str], Sequence[TrialResult]]
 
 
-def begun(campaign: Campaign, seed: Candidate) -> Standing:
+def initial_standing(campaign: Campaign, seed: Candidate) -> Standing:
     """The standing of a run whose seed scaffold was not measured yet."""
     return gate.begin(campaign.task_slots, campaign.config.gate, seed, campaign.config.seed)
 
 
-def made_ready(campaign: Campaign, standing: Standing) -> Standing:
+def measure_tip(campaign: Campaign, standing: Standing) -> Standing:
     """The standing once its tip is known well enough, from trials that are run for it here."""
-    while isinstance(said := gate.ready(standing, _stored(campaign)(standing.tip.commit)), MoreTrials):
+    while isinstance(said := gate.ready(standing, _stored(campaign)(standing.tip.commit)), NeedTrials):
         measure(campaign, said.commits, said.slots)
     return said
 
 
-def judged(campaign: Campaign, standing: Standing, patches: Sequence[Patch]) -> Ruled:
+def judge_challengers(campaign: Campaign, standing: Standing, patches: Sequence[Patch]) -> Ruled:
     """The decisions on patches of the tip, from trials that are run for it here."""
-    while isinstance(said := _said(campaign, standing, patches, _stored(campaign)), MoreTrials):
+    while isinstance(said := _said(campaign, standing, patches, _stored(campaign)), NeedTrials):
         measure(campaign, said.commits, said.slots)
     return said
 
 
-def _said(campaign: Campaign, standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> MoreTrials | Ruled:
+def _said(campaign: Campaign, standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Ruled:
     if not patches:
         return Ruled((), replace(standing, waiting=()))
     entrants = [
@@ -63,7 +63,7 @@ def standing_of(campaign: Campaign) -> Standing:
         trials[trial.candidate].append(trial)
     seed = rows[0].candidate
     assert seed is not None
-    standing = begun(campaign, seed)
+    standing = initial_standing(campaign, seed)
     for _, race in groupby(rows[1:], lambda row: row.race):
         entered = list(race)
         if any(row.decision is None for row in entered):
@@ -84,8 +84,8 @@ def _after(campaign: Campaign, standing: Standing, race: Iterable[RoundRow], tri
     return ruled.standing
 
 
-def _known(campaign: Campaign, said: MoreTrials | Found) -> Found:
-    if isinstance(said, MoreTrials):
+def _known(campaign: Campaign, said: NeedTrials | Found) -> Found:
+    if isinstance(said, NeedTrials):
         raise _other_rule(campaign)
     return said
 

@@ -61,11 +61,11 @@ def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) ->
     """Some rounds, or the rest of them: patches of one tip. -> where the run stands after them"""
     campaign.check()
     rows = started_race(campaign, numbers, standing.tip)
-    standing = judging.made_ready(campaign, standing)
+    standing = judging.measure_tip(campaign, standing)
     found = proposing.proposals(campaign, standing, rows)
-    told_apart = zip(rows, recall.told_apart(campaign, standing.tip, found), strict=True)
-    entrants = [entrant for row, proposal in told_apart if (entrant := entered(campaign, standing.tip, row, proposal))]
-    ruled = judging.judged(campaign, standing, entrants)
+    told_apart = zip(rows, recall.mark_duplicates(campaign, standing.tip, found), strict=True)
+    entrants = [entrant for row, proposal in told_apart if (entrant := admit(campaign, standing.tip, row, proposal))]
+    ruled = judging.judge_challengers(campaign, standing, entrants)
     for (candidate, _), decision in zip(entrants, ruled.decisions, strict=True):
         record(campaign, candidate, decision)
     if any(decision.crowns for decision in ruled.decisions):
@@ -73,7 +73,7 @@ def play_race(campaign: Campaign, standing: Standing, numbers: Sequence[int]) ->
     return ruled.standing
 
 
-def entered(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> judging.Patch | None:
+def admit(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> judging.Patch | None:
     """The patch as a candidate; None if it is refused, which is decided then."""
     refused = checks.refusal(campaign, tip, proposal)
     candidate = None if refused else committed(campaign, row, tip, proposal)
@@ -92,7 +92,7 @@ def begin(campaign: Campaign) -> Standing:
         if row.candidate is None:
             campaign.store.add_candidate(campaign.run, seed)
         campaign.watcher.say("round 0: measuring the seed scaffold")
-        judging.made_ready(campaign, judging.begun(campaign, seed))
+        judging.measure_tip(campaign, judging.initial_standing(campaign, seed))
         decide(campaign, 0, Decision(Verdict.BASELINE, "the seed scaffold"))
     baseline = campaign.store.candidates(campaign.run)[0]
     look_at_holdout(campaign, baseline, "seed scaffold at the start")

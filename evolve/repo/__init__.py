@@ -1,10 +1,19 @@
 """The lineage of candidates in git: commits made without touching anybody's work tree, index or HEAD."""
 
-from evolve.repo.discover import around
+from evolve.repo.discover import repository_around
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
 from evolve.repo.patch import BadPatch
 from evolve.repo.refs import Branch, champion_branch, round_branch
 from evolve.repo.survey import Repository
 
-__all__ = ["Author", "BadPatch", "Branch", "Lineage", "Repository", "around", "champion_branch", "round_branch"]
+__all__ = [
+    "Author",
+    "BadPatch",
+    "Branch",
+    "Lineage",
+    "Repository",
+    "champion_branch",
+    "repository_around",
+    "round_branch",
+]

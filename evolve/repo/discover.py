@@ -10,7 +10,7 @@ from evolve.core.errors import BadInput
 from evolve.repo.export import fresh_folder, store_folder
 from evolve.repo.objects import changed_tree, store_commit
 from evolve.repo.refs import move_ref
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 MAIN = "refs/heads/main"
 _EPOCH = "1970-01-01T00:00:00+00:00"
@@ -26,11 +26,11 @@ class Place:
 
     folder: Path
     prefix: str
-    shell: Shell
-    home: Shell
+    shell: GitShell
+    home: GitShell
 
 
-def find(scaffold_folder: Path, fallback: Path) -> Place:
+def find_place(scaffold_folder: Path, fallback: Path) -> Place:
     """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
 
     Raises BadInput where there is no folder, or git refuses to work there.
@@ -44,14 +44,14 @@ def find(scaffold_folder: Path, fallback: Path) -> Place:
     return place or _alone(folder, fallback)
 
 
-def around(folder: Path) -> Path | None:
+def repository_around(folder: Path) -> Path | None:
     """The folder with the objects and branches of the repository around `folder`; None if there is none. Makes none."""
     place = _around(folder.resolve()) if folder.is_dir() else None
     return place.shell.cwd if place else None
 
 
 def _around(folder: Path) -> Place | None:
-    outside = Shell(folder)
+    outside = GitShell(folder)
     answer = outside.ask("rev-parse", "--is-inside-work-tree")
     if answer.status != 0:
         _explain(folder, answer.error)
@@ -63,7 +63,7 @@ def _around(folder: Path) -> Place | None:
         raise BadInput(str(folder), "its git folder has a line break in its name", "rename that folder")
     top, prefix, git_dir, shared = lines
     common = (folder / shared).resolve()
-    return Place(folder, prefix.rstrip("/"), Shell(common, common), Shell(folder, Path(git_dir), Path(top)))
+    return Place(folder, prefix.rstrip("/"), GitShell(common, common), GitShell(folder, Path(git_dir), Path(top)))
 
 
 def _explain(folder: Path, error: str) -> None:
@@ -81,13 +81,13 @@ def _alone(folder: Path, fallback: Path) -> Place:
     if not fallback.is_dir():
         _create(folder, fallback)
     bare = fallback.resolve()
-    return Place(folder, "", Shell(bare, bare), Shell(folder, bare, folder))
+    return Place(folder, "", GitShell(bare, bare), GitShell(folder, bare, folder))
 
 
 def _create(folder: Path, fallback: Path) -> None:
     """A bare repository whose first commit holds the folder's files; it appears whole."""
     with fresh_folder(fallback) as place:
-        Shell(place).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(place))
-        shell = Shell(place, place)
-        tree = changed_tree(shell, None, store_folder(Shell(folder, place, folder), folder))
+        GitShell(place).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(place))
+        shell = GitShell(place, place)
+        tree = changed_tree(shell, None, store_folder(GitShell(folder, place, folder), folder))
         move_ref(shell, MAIN, store_commit(shell, tree, None, "The scaffold as it was found\n", _EPOCH), None)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
 
 
-def store_folder(home: Shell, folder: Path) -> list[Entry]:
+def store_folder(home: GitShell, folder: Path) -> list[Entry]:
     """Blobs of what lies in the folder now: tracked or not, but not ignored. Paths relative to it.
 
     `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
@@ -31,7 +31,7 @@ def store_folder(home: Shell, folder: Path) -> list[Entry]:
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]
 
 
-def _listed(home: Shell) -> list[str]:
+def _listed(home: GitShell) -> list[str]:
     """Tracked files, and untracked ones but for the ignored and Python's own droppings."""
     options = ("--cached", "--others", "--exclude-standard", "--exclude=__pycache__/")
     names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")

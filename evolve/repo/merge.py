@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evolve.core.records import FileEdit
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 Files = Mapping[str, str | bytes]
 MOST_CONFLICTS = 127
 
 
-def carried_edits(shell: Shell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
+def transplanted_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
     """The change `old` -> `new`, made to `tip`; all are files by path. None where other changes stand in the way."""
     edits = []
     for path in sorted(path for path in {*old, *new} if old.get(path) != new.get(path)):
@@ -30,7 +30,7 @@ def carried_edits(shell: Shell, tip: Files, old: Files, new: Files) -> tuple[Fil
     return tuple(edits)
 
 
-def _merged(shell: Shell, now: str, base: str, other: str) -> str | None:
+def _merged(shell: GitShell, now: str, base: str, other: str) -> str | None:
     """Three-way merge of the changes base -> now and base -> other; None if they conflict."""
     with tempfile.TemporaryDirectory(prefix="evolve-merge-") as name:
         paths = [Path(name, side) for side in ("now", "base", "other")]

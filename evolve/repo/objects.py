@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
 from evolve.repo.patch import path_problem
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 MODES = ("100644", "100755")
 MAX_FILES = 5_000
@@ -43,7 +43,7 @@ class Entry:
     size: int = 0
 
 
-def list_tree(shell: Shell, tree: str) -> list[Entry]:
+def list_tree(shell: GitShell, tree: str) -> list[Entry]:
     """All entries below a tree, paths relative to it, of whatever kind."""
     lines = shell.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0")
     return [_entry(line.decode("utf-8", "surrogateescape")) for line in lines if line]
@@ -72,7 +72,7 @@ def check_amount(where: str, files: int, size: int) -> None:
         raise BadInput(where, problem, "keep the scaffold in a folder of its own, without data")
 
 
-def read_blobs(shell: Shell, oids: Sequence[str]) -> list[bytes]:
+def read_blobs(shell: GitShell, oids: Sequence[str]) -> list[bytes]:
     """The contents of blobs, in the order given, in one process."""
     if not oids:
         return []
@@ -123,7 +123,7 @@ def _object_id(kind: bytes, content: bytes, digits: int) -> str:
     return made.hexdigest()
 
 
-def store_files(shell: Shell, files: Sequence[Path]) -> list[str]:
+def store_files(shell: GitShell, files: Sequence[Path]) -> list[str]:
     """Blobs of files on disk, byte for byte: no filter and no line-end conversion. Absolute paths."""
     if not files:
         return []
@@ -131,7 +131,7 @@ def store_files(shell: Shell, files: Sequence[Path]) -> list[str]:
     return shell.text("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=names).split("\n")
 
 
-def store_bytes(shell: Shell, contents: Sequence[bytes]) -> list[str]:
+def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
     """Blobs of bytes, in one process."""
     with tempfile.TemporaryDirectory(prefix="evolve-blobs-") as place:
         files = [Path(place, str(number)) for number in range(len(contents))]
@@ -140,7 +140,7 @@ def store_bytes(shell: Shell, contents: Sequence[bytes]) -> list[str]:
         return store_files(shell, files)
 
 
-def changed_tree(shell: Shell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
+def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
     """The tree of `base` (None: empty) with entries put in or taken out; paths from the tree's root."""
     lines = [f"{e.mode if e.oid else '0'} {e.oid or zero}\t{e.path}\0" for e in changes]
     with tempfile.TemporaryDirectory(prefix="evolve-index-") as place:
@@ -152,7 +152,7 @@ def changed_tree(shell: Shell, base: str | None, changes: Iterable[Entry], zero:
 
 
 def store_commit(
-    shell: Shell, tree: str, parent: str | None, message: str, when: str, author: Author | None = None
+    shell: GitShell, tree: str, parent: str | None, message: str, when: str, author: Author | None = None
 ) -> str:
     """A commit that is a function of the arguments alone. `when`: ISO 8601; without an offset it is UTC."""
     env = {"GIT_AUTHOR_DATE": _git_date(when), "GIT_COMMITTER_DATE": _git_date(when)}
@@ -174,7 +174,7 @@ def _ident(words: str) -> str:
     return plain.encode("utf-8", "replace").decode().strip(_CRUD)
 
 
-def compose(title: str, message: str, trailers: Mapping[str, str]) -> str:
+def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> str:
     """A commit message: a short first line, the whole message, and the trailers as the last paragraph."""
     body = _CONTROL.sub(" ", message).strip()
     first = body.split("\n")[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 from evolve.core.errors import BadInput
 from evolve.core.records import Verdict
 from evolve.repo.objects import Entry, changed_tree, read_blobs, store_bytes, store_commit
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 NOTES = "refs/notes/evolve"
 STALE_SECONDS = 2.0
@@ -45,13 +45,13 @@ def champion_branch(run: str) -> str:
     return f"{run_prefix(run)}/champion"
 
 
-def read_ref(shell: Shell, ref: str) -> str | None:
+def read_ref(shell: GitShell, ref: str) -> str | None:
     """What a full ref name points to, or None."""
     answer = shell.ask("rev-parse", "--verify", "--quiet", ref)
     return answer.text if answer.status == 0 else None
 
 
-def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
+def move_ref(shell: GitShell, ref: str, new: str, old: str | None) -> None:
     """Points `ref` to `new` if it still is at `old` (None: if there is none). Same value: nothing to do.
 
     Raises BadInput where another branch is in the way, InfraError where the ref has another value.
@@ -68,14 +68,14 @@ def move_ref(shell: Shell, ref: str, new: str, old: str | None) -> None:
     raise shell.failure(f"{ref} can't be moved to {new[:12]}", answer)
 
 
-def list_branches(shell: Shell, prefix: str) -> list[Branch]:
+def list_branches(shell: GitShell, prefix: str) -> list[Branch]:
     """The branches below `prefix`, by name."""
     form = "%(objectname) %(refname:lstrip=2)"
     lines = shell.text("for-each-ref", f"--format={form}", f"refs/heads/{prefix}/").splitlines()
     return sorted((Branch(*reversed(line.split(" ", 1))) for line in lines), key=lambda branch: branch.name)
 
 
-def clear_lock(shell: Shell, ref: str, stale_seconds: float = STALE_SECONDS) -> None:
+def clear_lock(shell: GitShell, ref: str, stale_seconds: float = STALE_SECONDS) -> None:
     """Waits for a lock on `ref` to go, and removes it once it is older than `stale_seconds`.
 
     Git locks a ref for milliseconds: an old lock was left by a git that was killed.
@@ -96,13 +96,13 @@ def _age(file: Path) -> float | None:
         return None
 
 
-def read_note(shell: Shell, sha: str) -> str:
+def read_note(shell: GitShell, sha: str) -> str:
     """The note on a commit, or nothing."""
     answer = shell.ask("notes", f"--ref={NOTES}", "show", sha)
     return answer.text if answer.status == 0 else ""
 
 
-def all_notes(shell: Shell) -> dict[str, str]:
+def all_notes(shell: GitShell) -> dict[str, str]:
     """Every note, by its commit."""
     lines = shell.text("notes", f"--ref={NOTES}", "list").splitlines() if read_ref(shell, NOTES) else []
     pairs = [line.split() for line in lines]
@@ -110,7 +110,7 @@ def all_notes(shell: Shell) -> dict[str, str]:
     return {sha: text.decode("utf-8", "replace") for (_, sha), text in zip(pairs, texts, strict=True)}
 
 
-def stale_locks(shell: Shell, places: Iterable[str], stale_seconds: float = STALE_SECONDS) -> list[str]:
+def stale_locks(shell: GitShell, places: Iterable[str], stale_seconds: float = STALE_SECONDS) -> list[str]:
     """The refs below `places` (full names, folders too) whose lock is older than a living git would let it be."""
     top = shell.git_dir or shell.cwd
     found = [path for place in places for path in (top / f"{place}.lock", *(top / place).rglob("*.lock"))]
@@ -118,13 +118,13 @@ def stale_locks(shell: Shell, places: Iterable[str], stale_seconds: float = STAL
     return sorted({path.relative_to(top).as_posix().removesuffix(".lock") for path in old})
 
 
-def note_decision(shell: Shell, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
+def note_decision(shell: GitShell, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
     """The note on a candidate's commit that tells what became of it."""
     facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
     write_note(shell, sha, {**facts, "Evolve-Reason": reason}, when)
 
 
-def write_note(shell: Shell, sha: str, facts: Mapping[str, str], when: str) -> None:
+def write_note(shell: GitShell, sha: str, facts: Mapping[str, str], when: str) -> None:
     """Puts a note of `Key: value` lines on a commit, in place of the one before.
 
     Other runs write notes too, so the ref moves only from the value that was read. Raises InfraError.

@@ -68,7 +68,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Shell:
+class GitShell:
     """Runs git in `cwd`. With no `git_dir`, git looks for the repository itself."""
 
     cwd: Path

@@ -23,7 +23,7 @@ from evolve.repo.refs import (
     run_prefix,
     stale_locks,
 )
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 
 HEADS = "refs/heads/"
 
@@ -35,8 +35,8 @@ class Repository:
     git_dir: Path
 
     @property
-    def shell(self) -> Shell:
-        return Shell(self.git_dir, self.git_dir)
+    def shell(self) -> GitShell:
+        return GitShell(self.git_dir, self.git_dir)
 
     def problem(self) -> str | None:
         """Why git can't work in it; None if it can."""

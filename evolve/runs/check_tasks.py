@@ -14,7 +14,7 @@ from evolve.sandbox import engine, images
 from evolve.sandbox.archive import unpack
 from evolve.suite.tasks import Suite
 from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judged
+from evolve.trial.verdict import judge
 
 OWNER = "tasks-check"
 TIMES = 2
@@ -22,7 +22,7 @@ SOLVE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class TaskCheck:
     """The rewards of each time; `problem` is empty for a sound task."""
 
     task: str
@@ -31,7 +31,7 @@ class Finding:
     problem: str
 
 
-def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[Finding]:
+def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
     base = images.base_image(watcher.say)
@@ -44,19 +44,19 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[Finding]:
         engine.sweep(OWNER)
 
 
-def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> Finding:
+def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
     if task.name in failures:
-        return Finding(task.name, (), (), failures[task.name])
+        return TaskCheck(task.name, (), (), failures[task.name])
     return _check(task, built[task.name])
 
 
-def _check(task: Task, image: TaskImage) -> Finding:
+def _check(task: Task, image: TaskImage) -> TaskCheck:
     try:
         solution = tuple(_reward(task, image, solve=True) for _ in range(TIMES))
         nothing = tuple(_reward(task, image, solve=False) for _ in range(TIMES))
     except InfraError as error:
-        return Finding(task.name, (), (), str(error))
-    return Finding(task.name, solution, nothing, _problem(solution, nothing))
+        return TaskCheck(task.name, (), (), str(error))
+    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
 
 
 def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
@@ -80,7 +80,7 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
             if done.exit_code != 0:
                 raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
         shell.close()
-        return judged(spec, state, container, ttl).reward
+        return judge(spec, state, container, ttl).reward
 
 
 def _spec(task: Task, image: TaskImage) -> TrialSpec:

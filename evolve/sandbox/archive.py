@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import InfraError
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 
 UNPACK_SECONDS = 60.0
 COLLECT_SECONDS = 60.0
@@ -65,19 +65,19 @@ def _archive(files: Iterable[tuple[str, bytes, int]]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(shell: Shell, folder: Path, target: str) -> None:
+def unpack(shell: ContainerShell, folder: Path, target: str) -> None:
     """Put a host folder's files into `target` in the container, through the shell. Raises InfraError."""
     unpack_archive(shell, pack(folder), target)
 
 
-def unpack_archive(shell: Shell, archive: bytes, target: str) -> None:
+def unpack_archive(shell: ContainerShell, archive: bytes, target: str) -> None:
     """The same with what is packed already."""
     done = shell.run(f"tar -xf - -C {target}", timeout=UNPACK_SECONDS, stdin=archive)
     if done.exit_code != 0:
         raise InfraError(f"files could not be put into {target}: {done.stderr.decode(errors='replace')[:200]}")
 
 
-def take_out(shell: Shell, folder: str, names: Sequence[str]) -> Left:
+def take_out(shell: ContainerShell, folder: str, names: Sequence[str]) -> Left:
     """What lies under these names in a folder of the container, by a shell that nothing hostile runs beside.
 
     Regular files only; no link is followed. Raises InfraError where the container fails.
@@ -93,7 +93,7 @@ def take_out(shell: Shell, folder: str, names: Sequence[str]) -> Left:
     return left_in(b"".join(_chunk(shell, number) for number in range(-(-size // CHUNK_BYTES))))
 
 
-def _chunk(shell: Shell, number: int) -> bytes:
+def _chunk(shell: ContainerShell, number: int) -> bytes:
     """A shell's output is cut beyond some length."""
     return shell.run(f"dd if={LEFT} bs={CHUNK_BYTES} skip={number} count=1 status=none").stdout
 

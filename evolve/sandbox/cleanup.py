@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
 
-from evolve.sandbox.shell import CommandResult, Shell
+from evolve.sandbox.shell import CommandResult, ContainerShell
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -82,7 +82,7 @@ def _kill_made(future: Future[Killable]) -> None:
 class LateShell:
     """A shell that may not be open yet: a command waits for it. Raises what opening it raised."""
 
-    def __init__(self, shell: Future[Shell]) -> None:
+    def __init__(self, shell: Future[ContainerShell]) -> None:
         self._shell = shell
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:

@@ -17,12 +17,12 @@ from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import InfraError
-from evolve.core.records import Cause, Profile, SandboxSpec, TaskImage
+from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import builder, connect, labels, owned
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
-from evolve.sandbox.shell import MainShell, Shell
+from evolve.sandbox.shell import ContainerShell, MainShell
 
 AGENT = "10001:10001"
 KEEPER = "65534:65534"
@@ -85,14 +85,14 @@ class Container:
         running = bool(exit_cause.state(self.client, self.id)["Running"])
         return running or exit_cause.ended_by_inmates(self.client, self.id, powerful=True)
 
-    def main_shell(self) -> Shell:
+    def main_shell(self) -> ContainerShell:
         """Of a container whose main process is a shell."""
         with engine_faults():
             return MainShell(self.client, self.id)
 
-    def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> Shell:
+    def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> ContainerShell:
         with engine_faults():
-            return Shell(self.client, self.id, user, workdir, dict(env or {}))
+            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}))
 
 
 def _create(
@@ -120,13 +120,15 @@ class TaskState:
     STRICT: the working directory, a volume that outlives the task's container. LOOSE: the whole file system.
     """
 
-    def __init__(self, run: str, image: TaskImage, spec: SandboxSpec, profile: Profile = Profile.STRICT) -> None:
+    def __init__(
+        self, run: str, image: TaskImage, spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT
+    ) -> None:
         self.run, self.image, self.spec, self.profile = run, image, spec, profile
         self.volume = f"evolve-{secrets.token_hex(8)}"
 
     @property
     def loose(self) -> bool:
-        return self.profile is Profile.LOOSE
+        return self.profile is SuiteProfile.LOOSE
 
     @property
     def user(self) -> str:

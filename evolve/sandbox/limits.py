@@ -9,8 +9,9 @@ from typing import Any
 
 from docker.types import LogConfig, Ulimit
 
-from evolve.core.records import Profile, SandboxSpec
-from evolve.sandbox.engine import connect
+from evolve.core.records import SandboxSpec, SuiteProfile
+from evolve.sandbox.engine import connect, info
+from evolve.sandbox.engine_features import uses_selinux
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
 # What package managers and debuggers want: behind capabilities, or among the processes of one user.
@@ -29,21 +30,31 @@ LOOSE_CALLS = (
 
 
 @functools.cache
-def seccomp(profile: Profile) -> str:
+def seccomp(profile: SuiteProfile) -> str:
     """The filter as the engine takes it: JSON that lists what is allowed; all else is EPERM."""
     rules: dict[str, Any] = json.loads(SECCOMP.read_text(encoding="utf-8"))
-    if profile is Profile.LOOSE:
+    if profile is SuiteProfile.LOOSE:
         rules["syscalls"].append({"names": list(LOOSE_CALLS), "action": "SCMP_ACT_ALLOW"})
     return json.dumps(rules)
+
+
+def security_options(profile: SuiteProfile) -> list[str]:
+    """The engine's security options for a container.
+
+    On SELinux, `label=disable`: relabelling (`z`, `Z`) would change the user's own files, the engine's API has no such
+    option for these mounts, and no label lets a container connect to a socket of a process outside.
+    """
+    options = ["no-new-privileges", f"seccomp={seccomp(profile)}"]
+    return [*options, "label=disable"] if uses_selinux(info()) else options
 
 
 @functools.cache
 def processors() -> int:
     """How many the engine's machine has; it refuses to give a container more."""
-    return int(connect().info()["NCPU"])
+    return int(info()["NCPU"])
 
 
-def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: Any) -> dict[str, Any]:
+def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
     """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
 
     Swap equal to memory means none; tmpfs counts as memory. LOOSE leaves out what is about the user's powers and the
@@ -52,7 +63,7 @@ def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: An
     options: dict[str, Any] = {
         "init": True,
         "network_mode": "bridge" if spec.network else "none",
-        "security_opt": ["no-new-privileges", f"seccomp={seccomp(profile)}"],
+        "security_opt": security_options(profile),
         "pids_limit": spec.pids,
         "mem_limit": f"{spec.memory_mb}m",
         "memswap_limit": f"{spec.memory_mb}m",
@@ -68,7 +79,7 @@ def host_config(spec: SandboxSpec, profile: Profile = Profile.STRICT, **more: An
         "runtime": spec.runtime,
         "tmpfs": dict(more.pop("tmpfs", {})),
     }
-    if profile is Profile.STRICT:
+    if profile is SuiteProfile.STRICT:
         options |= {"cap_drop": ["ALL"], "read_only": True}
         options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
     config: dict[str, Any] = connect().api.create_host_config(**options | more)

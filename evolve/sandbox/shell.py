@@ -53,7 +53,7 @@ class ShellDied(InfraError):
     """The shell's stream ended: its container died, or a command killed it."""
 
 
-class Shell:
+class ContainerShell:
     """One `sh` in a running container, as `user`, in `workdir`. Commands run one after another, each in a child."""
 
     def __init__(
@@ -252,7 +252,7 @@ def _status(text: bytes) -> int:
     return int(text) if len(text) <= 3 and text.isdigit() else 1
 
 
-class MainShell(Shell):
+class MainShell(ContainerShell):
     """The shell that is its container's main process: no exec. A command past its time limit ends the container."""
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:

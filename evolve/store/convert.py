@@ -13,13 +13,13 @@ from evolve.core.records import (
     Cause,
     Decision,
     Evidence,
-    Fate,
     Fault,
     FileEdit,
     Lesson,
     Outcome,
     Proposal,
     Split,
+    StackFate,
     StoredFile,
     Task,
     TrialResult,
@@ -163,7 +163,7 @@ def loss_from(row: RowMapping) -> LossRow:
 def decision_from(row: RowMapping) -> Decision:
     found = [row[column] for column in EVIDENCE]
     evidence = None if row["error"] is None else Evidence(*found)
-    return Decision(Verdict(row["verdict"]), row["reason"], Fate(row["fate"]), evidence)
+    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from evolve.core.records import Fate, Verdict
+from evolve.core.records import StackFate, Verdict
 from evolve.store.convert import SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
@@ -65,7 +65,7 @@ def candidates(run: str, after: int = -1) -> Query:
 def champion(run: str) -> Query:
     """The candidate taken last, up to the last round that crowned one: whatever is stacked since is not it."""
     itself = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
-    crowned = or_(itself, decision.c.fate == Fate.PROMOTED.value)
+    crowned = or_(itself, decision.c.fate == StackFate.PROMOTED.value)
     last = select(func.max(decision.c.round)).where(decision.c.run_id == run, crowned).scalar_subquery()
     taken = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
     same_round = (decision.c.run_id == candidate.c.run_id) & (decision.c.round == candidate.c.round)

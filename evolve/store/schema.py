@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from evolve.core.records import Cause, Fate, Fault, Outcome, Split, Verdict, VerifierMode
+from evolve.core.records import Cause, Fault, Outcome, Split, StackFate, Verdict, VerifierMode
 
 metadata = MetaData(
     naming_convention={
@@ -279,7 +279,7 @@ decision = Table(
     Column("doubt", Double),
     _of_round("round"),
     _one_of("verdict", Verdict),
-    _one_of("fate", Fate),
+    _one_of("fate", StackFate),
     CheckConstraint("fate = 'open' OR verdict = 'revert'", name="fate_of_revert"),
     CheckConstraint("(effect IS NULL) = (error IS NULL) AND (effect IS NULL) = (doubt IS NULL)", name="evidence_whole"),
     CheckConstraint("error >= 0 AND doubt >= 0 AND doubt <= 1", name="evidence_range"),

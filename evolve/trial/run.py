@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evolve.budget.ledger import Terms
+from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, InfraError, RequestRefused
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
@@ -32,20 +32,20 @@ from evolve.sandbox.container import (
     verifier_container,
 )
 from evolve.sandbox.engine import temporary_prefix
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, judged
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
 # For a scaffold that was told, after its time, that its time is over.
 PARTING_SECONDS = 0.5
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
-SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
+CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
 @dataclass(frozen=True)
-class Ending:
+class ScaffoldEnd:
     """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit.
 
     `causes`: the containers' limits that were met, by the container's name.
@@ -88,7 +88,7 @@ class RecordedModel:
         return response
 
 
-def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+def run_trial(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`.
 
     purse: what pays for its calls of the model; None: they are not counted beyond the trial itself.
@@ -99,13 +99,13 @@ def run_trial(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
     return result
 
 
-def run_trial_ahead(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
     """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
     try:
-        model = model_of(spec, purse, spec.key)
+        model = open_trial_model(spec, purse, spec.key)
         ending, judgement = _perform(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
@@ -145,7 +145,7 @@ def fault_of(error: Exception) -> Fault:
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
-def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
+def open_trial_model(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatModel:
     """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
@@ -153,9 +153,9 @@ def model_of(spec: TrialSpec, purse: Terms | None, what: str) -> ChatModel:
     return model if purse is None else Metered(model, spec.model, purse, what)
 
 
-def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | None]:
+def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
     """The three zones start beside each other; the tests appear when the agent's two are dead."""
-    ttl = lifetime(spec.limits.seconds + spec.task.verifier_seconds)
+    ttl = container_lifetime(spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
@@ -164,22 +164,24 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[Ending, Judgement | Non
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
             shell = crew.do(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
-            ending = act(spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier))
+            ending = run_scaffold(
+                spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
+            )
             if ending.status != 0:
                 return ending, None
             if verifier is None:
-                return ending, judged(spec, state, task.result(), ttl)
-            return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
+                return ending, judge(spec, state, task.result(), ttl)
+            return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().later(state.remove)
 
 
-def lifetime(seconds: float) -> int:
+def container_lifetime(seconds: float) -> int:
     """Seconds after which a container ends by itself, whose work takes so many if nothing is lost."""
     return int(seconds + longest_delay()) + SPARE_SECONDS
 
 
-def freeze(task: Future[Container], shell: Future[Shell], heir: Future[Container] | None) -> Cause:
+def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:
     """End the agent's world; its state lives on only in an heir that has it mounted. -> the limit that was met"""
     shell.result().close()
     cause = task.result().cause()
@@ -205,7 +207,7 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         state.remove()
 
 
-def populated_shell(task: Container, state: TaskState) -> Shell:
+def populated_shell(task: Container, state: TaskState) -> ContainerShell:
     """A shell for the agent's commands, in a working directory that is as the image has it."""
     shell = task.shell(state.user, state.image.workdir)
     if state.loose:
@@ -216,9 +218,9 @@ def populated_shell(task: Container, state: TaskState) -> Shell:
     return shell
 
 
-def act(
+def run_scaffold(
     spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
-) -> Ending:
+) -> ScaffoldEnd:
     """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
@@ -229,7 +231,7 @@ def act(
             with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
                 reaper().settle()
             process = started.result()
-            over = ended_in_time(process, gateway, spec.limits.seconds)
+            over = wait_for_end(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}
             if not over:
                 process.kill()
@@ -243,10 +245,10 @@ def act(
         if fault is not None:
             raise ChargedFault(fault, gateway.ledger.usage)
         log, ledger = process.output.decode(errors="replace"), gateway.ledger
-        return Ending(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
+        return ScaffoldEnd(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
-def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
+def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
     """Whether the scaffold ends by itself within its time, which grows by what is given back.
 
     A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
@@ -267,7 +269,7 @@ def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess
     return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
 
 
-def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
     """What the trial came to. Only a scaffold that ended by itself, with status 0, is judged."""
     if judgement is not None and judgement.reward >= 1.0:
         return Outcome.PASSED, 1.0, ""
@@ -281,17 +283,17 @@ def _outcome(ending: Ending, judgement: Judgement | None) -> tuple[Outcome, floa
     return Outcome.FAILED, reward, judgement.detail
 
 
-def _cause(outcome: Outcome, ending: Ending, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
+def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
     """Which container's limit was met in a trial that did not pass, and the detail with a word about it in front."""
     causes = {**ending.causes, "verifier": judgement.cause if judgement else Cause.NONE}
     met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
     if outcome is Outcome.PASSED or not met:
         return Cause.NONE, detail
-    words = "; ".join(f"the {where}'s container {SAID_OF[cause]}" for where, cause in met.items())
+    words = "; ".join(f"the {where}'s container {CAUSE_TEXTS[cause]}" for where, cause in met.items())
     return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
 
 
-def _store(spec: TrialSpec, ending: Ending) -> tuple[StoredFile, StoredFile]:
+def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
     folder, root = spec.folder / "trials", spec.folder.parent
     document = trajectory.build(spec, ending.events, ending.usage, ending.log)
     return (

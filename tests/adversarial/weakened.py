@@ -13,7 +13,7 @@ import docker
 
 from evolve.core.records import TrialSpec
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, verdict
 
 from ..fakes import FolderWorkspace
@@ -85,7 +85,7 @@ class _Kept(Container):
 class _Judging(Container):
     """The same container, in the verifier's part."""
 
-    def main_shell(self) -> Shell:
+    def main_shell(self) -> ContainerShell:
         return self.shell(ROOT, "/")
 
 
@@ -130,7 +130,7 @@ def agent_lives_on() -> Iterator[None]:
         return _Kept(left[-1].client, left[-1].id)
 
     class Last(Container):
-        def main_shell(self) -> Shell:
+        def main_shell(self) -> ContainerShell:
             return Container.main_shell(self)
 
         def kill(self) -> None:
@@ -170,5 +170,5 @@ def named_tasks() -> Iterator[None]:
 @contextlib.contextmanager
 def children_survive() -> Iterator[None]:
     """A command past its time limit only loses its client."""
-    with mock.patch.object(Shell, "_kill_all", Shell.close):
+    with mock.patch.object(ContainerShell, "_kill_all", ContainerShell.close):
         yield

@@ -135,7 +135,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     counted = _trials(home)
     done = evolve(home, "run", "--rounds", "1", *SHORT)
     assert done.returncode == 0, done.stderr
-    assert "going on with run" in done.stderr and _trials(home) > counted
+    assert "resuming run" in done.stderr and _trials(home) > counted
     assert rows(home, "select count(*) from run") == [(1,)]
     assert rows(
         home, "select count(*) from (select 1 from trial group by candidate_id, task, attempt having count(*) > 1)"

@@ -66,7 +66,7 @@ def database(tmp_path: Path, port: int) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     repository(home)
-    (home / "evolve.models.profile.toml").write_text(PROFILE.format(port=port))
+    (home / "evolve.models.toml").write_text(PROFILE.format(port=port))
     order = [
         "run",
         "--rounds",
@@ -106,5 +106,5 @@ def test_proposals_lessons_and_trials_come_over_http(database: Path) -> None:
     kept = [StoredFile(*row) for row in rows("select transcript_path, transcript_sha256 from proposal")]
     assert len(kept) == ROUNDS
     for file in kept:
-        assert trajectory.intact(file, database.parent)
+        assert trajectory.is_intact(file, database.parent)
         assert trajectory.load(database.parent / file.path)[-1]["tool_calls"][0]["function"]["name"] == "propose"

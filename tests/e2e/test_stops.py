@@ -87,7 +87,7 @@ def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
     assert home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error' AND fault <> 'cap'") == 0
     before = home.trials()
     status, said = home.run("--budget-tokens", "100000000", "--budget-trials", "1000000")
-    assert status == 0 and f"going on with run {RUN}" in said and f"{before} trials" in said, said
+    assert status == 0 and f"resuming run {RUN}" in said and f"{before} trials" in said, said
     assert home.asked("SELECT count(*) FROM decision") == 2
     assert home.asked("SELECT count(*) FROM session") == 2
     assert home.asked(COUNTED_TWICE) == 0

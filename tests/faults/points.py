@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import Connection
 
 from evolve.budget import ledger, run_budget
-from evolve.budget.ledger import Purse
+from evolve.budget.ledger import Ledger
 from evolve.repo import Lineage
-from evolve.repo.shell import Shell
+from evolve.repo.shell import GitShell
 from evolve.sandbox import engine
 from evolve.store import Store
 from evolve.trial import trajectory
@@ -28,7 +28,7 @@ WRITES = (
     (Store, ("create_run", "start_session", "add_losses", "start_race", "add_candidate", "add_proposal", "add_lesson",
              "add_decision", "add_trial", "add_holdout_look", "end_run")),
     (Lineage, ("seed", "commit_candidate", "create_branch", "set_champion", "record_decision", "export")),
-    (Purse, ("take", "settle", "rowed")),
+    (Ledger, ("reserve", "settle", "book")),
     (trajectory, ("store",)),
     (ledger, ("remove",)),
     (run_budget, ("begin", "book_losses")),
@@ -81,7 +81,7 @@ def install(patch: pytest.MonkeyPatch, point: str, times: int, die: Callable[[],
     for owner, methods in WRITES:
         for name in methods:
             patch.setattr(owner, name, _around(passing, f"{_short(owner)}.{name}", vars(owner)[name]))
-    patch.setattr(Shell, "ask", _around_git(passing, Shell.ask))
+    patch.setattr(GitShell, "ask", _around_git(passing, GitShell.ask))
     patch.setattr(Store, "_write", _around_transaction(passing, Store._write))
 
 
@@ -98,7 +98,7 @@ def _around(passing: Passing, name: str, given: Callable[..., Any]) -> Callable[
 
 def _around_git(passing: Passing, given: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(given)
-    def ask(self: Shell, *args: str, **options: Any) -> Any:
+    def ask(self: GitShell, *args: str, **options: Any) -> Any:
         if args[0] in GIT_WRITES:
             return _around(passing, f"git.{args[0]}", given)(self, *args, **options)
         return given(self, *args, **options)

@@ -78,7 +78,7 @@ def played(home: Path, endpoint: FaultyEndpoint, plan: Plan) -> tuple[Path, dict
     """A run over HTTP. -> its database, and what the endpoint counted"""
     home.mkdir(parents=True)
     repository(home)
-    (home / "evolve.models.profile.toml").write_text(PROFILE.format(port=endpoint.port))
+    (home / "evolve.models.toml").write_text(PROFILE.format(port=endpoint.port))
     env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     env |= {"PYTHONPATH": str(ROOT), "CALL_SECONDS": str(CALL_SECONDS)}
     order = ["run", "--rounds", str(ROUNDS), "--run", home.name, "--model", "lab/embedded", "--suite", "tasks"]

@@ -95,7 +95,7 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
             with (
                 patched(),
                 contextlib.suppress(KeyboardInterrupt),
-                opening.campaign(order, tasks, Asking(stop, trials)) as campaign,
+                opening.open_run(order, tasks, Asking(stop, trials)) as campaign,
             ):
                 search.run_rounds(replace(campaign, stop=stop), ROUNDS)
 
@@ -103,12 +103,12 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
         def be_begun_twice(self) -> None:
             """The second one leaves the first one alone."""
             order, tasks = victim.order(self.victim.home, RUN), victim.suite(self.victim.home)
-            with patched(), opening.campaign(order, tasks, SilentWatcher()), pytest.raises(Locked, match="process"):
+            with patched(), opening.open_run(order, tasks, SilentWatcher()), pytest.raises(Locked, match="process"):
                 victim.play_run(self.victim.home, RUN, 1)
 
         def play(self, caps: Caps | None = None) -> None:
             order = replace(victim.order(self.victim.home, RUN), caps=caps or Caps())
-            with opening.campaign(order, victim.suite(self.victim.home), SilentWatcher()) as campaign:
+            with opening.open_run(order, victim.suite(self.victim.home), SilentWatcher()) as campaign:
                 search.run_rounds(campaign, ROUNDS)
 
         def count(self) -> int:

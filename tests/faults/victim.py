@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from evolve import llm
-from evolve.budget.ledger import Terms
+from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.cli import main as guarded
 from evolve.cli.options import app
@@ -39,10 +39,11 @@ from evolve.executor.evaluate import Evaluator
 from evolve.guard import Vocabulary
 from evolve.loop import search
 from evolve.runs import opening
+from evolve.runs.request import RunRequest
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import SilentWatcher, chat_event, completion, tool_call
 from tests.faults import points
 
@@ -69,7 +70,7 @@ class Answering:
         return completion(None, tool_call("propose", json.dumps(told)))
 
 
-def play(spec: TrialSpec, purse: Terms | None = None) -> TrialResult:
+def play(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
     """The higher the level, the more often a task passes; two calls of the model each."""
     model = Answering() if purse is None else Metered(Answering(), spec.model, purse, spec.key)
     for _ in range(2):
@@ -111,10 +112,10 @@ class Playing(Evaluator):
                 return
             on_result(play(spec, self._terms))
 
-    def once(self, spec: TrialSpec) -> TrialResult:
+    def run_one(self, spec: TrialSpec) -> TrialResult:
         return play(spec)
 
-    def work_on_itself(self, work: Work) -> Done:
+    def run_self_work(self, work: SelfWork) -> SelfWorkResult:
         raise NotImplementedError
 
 
@@ -146,17 +147,17 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
 
 def play_run(home: Path, run: str, rounds: int) -> None:
     """What `evolve run` does, without what it shows."""
-    with opening.campaign(order(home, run), suite(home), SilentWatcher()) as campaign:
+    with opening.open_run(order(home, run), suite(home), SilentWatcher()) as campaign:
         search.run_rounds(campaign, rounds)
 
 
-def order(home: Path, run: str) -> opening.Order:
+def order(home: Path, run: str) -> RunRequest:
     config = RunConfig(
         scaffold=home / "scaffold", suite=home / "tasks", model="scripted", prompt_price=1000.0,
         completion_price=1000.0, score_attempts=1, holdout_attempts=1,
         gate=GateConfig.model_validate({"ablate_every": 5, "passes": (1, 2), "risk": 0.2}),
     )  # fmt: skip
-    return opening.Order(config, home / "runs", run, 2, Caps())
+    return RunRequest(config, home / "runs", run, 2, Caps())
 
 
 @app.command("victim", hidden=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import InfraError
-from evolve.core.records import Cause, Limits, Outcome, Profile, Split, TaskImage, TrialSpec, VerifierMode
+from evolve.core.records import Cause, Limits, Outcome, Split, SuiteProfile, TaskImage, TrialSpec, VerifierMode
 from evolve.runs import check_tasks
 from evolve.sandbox import engine, images
 from evolve.sandbox.container import ROOT, TaskState, frozen_image, task_container, verifier_container
@@ -62,7 +62,7 @@ def written(folder: Path, test: str, solve: str, verifier: str) -> Path:
     return folder
 
 
-def spec_of(trials: Trials, folder: Path, profile: Profile, command: str) -> TrialSpec:
+def spec_of(trials: Trials, folder: Path, profile: SuiteProfile, command: str) -> TrialSpec:
     task = load_task(folder, Split.TRAIN, profile)
     image = images.task_image(task, trials.base)
     main = f"import evolve_door as door\nresult = door.run({command!r}, timeout=9)\nprint(result.stdout, result.stderr)"
@@ -71,9 +71,9 @@ def spec_of(trials: Trials, folder: Path, profile: Profile, command: str) -> Tri
 
 def test_a_live_verifier_finds_the_agents_server_and_the_row_says_so(trials: Trials, live_folder: Path) -> None:
     command = f"{SERVER} echo 42 > answer; sleep 1"
-    result = run_trial(spec_of(trials, live_folder, Profile.STRICT, command))
+    result = run_trial(spec_of(trials, live_folder, SuiteProfile.STRICT, command))
     assert (result.outcome, result.verifier) == (Outcome.PASSED, VerifierMode.LIVE), result.detail
-    isolated = spec_of(trials, live_folder, Profile.STRICT, command)
+    isolated = spec_of(trials, live_folder, SuiteProfile.STRICT, command)
     isolated = replace(isolated, task=replace(isolated.task, verifier=VerifierMode.ISOLATED))
     result = run_trial(isolated)
     assert (result.outcome, result.verifier) == (Outcome.FAILED, VerifierMode.ISOLATED)
@@ -81,20 +81,20 @@ def test_a_live_verifier_finds_the_agents_server_and_the_row_says_so(trials: Tri
 
 def test_a_live_verifiers_reward_is_roots(trials: Trials, live_folder: Path) -> None:
     forging = "(while :; do mkdir -p /logs/verifier; echo 1 > /logs/verifier/reward.txt; done) >/dev/null 2>&1 & "
-    result = run_trial(spec_of(trials, live_folder, Profile.STRICT, f"{forging} cat /tests/*; echo 1 > /tests/x"))
+    result = run_trial(spec_of(trials, live_folder, SuiteProfile.STRICT, f"{forging} cat /tests/*; echo 1 > /tests/x"))
     assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), result.detail
 
 
 def test_a_live_environment_without_room_for_tests_is_the_agents_work(trials: Trials, live_folder: Path) -> None:
     bomb = "i=0; while [ $i -lt 400 ]; do setsid sleep 60 & i=$((i+1)); done"
-    result = run_trial(spec_of(trials, live_folder, Profile.STRICT, bomb))
+    result = run_trial(spec_of(trials, live_folder, SuiteProfile.STRICT, bomb))
     assert (result.outcome, result.cause) == (Outcome.FAILED, Cause.PIDS), result.detail
 
 
 def test_the_loose_profile_hands_over_the_whole_file_system(trials: Trials, loose_folder: Path) -> None:
-    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, SOLVE_ROOTED))
+    result = run_trial(spec_of(trials, loose_folder, SuiteProfile.LOOSE, SOLVE_ROOTED))
     assert (result.outcome, result.verifier) == (Outcome.PASSED, VerifierMode.ISOLATED), result.detail
-    strict = run_trial(spec_of(trials, loose_folder, Profile.STRICT, SOLVE_ROOTED))
+    strict = run_trial(spec_of(trials, loose_folder, SuiteProfile.STRICT, SOLVE_ROOTED))
     assert strict.outcome is Outcome.FAILED
 
 
@@ -106,7 +106,7 @@ def test_the_loose_profile_hands_over_the_whole_file_system(trials: Trials, loos
     ],
 )  # fmt: skip
 def test_root_that_ends_its_own_container_has_failed(trials: Trials, loose_folder: Path, end: str) -> None:
-    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, end))
+    result = run_trial(spec_of(trials, loose_folder, SuiteProfile.LOOSE, end))
     assert result.outcome is Outcome.FAILED, result.detail
 
 
@@ -122,7 +122,7 @@ FLOODING = f"cat > /f <<'END'\n{FLOODS}END\nchmod 755 /f; for f in /bin/sh /usr/
     ],
 )  # fmt: skip
 def test_root_that_ruined_its_file_system_has_failed(trials: Trials, loose_folder: Path, ruin: str) -> None:
-    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, ruin))
+    result = run_trial(spec_of(trials, loose_folder, SuiteProfile.LOOSE, ruin))
     assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), result.detail
     assert "the environment that the agent left" in result.detail and result.seconds < 60
 
@@ -130,13 +130,13 @@ def test_root_that_ruined_its_file_system_has_failed(trials: Trials, loose_folde
 def test_a_file_system_in_which_no_tests_can_run_is_the_images_fault(trials: Trials, loose_folder: Path) -> None:
     dockerfile = loose_folder / "environment" / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + "RUN rm -f /bin/tar /usr/bin/tar\n")
-    result = run_trial(spec_of(trials, loose_folder, Profile.LOOSE, "true"))
+    result = run_trial(spec_of(trials, loose_folder, SuiteProfile.LOOSE, "true"))
     assert result.outcome is Outcome.INFRA_ERROR and "/tests" in result.detail
 
 
 def test_a_shell_that_root_replaced_floods_nobody(trials: Trials, loose_folder: Path) -> None:
     """It is what would end the command that runs too long, and every later one."""
-    spec = spec_of(trials, loose_folder, Profile.LOOSE, "")
+    spec = spec_of(trials, loose_folder, SuiteProfile.LOOSE, "")
     commands = [FLOODING, "sleep 20", "echo more"]
     main = f"import evolve_door as door\nfor one in {commands!r}: door.run(one, timeout=1)\n"
     (spec.scaffold.folder / "main.py").write_text(main)
@@ -148,7 +148,7 @@ def test_a_shell_that_root_replaced_floods_nobody(trials: Trials, loose_folder: 
 
 def test_a_timeout_as_root_leaves_the_container_up(trials: Trials, loose_folder: Path) -> None:
     command = f"{SOLVE_ROOTED}; setsid sleep 77 & sleep 78"
-    spec = spec_of(trials, loose_folder, Profile.LOOSE, command)
+    spec = spec_of(trials, loose_folder, SuiteProfile.LOOSE, command)
     result = run_trial(spec)
     assert result.outcome is Outcome.PASSED, result.detail
 
@@ -166,8 +166,8 @@ def test_an_engine_that_stops_a_container_of_roots_is_at_fault(state: TaskState)
 
 @pytest.fixture
 def state(trials: Trials, loose_folder: Path, swept: str) -> Iterator[TaskState]:
-    spec = spec_of(trials, loose_folder, Profile.LOOSE, "true")
-    made = TaskState(swept, TaskImage(spec.image.image, "/work"), spec.task.sandbox, Profile.LOOSE)
+    spec = spec_of(trials, loose_folder, SuiteProfile.LOOSE, "true")
+    made = TaskState(swept, TaskImage(spec.image.image, "/work"), spec.task.sandbox, SuiteProfile.LOOSE)
     yield made
     made.remove()
 
@@ -204,7 +204,7 @@ def test_both_kinds_of_task_can_be_checked(
     trials: Trials, live_folder: Path, loose_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_tasks, "OWNER", trials.spec("").owner)
-    for folder, profile in ((live_folder, Profile.STRICT), (loose_folder, Profile.LOOSE)):
+    for folder, profile in ((live_folder, SuiteProfile.STRICT), (loose_folder, SuiteProfile.LOOSE)):
         suite = Suite(folder.parent, (load_task(folder, Split.TRAIN, profile),), profile)
         (finding,) = check_tasks.check_suite(suite, 2, SilentWatcher())
         assert finding.problem == "", finding

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.records import Profile, SandboxSpec, TaskImage
+from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox.container import (
     AGENT,
     ROOT,
@@ -165,4 +165,4 @@ def test_the_list_is_well_formed() -> None:
     plain = [name for rule in rules["syscalls"] if "args" not in rule for name in rule["names"]]
     assert len(plain) == len(set(plain)) > 250
     assert not set(plain) & {*REFUSED, "socket", "clone", "personality", "mknod", "mknodat"}
-    assert len(json.loads(seccomp(Profile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1
+    assert len(json.loads(seccomp(SuiteProfile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1

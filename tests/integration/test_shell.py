@@ -12,7 +12,7 @@ from evolve.core.records import Cause, SandboxSpec, TaskImage
 from evolve.sandbox import exit_cause
 from evolve.sandbox.container import AGENT, Container, TaskState, task_container, verifier_container
 from evolve.sandbox.output import KEEP_BYTES
-from evolve.sandbox.shell import Shell
+from evolve.sandbox.shell import ContainerShell
 
 pytestmark = pytest.mark.docker
 
@@ -27,29 +27,29 @@ def container(built: dict[str, TaskImage], swept: str) -> Iterator[tuple[TaskSta
 
 
 @pytest.fixture
-def shell(container: tuple[TaskState, Container]) -> Iterator[Shell]:
+def shell(container: tuple[TaskState, Container]) -> Iterator[ContainerShell]:
     opened = container[1].shell(AGENT, "/app")
     yield opened
     opened.close()
 
 
-def test_status_and_streams_are_told_apart(shell: Shell) -> None:
+def test_status_and_streams_are_told_apart(shell: ContainerShell) -> None:
     done = shell.run("echo out; echo err >&2; exit 3")
     assert (done.exit_code, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
 
 
-def test_each_command_starts_in_the_working_directory_with_a_clean_environment(shell: Shell) -> None:
+def test_each_command_starts_in_the_working_directory_with_a_clean_environment(shell: ContainerShell) -> None:
     shell.run("cd /tmp; export LEFT=1")
     assert shell.run("pwd; echo [$LEFT]").stdout == b"/app\n[]\n"
 
 
-def test_binary_input_and_output_survive(shell: Shell) -> None:
+def test_binary_input_and_output_survive(shell: ContainerShell) -> None:
     data = bytes(range(256)) * 50
     assert shell.run("cat > blob", stdin=data).exit_code == 0
     assert shell.run("cat blob").stdout == data
 
 
-def test_what_is_printed_before_the_data_comes_is_not_lost(shell: Shell) -> None:
+def test_what_is_printed_before_the_data_comes_is_not_lost(shell: ContainerShell) -> None:
     printed = "i=0; while [ $i -lt 50 ]; do echo $i; echo $i >&2; i=$((i+1)); done; cat >/dev/null"
     wanted = b"".join(b"%d\n" % number for number in range(50))
     for _ in range(20):
@@ -57,24 +57,24 @@ def test_what_is_printed_before_the_data_comes_is_not_lost(shell: Shell) -> None
         assert (done.exit_code, done.stdout, done.stderr) == (0, wanted, wanted)
 
 
-def test_standard_input_is_empty_without_data(shell: Shell) -> None:
+def test_standard_input_is_empty_without_data(shell: ContainerShell) -> None:
     assert shell.run("cat; echo end").stdout == b"end\n"
 
 
-def test_a_timeout_kills_everything_even_what_left_the_session(shell: Shell) -> None:
+def test_a_timeout_kills_everything_even_what_left_the_session(shell: ContainerShell) -> None:
     started = shell.run("setsid sleep 77 & sleep 78", timeout=0.5)
     assert started.timed_out and started.exit_code == 124
     left = shell.run("grep -l sleep /proc/[0-9]*/comm | xargs -r -n1 dirname | xargs -r -I{} cat {}/cmdline")
     assert b"77" not in left.stdout and b"78" not in left.stdout
 
 
-def test_endless_output_is_cut_and_stopped(shell: Shell) -> None:
+def test_endless_output_is_cut_and_stopped(shell: ContainerShell) -> None:
     done = shell.run("yes", timeout=30)
     assert done.timed_out and done.truncated and len(done.stdout) < KEEP_BYTES + 100
     assert shell.run("echo fine").stdout == b"fine\n"
 
 
-def test_what_floods_in_the_background_does_not_hold_up_what_comes_next(shell: Shell) -> None:
+def test_what_floods_in_the_background_does_not_hold_up_what_comes_next(shell: ContainerShell) -> None:
     shell.run("yes $(head -c 5000 /dev/zero | tr '\\0' x) &")
     done = shell.run("cat > f", stdin=b"data", timeout=20)
     assert done.timed_out or done.exit_code == 0
@@ -82,13 +82,15 @@ def test_what_floods_in_the_background_does_not_hold_up_what_comes_next(shell: S
     assert shell.run("echo fine").stdout == b"fine\n"
 
 
-def test_a_command_that_kills_the_shell_is_a_result_and_the_next_one_works(shell: Shell) -> None:
+def test_a_command_that_kills_the_shell_is_a_result_and_the_next_one_works(shell: ContainerShell) -> None:
     assert shell.run("kill -9 $PPID; sleep 1").exit_code == 137
     assert shell.run("kill -9 -1").exit_code == 137
     assert shell.run("echo back").stdout == b"back\n"
 
 
-def test_a_container_that_the_machine_lost_is_a_fault(container: tuple[TaskState, Container], shell: Shell) -> None:
+def test_a_container_that_the_machine_lost_is_a_fault(
+    container: tuple[TaskState, Container], shell: ContainerShell
+) -> None:
     container[1].client.api.kill(container[1].id)
     with pytest.raises(InfraError):
         shell.run("echo never")
@@ -98,7 +100,7 @@ def test_a_container_that_the_machine_lost_is_a_fault(container: tuple[TaskState
 
 
 def test_memory_that_runs_out_is_told_by_the_kernels_counter(
-    container: tuple[TaskState, Container], shell: Shell
+    container: tuple[TaskState, Container], shell: ContainerShell
 ) -> None:
     assert container[1].cause() is Cause.NONE
     assert shell.run("python3 -c 'x = bytearray(400 << 20)'").exit_code == 137
@@ -124,7 +126,7 @@ def test_a_disk_that_eats_the_memory_leaves_results_not_faults(built: dict[str, 
 
 @pytest.mark.parametrize("bomb", ["b() { b | b & }; b", "while :; do setsid sleep 60 & done"])
 def test_processes_that_run_out_are_told_and_can_be_ended(
-    container: tuple[TaskState, Container], shell: Shell, bomb: str
+    container: tuple[TaskState, Container], shell: ContainerShell, bomb: str
 ) -> None:
     assert shell.run(f"{bomb} 2>/dev/null; sleep 30", timeout=3).exit_code in (2, 124, 137)
     assert container[1].cause() is Cause.PIDS
@@ -135,7 +137,7 @@ def test_processes_that_run_out_are_told_and_can_be_ended(
 
 @pytest.mark.parametrize("where", ["host", "within"])
 def test_the_counters_are_the_same_from_both_sides(
-    container: tuple[TaskState, Container], shell: Shell, where: str, monkeypatch: pytest.MonkeyPatch
+    container: tuple[TaskState, Container], shell: ContainerShell, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if where == "within":
         monkeypatch.setattr(exit_cause, "CGROUPS", Path("/nowhere"))
@@ -145,16 +147,16 @@ def test_the_counters_are_the_same_from_both_sides(
     assert container[1].cause() is Cause.PIDS
 
 
-def test_a_printed_token_of_the_right_form_does_not_end_a_command(shell: Shell) -> None:
+def test_a_printed_token_of_the_right_form_does_not_end_a_command(shell: ContainerShell) -> None:
     assert shell.run("printf '%032d0\\n' 7; exit 5").exit_code == 5
 
 
-def test_too_long_a_command_is_refused(shell: Shell) -> None:
+def test_too_long_a_command_is_refused(shell: ContainerShell) -> None:
     with pytest.raises(ValueError, match="at most"):
         shell.run("x" * 200_000)
 
 
-def test_the_container_holds(shell: Shell) -> None:
+def test_the_container_holds(shell: ContainerShell) -> None:
     """No network, no capabilities, no new privileges, no writing outside, bounded processes, memory and disk."""
     assert shell.run("cat /proc/net/dev | tail -n +3 | grep -v lo:").stdout == b""
     assert b"lo:" in shell.run("cat /proc/net/dev").stdout
@@ -166,7 +168,7 @@ def test_the_container_holds(shell: Shell) -> None:
     assert b"fork" in forked.stdout.lower()
 
 
-def test_without_a_network_localhost_still_answers(shell: Shell) -> None:
+def test_without_a_network_localhost_still_answers(shell: ContainerShell) -> None:
     program = (
         "import socket as s; l = s.create_server(('localhost', 0)); s.create_connection(l.getsockname()); print(1)"
     )

@@ -1,7 +1,7 @@
 """The scaffold's only door: chat completions and the task's container, metered and recorded, on a Unix socket."""
 
-from evolve.trial.gateway.budget import Ledger
+from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import longest_delay
 from evolve.trial.gateway.server import SOCKET_NAME, Door, Gateway, Workspace
 
-__all__ = ["SOCKET_NAME", "Door", "Gateway", "Ledger", "Workspace", "longest_delay"]
+__all__ = ["SOCKET_NAME", "Door", "Gateway", "TrialBudget", "Workspace", "longest_delay"]

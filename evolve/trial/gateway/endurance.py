@@ -11,7 +11,7 @@ from starlette.requests import Request
 from evolve.core.errors import EndpointError
 from evolve.core.records import Usage
 from evolve.llm import call_seconds
-from evolve.trial.gateway.budget import LOST_AT_MOST, Ledger
+from evolve.trial.gateway.budget import LOST_AT_MOST, TrialBudget
 
 GAVE_UP = "the scaffold gave up a call while the model's API failed"
 LOOK_SECONDS = 5.0
@@ -23,7 +23,7 @@ def longest_delay() -> float:
     return LOST_AT_MOST + call_seconds()
 
 
-def gone_of(request: Request) -> Gone:
+def disconnect_check(request: Request) -> Gone:
     """For another thread: whether the client of a request that was read whole has hung up. Called in the event loop."""
     loop = asyncio.get_running_loop()
 
@@ -42,7 +42,7 @@ def gone_of(request: Request) -> Gone:
 class Endurance:
     """Passed to the model as `on_lost`."""
 
-    def __init__(self, ledger: Ledger, gone: Gone) -> None:
+    def __init__(self, ledger: TrialBudget, gone: Gone) -> None:
         self._ledger, self._gone = ledger, gone
         self._failed = False
 
