@@ -163,7 +163,7 @@ LASTING = [
     (lose_file, "1 missing"),
     (lose_transcript, "1 missing"),
     (change_file, "sha256 differs"),
-    (foreign_row, "not there"),
+    (foreign_row, "missing row"),
     (future_row, "behind the newest row"),
 ]
 
@@ -281,6 +281,13 @@ def test_the_repository_around_the_scaffold_is_checked(home: Path) -> None:
     (home / "alone").mkdir()
     assert "is in no repository" in machine.check_git(home / "alone").detail
     assert machine.check_disk(RUNS).state == "good" and "takes" in machine.check_disk(RUNS).detail
+
+
+def test_the_doctor_says_why_an_engine_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "answers", lambda: False)
+    monkeypatch.setattr(engine, "connection_problem", lambda: BadInput("context pod", "Podman answers", "use Docker"))
+    first = machine.check_engine(None)[0]
+    assert (first.state, first.detail, first.fix) == ("bad", "context pod: Podman answers", "use Docker")
 
 
 def test_the_repository_refuses_what_is_checked_out(home: Path) -> None:

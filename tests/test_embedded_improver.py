@@ -14,7 +14,7 @@ from evolve.analysis import Shelf
 from evolve.core.errors import RequestRefused
 from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.embedded import complete
-from evolve.embedded.improver import undone
+from evolve.embedded.improver import undo_changes
 from evolve.embedded.knobs import Knobs
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox.archive import Left
@@ -174,7 +174,7 @@ def test_where_files_are_shown_in_part_a_refused_change_is_undone_all_the_same(t
     ],
 )
 def test_behind_the_last_lines_that_both_share_the_text_is_as_it_is_now(now: str, before: str, text: str) -> None:
-    assert undone(now, before) == text
+    assert undo_changes(now, before) == text
 
 
 def request(*messages: dict[str, Any], tools: tuple[str, ...] = ("submit",)) -> dict[str, Any]:

@@ -100,7 +100,6 @@ def test_every_fact_of_the_package_has_source_and_date(path: Path) -> None:
 def test_the_profiles_are_those_of_the_package() -> None:
     asked = {"openai", "minimax", "nvidia", "openrouter", "vllm", "sglang", "llamacpp", "ollama", "embedded"}
     assert set(read_profiles()) == asked
-    assert '"models/profiles/*"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_the_same_weights_have_another_licence_by_who_serves_them() -> None:
@@ -347,7 +346,7 @@ def test_one_model_is_shown_with_its_sources() -> None:
     assert "barred" in shown["licence"] and "huggingface" in shown["licence_source"] and shown["price"] == "not known"
     assert "MiniMax-M2.7" in model_facts("minimax", read_profiles(), {})["models"]
     for wrong in ("nothing", "minimax/nothing"):
-        with pytest.raises(BadInput, match="no profile knows it"):
+        with pytest.raises(BadInput, match="is in no profile"):
             model_facts(wrong, read_profiles(), {})
 
 

@@ -18,6 +18,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from evolve.core.errors import BadInput, EngineError, EvolveError
 from evolve.core.records import stable_hash
+from evolve.core.text import last_line
 from evolve.host.platform import boot_id, seconds_since_boot
 from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
 from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
@@ -156,7 +157,7 @@ def _install(packages: list[str], notify: Notify, why: str) -> None:
         if done.returncode != 0:
             raise BadInput(
                 "container engine",
-                f"apt-get {command[0]} failed: {_last_line(done.stderr)}",
+                f"apt-get {command[0]} failed: {last_line(done.stderr, 'no message')}",
                 "install it by hand",
             )
 
@@ -292,8 +293,3 @@ def _forgiving(action: Callable[..., object], name: str, **options: bool) -> Non
     except APIError as error:
         if error.status_code != 409:
             raise
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no message"
