@@ -113,7 +113,7 @@ def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
 
 
 def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
-    return {task: sum(found.values()) / len(found) for task, found in rewards.items()}
+    return {task: sum(by_attempt.values()) / len(by_attempt) for task, by_attempt in rewards.items()}
 
 
 def noise(trials: Sequence[TrialResult]) -> Noise:
@@ -123,13 +123,13 @@ def noise(trials: Sequence[TrialResult]) -> Noise:
         ValueError: Some task has fewer attempts than another.
     """
     rewards = _by_task(trials)
-    attempts = sorted({attempt for found in rewards.values() for attempt in found})
-    if not attempts or any(len(found) != len(attempts) for found in rewards.values()):
+    attempts = sorted({attempt for by_attempt in rewards.values() for attempt in by_attempt})
+    if not attempts or any(len(by_attempt) != len(attempts) for by_attempt in rewards.values()):
         raise ValueError("every task needs the same attempts")
     count = len(rewards)
-    within = sum(_variance(list(found.values())) for found in rewards.values())
-    passes = [sum(found[attempt] for found in rewards.values()) / count for attempt in attempts]
-    differences = [one - other for one, other in combinations(passes, 2)]
+    within = sum(_variance(list(by_attempt.values())) for by_attempt in rewards.values())
+    passes = [sum(by_attempt[attempt] for by_attempt in rewards.values()) / count for attempt in attempts]
+    differences = [a - b for a, b in combinations(passes, 2)]
     seen = math.sqrt(sum(d * d for d in differences) / len(differences)) if differences else None
     return Noise(_rates(rewards), len(attempts), math.sqrt(within) / count, seen, len(differences))
 

@@ -135,7 +135,7 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     Returns:
         The decisions, or the trials that are needed before them.
     """
-    known, own = _by_slot(tip), [_by_slot(one.trials) for one in entrants]
+    known, own = _by_slot(tip), [_by_slot(entrant.trials) for entrant in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
     while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown)), ChallengerNeeds):
@@ -159,10 +159,10 @@ def _field(
     return tuple(
         Challenger(
             _array(standing, trials),
-            _saving(standing, tip, trials, one.smaller),
+            _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
         )
-        for one, trials in zip(entrants, shown, strict=True)
+        for entrant, trials in zip(entrants, shown, strict=True)
     )
 
 
@@ -208,7 +208,7 @@ def _array(standing: Standing, shown: Trials) -> Floats:
 def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
     """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
     both = [slot for slot in shown if slot in tip]
-    before, after = (_cost([some[slot] for slot in both]) for some in (tip, shown))
+    before, after = (_cost([trials[slot] for slot in both]) for trials in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
     return cheaper if abs(cheaper) >= standing.rule.settings.tie_saving else smaller
 

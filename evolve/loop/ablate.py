@@ -29,14 +29,14 @@ class AblationProposer:
     def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
         """Yield one for each round that is due, as long as there are patches to leave out."""
         for row in rounds:
-            if due(row.number, self.gate) and (ablation := self._ablation(standing.tip)):
+            if is_due(row.number, self.gate) and (ablation := self._ablation(standing.tip)):
                 problem = self.checks.problem(standing.tip, row, ablation)
                 yield RoundProposal(row.number, replace(ablation, note=problem or ""))
 
     def _ablation(self, tip: Candidate) -> Proposal | None:
         """The tip without one of its patches; patches whose predictions all failed come first."""
         failed = {facts.round for facts in self.history.results() if facts.hits.predicted and not facts.hits.fixed}
-        rows = left_out(self.history.rounds(), tip)
+        rows = ablation_candidates(self.history.rounds(), tip)
         for row in sorted(rows, key=lambda row: row.number not in failed):
             assert row.candidate and row.candidate.parent and row.proposal
             edits = self.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
@@ -46,12 +46,12 @@ class AblationProposer:
         return None
 
 
-def due(number: int, gate: GateConfig) -> bool:
+def is_due(number: int, gate: GateConfig) -> bool:
     """Whether this round leaves a patch out."""
     return gate.rule == "evolve" and gate.ablate_every > 0 and number % gate.ablate_every == 0
 
 
-def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
+def ablation_candidates(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
     """The patches on the tip's line that were never left out yet, the oldest first; ablations are none themselves."""
     by_commit = {row.candidate.commit: row for row in rows if row.candidate}
     line, commit = [], tip.commit

@@ -11,9 +11,9 @@ from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.store import RoundRow, Store
 from evolve.suite.tasks import Suite
 
-# An idea may come again once so many patches have been taken since.
+# An idea may be tried again once so many patches have been taken since.
 TAKEN_SINCE = 6
-# Of all patches one in so many at most is such an idea.
+# At most one patch in so many is such an idea.
 AGAIN_ONE_IN = 20
 TAKEN = (Verdict.KEEP, Verdict.STACK)
 Texts = Callable[[str], Mapping[str, str]]

@@ -50,11 +50,11 @@ class MergeProposer:
         return Proposal(what, "the gains of both", edits, merges=other.round)
 
 
-def common_ancestor(candidates: Sequence[Candidate], one: str, other: str) -> str:
+def common_ancestor(candidates: Sequence[Candidate], commit: str, other: str) -> str:
     """The commit of the latest candidate that both descend from, each of them included."""
     parents = {candidate.commit: candidate.parent for candidate in candidates}
-    line = set(_line(parents, one))
-    return next(commit for commit in _line(parents, other) if commit in line)
+    line = set(_line(parents, commit))
+    return next(ancestor for ancestor in _line(parents, other) if ancestor in line)
 
 
 def _line(parents: dict[str, str | None], commit: str | None) -> Iterator[str]:

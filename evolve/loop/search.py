@@ -145,7 +145,7 @@ class Search:
         estimate = calibrate.estimate(task_slots(self.suite), trials, self.config.gate, left, jobs)
         usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
-        self.watcher.say(f"{cost}, proposals aside; more as patches help")
+        self.watcher.say(f"{cost}, plus proposals; more if patches help")
 
 
 def next_race(rows: Sequence[RoundRow], rounds: int, size: int) -> list[int]:
