@@ -479,7 +479,7 @@ def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campai
     assert [row[name] for name in ("predicted", "fixed", "feared", "broken")] == [2, 1, 1, 0]
     moves = {(r["kind"], r["task"]): r["move"] for r in campaign.store.view("predictions", RUN)}
     assert moves == {("fix", "train-04"): 1.0, ("fix", "train-09"): 0.0, ("break", "train-00"): 0.0}
-    assert "1 of 2 tasks that were to be fixed went better" in (campaign.folder / "memory.md").read_text()
+    assert "1 of 2 tasks predicted to be fixed went better" in (campaign.folder / "memory.md").read_text()
 
 
 def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -> None:
