@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("executor",),
     ("loop",),
-    ("runs",),
+    ("runs", "project"),
     ("maintenance",),
     ("report",),
     ("cli",),
@@ -78,7 +78,7 @@ CONSTANT_CALLS = {
 }  # fmt: skip
 PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {
-    "embedded": ("said",),  # makes one idiom of the proposer out of its sentences
+    "embedded": ("prompt_sentence",),  # makes one idiom of the proposer out of its sentences
     "gate": ("np.array", "np.linspace", "Level"),
     "cli": ("typer.*", "app.*", "*_app.*"),
     "__main__": ("main", "app", "sys.exit"),

@@ -184,7 +184,7 @@ def test_a_run_whose_files_were_removed_is_neither_replayed_nor_resumed(
     with Store.open(RUNS / "evolve.db") as store:
         trials = store.trials(RUN, git("rev-parse", KEPT[0]))
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
-        with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
+        with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are missing"):
             list(replay.run_offline(campaign, trials[0].candidate, trials))
     with pytest.raises(BadInput, match="start one with --run new"):
         opening._refuse_depleted(RUNS / RUN)

@@ -584,3 +584,24 @@ def test_undoing_an_undone_patch_changes_nothing(lineage: Lineage) -> None:
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", SCAFFOLD["agent.py"]))
     assert lineage.transplant(tip, patch, seed) == ()
+
+
+def test_a_lineage_on_its_own_ignores_the_repository_around_it(top: Path, tmp_path: Path, template: Path) -> None:
+    shutil.copytree(template, top)
+    lineage = Lineage.open(top / "scaffolds/single", tmp_path / "own.git", alone=True)
+    assert lineage.git_dir == tmp_path / "own.git"
+    assert set(lineage.files(lineage.seed(RUN, WHEN))) == set(SCAFFOLD)
+
+
+def test_suites_results_and_settings_in_the_folder_are_no_part_of_the_scaffold(top: Path, lineage: Lineage) -> None:
+    others = {
+        "evolve.toml": "",
+        "tasks/suite.toml": "",
+        "tasks/one/tests/test_hidden.py": "",
+        "results/evolve.db": "",
+        "results/run/trials/x.json": "",
+    }
+    kept = {"tools/suite.py": "", "prompts/evolve.toml": ""}
+    write(top / "scaffolds/single", {**others, **kept})
+    git(top, "add", "scaffolds/single/tasks")
+    assert set(lineage.files(lineage.seed(RUN, WHEN))) == {*SCAFFOLD, *kept}

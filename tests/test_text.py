@@ -1,4 +1,4 @@
-"""Small helpers for messages."""
+"""Pieces of text for messages."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from evolve.core.text import last_line
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("one", "one"), ("one\ntwo\n", "two"), ("one\n\n  two\n \n", "  two"), ("", "none"), (" \n\n", "none")],
+    [("Traceback:\n  in f\nKeyError: 'x'\n\n", "KeyError: 'x'"), ("one line", "one line"), ("", ""), (" \n\t\n", "")],
 )
-def test_the_last_line_is_the_last_one_that_is_not_blank(text: str, line: str) -> None:
-    assert last_line(text, "none") == line
+def test_the_last_line_that_is_not_blank(text: str, line: str) -> None:
+    assert last_line(text) == line
 
 
-def test_no_line_is_an_empty_text_by_default() -> None:
-    assert last_line("\n") == ""
+def test_a_blank_text_has_the_given_default() -> None:
+    assert last_line("\n", default="no detail") == "no detail"

@@ -11,14 +11,14 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from evolve import __version__
-from evolve.cli import maintenance, measuring, reading
+from evolve.cli import maintenance, measuring, reading, starting
 from evolve.cli.options import app
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
 from evolve.host import disk
 from evolve.report.crash import write_crash_log
 from evolve.report.escaping import plain
 
-__all__ = ["app", "main", "maintenance", "measuring", "reading"]
+__all__ = ["app", "main", "maintenance", "measuring", "reading", "starting"]
 
 
 def _fail(text: str) -> None:

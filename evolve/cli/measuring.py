@@ -248,10 +248,10 @@ def _print_end(order: RunRequest) -> None:
         seed, champion = store.candidates(row.id)[0], store.champion(row.id)
         cost = store.view("cost", row.id)
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
-        aside = {task.name: task.excluded for task in store.tasks(row.id) if task.excluded is not None}
+        excluded = {task.name: task.excluded for task in store.tasks(row.id) if task.excluded is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
     print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.describe_excluded(aside):
+    for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())

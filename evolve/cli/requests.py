@@ -24,6 +24,7 @@ from evolve.report.models import about_model
 from evolve.runs import gc_record, opening
 from evolve.runs.request import DATABASE, RunRequest, lineage_home, lineage_of
 from evolve.store import RunRow, Store
+from evolve.suite.bundled import or_bundled, stored_folder
 
 
 def order_of(
@@ -153,13 +154,13 @@ def _revised(order: RunRequest, option: str, changes: dict[str, object]) -> RunR
 
 def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | None]:
     """(scaffold's folder, commit, its repository if it is a run's own); the commit is None for what is on disk."""
-    if Path(what).is_dir():
+    if or_bundled(Path(what)).is_dir():
         return Path(what), None, None
     if not what.startswith("evolve/"):
         raise BadInput(what, "is neither a folder nor a branch", "name a scaffold's folder or evolve/RUN/champion")
     with opened(runs) as store:
         row, commit = of_branch(store, what, runs)
-    return Path(row.scaffold), commit, lineage_home(runs, row.id)
+    return stored_folder(Path(row.scaffold), runs), commit, lineage_home(runs, row.id)
 
 
 def opened(runs: Path) -> Store:

@@ -33,8 +33,8 @@ class Place:
     home: GitShell
 
 
-def find_place(scaffold_folder: Path, fallback: Path) -> Place:
-    """Return the repository around the folder; `fallback` if that exists, or if there is none with a commit.
+def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Place:
+    """Return the repository around the folder; `fallback` if it exists, if there is none with a commit, or if `alone`.
 
     Raises:
         BadInput: The folder does not exist, or git refuses to work there.
@@ -44,7 +44,7 @@ def find_place(scaffold_folder: Path, fallback: Path) -> Place:
     folder = scaffold_folder.resolve()
     if "\n" in str(folder):
         raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
-    place = None if fallback.is_dir() else _existing_place(folder)
+    place = None if alone or fallback.is_dir() else _existing_place(folder)
     return place or _fallback_place(folder, fallback)
 
 

@@ -7,15 +7,18 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
+# A folder that holds one of these is a suite or the results of runs; the file is the project's configuration.
+NOT_SCAFFOLD = ("suite.toml", "evolve.db")
+CONFIG_FILE = "evolve.toml"
 
 
 def store_folder(home: GitShell, folder: Path) -> list[Entry]:
@@ -28,12 +31,24 @@ def store_folder(home: GitShell, folder: Path) -> list[Entry]:
     Raises:
         BadInput: The folder holds links, nested repositories, unusable names or no files.
     """
-    entries = [entry for path in _list_paths(home) if (entry := _disk_entry(folder, path))]
+    entries = [entry for path in scaffold_paths(folder, _list_paths(home)) if (entry := _disk_entry(folder, path))]
     if not entries:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), entries)
     oids = store_files(home, [folder / entry.path for entry in entries])
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(entries, oids, strict=True)]
+
+
+def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Return those of a folder's relative paths that belong to the scaffold.
+
+    A scaffold may share its folder with a suite, whose solutions and hidden tests it must never see, with results
+    and with `evolve.toml`.
+    """
+    parents = {path: PurePosixPath(path).parents[:-1] for path in paths}
+    folders = {parent for path in parents for parent in parents[path]}
+    others = {one for one in folders if any((folder / one / name).is_file() for name in NOT_SCAFFOLD)}
+    return [path for path in parents if path != CONFIG_FILE and others.isdisjoint(parents[path])]
 
 
 def _list_paths(home: GitShell) -> list[str]:

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 from evolve.core.config import GateConfig, RunConfig
+from evolve.repo import scaffold_paths
 from evolve.store import RunRow
+from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite
 
+NOT_FILES = frozenset(["__pycache__", ".git"])
 # Stored beside the config.
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile")
 
@@ -48,7 +51,9 @@ def began_alike(config: RunConfig, suite: Suite, row: RunRow) -> bool:
 
 def folder_digest(folder: Path) -> str:
     """sha256 over the names and contents of a scaffold's files."""
-    total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    total, folder = hashlib.sha256(), or_bundled(folder)
+    files = [p for p in folder.rglob("*") if p.is_file() and NOT_FILES.isdisjoint(p.relative_to(folder).parts)]
+    own = set(scaffold_paths(folder, (path.relative_to(folder).as_posix() for path in files)))
+    for path in sorted(p for p in files if p.relative_to(folder).as_posix() in own):
         total.update(f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

@@ -105,13 +105,16 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]
 
     The gate may have changed since: a replay decides nothing.
     """
+    request = request.with_stored_folders()
     suite, run = load_suite(request.config.suite), request.named(str(request.run))
     with Store.open(request.database) as store:
         row, known = store.run(run.name), store.tasks(run.name)
     if row is not None and (differing := suite_differences(suite, row)):
         raise BadInput(f"run {run.name}", differing[0], "put them back as they were")
     owner = f"{run.name}.replay"
-    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()) as campaign:
+    with _campaign(
+        run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
+    ) as campaign:
         yield campaign
 
 
@@ -131,7 +134,9 @@ def _campaign(
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     disk.check((request.runs,))
-    made = exclude_unbuildable(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
+    made = exclude_unbuildable(
+        suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say
+    )
     budget, spec = enter(made.excluded), run.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
@@ -141,7 +146,7 @@ def _campaign(
             contextlib.closing(budget),
             Store.open(request.database) as store,
             Evaluator(
-                request.jobs, notify=watcher.say, over=lambda: stop.asked, **_paid_by(budget.terms)
+                request.jobs, notify=watcher.say, should_stop=lambda: stop.asked, **_paid_by(budget.terms)
             ) as evaluator,
         ):
             yield Campaign(
@@ -175,9 +180,9 @@ def _swept(owner: str, watcher: Watcher) -> None:
 def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     """All that workers do with a model, paid for from one budget."""
     return {
-        "work": functools.partial(run_trial_ahead, purse=terms),
-        "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(run_self_work, purse=terms),
+        "work": functools.partial(run_trial_ahead, spending_file=terms),
+        "run_inline": functools.partial(run_trial, spending_file=terms),
+        "do_self_work": functools.partial(run_self_work, spending_file=terms),
     }
 
 
@@ -201,7 +206,7 @@ def _holder(store: Store, run: str) -> str:
 
 def _refuse_depleted(folder: Path) -> None:
     """A run's next rounds read the patches and trajectories of all its earlier ones."""
-    if not gc_record.read(folder).nothing:
+    if not gc_record.read(folder).empty:
         raise BadInput(
             f"run {folder.name}", "`evolve gc` has removed files that its next rounds need", "start one with --run new"
         )

@@ -9,6 +9,7 @@ from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
 from evolve.store import RunRow
+from evolve.suite.bundled import is_bundled, or_bundled, stored_folder
 
 DATABASE = "evolve.db"
 
@@ -33,6 +34,12 @@ class RunRequest:
     def database(self) -> Path:
         return self.runs / DATABASE
 
+    def with_stored_folders(self) -> RunRequest:
+        """The request of a stored run with the folders that its paths stand for, wherever the command runs."""
+        names = ("suite", "scaffold")
+        folders = {name: stored_folder(getattr(self.config, name), self.runs) for name in names}
+        return replace(self, config=self.config.model_copy(update=folders))
+
     def named(self, name: str) -> NamedRun:
         """The run of this name. The caller holds its lock."""
         return NamedRun(replace(self, run=name), name)
@@ -54,8 +61,12 @@ class NamedRun:
         return self.request.runs / self.name
 
     def lineage(self) -> Lineage:
-        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
-        return Lineage.open(self.config.scaffold, self.request.home or lineage_home(self.request.runs, self.name))
+        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own.
+
+        A bundled scaffold is in no repository of the user's, wherever Evolve is installed.
+        """
+        scaffold, home = self.config.scaffold, self.request.home or lineage_home(self.request.runs, self.name)
+        return Lineage.open(or_bundled(scaffold), home, alone=is_bundled(scaffold))
 
 
 def lineage_home(runs: Path, run: str) -> Path:
@@ -65,4 +76,4 @@ def lineage_home(runs: Path, run: str) -> Path:
 
 def lineage_of(row: RunRow, runs: Path) -> Lineage:
     """Where the commits of a stored run are."""
-    return Lineage.open(Path(row.scaffold), lineage_home(runs, row.id))
+    return Lineage.open(stored_folder(Path(row.scaffold), runs), lineage_home(runs, row.id))

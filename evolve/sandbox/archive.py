@@ -41,8 +41,12 @@ class _Untaken(Exception):
 
 
 def pack(folder: Path) -> bytes:
-    """A folder's regular files as a tar archive owned by root, keeping only the executable bit."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    """A folder's regular files as a tar archive owned by root, keeping only the executable bit.
+
+    Python's caches are left out: the installer of a wheel writes some beside the bundled tasks.
+    """
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    paths = sorted(path for path in files if CACHE not in path.relative_to(folder).parts)
     return _archive(
         (path.relative_to(folder).as_posix(), path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644)
         for path in paths

@@ -34,7 +34,7 @@ from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
-FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "4")))
+FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "3")))
 RUN = "20261123-2144-quiet-otter"
 LEVELS = (4, 0, 5, 3)
 SIZES = {Split.TRAIN: 8, Split.VALIDATION: 4, Split.HOLDOUT: 2}
@@ -90,7 +90,7 @@ class Home:
         with Store.open(self.database) as store:
             played = sum(row.proposal is not None for row in store.rounds(RUN))
             proposer = model(played)
-            purse = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
+            budget = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
             campaign = Campaign(
                 run=RUN,
                 config=RunConfig(scaffold=self.scaffold, model="scripted", prompt_price=1.0, completion_price=1.0),
@@ -99,14 +99,14 @@ class Home:
                 lineage=Lineage.open(self.scaffold, self.folder / "own.git"),
                 evaluator=NoisyEvaluator(),  # type: ignore[arg-type]
                 asked=lambda what: proposer,
-                budget=purse,
+                budget=budget,
                 images={t.name: TaskImage("i", "/app") for t in TASKS},
                 base_image="base",
                 folder=self.folder / "runs" / RUN,
                 watcher=SilentWatcher(),
                 least_room=0,
             )
-            with closing(purse):
+            with closing(budget):
                 search.run_rounds(campaign, len(LEVELS))
 
     def came_to(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from evolve.maintenance.doctor import machine, results
 from evolve.maintenance.doctor.finding import Finding
 from evolve.maintenance.doctor.repair import repair
+from evolve.suite.bundled import or_bundled
 
 __all__ = ["Finding", "examine", "repair"]
 
@@ -21,9 +22,9 @@ def examine(runs: Path, suite: Path | None = None, scaffold: Path | None = None,
         deep: verify every file and every database page instead of a sample.
     """
     return [
-        *machine.check_engine(suite),
+        *machine.check_engine(suite and or_bundled(suite)),
         machine.check_disk(runs),
-        machine.check_git(scaffold),
+        machine.check_git(scaffold and or_bundled(scaffold)),
         *results.examine(runs, deep),
         machine.check_model(),
     ]

@@ -39,8 +39,8 @@ def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
         folder.mkdir(exist_ok=True)
         with locked(folder / "lock", row.id):
             damage = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
-            decisions = {one.number: one.decision for one in store.rounds(row.id) if one.decision}
-            fixable = [one for one in damage if one.fixable]
+            decisions = {round_.number: round_.decision for round_ in store.rounds(row.id) if round_.decision}
+            fixable = [item for item in damage if item.fixable]
             return _repair_damage(lineages.find_repository(runs, row), fixable, decisions) if fixable else []
     except Locked:
         return [Finding("lineage", NOTE, f"run {row.id} is running: skipped")]
@@ -54,12 +54,12 @@ def _repair_damage(
     """Repair each damage; returns one finding for each kind of repair, and one for each repair that failed."""
     repaired: dict[str, list[str]] = {}
     failures = []
-    for one in damage:
+    for item in damage:
         try:
-            repair_text, name = _apply(repository, one, decisions)
+            repair_text, name = _apply(repository, item, decisions)
             repaired.setdefault(repair_text, []).append(name)
         except EvolveError as error:
-            failures.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
+            failures.append(Finding("lineage", BAD, f"run {item.run}: {error}"))
     run = damage[0].run
     findings = [
         Finding("lineage", FIXED, f"run {run}: {repair_text}: {format_names(names)}")

@@ -59,11 +59,12 @@ def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Remov
     repository = find_repository(runs, row)
     commits, checked_out = repository.branches(row.id), repository.checked_out()
     reverted = [
-        one.candidate
-        for one in store.rounds(row.id)
-        if one.candidate and one.decision and one.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
+        round_.candidate
+        for round_ in store.rounds(row.id)
+        if round_.candidate and round_.decision and round_.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
-    names = [one.branch for one in reverted if commits.get(one.branch) == one.commit and one.branch not in checked_out]
+    unmoved = [candidate.branch for candidate in reverted if commits.get(candidate.branch) == candidate.commit]
+    names = [branch for branch in unmoved if branch not in checked_out]
     return Removable("branches", row.id, tuple(names), repository.weight(names) if names else 0)
 
 

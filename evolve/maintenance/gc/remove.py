@@ -44,7 +44,9 @@ def _remove_of_run(runs: Path, store: Store, request: GcRequest, run: str, plann
             done = RemovalPlan()
             for entry in (entry for entry in planned.entries if entry.run == run and entry.part in RUN_PARTS):
                 names = tuple(name for name in entry.names if name in current.get(entry.part, ()))
-                done += _skip_on_error(replace(entry, names=names), lambda one: _remove_entry(runs, store, one))
+                done += _skip_on_error(
+                    replace(entry, names=names), lambda removable: _remove_entry(runs, store, removable)
+                )
             return done
     except Locked as error:
         return RemovalPlan(skipped=(str(error),))
