@@ -17,7 +17,7 @@ from evolve.embedded import complete
 from evolve.embedded.improver import undo_changes
 from evolve.embedded.knobs import Knobs
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
-from evolve.sandbox.archive import Left
+from evolve.sandbox.archive import CollectedFiles
 from evolve.trial.self_work import SelfWorkResult
 from tests.fakes import chat_event
 from tests.test_scaffold_single import SEED, Answer, Gateway, ran, refusal
@@ -71,7 +71,7 @@ class Workshop:
         assert ended.returncode == 0, ended.stderr
         self.calls += len(gateway.requests)
         left = {path: text.encode() for path, text in texts(place / "app").items() if not path.startswith("notes/")}
-        return SelfWorkResult(Left(left), tuple(events), Usage(len(events)))
+        return SelfWorkResult(CollectedFiles(left), tuple(events), Usage(len(events)))
 
 
 def improved(folder: Path, scaffold: Path, seed: int, check: Any = lambda proposal: None) -> Made:

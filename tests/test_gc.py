@@ -232,15 +232,17 @@ def test_only_unused_images_are_removed(home: Path, monkeypatch: pytest.MonkeyPa
     mine = f"{images.TASK_TAG}:care-{os.getpid()}"
     assert engine.connect().api.tag(images.base_image(print), images.TASK_TAG, f"care-{os.getpid()}")
     try:
-        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: {"somebody"})
+        monkeypatch.setattr(leftovers, "active_owners", lambda dead: {"somebody"})
         assert "somebody is running" in planned("images").skipped[0]
-        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: set())
+        monkeypatch.setattr(leftovers, "active_owners", lambda dead: set())
         (entry,) = planned("images").entries
         assert mine in entry.names
         with Store.open(RUNS / "evolve.db") as store:
             digest = store.tasks(RUN)[0].digest
-        needed = min(task_images.needed([digest]))
-        monkeypatch.setattr(task_images, "built", lambda: [task_images.Built(mine, 1), task_images.Built(needed, 2)])
+        needed = min(task_images.needed_tags([digest]))
+        monkeypatch.setattr(
+            task_images, "built_images", lambda: [task_images.BuiltImage(mine, 1), task_images.BuiltImage(needed, 2)]
+        )
         found = planned("images")
         assert [one.names for one in found.entries] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
@@ -248,7 +250,7 @@ def test_only_unused_images_are_removed(home: Path, monkeypatch: pytest.MonkeyPa
         assert [one.names for one in done.entries] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:
-        task_images.remove(mine)
+        task_images.remove_image(mine)
 
 
 def test_an_age_and_parts() -> None:

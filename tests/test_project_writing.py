@@ -48,7 +48,7 @@ def test_a_failed_edit_takes_everything_back(tmp_path: Path, monkeypatch: pytest
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(disk, "write_whole", full)
+    monkeypatch.setattr(disk, "write_atomically", full)
     with pytest.raises(DiskFull):
         write(tmp_path, TWO, (NewFile(".gitignore", b"runs/\n"),))
     assert listing(tmp_path) == {}

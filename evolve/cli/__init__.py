@@ -48,8 +48,8 @@ def main() -> None:
         _fail("interrupted; the same command goes on from here")
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
-        if disk.is_no_room(error):
-            _fail(str(disk.disk_full(Path.cwd(), str(error))))
+        if disk.is_full_disk_error(error):
+            _fail(str(disk.disk_full_error(Path.cwd(), str(error))))
             sys.exit(EXIT_MACHINE)
         log = write_crash_log(error)
         _fail(f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}")

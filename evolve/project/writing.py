@@ -72,7 +72,7 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
 def _explained() -> Iterator[None]:
     """An error of the system's as one line; a full disk keeps its own error."""
     try:
-        with disk.told(Path.cwd()):
+        with disk.convert_os_errors(Path.cwd()):
             yield
     except OSError as error:
         where = str(error.filename or Path.cwd())
@@ -96,7 +96,7 @@ def _create(target: Path, file: NewFile, undo: contextlib.ExitStack) -> None:
 
 def _replace(target: Path, content: bytes, undo: contextlib.ExitStack) -> None:
     if target.exists():
-        undo.callback(disk.write_whole, target, target.read_bytes())
+        undo.callback(disk.write_atomically, target, target.read_bytes())
     else:
         undo.callback(target.unlink, missing_ok=True)
-    disk.write_whole(target, content)
+    disk.write_atomically(target, content)

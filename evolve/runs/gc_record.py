@@ -43,4 +43,4 @@ def add(folder: Path, branches: Iterable[str] = (), files: Iterable[str] = ()) -
     """Record what is about to be removed, in an atomic write. The caller holds the run's lock."""
     old = read(folder)
     new = {"branches": sorted({*old.branches, *branches}), "files": sorted({*old.files, *files})}
-    disk.write_whole(folder / FILE, GcRecord.model_validate(new).model_dump_json(indent=1).encode("utf-8"))
+    disk.write_atomically(folder / FILE, GcRecord.model_validate(new).model_dump_json(indent=1).encode("utf-8"))

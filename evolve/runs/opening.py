@@ -19,8 +19,8 @@ from evolve.core.clock import now
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.executor.evaluate import Evaluator
 from evolve.host import disk, signals
-from evolve.host.locks import locked
-from evolve.host.run_names import NEW, new_names
+from evolve.host.locks import hold_lock
+from evolve.host.run_names import NEW, generate_run_ids
 from evolve.host.signals import Stop
 from evolve.loop.campaign import Campaign, Watcher
 from evolve.models.choice import check_commercial
@@ -85,7 +85,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Ca
     with Store.open(request.database) as store:
         run = request.named(_choose_name(request, suite, store))
         run.folder.mkdir(exist_ok=True)
-        lock = locked(run.folder / "lock", run.name, lambda: _holder(store, run.name))
+        lock = hold_lock(run.folder / "lock", run.name, lambda: _holder(store, run.name))
         with signals.listen_for_signals() as stop, lock:
             _refuse_depleted(run.folder)
             enter = functools.partial(_enter, run, suite, store, watcher)
@@ -133,7 +133,7 @@ def _campaign(
     engine.bring_up(watcher.say)
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
-    disk.check((request.runs,))
+    disk.check_free_space((request.runs,))
     made = exclude_unbuildable(
         suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say
     )
@@ -146,7 +146,7 @@ def _campaign(
             contextlib.closing(budget),
             Store.open(request.database) as store,
             Evaluator(
-                request.jobs, notify=watcher.say, should_stop=lambda: stop.asked, **_paid_by(budget.terms)
+                request.jobs, notify=watcher.say, should_stop=lambda: stop.requested, **_paid_by(budget.terms)
             ) as evaluator,
         ):
             yield Campaign(
@@ -193,7 +193,7 @@ def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
     latest = store.runs()[:1] if request.run is None else []
     if latest and began_alike(request.config, suite, latest[0]) and not store.ends(latest[0].id):
         return latest[0].id
-    return next(name for name in new_names() if store.run(name) is None)
+    return next(name for name in generate_run_ids() if store.run(name) is None)
 
 
 def _holder(store: Store, run: str) -> str:

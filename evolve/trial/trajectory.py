@@ -176,7 +176,7 @@ def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredF
     """
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
-    disk.write_whole(path, data)
+    disk.write_atomically(path, data)
     return StoredFile(path.relative_to(root).as_posix(), hashlib.sha256(data).hexdigest())
 
 

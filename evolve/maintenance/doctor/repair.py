@@ -9,7 +9,7 @@ from pathlib import Path
 from evolve.core.clock import now
 from evolve.core.errors import EvolveError, Locked
 from evolve.core.records import Decision
-from evolve.host.locks import at_work, locked
+from evolve.host.locks import hold_lock, is_locked
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
@@ -30,14 +30,14 @@ def repair(runs: Path) -> list[Finding]:
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
         return [Finding("database", BAD, str(error))]
-    return findings + _sweep({row.id for row in rows if not at_work(runs / row.id)})
+    return findings + _sweep({row.id for row in rows if not is_locked(runs / row.id)})
 
 
 def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
     folder = runs / row.id
     try:
         folder.mkdir(exist_ok=True)
-        with locked(folder / "lock", row.id):
+        with hold_lock(folder / "lock", row.id):
             damage = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
             decisions = {round_.number: round_.decision for round_ in store.rounds(row.id) if round_.decision}
             fixable = [item for item in damage if item.fixable]
@@ -87,8 +87,8 @@ def _sweep(dead: set[str]) -> list[Finding]:
 
     def sweep() -> Finding:
         moment = time.time()
-        removable = [leftover for leftover in leftovers.find(dead) if leftover.safe(moment)]
-        leftovers.remove(removable)
+        removable = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(moment)]
+        leftovers.remove_leftovers(removable)
         if not removable:
             return Finding("leftovers", NOTE, "none to remove")
         return Finding("leftovers", FIXED, f"removed {len(removable)}")
