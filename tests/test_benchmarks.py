@@ -45,13 +45,13 @@ def test_a_figure_is_a_median_with_its_spread(load: object) -> None:
         figures.figure([])
 
 
-def test_a_peers_last_line_is_read(load: object) -> None:
+def test_a_peers_last_line_is_parsed(load: object) -> None:
     peers = named(load, "bench.peers")
     found = peers.parse_output('chatter\n{"default settings": {"1": [4.0, 2.0, 3.0]}}\n')
     assert found["default settings"]["1"].median == 3.0
 
 
-def test_the_table_sets_each_figure_beside_its_floor(load: object) -> None:
+def test_the_table_compares_each_figure_with_its_floor(load: object) -> None:
     overhead, figures, shown = (named(load, name) for name in ("overhead", "bench.figures", "bench.overhead_table"))
     one = {"1": figures.figure([1.0])}
     found = {
@@ -73,7 +73,7 @@ def test_the_flat_benchmark_can_be_started(load: object) -> None:
     assert named(load, "flat").resident_mb("self") > 1
 
 
-def test_what_became_of_a_runs_rounds(load: object, played_home: Path) -> None:
+def test_a_runs_rounds_are_summarised(load: object, played_home: Path) -> None:
     proposers, proposed = named(load, "proposers"), named(load, "bench.proposer_rows")
     with Store.open(played_home / "runs" / "evolve.db") as store:
         (run,) = store.runs()

@@ -163,7 +163,7 @@ LASTING = [
     (lose_file, "1 missing"),
     (lose_transcript, "1 missing"),
     (change_file, "sha256 differs"),
-    (foreign_row, "missing row"),
+    (foreign_row, "refers to a missing row"),
     (future_row, "behind the newest row"),
 ]
 

@@ -79,7 +79,7 @@ def count_trials(world: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_same_seed_gives_the_same_campaign_and_another_another(benchmark: Benchmark, rule: str) -> None:
+def test_campaigns_depend_only_on_the_seed(benchmark: Benchmark, rule: str) -> None:
     def outcome(seed: int) -> tuple[Any, ...]:
         world = benchmark.new_world("rich", 1000, seed)
         result = benchmark.rules.RULES[rule](world)
@@ -99,7 +99,7 @@ def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchma
     assert 1 < five < one / 2
 
 
-def test_our_rule_gains_more_than_greedy_selection_and_promises_no_more_than_is_true(benchmark: Benchmark) -> None:
+def test_our_rule_gains_more_than_greedy_selection_without_overstating(benchmark: Benchmark) -> None:
     cells = [benchmark.campaigns.Cell(rule, "standard", 4000) for rule in ("evolve", "greedy-k5")]
     ours, greedy = benchmark.campaigns.play(cells, 8, 1, lambda _: None)
     assert ours.gain > 1.5 * greedy.gain
@@ -121,7 +121,7 @@ def test_hgm_expands_as_the_evaluations_to_the_power_of_its_alpha(benchmark: Ben
     assert len(world.scaffolds) - 1 == pytest.approx((2000 - world.tasks) ** 0.6, abs=2)
 
 
-def test_sica_goes_on_from_the_latest_agent_within_the_interval_of_the_best(benchmark: Benchmark) -> None:
+def test_sica_continues_from_the_latest_agent_within_the_best_ones_interval(benchmark: Benchmark) -> None:
     archives = importlib.import_module("gates.archives")
     best, close, far = (np.arange(40) < solved for solved in (24, 19, 12))
     rewards = [some.astype(float) for some in (close, best, close, far)]
@@ -129,7 +129,7 @@ def test_sica_goes_on_from_the_latest_agent_within_the_interval_of_the_best(benc
     assert archives.sica_base([rewards[0], rewards[1], rewards[3]]) == 1
 
 
-def test_gepa_prunes_who_is_best_nowhere_alone(benchmark: Benchmark) -> None:
+def test_gepa_prunes_candidates_that_are_nowhere_the_only_best(benchmark: Benchmark) -> None:
     pareto = importlib.import_module("gates.pareto")
     rewards = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], float)
     # The task that nobody solves has everyone on its front. The last two of equal use: the better stays.
@@ -144,7 +144,7 @@ def test_the_stratified_test_agrees_with_its_formula(benchmark: Benchmark) -> No
     assert greedy.cmh(old, old, 2) == 0.0
 
 
-def test_json_has_the_promised_keys_and_nothing_else_is_printed(
+def test_json_output_has_exactly_the_documented_keys(
     benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     plot = tmp_path / "gate.png"
@@ -165,6 +165,6 @@ REFUSED = ("--rules nobody", "--mixes nowhere", "--budget 100", "--budget x", "-
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_be_played_is_refused(benchmark: Benchmark, words: str) -> None:
+def test_invalid_options_are_rejected(benchmark: Benchmark, words: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         benchmark.gate.parse_arguments(words.split())

@@ -241,7 +241,7 @@ def test_no_stream_outlives_a_trys_time(upstream: Upstream, slow: Any) -> None:
     upstream.script(slow, says("quick"))
     started = time.monotonic()
     assert message(OpenAIModel(upstream.spec(stream=True), 0.01, seconds=0.8))["content"] == "quick"
-    assert time.monotonic() - started < 1.3
+    assert time.monotonic() - started < 4, "less than each of these answers takes"
 
 
 def test_a_huge_stream_is_refused(upstream: Upstream, model: OpenAIModel) -> None:
