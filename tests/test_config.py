@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evolve.core.config import GateConfig, RunConfig
-from evolve.core.records import Limits, SandboxSpec, SuiteProfile
-from evolve.runs import identity
-from evolve.suite.tasks import Suite
+from evolve.core.config import Difference, GateConfig, RunConfig
+from evolve.core.records import Limits, SandboxSpec
 
 
 def test_the_defaults_need_no_key() -> None:
@@ -36,10 +34,13 @@ def test_the_digest_depends_on_every_value(changes: dict[str, Any]) -> None:
 
 def test_differences_name_key_old_and_new() -> None:
     stored = RunConfig(seed=1, model="a").canonical()
-    assert RunConfig(seed=2, model="a").differences(stored) == ["seed: 1 -> 2"]
+    assert RunConfig(seed=2, model="a").differences(stored) == [Difference("seed", 1, 2)]
+    assert str(Difference("seed", 1, 2)) == "seed: 1 -> 2"
     assert RunConfig(seed=1, model="a").differences(stored) == []
     older = json.dumps({"seed": 0, "gone": True})
-    assert RunConfig().differences(older) == ["gone: True -> absent"]
+    assert RunConfig().differences(older) == [Difference("gone", True, "absent")]
+    moved = RunConfig(suite=Path("elsewhere"), scaffold=Path("moved"))
+    assert moved.differences(RunConfig().canonical()) == []
 
 
 def test_an_option_that_came_later_is_at_its_default() -> None:
@@ -47,7 +48,7 @@ def test_an_option_that_came_later_is_at_its_default() -> None:
     del stored["gate"]["race"], stored["network"]
     assert RunConfig().differences(json.dumps(stored)) == []
     raced = RunConfig(gate=GateConfig(race=2))
-    assert raced.differences(json.dumps(stored)) == ["gate.race: 1 -> 2"]
+    assert raced.differences(json.dumps(stored)) == [Difference("gate.race", 1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -82,15 +83,8 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
     assert not RunConfig().task_sandbox(SandboxSpec()).network
 
 
-@pytest.mark.parametrize("profile", list(SuiteProfile))
-def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: SuiteProfile) -> None:
-
-    stored = json.loads(identity.identity(RunConfig(scaffold=tmp_path), Suite(tmp_path, (), profile)))
-    assert stored["suite_profile"] == str(profile)
-
-
 def test_a_config_from_before_there_were_two_proposers_is_the_same() -> None:
     stored = json.loads(RunConfig().canonical())
     del stored["proposer"]
     assert RunConfig().differences(json.dumps(stored)) == []
-    assert RunConfig(proposer="self").differences(json.dumps(stored)) == ["proposer: direct -> self"]
+    assert RunConfig(proposer="self").differences(json.dumps(stored)) == [Difference("proposer", "direct", "self")]

@@ -15,7 +15,7 @@ import pytest
 from evolve.cli.requests import order_of, proposed
 from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import ModelFacts, ModelTerms, RunConfig
+from evolve.core.config import Difference, ModelFacts, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
@@ -23,6 +23,7 @@ from evolve.models.choice import Choice, check_commercial, choose_model
 from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
+from evolve.runs.digests import folder_digest
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
@@ -284,9 +285,9 @@ def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> No
     assert RunConfig.model_validate_json(made.canonical()) == made
     assert made.differences(made.canonical()) == []
     moved = made.model_copy(update={"terms": ModelTerms(licence="another"), "prompt_price": 0.4})
-    assert moved.differences(made.canonical()) == ["prompt_price: 0.3 -> 0.4"]
+    assert moved.differences(made.canonical()) == [Difference("prompt_price", 0.3, 0.4)]
     warmer = made.model_copy(update={"facts": ModelFacts(sampling=(("temperature", 0.5),))})
-    assert any("facts.sampling" in difference for difference in warmer.differences(made.canonical()))
+    assert any(difference.key == "facts.sampling" for difference in warmer.differences(made.canonical()))
 
 
 @pytest.fixture
@@ -294,7 +295,7 @@ def stored(tmp_path: Path) -> tuple[RunRequest, Store]:
     """An order for the embedded model, and a database with a run of it from before there were profiles."""
     made = order("embedded")
     suite = load_suite(made.config.suite)
-    values = json.loads(identity.identity(made.config, suite))
+    values = json.loads(identity.identity(made.config, suite, folder_digest(made.config.scaffold, tmp_path)))
     for key in ("facts", "terms", "commercial"):
         del values[key]
     store = Store.open(tmp_path / "evolve.db")
@@ -377,7 +378,7 @@ def test_the_proposing_model_is_part_of_what_a_run_froze(upstream: Upstream) -> 
     upstream.script(listing("small", "large"))
     base = order("small", base_url=upstream.base_url)
     both = proposed(base, "large", None, None)
-    assert any("proposed_by" in words for words in both.config.differences(base.config.canonical()))
+    assert any("proposed_by" in difference.key for difference in both.config.differences(base.config.canonical()))
     assert RunConfig.model_validate_json(both.config.canonical()) == both.config
 
 

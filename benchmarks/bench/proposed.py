@@ -19,7 +19,7 @@ from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResul
 from evolve.loop import recall
 from evolve.loop.campaign import seen_by_proposers, text_files
 from evolve.report.predictions import by_chance
-from evolve.runs.request import lineage_of
+from evolve.runs.repository import lineage_of
 from evolve.store import RoundRow, Store
 from evolve.trial import trajectory
 

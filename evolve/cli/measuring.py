@@ -64,7 +64,7 @@ from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
 from evolve.runs import check_tasks, opening, replay
-from evolve.runs.identity import stored_config
+from evolve.runs.identity import resumed_config
 from evolve.runs.request import RunRequest
 from evolve.store import Store
 from evolve.suite import unbuildable
@@ -205,7 +205,7 @@ def replay_command(
     """Run a candidate's trials again: offline from what was recorded, without a model call."""
     with opened(runs) as store:
         row, commit = of_branch(store, branch, runs)
-        order = RunRequest(stored_config(row), runs, row.id, jobs or default_jobs())
+        order = RunRequest(resumed_config(row, {}, runs), runs, row.id, jobs or default_jobs())
     with Live(priced=False) as view, opening.open_for_replay(order, view) as campaign:
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))

@@ -36,7 +36,7 @@ from evolve.report.predictions import hit_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
 from evolve.runs.identity import stored_config
-from evolve.runs.request import lineage_of
+from evolve.runs.repository import lineage_of
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import load_suite
 from evolve.trial import trajectory

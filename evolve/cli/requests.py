@@ -22,7 +22,8 @@ from evolve.models.profile import read_profiles, split
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.runs import gc_record, opening
-from evolve.runs.request import DATABASE, RunRequest, lineage_home, lineage_of
+from evolve.runs.repository import lineage_of
+from evolve.runs.request import DATABASE, RunRequest
 from evolve.store import RunRow, Store
 
 
@@ -103,12 +104,12 @@ def order_for(
     models: Path | None = None,
 ) -> tuple[RunRequest, str | None]:
     """The order for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
-    folder, commit, home = folder_or_commit(what, runs)
+    folder, commit, origin = folder_or_commit(what, runs)
     order = order_of(
         model, base_url, folder, suite, seed, runs, NEW, jobs, prompt_price, completion_price, commercial,
         models,
     )  # fmt: skip
-    return boxed(replace(order, home=home), runtime, network, sandbox), commit
+    return boxed(replace(order, origin=origin), runtime, network, sandbox), commit
 
 
 def evaluated(order: RunRequest, commit: str | None, splits: Sequence[Split], attempts: int) -> list[TrialResult]:
@@ -151,15 +152,15 @@ def _revised(order: RunRequest, option: str, changes: dict[str, object]) -> RunR
         raise BadInput(option, error.errors()[0]["msg"], "correct its value") from error
 
 
-def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, Path | None]:
-    """(scaffold's folder, commit, its repository if it is a run's own); the commit is None for what is on disk."""
+def folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, RunRow | None]:
+    """(scaffold's folder, commit, the run that it is of); only the folder for what is on disk."""
     if Path(what).is_dir():
         return Path(what), None, None
     if not what.startswith("evolve/"):
         raise BadInput(what, "is neither a folder nor a branch", "name a scaffold's folder or evolve/RUN/champion")
     with opened(runs) as store:
         row, commit = of_branch(store, what, runs)
-    return Path(row.scaffold), commit, lineage_home(runs, row.id)
+    return Path(row.scaffold), commit, row
 
 
 def opened(runs: Path) -> Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +14,8 @@ from evolve.core.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
 PROVENANCE = ("terms.", "proposed_by.terms.")
+# Paths, which say where something lies and not what it is.
+PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
 MOST_RACERS = 64
 
@@ -123,6 +125,18 @@ class AskedModel(BaseModel):
         )
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A setting whose stored value is not the given one. `key`: with dots, such as `gate.risk`."""
+
+    key: str
+    stored: object
+    given: object
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.stored} -> {self.given}"
+
+
 class RunConfig(BaseModel):
     """Frozen for the whole run. Paths are as the user gave them.
 
@@ -194,20 +208,20 @@ class RunConfig(BaseModel):
     def digest(self) -> str:
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
-    def differences(self, stored: str) -> list[str]:
-        """The keys in which this config differs from a stored one, as `key: stored -> this`.
+    def differences(self, stored: str) -> list[Difference]:
+        """The settings in which this config differs from a stored one.
 
-        A key that the stored one lacks had not been invented: its default is what was done before. The model's terms
-        are no difference: what was stored of them stays.
+        A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
+        are is no difference, their digests are compared; neither are the model's terms: the stored ones stay.
         """
-        new, usual = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
-        old = usual | _leaves(json.loads(stored))
-        sides = {
-            key: (old.get(key, "absent"), new.get(key, "absent"))
+        new, old = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
+        old |= _leaves(json.loads(stored))
+        found = [
+            Difference(key, old.get(key, "absent"), new.get(key, "absent"))
             for key in sorted({*old, *new})
-            if not key.startswith(PROVENANCE)
-        }
-        return [f"{key}: {before} -> {after}" for key, (before, after) in sides.items() if before != after]
+            if key not in PLACES and not key.startswith(PROVENANCE)
+        ]
+        return [one for one in found if one.stored != one.given]
 
 
 def _leaves(values: dict[str, Any], path: str = "") -> dict[str, Any]:

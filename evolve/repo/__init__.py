@@ -1,10 +1,20 @@
 """The lineage of candidates in git: commits made without touching anybody's work tree, index or HEAD."""
 
-from evolve.repo.discover import around
+from evolve.repo.discover import around, seed_files
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
 from evolve.repo.patch import BadPatch
 from evolve.repo.refs import Branch, champion_branch, round_branch
 from evolve.repo.survey import Repository
 
-__all__ = ["Author", "BadPatch", "Branch", "Lineage", "Repository", "around", "champion_branch", "round_branch"]
+__all__ = [
+    "Author",
+    "BadPatch",
+    "Branch",
+    "Lineage",
+    "Repository",
+    "around",
+    "champion_branch",
+    "round_branch",
+    "seed_files",
+]

@@ -16,6 +16,11 @@ from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
+# Never part of a scaffold unless they are tracked.
+DROPPINGS = (
+    "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
+    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/",
+)  # fmt: skip
 
 
 def store_folder(home: GitShell, folder: Path) -> list[Entry]:
@@ -23,7 +28,7 @@ def store_folder(home: GitShell, folder: Path) -> list[Entry]:
 
     `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
     """
-    found = [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
+    found = entries_on_disk(home, folder)
     if not found:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), found)
@@ -31,9 +36,14 @@ def store_folder(home: GitShell, folder: Path) -> list[Entry]:
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]
 
 
+def entries_on_disk(home: GitShell, folder: Path) -> list[Entry]:
+    """What lies in the folder now and is tracked or not ignored, without stored contents. Raises BadInput."""
+    return [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
+
+
 def _listed(home: GitShell) -> list[str]:
-    """Tracked files, and untracked ones but for the ignored and Python's own droppings."""
-    options = ("--cached", "--others", "--exclude-standard", "--exclude=__pycache__/")
+    """Tracked files, and untracked ones except for ignored files, virtual environments and caches."""
+    options = ("--cached", "--others", "--exclude-standard", *(f"--exclude={name}" for name in DROPPINGS))
     names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
 

@@ -12,7 +12,7 @@ from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSa
 from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
 from evolve.repo import Repository, around
 from evolve.runs import gc_record
-from evolve.runs.request import lineage_home
+from evolve.runs.repository import lineage_home
 from evolve.store import RunRow, Store
 
 FIX = "`evolve doctor --fix` mends it"

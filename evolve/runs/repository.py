@@ -1,0 +1,91 @@
+"""Where the commits of a stored run are, wherever its scaffold's folder is now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from evolve.core.errors import BadInput
+from evolve.repo import Lineage, around
+from evolve.runs.digests import digest_of
+from evolve.store import RunRow
+from evolve.suite.scaffold import FILE
+
+OWN = "lineage.git"
+
+
+def lineage_home(runs: Path, run: str) -> Path:
+    """The repository that a run makes for itself where the scaffold is in none."""
+    return runs / run / OWN
+
+
+def lineage_of(row: RunRow, runs: Path) -> Lineage:
+    """The lineage of a stored run: the first repository that has its branches.
+
+    Without any, the run has no commit yet, and its commits go where a new run's would. Raises BadInput where neither
+    a repository nor the scaffold's folder is found.
+    """
+    for lineage in _possible(row, runs):
+        if lineage.seed_of(row.id) is not None:
+            return lineage
+    for folder in places_of(row.scaffold, runs):
+        if folder.is_dir():
+            return Lineage.open(folder, lineage_home(runs, row.id))
+    raise BadInput(
+        f"run {row.id}",
+        f"its repository {row.repository} is missing, and so is its scaffold {row.scaffold}",
+        "put one of them back, or move the repository to where it was",
+    )
+
+
+def places_of(path: str, runs: Path) -> tuple[Path, ...]:
+    """Where a path of a stored run may be: as it was given, and beside the results for one that was relative."""
+    given = Path(path)
+    return (given,) if given.is_absolute() else (given, runs.resolve().parent / given)
+
+
+def _possible(row: RunRow, runs: Path) -> Iterator[Lineage]:
+    """The repositories that may hold the run, the likeliest first."""
+    recorded = Path(row.repository)
+    # A run that measures another run's candidate has its branches in that run's own repository.
+    for bare in (lineage_home(runs, row.id), recorded, runs / recorded.parent.name / OWN):
+        if bare.name == OWN and bare.is_dir():
+            yield Lineage.at(bare.resolve())
+    for folder in places_of(row.scaffold, runs):
+        if (lineage := Lineage.around(folder)) is not None:
+            yield lineage
+    for git_dir in (recorded if recorded.is_dir() else None, around(runs)):
+        if git_dir is not None and (prefix := _prefix(Lineage.at(git_dir), row)) is not None:
+            yield Lineage.at(git_dir, prefix)
+
+
+def _prefix(lineage: Lineage, row: RunRow) -> str | None:
+    """The scaffold's folder in a repository; None if the run's seed is not in it."""
+    seed = lineage.seed_of(row.id)
+    if seed is None:
+        return None
+    folders = sorted(lineage.folders_with(seed, FILE), key=lambda folder: -_shared_tail(folder, row.scaffold))
+    digest = json.loads(row.config).get("scaffold_digest")
+    same = (folder for folder in folders if _digest(Lineage.at(lineage.git_dir, folder), seed) == digest)
+    return next(same, folders[0] if folders else None)
+
+
+def _shared_tail(folder: str, scaffold: str) -> int:
+    """How many names at the end two paths have in common."""
+    pairs = zip(reversed(PurePosixPath(folder).parts), reversed(Path(scaffold).parts), strict=False)
+    count = 0
+    for ours, theirs in pairs:
+        if ours != theirs:
+            break
+        count += 1
+    return count
+
+
+def _digest(lineage: Lineage, sha: str) -> str | None:
+    try:
+        files = lineage.files(sha)
+    except BadInput:
+        return None
+    contents = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+    return digest_of(contents)
