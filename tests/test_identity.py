@@ -209,12 +209,9 @@ def test_a_scaffold_that_changed_before_the_first_commit_is_refused(tmp_path: Pa
         play(asked, 1)
 
 
-def row(config: RunConfig, suite: Suite, digest: str, **changes: str) -> RunRow:
+def row(config: RunConfig, suite: Suite, digest: str, at: str = "tasks/old", scaffold: str = "scaffolds/old") -> RunRow:
     text = identity(config, suite, digest)
-    values = {"suite": "tasks/old", "scaffold": "scaffolds/old", **changes}
-    return RunRow(
-        "r", now(), 0, text, "0" * 64, values["suite"], values["scaffold"], "m", None, "{}", "0", "/gone", None
-    )
+    return RunRow("r", now(), 0, text, "0" * 64, at, scaffold, "m", None, "{}", "0", "/gone", None)
 
 
 def test_paths_are_no_difference_and_digests_are(tmp_path: Path) -> None:
