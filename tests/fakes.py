@@ -28,7 +28,7 @@ from evolve.llm import OnLost
 from evolve.sandbox.container import SAFE_ENV
 from evolve.sandbox.shell import CommandResult
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 
 Answer = dict[str, Any] | Exception | Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -170,8 +170,8 @@ class ScoringEvaluator:
     def __init__(self, reward: Callable[[str, TrialSpec], float | None]) -> None:
         self.reward = reward
         self.specs: list[TrialSpec] = []
-        self.works: list[Callable[[Work], Done]] = []
-        self.worked: list[Work] = []
+        self.works: list[Callable[[SelfWork], SelfWorkResult]] = []
+        self.worked: list[SelfWork] = []
 
     def measure(
         self,
@@ -186,7 +186,7 @@ class ScoringEvaluator:
             text = (spec.scaffold.folder / "main.py").read_text()
             on_result(self._result(spec, self.reward(text, spec)))
 
-    def once(self, spec: TrialSpec) -> TrialResult:
+    def run_one(self, spec: TrialSpec) -> TrialResult:
         """The scaffold comes to a call of the model, unless its text says `CRASH`."""
         text = (spec.scaffold.folder / "main.py").read_text()
         done = self._result(spec, 0.0)
@@ -195,7 +195,7 @@ class ScoringEvaluator:
         outcome = Outcome.SCAFFOLD_ERROR if "CRASH" in text else Outcome.FAILED
         return replace(done, outcome=outcome, recording=recording, detail="exit status 1: NameError: CRASH")
 
-    def work_on_itself(self, work: Work) -> Done:
+    def run_self_work(self, work: SelfWork) -> SelfWorkResult:
         """What the next of `self.works` makes of the files."""
         self.worked.append(work)
         return self.works[min(len(self.worked), len(self.works)) - 1](work)

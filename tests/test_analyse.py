@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from evolve.analysis import Group, Read, Shelf, Subject, TaskChanges, changed, features, groups, labels, read_all
+from evolve.analysis import (
+    AnalysedTrial,
+    Group,
+    Shelf,
+    Subject,
+    TaskChanges,
+    analyse_trials,
+    features,
+    groups,
+    task_changes,
+    task_labels,
+)
 from evolve.analysis import digest as digest_of
 from evolve.analysis.digest import DIGEST_CHARS, EXAMPLE_CHARS, excerpt
 from evolve.analysis.groups import FailureKind, ending
@@ -38,8 +49,8 @@ def edit(number: int, text: str = "x") -> dict[str, Any]:
     return tool_call("edit", {"path": "a.py", "new": text}, f"call_{number}")
 
 
-def read(*trials: tuple[TrialResult, dict[str, Any]]) -> list[Read]:
-    return read_all(trials, labels(trial.task for trial, _ in trials))
+def read(*trials: tuple[TrialResult, dict[str, Any]]) -> list[AnalysedTrial]:
+    return analyse_trials(trials, task_labels(trial.task for trial, _ in trials))
 
 
 def digest(trials: list[tuple[TrialResult, dict[str, Any]]], calls: int, change: TaskChanges | None = None) -> str:
@@ -254,7 +265,7 @@ def rewards(task: str, *values: float) -> list[TrialResult]:
 def test_tasks_are_fixed_broken_or_unstable_by_shared_attempts() -> None:
     old = [*rewards("a", 0, 0), *rewards("b", 1, 1), *rewards("c", 1), *rewards("gone", 1), result("d", None)]
     new = [*rewards("a", 0, 1), *rewards("b", 0), *rewards("c", 1, 0), *rewards("d", 1)]
-    assert changed(old, new) == TaskChanges(fixed=("a",), broken=("b",), unstable=("a", "c"))
+    assert task_changes(old, new) == TaskChanges(fixed=("a",), broken=("b",), unstable=("a", "c"))
 
 
 def test_the_digest_tells_what_changed_and_where_tokens_went() -> None:
@@ -264,7 +275,7 @@ def test_the_digest_tells_what_changed_and_where_tokens_went() -> None:
 
 
 def test_labels_are_stable_and_tell_no_name() -> None:
-    assert labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
+    assert task_labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
 
 
 def test_trials_can_be_read_from_any_step_on() -> None:

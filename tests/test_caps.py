@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.caps import Caps, has_room, worked
+from evolve.core.caps import Caps, has_room, work_seconds
 from evolve.core.records import Usage
 
 START = datetime(2026, 11, 23, 21, 44, tzinfo=UTC)
@@ -20,7 +20,7 @@ def at(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("caps", "words"),
+    ("caps", "message"),
     [
         (Caps(), ""),
         (Caps(usd=2.0), "the budget of $2 is spent"),
@@ -30,24 +30,24 @@ def at(seconds: float) -> str:
         (Caps(usd=2.1, tokens=31, seconds=61, trials=8), ""),
     ],
 )
-def test_a_cap_is_reached_when_it_is_spent(caps: Caps, words: str) -> None:
-    assert caps.reached(Usage(3, 20, 10, 2.0), 60.0, 7) == words
+def test_a_cap_is_reached_when_it_is_spent(caps: Caps, message: str) -> None:
+    assert caps.reached_cap(Usage(3, 20, 10, 2.0), 60.0, 7) == message
 
 
 def test_a_cap_of_nothing_bars_nothing_that_is_free() -> None:
-    assert Caps(usd=0).reached(Usage(3, 20, 10), 1.0, 1, free=True) == ""
-    assert Caps(usd=0).reached(Usage(), 0.0, 0) == "the budget of $0 is spent"
+    assert Caps(usd=0).reached_cap(Usage(3, 20, 10), 1.0, 1, free=True) == ""
+    assert Caps(usd=0).reached_cap(Usage(), 0.0, 0) == "the budget of $0 is spent"
 
 
-def test_what_is_left_is_told_of_each_cap() -> None:
+def test_what_is_left_of_each_cap_is_described() -> None:
     caps = Caps(3.0, 5000, 600.0, 10)
-    assert caps.left(Usage(1, 900, 100, 1.0), 120.0, 4) == "$2.00, 4k tokens, 8 min, 6 trials"
-    assert caps.left(Usage(9, 9000, 100, 9.0), 999.0, 40) == "$0.00, 0k tokens, 0 min, 0 trials"
-    assert Caps().left(Usage(1, 900, 100, 1.0), 120.0, 4) == ""
+    assert caps.describe_left(Usage(1, 900, 100, 1.0), 120.0, 4) == "$2.00, 4k tokens, 8 min, 6 trials"
+    assert caps.describe_left(Usage(9, 9000, 100, 9.0), 999.0, 40) == "$0.00, 0k tokens, 0 min, 0 trials"
+    assert Caps().describe_left(Usage(1, 900, 100, 1.0), 120.0, 4) == ""
 
 
 def test_a_cap_is_never_negative() -> None:
-    with pytest.raises(ValueError, match="not negative"):
+    with pytest.raises(ValueError, match="can't be negative"):
         Caps(tokens=-1)
 
 
@@ -75,12 +75,12 @@ def test_a_call_that_costs_nothing_needs_no_dollars() -> None:
 
 def test_sessions_last_until_their_last_word() -> None:
     moments = [(at(10), 0.0), (at(20), 5.0), (at(1000), 0.0), (at(1030), 0.0)]
-    assert worked([at(0), at(1000)], moments) == 25 + 30
-    assert worked([], moments) == 0
-    assert worked([at(0)], []) == 0
+    assert work_seconds([at(0), at(1000)], moments) == 25 + 30
+    assert work_seconds([], moments) == 0
+    assert work_seconds([at(0)], []) == 0
 
 
 def test_a_session_ends_when_the_next_begins_and_a_clock_set_back_takes_nothing() -> None:
-    assert worked([at(0), at(100)], [(at(90), 60.0)]) == 100
-    assert worked([at(100), at(50)], [(at(60), 0.0)]) >= 0
-    assert worked([at(100)], [(at(60), 0.0)]) == 0
+    assert work_seconds([at(0), at(100)], [(at(90), 60.0)]) == 100
+    assert work_seconds([at(100), at(50)], [(at(60), 0.0)]) >= 0
+    assert work_seconds([at(100)], [(at(60), 0.0)]) == 0

@@ -1,4 +1,4 @@
-"""The doctor: each damage, done for real, is found; what --fix mended is well again, and nothing else is touched."""
+"""The doctor: each kind of damage is found; what --fix repairs is intact again, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def tree(top: Path) -> dict[str, bytes]:
     return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
-def test_a_healthy_run_has_no_finding_and_looking_changes_nothing(home: Path) -> None:
+def test_a_healthy_run_has_no_bad_finding_and_examining_changes_nothing(home: Path) -> None:
     before = tree(home)
     found = results.examine(RUNS, deep=True)
     assert {one.state for one in found} <= {"good", "note"}, found
     assert {one.check for one in found} == {"database", "clock", "lineage", "files", "leftovers"}
-    assert doctor.mend(RUNS) == []
+    assert doctor.repair(RUNS) == []
     assert tree(home) == before
 
 
@@ -94,18 +94,18 @@ def lock_ref() -> None:
     os.utime(lock, (1, 1))
 
 
-MENDED = [
+FIXED = [
     (drop_branch, "branch missing"),
-    (drop_champion, "champion's branch missing"),
-    (move_champion, "not at the champion"),
-    (drop_notes, "without its git note"),
-    (other_note, "of another decision"),
+    (drop_champion, "champion branch missing"),
+    (move_champion, "does not point to the champion"),
+    (drop_notes, "without a git note"),
+    (other_note, "differs from the decision"),
     (lock_ref, "stale lock"),
 ]
 
 
-@pytest.mark.parametrize(("spoil", "words"), MENDED)
-def test_damage_is_found_and_mended(home: Path, spoil: Callable[[], None], words: str) -> None:
+@pytest.mark.parametrize(("spoil", "words"), FIXED)
+def test_fixable_damage_is_found_and_repaired(home: Path, spoil: Callable[[], None], words: str) -> None:
     git("config", "user.evolve", "x")
     hook = Path("repo/.git/hooks/reference-transaction")
     hook.parent.mkdir(exist_ok=True)
@@ -116,9 +116,9 @@ def test_damage_is_found_and_mended(home: Path, spoil: Callable[[], None], words
     rows = tree(RUNS)
     found = bad()
     assert len(found) == 1 and words in found[0] and RUN in found[0]
-    done = doctor.mend(RUNS)
-    assert done and {one.state for one in done} == {"mended"}
-    assert bad() == [] and doctor.mend(RUNS) == []
+    done = doctor.repair(RUNS)
+    assert done and {one.state for one in done} == {"fixed"}
+    assert bad() == [] and doctor.repair(RUNS) == []
     assert (git("status", "--porcelain"), git("rev-parse", "HEAD"), Path("repo/.git/index").read_bytes()) == before
     assert tree(RUNS) == rows
 
@@ -157,9 +157,9 @@ def future_row() -> None:
 
 
 LASTING = [
-    (move_branch, "moved away"),
+    (move_branch, "does not point to its candidate"),
     (lose_commit, "commit missing"),
-    (branch_of_no_row, "no row knows"),
+    (branch_of_no_row, "not in the database"),
     (lose_file, "1 missing"),
     (lose_transcript, "1 missing"),
     (change_file, "sha256 differs"),
@@ -173,7 +173,7 @@ def test_damage_that_needs_a_person_is_found_and_left_alone(home: Path, spoil: C
     spoil()
     assert any(words in line for line in bad()), bad()
     before = tree(home)
-    doctor.mend(RUNS)
+    doctor.repair(RUNS)
     assert tree(home) == before
 
 
@@ -202,10 +202,10 @@ def test_a_damaged_page_is_found(home: Path) -> None:
     assert found and found[0].startswith("database: ")
 
 
-def test_what_is_no_database_is_one_line(home: Path) -> None:
+def test_a_file_that_is_no_database_is_one_finding(home: Path) -> None:
     (RUNS / "evolve.db").write_text("no database, " * 100)
     assert [line for line in bad() if "can't be read" in line] and len(bad()) == 1
-    assert [one.state for one in doctor.mend(RUNS)] == ["bad"]
+    assert [one.state for one in doctor.repair(RUNS)] == ["bad"]
 
 
 def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -> None:
@@ -214,22 +214,22 @@ def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -
     execute("UPDATE alembic_version SET version_num = '0006'")
     execute("PRAGMA journal_mode = DELETE")
     before = (RUNS / "evolve.db").read_bytes()
-    assert not integrity.look(RUNS / "evolve.db").current
+    assert not integrity.inspect_database(RUNS / "evolve.db").current
     assert bad() == [] and (RUNS / "evolve.db").read_bytes() == before
 
 
-def test_folders_of_no_run_are_named(home: Path) -> None:
+def test_folders_of_unknown_runs_are_reported(home: Path) -> None:
     (RUNS / "stranger").mkdir()
     found = [one for one in results.examine(RUNS, False) if one.check == "run folders"]
     assert [(one.state, "stranger" in one.detail) for one in found] == [("note", True)]
 
 
-def test_a_run_at_work_is_left_alone(home: Path) -> None:
+def test_a_running_run_is_skipped(home: Path) -> None:
     drop_notes()
     drop_champion()
     with FileLock(RUNS / RUN / "lock"):
-        assert ["without its git note" in line for line in bad()] == [True], "but for the last decision's"
-        assert [one.state for one in doctor.mend(RUNS)] == ["note"]
+        assert ["without a git note" in line for line in bad()] == [True], "the last note may not be written yet"
+        assert [one.state for one in doctor.repair(RUNS)] == ["note"]
     assert len(bad()) == 2
 
 
@@ -237,13 +237,13 @@ def test_a_branch_that_is_checked_out_is_not_moved(home: Path) -> None:
     git("checkout", "-q", CHAMPION)
     git("symbolic-ref", "HEAD", f"refs/heads/{CHAMPION}")
     move_champion()
-    done = doctor.mend(RUNS)
+    done = doctor.repair(RUNS)
     assert [one.state for one in done] == ["bad"] and "checked out" in done[0].detail
 
 
-def test_without_its_repository_a_run_is_bad(home: Path) -> None:
+def test_a_run_without_its_repository_is_bad(home: Path) -> None:
     shutil.rmtree("repo/.git")
-    assert [line for line in bad() if "is not here" in line and RUN in line]
+    assert [line for line in bad() if "is missing" in line and RUN in line]
     assert not (RUNS / RUN / "lineage.git").exists()
 
 
@@ -252,7 +252,7 @@ def test_a_moved_run_is_whole_again_from_a_clone(home: Path) -> None:
     Path("repo").rename("old")
     subprocess.run(["git", "clone", "-q", "old", "repo"], check=True)
     assert len(bad()) == 3
-    assert {one.state for one in doctor.mend(RUNS)} == {"mended"}
+    assert {one.state for one in doctor.repair(RUNS)} == {"fixed"}
     assert bad() == []
 
 
@@ -264,23 +264,23 @@ def evolve(*words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_the_command_tells_by_its_status(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_status_and_json_of_the_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drop_branch()
     assert evolve("doctor", "--json") == 1, "no engine answers"
     found = json.loads(capsys.readouterr().out)
-    assert set(found[0]) == {"check", "state", "detail", "mend"}
+    assert set(found[0]) == {"check", "state", "detail", "fix"}
     assert {"container engine", "lineage"} == {one["check"] for one in found if one["state"] == "bad"}
     evolve("doctor", "--fix", "--json")
     found = json.loads(capsys.readouterr().out)
-    assert [one["check"] for one in found if one["state"] == "mended"] == ["lineage"]
+    assert [one["check"] for one in found if one["state"] == "fixed"] == ["lineage"]
     assert [one["check"] for one in found if one["state"] == "bad"] == ["container engine"]
 
 
-def test_git_around_the_scaffold_is_looked_at(home: Path) -> None:
-    assert str(home / "repo" / ".git") in machine.git(SCAFFOLD).detail
+def test_the_repository_around_the_scaffold_is_checked(home: Path) -> None:
+    assert str(home / "repo" / ".git") in machine.check_git(SCAFFOLD).detail
     (home / "alone").mkdir()
-    assert "no repository" in machine.git(home / "alone").detail
-    assert machine.disk(RUNS).state == "good" and "takes" in machine.disk(RUNS).detail
+    assert "is in no repository" in machine.check_git(home / "alone").detail
+    assert machine.check_disk(RUNS).state == "good" and "takes" in machine.check_disk(RUNS).detail
 
 
 def test_the_repository_refuses_what_is_checked_out(home: Path) -> None:
@@ -323,13 +323,13 @@ def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
         (open_box, {"root file system read-only", "network none", "no new privileges"}),
     ],
 )
-def test_limits_that_do_not_hold_are_told(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
+def test_limits_that_do_not_hold_are_reported(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
     found = probe.prove(base, make=make)
     assert limits <= {one.limit for one in found if not one.held}, found
 
 
 @pytest.mark.docker
-def test_leftovers_of_a_dead_run_are_found_and_those_whose_time_is_over_swept(home: Path, base: str) -> None:
+def test_leftovers_of_a_dead_run_are_found_and_swept_after_their_time(home: Path, base: str) -> None:
     api = engine.connect().api
     old, young = (
         api.create_container(base, ["true"], labels={engine.LABEL: RUN, engine.UNTIL: str(int(time.time()) + more)})
@@ -341,11 +341,11 @@ def test_leftovers_of_a_dead_run_are_found_and_those_whose_time_is_over_swept(ho
     try:
         found = {one.name for one in leftovers.find({RUN})}
         assert {old["Id"], young["Id"], str(folder)} <= found
-        told = next(one for one in results.examine(RUNS, False) if one.check == "leftovers")
-        assert told.state == "note" and "within their time" in told.detail
+        finding = next(one for one in results.examine(RUNS, False) if one.check == "leftovers")
+        assert finding.state == "note" and "within their time limit" in finding.detail
         with FileLock(RUNS / RUN / "lock"):
             assert next(one for one in results.examine(RUNS, False) if one.check == "leftovers").state == "good"
-        assert [one.state for one in doctor.mend(RUNS)] == ["mended"]
+        assert [one.state for one in doctor.repair(RUNS)] == ["fixed"]
         assert {one.name for one in leftovers.find({RUN})} == {young["Id"]} and not folder.exists()
     finally:
         engine.sweep(RUN)

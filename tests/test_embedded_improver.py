@@ -18,7 +18,7 @@ from evolve.embedded.improver import undone
 from evolve.embedded.knobs import Knobs
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox.archive import Left
-from evolve.trial.self_work import Done
+from evolve.trial.self_work import SelfWorkResult
 from tests.fakes import chat_event
 from tests.test_scaffold_single import SEED, Answer, Gateway, ran, refusal
 from tests.test_scaffold_team import TEAM
@@ -50,7 +50,7 @@ class Workshop:
     def __init__(self, folder: Path, scaffold: Path) -> None:
         self.folder, self.scaffold, self.calls, self.runs = folder, scaffold, 0, 0
 
-    def __call__(self, instruction: str, files: Mapping[str, str], seed: int) -> Done:
+    def __call__(self, instruction: str, files: Mapping[str, str], seed: int) -> SelfWorkResult:
         self.runs += 1
         place = self.folder / str(self.runs)
         for path, text in files.items():
@@ -71,7 +71,7 @@ class Workshop:
         assert ended.returncode == 0, ended.stderr
         self.calls += len(gateway.requests)
         left = {path: text.encode() for path, text in texts(place / "app").items() if not path.startswith("notes/")}
-        return Done(Left(left), tuple(events), Usage(len(events)))
+        return SelfWorkResult(Left(left), tuple(events), Usage(len(events)))
 
 
 def improved(folder: Path, scaffold: Path, seed: int, check: Any = lambda proposal: None) -> Made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.report.final_lines import end_lines, waste_lines
+from evolve.report.final_lines import summary_lines, waste_lines
 
 
 def row(number: int, verdict: str | None, champion: int | None, fate: str = "open", doubt: float | None = None) -> Any:
@@ -24,7 +24,7 @@ def test_patches_and_doubts_of_champions_are_counted() -> None:
         row(5, "stack", 2, doubt=0.3),
         row(6, None, None),
     ]
-    assert end_lines("r", rows, LINEAGE) == [
+    assert summary_lines("r", rows, LINEAGE) == [
         "run r: 5 rounds, champion of round 2 with 2 patches; 1 reverted, 1 refused",
         "  1 more stacked on it, not yet surely better",
         "  1 times a new champion; expected false ones among them: 0.01",
@@ -33,14 +33,14 @@ def test_patches_and_doubts_of_champions_are_counted() -> None:
 
 def test_a_stack_that_was_given_up_is_none() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 0, "given_up", 0.9)]
-    assert end_lines("r", rows, LINEAGE) == [
+    assert summary_lines("r", rows, LINEAGE) == [
         "run r: 2 rounds, champion of round 0 with 0 patches; 1 reverted, 0 refused"
     ]
 
 
 def test_a_stack_may_be_promoted_by_a_later_round() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 1, "promoted", 0.019)]
-    assert "1 times a new champion" in end_lines("r", rows, LINEAGE)[1]
+    assert "1 times a new champion" in summary_lines("r", rows, LINEAGE)[1]
 
 
 def spent(purpose: str, retries: int = 0, seconds: float = 0.0, usd: float = 0.0) -> Any:

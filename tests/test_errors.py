@@ -1,4 +1,4 @@
-"""The errors' texts and exit statuses."""
+"""Messages and exit statuses of errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from evolve.core.errors import BadInput, BudgetExhausted, EvolveError, InfraError, Locked, RequestRefused
 
 
-def test_bad_input_names_place_problem_and_mend_in_one_line() -> None:
+def test_bad_input_names_place_problem_and_fix_in_one_line() -> None:
     error = BadInput("task.toml", "key `cpus` is not a number", "give a number")
     assert str(error) == "task.toml: key `cpus` is not a number; give a number"
-    assert (error.where, error.problem, error.mend) == ("task.toml", "key `cpus` is not a number", "give a number")
+    assert (error.where, error.problem, error.fix) == ("task.toml", "key `cpus` is not a number", "give a number")
 
 
 def test_exit_statuses() -> None:
-    made = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x")]
-    assert [error.exit_status for error in made] == [2, 75, 1, 3]
+    errors = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x")]
+    assert [error.exit_status for error in errors] == [2, 75, 1, 3]
 
 
 @pytest.mark.parametrize("error", [BadInput("a", "b", "c"), RequestRefused(400, "odd", "why"), InfraError("x")])

@@ -234,7 +234,7 @@ def test_at_the_cap_nothing_more_begins_and_what_runs_is_kept(tmp_path: Path) ->
     results = measured(evaluator(jobs=2), specs(tmp_path, "cap-1", "slow", "one", "two"))
     assert sorted(r.task for r in results if r.counts) == ["slow"]
     with pytest.raises(BudgetExhausted), evaluator(here=work) as pool:
-        pool.once(*specs(tmp_path / "..", "cap-1"))
+        pool.run_one(*specs(tmp_path / "..", "cap-1"))
 
 
 def test_results_are_stored_while_another_trial_waits_for_its_next_try(tmp_path: Path) -> None:
@@ -262,14 +262,14 @@ def test_whoever_asks_for_the_end_waits_for_no_pause(tmp_path: Path) -> None:
     with evaluator(here=work, policy=slow, over=lambda: bool(results)) as pool:
         pool.measure(specs(tmp_path, "endpoint-9", "one"), results.append)
         with pytest.raises(KeyboardInterrupt):
-            pool.once(*specs(tmp_path, "endpoint-99"))
+            pool.run_one(*specs(tmp_path, "endpoint-99"))
     assert [r.fault for r in results] == [Fault.ENDPOINT] and time.monotonic() - began < 30
 
 
 def test_a_single_trial_waits_for_the_machine_too(tmp_path: Path) -> None:
     said: list[str] = []
     with evaluator(here=work, said=said) as pool:
-        assert pool.once(*specs(tmp_path, "engine-4")).counts
+        assert pool.run_one(*specs(tmp_path, "engine-4")).counts
         with pytest.raises(AccountError):
-            pool.once(*specs(tmp_path, "account-1"))
+            pool.run_one(*specs(tmp_path, "account-1"))
     assert said[-1] == "the container engine answers again: going on"

@@ -24,7 +24,7 @@ from evolve.llm.client import OpenAIModel
 from evolve.sandbox.shell import CommandResult, ShellDied
 from evolve.trial.gateway import Door, Gateway, TrialBudget, wire
 from evolve.trial.gateway import budget as budget_module
-from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parsed
+from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parse_body
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call
 from tests.test_gateway import SPEC, USER, call, chat, code, model_of, serving
 from tests.upstream import Upstream, after, says
@@ -353,7 +353,7 @@ def test_a_client_that_goes_away_is_no_fault(tmp_path: Path) -> None:
 )
 def test_json_that_later_work_would_stumble_over_is_refused(raw: bytes) -> None:
     with pytest.raises(Refusal) as caught:
-        parsed(raw)
+        parse_body(raw)
     assert caught.value.status == 400
 
 

@@ -1,4 +1,4 @@
-"""gc: a dry run changes nothing, --yes removes what it said and nothing else, and the doctor is content afterwards."""
+"""gc: a dry run changes nothing, --yes removes what was listed and nothing else, and the doctor is content."""
 
 from __future__ import annotations
 
@@ -65,16 +65,18 @@ def dump() -> list[str]:
     return found
 
 
-def planned(*parts: str, named: frozenset[str] = frozenset(), before: datetime = BEFORE) -> gc.RemovalPlan:
+def planned(*parts: str, finished: frozenset[str] = frozenset(), before: datetime = BEFORE) -> gc.RemovalPlan:
     with Store.open(RUNS / "evolve.db") as store:
-        return gc.plan(RUNS, store, gc.GcRequest(before, frozenset(parts or gc.PARTS), named))
+        return gc.plan(RUNS, store, gc.GcRequest(before, frozenset(parts or gc.PARTS), finished))
 
 
 def bad() -> list[str]:
     return [f"{one.check}: {one.detail}" for one in results.examine(RUNS, True) if one.state == "bad"]
 
 
-def test_a_dry_run_says_what_can_go_and_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_lists_what_can_be_removed_and_changes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = tree(home)
     assert evolve("gc", "--older-than", "0h") == 0
     out = capsys.readouterr().out
@@ -87,8 +89,8 @@ def test_a_dry_run_says_what_can_go_and_changes_nothing(home: Path, capsys: pyte
     assert not any(one["removed"] for one in found.values()) and tree(home) == before
 
 
-def test_yes_removes_what_was_said_and_the_doctor_is_content(home: Path) -> None:
-    said, before, rows = planned(), tree(home), dump()
+def test_yes_removes_what_was_listed_and_the_doctor_finds_no_damage(home: Path) -> None:
+    listed, before, rows = planned(), tree(home), dump()
     head, notes = git("rev-parse", "HEAD"), git("rev-parse", "refs/notes/evolve")
     assert evolve("gc", "--older-than", "0h", "--yes") == 0
     assert branches() == KEPT and dump() == rows
@@ -97,22 +99,22 @@ def test_yes_removes_what_was_said_and_the_doctor_is_content(home: Path) -> None
         notes,
         "",
     )
-    names = {heap.part: heap.names for heap in said.heaps}
+    names = {entry.part: entry.names for entry in listed.entries}
     gone = {name for name in before if name.startswith("runs/")} - set(tree(home))
     exported = {name for name in before if name.startswith(f"runs/{RUN}/candidates/")}
     assert gone == {f"runs/{name}" for name in names["trajectories"]} | exported
-    assert gc_record.read(RUNS / RUN) == gc_record.Removed(
+    assert gc_record.read(RUNS / RUN) == gc_record.GcRecord(
         branches=frozenset(names["branches"]), files=frozenset(names["trajectories"])
     )
-    assert bad() == [] and doctor.mend(RUNS) == [] and branches() == KEPT
-    assert planned().heaps == ()
+    assert bad() == [] and doctor.repair(RUNS) == [] and branches() == KEPT
+    assert planned().entries == ()
     git("reflog", "expire", "--expire=now", "--all")
     git("gc", "-q", "--prune=now")
     assert bad() == [], "the commits are gone now too"
 
 
 @pytest.mark.parametrize("part", ["branches", "trajectories", "exports"])
-def test_only_one_part_goes(home: Path, part: str) -> None:
+def test_only_removes_just_the_given_part(home: Path, part: str) -> None:
     before, there = tree(RUNS), branches()
     assert evolve("gc", "--older-than", "0h", "--yes", "--only", part) == 0
     gone = set(before) - set(tree(RUNS))
@@ -121,37 +123,41 @@ def test_only_one_part_goes(home: Path, part: str) -> None:
     assert bad() == []
 
 
-def test_files_go_by_their_age_in_the_rows(home: Path) -> None:
+def test_files_are_removed_by_their_age_in_the_rows(home: Path) -> None:
     month = datetime.now(UTC) - timedelta(days=30)
-    assert planned("trajectories", before=month).heaps == ()
+    assert planned("trajectories", before=month).entries == ()
     execute("UPDATE trial SET started_at = '2020-01-01T00:00:00+00:00' WHERE id <= 5")
-    (heap,) = planned("trajectories", before=month).heaps
-    assert len(heap.names) == 5
+    (entry,) = planned("trajectories", before=month).entries
+    assert len(entry.names) == 5
 
 
-def test_a_run_at_work_or_not_ended_is_spared(home: Path) -> None:
+def test_a_running_or_unfinished_run_is_skipped(home: Path) -> None:
     with FileLock(RUNS / RUN / "lock"):
-        found = planned(named=frozenset({RUN}))
-        assert found.heaps == () and "works on it" in found.spared[0]
+        found = planned(finished=frozenset({RUN}))
+        assert found.entries == () and "in use" in found.skipped[0]
     execute("DELETE FROM run_end")
     found = planned()
-    assert found.heaps == () and "has not ended" in found.spared[0]
-    assert {heap.part for heap in planned(named=frozenset({RUN})).heaps} == {"branches", "exports", "trajectories"}
+    assert found.entries == () and "unfinished" in found.skipped[0]
+    assert {entry.part for entry in planned(finished=frozenset({RUN})).entries} == {
+        "branches",
+        "exports",
+        "trajectories",
+    }
     with pytest.raises(BadInput, match="no such run"):
-        planned(named=frozenset({"nobody"}))
+        planned(finished=frozenset({"nobody"}))
 
 
-def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
+def test_a_run_that_is_resumed_after_planning_is_skipped(home: Path) -> None:
     before = tree(home)
-    wish = gc.GcRequest(BEFORE)
+    request = gc.GcRequest(BEFORE)
     with Store.open(RUNS / "evolve.db") as store:
-        found = gc.plan(RUNS, store, wish)
+        found = gc.plan(RUNS, store, request)
         with FileLock(RUNS / RUN / "lock"):
-            done = gc.take(RUNS, store, wish, found)
-        assert done.heaps == () and "another process" in done.spared[0]
+            done = gc.remove(RUNS, store, request, found)
+        assert done.entries == () and "another process" in done.skipped[0]
         execute("DELETE FROM run_end")
-        done = gc.take(RUNS, store, wish, found)
-        assert [heap for heap in done.heaps if heap.names] == []
+        done = gc.remove(RUNS, store, request, found)
+        assert [entry for entry in done.entries if entry.names] == []
     with_rows = {name: data for name, data in tree(home).items() if "evolve.db" not in name and "gc.json" not in name}
     assert with_rows == {name: data for name, data in before.items() if "evolve.db" not in name}
 
@@ -159,16 +165,18 @@ def test_a_run_that_begins_after_it_was_planned_is_spared(home: Path) -> None:
 def test_kept_stacked_and_checked_out_branches_stay(home: Path) -> None:
     git("checkout", "-q", REVERTED[0])
     execute(f"UPDATE decision SET verdict = '{Verdict.STACK}' WHERE round = 3")
-    assert planned("branches").heaps == ()
+    assert planned("branches").entries == ()
 
 
 def test_a_branch_that_was_moved_stays(home: Path) -> None:
     git("update-ref", f"refs/heads/{REVERTED[0]}", "main")
-    (heap,) = planned("branches").heaps
-    assert heap.names == (REVERTED[1],)
+    (entry,) = planned("branches").entries
+    assert entry.names == (REVERTED[1],)
 
 
-def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_whose_files_were_removed_is_neither_replayed_nor_resumed(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evolve("gc", "--older-than", "0h", "--yes")
     capsys.readouterr()
     assert evolve("replay", REVERTED[0]) == 2
@@ -177,8 +185,8 @@ def test_what_is_gone_can_not_be_replayed_nor_gone_on_with(home: Path, capsys: p
         trials = store.trials(RUN, git("rev-parse", KEPT[0]))
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
-            list(replay.offline(campaign, trials[0].candidate, trials))
-    with pytest.raises(BadInput, match="start one with --run new"):
+            list(replay.run_offline(campaign, trials[0].candidate, trials))
+    with pytest.raises(BadInput, match="begin a new one"):
         opening._refuse_depleted(RUNS / RUN)
     opening._refuse_depleted(RUNS)
 
@@ -198,18 +206,17 @@ def test_bad_input_is_one_line(home: Path, capsys: pytest.CaptureFixture[str], w
     assert named in err and err.count("\n") == 1 and not Path("nowhere").exists()
 
 
-def test_a_spoilt_list_of_what_is_gone_is_one_line(home: Path) -> None:
+def test_a_spoilt_gc_record_is_one_finding(home: Path) -> None:
     (RUNS / RUN / gc_record.FILE).write_text("{")
     assert len([line for line in bad() if "gc.json" in line]) == 1
 
 
-def test_the_room_that_only_some_branches_take(home: Path) -> None:
-    """What another branch holds too is not counted."""
-    (one,) = planned("branches").heaps
+def test_the_size_counts_only_what_no_other_branch_holds(home: Path) -> None:
+    (one,) = planned("branches").entries
     git("branch", "mine", REVERTED[0])
-    (less,) = planned("branches").heaps
+    (less,) = planned("branches").entries
     git("branch", "mine2", REVERTED[1])
-    (none,) = planned("branches").heaps
+    (none,) = planned("branches").entries
     assert one.bytes and less.bytes and one.bytes > less.bytes > 0 and none.bytes == 0
 
 
@@ -221,29 +228,29 @@ def test_a_run_of_its_own_repository(home: Path) -> None:
 
 
 @pytest.mark.docker
-def test_only_images_that_nothing_needs_go(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_unused_images_are_removed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = f"{images.TASK_TAG}:care-{os.getpid()}"
     assert engine.connect().api.tag(images.base_image(print), images.TASK_TAG, f"care-{os.getpid()}")
     try:
         monkeypatch.setattr(leftovers, "others_at_work", lambda dead: {"somebody"})
-        assert "somebody is at work" in planned("images").spared[0]
+        assert "somebody is running" in planned("images").skipped[0]
         monkeypatch.setattr(leftovers, "others_at_work", lambda dead: set())
-        (heap,) = planned("images").heaps
-        assert mine in heap.names
+        (entry,) = planned("images").entries
+        assert mine in entry.names
         with Store.open(RUNS / "evolve.db") as store:
             digest = store.tasks(RUN)[0].digest
         needed = min(task_images.needed([digest]))
         monkeypatch.setattr(task_images, "built", lambda: [task_images.Built(mine, 1), task_images.Built(needed, 2)])
         found = planned("images")
-        assert [one.names for one in found.heaps] == [(mine,)], "the run's own image is needed"
+        assert [one.names for one in found.entries] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
-            done = gc.take(RUNS, store, gc.GcRequest(BEFORE), found)
-        assert [one.names for one in done.heaps] == [(mine,)]
+            done = gc.remove(RUNS, store, gc.GcRequest(BEFORE), found)
+        assert [one.names for one in done.entries] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:
         task_images.remove(mine)
 
 
 def test_an_age_and_parts() -> None:
-    assert gc.age_of("2w") == timedelta(days=14) and gc.age_of("12h") == timedelta(hours=12)
-    assert gc.parts_of("branches,images") == {"branches", "images"} and gc.parts_of(None) == set(gc.PARTS)
+    assert gc.parse_age("2w") == timedelta(days=14) and gc.parse_age("12h") == timedelta(hours=12)
+    assert gc.parse_parts("branches,images") == {"branches", "images"} and gc.parse_parts(None) == set(gc.PARTS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.analysis.ideas import Idea, idea, repeated, same
+from evolve.analysis.ideas import Idea, count_repeated, idea, same_idea
 from evolve.core.records import FileEdit
 
 BEFORE = {
@@ -23,22 +23,22 @@ RETRY = of("Malformed calls end the trial: try again", "run(answer)", "retry(ans
 
 
 def test_the_same_change_for_another_reason_is_the_same() -> None:
-    assert same(RETRY, of("Be stubborn", "run(answer)", "retry(answer, times=3)"))
+    assert same_idea(RETRY, of("Be stubborn", "run(answer)", "retry(answer, times=3)"))
 
 
 def test_spaces_case_and_comments_make_no_new_idea() -> None:
-    assert same(RETRY, of("Be stubborn", "run(answer)", "retry( answer,  times = 3 )  # at last"))
+    assert same_idea(RETRY, of("Be stubborn", "run(answer)", "retry( answer,  times = 3 )  # at last"))
 
 
 def test_a_like_change_for_a_like_reason_is_the_same_in_other_words() -> None:
     other = of("A malformed call ended the trial, so tries it again", "answer = ask()", "answer = retry(ask, times=3)")
-    assert same(
+    assert same_idea(
         of("Malformed calls end the trial: try again", "answer = ask()", "answer = retry(ask(), times=3)"), other
     )
 
 
 def test_like_words_about_another_change_are_another_idea() -> None:
-    assert not same(
+    assert not same_idea(
         RETRY, of("Malformed calls end the trial: try again", "answer = ask()", "answer = ask() or NOTHING")
     )
 
@@ -48,7 +48,7 @@ def test_like_words_about_another_change_are_another_idea() -> None:
 )
 def test_about_as_much_of_the_same_is_the_same_and_much_more_or_less_is_not(amount: str, alike: bool) -> None:
     more, other = (of(words, "30", new, "settings.toml") for words, new in (("More steps", "40"), ("Go on", amount)))
-    assert same(more, other) is same(other, more) is alike
+    assert same_idea(more, other) is same_idea(other, more) is alike
 
 
 def test_a_number_and_a_word_changed_are_more_than_an_amount() -> None:
@@ -63,7 +63,7 @@ def test_a_deleted_file_is_a_change() -> None:
 
 def test_nothing_is_no_idea() -> None:
     nothing = idea("", [], BEFORE)
-    assert not same(nothing, nothing)
+    assert not same_idea(nothing, nothing)
 
 
 texts = st.text("ab \n", max_size=20)
@@ -72,10 +72,10 @@ texts = st.text("ab \n", max_size=20)
 @given(texts, texts, texts)
 def test_sameness_is_mutual_and_a_change_is_like_itself(before: str, one: str, two: str) -> None:
     first, second = (idea("why", [FileEdit("f", text)], {"f": before}) for text in (one, two))
-    assert same(first, second) is same(second, first)
-    assert same(first, first) is bool(first.lines)
+    assert same_idea(first, second) is same_idea(second, first)
+    assert same_idea(first, first) is bool(first.lines)
 
 
 def test_an_idea_is_repeated_once_for_each_time_that_it_comes_again() -> None:
     one, other = (Idea(frozenset({f"+main.py {word}"}), frozenset(), frozenset(), {}) for word in ("a", "b"))
-    assert [repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]
+    assert [count_repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]

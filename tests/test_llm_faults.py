@@ -13,8 +13,8 @@ from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefuse
 from evolve.core.records import Fault, Usage
 from evolve.llm import call_seconds
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.llm.retries import VARIABLE, asked_wait
-from evolve.trial.gateway.budget import covered
+from evolve.llm.retries import VARIABLE, requested_wait
+from evolve.trial.gateway.budget import covered_seconds
 from tests.fakes import completion
 from tests.upstream import DONE, Answer, Upstream, chunk, raw, refuses, says, streams
 
@@ -159,7 +159,7 @@ def test_an_answer_is_an_answer_whatever_it_says(
     ],
 )
 def test_an_endpoint_may_ask_to_be_left_alone(headers: dict[str, str], seconds: float | None) -> None:
-    assert asked_wait(headers, 1_000_000.0) == seconds
+    assert requested_wait(headers, 1_000_000.0) == seconds
 
 
 def test_a_date_is_waited_for(upstream: Upstream) -> None:
@@ -195,4 +195,4 @@ def test_a_time_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: s
     ],
 )
 def test_calls_at_once_lose_the_same_time(spans: list[tuple[float, float]], seconds: float) -> None:
-    assert covered(spans) == seconds
+    assert covered_seconds(spans) == seconds

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evolve.core.records import Usage
 from evolve.llm.client import OpenAIModel
-from evolve.llm.reasoning import split_thought, thought_and_said, without_reasoning
+from evolve.llm.reasoning import split_reasoning, split_thinking, without_reasoning
 from evolve.trial import trajectory
 from tests.fakes import chat_event, completion, tool_call, trial_spec
 from tests.upstream import Upstream, says
@@ -37,14 +37,14 @@ CALL = tool_call("look", {})
     ],
 )
 def test_a_block_at_the_beginning_is_reasoning(text: str, thought: str, said: str) -> None:
-    assert split_thought(text) == (thought, said)
+    assert split_thinking(text) == (thought, said)
 
 
 @given(st.text(), st.text())
 def test_what_is_said_is_never_touched(thought: str, said: str) -> None:
     thought, said = thought.replace("<", "("), said.replace("<", "(").lstrip()
-    assert split_thought(f"<think>{thought}</think>\n\n{said}") == (thought.strip(), said)
-    assert split_thought(said) == ("", said)
+    assert split_thinking(f"<think>{thought}</think>\n\n{said}") == (thought.strip(), said)
+    assert split_thinking(said) == ("", said)
 
 
 def test_messages_lose_their_reasoning_and_nothing_else() -> None:
@@ -95,5 +95,5 @@ def test_a_trajectory_tells_reasoning_from_what_was_said(fields: dict[str, Any],
     _, step, _ = trajectory.build(trial_spec(), [copied], Usage(), "")["steps"]
     for made in (first, step):
         assert (made.get("reasoning_content", ""), made["message"]) == (thought, said)
-    assert thought_and_said(answer["choices"][0]["message"]) == (thought, said)
+    assert split_reasoning(answer["choices"][0]["message"]) == (thought, said)
     assert step["is_copied_context"] and "is_copied_context" not in first

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evolve.core.records import FileEdit
 from evolve.llm import open_model
-from evolve.llm.textcalls import TextToolsModel, in_text, parsed, rendered
+from evolve.llm.textcalls import TextToolsModel, format_calls, parse_calls, tools_as_text
 from evolve.loop.propose import direct
 from tests.fakes import ScriptedModel, completion, tool_call
 from tests.test_propose import brief
@@ -39,19 +39,19 @@ calls = st.lists(st.tuples(st.text(min_size=1), arguments | texts), min_size=1, 
 @example([("a", '{"a":1}'), ("b", "")])
 @example([("a", "{}"), ("a", "{}")])
 def test_what_is_rendered_is_read_back_exactly(made: list[tuple[str, str]]) -> None:
-    assert parsed(rendered(made), set()) == ("\n" * (len(made) - 1), made)
+    assert parse_calls(format_calls(made), set()) == ("\n" * (len(made) - 1), made)
 
 
 @given(texts, calls)
 def test_words_around_calls_stay(words: str, made: list[tuple[str, str]]) -> None:
     words = words.replace("<", "(")
-    said, found = parsed(f"{words}\n{rendered(made)}", set())
+    said, found = parse_calls(f"{words}\n{format_calls(made)}", set())
     assert (said.rstrip(), found) == (words.rstrip(), made)
 
 
 @given(texts)
 def test_any_text_can_be_read(text: str) -> None:
-    said, found = parsed(text, {"look"})
+    said, found = parse_calls(text, {"look"})
     assert found or said == text
 
 
@@ -147,7 +147,7 @@ def test_where_no_tool_may_be_called_none_is_told_or_read() -> None:
 
 def test_ids_depend_on_the_conversation_alone() -> None:
     def ids(*messages: Any) -> list[str]:
-        answer = completion(rendered([("look", "{}"), ("look", "{}")]))
+        answer = completion(format_calls([("look", "{}"), ("look", "{}")]))
         made = TextToolsModel(ScriptedModel(answer)).complete({**BODY, "messages": [*messages]})
         return [call["id"] for call in made["choices"][0]["message"]["tool_calls"]]
 
@@ -157,7 +157,7 @@ def test_ids_depend_on_the_conversation_alone() -> None:
 
 @pytest.mark.parametrize("messages", ["no list", [3, None], [{"role": "assistant", "tool_calls": [3, {"id": "a"}]}]])
 def test_odd_messages_go_through(messages: Any) -> None:
-    assert in_text({**BODY, "messages": messages}, [])["messages"] == messages
+    assert tools_as_text({**BODY, "messages": messages}, [])["messages"] == messages
 
 
 def test_content_in_parts_keeps_its_parts() -> None:
@@ -173,7 +173,7 @@ def test_content_in_parts_keeps_its_parts() -> None:
 def test_a_proposer_needs_to_know_nothing_of_it(upstream: Upstream) -> None:
     edit = {"path": "agent.py", "old": "", "new": 'print("</tool_call>")\n'}
     call = tool_call("propose", {"hypothesis": "h", "prediction": "p", "edits": [edit]})["function"]
-    upstream.script(says("<think>hm</think>" + rendered([(call["name"], call["arguments"])])))
+    upstream.script(says("<think>hm</think>" + format_calls([(call["name"], call["arguments"])])))
     spec = upstream.spec(text_tools=True)
     made = direct(open_model(spec), spec, brief({"agent.py": "x"}), 1, lambda proposal: None).proposal
     assert (made.hypothesis, made.edits) == ("h", (FileEdit("agent.py", 'print("</tool_call>")\n'),))

@@ -10,7 +10,7 @@ import pytest
 
 from evolve.core.errors import InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
-from evolve.llm import estimated_prompt, fitted
+from evolve.llm import estimate_prompt_tokens, fit_to_window
 from evolve.llm.client import OpenAIModel
 from evolve.llm.window import LEAST_ANSWER
 from evolve.trial.gateway import Door, Gateway
@@ -50,14 +50,14 @@ def asked(size: int, **more: Any) -> dict[str, Any]:
 )
 def test_an_answer_is_asked_for_that_fits(size: int, most: int, given: int) -> None:
     request = asked(size, max_tokens=most)
-    made = fitted(request, SPEC)
+    made = fit_to_window(request, SPEC)
     assert abs(made["max_tokens"] - given) <= 10
     assert {**made, "max_tokens": most} == request
-    assert fitted(request, ModelSpec("m")) == request
+    assert fit_to_window(request, ModelSpec("m")) == request
 
 
 def test_what_is_surely_too_long_is_refused_without_asking(upstream: Upstream) -> None:
-    assert estimated_prompt(asked(1600)) > 1500
+    assert estimate_prompt_tokens(asked(1600)) > 1500
     model = OpenAIModel(upstream.spec(context_tokens=1000))
     with pytest.raises(RequestRefused) as caught:
         model.complete({"model": "m", **asked(1600)})

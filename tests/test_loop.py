@@ -29,7 +29,7 @@ from evolve.sandbox.archive import Left
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
@@ -489,14 +489,14 @@ def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -
     assert proposal and proposal.transcript
     messages = trajectory.load(campaign.folder.parent / proposal.transcript.path)
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
-    assert trajectory.intact(proposal.transcript, campaign.folder.parent)
+    assert trajectory.is_intact(proposal.transcript, campaign.folder.parent)
 
 
 def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[..., Campaign]) -> None:
-    def leaving(level: int) -> Callable[[Work], Done]:
+    def leaving(level: int) -> Callable[[SelfWork], SelfWorkResult]:
         paper = {"hypothesis": f"level {level}", "prediction": "more", "fixes": ["train-05"]}
         left = {"scaffold/main.py": f"LEVEL = {level}\n".encode(), "proposal.json": json.dumps(paper).encode()}
-        return lambda work: Done(Left({**left, "scaffold/scaffold.toml": TOML.encode()}), (), Usage(3))
+        return lambda work: SelfWorkResult(Left({**left, "scaffold/scaffold.toml": TOML.encode()}), (), Usage(3))
 
     evaluator = ScoringEvaluator(by_level)
     evaluator.works = [leaving(4), leaving(4), leaving(3)]

@@ -6,24 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.analysis import Facts, Hits, TaskChanges, remembered
+from evolve.analysis import Hits, RoundFacts, TaskChanges, format_memory
 from evolve.analysis.memory import (
     FULL_ROUNDS,
     LESSON_CHARS,
     LINE_ROUNDS,
     bare_lesson,
-    document,
     fact_lines,
-    hit_words,
+    format_document,
+    format_hits,
     lesson_problem,
 )
 from evolve.core.records import Decision, Evidence, Lesson, Proposal, StackFate, Verdict
 
 
-def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: Verdict = Verdict.REVERT) -> Facts:
+def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: Verdict = Verdict.REVERT) -> RoundFacts:
     evidence = None if verdict is Verdict.REFUSED else Evidence(effect, error, 0.1)
     made = Proposal(f"idea {number} is to retry what failed", "more of G1 pass", ())
-    return Facts(number, made, Decision(verdict, "no gain", StackFate.OPEN, evidence), Hits(4, 1, 2, 2))
+    return RoundFacts(number, made, Decision(verdict, "no gain", StackFate.OPEN, evidence), Hits(4, 1, 2, 2))
 
 
 @pytest.mark.parametrize(("effect", "said"), [(0.1, "better"), (-0.1, "worse"), (0.03, "unclear"), (0.0, "unclear")])
@@ -70,7 +70,7 @@ def test_bare_facts_are_a_lesson_too() -> None:
 def test_new_rounds_are_told_in_full_and_old_ones_condensed() -> None:
     count = FULL_ROUNDS + LINE_ROUNDS + 20
     rounds = [round_facts(number) for number in range(1, count + 1)]
-    text = remembered(rounds, [Lesson(count, "Retrying is in vain."), Lesson(1, "forgotten by now")])
+    text = format_memory(rounds, [Lesson(count, "Retrying is in vain."), Lesson(1, "forgotten by now")])
     lines = text.splitlines()
     assert lines[0].startswith("rounds 1-20, 20 of them revert: idea 1 is to retry what failed; idea 2 ")
     assert len(lines) == 1 + LINE_ROUNDS + FULL_ROUNDS + 1
@@ -83,18 +83,18 @@ def test_new_rounds_are_told_in_full_and_old_ones_condensed() -> None:
 
 def test_no_idea_is_lost_from_the_text_and_it_grows_slowly() -> None:
     rounds = [round_facts(number) for number in range(1, 301)]
-    text = remembered(rounds, [])
+    text = format_memory(rounds, [])
     assert all(f"idea {number} is to retry" in text for number in range(1, 301))
     assert len(text) < 20_000
 
 
 def test_nothing_is_remembered_of_no_rounds() -> None:
-    assert remembered([], []) == ""
+    assert format_memory([], []) == ""
 
 
 def test_the_page_tells_all_the_newest_first() -> None:
     rounds = [round_facts(1), round_facts(2, verdict=Verdict.REFUSED)]
-    page = document("some-run", rounds, [Lesson(1, "Effect unclear.", "the number 12 is not in the facts")])
+    page = format_document("some-run", rounds, [Lesson(1, "Effect unclear.", "the number 12 is not in the facts")])
     assert page.index("## Round 2: refused") < page.index("## Round 1: revert")
     assert "Lesson: Effect unclear." in page
     assert "were not taken: the number 12 is not in the facts" in page
@@ -102,4 +102,4 @@ def test_the_page_tells_all_the_newest_first() -> None:
 
 
 def test_hits_of_nothing_are_said_so() -> None:
-    assert hit_words([replace(round_facts(1), hits=Hits())]).startswith("No round has predicted")
+    assert format_hits([replace(round_facts(1), hits=Hits())]).startswith("No round has predicted")

@@ -20,14 +20,14 @@ from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
 from evolve.models.choice import Choice, check_commercial, choose_model
-from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split
+from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
-from evolve.trial.gateway.request import chosen
+from evolve.trial.gateway.request import model_request
 from tests.fakes import ScriptedModel
 from tests.test_propose import brief
 from tests.upstream import Answer, Upstream, raw
@@ -136,7 +136,7 @@ def order_price(profile: Profile, model: str) -> object:
     ],
 )
 def test_a_name_is_taken_apart(name: str, found: tuple[str, str | None] | None) -> None:
-    parts = split(name, read_profiles())
+    parts = split_name(name, read_profiles())
     assert (parts and (parts[0].name, parts[1])) == found
 
 
@@ -168,7 +168,7 @@ def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> Non
     named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
     assert (named.model, named.base_url, named.terms.commercial) == (M27, upstream.base_url, "barred")
-    with pytest.raises(BadInput, match="does not know it"):
+    with pytest.raises(BadInput, match="does not list it"):
         order("vllm/other", base_url=upstream.base_url)
 
 
@@ -208,7 +208,7 @@ def test_a_file_in_the_working_directory_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[minimax", "is not TOML"),
+        ("[minimax", "is not valid TOML"),
         ("minimax = 1", "minimax: is not a profile"),
         ("[a]\nbase_url = 'http://x'\n[a.models.b.price]\nprompt = -1\ncompletion = 1", "a.models.b.price.prompt: "),
         ("[a]\nbase = 'http://x'", "a.base: "),
@@ -323,8 +323,11 @@ def test_a_run_from_before_is_gone_on_with(stored: tuple[RunRequest, Store], tmp
 def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
     spec = ModelSpec("m", sampling=(("temperature", 1.0), ("top_k", 40)))
     body = {"messages": [], "temperature": 0, "top_k": None}
-    assert {key: chosen(body, spec, 9)[key] for key in ("temperature", "top_k")} == {"temperature": 0, "top_k": 40}
-    assert "temperature" not in chosen({"messages": []}, ModelSpec("embedded"), 9)
+    assert {key: model_request(body, spec, 9)[key] for key in ("temperature", "top_k")} == {
+        "temperature": 0,
+        "top_k": 40,
+    }
+    assert "temperature" not in model_request({"messages": []}, ModelSpec("embedded"), 9)
     for some, asked in ((spec, 40), (ModelSpec("embedded"), None)):
         model = ScriptedModel()
         direct(model, some, brief(), 1, lambda proposal: None)

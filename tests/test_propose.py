@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve import embedded
-from evolve.analysis import Shelf, labels, read_all
+from evolve.analysis import Shelf, analyse_trials, task_labels
 from evolve.core.errors import InfraError, RequestRefused
 from evolve.core.records import FileEdit, ModelSpec, Proposal, Usage
 from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, Made, direct, emphases, prompt_digest
@@ -22,7 +22,7 @@ from tests.test_analyse import asked, document
 
 FILES = {"agent.py": "one = 1\ntwo = 2\ntwo = 2\n", "prompts/system.md": "Be $brief.\n"}
 SPEC = ModelSpec("scripted", prompt_price=1.0, completion_price=2.0)
-TRIALS = read_all([(result("alpha", 0.0), document(asked(content="I am stuck")))], labels(["alpha"]))
+TRIALS = analyse_trials([(result("alpha", 0.0), document(asked(content="I am stuck")))], task_labels(["alpha"]))
 MEANINGS = {"G1": ["alpha", "beta"], "train-01": ["alpha"], "train-02": ["beta"]}
 GOOD = [("agent.py", "one = 1", "one = 11")]
 

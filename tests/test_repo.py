@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import FileEdit, Verdict
 from evolve.repo import Author, BadPatch, Lineage, champion_branch, round_branch
-from evolve.repo.patch import MAX_EDITS, MAX_FILE_BYTES, checked_texts, edit_problem, path_problem
+from evolve.repo.patch import MAX_EDITS, MAX_FILE_BYTES, edit_problem, encode_edits, path_problem
 from evolve.repo.refs import clear_lock
 from evolve.repo.shell import GitShell
 
@@ -400,7 +400,7 @@ REFUSED = {
 @pytest.mark.parametrize("reason", REFUSED)
 def test_bad_patches_are_refused_with_a_reason(reason: str) -> None:
     with pytest.raises(BadPatch, match=reason):
-        checked_texts(REFUSED[reason], list(SCAFFOLD))
+        encode_edits(REFUSED[reason], list(SCAFFOLD))
 
 
 def test_a_patch_that_changes_nothing_or_leads_out_is_refused(lineage: Lineage, top: Path) -> None:
@@ -552,7 +552,7 @@ def test_a_patch_is_taken_out_from_beneath_a_later_one(lineage: Lineage) -> None
     seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
     patch = candidate(lineage, seed, FileEdit("agent.py", lines(*"aBcdefghi")), FileEdit("new.py", "x\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", lines(*"aBcdefghI")))
-    edits = lineage.carried(tip, patch, seed)
+    edits = lineage.transplant(tip, patch, seed)
     assert edits == (FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", None))
 
 
@@ -560,13 +560,13 @@ def test_a_patch_that_later_ones_stand_on_stays(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"), FileEdit("new.py", "x\n"))
     for edit in (FileEdit("agent.py", "print('three')\n"), FileEdit("new.py", "y\n"), FileEdit("agent.py", None)):
-        assert lineage.carried(candidate(lineage, patch, edit), patch, seed) is None
+        assert lineage.transplant(candidate(lineage, patch, edit), patch, seed) is None
 
 
 def test_a_file_that_a_patch_deleted_comes_back(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("prompts/system.md", None))
-    assert lineage.carried(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
+    assert lineage.transplant(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
 
 
 def test_two_lines_become_one_where_they_changed_other_lines(lineage: Lineage) -> None:
@@ -575,12 +575,12 @@ def test_two_lines_become_one_where_they_changed_other_lines(lineage: Lineage) -
     other = candidate(lineage, seed, FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", "x\n"))
     clash = candidate(lineage, seed, FileEdit("agent.py", lines(*"zbcdefghi")))
     merged = (FileEdit("agent.py", lines(*"AbcdefghI")), FileEdit("new.py", "x\n"))
-    assert lineage.carried(tip, seed, other) == merged
-    assert lineage.carried(tip, seed, clash) is None
+    assert lineage.transplant(tip, seed, other) == merged
+    assert lineage.transplant(tip, seed, clash) is None
 
 
 def test_nothing_is_left_to_take_out_of_a_patch_undone_since(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", SCAFFOLD["agent.py"]))
-    assert lineage.carried(tip, patch, seed) == ()
+    assert lineage.transplant(tip, patch, seed) == ()

@@ -15,8 +15,8 @@ from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import FileEdit
 from evolve.repo import BadPatch, Lineage
 from evolve.repo import objects as objects_module
-from evolve.repo.objects import Entry, check_files, compose
-from evolve.repo.patch import MAX_FILE_BYTES, checked_texts, edit_problem, fold
+from evolve.repo.objects import Entry, check_files, compose_message
+from evolve.repo.patch import MAX_FILE_BYTES, edit_problem, encode_edits, fold_case
 from tests.test_repo import RUN, SCAFFOLD, WHEN, _own_git_config, candidate, git, lineage, template, top, tree, write
 
 __all__ = ["_own_git_config", "lineage", "template", "top"]
@@ -66,7 +66,7 @@ def test_a_hostile_path_never_gets_through(path: str) -> None:
 @given(EDITS)
 def test_what_a_patch_leaves_lies_side_by_side_on_any_file_system(edits: list[FileEdit]) -> None:
     try:
-        texts = checked_texts(edits, list(SCAFFOLD))
+        texts = encode_edits(edits, list(SCAFFOLD))
     except BadPatch as problem:
         told = str(problem)
         texts = {}
@@ -76,7 +76,7 @@ def test_what_a_patch_leaves_lies_side_by_side_on_any_file_system(edits: list[Fi
     after = {*SCAFFOLD, *texts} - {path for path, text in texts.items() if text is None}
     every = {part for path in after for part in (path, *(str(p) for p in Path(path).parents))}
     assert all(is_sound(path) for path in texts)
-    assert len({fold(name) for name in every}) == len(every)
+    assert len({fold_case(name) for name in every}) == len(every)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,11 +100,11 @@ def test_what_is_committed_is_what_was_checked(
 @pytest.mark.parametrize("path", ["Prompts/new.md", "PROMPTS/x/y.md", "agent.PY", "prompts/System.md"])
 def test_names_that_differ_by_case_are_refused_for_folders_too(path: str) -> None:
     with pytest.raises(BadPatch, match="differ only in case"):
-        checked_texts([FileEdit(path, "x")], list(SCAFFOLD))
+        encode_edits([FileEdit(path, "x")], list(SCAFFOLD))
 
 
 def test_twins_that_the_user_made_may_still_be_edited() -> None:
-    assert checked_texts([FileEdit("A/x.md", "new")], ["A/x.md", "a/y.md", "b"]) == {"A/x.md": b"new"}
+    assert encode_edits([FileEdit("A/x.md", "new")], ["A/x.md", "a/y.md", "b"]) == {"A/x.md": b"new"}
 
 
 @pytest.mark.parametrize("mode", ["120000", "160000", "040000", "100664", "100600", "104755", "100777"])
@@ -206,5 +206,5 @@ def test_an_exported_folder_that_was_changed_is_not_used(lineage: Lineage, tmp_p
 
 
 def test_a_message_can_not_turn_or_hide_text() -> None:
-    text = compose("Round 1", "good \u202e\u2066evil\u200b \x1b[31m\u2028x", {"Evolve-Run": "a"})
+    text = compose_message("Round 1", "good \u202e\u2066evil\u200b \x1b[31m\u2028x", {"Evolve-Run": "a"})
     assert all(c == "\n" or c.isprintable() for c in text)

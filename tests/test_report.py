@@ -31,10 +31,10 @@ from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.escaping import MAX_LINE, plain
 from evolve.report.live import Live
-from evolve.report.predictions import hit_lines
+from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
-from evolve.runs.replay import Replayed
+from evolve.runs.replay import ReplayResult
 from evolve.store import RoundRow, RunRow, Store
 from evolve.suite.tasks import Suite
 from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, result, task, tool_call
@@ -207,7 +207,7 @@ def test_the_time_left_is_told_by_the_rounds_alone() -> None:
 
 def test_replays_and_errors_let_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
-        measuring.print_replayed([Replayed(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)
+        measuring.print_replayed([ReplayResult(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)
     cli._fail(HOSTILE)
     show([{"task": HOSTILE, "problem": HOSTILE, HOSTILE: 1}], False, ("task", "problem"))
     out, err = capsys.readouterr()
@@ -262,14 +262,14 @@ def test_hits_are_told_beside_what_went_better_anyway() -> None:
         ("s", "a", 0), ("s", "b", 1), ("s", "d", 0), ("c", "a", 1), ("c", "b", 1), ("c", "d", 1), ("c", "e", 1)
     )
     history = [row_of(0), row_of(1, predicted=1, fixed=1, feared=1, broken=0)]
-    assert hit_lines(history, rounds, trials) == [
+    assert prediction_lines(history, rounds, trials) == [
         "predicted to be fixed: 1 of 1 tasks went better (67 % of all train tasks did in these rounds)",
         "feared to break: 0 of 1 tasks went worse (0 % of all train tasks did in these rounds)",
     ]
 
 
 def test_nothing_is_said_of_predictions_where_there_are_none() -> None:
-    assert hit_lines([row_of(0), row_of(1, predicted=3, fixed=0, commit_sha=None)], [], []) == []
+    assert prediction_lines([row_of(0), row_of(1, predicted=3, fixed=0, commit_sha=None)], [], []) == []
 
 
 def test_a_conversation_is_shown_with_thoughts_and_calls() -> None:

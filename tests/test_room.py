@@ -15,7 +15,7 @@ from evolve.core.errors import DiskFull, InfraError
 from evolve.core.records import Fault
 from evolve.host import disk
 from evolve.repo.shell import Answer, GitShell
-from evolve.store.database import failure
+from evolve.store.database import database_error
 
 LINE = "make room, and run the same command again"
 
@@ -38,7 +38,7 @@ def test_it_is_a_fault_of_the_machine() -> None:
 def test_a_full_database_is_told(tmp_path: Path) -> None:
     url = URL.create("sqlite", database=str(tmp_path / "evolve.db"))
     full, other = (
-        failure(OperationalError("", {}, sqlite3.OperationalError(words)), url)
+        database_error(OperationalError("", {}, sqlite3.OperationalError(words)), url)
         for words in ("database or disk is full", "disk I/O error")
     )
     assert isinstance(full, DiskFull) and str(full).endswith(f"evolve.db: database or disk is full; {LINE}")

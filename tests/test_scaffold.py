@@ -44,13 +44,13 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str | bytes,
         check_folder(write(tmp_path, text))
     assert caught.value.where == str(tmp_path / "scaffold.toml")
     assert problem in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"scaffold\.toml: this file is missing"):
         check_folder(tmp_path)
-    with pytest.raises(BadInput, match="there is no such folder"):
+    with pytest.raises(BadInput, match="no such folder"):
         check_folder(tmp_path / "gone")
     with pytest.raises(BadInput, match="this file is missing"):
         read("abc", {"scaffold.toml": b"\xff", "agent.py": ""})

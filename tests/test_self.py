@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evolve.analysis import Shelf, labels, read_all
+from evolve.analysis import Shelf, analyse_trials, task_labels
 from evolve.core.errors import InfraError
 from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.executor.evaluate import TRIES, Evaluator
@@ -21,21 +21,21 @@ from evolve.loop.propose.self_proposer import KEPT, MAX_REPAIRS, NOT_GIVEN, prop
 from evolve.sandbox.archive import MAX_LEFT_BYTES, MAX_LEFT_FILES, Left, left_in, pack_texts, take_out, unpack_archive
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import ChargedFault
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
 from tests.test_analyse import asked, document
 
 FILES = {"main.py": "one = 1\ntwo = 2\n", "prompts/system.md": "Be brief.\n"}
-TRIALS = read_all([(result("alpha", 0.0), document(asked(content="I am stuck")))], labels(["alpha"]))
+TRIALS = analyse_trials([(result("alpha", 0.0), document(asked(content="I am stuck")))], task_labels(["alpha"]))
 BRIEF = Brief(FILES, ("*.py",), "3 of 4 failed ${x}", "", Shelf(TRIALS), {"G1": ["alpha", "beta"]}, "Look at tools.")
 PAPER = {"hypothesis": "because", "prediction": "more", "fixes": ["G1"], "may_break": [], "new_files": {}}
 TIP = {f"scaffold/{path}": text.encode() for path, text in FILES.items()}
 
 
-def done(changes: Mapping[str, bytes | None], paper: object = PAPER, problem: str = "", **more: Any) -> Done:
+def done(changes: Mapping[str, bytes | None], paper: object = PAPER, problem: str = "", **more: Any) -> SelfWorkResult:
     data = paper if isinstance(paper, bytes) else json.dumps(paper).encode()
     files = {path: text for path, text in {**TIP, "proposal.json": data, **changes}.items() if text is not None}
-    return Done(Left({} if problem else files, problem), more.pop("events", ()), Usage(2, 30, 4), **more)
+    return SelfWorkResult(Left({} if problem else files, problem), more.pop("events", ()), Usage(2, 30, 4), **more)
 
 
 def test_changed_new_and_deleted_files_are_the_patch() -> None:
@@ -88,10 +88,10 @@ def test_an_end_by_a_limit_is_told_where_nothing_was_changed() -> None:
 class Runs:
     """What each run leaves, in order; keeps what it was given."""
 
-    def __init__(self, *left: Done) -> None:
+    def __init__(self, *left: SelfWorkResult) -> None:
         self.left, self.given = list(left), list[tuple[str, dict[str, str], int]]()
 
-    def __call__(self, instruction: str, files: Mapping[str, str], seed: int) -> Done:
+    def __call__(self, instruction: str, files: Mapping[str, str], seed: int) -> SelfWorkResult:
         self.given.append((instruction, dict(files), seed))
         return self.left[min(len(self.given), len(self.left)) - 1]
 
@@ -238,16 +238,16 @@ def test_a_hostile_archive_is_told_in_one_printable_line(data: bytes) -> None:
 def test_infrastructure_errors_are_tried_again_and_what_they_spent_counts() -> None:
     answers: list[Any] = [ChargedFault(InfraError("the endpoint is gone"), Usage(1)), InfraError("again"), done({})]
 
-    def once(work: Work) -> Done:
+    def once(work: SelfWork) -> SelfWorkResult:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        found: Done = answer
+        found: SelfWorkResult = answer
         return found
 
-    work = Work(trial_spec(), {}, KEPT)
+    work = SelfWork(trial_spec(), {}, KEPT)
     with Evaluator(1, pause_seconds=0.0, on_itself=once) as evaluator:
-        assert evaluator.work_on_itself(work).usage.calls == 3
+        assert evaluator.run_self_work(work).usage.calls == 3
         answers[:] = [InfraError("gone")] * TRIES
         with pytest.raises(InfraError, match="gone"):
-            evaluator.work_on_itself(work)
+            evaluator.run_self_work(work)

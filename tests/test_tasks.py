@@ -10,7 +10,7 @@ import pytest
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task
-from evolve.suite.tasks import NEEDED, Suite, load_suite, load_task
+from evolve.suite.tasks import REQUIRED_FILES, Suite, load_suite, load_task
 
 BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
 TASK_TOML = """
@@ -27,7 +27,7 @@ timeout_sec = 30
 
 
 def make_task(folder: Path, text: str = TASK_TOML) -> Path:
-    for name in NEEDED:
+    for name in REQUIRED_FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"{name}\n")
     (folder / "task.toml").write_text(text)
@@ -87,7 +87,7 @@ def test_the_profile_is_the_suites_and_in_its_digest(tmp_path: Path) -> None:
     assert [task.profile for task in loose.tasks] == [SuiteProfile.LOOSE] and strict.digest != loose.digest
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", REQUIRED_FILES)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (make_task(tmp_path / "one") / name).unlink()
     with pytest.raises(BadInput) as caught:
@@ -160,7 +160,7 @@ def test_a_suites_digest_covers_tasks_and_splits_but_not_their_order(tmp_path: P
 
 
 def test_a_folder_without_a_suite_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"suite\.toml: there is no suite here"):
+    with pytest.raises(BadInput, match=r"suite\.toml: no such file"):
         load_suite(tmp_path)
 
 
@@ -171,8 +171,8 @@ def test_a_folder_without_a_suite_is_named(tmp_path: Path) -> None:
         ("[splits]\ntrain = []", "key `splits.train`"),
         ("", "key `splits`"),
         ("[splits]\ntrain = ['a']\ntest = ['b']", "key `splits.test`"),
-        ("[splits]\ntrain = ['a', 'a']", "task `a` is named twice"),
-        ("[splits]\ntrain = ['a']\nholdout = ['a']", "task `a` is named twice"),
+        ("[splits]\ntrain = ['a', 'a']", "task `a` is listed twice"),
+        ("[splits]\ntrain = ['a']\nholdout = ['a']", "task `a` is listed twice"),
     ],
 )
 def test_a_bad_suite_file_is_named(tmp_path: Path, text: str, problem: str) -> None:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.analysis import Shelf, Subject, digest, groups, labels, read_all
+from evolve.analysis import Shelf, Subject, analyse_trials, digest, groups, task_labels
 from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, Usage
-from evolve.trial.trajectory import ATIF, build, first_difference, intact, load, normalised, store
+from evolve.trial.trajectory import ATIF, build, first_difference, is_intact, load, normalise, store
 from tests import fakes
 from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 from tests.test_gateway_limits import HOSTILE_MESSAGE, JSON
@@ -164,7 +164,7 @@ def test_no_request_breaks_the_trajectory_or_its_digest(requests: list[list[Any]
     events = [chat_event(messages, completion(None, tool_call("edit", "{}"))) for messages in requests]
     document = build(trial_spec(), events, Usage(), "Traceback\n\x1b[31m")
     check(document)
-    read = read_all([(fakes.result(reward=0.0), document)] * 3, labels(["alpha"]))
+    read = analyse_trials([(fakes.result(reward=0.0), document)] * 3, task_labels(["alpha"]))
     digest(Subject(read, groups(read, 80)))
     Shelf(read).search("e") and Shelf(read).steps("train-01.0")
 
@@ -233,8 +233,8 @@ def test_durations_and_addresses_are_no_difference() -> None:
     ],
 )
 def test_what_is_normalised(text: str, left: str) -> None:
-    assert normalised({"a": [text, (1, None)]}) == {"a": [left, [1, None]]}
-    assert normalised(left) == left
+    assert normalise({"a": [text, (1, None)]}) == {"a": [left, [1, None]]}
+    assert normalise(left) == left
 
 
 def test_a_stored_file_comes_back_and_its_bytes_are_told(tmp_path: Path) -> None:
@@ -242,16 +242,16 @@ def test_a_stored_file_comes_back_and_its_bytes_are_told(tmp_path: Path) -> None
     file = store(tmp_path / "run" / "trials" / "a.jsonl.gz", tmp_path, lines)
     assert file.path == "run/trials/a.jsonl.gz"
     assert load(tmp_path / file.path) == lines
-    assert intact(file, tmp_path)
+    assert is_intact(file, tmp_path)
     assert store(tmp_path / "b.gz", tmp_path, lines).sha256 == file.sha256
     assert [path.name for path in (tmp_path / "run" / "trials").iterdir()] == ["a.jsonl.gz"]
 
 
 def test_a_file_that_was_changed_or_lost_is_not_intact(tmp_path: Path) -> None:
     file = store(tmp_path / "a.gz", tmp_path, [{"a": 1}])
-    assert not intact(StoredFile("gone.gz", file.sha256), tmp_path)
+    assert not is_intact(StoredFile("gone.gz", file.sha256), tmp_path)
     (tmp_path / "a.gz").write_bytes((tmp_path / "a.gz").read_bytes() + b"\0")
-    assert not intact(file, tmp_path)
+    assert not is_intact(file, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from evolve.cli.requests import run_row
 from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.loop import recall
 from evolve.loop.campaign import seen_by_proposers, text_files
-from evolve.report.predictions import by_chance
+from evolve.report.predictions import base_rates
 from evolve.runs.repository import lineage_of
 from evolve.store import RoundRow, Store
 from evolve.trial import trajectory
@@ -91,7 +91,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     for trial in played:
         trials[trial.candidate].append(trial)
     history = [row for row in store.view("history", run) if row["commit_sha"]]
-    better, _worse, told = by_chance(rounds, played)
+    better, _worse, told = base_rates(rounds, played)
     digests = _digest_chars(runs, trials, asked)
     spent = [row.proposal.usage for row in asked if row.proposal]
     files = functools.partial(text_files, lineage_of(run_row(store, run), runs))
@@ -102,7 +102,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
         rounds=len(rounds),
         measured=sum(row.candidate is not None for row in rounds),
         proposed=len(measured),
-        repeated=ideas.repeated([recall.idea_of(row, files) for row in measured]),
+        repeated=ideas.count_repeated([recall.idea_of(row, files) for row in measured]),
         predicted=sum(row["predicted"] or 0 for row in history),
         hits=sum(row["fixed"] or 0 for row in history),
         chance=better / told if told else 0.0,
@@ -115,7 +115,7 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
 
 def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[int]:
     """Of the digests that the rounds' proposers were given, made anew from the trials that had begun by then."""
-    names = analysis.labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
+    names = analysis.task_labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
     known: dict[tuple[Seen, ...], int] = {}
     found = []
     for row in rows:
@@ -124,14 +124,14 @@ def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[
         seen = tuple(seen_by_proposers(began))
         if seen not in known:
             before = [trial for trial in trials.get(row.parent.parent or "", ()) if trial.split is Split.TRAIN]
-            change = analysis.changed(before, [trial for trial in began if trial.split is Split.TRAIN])
+            change = analysis.task_changes(before, [trial for trial in began if trial.split is Split.TRAIN])
             known[seen] = len(_digest(runs, seen, names, change))
         found.append(known[seen])
     return found
 
 
 def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analysis.TaskChanges) -> str:
-    read = analysis.read_all([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
+    read = analysis.analyse_trials([(trial, trajectory.load(runs / file.path)[0]) for trial, file in seen], names)
     return analysis.digest(analysis.Subject(read, analysis.groups(read, Limits().calls), change))
 
 

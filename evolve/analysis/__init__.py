@@ -3,27 +3,27 @@
 Nothing of the verifier gets in here: neither the tests' output nor which of them failed.
 """
 
-from evolve.analysis.browser import Shelf, labels
-from evolve.analysis.compare import TaskChanges, changed
+from evolve.analysis.browser import Shelf, task_labels
+from evolve.analysis.compare import TaskChanges, task_changes
 from evolve.analysis.digest import Subject, digest
 from evolve.analysis.features import Features, features
-from evolve.analysis.groups import Group, Read, groups, read_all
-from evolve.analysis.memory import Facts, Hits, remembered
+from evolve.analysis.groups import AnalysedTrial, Group, analyse_trials, groups
+from evolve.analysis.memory import Hits, RoundFacts, format_memory
 
 __all__ = [
-    "Facts",
+    "AnalysedTrial",
     "Features",
     "Group",
     "Hits",
-    "Read",
+    "RoundFacts",
     "Shelf",
     "Subject",
     "TaskChanges",
-    "changed",
+    "analyse_trials",
     "digest",
     "features",
+    "format_memory",
     "groups",
-    "labels",
-    "read_all",
-    "remembered",
+    "task_changes",
+    "task_labels",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evolve.analysis.features import Step
-from evolve.analysis.groups import Read
+from evolve.analysis.groups import AnalysedTrial
 
 READ_CHARS = 12_000
 WHOLE_CHARS = 150_000
@@ -15,7 +15,7 @@ FOUND = 20
 AROUND = 80
 
 
-def labels(tasks: Iterable[str], split: str = "train") -> dict[str, str]:
+def task_labels(tasks: Iterable[str], split: str = "train") -> dict[str, str]:
     """What the proposer calls each task, by its name: stable as long as the suite is, and no hint of the name."""
     return {name: f"{split}-{number:02d}" for number, name in enumerate(sorted(tasks), 1)}
 
@@ -24,7 +24,7 @@ def labels(tasks: Iterable[str], split: str = "train") -> dict[str, str]:
 class Shelf:
     """Trials by reference, such as `train-03.1`."""
 
-    read: Sequence[Read]
+    read: Sequence[AnalysedTrial]
 
     def steps(self, reference: str, first: int = 1) -> str:
         """The trial's steps from number `first` on, as many as fit; or a line that says what is wrong."""
@@ -46,7 +46,7 @@ class Shelf:
 
     def texts(self) -> dict[str, str]:
         """All trials by reference, each whole but for what is long in it."""
-        return {one.reference: shortened("\n".join(_lines(one)), WHOLE_CHARS) for one in self.read}
+        return {one.reference: shorten("\n".join(_lines(one)), WHOLE_CHARS) for one in self.read}
 
     def search(self, words: str) -> str:
         """Where these words stand, whatever their case: reference, step, and the text around them."""
@@ -65,7 +65,7 @@ class Shelf:
                     yield f"{one.reference} step {number}: {text[max(0, at - AROUND) : at + len(words) + AROUND]}"
 
 
-def _lines(one: Read) -> Iterator[str]:
+def _lines(one: AnalysedTrial) -> Iterator[str]:
     steps = one.document["steps"]
     yield f"trial {one.reference}, {one.trial.outcome}, {len(steps)} steps"
     for number, step in enumerate(steps, 1):
@@ -74,14 +74,14 @@ def _lines(one: Read) -> Iterator[str]:
 
 def step_lines(step: Step, most: int, number: str = "") -> list[str]:
     """One step as a reader would want it: who said what, which calls it made, what came back."""
-    lines = [f"{number}[{step['source']}] {shortened(str(step.get('message', '')), most)}"]
+    lines = [f"{number}[{step['source']}] {shorten(str(step.get('message', '')), most)}"]
     if thought := step.get("reasoning_content"):
-        lines.append(f"  (thinking) {shortened(str(thought), most)}")
-    lines += [f"  -> {c['function_name']} {shortened(repr(c['arguments']), most)}" for c in step.get("tool_calls", [])]
+        lines.append(f"  (thinking) {shorten(str(thought), most)}")
+    lines += [f"  -> {c['function_name']} {shorten(repr(c['arguments']), most)}" for c in step.get("tool_calls", [])]
     results = (step.get("observation") or {}).get("results", [])
-    return lines + [f"  <- {shortened(result['content'], most)}" for result in results]
+    return lines + [f"  <- {shorten(result['content'], most)}" for result in results]
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """Its two ends, where it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most // 2]} [...] {text[-most // 2 :]}"

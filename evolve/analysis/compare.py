@@ -19,7 +19,7 @@ class TaskChanges:
     unstable: tuple[str, ...] = ()
 
 
-def changed(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> TaskChanges:
+def task_changes(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> TaskChanges:
     """Of tasks that both were tried at; infrastructure errors are no evidence."""
     before, after = _rewards(old), _rewards(new)
     moves: dict[str, float] = {}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from evolve.analysis.browser import shortened, step_lines
+from evolve.analysis.browser import shorten, step_lines
 from evolve.analysis.compare import TaskChanges
-from evolve.analysis.groups import Group, Read
+from evolve.analysis.groups import AnalysedTrial, Group
 
 EXAMPLES = 2
 EXAMPLE_STEPS = 8
@@ -21,7 +21,7 @@ SHOWN_TASKS = 12
 class Subject:
     """What a digest is about. change: against the scaffold's parent, with labels for names; `most`: characters."""
 
-    read: Sequence[Read]
+    read: Sequence[AnalysedTrial]
     groups: Sequence[Group]
     change: TaskChanges = field(default_factory=TaskChanges)
     most: int = DIGEST_CHARS
@@ -63,7 +63,7 @@ def _changes(change: TaskChanges) -> list[str]:
     return [*lines, f"- unstable (attempts went differently): {_listed(change.unstable)}"] if change.unstable else lines
 
 
-def _waste(read: Sequence[Read]) -> list[str]:
+def _waste(read: Sequence[AnalysedTrial]) -> list[str]:
     """Where tokens and time went."""
     tokens = sum(one.features.tokens for one in read)
     if not tokens:
@@ -80,14 +80,14 @@ def _waste(read: Sequence[Read]) -> list[str]:
     ]
 
 
-def _examples(groups: Sequence[Group]) -> list[Read]:
+def _examples(groups: Sequence[Group]) -> list[AnalysedTrial]:
     """The clearest trials of the largest groups, each once."""
     picked = dict.fromkeys(group.clearest.reference for group in groups)
     trials = {group.clearest.reference: group.clearest for group in groups}
     return [trials[reference] for reference in list(picked)[:EXAMPLES]]
 
 
-def excerpt(one: Read) -> str:
+def excerpt(one: AnalysedTrial) -> str:
     """The last steps of a trajectory."""
     lines = [line for step in one.document["steps"][-EXAMPLE_STEPS:] for line in step_lines(step, EXAMPLE_CHARS)]
-    return "\n".join(shortened(line, 2 * EXAMPLE_CHARS) for line in lines)
+    return "\n".join(shorten(line, 2 * EXAMPLE_CHARS) for line in lines)

@@ -33,7 +33,7 @@ class FailureKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Read:
+class AnalysedTrial:
     """One trial with what was noted about it. `label`: of its task, as the proposer knows it."""
 
     trial: TrialResult
@@ -57,7 +57,7 @@ class Group:
 
     id: str
     words: str
-    members: tuple[Read, ...]
+    members: tuple[AnalysedTrial, ...]
     exclusive: bool
 
     @property
@@ -66,17 +66,17 @@ class Group:
         return tuple(sorted({one.label for one in self.members}))
 
     @property
-    def clearest(self) -> Read:
+    def clearest(self) -> AnalysedTrial:
         """The member with the fewest model calls."""
         return min(self.members, key=lambda one: (one.features.model_calls, one.reference))
 
 
-def read_all(trials: Iterable[tuple[TrialResult, Document]], labels: dict[str, str]) -> list[Read]:
+def analyse_trials(trials: Iterable[tuple[TrialResult, Document]], labels: dict[str, str]) -> list[AnalysedTrial]:
     """labels: by the task's name."""
-    return [Read(trial, document, labels[trial.task], features(document)) for trial, document in trials]
+    return [AnalysedTrial(trial, document, labels[trial.task], features(document)) for trial, document in trials]
 
 
-def ending(one: Read) -> FailureKind:
+def ending(one: AnalysedTrial) -> FailureKind:
     """How this failed trial ended."""
     trial, seen = one.trial, one.features
     facts = {
@@ -94,10 +94,10 @@ def ending(one: Read) -> FailureKind:
     return next((kind for kind, fits in facts.items() if fits), FailureKind.WRONG)
 
 
-def groups(read: Sequence[Read], call_limit: int) -> list[Group]:
+def groups(read: Sequence[AnalysedTrial], call_limit: int) -> list[Group]:
     """All that there are, the endings first, each kind by size. call_limit: model calls that a trial may make."""
     failed = [one for one in read if one.failed]
-    ended: dict[FailureKind, list[Read]] = {}
+    ended: dict[FailureKind, list[AnalysedTrial]] = {}
     for one in failed:
         ended.setdefault(ending(one), []).append(one)
     found = [(_ending_words(kind, some), some, True) for kind, some in ended.items()]
@@ -107,7 +107,7 @@ def groups(read: Sequence[Read], call_limit: int) -> list[Group]:
     return [Group(f"G{n}", words, tuple(some), alone) for n, (words, some, alone) in enumerate(found, 1)]
 
 
-def _ending_words(kind: FailureKind, some: Sequence[Read]) -> str:
+def _ending_words(kind: FailureKind, some: Sequence[AnalysedTrial]) -> str:
     if kind is FailureKind.CRASHED:
         return f"{kind}: {_commonest(one.features.crash for one in some)}"
     if kind is FailureKind.BUDGET:
@@ -115,7 +115,7 @@ def _ending_words(kind: FailureKind, some: Sequence[Read]) -> str:
     return str(kind)
 
 
-def _signs(failed: Sequence[Read], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
+def _signs(failed: Sequence[AnalysedTrial], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
     """Patterns: the end of a sentence, and whether a trial shows it."""
     repeats = sum(one.features.repeated_calls for one in failed)
     return [

@@ -47,7 +47,7 @@ def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) 
     )
 
 
-def same(one: Idea, other: Idea) -> bool:
+def same_idea(one: Idea, other: Idea) -> bool:
     """The same change, or about as much of it; or a like change for a like reason, in other words."""
     if one.amounts and one.amounts.keys() == other.amounts.keys():
         return all(_alike(amount, other.amounts[place]) for place, amount in one.amounts.items())
@@ -56,9 +56,9 @@ def same(one: Idea, other: Idea) -> bool:
     return _overlap(one.said, other.said) >= SAME_WORDS and _overlap(one.done, other.done) >= SAME_WORDS
 
 
-def repeated(found: Sequence[Idea]) -> int:
+def count_repeated(found: Sequence[Idea]) -> int:
     """How many have the idea of one before."""
-    return sum(any(same(one, other) for other in found[:place]) for place, one in enumerate(found))
+    return sum(any(same_idea(one, other) for other in found[:place]) for place, one in enumerate(found))
 
 
 def _alike(one: float, other: float) -> bool:

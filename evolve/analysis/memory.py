@@ -33,7 +33,7 @@ class Hits:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RoundFacts:
     """One round that is over. change: train tasks by label, against the parent."""
 
     round: int
@@ -51,12 +51,12 @@ class Facts:
         return "better" if found.effect > 0 else "worse"
 
 
-def headline(facts: Facts) -> str:
+def headline(facts: RoundFacts) -> str:
     """One line: what was tried, and what became of it."""
     return f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({facts.decision.reason})"
 
 
-def fact_lines(facts: Facts) -> list[str]:
+def fact_lines(facts: RoundFacts) -> list[str]:
     """All that is known of the round, for whoever writes its lesson."""
     made, decision, hits, change = facts.proposal, facts.decision, facts.hits, facts.change
     lines = [f"round {facts.round}: {decision.verdict}", f"tried: {made.hypothesis}", f"predicted: {made.prediction}"]
@@ -74,7 +74,7 @@ def fact_lines(facts: Facts) -> list[str]:
     return lines + [f"{word}: {' '.join(tasks)}" for word, tasks in named if tasks]
 
 
-def lesson_problem(text: str, effect: str, facts: Facts) -> str | None:
+def lesson_problem(text: str, effect: str, facts: RoundFacts) -> str | None:
     """Why these words are no lesson of this round, in one line; None if the facts bear them out."""
     if not text.strip():
         return "the lesson is empty"
@@ -87,14 +87,14 @@ def lesson_problem(text: str, effect: str, facts: Facts) -> str | None:
     return f"the number {invented[0]} is not in the facts" if invented else None
 
 
-def bare_lesson(facts: Facts) -> str:
+def bare_lesson(facts: RoundFacts) -> str:
     """The facts alone, where no model's words can be taken."""
     hits = facts.hits
     told = f"; {hits.fixed} of {hits.predicted} tasks that it predicted went better" if hits.predicted else ""
     return f"Effect {facts.effect}{told}."
 
 
-def remembered(rounds: Sequence[Facts], lessons: Sequence[Lesson]) -> str:
+def format_memory(rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
     """For the proposer: the newest rounds with their lessons, older ones in a line, the oldest in a few words."""
     taught = {lesson.round: lesson.text for lesson in lessons}
     full, lines = rounds[-FULL_ROUNDS:], rounds[-FULL_ROUNDS - LINE_ROUNDS : -FULL_ROUNDS]
@@ -106,11 +106,11 @@ def remembered(rounds: Sequence[Facts], lessons: Sequence[Lesson]) -> str:
     return "\n".join(parts)
 
 
-def _short(text: str, facts: Facts) -> str:
+def _short(text: str, facts: RoundFacts) -> str:
     return text if len(text) <= SHORT_CHARS else f"{text[:SHORT_CHARS]}... (effect {facts.effect})"
 
 
-def _condensed(rounds: Sequence[Facts]) -> list[str]:
+def _condensed(rounds: Sequence[RoundFacts]) -> list[str]:
     """One line for each verdict: the first words of what was tried."""
     lines = []
     for verdict in (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED):
@@ -121,10 +121,10 @@ def _condensed(rounds: Sequence[Facts]) -> list[str]:
     return lines
 
 
-def document(run: str, rounds: Sequence[Facts], lessons: Sequence[Lesson]) -> str:
+def format_document(run: str, rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
     """All of it as a Markdown page."""
     taught = {lesson.round: lesson for lesson in lessons}
-    parts = [f"# What run {run} has learned", hit_words(rounds)]
+    parts = [f"# What run {run} has learned", format_hits(rounds)]
     for facts in reversed(rounds):
         parts.append(f"## Round {facts.round}: {facts.decision.verdict}")
         parts.append("\n".join(f"- {line}" for line in fact_lines(facts)[1:]))
@@ -134,7 +134,7 @@ def document(run: str, rounds: Sequence[Facts], lessons: Sequence[Lesson]) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def hit_words(rounds: Sequence[Facts]) -> str:
+def format_hits(rounds: Sequence[RoundFacts]) -> str:
     """How often predictions came true over these rounds."""
     told = [facts.hits for facts in rounds]
     predicted, fixed = sum(hits.predicted for hits in told), sum(hits.fixed for hits in told)

@@ -1,1 +1,1 @@
-"""What a run may spend, and what it has spent."""
+"""A run's budget: its caps, and the spending counted against them."""

@@ -1,4 +1,4 @@
-"""A model whose calls are paid for out of the run's purse, in whatever process they are made."""
+"""A model whose calls are counted in the run's ledger, in whatever process they are made."""
 
 from __future__ import annotations
 
@@ -9,56 +9,59 @@ from typing import Any
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import Body, ChatModel, OnLost, estimated_prompt, usage_of
+from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
 
-LOOK_AGAIN_SECONDS = 0.05
-# Asked for by no caller that names no `max_tokens`, yet an answer has some length.
-USUAL_ANSWER = 4096
+RETRY_SECONDS = 0.05
+# Assumed length of an answer, in tokens, when a request sets no `max_tokens`.
+DEFAULT_ANSWER_TOKENS = 4096
 
 
 @functools.lru_cache(maxsize=4)
-def purse_of(terms: SpendingFile) -> Ledger:
-    """This process's purse of a session: one connection, however many trials it runs."""
+def ledger_of(terms: SpendingFile) -> Ledger:
+    """This process's ledger of a session: one connection, however many trials it runs."""
     return Ledger(terms)
 
 
 class Metered:
-    """A ChatModel around another: each call is held in the purse before it is made, and settled after it.
+    """A ChatModel that reserves the highest cost of each call before making it, and settles the actual cost after.
 
-    what: the work that its calls are for. The time for which a call waits for others is told as lost. Raises
-    BudgetExhausted where the run's caps leave no room for a call.
+    what: the work that the calls are for. Time spent waiting for other calls is reported as lost.
+
+    Raises:
+        BudgetExhausted: The run's caps leave no room for a call.
     """
 
     def __init__(self, model: ChatModel, spec: ModelSpec, terms: SpendingFile, what: str) -> None:
         self._model, self._spec, self._terms, self._what = model, spec, terms, what
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
-        most, purse, asked = self._most(body), purse_of(self._terms), time.monotonic()
-        hold, spent = self._taken(purse, most), Usage(calls=1)
+        """Make one call of the model, once the budget has room for it."""
+        most, ledger, asked = self._highest_usage(body), ledger_of(self._terms), time.monotonic()
+        hold, spent = self._reserve(ledger, most), Usage(calls=1)
         try:
             waited = time.monotonic() - asked
-            if on_lost and waited > LOOK_AGAIN_SECONDS:
+            if on_lost and waited > RETRY_SECONDS:
                 on_lost(Usage(lost_seconds=waited))
             completion = self._model.complete(body, on_lost)
             spent = usage_of(completion, self._spec, body)
         finally:
-            purse.settle(hold, spent)
+            ledger.settle(hold, spent)
         return completion
 
-    def _taken(self, purse: Ledger, most: Usage) -> int:
-        """A hold, as soon as the calls that run leave room for it."""
+    def _reserve(self, ledger: Ledger, most: Usage) -> int:
+        """Wait until the calls in progress leave room, and reserve it."""
         while self._terms.ends is None or time.monotonic() < self._terms.ends:
             try:
-                hold = purse.take(self._what, most)
+                hold = ledger.reserve(self._what, most)
             except LookupError:
                 break
             if hold is not None:
                 return hold
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(RETRY_SECONDS)
         raise BudgetExhausted("the run's budget is spent")
 
-    def _most(self, body: Body) -> Usage:
+    def _highest_usage(self, body: Body) -> Usage:
         """All that a call may cost."""
-        asked, prompt = body.get("max_tokens"), estimated_prompt(body)
-        answer = asked if isinstance(asked, int) else USUAL_ANSWER
+        asked, prompt = body.get("max_tokens"), estimate_prompt_tokens(body)
+        answer = asked if isinstance(asked, int) else DEFAULT_ANSWER_TOKENS
         return Usage(1, prompt, answer, self._spec.cost_usd(prompt, answer))

@@ -12,7 +12,7 @@ import typer
 from evolve.cli.options import RUNS, SCAFFOLD, SUITE, Json_, Runs_, Scaffold_, Suite_, app
 from evolve.cli.requests import results_file
 from evolve.maintenance import doctor, gc
-from evolve.maintenance.doctor.finding import BAD, size
+from evolve.maintenance.doctor.finding import BAD, format_size
 from evolve.report.escaping import plain
 from evolve.report.tables import show
 from evolve.store import integrity
@@ -32,16 +32,16 @@ def doctor_command(
     as_json: Json_ = False,
 ) -> None:
     """Whether this machine has what a run needs, and whether what the runs left is whole; changes nothing by itself."""
-    mended = doctor.mend(runs) if fix else []
-    findings = [*mended, *doctor.examine(runs, suite, scaffold, deep)]
+    repaired = doctor.repair(runs) if fix else []
+    findings = [*repaired, *doctor.examine(runs, suite, scaffold, deep)]
     show([_shown(finding) for finding in findings] if not as_json else [asdict(f) for f in findings], as_json)
     if any(finding.state == BAD for finding in findings):
         raise typer.Exit(1)
 
 
 def _shown(finding: doctor.Finding) -> dict[str, str]:
-    """A line for people: the mend stands after what was found."""
-    words = f"{finding.detail}; {finding.mend}" if finding.mend else finding.detail
+    """A line for people: the fix follows the finding."""
+    words = f"{finding.detail}; {finding.fix}" if finding.fix else finding.detail
     return {"check": finding.check, "state": finding.state, "detail": words}
 
 
@@ -60,21 +60,21 @@ def gc_command(
     as_json: Json_ = False,
 ) -> None:
     """What takes space and can go: shown, and removed with --yes. No row, and no kept or stacked branch, goes."""
-    before = datetime.now(UTC) - gc.age_of(older_than)
-    wish = gc.GcRequest(before, gc.parts_of(only), frozenset(run or ()), suite)
+    before = datetime.now(UTC) - gc.parse_age(older_than)
+    wish = gc.GcRequest(before, gc.parse_parts(only), frozenset(run or ()), suite)
     file = results_file(runs)
-    with integrity.unchanged(file, integrity.look(file)) as store:
+    with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
         found = gc.plan(runs, store, wish)
-        done = gc.take(runs, store, wish, found) if yes else found
+        done = gc.remove(runs, store, wish, found) if yes else found
     if as_json:
-        show([{**asdict(heap), "removed": yes} for heap in done.heaps], True)
+        show([{**asdict(heap), "removed": yes} for heap in done.entries], True)
         return
-    _show_heaps(done.heaps)
-    for line in (*found.spared, *(done.spared if yes else ())):
+    _show_heaps(done.entries)
+    for line in (*found.skipped, *(done.skipped if yes else ())):
         print(plain(f"spared: {line}"))
     given = [("--only", only), ("--older-than", older_than), *(("--run", one) for one in run or ())]
     given += [("--runs", str(runs))] if runs != RUNS else []
-    print(_total(done.heaps, yes, " ".join(f"{name} {value}" for name, value in given if value)))
+    print(_total(done.entries, yes, " ".join(f"{name} {value}" for name, value in given if value)))
 
 
 def _show_heaps(heaps: Sequence[gc.Removable]) -> None:
@@ -83,7 +83,7 @@ def _show_heaps(heaps: Sequence[gc.Removable]) -> None:
             "part": heap.part,
             "run": heap.run,
             "count": len(heap.names),
-            "size": "unknown" if heap.bytes is None else size(heap.bytes),
+            "size": "unknown" if heap.bytes is None else format_size(heap.bytes),
             "detail": gc.PARTS[heap.part],
         }
         for heap in heaps
@@ -94,7 +94,7 @@ def _show_heaps(heaps: Sequence[gc.Removable]) -> None:
 
 def _total(heaps: Sequence[gc.Removable], yes: bool, given: str) -> str:
     """The sum, and the command that removes it."""
-    total = size(sum(heap.bytes or 0 for heap in heaps))
+    total = format_size(sum(heap.bytes or 0 for heap in heaps))
     if yes:
         return f"{total} removed"
     if not heaps:

@@ -59,7 +59,7 @@ from evolve.host.run_names import NEW
 from evolve.loop import search
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
-from evolve.report.final_lines import end_lines, waste_lines
+from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
@@ -210,9 +210,9 @@ def replay_command(
         trials = replay.recorded_trials(campaign, commit)
         view.trials_planned(len(trials))
         if live:
-            _print_live(trials, replay.live(campaign, commit, trials), as_json)
+            _print_live(trials, replay.run_live(campaign, commit, trials), as_json)
             return
-        results = list(replay.offline(campaign, commit, trials))
+        results = list(replay.run_offline(campaign, commit, trials))
     print_replayed(results, as_json)
 
 
@@ -250,8 +250,8 @@ def _print_end(order: RunRequest) -> None:
         history, lineage = store.view("history", row.id), store.view("lineage", row.id)
         aside = {task.name: task.set_aside for task in store.tasks(row.id) if task.set_aside is not None}
         scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    print("\n".join(end_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
-    for line in unbuildable.lines(aside):
+    print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
+    for line in unbuildable.describe_excluded(aside):
         print(plain(f"  {line}"))
     for name, candidate in (("seed scaffold", seed), ("champion", champion)):
         words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
@@ -281,7 +281,7 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
     show(rows, as_json)
 
 
-def print_replayed(results: Sequence[replay.Replayed], as_json: bool) -> None:
+def print_replayed(results: Sequence[replay.ReplayResult], as_json: bool) -> None:
     different = [result for result in results if not result.identical]
     rows = [
         {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results

@@ -32,7 +32,7 @@ from evolve.report.claims import claim_lines
 from evolve.report.escaping import plain
 from evolve.report.live import Live
 from evolve.report.models import licence_lines, model_facts, model_lines, model_rows
-from evolve.report.predictions import hit_lines
+from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.report.transcripts import message_text
 from evolve.runs.identity import stored_config
@@ -63,7 +63,7 @@ def history_command(run: Run_ = None, runs: Runs_ = RUNS, as_json: Json_ = False
         show(history, True)
         return
     show([_shown(row) for row in history], False, columns)
-    print("\n".join(hit_lines(history, rounds, trials)))
+    print("\n".join(prediction_lines(history, rounds, trials)))
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
 from evolve.loop import search
 from evolve.models.choice import Choice, choose_model
-from evolve.models.profile import read_profiles, split
+from evolve.models.profile import read_profiles, split_name
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.runs import gc_record, opening
@@ -52,7 +52,7 @@ def proposed(order: RunRequest, model: str | None, base_url: str | None, models:
     if not model:
         return order
     profiles = read_profiles(models)
-    elsewhere = split(model, profiles) or ModelSpec(model).embedded
+    elsewhere = split_name(model, profiles) or ModelSpec(model).embedded
     made = choose_model(model, base_url or (None if elsewhere else order.config.base_url), profiles)
     asked = _asked(made, None, None)
     return replace(order, config=order.config.model_copy(update={"proposed_by": asked}))

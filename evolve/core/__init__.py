@@ -1,1 +1,1 @@
-"""Values that every part uses: records, errors, configuration, caps. Imports nothing of evolve above itself."""
+"""Values that every package uses: records, errors, configuration, caps. Imports no other package of evolve."""

@@ -1,4 +1,4 @@
-"""What a run may spend in all, and how far it has come. Pure."""
+"""The caps on a run's total spending, and how much of them is left. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from evolve.core.records import Usage
 
 @dataclass(frozen=True)
 class Caps:
-    """Of a whole run, all that processes have ever done for it: US dollars, tokens, seconds of work, trials.
+    """Caps on a whole run, over all its processes: US dollars, tokens, seconds of work, trials.
 
-    None: no cap. Proposals and lessons count; so do trials that were lost.
+    None means no cap. Proposals, lessons and lost trials count too.
     """
 
     usd: float | None = None
@@ -23,12 +23,19 @@ class Caps:
     trials: int | None = None
 
     def __post_init__(self) -> None:
-        given = [value for field in fields(self) if (value := getattr(self, field.name)) is not None]
-        if any(value < 0 for value in given):
-            raise ValueError(f"a cap is not negative: {self}")
+        caps = [value for field in fields(self) if (value := getattr(self, field.name)) is not None]
+        if any(value < 0 for value in caps):
+            raise ValueError(f"a cap can't be negative: {self}")
 
-    def reached(self, spent: Usage, seconds: float, trials: int, free: bool = False) -> str:
-        """Which cap is reached, in words; "" if none is. free: nothing costs dollars; a cap of 0 bars nothing."""
+    def reached_cap(self, spent: Usage, seconds: float, trials: int, free: bool = False) -> str:
+        """Say which cap is reached; "" if none is.
+
+        Args:
+            spent: All that the run has spent.
+            seconds: Seconds of work.
+            trials: Number of trials.
+            free: The models cost nothing, so a cap of $0 does not stop the run.
+        """
         if self.usd is not None and spent.cost_usd >= self.usd and not (self.usd == 0 and free):
             return f"the budget of ${self.usd:g} is spent"
         if self.tokens is not None and spent.tokens >= self.tokens:
@@ -39,25 +46,27 @@ class Caps:
             return f"the budget of {self.trials} trials is spent"
         return ""
 
-    def left(self, spent: Usage, seconds: float, trials: int) -> str:
-        """What is left of each cap, in words; "" where there is none."""
-        words = []
+    def describe_left(self, spent: Usage, seconds: float, trials: int) -> str:
+        """Say how much of each cap is left; "" if there are no caps."""
+        amounts = []
         if self.usd is not None:
-            words.append(f"${max(self.usd - spent.cost_usd, 0.0):.2f}")
+            amounts.append(f"${max(self.usd - spent.cost_usd, 0.0):.2f}")
         if self.tokens is not None:
-            words.append(f"{max(self.tokens - spent.tokens, 0) / 1000:.0f}k tokens")
+            amounts.append(f"{max(self.tokens - spent.tokens, 0) / 1000:.0f}k tokens")
         if self.seconds is not None:
-            words.append(f"{max(self.seconds - seconds, 0.0) / 60:.0f} min")
+            amounts.append(f"{max(self.seconds - seconds, 0.0) / 60:.0f} min")
         if self.trials is not None:
-            words.append(f"{max(self.trials - trials, 0)} trials")
-        return ", ".join(words)
+            amounts.append(f"{max(self.trials - trials, 0)} trials")
+        return ", ".join(amounts)
 
 
 def has_room(caps: Caps, spent: Usage, held: Usage, wanted: Usage) -> bool | None:
-    """Whether a call may begin that costs at most `wanted`, while others run that cost at most `held`.
+    """Check whether a call may start that costs at most `wanted`, while running calls cost at most `held`.
 
-    None: perhaps, when those others have ended. A call alone may begin while anything is left, so that a cap is passed
-    by one call at most. Dollars bar nothing that costs nothing.
+    A call may start alone while anything is left, so at most one call exceeds a cap. A free call needs no dollars.
+
+    Returns:
+        None if the answer depends on what the running calls cost: ask again when they have ended.
     """
     answers = [
         _room(caps.tokens, spent.tokens, held.tokens, wanted.tokens),
@@ -74,11 +83,14 @@ def _room(cap: float | None, spent: float, held: float, wanted: float) -> bool |
     return True if held == 0 else None
 
 
-def worked(starts: Sequence[str], moments: Iterable[tuple[str, float]]) -> float:
-    """Seconds of work in sessions that began at these times: each lasted until the last moment before the next began.
+def work_seconds(starts: Sequence[str], moments: Iterable[tuple[str, float]]) -> float:
+    """Return the seconds of work in all sessions: each lasts from its start to the last moment before the next one.
 
-    starts: in order; moments: a time and the seconds that began then. Times are ISO-8601. A clock that was set back
-    makes a session shorter, never negative.
+    A clock that was set back makes a session shorter, never negative.
+
+    Args:
+        starts: Start of each session (ISO-8601), in order.
+        moments: Times (ISO-8601) at which something was stored, each with the seconds of work that began then.
     """
     began = [datetime.fromisoformat(start).timestamp() for start in starts]
     ended = list(began)

@@ -1,4 +1,4 @@
-"""The time of day, as it is written down."""
+"""The current time, in the format in which it is stored."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> str:
-    """ISO-8601 in UTC, to the second."""
+    """Return the current time as ISO-8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,6 @@
-"""The errors that people and the loop tell apart.
+"""The errors of evolve: bad input and broken machines.
 
-A failing scaffold is data (an `Outcome`), never an exception. These are for bad input and broken machines.
+A failing scaffold is data (an `Outcome`), never an exception.
 """
 
 from __future__ import annotations
@@ -17,74 +17,79 @@ EXIT_INTERRUPTED = 130
 
 
 class EvolveError(Exception):
-    """Base of all errors raised on purpose; its text is one line that a person can act on."""
+    """Base of all errors raised on purpose. The message is one line that tells the user what to do."""
 
     exit_status = EXIT_BUG
     fault: ClassVar[Fault] = Fault.OTHER
 
 
 class BadInput(EvolveError):
-    """Something that the user gave is wrong: exit status 2, nothing written.
+    """Invalid input from the user: exit status 2, nothing written.
 
-    where: the file, option or name that is wrong; problem: what is wrong; mend: what to do about it.
+    Attributes:
+        where: The file, option or name that is wrong.
+        problem: What is wrong with it.
+        fix: What the user can do about it.
     """
 
     exit_status = EXIT_BAD_INPUT
 
-    def __init__(self, where: str, problem: str, mend: str) -> None:
-        super().__init__(f"{where}: {problem}; {mend}")
-        self.where, self.problem, self.mend = where, problem, mend
+    def __init__(self, where: str, problem: str, fix: str) -> None:
+        super().__init__(f"{where}: {problem}; {fix}")
+        self.where, self.problem, self.fix = where, problem, fix
 
     def __reduce__(self) -> tuple[type[BadInput], tuple[str, str, str]]:
-        return BadInput, (self.where, self.problem, self.mend)
+        return BadInput, (self.where, self.problem, self.fix)
 
 
 class InfraError(EvolveError):
-    """The machine, the engine or the model's API failed: never evidence about a candidate; retried."""
+    """The machine, the engine or the model's API failed. Retried; never evidence about a candidate."""
 
     exit_status = EXIT_MACHINE
 
 
 class EndpointError(InfraError):
-    """The model's API failed, and failed again when it was asked again."""
+    """The model's API failed, also when the call was retried."""
 
     fault = Fault.ENDPOINT
 
 
 class AccountError(InfraError):
-    """The model's API refuses the key, or the account's quota is gone: waiting does not mend it."""
+    """The model's API rejects the key, or the account's quota is used up: waiting does not help."""
 
     fault = Fault.ACCOUNT
 
 
 class EngineError(InfraError):
-    """The container engine failed, or is not there."""
+    """The container engine failed or is not running."""
 
     fault = Fault.ENGINE
 
 
 class DiskFull(InfraError):
-    """There is no room left for what must be written."""
+    """The disk is full."""
 
     fault = Fault.DISK
 
 
 class BudgetExhausted(EvolveError):
-    """A cap of the run's is reached: a clean end."""
+    """A cap of the run is reached: the run ends cleanly."""
 
     fault = Fault.CAP
 
 
 class Locked(EvolveError):
-    """Another process works on the same run."""
+    """Another process is working on the same run."""
 
     exit_status = EXIT_LOCKED
 
 
 class RequestRefused(EvolveError):
-    """The model's API refused this very request (HTTP 4xx): the caller's fault, passed on to it.
+    """The model's API refused this request (HTTP 4xx): the caller's fault, so the caller gets the error.
 
-    status: the HTTP status; code: the API's word for it, for example `context_length_exceeded`.
+    Attributes:
+        status: The HTTP status.
+        code: The API's error code, for example `context_length_exceeded`.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The nouns: frozen values that every part of the house shares. No I/O, no decisions."""
+"""The records: frozen values that all packages share. No I/O, no decisions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 class Split(StrEnum):
-    """train: the proposer sees its trajectories; validation: its scores gate; holdout: scored at start and end."""
+    """The part of the suite that a task belongs to.
+
+    train: the proposer sees its trajectories. validation: its scores decide too. holdout: scored at start and end only.
+    """
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -17,7 +20,7 @@ class Split(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a trial ended. INFRA_ERROR is retried and is never evidence."""
+    """How a trial ended. INFRA_ERROR is retried, and never evidence about a candidate."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -28,9 +31,10 @@ class Outcome(StrEnum):
 
 
 class SuiteProfile(StrEnum):
-    """What a suite's own containers may do. STRICT: an unprivileged user, the root read-only, one folder kept.
+    """What a suite's own containers may do. Scaffolds are always STRICT.
 
-    LOOSE: root with the engine's usual capabilities, and the whole file system kept. Scaffolds are always STRICT.
+    STRICT: an unprivileged user and a read-only root; one folder is kept for the verifier.
+    LOOSE: root with the engine's usual capabilities; the whole file system is kept.
     """
 
     STRICT = "strict"
@@ -38,14 +42,18 @@ class SuiteProfile(StrEnum):
 
 
 class VerifierMode(StrEnum):
-    """ISOLATED: a container of its own, all processes of the agent dead. LIVE: beside them, in the task's container."""
+    """Where the verifier runs.
+
+    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
+    them.
+    """
 
     ISOLATED = "isolated"
     LIVE = "live"
 
 
 class Cause(StrEnum):
-    """Which limit of a container was met in a trial that did not pass: memory, or the number of processes."""
+    """The container limit that a failed trial hit: memory (OOM) or the number of processes (PIDS)."""
 
     NONE = ""
     OOM = "oom"
@@ -53,10 +61,10 @@ class Cause(StrEnum):
 
 
 class Fault(StrEnum):
-    """What failed where a trial ended as an infrastructure error.
+    """What failed in a trial that ended as an infrastructure error.
 
-    ENDPOINT: the model's API. ACCOUNT: its key or its quota, which waiting does not mend. ENGINE: the container engine.
-    DISK: no room. CAP: none, the run's own cap was reached. OTHER: all else, bugs of this program too.
+    ENDPOINT: the model's API. ACCOUNT: its key or quota, where waiting does not help. ENGINE: the container engine.
+    DISK: the disk is full. CAP: nothing failed, a cap of the run was reached. OTHER: anything else, also our own bugs.
     """
 
     NONE = ""
@@ -69,10 +77,11 @@ class Fault(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a round came to. REFUSED: no candidate was measured (guard, or no usable patch).
+    """The result of a round.
 
-    STACK: the next rounds build upon the candidate, the champion stays. KEEP: the candidate is the new champion, with
-    all that was stacked below it.
+    REFUSED: no candidate was measured, because the guard refused the patch or there was no usable one.
+    STACK: the next rounds build on the candidate, the champion stays.
+    KEEP: the candidate becomes champion, with all patches stacked below it.
     """
 
     BASELINE = "baseline"
@@ -83,7 +92,7 @@ class Verdict(StrEnum):
 
 
 class StackFate(StrEnum):
-    """What became of the patches stacked on the champion. PROMOTED: the tip is the champion now."""
+    """What happened to the patches stacked on the champion. PROMOTED: the tip became champion."""
 
     OPEN = "open"
     PROMOTED = "promoted"
@@ -92,10 +101,10 @@ class StackFate(StrEnum):
 
 @dataclass(frozen=True)
 class Usage:
-    """What was spent: model calls, tokens, US dollars, and commands run in the task container.
+    """Model calls, tokens, US dollars, and commands run in the task container.
 
-    `retries`: calls that failed by no fault of the caller and were made again; they are in no other number but
-    `lost_seconds`, the time that they and the waits before the next try took.
+    `retries`: calls that failed without a fault of the caller and were repeated. `lost_seconds`: the time that these
+    calls and the waits after them took. No other number includes them.
     """
 
     calls: int = 0
@@ -120,7 +129,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Limits:
-    """The budget of one trial; whichever is reached first ends it."""
+    """The budget of one trial. The first limit that is reached ends it."""
 
     calls: int = 80
     tokens: int = 400_000
@@ -135,13 +144,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model answers. `base_url` None and name `embedded`: the model in the process, which needs no key.
+    """The model that answers, and how to call it.
 
-    Prices are US dollars per million tokens; None: unknown. The key itself is never in here: `key_variable` names the
-    environment variable of the host that holds it. `context_tokens`: of prompt and answer together; None: unknown.
-    `stream`: answers are fetched as a stream. `text_tools`: the model can't call tools; they are told to it in text.
-    `keep_reasoning`: the model wants its earlier reasoning back with the conversation. `sampling`: parameters of a
-    request that names none itself.
+    Attributes:
+        name: The model's name. `embedded` without a `base_url` is the model in this process, which needs no key.
+        key_variable: The host's environment variable that holds the API key. The key itself is never stored.
+        prompt_price: US dollars per million tokens; None if unknown. So is `completion_price`.
+        context_tokens: Size of the context window, prompt and answer together; None if unknown.
+        stream: Fetch answers as a stream.
+        text_tools: The model can't call tools: describe them in the prompt, and parse its calls from the text.
+        keep_reasoning: Send the model's earlier reasoning back with the conversation.
+        sampling: Parameters of every request that does not set them itself.
     """
 
     name: str
@@ -161,28 +174,28 @@ class ModelSpec:
 
     @property
     def in_process(self) -> bool:
-        """The embedded model, and no endpoint in between."""
+        """Whether it is the embedded model, called without an endpoint."""
         return self.base_url is None and self.embedded
 
     @property
     def priced(self) -> bool:
-        """Whether dollars can be told: both prices are known."""
+        """Whether the cost in dollars is known: both prices are."""
         return self.prompt_price is not None and self.completion_price is not None
 
     @property
     def free(self) -> bool:
-        """Whether it costs nothing."""
+        """Whether both prices are zero."""
         return self.prompt_price == 0 and self.completion_price == 0
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """US dollars for one call; 0 where no price is known."""
+        """Return the cost of one call in US dollars; 0 if the prices are unknown."""
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0
         return (prompt_tokens * per_prompt + completion_tokens * per_completion) / 1e6
 
 
 @dataclass(frozen=True)
 class SandboxSpec:
-    """The engine's settings for one container: CPUs, memory and pids; `runtime` None is the engine's default."""
+    """The engine's settings for one container. `runtime` None is the engine's default."""
 
     cpus: float = 1.0
     memory_mb: int = 512
@@ -193,7 +206,7 @@ class SandboxSpec:
 
     def __post_init__(self) -> None:
         if self.cpus <= 0 or self.memory_mb < 32 or self.pids < 16 or self.disk_mb < 8:
-            raise ValueError("at least some cpus, memory_mb 32, pids 16 and disk_mb 8 are needed")
+            raise ValueError("cpus must be above 0, memory_mb at least 32, pids at least 16 and disk_mb at least 8")
 
 
 @dataclass(frozen=True)
@@ -224,7 +237,7 @@ class TaskImage:
 
 @dataclass(frozen=True)
 class ScaffoldSource:
-    """The exported files of one candidate, ready to be mounted: `folder` on the host, `entry` within it."""
+    """The exported files of one candidate, ready to mount: `folder` on the host, `entry` within it."""
 
     folder: Path
     entry: str
@@ -233,11 +246,13 @@ class ScaffoldSource:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """Everything that one trial needs, picklable: a trial is a function of this value alone.
+    """Everything that one trial needs. Picklable: a trial is a function of this value alone.
 
-    `seed` depends on the run's seed, the task and the attempt, not on the candidate: two scaffolds compared on the
-    same attempt share their luck. `task_id` is the opaque id that the scaffold sees. `owner` labels the containers, so
-    that a sweep finds them. `replay_of`: answer from this recording instead of a model.
+    Attributes:
+        seed: Depends on the run's seed, the task and the attempt, but not on the candidate: two scaffolds compared
+            on the same attempt share their luck.
+        owner: Label of the containers, by which a sweep finds them.
+        replay_of: Answer from this recording instead of a model.
     """
 
     run: str
@@ -256,6 +271,7 @@ class TrialSpec:
 
     @property
     def task_id(self) -> str:
+        """The opaque id that the scaffold sees."""
         return opaque_id(self.run, self.task.name)
 
     @property
@@ -266,7 +282,7 @@ class TrialSpec:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A compressed file beside the database: path relative to the runs folder, sha256 of its bytes."""
+    """A compressed file beside the database: its path relative to the runs folder, and the sha256 of its bytes."""
 
     path: str
     sha256: str
@@ -274,7 +290,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One finished attempt. `reward` is in [0, 1] and None exactly for infrastructure errors."""
+    """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed."""
 
     candidate: str
     task: str
@@ -295,25 +311,26 @@ class TrialResult:
 
     def __post_init__(self) -> None:
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
-            raise ValueError(f"a fault belongs to infrastructure errors alone: {self.outcome}")
+            raise ValueError(f"only infrastructure errors have a fault: {self.outcome}")
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):
-            raise ValueError(f"a reward belongs to every trial but infrastructure errors: {self.outcome}")
+            raise ValueError(f"every trial except an infrastructure error has a reward: {self.outcome}")
         if self.reward is not None and not 0.0 <= self.reward <= 1.0:
-            raise ValueError(f"a reward is in [0, 1]: {self.reward}")
+            raise ValueError(f"a reward must be in [0, 1]: {self.reward}")
 
     @property
     def counts(self) -> bool:
+        """Whether the trial is evidence about its candidate."""
         return self.outcome is not Outcome.INFRA_ERROR
 
     @property
     def key(self) -> str:
-        """As of the spec that it came from."""
+        """The key of its `TrialSpec`."""
         return trial_key(self.candidate, self.task, self.attempt)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One scaffold commit. `round` 0 is the seed scaffold; `parent` is None for it alone."""
+    """One scaffold commit. `round` 0 is the seed scaffold, the only one whose `parent` is None."""
 
     commit: str
     round: int
@@ -323,7 +340,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class FileEdit:
-    """The new text of one file of the scaffold; None deletes it."""
+    """The new text of one scaffold file; None deletes the file."""
 
     path: str
     text: str | None
@@ -333,9 +350,13 @@ class FileEdit:
 class Proposal:
     """Patch, hypothesis and predicted effect, as the proposing model gave them.
 
-    `fixes`, `breaks`: the train tasks that it says will pass more often, or may pass less often. `note`: why it can't
-    be used. `transcript`: the conversation that it came from. Where the loop itself proposes: `ablates`, the round
-    whose patch it leaves out, or `merges`, the one whose candidate it merges into the tip.
+    Attributes:
+        note: Why the proposal can't be used; "" if it can.
+        ablates: The round whose patch is left out, if the loop itself proposes that.
+        merges: The round whose candidate is merged into the tip, if the loop itself proposes that.
+        fixes: Train tasks predicted to pass more often.
+        breaks: Train tasks that may pass less often.
+        transcript: The conversation that led to the proposal.
     """
 
     hypothesis: str
@@ -351,13 +372,13 @@ class Proposal:
 
     @property
     def by_loop(self) -> bool:
-        """Whether the loop itself proposes, not a model."""
+        """Whether the loop itself made the proposal, not a model."""
         return self.ablates is not None or self.merges is not None
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a round taught, in words. `problem`: why the model's own words were not taken; "" where they were."""
+    """What was learned from a round. `problem`: why the model's own text was rejected; "" if it was accepted."""
 
     round: int
     text: str
@@ -367,7 +388,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on, in shares of the mean reward: the estimated effect of the patch, its standard error.
+    """The evidence for a decision: the patch's estimated effect on the mean reward, and its standard error.
 
     `doubt`: the probability that the tip after this round is worse than the champion before it by over a point.
     """
@@ -378,14 +399,14 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if self.error < 0 or not 0 <= self.doubt <= 1:
-            raise ValueError(f"an error is not negative, a doubt in [0, 1]: {self}")
+            raise ValueError(f"an error can't be negative, and a doubt must be in [0, 1]: {self}")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The gate's answer to one round, with its reason in one line.
+    """The gate's decision on one round, with a reason of one line.
 
-    `fate` of what was stacked before, where the candidate itself is reverted: it may be promoted, or given up with it.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it.
     """
 
     verdict: Verdict
@@ -395,24 +416,25 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
-            raise ValueError(f"{self.verdict} says itself what becomes of the stack, not {self.fate}")
+            raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
 
     @property
     def crowns(self) -> bool:
-        """Whether the run has another champion from here on."""
+        """Whether the run has a new champion after this round."""
         return self.verdict in (Verdict.BASELINE, Verdict.KEEP) or self.fate is StackFate.PROMOTED
 
 
 def stable_hash(*parts: object) -> int:
-    """A 63-bit integer that depends on the parts alone: the source of all randomness."""
+    """Return a 63-bit integer that depends on the parts alone: the source of all randomness."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def trial_key(candidate: str, task: str, attempt: int) -> str:
+    """Return the trial's key: unique within a run, and safe as a file name."""
     return f"{candidate[:12]}-{task}-{attempt}"
 
 
 def opaque_id(run: str, task: str) -> str:
-    """The task's id as a scaffold sees it: stable within a run, and no hint of the task's name."""
+    """Return the task's id as a scaffold sees it: stable within a run, and no hint of the task's name."""
     return hashlib.sha256(f"{run}\x1f{task}".encode()).hexdigest()[:12]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections import deque
@@ -18,11 +17,12 @@ from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
+from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
 from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
-from evolve.trial.self_work import Done, do_work
-from evolve.trial.self_work import Work as SelfWork
+from evolve.trial.self_work import SelfWork as SelfWork
+from evolve.trial.self_work import SelfWorkResult, run_self_work
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
@@ -37,7 +37,7 @@ Clear = Callable[[str, int], object]
 
 def default_jobs() -> int:
     """As many trials at once as there are processors for them."""
-    return max(1, len(os.sched_getaffinity(0)))
+    return usable_processors()
 
 
 def overdue_after(spec: TrialSpec) -> float:
@@ -46,7 +46,7 @@ def overdue_after(spec: TrialSpec) -> float:
 
 
 @dataclass(frozen=True)
-class Due:
+class QueuedTrial:
     """A trial that waits for its `tries`-th try, which is not made before the moment `after`.
 
     `faults`: how often the endpoint or the engine failed it, which is no try.
@@ -59,10 +59,10 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Begun:
+class RunningTrial:
     """A trial that runs: since when by the monotonic clock, and by the calendar."""
 
-    due: Due
+    due: QueuedTrial
     since: float
     started_at: str
 
@@ -82,7 +82,7 @@ class Evaluator:
         work: Work = run_trial_ahead,
         pause_seconds: float = PAUSE_SECONDS,
         here: Work = run_trial,
-        on_itself: Callable[[SelfWork], Done] = do_work,
+        on_itself: Callable[[SelfWork], SelfWorkResult] = run_self_work,
         policy: Policy | None = None,
         restore: Restore = engine.bring_up,
         notify: Notify = lambda _: None,
@@ -117,7 +117,7 @@ class Evaluator:
         that run are waited for and no other begins. Raises InfraError when one trial fails TRIES times by faults that
         waiting does not mend, and otherwise as `Health.note`.
         """
-        queue, running = deque(Due(spec) for spec in specs), dict[Worker, Begun]()
+        queue, running = deque(QueuedTrial(spec) for spec in specs), dict[Worker, RunningTrial]()
         # Nothing is wrong at first: what was measured before ended with a result that counts.
         health = FaultTracker(self._care)
         while queue or running:
@@ -133,7 +133,11 @@ class Evaluator:
                 self._judge(begun.due, result, queue, health)
 
     def _begin(
-        self, queue: deque[Due], running: dict[Worker, Begun], health: FaultTracker, may_start: Callable[[], bool]
+        self,
+        queue: deque[QueuedTrial],
+        running: dict[Worker, RunningTrial],
+        health: FaultTracker,
+        may_start: Callable[[], bool],
     ) -> None:
         """As many trials as may begin now."""
         while self._workers.free and health.may_begin(len(running)) and (due := _next(queue)):
@@ -142,9 +146,11 @@ class Evaluator:
                 return
             queue.remove(due)
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
-            running[self._workers.begin(due.spec)] = Begun(due, time.monotonic(), started_at)
+            running[self._workers.begin(due.spec)] = RunningTrial(due, time.monotonic(), started_at)
 
-    def _look_again(self, queue: deque[Due], running: dict[Worker, Begun], health: FaultTracker) -> float:
+    def _look_again(
+        self, queue: deque[QueuedTrial], running: dict[Worker, RunningTrial], health: FaultTracker
+    ) -> float:
         """Seconds until there may be something to do though no trial has ended."""
         if not queue or not self._workers.free:
             return LOOK_SECONDS
@@ -152,13 +158,13 @@ class Evaluator:
         wanted = soonest if soonest > 0 else health.look_again(len(running))
         return min(max(wanted, SHORTEST_LOOK_SECONDS), LOOK_SECONDS)
 
-    def _ended(self, running: dict[Worker, Begun], seconds: float) -> list[tuple[Begun, TrialResult]]:
+    def _ended(self, running: dict[Worker, RunningTrial], seconds: float) -> list[tuple[RunningTrial, TrialResult]]:
         """The trials that have ended, died or run for too long, with their results."""
         found = []
         for worker in self._workers.ended(seconds):
             begun, result = running.pop(worker), worker.result()
             if result is None:
-                found.append((begun, self._lost(worker, begun, worker.last_words())))
+                found.append((begun, self._lost(worker, begun, worker.describe_end())))
                 continue
             self._workers.rest(worker)
             found.append((begun, result))
@@ -169,7 +175,7 @@ class Evaluator:
                 found.append((begun, self._lost(worker, begun, f"it hung: killed after {bound:.0f} s")))
         return found
 
-    def _lost(self, worker: Worker, begun: Begun, why: str) -> TrialResult:
+    def _lost(self, worker: Worker, begun: RunningTrial, why: str) -> TrialResult:
         """The result of a trial whose worker is dead, or is killed now; what that left in the engine goes later."""
         self._workers.drop(worker)
         spec = begun.due.spec
@@ -194,7 +200,7 @@ class Evaluator:
         with contextlib.suppress(InfraError):  # the run's own sweep finds what is left
             self._clear(owner, pid)
 
-    def _judge(self, due: Due, result: TrialResult, queue: deque[Due], health: FaultTracker) -> None:
+    def _judge(self, due: QueuedTrial, result: TrialResult, queue: deque[QueuedTrial], health: FaultTracker) -> None:
         """What becomes of a trial after its result, and of those that wait."""
         if result.fault is Fault.CAP:
             queue.clear()
@@ -203,7 +209,7 @@ class Evaluator:
             queue.appendleft(self._again(due, result.fault, result.detail))
         health.note(result.fault, result.detail)
 
-    def _again(self, due: Due, fault: Fault, detail: str) -> Due:
+    def _again(self, due: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
         """The trial once more, after a pause. Raises InfraError."""
         if fault in BREAKING:
             # The breaker knows when the machine is out; this is for a trial that fails alone, while others go well.
@@ -213,12 +219,12 @@ class Evaluator:
             raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {_last_line(detail)}")
         return replace(due, after=time.monotonic() + self._pause_seconds * due.tries, tries=due.tries + 1)
 
-    def once(self, spec: TrialSpec) -> TrialResult:
+    def run_one(self, spec: TrialSpec) -> TrialResult:
         """One trial, in this process, until it has a result that counts.
 
         Raises BudgetExhausted where the run's cap ended it, and otherwise as `measure` does.
         """
-        due, health = Due(spec), FaultTracker(self._care)
+        due, health = QueuedTrial(spec), FaultTracker(self._care)
         while True:
             self._wait(due, health)
             result = self._here(spec)
@@ -229,12 +235,12 @@ class Evaluator:
             due = self._again(due, result.fault, result.detail)
             health.note(result.fault, result.detail)
 
-    def work_on_itself(self, work: SelfWork) -> Done:
+    def run_self_work(self, work: SelfWork) -> SelfWorkResult:
         """A scaffold's work on itself, in this process, tried again as `once` does.
 
         What lost tries spent is counted.
         """
-        due, health, spent = Due(work.spec), FaultTracker(self._care), Usage()
+        due, health, spent = QueuedTrial(work.spec), FaultTracker(self._care), Usage()
         while True:
             self._wait(due, health)
             try:
@@ -251,7 +257,7 @@ class Evaluator:
                 due = self._again(due, fault, str(error))
                 health.note(fault, str(error))
 
-    def _wait(self, due: Due, health: FaultTracker) -> None:
+    def _wait(self, due: QueuedTrial, health: FaultTracker) -> None:
         """Until a single trial may begin. Raises KeyboardInterrupt if the user has asked for the end."""
         while due.after > time.monotonic() or not health.may_begin(0):
             left = due.after - time.monotonic()
@@ -262,7 +268,7 @@ class Evaluator:
                 raise KeyboardInterrupt
 
 
-def _next(queue: deque[Due]) -> Due | None:
+def _next(queue: deque[QueuedTrial]) -> QueuedTrial | None:
     """The first trial that need not wait any longer."""
     now = time.monotonic()
     return next((due for due in queue if due.after <= now), None)

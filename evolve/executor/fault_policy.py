@@ -14,7 +14,7 @@ from evolve.host.circuit_breaker import BREAKING, Breaker, Policy, State
 Notify = Callable[[str], None]
 Restore = Callable[[Notify], object]
 
-GO_ON = "run the same command again to go on"
+RESUME_HINT = "run the same command again to go on"
 WHAT = {Fault.ENDPOINT: "the model's API", Fault.ENGINE: "the container engine"}
 FATAL = {Fault.ENDPOINT: EndpointError, Fault.ENGINE: EngineError}
 LOOK_SECONDS = 0.1
@@ -47,9 +47,9 @@ class FaultTracker:
         Raises AccountError or DiskFull at once, and EndpointError or EngineError when it was borne for long enough.
         """
         if fault is Fault.ACCOUNT:
-            raise AccountError(detail if GO_ON in detail else f"{detail}; when that is mended, {GO_ON}")
+            raise AccountError(detail if RESUME_HINT in detail else f"{detail}; when that is mended, {RESUME_HINT}")
         if fault is Fault.DISK:
-            raise DiskFull(detail if "make room" in detail else f"no room: {detail}; make room, and {GO_ON}")
+            raise DiskFull(detail if "make room" in detail else f"no room: {detail}; make room, and {RESUME_HINT}")
         if fault is Fault.NONE:
             self._succeeded()
         elif fault in BREAKING:
@@ -77,7 +77,7 @@ class FaultTracker:
         before, self._breaker, now = self._breaker, after, time.monotonic()
         what, why = WHAT[after.fault], _last_line(detail)
         if after.given_up(now):
-            raise FATAL[after.fault](f"{what} failed for {_minutes(after.policy.patience)}: {why}; {GO_ON}")
+            raise FATAL[after.fault](f"{what} failed for {_minutes(after.policy.patience)}: {why}; {RESUME_HINT}")
         if after.pauses > before.pauses:
             still = "still fails" if before.pauses else "fails"
             self._care.notify(f"{what} {still} ({why}): no trial begins for {max(after.until - now, 0):.0f} s")

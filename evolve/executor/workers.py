@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import multiprocessing.process
 import os
@@ -13,10 +12,10 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 
 from evolve.core.records import TrialResult, TrialSpec
+from evolve.host.platform import die_with_parent
 
 Work = Callable[[TrialSpec], TrialResult]
 
-PR_SET_PDEATHSIG = 1
 LAST_SECONDS = 60.0
 KILL_SECONDS = 5.0
 
@@ -56,7 +55,7 @@ class Worker:
             return None
         return found
 
-    def last_words(self) -> str:
+    def describe_end(self) -> str:
         """How a process that has died ended."""
         self._process.join(KILL_SECONDS)
         status = self._process.exitcode
@@ -154,6 +153,4 @@ def _begin(parent: int) -> None:
     An interrupt from the terminal reaches the whole group; the main process alone decides.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with_parent(parent)

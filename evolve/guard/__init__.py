@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.core.records import Limits, Proposal
 from evolve.guard import commands, conduct, frozen, imports, leaks, scope, shape
-from evolve.guard.change import Change, Trees, changed, own_names, strings
-from evolve.guard.change import shown as shown_path
+from evolve.guard.change import Change, Trees, apply_edits, names_in, printable, strings
 from evolve.guard.leaks import Vocabulary
 from evolve.guard.shape import MAX_TOTAL_CHARS
 
-__all__ = ["MAX_TOTAL_CHARS", "Vocabulary", "refusal", "shown_path"]
+__all__ = ["MAX_TOTAL_CHARS", "Vocabulary", "printable", "refusal"]
 
 DEFAULT_LIMITS = Limits()
 
@@ -34,7 +33,7 @@ def refusal(
         return proposal.note
     if all(files.get(edit.path) == edit.text for edit in proposal.edits):
         return "no effect: the patch changes nothing"
-    change = changed(files, proposal.edits)
+    change = apply_edits(files, proposal.edits)
     # Size before syntax: to parse takes hundreds of times the memory of the text.
     if problem := scope.problem(proposal.edits, change, evolvable) or shape.size_problem(change):
         return problem
@@ -55,7 +54,7 @@ def _problem(change: Change, vocabulary: Vocabulary, limits: Limits) -> str | No
     if new := [reason for reason, count in after.items() if count > before[reason]]:
         return new[0]
     known = "\n".join(change.before.values())
-    return leaks.problem(change.added(), known, own_names(change.new_trees), vocabulary) or imports.problem(change)
+    return leaks.problem(change.added(), known, names_in(change.new_trees), vocabulary) or imports.problem(change)
 
 
 def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limits: Limits) -> Iterator[str]:

@@ -58,11 +58,11 @@ class Change:
 
     @cached_property
     def old_trees(self) -> Trees:
-        return parsed(self.before)
+        return parse_files(self.before)
 
     @cached_property
     def new_trees(self) -> Trees:
-        return parsed(self.after)
+        return parse_files(self.after)
 
     @cached_property
     def spec(self) -> Mapping[str, object]:
@@ -82,7 +82,7 @@ class Change:
         return "\n".join(line for line in lines if line.strip() not in known)
 
 
-def changed(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
+def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
     """The change that the edits make; the order of the edits tells nothing."""
     after = dict(files)
     for edit in edits:
@@ -93,13 +93,13 @@ def changed(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
     return Change(files, dict(sorted(after.items())))
 
 
-def parsed(files: Mapping[str, str]) -> dict[str, PythonFile]:
+def parse_files(files: Mapping[str, str]) -> dict[str, PythonFile]:
     """The Python files that parse, by path."""
-    found = ((path, tree(text)) for path, text in sorted(files.items()) if path.endswith(".py"))
+    found = ((path, parse_module(text)) for path, text in sorted(files.items()) if path.endswith(".py"))
     return {path: PythonFile(module) for path, module in found if module is not None}
 
 
-def tree(text: str) -> ast.Module | None:
+def parse_module(text: str) -> ast.Module | None:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -120,7 +120,7 @@ def strings(module: PythonFile) -> Iterator[str]:
         node = waiting.pop()
         if id(node) in alone:
             continue
-        if isinstance(node, ast.expr) and (text := folded(node)) is not None:
+        if isinstance(node, ast.expr) and (text := string_value(node)) is not None:
             yield text
             waiting.extend(_unknown_parts(node))
         else:
@@ -133,18 +133,20 @@ def _unknown_parts(node: ast.expr) -> Iterator[ast.AST]:
         if isinstance(part, ast.FormattedValue):
             yield part.value
         elif isinstance(part, ast.expr):
-            yield from [part] if folded(part) is None else _unknown_parts(part)
+            yield from [part] if string_value(part) is None else _unknown_parts(part)
 
 
-def folded(node: ast.expr) -> str | None:
+def string_value(node: ast.expr) -> str | None:
     """The text of an expression that is certainly a string; None for any other."""
     if isinstance(node, ast.Constant):
         value = node.value
         return value if isinstance(value, str) else value.decode("latin-1") if isinstance(value, bytes) else None
     if isinstance(node, ast.JoinedStr):
-        return "".join("{}" if isinstance(part, ast.FormattedValue) else folded(part) or "" for part in node.values)
+        return "".join(
+            "{}" if isinstance(part, ast.FormattedValue) else string_value(part) or "" for part in node.values
+        )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = folded(node.left), folded(node.right)
+        left, right = string_value(node.left), string_value(node.right)
         return None if left is None and right is None else _or_gap(left) + _or_gap(right)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
         return _joined(node.func.value, node.args)
@@ -152,17 +154,17 @@ def folded(node: ast.expr) -> str | None:
 
 
 def _joined(between: ast.expr, arguments: list[ast.expr]) -> str | None:
-    glue = folded(between)
+    glue = string_value(between)
     if glue is None or len(arguments) != 1 or not isinstance(arguments[0], ast.List | ast.Tuple):
         return None
-    return glue.join(_or_gap(folded(part)) for part in arguments[0].elts)
+    return glue.join(_or_gap(string_value(part)) for part in arguments[0].elts)
 
 
 def _or_gap(text: str | None) -> str:
     return "{}" if text is None else text
 
 
-def own_names(trees: Trees) -> set[str]:
+def names_in(trees: Trees) -> set[str]:
     """All names that the code defines or uses, those of attributes and parameters too."""
     names: set[str] = set()
     for node in (node for module in trees.values() for node in module.nodes):
@@ -172,7 +174,7 @@ def own_names(trees: Trees) -> set[str]:
     return names
 
 
-def called(node: ast.Call) -> str:
+def called_name(node: ast.Call) -> str:
     """The bare name of what is called; empty where it has none."""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
@@ -182,6 +184,6 @@ def mentions(words: Collection[str], text: str) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """What a model wrote, fit to stand in a line."""
     return text if text.isprintable() and len(text) <= SHOWN_CHARS else ascii(text[:SHOWN_CHARS])

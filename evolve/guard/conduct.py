@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import PythonFile, called, folded, shown
+from evolve.guard.change import PythonFile, called_name, printable, string_value
 from evolve.guard.scope import DOOR
 
 # Replacing a function of these would deceive the scaffold's own clock, counts or results.
@@ -58,14 +58,15 @@ def _import_findings(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
     for name in names:
         if any(name == other or name.startswith(f"{other}.") for other in NETWORK):
-            yield f"outside the door: `{shown(name)}`: a scaffold has no network, and evolve_door is its only way out"
+            shown = printable(name)
+            yield f"outside the door: `{shown}`: a scaffold has no network, and evolve_door is its only way out"
             return
         if name in UNREADABLE:
             yield f"hidden code: `{name}` loads code that nobody can read"
 
 
 def _call_findings(node: ast.Call, doors: set[str]) -> Iterator[str]:
-    name = called(node)
+    name = called_name(node)
     found = _hidden_call(name, node) or _lasting_call(name, node) or _forging_call(name, node)
     if found:
         yield found
@@ -77,9 +78,9 @@ def _hidden_call(name: str, node: ast.Call) -> str | None:
     """What would run, or be said, without standing in the code."""
     if isinstance(node.func, ast.Name) and name in ("exec", "eval", "__import__"):
         return f"hidden code: `{name}(...)`; use json.loads or ast.literal_eval for data, and plain code for code"
-    if name == "import_module" and node.args and not (folded(node.args[0]) or "{").partition("{")[0]:
+    if name == "import_module" and node.args and not (string_value(node.args[0]) or "{").partition("{")[0]:
         return "hidden code: a module imported by a computed name"
-    if name in DECODERS and node.args and len(folded(node.args[0]) or "") >= MIN_ENCODED:
+    if name in DECODERS and node.args and len(string_value(node.args[0]) or "") >= MIN_ENCODED:
         return f"hidden code: `{name}` of a text in the code; write it in plain sight"
     if name == "getattr" and len(node.args) > 1 and _put_together(node.args[1]):
         return "hidden code: an attribute whose name is put together"
@@ -99,7 +100,7 @@ def _lasting_call(name: str, node: ast.Call) -> str | None:
 
 def _forging_call(name: str, node: ast.Call) -> str | None:
     """What would make tests, or what they say, other than they are."""
-    if name == "write" and node.args and TEST_FILES.search(folded(node.args[0]) or ""):
+    if name == "write" and node.args and TEST_FILES.search(string_value(node.args[0]) or ""):
         return "tests: a file of the tests, or one that runs before them, is written"
     if name == "Result" and _forged_result(node):
         return "tests: a Result of no command, with exit code 0"
@@ -111,8 +112,8 @@ def _forging_call(name: str, node: ast.Call) -> str | None:
 def _put_together(name: ast.expr) -> bool:
     """Whether a text that could stand in the code is made of pieces, or turned round."""
     if isinstance(name, ast.Subscript):
-        return folded(name.value) is not None
-    return isinstance(name, ast.BinOp) and folded(name) is not None
+        return string_value(name.value) is not None
+    return isinstance(name, ast.BinOp) and string_value(name) is not None
 
 
 def _true(node: ast.expr) -> bool:
@@ -121,7 +122,9 @@ def _true(node: ast.expr) -> bool:
 
 def _numbers(node: ast.Call) -> bool:
     """Whether a call turns a long list of small numbers in the code into text."""
-    if called(node) == "map" and not (node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == "chr"):
+    if called_name(node) == "map" and not (
+        node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == "chr"
+    ):
         return False
     lists = (part.elts for part in ast.walk(node) if isinstance(part, ast.List | ast.Tuple))
     return any(
@@ -138,12 +141,12 @@ def _forged_result(node: ast.Call) -> bool:
 def _paints_over(node: ast.Call) -> bool:
     if len(node.args) < 2:
         return False
-    old, new = folded(node.args[0]), folded(node.args[1])
+    old, new = string_value(node.args[0]), string_value(node.args[1])
     return old is not None and new is not None and bool(FORGED_PARTS.search(old) and BLESSED_PARTS.search(new))
 
 
 def _forged_log(value: ast.expr) -> Iterator[str]:
-    text = folded(value)
+    text = string_value(value)
     if text is not None and FORGED_LOG.search(text):
         yield "tests: a result of tests that stands in the code; run them instead"
 
@@ -152,9 +155,9 @@ def _attribute_findings(node: ast.Attribute, owners: Mapping[str, str]) -> Itera
     """owners: the modules that stay as they are, by the names that they have here."""
     owner = owners.get(node.value.id) if isinstance(node.value, ast.Name) else None
     if owner and not isinstance(node.ctx, ast.Load):
-        yield f"frozen: `{owner}.{shown(node.attr)}` may not be replaced"
+        yield f"frozen: `{owner}.{printable(node.attr)}` may not be replaced"
     elif owner == DOOR and node.attr.startswith("_") and not node.attr.startswith("__"):
-        yield f"outside the door: `{shown(node.attr)}` is not one of the door's functions"
+        yield f"outside the door: `{printable(node.attr)}` is not one of the door's functions"
 
 
 def _assignment_findings(node: ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete) -> Iterator[str]:

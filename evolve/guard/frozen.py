@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 
 from evolve.core.records import Limits
-from evolve.guard.change import PythonFile, shown
+from evolve.guard.change import PythonFile, printable
 from evolve.guard.scope import DOOR
 
 # The gateway drops these of a model's call: what relies on them does not do what it seems to.
@@ -30,7 +30,7 @@ def settings_findings(text: str, limits: Limits) -> Iterator[str]:
         for key, value in table.items():
             waiting.extend(value if isinstance(value, list) else [value])
             if key in FROZEN_SETTINGS and isinstance(value, str | int):
-                yield f"frozen: `{shown(key)}` is the run's; the gateway drops it"
+                yield f"frozen: `{printable(key)}` is the run's; the gateway drops it"
             elif key in LENGTHS and isinstance(value, int) and value > limits.max_tokens:
                 yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
 

@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 
-from evolve.guard.change import Change, PythonFile, Trees, called, shown
+from evolve.guard.change import Change, PythonFile, Trees, called_name, printable
 from evolve.guard.scope import DOOR
 
 # What the door's module offers; a test compares it with the module itself.
@@ -78,7 +78,7 @@ def _import_problems(
 ) -> Iterator[str]:
     if not name:
         if path.rpartition("/")[0] + "/" in ("/", *change.roots):
-            yield f"{shown(path)}: a script has no relative imports; write `import name`"
+            yield f"{printable(path)}: a script has no relative imports; write `import name`"
     elif name == DOOR:
         if isinstance(node, ast.ImportFrom):
             yield from _lacking(path, node, name, DOOR_NAMES)
@@ -86,7 +86,7 @@ def _import_problems(
         if isinstance(node, ast.ImportFrom) and node.module == name and found in trees:
             yield from _lacking(path, node, name, _names(trees[found]), found, files)
     elif not (name in sys.stdlib_module_names or packages is None or name in packages or _folder(name, change, files)):
-        yield f"{shown(path)}: there is no module `{shown(name)}` in the scaffold or the standard library"
+        yield f"{printable(path)}: there is no module `{printable(name)}` in the scaffold or the standard library"
 
 
 def _sibling(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
@@ -112,7 +112,7 @@ def _lacking(
     for alias in node.names:
         inner = folder is not None and any(p.startswith(f"{folder}{alias.name}") for p in files or ())
         if offered is not None and alias.name != "*" and alias.name not in offered and not inner:
-            yield f"{shown(path)}: `{name}` has no `{shown(alias.name)}`{_offer(name, offered)}"
+            yield f"{printable(path)}: `{name}` has no `{printable(alias.name)}`{_offer(name, offered)}"
 
 
 def _offer(name: str, offered: frozenset[str]) -> str:
@@ -153,7 +153,7 @@ def _attribute_problems(path: str, module: PythonFile, change: Change, trees: Tr
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
                 known = node.attr.startswith("_") or not isinstance(node.ctx, ast.Load)
                 if offered is not None and node.attr not in offered and not known:
-                    yield f"{shown(path)}: `{root}` has no `{shown(node.attr)}`{_offer(root, offered)}"
+                    yield f"{printable(path)}: `{root}` has no `{printable(node.attr)}`{_offer(root, offered)}"
 
 
 def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
@@ -163,11 +163,11 @@ def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> 
         return
     for name in sorted(set(_prompt_names(trees))):
         if f"prompts/{name}.md" not in files:
-            yield f"there is no file prompts/{shown(name)}.md, but prompt({name!a}) reads it"
+            yield f"there is no file prompts/{printable(name)}.md, but prompt({name!a}) reads it"
 
 
 def _prompt_names(trees: Trees) -> Iterator[str]:
     calls = (node for module in trees.values() for node in module.nodes if isinstance(node, ast.Call))
     for call in calls:
-        if called(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
+        if called_name(call) == "prompt" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
             yield str(call.args[0].value)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from evolve.guard.change import shown
+from evolve.guard.change import printable
 
 # Signs are summed for each task; so many refuse a patch.
 ENOUGH = 4
@@ -74,7 +74,7 @@ def problem(added: str, known: str, own: Collection[str], vocabulary: Vocabulary
 
 
 def _reason(words: list[str]) -> str:
-    named = ", ".join(f"`{shown(word)}`" for word in words[:MAX_NAMED])
+    named = ", ".join(f"`{printable(word)}`" for word in words[:MAX_NAMED])
     return f"leak: {named}: words of single tasks; the scaffold must stay general, so say it without them"
 
 
@@ -93,20 +93,20 @@ def _weight(found: list[_Found]) -> int:
 
 def _signs(text: str, own: Collection[str], vocabulary: Vocabulary) -> Iterator[_Found]:
     words = [found[0].lower() for found in _WORD.finditer(text)]
-    split = parts(text)
+    split = split_words(text)
     yield from _names(text, split, vocabulary)
     for token in dict.fromkeys(_IDENTIFIER.findall(text)):
         if sign := vocabulary.identifiers.get(token.strip("_")):
             # A name that the scaffold's code does not use is of other code.
             weight = sign.weight if token in own else max(sign.weight, WEAK)
-            yield _Found(token, "".join(parts(token)), Sign(weight, sign.tasks))
+            yield _Found(token, "".join(split_words(token)), Sign(weight, sign.tasks))
     for literal, sign in vocabulary.literals.items():
         if literal in text and _stands_alone(literal, text):
-            yield _Found(literal, "".join(parts(literal)) or literal, sign)
+            yield _Found(literal, "".join(split_words(literal)) or literal, sign)
     for word in dict.fromkeys(split):
         if sign := vocabulary.words.get(word):
             yield _Found(word, word, sign)
-    for run in dict.fromkeys(runs(words)) if vocabulary.runs else ():
+    for run in dict.fromkeys(word_runs(words)) if vocabulary.runs else ():
         if sign := vocabulary.runs.get(run):
             yield _Found(" ".join(run), "".join(run), sign)
 
@@ -131,12 +131,12 @@ def _spelled(name: tuple[str, ...]) -> str:
     return "[-_ ]".join(map(re.escape, name))
 
 
-def parts(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text in small letters, those of identifiers apart: `readFile_now` is three."""
     return [found[0].lower() for found in _PART.finditer(text)]
 
 
-def runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+def word_runs(words: list[str]) -> Iterator[tuple[str, ...]]:
     """All runs of `RUN_WORDS` words."""
     return (tuple(words[start : start + RUN_WORDS]) for start in range(len(words) - RUN_WORDS + 1))
 

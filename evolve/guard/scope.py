@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evolve.core.records import FileEdit
-from evolve.guard.change import Change, shown
+from evolve.guard.change import Change, printable
 
 DOOR = "evolve_door"
 # Python runs these by itself at its start.
@@ -19,14 +19,14 @@ def problem(edits: Sequence[FileEdit], change: Change, evolvable: Sequence[str])
     """The first edit, by path, that may not be made, and why."""
     twice = [path for path, count in Counter(edit.path for edit in edits).items() if count > 1]
     if twice:
-        return f"out of scope: {shown(min(twice))} is edited twice"
+        return f"out of scope: {printable(min(twice))} is edited twice"
     ordered = sorted(edits, key=lambda edit: edit.path)
     found = (_edit_problem(edit, change, evolvable) for edit in ordered)
     return next((reason for reason in found if reason), None)
 
 
 def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str]) -> str | None:
-    path, words = edit.path, shown(edit.path)
+    path, words = edit.path, printable(edit.path)
     if path == "scaffold.toml" or not any(fnmatch.fnmatchcase(path, glob) for glob in evolvable):
         return f"out of scope: {words} may not be changed"
     if edit.text is None:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 
 from evolve.core.records import FileEdit
-from evolve.guard.change import Change, bare_strings, mentions, shown, tree
+from evolve.guard.change import Change, bare_strings, mentions, parse_module, printable
 
 MAX_TOTAL_CHARS = 200_000
 MAX_ADDED_CHARS = 30_000
@@ -48,7 +48,7 @@ def syntax_problem(edit: FileEdit) -> str | None:
         elif edit.path.endswith(".toml"):
             _parse_toml(edit.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"does not parse: {shown(edit.path)}: {_first_line(error)}"
+        return f"does not parse: {printable(edit.path)}: {_first_line(error)}"
     return None
 
 
@@ -76,7 +76,7 @@ def effect_problem(change: Change) -> str | None:
     if any(path not in unused and not _same(change, path, documented) for path in change.paths):
         return None
     if unused:
-        return f"no effect: nothing imports {shown(min(unused))}"
+        return f"no effect: nothing imports {printable(min(unused))}"
     return "no effect: the patch changes comments, docstrings and blanks only"
 
 
@@ -93,7 +93,7 @@ def _same(change: Change, path: str, documented: bool) -> bool:
 
 def _meaning(text: str, documented: bool) -> str | None:
     """What Python makes of a module, without positions and unread docstrings; None where it doesn't parse."""
-    module = tree(text)
+    module = parse_module(text)
     if module is None:
         return None
     alone = set() if documented else bare_strings(ast.walk(module))

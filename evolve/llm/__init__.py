@@ -3,8 +3,8 @@
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds
-from evolve.llm.usage import estimated_prompt, usage_of
-from evolve.llm.window import fitted
+from evolve.llm.usage import estimate_prompt_tokens, usage_of
+from evolve.llm.window import fit_to_window
 
 __all__ = [
     "Body",
@@ -12,8 +12,8 @@ __all__ = [
     "EmbeddedModel",
     "OnLost",
     "call_seconds",
-    "estimated_prompt",
-    "fitted",
+    "estimate_prompt_tokens",
+    "fit_to_window",
     "known_models",
     "open_model",
     "usage_of",

@@ -14,12 +14,12 @@ import httpx2
 import openai
 
 from evolve.core.errors import RequestRefused
-from evolve.llm.faults import check_told, is_empty
+from evolve.llm.faults import is_empty, raise_if_error
 
 MAX_ANSWER = 16_000_000
 
 
-class Bounded(httpx2.SyncByteStream):
+class BoundedBytes(httpx2.SyncByteStream):
     """The bytes of a response: at most MAX_ANSWER, until `end` on the monotonic clock. Raises what openai would.
 
     Use as a context manager. `read_to_end`: whether the endpoint's own end was reached.
@@ -31,7 +31,7 @@ class Bounded(httpx2.SyncByteStream):
         self._watch = threading.Timer(max(end - time.monotonic(), 0), self._hang_up)
         self._watch.daemon = True
 
-    def __enter__(self) -> Bounded:
+    def __enter__(self) -> BoundedBytes:
         self._watch.start()
         return self
 
@@ -70,7 +70,7 @@ class Bounded(httpx2.SyncByteStream):
                 socket.socket.shutdown(link, socket.SHUT_RDWR)
 
 
-def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
+def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
     """The endpoint's answer without its nulls; no number and no character in it that JSON could not carry on.
 
     Raises RequestRefused; APIConnectionError for what is no answer, which is worth another try.
@@ -83,7 +83,7 @@ def completion_of(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
         answer = _without_nulls(value)
     except (ValueError, RecursionError) as error:
         raise _no_answer("the answer is not JSON; is BASE_URL right?", request) from error
-    check_told(answer, request)
+    raise_if_error(answer, request)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list):
         raise _no_answer("the answer is no chat completion; is BASE_URL right?", request)

@@ -13,13 +13,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from evolve.core.errors import BadInput, EndpointError
 from evolve.core.records import ModelSpec
-from evolve.llm.answer import Bounded, completion_of
-from evolve.llm.faults import may_pass, meaning
+from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.faults import is_transient, translate_error
 from evolve.llm.model import Body
 from evolve.llm.reasoning import without_reasoning
-from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, asked_wait, call_seconds
-from evolve.llm.stream import streamed
-from evolve.llm.window import fitted
+from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, call_seconds, requested_wait
+from evolve.llm.stream import read_stream
+from evolve.llm.window import fit_to_window
 
 ATTEMPTS = 6
 
@@ -38,7 +38,7 @@ class OpenAIModel:
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         losses = Losses(on_lost)
         attempts = Retrying(
-            retry=retry_if_exception(may_pass),
+            retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
             before=losses.begins,
@@ -48,12 +48,12 @@ class OpenAIModel:
         try:
             answer: dict[str, Any] = attempts(self._once, self._request(body))
         except openai.OpenAIError as error:
-            raise meaning(error, self._spec.key_variable) from error
+            raise translate_error(error, self._spec.key_variable) from error
         return answer
 
     def _request(self, body: Body) -> dict[str, Any]:
         """The body as this model wants it. Raises RequestRefused where it can't fit."""
-        request = fitted(body, self._spec)
+        request = fit_to_window(body, self._spec)
         if not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
             request["messages"] = [without_reasoning(message) for message in request["messages"]]
         return request
@@ -84,15 +84,15 @@ class OpenAIModel:
         ) as answer:
             response = answer.http_response
             if "event-stream" in response.headers.get("content-type", ""):
-                return streamed(self._client, response, end)
-            with Bounded(response, end) as pieces:
-                return completion_of(b"".join(pieces), response.request)
+                return read_stream(self._client, response, end)
+            with BoundedBytes(response, end) as pieces:
+                return parse_completion(b"".join(pieces), response.request)
 
     def _wait(self, state: RetryCallState) -> float:
         """As long as the endpoint asks for, else exponential with jitter."""
         error = state.outcome.exception() if state.outcome else None
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        if (asked := asked_wait(headers, time.time())) is not None:
+        if (asked := requested_wait(headers, time.time())) is not None:
             return min(asked, self._longest_wait)
         default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
         return default(state)
@@ -103,7 +103,7 @@ def _refuses_options(error: openai.APIStatusError) -> bool:
     return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
 
 
-def listed_models(spec: ModelSpec) -> list[str]:
+def list_models(spec: ModelSpec) -> list[str]:
     """The names that the endpoint lists; empty where it lists none.
 
     Raises InfraError if it can't be reached, BadInput if it refuses the key: a run has not begun yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evolve.core.records import ModelSpec
-from evolve.llm.client import OpenAIModel, listed_models
+from evolve.llm.client import OpenAIModel, list_models
 from evolve.llm.model import ChatModel, EmbeddedModel
 from evolve.llm.textcalls import TextToolsModel
 
@@ -20,4 +20,4 @@ def known_models(spec: ModelSpec) -> list[str]:
     """The names that the endpoint lists; empty where it lists none. Raises as `listed_models` does."""
     if spec.in_process:
         return ["embedded", "embedded-hard"]
-    return listed_models(spec)
+    return list_models(spec)

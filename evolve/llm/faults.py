@@ -47,22 +47,22 @@ def is_too_long(told: object) -> bool:
     return bool(LENGTH_WORDS.search(text)) and not GUESSES.search(text)
 
 
-def refused_length(error: openai.APIStatusError) -> bool:
+def is_length_error(error: openai.APIStatusError) -> bool:
     """The same of an HTTP error; some endpoints say so with a status that is meant for their own faults."""
     limited = error.status_code in (401, 403, 404, 429)
     return not limited and is_too_long([error.message, error.body])
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether another try may go better."""
     if not isinstance(error, openai.APIStatusError):
         return isinstance(error, openai.APIConnectionError)
-    if refused_length(error) or refused_account(error):
+    if is_length_error(error) or is_account_error(error):
         return False
     return error.status_code >= 500 or error.status_code in PASSING
 
 
-def refused_account(error: openai.APIStatusError) -> bool:
+def is_account_error(error: openai.APIStatusError) -> bool:
     """Whether an HTTP error means the key or the account, which no waiting mends."""
     return _is_account(error.status_code, [error.code, error.type], [error.message, error.body])
 
@@ -78,14 +78,14 @@ def _is_account(status: object, kinds: object, words: object) -> bool:
     return bool(SPENT_WORDS.search(str(kinds).lower()) or (status == TOO_MANY and SPENT_WORDS.search(told)))
 
 
-def meaning(error: openai.OpenAIError, key_variable: str) -> EvolveError:
+def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """The program's own error for one of the client's that was not to be mended by another try."""
     if isinstance(error, openai.NotFoundError):
         return BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL")
     if isinstance(error, openai.APIStatusError):
-        if refused_length(error):
+        if is_length_error(error):
             return RequestRefused(400, TOO_LONG, error.message)
-        if refused_account(error):
+        if is_account_error(error):
             return AccountError(f"model endpoint: the key or its quota is refused ({key_variable}): {error.message}")
         if error.status_code < 500 and error.status_code not in PASSING:
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message)
@@ -109,7 +109,7 @@ def _says_something(choice: Mapping[str, Any], tokens: object) -> bool:
     return spoken or not (reason is None or (reason == "stop" and tokens == 0))
 
 
-def check_told(answer: Any, request: httpx2.Request) -> None:
+def raise_if_error(answer: Any, request: httpx2.Request) -> None:
     """Raises what an answer, or an event of a stream, tells of an error although its HTTP status was 200.
 
     RequestRefused where the request is at fault, AccountError where the account is, else APIConnectionError, which is
@@ -118,15 +118,15 @@ def check_told(answer: Any, request: httpx2.Request) -> None:
     if not isinstance(answer, Mapping):
         return
     if error := answer.get("error"):
-        raise_told(error, request)
+        raise_reported(error, request)
     if answer.get("object") == "error":
-        raise_told(answer, request)
+        raise_reported(answer, request)
     for choice in choices_of(answer):
         if choice.get("finish_reason") == "error" or choice.get("error"):
-            raise_told(choice.get("error") or "the answer broke off", request)
+            raise_reported(choice.get("error") or "the answer broke off", request)
     state = answer.get("base_resp")
     if isinstance(state, Mapping) and state.get("status_code") and not choices_of(answer):
-        raise_told({"code": state["status_code"], "message": state.get("status_msg")}, request)
+        raise_reported({"code": state["status_code"], "message": state.get("status_msg")}, request)
 
 
 def choices_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -134,7 +134,7 @@ def choices_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [choice for choice in choices if isinstance(choice, Mapping)] if isinstance(choices, list) else []
 
 
-def raise_told(error: object, request: httpx2.Request) -> None:
+def raise_reported(error: object, request: httpx2.Request) -> None:
     """Raises the error that stands in an answer's body: an object with `message`, `code` and `type`, or words."""
     fields = error if isinstance(error, Mapping) else {"message": error}
     message, code = str(fields.get("message") or error), fields.get("code")

@@ -10,7 +10,7 @@ FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 BLOCK = re.compile(r"\s*<((?:mm:)?think)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
 
 
-def split_thought(text: str) -> tuple[str, str]:
+def split_thinking(text: str) -> tuple[str, str]:
     """(reasoning, what was said) of a text: the blocks at its very beginning, and the rest.
 
     A block without its end was cut off by the answer's length: all of it is reasoning. Blocks further down are speech.
@@ -29,7 +29,7 @@ def without_reasoning(message: Any) -> Any:
     kept = {key: value for key, value in message.items() if key not in FIELDS}
     content = kept.get("content")
     if isinstance(content, str):
-        kept["content"] = split_thought(content)[1]
+        kept["content"] = split_thinking(content)[1]
     elif isinstance(content, list):
         kept["content"] = [_said(part) if number == 0 else part for number, part in enumerate(content)]
     return kept
@@ -37,15 +37,15 @@ def without_reasoning(message: Any) -> Any:
 
 def _said(part: Any) -> Any:
     is_text = isinstance(part, Mapping) and isinstance(part.get("text"), str)
-    return {**part, "text": split_thought(part["text"])[1]} if is_text else part
+    return {**part, "text": split_thinking(part["text"])[1]} if is_text else part
 
 
-def thought_and_said(message: Mapping[str, Any]) -> tuple[str, Any]:
+def split_reasoning(message: Mapping[str, Any]) -> tuple[str, Any]:
     """(reasoning, content without it) of an assistant's message. One reasoning given in two forms stands once."""
     thoughts = [_words(message.get(key)) for key in FIELDS]
     content = message.get("content")
     if isinstance(content, str):
-        thought, content = split_thought(content)
+        thought, content = split_thinking(content)
         thoughts.append(thought)
     distinct = dict.fromkeys(thought for thought in thoughts if thought)
     return "\n\n".join(distinct), content

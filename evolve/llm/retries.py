@@ -38,7 +38,7 @@ def call_seconds() -> float:
     return seconds
 
 
-def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
+def requested_wait(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that an endpoint asks to be left alone, whether it names a span or a date. now: since the epoch."""
     if (spans := headers.get("retry-after-ms")) and (span := _number(spans)) is not None:
         return span / 1000

@@ -9,37 +9,37 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.llm.answer import Bounded, completion_of
-from evolve.llm.faults import check_told, choices_of, raise_told
+from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.faults import choices_of, raise_if_error, raise_reported
 
 HEAD = ("id", "created", "model", "system_fingerprint", "service_tier", "provider")
 JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 Fields = dict[str, Any]
 
 
-def streamed(client: openai.OpenAI, response: httpx2.Response, end: float) -> dict[str, Any]:
+def read_stream(client: openai.OpenAI, response: httpx2.Response, end: float) -> dict[str, Any]:
     """The completion that comes in `response`, until `end` on the monotonic clock.
 
     Raises RequestRefused; APIConnectionError for a stream that broke off, which is never taken for an answer.
     """
-    with Bounded(response, end) as pieces:
+    with BoundedBytes(response, end) as pieces:
         gathered = _gathered(client, pieces, response.request)
     # The client stops at [DONE], before the bytes end.
     if pieces.read_to_end and not _is_whole(gathered["choices"]):
         raise openai.APIConnectionError(message="the stream ended before the answer", request=response.request)
     gathered["choices"] = [_ended(choice) for choice in gathered["choices"]]
-    return completion_of(json.dumps(gathered).encode(), response.request)
+    return parse_completion(json.dumps(gathered).encode(), response.request)
 
 
-def _gathered(client: openai.OpenAI, pieces: Bounded, request: httpx2.Request) -> Fields:
+def _gathered(client: openai.OpenAI, pieces: BoundedBytes, request: httpx2.Request) -> Fields:
     """What the client's own reading of events finds; it reads bounded bytes, as comments would keep it for ever."""
     bounded = httpx2.Response(200, stream=pieces, request=request)
     try:
-        return gather(openai.Stream(cast_to=object, response=bounded, client=client), request)
+        return merge_chunks(openai.Stream(cast_to=object, response=bounded, client=client), request)
     except openai.APIConnectionError:
         raise
     except openai.APIError as error:
-        raise_told(error.body or error.message, request)
+        raise_reported(error.body or error.message, request)
         raise
     except (ValueError, RecursionError) as error:
         raise openai.APIConnectionError(message="an event is not JSON", request=request) from error
@@ -49,7 +49,7 @@ def _is_whole(choices: list[Fields]) -> bool:
     return bool(choices) and all(choice["finish_reason"] for choice in choices)
 
 
-def gather(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
+def merge_chunks(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
     """The chunks put together. Raises what a chunk tells of an error."""
     answer: Fields = {}
     choices: dict[int, Fields] = {}
@@ -57,7 +57,7 @@ def gather(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
     for chunk in chunks:
         if not isinstance(chunk, Mapping):
             continue
-        check_told(chunk, request)
+        raise_if_error(chunk, request)
         answer.update({key: chunk[key] for key in HEAD if chunk.get(key) is not None and key not in answer})
         for choice in choices_of(chunk):
             _add_choice(choices, choice)

@@ -15,7 +15,7 @@ from typing import Any
 
 from evolve.core.records import stable_hash
 from evolve.llm.model import Body, ChatModel
-from evolve.llm.reasoning import split_thought
+from evolve.llm.reasoning import split_thinking
 from evolve.llm.retries import OnLost
 
 PROMPT = Path(__file__).parent / "prompts" / "text_tools.md"
@@ -37,7 +37,7 @@ class TextToolsModel:
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         offered = _offered(body)
-        request = in_text(body, offered)
+        request = tools_as_text(body, offered)
         answer = self._inner.complete(request, on_lost)
         if not offered:
             return answer
@@ -55,7 +55,7 @@ def _offered(body: Body) -> list[Mapping[str, Any]]:
     return [function for function in functions if isinstance(function, Mapping)]
 
 
-def in_text(body: Body, offered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def tools_as_text(body: Body, offered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The request without tools: they are told in the system's message, and earlier calls and results as text."""
     request = {key: value for key, value in body.items() if key not in TOOL_KEYS}
     messages = list(_told(body["messages"])) if isinstance(body.get("messages"), list) else body.get("messages")
@@ -112,7 +112,7 @@ def _caller(message: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> d
     functions = [call["function"] for call in calls]
     made = [(str(function.get("name", "")), str(function.get("arguments", ""))) for function in functions]
     kept = {key: value for key, value in message.items() if key != "tool_calls"}
-    return {**kept, "content": _joined(message.get("content"), rendered(made))}
+    return {**kept, "content": _joined(message.get("content"), format_calls(made))}
 
 
 def _result(message: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -123,7 +123,7 @@ def _result(message: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return f"<tool_result name={name}>\n{content or ''}\n</tool_result>"
 
 
-def rendered(calls: Sequence[Call]) -> str:
+def format_calls(calls: Sequence[Call]) -> str:
     """Calls (name, text of the arguments) as the model is asked to write them; arguments that are no object as text."""
     return "\n".join(f"<tool_call>\n{_call_text(name, arguments)}\n</tool_call>" for name, arguments in calls)
 
@@ -142,12 +142,12 @@ def _loaded(text: str) -> Any:
         return None
 
 
-def parsed(text: str, names: set[str]) -> tuple[str, list[Call]]:
+def parse_calls(text: str, names: set[str]) -> tuple[str, list[Call]]:
     """(what is said beside the calls, the calls) of an answer. names: of the tools on offer.
 
     An answer that is nothing but one call's JSON, fenced or not, counts as a block.
     """
-    thought_ends = len(text) - len(split_thought(text)[1])
+    thought_ends = len(text) - len(split_thinking(text)[1])
     said, calls, at = [text[:thought_ends]], [], thought_ends
     if bare := _bare(text[at:], names):
         return said[0], [bare]
@@ -194,7 +194,7 @@ def _with_calls(choice: Mapping[str, Any], names: set[str], seed: int) -> dict[s
     """A choice whose calls stand where the API has them; ids depend on the conversation and the answer alone."""
     message = choice["message"]
     content = message.get("content")
-    said, calls = parsed(content, names) if isinstance(content, str) else ("", [])
+    said, calls = parse_calls(content, names) if isinstance(content, str) else ("", [])
     if not calls:
         return dict(choice)
     ids = [f"call_{stable_hash(seed, content, number):016x}" for number in range(len(calls))]

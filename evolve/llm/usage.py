@@ -12,7 +12,7 @@ from evolve.llm.model import Body
 BYTES_PER_TOKEN = 4
 
 
-def estimated_prompt(request: Body) -> int:
+def estimate_prompt_tokens(request: Body) -> int:
     """About how many tokens a request's prompt has."""
     return _estimated([request[key] for key in ("messages", "tools", "functions") if request.get(key)])
 
@@ -27,7 +27,7 @@ def usage_of(completion: Mapping[str, Any], spec: ModelSpec, request: Body) -> U
     """What one completion cost; tokens that the endpoint did not report are estimated from the texts."""
     reported = completion.get("usage")
     counts = reported if isinstance(reported, Mapping) else {}
-    prompt = _count(counts.get("prompt_tokens")) or estimated_prompt(request)
+    prompt = _count(counts.get("prompt_tokens")) or estimate_prompt_tokens(request)
     answer = _count(counts.get("completion_tokens")) or _estimated([completion.get("choices")])
     return Usage(1, prompt, answer, spec.cost_usd(prompt, answer), 0)
 

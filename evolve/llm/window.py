@@ -7,7 +7,7 @@ from typing import Any
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.model import Body
-from evolve.llm.usage import estimated_prompt
+from evolve.llm.usage import estimate_prompt_tokens
 
 TOO_LONG = "context_length_exceeded"
 # An estimate from bytes may be wrong by so much; what lies between is left to the endpoint, which counts.
@@ -16,7 +16,7 @@ SURELY_OVER = 1.5
 LEAST_ANSWER = 256
 
 
-def fitted(body: Body, spec: ModelSpec) -> dict[str, Any]:
+def fit_to_window(body: Body, spec: ModelSpec) -> dict[str, Any]:
     """The request with a `max_tokens` that the window has room for; the same where no window is known.
 
     Raises RequestRefused, in the API's own form, for a prompt that is surely too long.
@@ -24,7 +24,7 @@ def fitted(body: Body, spec: ModelSpec) -> dict[str, Any]:
     request = dict(body)
     if spec.context_tokens is None:
         return request
-    prompt = estimated_prompt(request)
+    prompt = estimate_prompt_tokens(request)
     if prompt > SURELY_OVER * spec.context_tokens:
         words = f"the messages have about {prompt} tokens; the model's context window is {spec.context_tokens}"
         raise RequestRefused(400, TOO_LONG, words)

@@ -38,7 +38,7 @@ def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
     rows = left_out(campaign.store.rounds(campaign.run), tip)
     for row in sorted(rows, key=lambda row: row.number not in failed):
         assert row.candidate and row.candidate.parent and row.proposal
-        edits = campaign.lineage.carried(tip.commit, row.candidate.commit, row.candidate.parent)
+        edits = campaign.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
         if edits:
             what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
             return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)

@@ -162,7 +162,7 @@ def measure(campaign: Campaign, commits: Sequence[str], slots: Iterable[Slot]) -
 
     def keep(result: TrialResult) -> None:
         campaign.store.add_trial(campaign.run, result)
-        campaign.budget.booked(result.key, result.usage)
+        campaign.budget.book(result.key, result.usage)
         campaign.watcher.budget_left(campaign.budget.left())
         campaign.watcher.trial_done(result)
 

@@ -26,7 +26,7 @@ def _line(parents: dict[str, str | None], commit: str | None) -> Iterator[str]:
 def proposal(campaign: Campaign, tip: Candidate, other: Candidate) -> Proposal | None:
     """The tip with what `other` changed; None where the two changed the same lines, or nothing would be new."""
     base = common_ancestor(campaign.store.candidates(campaign.run), tip.commit, other.commit)
-    edits = campaign.lineage.carried(tip.commit, base, other.commit)
+    edits = campaign.lineage.transplant(tip.commit, base, other.commit)
     if not edits:
         return None
     rows = campaign.store.rounds(campaign.run)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from evolve import analysis
-from evolve.budget.run_budget import proposal_of
+from evolve.budget.run_budget import proposal_key
 from evolve.core.clock import now
 from evolve.core.records import Candidate, ModelSpec, Proposal, stable_hash
 from evolve.gate import Standing
@@ -18,7 +18,7 @@ from evolve.loop.campaign import Campaign, train_trajectories
 from evolve.loop.propose import self_proposer
 from evolve.store import RoundRow
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 
 
 def proposals(campaign: Campaign, standing: Standing, rows: Sequence[RoundRow]) -> list[Proposal]:
@@ -69,7 +69,7 @@ def _asked(campaign: Campaign, tip: Candidate, rows: Sequence[RoundRow]) -> Mapp
     answers = {}
     for number, proposal in _answers(ask, rows):
         campaign.store.add_proposal(campaign.run, number, proposal, digest, spec.name, now())
-        campaign.budget.booked(proposal_of(number), proposal.usage)
+        campaign.budget.book(proposal_key(number), proposal.usage)
         answers[number] = proposal
     return answers
 
@@ -83,13 +83,13 @@ def _prompted(campaign: Campaign) -> tuple[ModelSpec, str]:
 
 def _proposer(campaign: Campaign, tip: Candidate, row: RoundRow) -> propose.Proposer:
     """The run's, for one round; what it spends is booked under the round's name."""
-    what = proposal_of(row.number)
+    what = proposal_key(row.number)
     if campaign.config.proposer == "direct":
         return functools.partial(propose.direct, campaign.asked(what), campaign.config.proposer_spec)
 
-    def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
+    def run(instruction: str, files: Mapping[str, str], seed: int) -> SelfWorkResult:
         spec = campaign.self_spec(tip.commit, instruction, seed)
-        return campaign.evaluator.work_on_itself(Work(spec, files, self_proposer.KEPT, what))
+        return campaign.evaluator.run_self_work(SelfWork(spec, files, self_proposer.KEPT, what))
 
     return functools.partial(propose.self_improve, run)
 
@@ -122,7 +122,7 @@ def _answers(ask: Callable[[RoundRow], Proposal], rows: Sequence[RoundRow]) -> I
 
 def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
     names = recall.train_labels(campaign)
-    read = analysis.read_all(train_trajectories(campaign, tip.commit), names)
+    read = analysis.analyse_trials(train_trajectories(campaign, tip.commit), names)
     groups = analysis.groups(read, campaign.config.limits.calls)
     tasks = {label: name for name, label in names.items()}
     meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
@@ -132,7 +132,7 @@ def _brief(campaign: Campaign, tip: Candidate) -> propose.Brief:
         files=campaign.text_files(tip.commit),
         evolvable=campaign.evolvable(tip.commit),
         digest=analysis.digest(analysis.Subject(read, groups, latest)),
-        memory=analysis.remembered(learned, campaign.store.lessons(campaign.run)),
+        memory=analysis.format_memory(learned, campaign.store.lessons(campaign.run)),
         shelf=analysis.Shelf(read),
         meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
     )

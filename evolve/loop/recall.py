@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evolve.analysis import Facts, Hits, TaskChanges, changed, ideas, labels, memory
-from evolve.budget.run_budget import lesson_of
+from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, memory, task_changes, task_labels
+from evolve.budget.run_budget import lesson_key
 from evolve.core.clock import now
 from evolve.core.errors import RequestRefused
 from evolve.core.records import Candidate, Lesson, Proposal, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
@@ -32,7 +32,7 @@ AGAIN_ONE_IN = 20
 TAKEN = (Verdict.KEEP, Verdict.STACK)
 
 
-def round_results(campaign: Campaign) -> list[Facts]:
+def round_results(campaign: Campaign) -> list[RoundFacts]:
     """Of all rounds that are over, in order; round 0 left out."""
     trials: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in campaign.store.trials(campaign.run):
@@ -42,13 +42,13 @@ def round_results(campaign: Campaign) -> list[Facts]:
     return [found for row in rows if (found := _facts(campaign, row, trials))]
 
 
-def _facts(campaign: Campaign, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> Facts | None:
+def _facts(campaign: Campaign, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> RoundFacts | None:
     if row.proposal is None or row.decision is None:
         return None
     if row.candidate is None or row.parent is None:
-        return Facts(row.number, row.proposal, row.decision)
-    moved = changed(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
-    return Facts(row.number, row.proposal, row.decision, _hits(row.proposal, moved), labelled(campaign, moved))
+        return RoundFacts(row.number, row.proposal, row.decision)
+    moved = task_changes(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
+    return RoundFacts(row.number, row.proposal, row.decision, _hits(row.proposal, moved), labelled(campaign, moved))
 
 
 def _hits(proposal: Proposal, moved: TaskChanges) -> Hits:
@@ -58,7 +58,7 @@ def _hits(proposal: Proposal, moved: TaskChanges) -> Hits:
 
 def train_labels(campaign: Campaign) -> dict[str, str]:
     """What the proposer calls the train tasks, by name."""
-    return labels(task.name for task in campaign.suite.split(Split.TRAIN))
+    return task_labels(task.name for task in campaign.suite.split(Split.TRAIN))
 
 
 def labelled(campaign: Campaign, change: TaskChanges) -> TaskChanges:
@@ -69,7 +69,7 @@ def labelled(campaign: Campaign, change: TaskChanges) -> TaskChanges:
     )
 
 
-def learn(campaign: Campaign) -> list[Facts]:
+def learn(campaign: Campaign) -> list[RoundFacts]:
     """A lesson for each measured round that lacks one and is due one, and the page made anew. -> all rounds' facts
 
     Raises InfraError where the endpoint fails.
@@ -80,13 +80,13 @@ def learn(campaign: Campaign) -> list[Facts]:
     for one in missing if not campaign.budget.reached() else ():
         lesson = _lesson(campaign, one)
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
-        campaign.budget.booked(lesson_of(lesson.round), lesson.usage)
-    page = memory.document(campaign.run, found, campaign.store.lessons(campaign.run))
+        campaign.budget.book(lesson_key(lesson.round), lesson.usage)
+    page = memory.format_document(campaign.run, found, campaign.store.lessons(campaign.run))
     disk.write_whole(campaign.folder / PAGE, page.encode("utf-8"))
     return found
 
 
-def _due(found: Sequence[Facts]) -> list[Facts]:
+def _due(found: Sequence[RoundFacts]) -> list[RoundFacts]:
     """The rounds from the first on whose conversation was kept.
 
     Those before it were played by a version without lessons: dozens of requests at once would delay the next proposal.
@@ -95,11 +95,11 @@ def _due(found: Sequence[Facts]) -> list[Facts]:
     return [one for one in found if kept and one.round >= kept[0]]
 
 
-def _lesson(campaign: Campaign, one: Facts) -> Lesson:
+def _lesson(campaign: Campaign, one: RoundFacts) -> Lesson:
     """In the model's words if the facts bear them out, by the second try at most; else the facts alone."""
     spec, problem = campaign.config.proposer_spec, ""
     spent: list[Usage] = []
-    model = campaign.asked(lesson_of(one.round))
+    model = campaign.asked(lesson_key(one.round))
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prompt("lesson_system.md")},
         {"role": "user", "content": _told(campaign, one)},
@@ -120,7 +120,7 @@ def _lesson(campaign: Campaign, one: Facts) -> Lesson:
     return Lesson(one.round, memory.bare_lesson(one), problem, sum(spent, Usage()))
 
 
-def _told(campaign: Campaign, one: Facts) -> str:
+def _told(campaign: Campaign, one: RoundFacts) -> str:
     row = campaign.store.rounds(campaign.run)[one.round]
     assert row.candidate and row.candidate.parent
     patch = campaign.lineage.diff(row.candidate.parent, row.candidate.commit)[:PATCH_CHARS]
@@ -142,9 +142,9 @@ def repeat(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None
     rows = campaign.store.rounds(campaign.run)
     tried = [row for row in rows if row.proposal and row.candidate and row.decision]
     known = [idea_of(row, campaign.text_files) for row in tried]
-    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same(idea, other)]
+    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same_idea(idea, other)]
     asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
-    spare = bool(twins) and ideas.repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
+    spare = bool(twins) and ideas.count_repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
     for row in reversed(twins):
         if row.decision and not (spare and _moved_on(rows, row)):
             return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
@@ -162,7 +162,7 @@ def mark_duplicates(campaign: Campaign, tip: Candidate, proposals: Sequence[Prop
     files, seen, found = campaign.text_files(tip.commit), list[ideas.Idea](), list[Proposal]()
     for proposal in proposals:
         idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
-        twin = not proposal.note and any(ideas.same(idea, other) for other in seen)
+        twin = not proposal.note and any(ideas.same_idea(idea, other) for other in seen)
         seen += [] if proposal.note else [idea]
         found.append(replace(proposal, note="another patch of this race has the same idea") if twin else proposal)
     return found

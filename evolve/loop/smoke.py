@@ -35,7 +35,7 @@ def _tried(campaign: Campaign, commit: str, place: Path) -> TrialResult:
     slot = min(task.name for task in campaign.suite.split(Split.TRAIN)), 0
     spec = campaign.trial_spec(commit, campaign.source(commit), slot)
     limits = replace(spec.limits, seconds=min(SECONDS, spec.limits.seconds))
-    return campaign.evaluator.once(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
+    return campaign.evaluator.run_one(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
 
 
 def _asked(result: TrialResult, root: Path) -> bool:

@@ -1,1 +1,1 @@
-"""Keeping results healthy: the doctor and gc."""
+"""Keep results healthy: doctor and gc."""

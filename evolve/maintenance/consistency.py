@@ -1,4 +1,4 @@
-"""Whether the database and the repository say the same of a run. Pure: two accounts in, what differs out."""
+"""Compare what the database and the repository say about a run. Pure: two records in, the differences out."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Notes = Mapping[str, Mapping[str, str]]
 
 
 class Kind(StrEnum):
-    """What is wrong, in words that go with a list of names."""
+    """A kind of damage; the value is shown before a list of names."""
 
-    COMMIT_GONE = "commit missing"
-    BRANCH_GONE = "branch missing"
-    BRANCH_ELSEWHERE = "branch moved away from its candidate"
-    BRANCH_UNKNOWN = "branch of a round that no row knows"
-    CHAMPION_GONE = "champion's branch missing"
-    CHAMPION_ELSEWHERE = "champion's branch not at the champion"
-    NOTE_GONE = "decision without its git note"
-    NOTE_DIFFERS = "git note of another decision"
-    REF_LOCKED = "stale lock of a ref"
+    COMMIT_MISSING = "commit missing"
+    BRANCH_MISSING = "branch missing"
+    BRANCH_MOVED = "branch does not point to its candidate"
+    BRANCH_UNKNOWN = "branch of a round that is not in the database"
+    CHAMPION_MISSING = "champion branch missing"
+    CHAMPION_MOVED = "champion branch does not point to the champion"
+    NOTE_MISSING = "decision without a git note"
+    NOTE_DIFFERS = "git note differs from the decision"
+    REF_LOCKED = "stale lock on a ref"
 
 
-# The rest needs a person: what is lost can't be made again, and what is there may be somebody's work.
-MENDABLE = frozenset(
+# The other kinds need a person: a lost commit cannot be recreated, and an unexpected branch may be somebody's work.
+FIXABLE = frozenset(
     {
-        Kind.BRANCH_GONE,
-        Kind.CHAMPION_GONE,
-        Kind.CHAMPION_ELSEWHERE,
-        Kind.NOTE_GONE,
+        Kind.BRANCH_MISSING,
+        Kind.CHAMPION_MISSING,
+        Kind.CHAMPION_MOVED,
+        Kind.NOTE_MISSING,
         Kind.NOTE_DIFFERS,
         Kind.REF_LOCKED,
     }
@@ -40,8 +40,8 @@ MENDABLE = frozenset(
 
 
 @dataclass(frozen=True)
-class RoundSaid:
-    """A round by its rows: `commit` and `branch` of its candidate, `verdict` of its decision; None is no row."""
+class RoundRecord:
+    """A round in the database: its candidate's `commit` and `branch`, its decision's `verdict`; None without a row."""
 
     number: int
     commit: str | None = None
@@ -50,18 +50,19 @@ class RoundSaid:
 
 
 @dataclass(frozen=True)
-class RunSaid:
-    """A run by its rows, rounds in order. `champion`: its commit, None before the baseline is decided.
+class RunRecord:
+    """A run in the database, rounds in order.
 
-    at_work: a process works on it now, so the repository may be a step ahead of the rows or behind them;
-    taken: branches that `evolve gc` has removed.
+    champion: its commit; None before the baseline is decided;
+    at_work: a process works on the run, so the repository may be one step ahead of the rows or behind them;
+    removed: branches that `evolve gc` removed.
     """
 
     run: str
-    rounds: tuple[RoundSaid, ...]
+    rounds: tuple[RoundRecord, ...]
     champion: str | None
     at_work: bool = False
-    taken: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
 
     @property
     def champion_branch(self) -> str:
@@ -69,9 +70,11 @@ class RunSaid:
 
 
 @dataclass(frozen=True)
-class RepositorySaid:
-    """The repository's account: branches with what they point to, those of the rows' commits that are there whole,
-    the decisions in notes by commit, and refs with a stale lock.
+class RepositoryState:
+    """A run in the repository.
+
+    branches: each with the commit it points to; commits: those of the rows' commits that are complete;
+    notes: the decisions by commit; locked: refs with a stale lock.
     """
 
     branches: Mapping[str, str]
@@ -82,7 +85,7 @@ class RepositorySaid:
 
 @dataclass(frozen=True)
 class Damage:
-    """`subject`: the branch, commit or ref that is wrong; `sha`: what it should be at, or be about; '' for none."""
+    """One difference. `subject`: the wrong branch, commit or ref; `sha`: the commit it should be at ('' for none)."""
 
     kind: Kind
     run: str
@@ -91,64 +94,64 @@ class Damage:
     round: int = 0
 
     @property
-    def mendable(self) -> bool:
-        return self.kind in MENDABLE
+    def fixable(self) -> bool:
+        return self.kind in FIXABLE
 
 
-def damages(said: RunSaid, found: RepositorySaid) -> list[Damage]:
-    """All that differs, in the order of the rounds; empty for a healthy pair."""
-    wrong = [damage for one in said.rounds for damage in _of_candidate(said, found, one)]
-    wrong += _of_champion(said, found)
-    wrong += [] if said.at_work else _unknown(said, found)
-    wrong += [damage for one in _noted(said) for damage in _of_note(said, found.notes, one)]
-    return wrong + [Damage(Kind.REF_LOCKED, said.run, ref) for ref in found.locked]
+def find_damage(run: RunRecord, repository: RepositoryState) -> list[Damage]:
+    """List all differences in the order of the rounds; empty if database and repository agree."""
+    damage = [one for record in run.rounds for one in _candidate_damage(run, repository, record)]
+    damage += _champion_damage(run, repository)
+    damage += [] if run.at_work else _unknown_branches(run, repository)
+    damage += [one for record in _rounds_with_note(run) for one in _note_damage(run, repository.notes, record)]
+    return damage + [Damage(Kind.REF_LOCKED, run.run, ref) for ref in repository.locked]
 
 
-def _of_candidate(said: RunSaid, found: RepositorySaid, one: RoundSaid) -> Iterator[Damage]:
-    if one.commit is None or one.branch in said.taken:
+def _candidate_damage(run: RunRecord, repository: RepositoryState, record: RoundRecord) -> Iterator[Damage]:
+    if record.commit is None or record.branch in run.removed:
         return
-    at = found.branches.get(one.branch)
-    if one.commit not in found.commits:
-        yield Damage(Kind.COMMIT_GONE, said.run, one.commit, one.commit, one.number)
-    elif at is None:
-        yield Damage(Kind.BRANCH_GONE, said.run, one.branch, one.commit, one.number)
-    elif at != one.commit:
-        yield Damage(Kind.BRANCH_ELSEWHERE, said.run, one.branch, one.commit, one.number)
+    target = repository.branches.get(record.branch)
+    if record.commit not in repository.commits:
+        yield Damage(Kind.COMMIT_MISSING, run.run, record.commit, record.commit, record.number)
+    elif target is None:
+        yield Damage(Kind.BRANCH_MISSING, run.run, record.branch, record.commit, record.number)
+    elif target != record.commit:
+        yield Damage(Kind.BRANCH_MOVED, run.run, record.branch, record.commit, record.number)
 
 
-def _of_champion(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
-    """A scaffold that was measured by itself, round 0 alone, needs no champion's branch."""
-    if said.at_work or said.champion is None or said.champion not in found.commits:
+def _champion_damage(run: RunRecord, repository: RepositoryState) -> Iterator[Damage]:
+    """Check the champion branch; a run of round 0 alone (a scaffold measured by itself) needs none."""
+    if run.at_work or run.champion is None or run.champion not in repository.commits:
         return
-    at = found.branches.get(said.champion_branch)
-    if at is None and len(said.rounds) > 1:
-        yield Damage(Kind.CHAMPION_GONE, said.run, said.champion_branch, said.champion)
-    elif at not in (None, said.champion):
-        yield Damage(Kind.CHAMPION_ELSEWHERE, said.run, said.champion_branch, said.champion)
+    target = repository.branches.get(run.champion_branch)
+    if target is None and len(run.rounds) > 1:
+        yield Damage(Kind.CHAMPION_MISSING, run.run, run.champion_branch, run.champion)
+    elif target not in (None, run.champion):
+        yield Damage(Kind.CHAMPION_MOVED, run.run, run.champion_branch, run.champion)
 
 
-def _unknown(said: RunSaid, found: RepositorySaid) -> Iterator[Damage]:
-    """A killed run may have left the branch of a round that is not decided: its next start finds it right."""
-    known = {one.branch for one in said.rounds if one.commit}
-    begun = {one.number for one in said.rounds if one.verdict is None and one.commit is None}
-    for name, sha in sorted(found.branches.items()):
-        match = re.fullmatch(rf"evolve/{re.escape(said.run)}/round-(\d+)", name)
-        if match and name not in known and int(match[1]) not in begun:
-            yield Damage(Kind.BRANCH_UNKNOWN, said.run, name, sha, int(match[1]))
+def _unknown_branches(run: RunRecord, repository: RepositoryState) -> Iterator[Damage]:
+    """Find round branches without a row, except of started rounds: those are left by a kill and reused on resume."""
+    known = {record.branch for record in run.rounds if record.commit}
+    started = {record.number for record in run.rounds if record.verdict is None and record.commit is None}
+    for name, sha in sorted(repository.branches.items()):
+        match = re.fullmatch(rf"evolve/{re.escape(run.run)}/round-(\d+)", name)
+        if match and name not in known and int(match[1]) not in started:
+            yield Damage(Kind.BRANCH_UNKNOWN, run.run, name, sha, int(match[1]))
 
 
-def _noted(said: RunSaid) -> list[RoundSaid]:
-    """The rounds whose decision has a note: of those at work the last one's may not be written yet."""
-    decided = [one for one in said.rounds if one.commit and one.verdict not in (None, Verdict.BASELINE)]
-    decided = [one for one in decided if one.branch not in said.taken]
-    return decided[:-1] if said.at_work else decided
+def _rounds_with_note(run: RunRecord) -> list[RoundRecord]:
+    """The rounds whose decision has a note; in a run at work the last note may not be written yet."""
+    decided = [record for record in run.rounds if record.commit and record.verdict not in (None, Verdict.BASELINE)]
+    decided = [record for record in decided if record.branch not in run.removed]
+    return decided[:-1] if run.at_work else decided
 
 
-def _of_note(said: RunSaid, notes: Notes, one: RoundSaid) -> Iterator[Damage]:
-    note, commit = notes.get(str(one.commit)), str(one.commit)
+def _note_damage(run: RunRecord, notes: Notes, record: RoundRecord) -> Iterator[Damage]:
+    note, commit = notes.get(str(record.commit)), str(record.commit)
     if not note:
-        yield Damage(Kind.NOTE_GONE, said.run, commit, commit, one.number)
+        yield Damage(Kind.NOTE_MISSING, run.run, commit, commit, record.number)
         return
-    told = note.get("Evolve-Run"), note.get("Evolve-Round"), note.get("Evolve-Decision")
-    if told != (said.run, str(one.number), str(one.verdict)):
-        yield Damage(Kind.NOTE_DIFFERS, said.run, commit, commit, one.number)
+    noted = note.get("Evolve-Run"), note.get("Evolve-Round"), note.get("Evolve-Decision")
+    if noted != (run.run, str(record.number), str(record.verdict)):
+        yield Damage(Kind.NOTE_DIFFERS, run.run, commit, commit, record.number)

@@ -1,1 +1,1 @@
-"""Model profiles: who serves a model, its prices and its licence; and choosing one for a run."""
+"""Model profiles (who serves a model, its prices, its licence), and choosing a model for a run."""

@@ -1,4 +1,4 @@
-"""What is known of models and of who serves them: profiles, read from the package and from a file of the user's own."""
+"""Profiles: the facts about models and their providers, read from the package and from the user's own file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from evolve.core.config import EMBEDDED, Commercial, ModelFacts, ModelTerms
 from evolve.core.errors import BadInput
 
 PROFILES = Path(__file__).parent / "profiles"
-OWN_FILE = Path("evolve.models.toml")
-# Tables that come from one place each: another file replaces one as a whole, so that no figure gets another's source.
+USER_FILE = Path("evolve.models.toml")
+# Tables with a source: the user's file replaces each as a whole, so that no figure is attributed to a wrong source.
 SOURCED = ("context", "price", "licence", "sampling")
 
 Table = Mapping[str, Any]
 
 
 class Sourced(BaseModel):
-    """A fact with its source, an address or `repository: path`, and its day.
+    """A fact with its source (a URL or `repository: path`) and date.
 
-    undated: the source has no date; `as_of` is the day on which its stored copy was read. `as_of` None: not said.
+    undated: the source has no date, and `as_of` is the day on which its stored copy was read. `as_of` None: not stated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,25 +34,25 @@ class Sourced(BaseModel):
 
     @property
     def day(self) -> str:
-        """The date in ISO form, with a word if it is only when the source was read; empty if there is none."""
+        """The date in ISO form, marked if it is only the day of reading; empty if there is none."""
         return f"{self.as_of or ''}{' (undated)' if self.undated else ''}"
 
 
 class Context(Sourced):
-    """The model's window, in tokens of prompt and answer together."""
+    """The model's context window, in tokens of prompt and completion together."""
 
     tokens: int = Field(gt=0)
 
 
 class Price(Sourced):
-    """US dollars for a million tokens of the prompt and of the completion."""
+    """US dollars per million tokens of prompt and of completion."""
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
 
 
 class Licence(Sourced):
-    """The terms under which a provider lets a model be used. summary: in our own words, no legal advice."""
+    """The terms under which a provider offers a model. summary: in our own words, no legal advice."""
 
     name: str = Field(min_length=1)
     commercial: Commercial = "unknown"
@@ -60,7 +60,7 @@ class Licence(Sourced):
 
 
 class Sampling(Sourced):
-    """What the model's maker recommends; None: nothing."""
+    """The sampling parameters that the model's maker recommends; None: no recommendation."""
 
     temperature: float | None = Field(None, ge=0)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -68,13 +68,13 @@ class Sampling(Sourced):
 
     @property
     def pairs(self) -> tuple[tuple[str, int | float], ...]:
-        """(name of the parameter, value), as a request has them."""
+        """The parameters as (name in a request, value)."""
         values = {"temperature": self.temperature, "top_p": self.top_p, "top_k": self.top_k}
         return tuple((name, value) for name, value in values.items() if value is not None)
 
 
 class KnownModel(BaseModel):
-    """One model as one provider serves it. What is None is unknown, or as its profile has it (licence, sampling)."""
+    """One model as one provider serves it. None: unknown; for licence and sampling, as in its profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     context: Context | None = None
@@ -86,11 +86,11 @@ class KnownModel(BaseModel):
 
 
 class Profile(BaseModel):
-    """A provider, or a way of serving models. `licence` and `sampling` hold for its models that have none themselves.
+    """A provider, or a kind of model server. `licence` and `sampling` apply to its models that have none of their own.
 
-    local: a server of the user's own: it may want no key, lists what it serves, and may be elsewhere (`--base-url`).
+    local: the user's own server, which may need no key, lists what it serves, and can be moved with `--base-url`.
     base_url None: the model in this process.
-    tool_calls, streaming: whether they work there.
+    tool_calls, streaming: whether the provider supports them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,19 +107,19 @@ class Profile(BaseModel):
     models: dict[str, KnownModel] = {}
 
     @model_validator(mode="after")
-    def _somewhere(self) -> Self:
+    def _check_base_url(self) -> Self:
         if self.base_url is None and self.name != EMBEDDED:
-            raise ValueError("base_url is missing: where is it served?")
+            raise ValueError("base_url is missing")
         return self
 
     def known(self, model: str) -> KnownModel:
-        """What is known of a model here, filled up with what holds for all; of an unlisted one that alone."""
-        found = self.models.get(model, KnownModel())
-        common = {"licence": found.licence or self.licence, "sampling": found.sampling or self.sampling}
-        return found.model_copy(update=common)
+        """The facts about a model, completed with the profile's own; for an unlisted model only those."""
+        listed = self.models.get(model, KnownModel())
+        common = {"licence": listed.licence or self.licence, "sampling": listed.sampling or self.sampling}
+        return listed.model_copy(update=common)
 
     def facts(self, model: str) -> ModelFacts:
-        """What the requests to a model depend on."""
+        """The facts that requests to a model depend on."""
         known = self.known(model)
         return ModelFacts(
             profile=self.name,
@@ -132,7 +132,7 @@ class Profile(BaseModel):
         )
 
     def terms(self, model: str) -> ModelTerms:
-        """Licence and provenance of a model's price, as they are stored with a run."""
+        """A model's licence and the source of its price, as stored with a run."""
         known = self.known(model)
         licence = known.licence or Licence(name="not known", source="no profile states it")
         return ModelTerms(
@@ -147,24 +147,32 @@ class Profile(BaseModel):
 
 
 def read_profiles(own: Path | None = None) -> dict[str, Profile]:
-    """All profiles by name: the package's, with what the user's file changes or adds.
+    """Read all profiles, by name: the package's, changed and extended by the user's file.
 
-    own: that file; None: `evolve.models.toml` in the working directory, if there is one. Raises BadInput.
+    Args:
+        own: The user's file; None is `evolve.models.toml` in the working directory, if there is one.
+
+    Raises:
+        BadInput: The user's file is wrong.
     """
     tables: dict[str, Any] = {}
     for path in sorted(PROFILES.glob("*.toml")):
-        tables |= _tables(path)
-    path = own or OWN_FILE
-    changes = _tables(path) if own or path.exists() else {}
+        tables |= _read_tables(path)
+    path = own or USER_FILE
+    changes = _read_tables(path) if own or path.exists() else {}
     for name, table in changes.items():
         if "/" in name or not isinstance(table, dict):
             raise BadInput(f"{path}: {name}", "is not a profile", "write a table for each profile, such as [minimax]")
-        tables[name] = _merged(tables.get(name, {}), _with_source(table, str(path)))
-    return {name: _profile(name, table, tables, path) for name, table in tables.items()}
+        tables[name] = _merge(tables.get(name, {}), _with_source(table, str(path)))
+    return {name: _build_profile(name, table, tables, path) for name, table in tables.items()}
 
 
-def split(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str | None] | None:
-    """`profile/model` taken apart; a local server's profile may stand alone (model None). None: a plain name."""
+def split_name(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str | None] | None:
+    """Split `profile/model`.
+
+    Returns:
+        The profile and the model (None for a local server's profile alone); None for a plain model name.
+    """
     first, slash, rest = name.partition("/")
     profile = profiles.get(first)
     if profile is None or (slash and not rest):
@@ -174,27 +182,27 @@ def split(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str | No
     return profile, rest
 
 
-def _tables(path: Path) -> dict[str, Any]:
+def _read_tables(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInput(str(path), error.strerror or "can't be read", "name a file of profiles") from error
+        raise BadInput(str(path), error.strerror or "can't be read", "pass a file of profiles") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(str(path), f"is not TOML: {error}", "correct it; see docs/models.md") from error
+        raise BadInput(str(path), f"is not valid TOML: {error}", "correct it; see docs/models.md") from error
 
 
-def _merged(below: Table, above: Table) -> dict[str, Any]:
-    """`above` laid over `below`, table by table; a sourced one is replaced as a whole."""
-    result = dict(below)
-    for key, value in above.items():
-        lower = below.get(key)
-        deeper = isinstance(value, dict) and isinstance(lower, dict) and key not in SOURCED
-        result[key] = _merged(lower, value) if deeper and isinstance(lower, dict) else value
+def _merge(base: Table, changes: Table) -> dict[str, Any]:
+    """Apply `changes` to `base`, table by table; a table with a source is replaced as a whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = base.get(key)
+        nested = isinstance(value, dict) and isinstance(old, dict) and key not in SOURCED
+        result[key] = _merge(old, value) if nested and isinstance(old, dict) else value
     return result
 
 
 def _with_source(table: Table, source: str) -> dict[str, Any]:
-    """The same table in which what names no source names this one."""
+    """The table with `source` filled in wherever a fact names none."""
     result: dict[str, Any] = {}
     for key, value in table.items():
         if not isinstance(value, dict):
@@ -206,16 +214,16 @@ def _with_source(table: Table, source: str) -> dict[str, Any]:
     return result
 
 
-def _profile(name: str, table: Table, tables: Table, path: Path) -> Profile:
-    """path: the user's file; the package's own profiles are right, so what is wrong is in it."""
+def _build_profile(name: str, table: Table, tables: Table, path: Path) -> Profile:
+    """Validate one profile. Errors name `path`, the user's file, as the package's own profiles are valid."""
     values = dict(table)
     if shared := values.pop("models_from", None):
         if shared not in tables:
-            raise BadInput(f"{path}: {name}.models_from", f"there is no profile {shared}", "name another one")
-        values["models"] = _merged(tables[shared].get("models", {}), values.get("models", {}))
+            raise BadInput(f"{path}: {name}.models_from", f"there is no profile {shared}", "name an existing profile")
+        values["models"] = _merge(tables[shared].get("models", {}), values.get("models", {}))
     try:
         return Profile.model_validate({**values, "name": name})
     except ValidationError as error:
-        wrong = error.errors()[0]
-        where = ".".join([name, *map(str, wrong["loc"])])
-        raise BadInput(f"{path}: {where}", wrong["msg"].lower(), "correct it; see docs/models.md") from error
+        first = error.errors()[0]
+        where = ".".join([name, *map(str, first["loc"])])
+        raise BadInput(f"{path}: {where}", first["msg"].lower(), "correct it; see docs/models.md") from error

@@ -1,6 +1,6 @@
 """The lineage of candidates in git: commits made without touching anybody's work tree, index or HEAD."""
 
-from evolve.repo.discover import around, seed_files
+from evolve.repo.discover import repository_around, seed_files
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
 from evolve.repo.patch import BadPatch
@@ -13,8 +13,8 @@ __all__ = [
     "Branch",
     "Lineage",
     "Repository",
-    "around",
     "champion_branch",
+    "repository_around",
     "round_branch",
     "seed_files",
 ]

@@ -31,7 +31,7 @@ class Place:
     home: GitShell
 
 
-def find(scaffold_folder: Path, fallback: Path) -> Place:
+def find_place(scaffold_folder: Path, fallback: Path) -> Place:
     """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
 
     Raises BadInput where there is no folder, or git refuses to work there.
@@ -78,7 +78,7 @@ def _regular(home: GitShell, folder: Path, without: Path) -> list[Path]:
     return [Path(entry.path) for entry in entries]
 
 
-def around(folder: Path) -> Path | None:
+def repository_around(folder: Path) -> Path | None:
     """The folder with the objects and branches of the repository around `folder`; None if there is none. Makes none."""
     place = find_around(folder)
     return place.shell.cwd if place else None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.records import FileEdit, Verdict
-from evolve.repo.discover import Place, find, find_around, find_in
+from evolve.repo.discover import Place, find_around, find_in, find_place
 from evolve.repo.export import check_written, store_folder, write_files
-from evolve.repo.merge import carried_edits
+from evolve.repo.merge import transplanted_edits
 from evolve.repo.objects import (
     Author,
     Entry,
@@ -20,14 +20,14 @@ from evolve.repo.objects import (
     check_amount,
     check_files,
     check_tree,
-    compose,
+    compose_message,
     list_tree,
     parse_trailers,
     read_blobs,
     store_bytes,
     store_commit,
 )
-from evolve.repo.patch import BadPatch, checked_texts
+from evolve.repo.patch import BadPatch, encode_edits
 from evolve.repo.refs import (
     Branch,
     champion_branch,
@@ -58,7 +58,7 @@ class Lineage:
         `fallback` is made if there is no repository with a commit; once made, it stays the lineage's home.
         Raises BadInput where there is no folder or git refuses to work in it.
         """
-        return cls(find(scaffold_folder, fallback.resolve()))
+        return cls(find_place(scaffold_folder, fallback.resolve()))
 
     @classmethod
     def at(cls, git_dir: Path, prefix: str = "") -> Lineage:
@@ -95,7 +95,7 @@ class Lineage:
         old = [Entry(e.path, e.mode, None) for e in self._entries(head, must_exist=False)]
         tree = self._tree(head, [*old, *store_folder(place.home, place.folder)])
         trailers = {"Evolve-Run": run, "Evolve-Round": "0", "Evolve-Parent": head}
-        return store_commit(place.shell, tree, head, compose("Round 0", "seed", trailers), when, author)
+        return store_commit(place.shell, tree, head, compose_message("Round 0", "seed", trailers), when, author)
 
     def commit_candidate(
         self,
@@ -115,12 +115,12 @@ class Lineage:
         run_prefix(run)
         tree = self._edited_tree(parent_sha, edits)
         own = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Parent": parent_sha}
-        text = compose(f"Round {round}", message, {**(trailers or {}), **own})
+        text = compose_message(f"Round {round}", message, {**(trailers or {}), **own})
         return store_commit(self.place.shell, tree, parent_sha, text, when, author)
 
     def _edited_tree(self, parent: str, edits: Sequence[FileEdit]) -> str:
         modes = {entry.path: entry.mode for entry in self._files(parent)}
-        texts = checked_texts(edits, modes)
+        texts = encode_edits(edits, modes)
         kept = {path: text for path, text in texts.items() if text is not None}
         oids = dict(zip(kept, store_bytes(self.place.shell, list(kept.values())), strict=True))
         changes = [Entry(path, modes.get(path, "100644"), oids.get(path)) for path in texts]
@@ -193,9 +193,9 @@ class Lineage:
         check_written(folder, contents)
         return folder
 
-    def carried(self, tip: str, old: str, new: str) -> tuple[FileEdit, ...] | None:
+    def transplant(self, tip: str, old: str, new: str) -> tuple[FileEdit, ...] | None:
         """The edits that make the change from `old` to `new` in `tip`; None where other changes stand in the way."""
-        return carried_edits(self.place.shell, *(self.files(sha) for sha in (tip, old, new)))
+        return transplanted_edits(self.place.shell, *(self.files(sha) for sha in (tip, old, new)))
 
     def diff(self, old: str, new: str) -> str:
         """The unified diff of the scaffold between two commits, whatever the user's diff settings are."""

@@ -13,7 +13,7 @@ Files = Mapping[str, str | bytes]
 MOST_CONFLICTS = 127
 
 
-def carried_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
+def transplanted_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
     """The change `old` -> `new`, made to `tip`; all are files by path. None where other changes stand in the way."""
     edits = []
     for path in sorted(path for path in {*old, *new} if old.get(path) != new.get(path)):

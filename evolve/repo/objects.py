@@ -174,7 +174,7 @@ def _ident(words: str) -> str:
     return plain.encode("utf-8", "replace").decode().strip(_CRUD)
 
 
-def compose(title: str, message: str, trailers: Mapping[str, str]) -> str:
+def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> str:
     """A commit message: a short first line, the whole message, and the trailers as the last paragraph."""
     body = _CONTROL.sub(" ", message).strip()
     first = body.split("\n")[0]

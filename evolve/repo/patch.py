@@ -45,7 +45,7 @@ def _name_problem(name: str) -> str | None:
         return "must have no part that begins or ends with a space, or ends with a dot"
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"must have no part over {MAX_NAME_BYTES} bytes"
-    if fold(name) == ".git" or _SHORT_NAME.fullmatch(fold(name)):
+    if fold_case(name) == ".git" or _SHORT_NAME.fullmatch(fold_case(name)):
         return "must not lead into `.git`"
     return None
 
@@ -57,19 +57,19 @@ def edit_problem(path: str) -> str | None:
     if _INVISIBLE.search(path):
         return "must have no invisible characters"
     names = path.split("/")
-    if any(fold(name).startswith(".git") for name in names):
+    if any(fold_case(name).startswith(".git") for name in names):
         return "must not be one of git's own files"
-    if any(_DEVICE.fullmatch(fold(name)) for name in names):
+    if any(_DEVICE.fullmatch(fold_case(name)) for name in names):
         return "must have no part that is a device's name on Windows"
     return f"must not be in more than {MAX_FOLDERS} folders" if len(names) > MAX_FOLDERS + 1 else None
 
 
-def fold(path: str) -> str:
+def fold_case(path: str) -> str:
     """One spelling for all that a file system might take for the same name."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 
-def checked_texts(edits: Sequence[FileEdit], present: Collection[str]) -> dict[str, bytes | None]:
+def encode_edits(edits: Sequence[FileEdit], present: Collection[str]) -> dict[str, bytes | None]:
     """The new bytes of each edited file (None deletes), given the paths that the parent holds.
 
     Raises BadPatch with the reason.
@@ -106,15 +106,15 @@ def _check_result(texts: dict[str, bytes | None], present: Collection[str]) -> N
     after = (set(present) | set(texts)) - {path for path, text in texts.items() if text is None}
     if not after:
         raise BadPatch("no file would be left")
-    spelled = {fold(name): name for path in sorted(after) for name in (path, *_folders(path))}
+    spelled = {fold_case(name): name for path in sorted(after) for name in (path, *_folders(path))}
     for path in sorted(after - set(present)):
         for name in (path, *_folders(path)):
-            if spelled[fold(name)] != name:
-                raise BadPatch(f"{name} and {spelled[fold(name)]} differ only in case or spelling")
-    files = {fold(path): path for path in after}
+            if spelled[fold_case(name)] != name:
+                raise BadPatch(f"{name} and {spelled[fold_case(name)]} differ only in case or spelling")
+    files = {fold_case(path): path for path in after}
     for path in sorted(after):
         for folder in _folders(path):
-            if clash := files.get(fold(folder)):
+            if clash := files.get(fold_case(folder)):
                 raise BadPatch(f"{clash} can't be a file and a folder")
 
 

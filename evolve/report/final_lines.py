@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from evolve.report.tables import Row
 
 
-def end_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: bool = True) -> list[str]:
+def summary_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: bool = True) -> list[str]:
     """From the views `history` and `lineage` of a run whose round 0 is decided; `stacks`: whether its rule does."""
     over = [row for row in history if row["verdict"]]
     verdicts = [row["verdict"] for row in over[1:]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from evolve.core.config import AskedModel, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
-from evolve.models.profile import KnownModel, Profile, Sourced, split
+from evolve.models.profile import KnownModel, Profile, Sourced, split_name
 from evolve.report.escaping import plain
 
 MODEL_COLUMNS = ("model", "context", "prices", "price_date", "commercial", "key", "licence")
@@ -102,7 +102,7 @@ def model_facts(name: str, profiles: Mapping[str, Profile], environment: Mapping
 def _asked(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str | None]:
     if name in profiles:
         return profiles[name], None
-    found = split(name, profiles)
+    found = split_name(name, profiles)
     if found is None or found[1] not in found[0].models:
         known = found[0].models if found else profiles
         listed = ", ".join(f"{found[0].name}/{model}" if found else model for model in known)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from evolve.analysis import changed
+from evolve.analysis import task_changes
 from evolve.core.records import Split, TrialResult
 from evolve.report.tables import Row
 from evolve.store import RoundRow
 
 
-def hit_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
+def prediction_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
     """From the view `history`, and the run's rounds and trials; nothing where no round has predicted anything."""
     predicted, fixed, feared, broken = (
         sum(row[name] or 0 for row in history if row["commit_sha"])
         for name in ("predicted", "fixed", "feared", "broken")
     )
-    better, worse, told = by_chance(rounds, trials)
+    better, worse, told = base_rates(rounds, trials)
     lines = []
     if predicted:
         lines.append(f"predicted to be fixed: {fixed} of {predicted} tasks went better{_beside(better, told)}")
@@ -30,7 +30,7 @@ def _beside(count: int, told: int) -> str:
     return f" ({100 * count / told:.0f} % of all train tasks did in these rounds)" if told else ""
 
 
-def by_chance(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
+def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
     """Over the rounds with predictions: train tasks that went better, that went worse, and all that were compared."""
     made: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
@@ -40,7 +40,7 @@ def by_chance(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tupl
     for row in rounds:
         if row.candidate and row.parent and row.proposal and (row.proposal.fixes or row.proposal.breaks):
             old, new = made[row.parent.commit], made[row.candidate.commit]
-            moved = changed(old, new)
+            moved = task_changes(old, new)
             better, worse = better + len(moved.fixed), worse + len(moved.broken)
             told += len({trial.task for trial in old} & {trial.task for trial in new})
     return better, worse, told

@@ -14,7 +14,7 @@ from evolve.sandbox import engine, images
 from evolve.sandbox.archive import unpack
 from evolve.suite.tasks import Suite
 from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judged
+from evolve.trial.verdict import judge
 
 OWNER = "tasks-check"
 TIMES = 2
@@ -80,7 +80,7 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
             if done.exit_code != 0:
                 raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
         shell.close()
-        return judged(spec, state, container, ttl).reward
+        return judge(spec, state, container, ttl).reward
 
 
 def _spec(task: Task, image: TaskImage) -> TrialSpec:

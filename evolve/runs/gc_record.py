@@ -13,7 +13,7 @@ from evolve.core.errors import BadInput
 FILE = "gc.json"
 
 
-class Removed(BaseModel):
+class GcRecord(BaseModel):
     """Branches by name; files by their path relative to the runs folder, as the rows name them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,13 +26,13 @@ class Removed(BaseModel):
         return not self.branches and not self.files
 
 
-def read(folder: Path) -> Removed:
+def read(folder: Path) -> GcRecord:
     """Of a run's folder. Raises BadInput for a file that can't be read."""
     file = folder / FILE
     try:
-        return Removed.model_validate_json(file.read_bytes())
+        return GcRecord.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        return Removed()
+        return GcRecord()
     except (OSError, ValidationError) as error:
         raise BadInput(
             str(file), "can't be read", "it lists what `evolve gc` removed: put it back, or move it away"
@@ -43,4 +43,4 @@ def add(folder: Path, branches: Iterable[str] = (), files: Iterable[str] = ()) -
     """Note what is about to be removed; the file is whole at any time. The caller holds the run's lock."""
     old = read(folder)
     new = {"branches": sorted({*old.branches, *branches}), "files": sorted({*old.files, *files})}
-    disk.write_whole(folder / FILE, Removed.model_validate(new).model_dump_json(indent=1).encode("utf-8"))
+    disk.write_whole(folder / FILE, GcRecord.model_validate(new).model_dump_json(indent=1).encode("utf-8"))

@@ -34,10 +34,10 @@ from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
 from evolve.suite.tasks import Suite, load_suite
-from evolve.suite.unbuildable import equipped
+from evolve.suite.unbuildable import exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
-from evolve.trial.self_work import do_work
+from evolve.trial.self_work import run_self_work
 
 
 def check(request: RunRequest) -> Suite:
@@ -119,7 +119,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay"
-    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.beside(run.folder), Stop()) as campaign:
+    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()) as campaign:
         yield campaign
 
 
@@ -139,8 +139,8 @@ def _campaign(
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     disk.check((request.runs,))
-    made = equipped(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
-    budget, spec = enter(made.aside), run.config.proposer_spec
+    made = exclude_unbuildable(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
+    budget, spec = enter(made.excluded), run.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
     model = llm.open_model(spec)
@@ -185,7 +185,7 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     return {
         "work": functools.partial(run_trial_ahead, purse=terms),
         "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(do_work, purse=terms),
+        "on_itself": functools.partial(run_self_work, purse=terms),
     }
 
 

@@ -14,7 +14,7 @@ from evolve.core.records import TrialResult, TrialSpec, stable_hash
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """One trial beside its replay; `divergence` is empty where commands, reward and trajectory are the same."""
 
     task: str
@@ -36,7 +36,7 @@ def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
     return trials
 
 
-def offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[Replayed]:
+def run_offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
     """Each trial again, with the recorded answers in place of a model; nothing is written to the database.
 
     Raises BadInput where none of the recordings is left.
@@ -66,7 +66,7 @@ def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root:
         )
 
 
-def live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
+def run_live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
     """Each trial again with the model asked anew, on seeds of its own; nothing is written to the database."""
     fresh: list[TrialResult] = []
     with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
@@ -89,7 +89,7 @@ def _recording_problem(trial: TrialResult, root: Path) -> str:
     for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
         if file is not None and not (root / file.path).is_file():
             return f"its {kind} is gone"
-        if file is None or not trajectory.intact(file, root):
+        if file is None or not trajectory.is_intact(file, root):
             return f"its {kind} is not the one that was stored (sha256 differs)"
     return ""
 
@@ -106,7 +106,7 @@ def _loads(path: Path) -> bool:
     return True
 
 
-def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> Replayed:
+def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> ReplayResult:
     reward = again.reward if again else None
     problems = [spoilt] if spoilt else []
     if again is None:
@@ -117,7 +117,7 @@ def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: 
             trajectory.load(replays / again.recording.path),
         )
         if (step := trajectory.first_difference(old, new)) is not None:
-            problems.append(f"step {step} differs: {trajectory.step_words(old, new, step)}")
+            problems.append(f"step {step} differs: {trajectory.describe_step(old, new, step)}")
         if (again.outcome, again.reward) != (trial.outcome, trial.reward):
             problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
-    return Replayed(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))
+    return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
-from evolve.repo import Lineage, around
+from evolve.repo import Lineage, repository_around
 from evolve.runs.digests import digest_of
 from evolve.store import RunRow
 from evolve.suite.scaffold import FILE
@@ -55,7 +55,7 @@ def _possible(row: RunRow, runs: Path) -> Iterator[Lineage]:
     for folder in places_of(row.scaffold, runs):
         if (lineage := Lineage.around(folder)) is not None:
             yield lineage
-    for git_dir in (recorded if recorded.is_dir() else None, around(runs)):
+    for git_dir in (recorded if recorded.is_dir() else None, repository_around(runs)):
         if git_dir is not None and (prefix := _prefix(Lineage.at(git_dir), row)) is not None:
             yield Lineage.at(git_dir, prefix)
 

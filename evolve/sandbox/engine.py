@@ -10,13 +10,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from evolve.core.errors import BadInput, EngineError, InfraError
+from evolve.core.errors import BadInput, EngineError, EvolveError
 from evolve.core.records import stable_hash
+from evolve.host.platform import boot_id, seconds_since_boot
+from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
+from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
 
 LABEL = "io.evolve.run"
 UNTIL = "io.evolve.until"
@@ -26,6 +30,7 @@ START_SECONDS = 60
 GRACE_SECONDS = 600
 ENGINE_FAULTS = (DockerException, requests.RequestException, OSError)
 BUILD_SECONDS = 600
+CHANGE_CONTEXT = "start it, or choose another with `docker context use`"
 DAEMON_LOG = Path("/var/log/evolve-dockerd.log")
 
 Notify = Callable[[str], None]
@@ -33,54 +38,106 @@ Notify = Callable[[str], None]
 
 @functools.lru_cache(maxsize=1)
 def connect() -> docker.DockerClient:
-    """The client of this process; every call through it has a time limit of CALL_SECONDS.
+    """Connect this process to the engine; every call through the client has a time limit of CALL_SECONDS.
 
-    Raises InfraError if no engine answers.
+    Raises:
+        EngineError: no engine answers.
+        BadInput: the endpoint's settings are wrong, or its engine can't be used.
     """
+    endpoint = current_endpoint()
     try:
-        client = docker.from_env(timeout=CALL_SECONDS)
-        client.ping()
+        client = endpoint.client(CALL_SECONDS)
+        version = client.version()
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine does not answer: {error}") from error
+    refuse_podman(str(endpoint), version)
     return client
 
 
 @functools.lru_cache(maxsize=1)
 def builder() -> docker.DockerClient:
-    """A client for making images, during which the engine may be silent for BUILD_SECONDS. Raises InfraError."""
+    """A client for building images, during which the engine may be silent for BUILD_SECONDS. Raises as `connect`."""
     connect()
-    return docker.from_env(timeout=BUILD_SECONDS)
+    return current_endpoint().client(BUILD_SECONDS)
+
+
+@functools.lru_cache(maxsize=1)
+def info() -> dict[str, Any]:
+    """The engine's answer to /info, asked for once. Raises ENGINE_FAULTS, and as `connect`."""
+    facts: dict[str, Any] = connect().info()
+    return facts
 
 
 def forget() -> None:
-    """The next client is a new one: an engine that was started again may be another one."""
+    """Drop the clients: an engine that was restarted may be another one."""
     connect.cache_clear()
     builder.cache_clear()
+    info.cache_clear()
 
 
 def answers() -> bool:
-    """Whether an engine answers now."""
+    """Whether an engine that can be used answers now."""
+    return connection_problem() is None
+
+
+def connection_problem() -> EvolveError | None:
+    """Why no engine can be used now, if so: BadInput if the user must act, EngineError if none answers."""
     try:
         connect().ping()
-    except (InfraError, *ENGINE_FAULTS):
+    except EvolveError as error:
         forget()
-        return False
-    return True
+        return error
+    except ENGINE_FAULTS as error:
+        forget()
+        return EngineError(f"the container engine does not answer: {error}")
+    return None
 
 
 def bring_up(notify: Notify) -> docker.DockerClient:
-    """An engine that answers: a running one, else an installed one started, else one from the distribution.
+    """Connect to a running engine; otherwise start the installed one, or install the distribution's.
 
-    Says through `notify` what it is about to do. Raises BadInput where it can't be done without the user.
+    An engine that the user named by DOCKER_HOST or a Docker context is never replaced by another one.
+    Reports through `notify` what it is about to do, and which engine it uses if the user named one.
+
+    Raises:
+        BadInput: it can't be done without the user.
     """
-    if answers():
-        return connect()
-    if os.environ.get("DOCKER_HOST"):
-        raise BadInput("DOCKER_HOST", "no container engine answers there", "correct it, or unset it")
+    is_new = connect.cache_info().currsize == 0
+    problem = connection_problem()
+    if isinstance(problem, BadInput):
+        raise problem
+    if problem is not None:
+        _start(current_endpoint(), notify)
+    client = connect()
+    if is_new or problem is not None:
+        _check_engine(current_endpoint(), notify)
+    return client
+
+
+def _start(endpoint: Endpoint, notify: Notify) -> None:
+    """Start the default engine, and install it first where that is possible."""
+    if endpoint.forbidden():
+        fix = "add yourself to the group docker, or use rootless Docker"
+        raise BadInput(f"container engine {endpoint}", "your user may not use its socket", fix)
+    if endpoint.chosen:
+        fix = "start it, or unset DOCKER_HOST" if endpoint.source == HOST_VARIABLE else CHANGE_CONTEXT
+        raise BadInput(endpoint.source, f"no container engine answers at {endpoint.url}", fix)
     if shutil.which("dockerd") is None:
         _install(["docker.io"], notify, "no container engine is installed")
     _start_daemon(notify)
-    return connect()
+
+
+def _check_engine(endpoint: Endpoint, notify: Notify) -> None:
+    """Report what is special about the engine. Raises BadInput where it can't enforce the limits."""
+    try:
+        facts = info()
+    except ENGINE_FAULTS as error:
+        raise EngineError(f"the container engine does not answer: {error}") from error
+    refuse_missing_limits(str(endpoint), facts)
+    if endpoint.chosen:
+        notify(f"using the container engine at {endpoint}")
+    if uses_selinux(facts):
+        notify("SELinux is on: containers run with label=disable, because scaffolds need the gateway's mounted socket")
 
 
 def install_package(package: str, notify: Notify, why: str) -> None:
@@ -90,12 +147,8 @@ def install_package(package: str, notify: Notify, why: str) -> None:
 
 def _install(packages: list[str], notify: Notify, why: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        name = " ".join(packages)
-        raise BadInput(
-            "container engine",
-            why,
-            f"install {name} and start it (for example `sudo apt-get install {name}`), or set DOCKER_HOST",
-        )
+        fix = f"install it (for example `sudo apt-get install {' '.join(packages)}`), or set DOCKER_HOST"
+        raise BadInput("container engine", why, fix)
     notify(f"{why}: installing {' '.join(packages)} from the distribution's packages")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
@@ -177,7 +230,7 @@ def sweep_overdue() -> int:
 
 def labels(run: str, ttl: int) -> dict[str, str]:
     """Of a container that ends by itself after `ttl` seconds. No jump of the calendar's clock makes it overdue."""
-    until = f"{time.time() + ttl:.0f} {time.clock_gettime(time.CLOCK_BOOTTIME) + ttl:.0f} {_boot()}"
+    until = f"{time.time() + ttl:.0f} {seconds_since_boot() + ttl:.0f} {boot_id()}"
     return {**owned(run), UNTIL: until}
 
 
@@ -190,14 +243,9 @@ def is_over(until: str, grace: float) -> bool:
     """Whether the time that UNTIL tells is over, and `grace` seconds more: by the calendar if it is another boot's."""
     wall, _, monotonic = until.partition(" ")
     seconds, _, boot = monotonic.partition(" ")
-    if seconds and boot == _boot():
-        return float(seconds) + grace < time.clock_gettime(time.CLOCK_BOOTTIME)
+    if seconds and boot == boot_id():
+        return float(seconds) + grace < seconds_since_boot()
     return float(wall) + grace < time.time()
-
-
-def _boot() -> str:
-    """Since when this machine is up, as an id."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def temporary_prefix(run: str) -> str:
@@ -215,24 +263,23 @@ def _sweep_folders(run: str | None) -> int:
 
 def check_runtime(name: str | None) -> None:
     """Raise BadInput if the engine has no runtime of that name; None is its default."""
-    known = sorted(connect().info().get("Runtimes") or {})
+    known = sorted(info().get("Runtimes") or {})
     if name is not None and name not in known:
         raise BadInput(f"RUNTIME {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
 
 
 def describe() -> dict[str, str]:
     """What belongs in a run's record: versions and limits' support of the engine."""
-    client = connect()
-    version, info = client.version(), client.info()
+    version, facts = connect().version(), info()
     return {
         "engine": f"{version.get('Platform', {}).get('Name') or 'docker'} {version['Version']}",
-        "kernel": str(info.get("KernelVersion", "")),
-        "cgroup": str(info.get("CgroupVersion", "1")),
-        "runtime": str(info.get("DefaultRuntime", "")),
-        "storage": str(info.get("Driver", "")),
-        "memory_limit": str(info.get("MemoryLimit", "")),
-        "pids_limit": str(info.get("PidsLimit", "")),
-        "cpus": str(info.get("NCPU", "")),
+        "kernel": str(facts.get("KernelVersion", "")),
+        "cgroup": str(facts.get("CgroupVersion", "1")),
+        "runtime": str(facts.get("DefaultRuntime", "")),
+        "storage": str(facts.get("Driver", "")),
+        "memory_limit": str(facts.get("MemoryLimit", "")),
+        "pids_limit": str(facts.get("PidsLimit", "")),
+        "cpus": str(facts.get("NCPU", "")),
     }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from docker.types import LogConfig, Ulimit
 
 from evolve.core.records import SandboxSpec, SuiteProfile
-from evolve.sandbox.engine import connect
+from evolve.sandbox.engine import connect, info
+from evolve.sandbox.engine_features import uses_selinux
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
 # What package managers and debuggers want: behind capabilities, or among the processes of one user.
@@ -37,10 +38,20 @@ def seccomp(profile: SuiteProfile) -> str:
     return json.dumps(rules)
 
 
+def security_options(profile: SuiteProfile) -> list[str]:
+    """The engine's security options for a container.
+
+    On SELinux, `label=disable`: relabelling (`z`, `Z`) would change the user's own files, the engine's API has no such
+    option for these mounts, and no label lets a container connect to a socket of a process outside.
+    """
+    options = ["no-new-privileges", f"seccomp={seccomp(profile)}"]
+    return [*options, "label=disable"] if uses_selinux(info()) else options
+
+
 @functools.cache
 def processors() -> int:
     """How many the engine's machine has; it refuses to give a container more."""
-    return int(connect().info()["NCPU"])
+    return int(info()["NCPU"])
 
 
 def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
@@ -52,7 +63,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
     options: dict[str, Any] = {
         "init": True,
         "network_mode": "bridge" if spec.network else "none",
-        "security_opt": ["no-new-privileges", f"seccomp={seccomp(profile)}"],
+        "security_opt": security_options(profile),
         "pids_limit": spec.pids,
         "mem_limit": f"{spec.memory_mb}m",
         "memswap_limit": f"{spec.memory_mb}m",

@@ -53,12 +53,12 @@ def open_engine(url: URL) -> Engine:
     return engine
 
 
-def shown(url: URL) -> str:
+def describe_url(url: URL) -> str:
     """For messages: the file's path, or the URL without its password."""
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
 
 
-def writing(engine: Engine) -> Engine:
+def write_engine(engine: Engine) -> Engine:
     """The same engine and pool, whose transactions wait in line for SQLite's write lock when they begin.
 
     A transaction that reads first and takes the lock later fails at once where another one wrote in between.
@@ -71,7 +71,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as problem:
         raise BadInput(
-            shown(url), f"no driver: {problem}", "install it, for example `pip install psycopg`"
+            describe_url(url), f"no driver: {problem}", "install it, for example `pip install psycopg`"
         ) from problem
     if engine.dialect.name == "sqlite":
         folder = Path(str(url.database)).parent
@@ -116,28 +116,34 @@ def _migrate(engine: Engine) -> None:
     if found == set(script.get_heads()):
         return
     if not found <= {revision.revision for revision in script.walk_revisions()}:
-        raise BadInput(shown(engine.url), "a newer evolve wrote this database", "update evolve, or use another file")
-    with writing(engine).begin() as connection:
+        raise BadInput(
+            describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
+        )
+    with write_engine(engine).begin() as connection:
         config.attributes["connection"] = connection
         upgrade(config, "head")
 
 
 def _told(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     if "not a database" in str(problem.orig):
-        return BadInput(shown(url), "is not a SQLite database", "name another file")
-    found = failure(problem, url)
-    return found if isinstance(found, DiskFull) else InfraError(f"{shown(url)}: can't be opened: {line(problem)}")
+        return BadInput(describe_url(url), "is not a SQLite database", "name another file")
+    found = database_error(problem, url)
+    return (
+        found
+        if isinstance(found, DiskFull)
+        else InfraError(f"{describe_url(url)}: can't be opened: {first_line(problem)}")
+    )
 
 
-def failure(problem: DBAPIError, url: URL) -> InfraError:
+def database_error(problem: DBAPIError, url: URL) -> InfraError:
     """What it means that a database can't be read or written."""
-    words = line(problem)
+    words = first_line(problem)
     if url.get_backend_name() != "sqlite":
         kind = DiskFull if disk.says_no_room(words) else InfraError
-        return kind(f"{shown(url)}: {words}")
+        return kind(f"{describe_url(url)}: {words}")
     return disk.sqlite_failure(Path(str(url.database)), words)
 
 
-def line(problem: DBAPIError) -> str:
+def first_line(problem: DBAPIError) -> str:
     """PostgreSQL's messages go on with details."""
     return str(problem.orig).partition("\n")[0]

@@ -39,7 +39,7 @@ class Integrity:
         return self.schema == self.wanted and self.journal == "wal"
 
 
-def look(file: Path, thorough: bool = False) -> Integrity:
+def inspect_database(file: Path, thorough: bool = False) -> Integrity:
     """A SQLite file's state. thorough: every page and index in full, which takes a while for a large file.
 
     Raises BadInput for a file that is no database, or is damaged so much that it can't be read.
@@ -85,14 +85,14 @@ def _newest(connection: sqlite3.Connection) -> str | None:
     return max((moment for moment in found if moment), default=None)
 
 
-def copy(file: Path, target: Path) -> None:
+def copy_database(file: Path, target: Path) -> None:
     """A consistent copy, also while another process writes."""
     with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
 
 
 @contextmanager
-def unchanged(file: Path, health: Integrity) -> Iterator[Store]:
+def open_unchanged(file: Path, health: Integrity) -> Iterator[Store]:
     """The store of a database that stays as it is: one that opening would change is read in a copy."""
     if health.current:
         with Store.open(file) as store:
@@ -100,6 +100,6 @@ def unchanged(file: Path, health: Integrity) -> Iterator[Store]:
         return
     with tempfile.TemporaryDirectory(prefix="evolve-copy-") as folder:
         copied = Path(folder) / file.name
-        copy(file, copied)
+        copy_database(file, copied)
         with Store.open(copied) as store:
             yield store

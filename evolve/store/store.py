@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
 from evolve.store import convert, queries, schema
-from evolve.store.database import database_url, failure, line, open_engine, writing
+from evolve.store.database import database_error, database_url, first_line, open_engine, write_engine
 from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
@@ -31,7 +31,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = writing(engine)
+        self._writing = write_engine(engine)
         # What can't change any more, so that a long run's next read is no longer than its first: by run, the leading
         # rounds that are decided, and what the trials spent up to some id.
         self._over: dict[str, list[RoundRow]] = {}
@@ -294,9 +294,9 @@ def _told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except IntegrityError as problem:
-        raise EvolveError(f"the database refused a row: {line(problem)}") from problem
+        raise EvolveError(f"the database refused a row: {first_line(problem)}") from problem
     except OperationalError as problem:
-        raise failure(problem, engine.url) from problem
+        raise database_error(problem, engine.url) from problem
 
 
 def _add(connection: Connection, table: Table, **values: Any) -> None:

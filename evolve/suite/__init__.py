@@ -1,1 +1,1 @@
-"""What people write: tasks, suites and scaffolds."""
+"""The files that people write: tasks, suites and scaffolds."""

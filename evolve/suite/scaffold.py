@@ -1,4 +1,4 @@
-"""What a scaffold says of itself in its `scaffold.toml`."""
+"""Read and check a scaffold's `scaffold.toml`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ FILE = "scaffold.toml"
 
 
 class ScaffoldFile(BaseModel):
-    """entry: run as `python3 ENTRY`; evolvable: glob patterns of what a patch may touch; image: None is the base."""
+    """The keys of `scaffold.toml`.
+
+    entry: run as `python3 ENTRY`; evolvable: glob patterns of the files that a patch may touch; image: None is the
+    base image.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
@@ -25,14 +29,14 @@ class ScaffoldFile(BaseModel):
 
 
 def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
-    """Parse a scaffold's `scaffold.toml` out of its files. Raises BadInput with `where` in its text."""
+    """Parse the `scaffold.toml` among a scaffold's files. Raises BadInput, which names `where`."""
     text = files.get(FILE)
     if not isinstance(text, str):
         raise BadInput(f"{where}/{FILE}", "this file is missing", "add it: name, entry, evolvable")
     try:
         spec = ScaffoldFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{where}/{FILE}", f"is not valid TOML: {error}", "mend the file") from error
+        raise BadInput(f"{where}/{FILE}", f"is not valid TOML: {error}", "correct the file") from error
     except ValidationError as error:
         first: Any = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -43,14 +47,14 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
 
 
 def check_folder(folder: Path) -> ScaffoldFile:
-    """The same for a folder on disk, before anything is written. Raises BadInput."""
+    """Read the `scaffold.toml` of a folder on disk. Raises BadInput."""
     if not folder.is_dir():
-        raise BadInput(str(folder), "there is no such folder", "name a scaffold's folder, such as scaffolds/single")
+        raise BadInput(str(folder), "no such folder", "pass a scaffold's folder, such as scaffolds/single")
     file = folder / FILE
     try:
         text = file.read_text(encoding="utf-8") if file.is_file() else None
     except UnicodeDecodeError as error:
-        raise BadInput(str(file), "is not UTF-8 text", "mend the file") from error
+        raise BadInput(str(file), "is not UTF-8 text", "save it as UTF-8") from error
     paths = (path for path in folder.rglob("*") if path.is_file())
     files: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): b"" for path in paths}
     return read(str(folder), {**files, FILE: text} if text is not None else files)

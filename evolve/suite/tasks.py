@@ -1,4 +1,4 @@
-"""Suites and tasks, read from folders in the Harbor task format. Whatever is wrong is named with its file and key."""
+"""Read suites and tasks from folders in the Harbor task format. Errors name the file and the key."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, Verifier
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
-NEEDED = ("task.toml", "instruction.md", "environment/Dockerfile", "tests/test.sh", "solution/solve.sh")
+REQUIRED_FILES = ("task.toml", "instruction.md", "environment/Dockerfile", "tests/test.sh", "solution/solve.sh")
 
 
 class _Section(BaseModel):
-    """Unknown keys are the format's business, not ours."""
+    """A table of the format; keys that Evolve doesn't use are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 def _megabytes(key: str, size: object) -> int:
-    """`2G`, `512M` or `1048576K` in MB; a unit is needed."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
-    if found is None:
+    """Convert a size such as `2G`, `512M` or `1048576K` to MB; the unit is required."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
+    if match is None:
         raise ValueError(f"{key} must be a size such as '2G' or '512M'")
-    return int(float(found[1]) * 1024.0 ** ("KMGT".index(found[2].upper()) - 1))
+    return int(float(match[1]) * 1024.0 ** ("KMGT".index(match[2].upper()) - 1))
 
 
 class _Environment(_Section):
@@ -42,8 +42,8 @@ class _Environment(_Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _older_spellings(cls, values: Any) -> Any:
-        """`memory = "2G"`, `storage` and `allow_internet`, where the newer keys are not there."""
+    def _accept_older_keys(cls, values: Any) -> Any:
+        """Accept `memory = "2G"`, `storage` and `allow_internet`; the newer keys take precedence."""
         if not isinstance(values, dict):
             return values
         older: dict[str, object] = {
@@ -96,7 +96,7 @@ class _SuiteFile(_Section):
 
 @dataclass(frozen=True)
 class Suite:
-    """All tasks of a suite; `digest` covers every file of every task, the splits and the profile."""
+    """All tasks of a suite. `digest` covers every file of every task, the splits and the profile."""
 
     folder: Path
     tasks: tuple[Task, ...]
@@ -114,24 +114,24 @@ class Suite:
 
 
 def load_suite(folder: Path) -> Suite:
-    """Read `folder/suite.toml` and every task that it names. Raises BadInput at the first thing that is wrong."""
+    """Read `folder/suite.toml` and every task that it names. Raises BadInput for the first error."""
     file = folder / SUITE_FILE
     if not file.is_file():
-        raise BadInput(str(file), "there is no suite here", "name a folder with a suite.toml, such as tasks/bugfix")
+        raise BadInput(str(file), "no such file", "pass a folder with a suite.toml, such as tasks/bugfix")
     parsed = _parse(file, _SuiteFile)
     splits, profile = parsed.splits, parsed.suite.profile
     tasks: list[Task] = []
     for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
         tasks += [load_task(folder / name, split, profile) for name in names]
-    _refuse_twins(file, [task.name for task in tasks])
+    _check_unique(file, [task.name for task in tasks])
     return Suite(folder, tuple(tasks), profile)
 
 
 def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.STRICT) -> Task:
-    """Read one task's folder. Raises BadInput naming the file and the key that are wrong."""
-    for name in NEEDED:
+    """Read one task's folder. Raises BadInput, which names the file and the key."""
+    for name in REQUIRED_FILES:
         if not (folder / name).is_file():
-            raise BadInput(str(folder / name), "this file of the task is missing", "add it, or take the task out")
+            raise BadInput(str(folder / name), "required file is missing", "add it, or remove the task from the suite")
     spec = _parse(folder / "task.toml", _TaskFile)
     environment, loose = spec.environment, profile is SuiteProfile.LOOSE
     sandbox = SandboxSpec(
@@ -144,7 +144,7 @@ def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.S
         name=folder.name,
         folder=folder,
         split=split,
-        instruction=_text(folder / "instruction.md"),
+        instruction=_read_text(folder / "instruction.md"),
         difficulty=spec.metadata.difficulty,
         digest=_digest(folder),
         agent_seconds=spec.agent.timeout_sec,
@@ -155,34 +155,34 @@ def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.S
     )
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "mend the file") from error
+        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "save it as UTF-8") from error
 
 
 def _parse(file: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(str(file), f"is not valid TOML: {error}", "mend the file") from error
+        raise BadInput(str(file), f"is not valid TOML: {error}", "correct the file") from error
     except ValidationError as error:
         first: Any = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(str(file), f"key `{key}`: {first['msg']}", "correct its value") from error
 
 
-def _refuse_twins(file: Path, names: Iterable[str]) -> None:
+def _check_unique(file: Path, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise BadInput(str(file), f"task `{name}` is named twice", "leave it in one split only")
+            raise BadInput(str(file), f"task `{name}` is listed twice", "list it in one split only")
         seen.add(name)
 
 
 def _digest(folder: Path) -> str:
-    """sha256 over the names, executable bits and contents of all files of a task."""
+    """The sha256 over the names, executable bits and contents of all files of a task."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         mode = "x" if path.stat().st_mode & 0o100 else "-"

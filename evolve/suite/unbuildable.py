@@ -1,4 +1,4 @@
-"""Tasks whose images can't be built: a new run does without a few of them, and so does all that goes on with it."""
+"""Excluding tasks whose images can't be built: a new run may exclude a few, and they stay excluded when it resumes."""
 
 from __future__ import annotations
 
@@ -10,67 +10,71 @@ from evolve.core.records import Split, Task, TaskImage
 from evolve.store import TaskRow
 from evolve.suite.tasks import Suite
 
-MOST_SHARE = 0.10
-SHOWN = 3
+MAX_EXCLUDED_SHARE = 0.10
+MAX_LISTED = 3
 
-# Builds the images of some tasks: (images by name, failures by name).
+# Builds the images of the given tasks: (images by task name, failures by task name).
 Build = Callable[[Sequence[Task]], tuple[dict[str, TaskImage], dict[str, str]]]
 
 
 @dataclass(frozen=True)
-class Equipped:
-    """What a run measures with: the suite without those tasks, the images of the others, and why by name."""
+class UsableSuite:
+    """The suite that a run measures with: its buildable tasks, their images, and the reason of each exclusion."""
 
     suite: Suite
     images: Mapping[str, TaskImage]
-    aside: Mapping[str, str]
+    excluded: Mapping[str, str]
 
 
-def equipped(suite: Suite, known: Sequence[TaskRow], build: Build, notify: Callable[[str], None]) -> Equipped:
-    """`known`: the rows of a run that is gone on with, whose choice stays; none for a new one.
+def exclude_unbuildable(
+    suite: Suite, stored: Sequence[TaskRow], build: Build, notify: Callable[[str], None]
+) -> UsableSuite:
+    """Build the images of all tasks, and exclude those that fail.
 
-    Raises BadInput where a run would have to do without too many tasks, or without one that it uses already.
+    Args:
+        stored: The task rows of a resumed run, whose exclusions stay as they are; empty for a new run.
+
+    Raises:
+        BadInput: Too many tasks can't be built, or one that a resumed run already uses.
     """
-    aside = {row.name: row.set_aside for row in known if row.set_aside is not None}
-    used = without(suite, aside)
-    images, failures = build(used.tasks)
-    if failures and known:
-        raise _lost(failures)
+    excluded = {row.name: row.set_aside for row in stored if row.set_aside is not None}
+    usable = _without(suite, excluded)
+    images, failures = build(usable.tasks)
+    if failures and stored:
+        raise _no_longer_builds(failures)
     if failures:
-        aside, used = failures, without(suite, failures)
-        _check_rest(suite, used, failures)
-    for line in lines(aside):
+        excluded, usable = failures, _without(suite, failures)
+        _check_remaining(suite, usable, failures)
+    for line in describe_excluded(excluded):
         notify(line)
-    return Equipped(used, images, aside)
+    return UsableSuite(usable, images, excluded)
 
 
-def without(suite: Suite, aside: Mapping[str, str]) -> Suite:
-    return replace(suite, tasks=tuple(task for task in suite.tasks if task.name not in aside))
-
-
-def lines(aside: Mapping[str, str]) -> list[str]:
-    """What is said of them, at a run's start and at its end."""
-    if not aside:
+def describe_excluded(excluded: Mapping[str, str]) -> list[str]:
+    """The lines about excluded tasks that a run prints at its start and at its end."""
+    if not excluded:
         return []
-    head = f"{len(aside)} tasks are set aside" if len(aside) > 1 else "1 task is set aside"
-    return [
-        f"{head}: this run does without {', '.join(sorted(aside))}",
-        *(f"  {aside[name]}" for name in sorted(aside)),
-    ]
+    count = f"{len(excluded)} tasks" if len(excluded) > 1 else "1 task"
+    names = sorted(excluded)
+    return [f"{count} excluded from this run: {', '.join(names)}", *(f"  {excluded[name]}" for name in names)]
 
 
-def _check_rest(suite: Suite, used: Suite, failures: Mapping[str, str]) -> None:
-    """Raise BadInput if what is left is too little to stand for the suite."""
-    empty = [split for split in Split if suite.split(split) and not used.split(split)]
-    if not empty and len(failures) <= MOST_SHARE * len(suite.tasks):
+def _without(suite: Suite, excluded: Mapping[str, str]) -> Suite:
+    return replace(suite, tasks=tuple(task for task in suite.tasks if task.name not in excluded))
+
+
+def _check_remaining(suite: Suite, usable: Suite, failures: Mapping[str, str]) -> None:
+    """Raise BadInput if the remaining tasks are too few to represent the suite."""
+    empty = [split for split in Split if suite.split(split) and not usable.split(split)]
+    if not empty and len(failures) <= MAX_EXCLUDED_SHARE * len(suite.tasks):
         return
-    some = ", ".join(sorted(failures)[:SHOWN]) + (", ..." if len(failures) > SHOWN else "")
-    why = f"{empty[0]} would be empty" if empty else f"a run does without {MOST_SHARE:.0%} of them at most"
-    problem = f"the images of {len(failures)} of {len(suite.tasks)} tasks can't be built ({some}), and {why}"
-    raise BadInput(str(suite.folder), problem, f"mend them first; {failures[min(failures)]}")
+    names = ", ".join(sorted(failures)[:MAX_LISTED]) + (", ..." if len(failures) > MAX_LISTED else "")
+    reason = f"{empty[0]} would be empty" if empty else f"a run may exclude at most {MAX_EXCLUDED_SHARE:.0%} of them"
+    problem = f"the images of {len(failures)} of {len(suite.tasks)} tasks can't be built ({names}), and {reason}"
+    raise BadInput(str(suite.folder), problem, f"fix them first; {failures[min(failures)]}")
 
 
-def _lost(failures: Mapping[str, str]) -> BadInput:
+def _no_longer_builds(failures: Mapping[str, str]) -> BadInput:
     name = min(failures)
-    problem = f"this run uses it, and its image can't be built any more ({failures[name]})"
-    return BadInput(f"task {name}", problem, "mend that, and run the same command again")
+    problem = f"this run uses it, but its image no longer builds ({failures[name]})"
+    return BadInput(f"task {name}", problem, "fix the build, and run the same command again")

@@ -7,7 +7,7 @@ import json
 import math
 
 
-def reward_of(text: bytes, json_file: bool) -> float:
+def parse_reward(text: bytes, json_file: bool) -> float:
     """A reward file's number, held to [0, 1]; anything else is 0."""
     try:
         value = json.loads(text)

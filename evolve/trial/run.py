@@ -35,13 +35,13 @@ from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, judged
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
 # For a scaffold that was told, after its time, that its time is over.
 PARTING_SECONDS = 0.5
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
-SAID_OF = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
+CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> Trial
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
     try:
-        model = model_of(spec, purse, spec.key)
+        model = open_trial_model(spec, purse, spec.key)
         ending, judgement = _perform(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
@@ -145,7 +145,7 @@ def fault_of(error: Exception) -> Fault:
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
-def model_of(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatModel:
+def open_trial_model(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatModel:
     """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
@@ -155,7 +155,7 @@ def model_of(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatMode
 
 def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
     """The three zones start beside each other; the tests appear when the agent's two are dead."""
-    ttl = lifetime(spec.limits.seconds + spec.task.verifier_seconds)
+    ttl = container_lifetime(spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
@@ -164,17 +164,19 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement 
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
             shell = crew.do(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
-            ending = act(spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier))
+            ending = run_scaffold(
+                spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
+            )
             if ending.status != 0:
                 return ending, None
             if verifier is None:
-                return ending, judged(spec, state, task.result(), ttl)
-            return ending, judge(spec, state, verifier.result(), verifier.result().main_shell())
+                return ending, judge(spec, state, task.result(), ttl)
+            return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().later(state.remove)
 
 
-def lifetime(seconds: float) -> int:
+def container_lifetime(seconds: float) -> int:
     """Seconds after which a container ends by itself, whose work takes so many if nothing is lost."""
     return int(seconds + longest_delay()) + SPARE_SECONDS
 
@@ -216,7 +218,7 @@ def populated_shell(task: Container, state: TaskState) -> ContainerShell:
     return shell
 
 
-def act(
+def run_scaffold(
     spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
 ) -> ScaffoldEnd:
     """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
@@ -229,7 +231,7 @@ def act(
             with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
                 reaper().settle()
             process = started.result()
-            over = ended_in_time(process, gateway, spec.limits.seconds)
+            over = wait_for_end(process, gateway, spec.limits.seconds)
             causes = {} if over else {"scaffold": process.cause(None)}
             if not over:
                 process.kill()
@@ -246,7 +248,7 @@ def act(
         return ScaffoldEnd(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
 
 
-def ended_in_time(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
+def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
     """Whether the scaffold ends by itself within its time, which grows by what is given back.
 
     A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
@@ -287,7 +289,7 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
     met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
     if outcome is Outcome.PASSED or not met:
         return Cause.NONE, detail
-    words = "; ".join(f"the {where}'s container {SAID_OF[cause]}" for where, cause in met.items())
+    words = "; ".join(f"the {where}'s container {CAUSE_TEXTS[cause]}" for where, cause in met.items())
     return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
 
 

@@ -16,14 +16,14 @@ from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial.run import ChargedFault, ScaffoldEnd, act, freeze, lifetime, model_of
+from evolve.trial.run import ChargedFault, ScaffoldEnd, container_lifetime, freeze, open_trial_model, run_scaffold
 from evolve.trial.verdict import DETAIL_CHARS
 
 READ_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Work:
+class SelfWork:
     """`files`: texts by path that the working directory begins with; `kept`: the files and folders that are read back.
 
     `what`: as the run's purse knows the work.
@@ -38,7 +38,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Done:
+class SelfWorkResult:
     """What came of it, however the scaffold ended. `ending`: in a few words, "" where it ended as it should."""
 
     left: Left
@@ -47,7 +47,7 @@ class Done:
     ending: str = ""
 
 
-def do_work(work: Work, purse: SpendingFile | None = None) -> Done:
+def run_self_work(work: SelfWork, purse: SpendingFile | None = None) -> SelfWorkResult:
     """Run the scaffold to its end, or to its limits. Nothing is left in the engine. Raises InfraError."""
     try:
         return _done(work, purse)
@@ -56,10 +56,10 @@ def do_work(work: Work, purse: SpendingFile | None = None) -> Done:
             reaper().settle()
 
 
-def _done(work: Work, purse: SpendingFile | None) -> Done:
+def _done(work: SelfWork, purse: SpendingFile | None) -> SelfWorkResult:
     """The three containers start beside each other; the last is read in when the other two are dead."""
     spec = work.spec
-    ttl = lifetime(spec.limits.seconds + READ_SECONDS)
+    ttl = container_lifetime(spec.limits.seconds + READ_SECONDS)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox)
     try:
         with Crew() as crew:
@@ -67,9 +67,9 @@ def _done(work: Work, purse: SpendingFile | None) -> Done:
             shell = crew.do(_furnished, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
-            ending = act(spec, model_of(spec, purse, work.what), LateShell(shell), ttl, crew, end)
+            ending = run_scaffold(spec, open_trial_model(spec, purse, work.what), LateShell(shell), ttl, crew, end)
             left = _left(work, reader.result(), ending.usage)
-            return Done(left, ending.events, ending.usage, _words(ending))
+            return SelfWorkResult(left, ending.events, ending.usage, _words(ending))
     finally:
         reaper().later(state.remove)
 
@@ -81,7 +81,7 @@ def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, st
     return shell
 
 
-def _left(work: Work, reader: Container, spent: Usage) -> Left:
+def _left(work: SelfWork, reader: Container, spent: Usage) -> Left:
     try:
         return take_out(reader.main_shell(), work.spec.image.workdir, work.kept)
     except InfraError as error:

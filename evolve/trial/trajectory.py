@@ -17,7 +17,7 @@ from evolve import __version__
 from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, TrialSpec, Usage
 from evolve.host import disk
-from evolve.llm.reasoning import thought_and_said
+from evolve.llm.reasoning import split_reasoning
 
 ATIF = "ATIF-v1.8"
 NOISE = [
@@ -92,7 +92,7 @@ def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -
 
 
 def _copied_step(message: Mapping[str, Any]) -> Step:
-    thought, said = thought_and_said(message)
+    thought, said = split_reasoning(message)
     step: Step = {"source": "agent", "message": _text(said), "is_copied_context": True}
     return {**step, "reasoning_content": thought} if thought else step
 
@@ -113,7 +113,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
             "message": "the model's API refused the request",
             "extra": {"error": event["error"]},
         }
-    thought, said = thought_and_said(answer)
+    thought, said = split_reasoning(answer)
     step: Step = {"source": "agent", "message": _text(said), "llm_call_count": 1}
     if thought:
         step["reasoning_content"] = thought
@@ -188,37 +188,37 @@ def load(path: Path) -> list[dict[str, Any]]:
         raise InfraError(f"{path}: can't be read: {error}") from error
 
 
-def intact(file: StoredFile, root: Path) -> bool:
+def is_intact(file: StoredFile, root: Path) -> bool:
     """Whether the file is there and its bytes are those that were stored."""
     path = root / file.path
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
 
 
-def normalised(value: Any) -> Any:
+def normalise(value: Any) -> Any:
     """Without what differs between two honest runs of one program: durations and memory addresses."""
     if isinstance(value, str):
         for pattern, word in NOISE:
             value = pattern.sub(word, value)
         return value
     if isinstance(value, Mapping):
-        return {key: normalised(item) for key, item in value.items()}
+        return {key: normalise(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [normalised(item) for item in value]
+        return [normalise(item) for item in value]
     return value
 
 
 def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
     """The number (from 1) of the first event that differs between two recordings, or None."""
     for number, (one, other) in enumerate(zip(old, new, strict=False), 1):
-        if normalised(one) != normalised(other):
+        if normalise(one) != normalise(other):
             return number
     return None if len(old) == len(new) else min(len(old), len(new)) + 1
 
 
-def step_words(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
+def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
     """The differing event's kind and fields, in a line."""
     one, other = (events[number - 1] if number <= len(events) else None for events in (old, new))
     if one is None or other is None:
         return "the recording is longer" if other is None else "the replay is longer"
-    fields = [key for key in sorted({*one, *other}) if normalised(one.get(key)) != normalised(other.get(key))]
+    fields = [key for key in sorted({*one, *other}) if normalise(one.get(key)) != normalise(other.get(key))]
     return f"{one['kind']}: {', '.join(fields)}"

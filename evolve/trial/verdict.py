@@ -12,7 +12,7 @@ from evolve.core.records import Cause, TrialSpec, VerifierMode
 from evolve.sandbox.archive import unpack
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial.reward import reward_of
+from evolve.trial.reward import parse_reward
 
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
@@ -36,7 +36,7 @@ class Judgement:
 UNFIT = Judgement(0.0, "the tests could not run in the environment that the agent left")
 
 
-def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
+def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
     """The verdict on what is in the task's container now: in it, or, once it is dead, in a fresh one."""
     if spec.task.verifier is VerifierMode.LIVE:
         return _judge_live(spec, state, task)
@@ -44,7 +44,7 @@ def judged(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judg
         verifier = verifier_container(state, ttl)
         try:
             task.kill()
-            return judge(spec, state, verifier, verifier.main_shell())
+            return run_tests(spec, state, verifier, verifier.main_shell())
         finally:
             verifier.kill()
     with frozen_image(task) as image:
@@ -87,14 +87,14 @@ def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iter
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
     """An environment in which the agent left no room for the tests is the agent's own work."""
     try:
-        return judge(spec, state, task, task.shell(ROOT, state.image.workdir))
+        return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir))
     except InfraError:
         if not task.ruined():
             raise
         return replace(UNFIT, cause=task.cause())
 
 
-def judge(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
+def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
     unpack(shell, spec.task.folder / "tests", "/tests")
     return _tested(spec, state, verifier, shell)
@@ -111,4 +111,4 @@ def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: Conta
     output = found.stderr.decode(errors="replace")
     if found.exit_code not in (NAMED, PLAIN):
         return Judgement(0.0, output, verifier.cause())
-    return Judgement(reward_of(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
+    return Judgement(parse_reward(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())

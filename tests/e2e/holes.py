@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
-from evolve.analysis import labels, memory
+from evolve.analysis import memory, task_labels
 from evolve.cli import main
 from evolve.core.records import TrialResult
 from evolve.loop import proposing, recall
@@ -30,7 +30,7 @@ def every_split() -> list[Patch]:
 
     return [
         mock.patch.object(proposing, "train_trajectories", trajectories),
-        mock.patch.object(recall, "train_labels", lambda campaign: labels(t.name for t in campaign.suite.tasks)),
+        mock.patch.object(recall, "train_labels", lambda campaign: task_labels(t.name for t in campaign.suite.tasks)),
     ]
 
 

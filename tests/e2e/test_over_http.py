@@ -96,5 +96,5 @@ def test_proposals_lessons_and_trials_come_over_http(database: Path) -> None:
     kept = [StoredFile(*row) for row in rows("select transcript_path, transcript_sha256 from proposal")]
     assert len(kept) == ROUNDS
     for file in kept:
-        assert trajectory.intact(file, database.parent)
+        assert trajectory.is_intact(file, database.parent)
         assert trajectory.load(database.parent / file.path)[-1]["tool_calls"][0]["function"]["name"] == "propose"

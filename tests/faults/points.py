@@ -28,7 +28,7 @@ WRITES = (
     (Store, ("create_run", "start_session", "add_losses", "start_race", "add_candidate", "add_proposal", "add_lesson",
              "add_decision", "add_trial", "add_holdout_look", "end_run")),
     (Lineage, ("seed", "commit_candidate", "create_branch", "set_champion", "record_decision", "export")),
-    (Ledger, ("take", "settle", "rowed")),
+    (Ledger, ("reserve", "settle", "book")),
     (trajectory, ("store",)),
     (ledger, ("remove",)),
     (run_budget, ("begin", "book_losses")),

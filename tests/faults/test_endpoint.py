@@ -20,7 +20,7 @@ from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.loop.propose.direct import Talk
 from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
-from evolve.trial.run import ended_in_time
+from evolve.trial.run import wait_for_end
 from tests.fakes import FolderWorkspace
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import KINDS, Plan
@@ -202,7 +202,7 @@ def ended(served: Gateway, api: openai.OpenAI, seconds: float, pause: float = 0.
         api.chat.completions.create(model="any", messages=[USER])
         time.sleep(pause)
 
-    return ended_in_time(cast(ScaffoldProcess, Scaffold(work)), served, seconds)
+    return wait_for_end(cast(ScaffoldProcess, Scaffold(work)), served, seconds)
 
 
 def test_a_scaffold_has_the_time_that_was_lost(tmp_path: Path, endpoint: FaultyEndpoint) -> None:

@@ -43,7 +43,7 @@ from evolve.runs.request import RunRequest
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
-from evolve.trial.self_work import Done, Work
+from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import SilentWatcher, chat_event, completion, tool_call
 from tests.faults import points
 
@@ -112,10 +112,10 @@ class Playing(Evaluator):
                 return
             on_result(play(spec, self._terms))
 
-    def once(self, spec: TrialSpec) -> TrialResult:
+    def run_one(self, spec: TrialSpec) -> TrialResult:
         return play(spec)
 
-    def work_on_itself(self, work: Work) -> Done:
+    def run_self_work(self, work: SelfWork) -> SelfWorkResult:
         raise NotImplementedError
 
 

@@ -24,7 +24,7 @@ from evolve.core.records import (
 from evolve.executor.evaluate import Evaluator
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox import engine
-from evolve.trial.self_work import Done, Work, do_work
+from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 from tests.fakes import tool_call
 from tests.upstream import Upstream, says
 
@@ -62,15 +62,17 @@ class Shop:
         brief = Brief(texts(scaffold), ("*.py", "prompts/*.md", "settings.toml"), DIGEST, "", Shelf([]), {})
         with Evaluator(1) as evaluator:
 
-            def run(instruction: str, files: Mapping[str, str], seed: int) -> Done:
-                return evaluator.work_on_itself(Work(self.spec(scaffold, instruction, seed), files, self_proposer.KEPT))
+            def run(instruction: str, files: Mapping[str, str], seed: int) -> SelfWorkResult:
+                return evaluator.run_self_work(
+                    SelfWork(self.spec(scaffold, instruction, seed), files, self_proposer.KEPT)
+                )
 
             return self_improve(run, brief, seed, lambda proposal: None)
 
-    def left(self, main: str) -> Done:
+    def left(self, main: str) -> SelfWorkResult:
         """By a scaffold that is written down, at work on two files."""
         files = {"scaffold/main.py": "old\n", "scaffold/more.py": "more\n", "proposal.json": "{}\n"}
-        return do_work(Work(self.spec(self.written(main), "", 1), files, self_proposer.KEPT))
+        return run_self_work(SelfWork(self.spec(self.written(main), "", 1), files, self_proposer.KEPT))
 
 
 def texts(folder: Path) -> dict[str, str]:

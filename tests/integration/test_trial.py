@@ -48,7 +48,7 @@ def test_a_right_answer_passes_and_leaves_its_files(trials: Trials) -> None:
     spec = pickle.loads(pickle.dumps(trials.spec(fixed(trials))))
     result = pickle.loads(pickle.dumps(run_trial(spec)))
     assert (result.outcome, result.reward) == (Outcome.PASSED, 1.0), result.detail
-    assert result.trajectory and trajectory.intact(result.trajectory, trials.folder)
+    assert result.trajectory and trajectory.is_intact(result.trajectory, trials.folder)
     assert [event["kind"] for event in trajectory.load(trials.folder / result.recording.path)] == ["write"]
 
 

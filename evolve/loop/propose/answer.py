@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evolve.core.records import FileEdit, Proposal
-from evolve.guard import shown_path
+from evolve.guard import printable
 from evolve.loop.propose.brief import Brief
 
 MAX_WORDS = 2_000
@@ -77,5 +77,5 @@ def _applied(path: str, text: str | None, old: str, new: str) -> str:
         return new
     found = 0 if text is None else text.count(old)
     if text is None or found != 1:
-        raise Unusable(f"the edit of {shown_path(path)} does not apply: its `old` text occurs {found} times")
+        raise Unusable(f"the edit of {printable(path)} does not apply: its `old` text occurs {found} times")
     return text.replace(old, new)

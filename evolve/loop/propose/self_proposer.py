@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from evolve.core.records import FileEdit, Proposal, Usage, stable_hash
-from evolve.guard import shown_path
+from evolve.guard import printable
 from evolve.loop.propose.answer import MAX_PATCH_CHARS, Unusable, meant, words
 from evolve.loop.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Made, Message, prompt
-from evolve.trial.self_work import Done
+from evolve.trial.self_work import SelfWorkResult
 
 MAX_REPAIRS = 3
 FILES = ("self_task.md", "self_problem.md", "self_proposal.json", "self_tests.txt", "propose_emphasis.md")
@@ -20,7 +20,7 @@ PAPER = "proposal.json"
 KEPT = ("scaffold", PAPER)
 NOT_GIVEN = "(none was given)"
 # Has the scaffold work: its instruction, the files that it finds, and the seed of its model calls.
-Run = Callable[[str, Mapping[str, str], int], Done]
+Run = Callable[[str, Mapping[str, str], int], SelfWorkResult]
 
 
 def self_improve(run: Run, brief: Brief, seed: int, check: Check) -> Made:
@@ -80,7 +80,7 @@ def _problem(refused: Sequence[Proposal]) -> str:
     return prompt("self_problem.md", problem=refused[-1].note, refused="\n".join(every))
 
 
-def proposal_of(done: Done, brief: Brief) -> Proposal:
+def proposal_of(done: SelfWorkResult, brief: Brief) -> Proposal:
     """What the scaffold left, as a patch of the tip; one that can't be used has a `note` that says why."""
     try:
         if done.left.problem:
@@ -124,9 +124,9 @@ def _text(path: str, data: bytes) -> str:
         path.encode()
         text = data.decode()
     except ValueError:
-        raise Unusable(f"{shown_path(path)} is not text, or its name is not") from None
+        raise Unusable(f"{printable(path)} is not text, or its name is not") from None
     if "\0" in text:
-        raise Unusable(f"{shown_path(path)} is not text")
+        raise Unusable(f"{printable(path)} is not text")
     return text
 
 
@@ -150,7 +150,7 @@ def _texts(left: Mapping[str, bytes]) -> dict[str, str]:
     return found
 
 
-def _last_words(done: Done) -> str:
+def _last_words(done: SelfWorkResult) -> str:
     """The last text that the model said, whichever role of the scaffold it was for."""
     for event in reversed(done.events):
         choices = (event.get("response") or {}).get("choices") or [{}]

@@ -1,5 +1,6 @@
-"""Whether this machine has what a run needs, and whether what the runs left is whole. Looks, and changes nothing;
-`mend` changes what is safe to change.
+"""Check that this machine has what a run needs, and that recorded results are intact.
+
+`examine` changes nothing; `repair` fixes what is safe to fix.
 """
 
 from __future__ import annotations
@@ -8,17 +9,21 @@ from pathlib import Path
 
 from evolve.maintenance.doctor import machine, results
 from evolve.maintenance.doctor.finding import Finding
-from evolve.maintenance.doctor.repair import mend
+from evolve.maintenance.doctor.repair import repair
 
-__all__ = ["Finding", "examine", "mend"]
+__all__ = ["Finding", "examine", "repair"]
 
 
 def examine(runs: Path, suite: Path | None = None, scaffold: Path | None = None, deep: bool = False) -> list[Finding]:
-    """Every check, in the order in which a run would meet them. deep: every file and page in full."""
+    """Run every check, in the order in which a run depends on them.
+
+    Args:
+        deep: verify every file and every database page instead of a sample.
+    """
     return [
-        *machine.engine(suite),
-        machine.disk(runs),
-        machine.git(scaffold),
+        *machine.check_engine(suite),
+        machine.check_disk(runs),
+        machine.check_git(scaffold),
         *results.examine(runs, deep),
-        machine.model(),
+        machine.check_model(),
     ]

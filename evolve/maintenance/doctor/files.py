@@ -1,4 +1,4 @@
-"""The files that rows name: whether they are there, and still what was stored."""
+"""Check that the files that rows name exist and are unchanged."""
 
 from __future__ import annotations
 
@@ -6,46 +6,50 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from evolve.core.records import StoredFile
-from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
+from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
 from evolve.runs import gc_record
 from evolve.store import RunRow, Store
 from evolve.trial import trajectory
 
 SAMPLE = 300
+FIX = "restore from a backup of the runs folder; until then commands that need it, such as `evolve replay`, fail"
 
 
 def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[str], deep: bool) -> list[Finding]:
-    """All files are looked for; the bytes of all, or of some of each run, are compared with their sha256."""
-    found, there, compared = [], 0, 0
+    """Look for all files, and verify the sha256 of all (`deep`) or of a sample of each run."""
+    findings, present_count, verified_count = [], 0, 0
     for row in rows:
-        files = named(store, row.id, row.id in busy)
-        taken = gc_record.read(runs / row.id).files
+        files = stored_files(store, row.id, row.id in busy)
+        removed = gc_record.read(runs / row.id).files
         missing = [file.path for file in files if not (runs / file.path).is_file()]
         present = [file for file in files if file.path not in set(missing)]
-        some_of = present if deep else present[:: max(1, len(present) // SAMPLE)]
-        changed = [file.path for file in some_of if not trajectory.intact(file, runs)]
-        found += _told(row.id, [path for path in missing if path not in taken], changed)
-        there, compared = there + len(present), compared + len(some_of)
-    if found or not rows:
-        return found
-    rest = "" if compared == there else "; --deep compares all"
-    return [Finding("files", GOOD, f"{there} that rows name are there; {compared} compared with their sha256{rest}")]
+        sample = present if deep else present[:: max(1, len(present) // SAMPLE)]
+        changed = [file.path for file in sample if not trajectory.is_intact(file, runs)]
+        findings += _findings(row.id, [path for path in missing if path not in removed], changed)
+        present_count, verified_count = present_count + len(present), verified_count + len(sample)
+    if findings or not rows:
+        return findings
+    hint = "" if verified_count == present_count else "; --deep verifies all"
+    return [Finding("files", GOOD, f"{present_count} recorded files present, {verified_count} sha256 verified{hint}")]
 
 
-def named(store: Store, run: str, at_work: bool = False) -> list[StoredFile]:
-    """The files of a run's trials and conversations, each once: an attempt that is made again writes the same file.
+def stored_files(store: Store, run: str, at_work: bool = False) -> list[StoredFile]:
+    """The files of a run's trials and conversations, each once: a repeated attempt writes the same file.
 
-    at_work: without those of failed attempts, which may just be written again.
+    Args:
+        at_work: leave out the files of failed attempts, which may be being rewritten.
     """
     trials = [trial for trial in store.trials(run) if trial.counts or not at_work]
     files = [file for trial in trials for file in (trial.trajectory, trial.recording) if file]
-    files += [one.proposal.transcript for one in store.rounds(run) if one.proposal and one.proposal.transcript]
+    proposals = [row.proposal for row in store.rounds(run) if row.proposal]
+    files += [proposal.transcript for proposal in proposals if proposal.transcript]
     return list({file.path: file for file in files}.values())
 
 
-def _told(run: str, missing: Sequence[str], changed: Sequence[str]) -> list[Finding]:
-    mend = "bring it back from a backup of the runs folder; what needs it, `evolve replay` for one, will say so"
-    pairs = (("missing", missing), ("not what was stored (sha256 differs)", changed))
+def _findings(run: str, missing: Sequence[str], changed: Sequence[str]) -> list[Finding]:
+    problems = (("missing", missing), ("changed since they were recorded (sha256 differs)", changed))
     return [
-        Finding("files", BAD, f"run {run}: {len(names)} {what}: {some(names)}", mend) for what, names in pairs if names
+        Finding("files", BAD, f"run {run}: {len(paths)} {problem}: {format_names(paths)}", FIX)
+        for problem, paths in problems
+        if paths
     ]

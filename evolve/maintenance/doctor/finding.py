@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The result of one check, and how it is written."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ from dataclasses import dataclass
 
 from evolve.core.errors import EvolveError
 
-GOOD, BAD, NOTE, MENDED = "good", "bad", "note", "mended"
-NAMED = 3
+GOOD, BAD, NOTE, FIXED = "good", "bad", "note", "fixed"
+MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """state: `good`, `bad` (a run can't begin, or a result is damaged), `note`, or `mended`; mend: what to do."""
+    """The result of one check.
+
+    state: `good`, `bad` (a run cannot start, or a result is damaged), `note`, or `fixed`; fix: what the user can do.
+    """
 
     check: str
     state: str
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
-def told(check: str, look: Callable[[], Finding]) -> Finding:
-    """What a check finds; that it could not look is bad too."""
+def run_check(name: str, check: Callable[[], Finding]) -> Finding:
+    """Run a check; one that fails to run is `bad`."""
     try:
-        return look()
+        return check()
     except EvolveError as error:
-        return Finding(check, BAD, str(error))
+        return Finding(name, BAD, str(error))
 
 
-def some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def format_names(names: Sequence[str]) -> str:
+    """The first few names and the number of the others."""
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def size(count: float) -> str:
-    """Bytes for people: `1.5 MB`."""
+def format_size(count: float) -> str:
+    """A number of bytes with its unit: `1.5 MB`."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"

@@ -1,77 +1,78 @@
-"""Each run's rows against its repository."""
+"""Check each run's rows against its repository."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from evolve.core.errors import EvolveError
 from evolve.maintenance import consistency
-from evolve.maintenance.consistency import Damage, Kind, RepositorySaid, RoundSaid, RunSaid
-from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, some
-from evolve.repo import Repository, around
+from evolve.maintenance.consistency import Damage, Kind, RepositoryState, RoundRecord, RunRecord
+from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
+from evolve.repo import Repository, repository_around
 from evolve.runs import gc_record
 from evolve.runs.repository import lineage_home
-from evolve.store import RunRow, Store
+from evolve.store import RoundRow, RunRow, Store
 
-FIX = "`evolve doctor --fix` mends it"
-MENDS = {
-    Kind.COMMIT_GONE: "fetch it from a clone or bundle of that repository: what it was can't be made again",
-    Kind.BRANCH_ELSEWHERE: "somebody moved it: `git branch -f BRANCH COMMIT` puts it back",
-    Kind.BRANCH_UNKNOWN: "the database is an older copy? rename or delete the branch before the run goes on",
+FIX = "`evolve doctor --fix` repairs it"
+MANUAL_FIXES = {
+    Kind.COMMIT_MISSING: "fetch it from a clone or bundle of the repository: it cannot be recreated",
+    Kind.BRANCH_MOVED: "somebody moved it: `git branch -f BRANCH COMMIT` moves it back",
+    Kind.BRANCH_UNKNOWN: "if the database is an older copy, rename or delete the branch before you resume the run",
 }
 
 
 def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[str]) -> list[Finding]:
-    """A line for each kind of damage of each run; one line for all that is well."""
-    found, candidates = [], 0
+    """Report one finding per run and kind of damage, or a single one if all runs are intact."""
+    findings, candidates = [], 0
     for row in rows:
         try:
-            said = by_rows(store, runs, row, row.id in busy)
-            candidates += sum(one.commit is not None for one in said.rounds)
-            found += _told(row.id, differing(runs, row, said))
+            record = run_record(store, runs, row, row.id in busy)
+            candidates += sum(one.commit is not None for one in record.rounds)
+            findings += _findings(row.id, run_damage(runs, row, record))
         except EvolveError as error:
-            found.append(Finding("lineage", BAD, f"run {row.id}: {error}"))
-    if not found and rows:
-        return [Finding("lineage", GOOD, f"{candidates} candidates of {len(rows)} runs are in git as the rows say")]
-    return found
+            findings.append(Finding("lineage", BAD, f"run {row.id}: {error}"))
+    if not findings and rows:
+        return [Finding("lineage", GOOD, f"git agrees with the database: {candidates} candidates of {len(rows)} runs")]
+    return findings
 
 
-def differing(runs: Path, row: RunRow, said: RunSaid) -> list[Damage]:
-    """All damage of one run. Raises EvolveError where its repository is not here."""
-    if not said.rounds:
+def run_damage(runs: Path, row: RunRow, record: RunRecord) -> list[Damage]:
+    """All damage of one run. Raises EvolveError if its repository is missing."""
+    if not record.rounds:
         return []
-    place = repository(runs, row)
-    return consistency.damages(said, by_repository(place, said, place.decisions()))
+    repository = find_repository(runs, row)
+    return consistency.find_damage(record, repository_state(repository, record, repository.decisions()))
 
 
-def by_rows(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunSaid:
-    """A run's own account."""
-    rounds = tuple(
-        RoundSaid(
-            one.number,
-            one.candidate.commit if one.candidate else None,
-            one.candidate.branch if one.candidate else "",
-            one.decision.verdict if one.decision else None,
-        )
-        for one in store.rounds(row.id)
+def run_record(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunRecord:
+    """What the database says about a run."""
+    rounds = tuple(_round_record(one) for one in store.rounds(row.id))
+    has_baseline = bool(rounds) and rounds[0].verdict is not None
+    champion = store.champion(row.id).commit if has_baseline else None
+    return RunRecord(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)
+
+
+def _round_record(row: RoundRow) -> RoundRecord:
+    return RoundRecord(
+        row.number,
+        row.candidate.commit if row.candidate else None,
+        row.candidate.branch if row.candidate else "",
+        row.decision.verdict if row.decision else None,
     )
-    begun = bool(rounds) and rounds[0].verdict is not None
-    champion = store.champion(row.id).commit if begun else None
-    return RunSaid(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)
 
 
-def by_repository(place: Repository, said: RunSaid, notes: consistency.Notes) -> RepositorySaid:
-    """The repository's account of what the rows speak of."""
-    commits = place.whole_commits(one.commit for one in said.rounds if one.commit)
-    return RepositorySaid(place.branches(said.run), commits, notes, place.stale_locks(said.run))
+def repository_state(repository: Repository, record: RunRecord, notes: consistency.Notes) -> RepositoryState:
+    """What the repository says about the rounds of a run."""
+    commits = repository.whole_commits(one.commit for one in record.rounds if one.commit)
+    return RepositoryState(repository.branches(record.run), commits, notes, repository.stale_locks(record.run))
 
 
-def repository(runs: Path, row: RunRow) -> Repository:
-    """Where a run's commits are: in its own repository, else around its scaffold, else where its row says.
+def find_repository(runs: Path, row: RunRow) -> Repository:
+    """Find a run's commits: in its own repository, else the one around its scaffold, else the recorded one.
 
-    So a run that was moved is looked for where `evolve replay` would. Raises EvolveError where there is none.
+    `evolve replay` looks in the same places, so a run that was moved is found. Raises EvolveError if there is none.
     """
     own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), Path(row.scaffold)
     if own.is_dir():
@@ -79,22 +80,22 @@ def repository(runs: Path, row: RunRow) -> Repository:
     # An evaluation of another run's candidate has its branches in that run's own repository.
     if recorded.name == own.name and recorded.is_dir():
         return Repository(recorded)
-    if (place := around(scaffold)) is not None:
-        return Repository(place)
+    if (path := repository_around(scaffold)) is not None:
+        return Repository(path)
     if recorded.is_dir():
         return Repository(recorded)
-    mend = f"run this where {row.scaffold} is, with its repository"
-    raise EvolveError(f"its repository {row.repository} is not here, and none is around {row.scaffold}; {mend}")
+    raise EvolveError(
+        f"its repository {row.repository} is missing, and {row.scaffold} is in none; "
+        f"run this where {row.scaffold} and its repository are"
+    )
 
 
-def _told(run: str, damages: Sequence[Damage]) -> list[Finding]:
-    """A line for each kind."""
-    kinds: Mapping[Kind, list[Damage]] = {
-        kind: list(them) for kind, them in groupby(sorted(damages, key=lambda one: one.kind), lambda one: one.kind)
-    }
+def _findings(run: str, damage: Sequence[Damage]) -> list[Finding]:
+    """One finding for each kind of damage."""
+    by_kind = groupby(sorted(damage, key=lambda one: one.kind), lambda one: one.kind)
     return [
-        Finding("lineage", BAD, f"run {run}: {kind}: {some([_name(one) for one in them])}", MENDS.get(kind, FIX))
-        for kind, them in kinds.items()
+        Finding("lineage", BAD, f"run {run}: {kind}: {format_names([*map(_name, group)])}", MANUAL_FIXES.get(kind, FIX))
+        for kind, group in by_kind
     ]
 
 

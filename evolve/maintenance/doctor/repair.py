@@ -1,4 +1,4 @@
-"""What the doctor mends: refs and notes from the rows, stale locks, leftovers. Results and the user's own stay."""
+"""Repair what is safe: refs and notes from the rows, stale locks, leftovers. Results and the user's files are kept."""
 
 from __future__ import annotations
 
@@ -12,67 +12,73 @@ from evolve.core.records import Decision
 from evolve.host.locks import at_work, locked
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
-from evolve.maintenance.doctor.finding import BAD, MENDED, NOTE, Finding, some, told
+from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
 from evolve.repo import Repository
 from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 
 
-def mend(runs: Path) -> list[Finding]:
-    """Mends what is safe, each run under its lock, and says what it did. A run at work is left alone."""
+def repair(runs: Path) -> list[Finding]:
+    """Repair each run under its lock and report what was done. A run at work is skipped."""
     file = runs / DATABASE
     if not Store.exists(file):
         return []
     try:
-        with integrity.unchanged(file, integrity.look(file)) as store:
+        with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
             rows = store.runs()
-            done = [finding for row in rows for finding in _of_run(runs, store, row)]
+            findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
         return [Finding("database", BAD, str(error))]
-    return done + _sweep({row.id for row in rows if not at_work(runs / row.id)})
+    return findings + _sweep({row.id for row in rows if not at_work(runs / row.id)})
 
 
-def _of_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
+def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
     folder = runs / row.id
     try:
         folder.mkdir(exist_ok=True)
         with locked(folder / "lock", row.id):
-            damages = lineages.differing(runs, row, lineages.by_rows(store, runs, row, at_work=False))
+            damage = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
             decisions = {one.number: one.decision for one in store.rounds(row.id) if one.decision}
-            mendable = [one for one in damages if one.mendable]
-            return _mended(lineages.repository(runs, row), mendable, decisions) if mendable else []
+            fixable = [one for one in damage if one.fixable]
+            return _repair_damage(lineages.find_repository(runs, row), fixable, decisions) if fixable else []
     except Locked:
-        return [Finding("lineage", NOTE, f"run {row.id} is at work: nothing of it was touched")]
+        return [Finding("lineage", NOTE, f"run {row.id} is running: skipped")]
     except EvolveError as error:
         return [Finding("lineage", BAD, f"run {row.id}: {error}")]
 
 
-def _mended(place: Repository, damages: Sequence[Damage], decisions: Mapping[int, Decision]) -> list[Finding]:
-    """A line for what was done of each kind, and one for each damage that could not be mended."""
-    done: dict[str, list[str]] = {}
-    failed = []
-    for one in damages:
+def _repair_damage(
+    repository: Repository, damage: Sequence[Damage], decisions: Mapping[int, Decision]
+) -> list[Finding]:
+    """Repair each damage; returns one finding for each kind of repair, and one for each repair that failed."""
+    repaired: dict[str, list[str]] = {}
+    failures = []
+    for one in damage:
         try:
-            what, name = _apply(place, one, decisions)
-            done.setdefault(what, []).append(name)
+            repair_text, name = _apply(repository, one, decisions)
+            repaired.setdefault(repair_text, []).append(name)
         except EvolveError as error:
-            failed.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
-    run = damages[0].run
-    return [Finding("lineage", MENDED, f"run {run}: {what}: {some(names)}") for what, names in done.items()] + failed
+            failures.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
+    run = damage[0].run
+    findings = [
+        Finding("lineage", FIXED, f"run {run}: {repair_text}: {format_names(names)}")
+        for repair_text, names in repaired.items()
+    ]
+    return findings + failures
 
 
-def _apply(place: Repository, damage: Damage, decisions: Mapping[int, Decision]) -> tuple[str, str]:
-    """Makes it so; -> what was done, and to what."""
+def _apply(repository: Repository, damage: Damage, decisions: Mapping[int, Decision]) -> tuple[str, str]:
+    """Repair one damage; returns what was done, and to what."""
     if damage.kind is Kind.REF_LOCKED:
-        place.unlock(damage.subject)
+        repository.unlock(damage.subject)
         return "stale lock removed", damage.subject
-    if damage.kind in (Kind.NOTE_GONE, Kind.NOTE_DIFFERS):
+    if damage.kind in (Kind.NOTE_MISSING, Kind.NOTE_DIFFERS):
         decision = decisions[damage.round]
-        place.note(damage.run, damage.round, damage.sha, decision.verdict, decision.reason, now())
-        return "note of the decision written", f"round {damage.round}"
-    place.point(damage.subject, damage.sha)
-    return "branch put where the rows say", damage.subject
+        repository.note(damage.run, damage.round, damage.sha, decision.verdict, decision.reason, now())
+        return "decision's git note written", f"round {damage.round}"
+    repository.point(damage.subject, damage.sha)
+    return "branch moved to its recorded commit", damage.subject
 
 
 def _sweep(dead: set[str]) -> list[Finding]:
@@ -81,12 +87,10 @@ def _sweep(dead: set[str]) -> list[Finding]:
 
     def sweep() -> Finding:
         moment = time.time()
-        over = [one for one in leftovers.find(dead) if one.safe(moment)]
-        leftovers.remove(over)
-        return (
-            Finding("leftovers", MENDED, f"removed {len(over)}")
-            if over
-            else Finding("leftovers", NOTE, "none to remove")
-        )
+        removable = [leftover for leftover in leftovers.find(dead) if leftover.safe(moment)]
+        leftovers.remove(removable)
+        if not removable:
+            return Finding("leftovers", NOTE, "none to remove")
+        return Finding("leftovers", FIXED, f"removed {len(removable)}")
 
-    return [finding for finding in [told("leftovers", sweep)] if finding.state != NOTE]
+    return [finding for finding in [run_check("leftovers", sweep)] if finding.state != NOTE]

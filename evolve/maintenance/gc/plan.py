@@ -1,4 +1,4 @@
-"""What can go. Looks, and changes nothing."""
+"""List what can be removed. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,122 +10,123 @@ from pathlib import Path
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import StoredFile, Verdict
 from evolve.host.locks import at_work
-from evolve.maintenance.doctor.lineages import repository
-from evolve.maintenance.doctor.machine import weight
-from evolve.maintenance.gc.removable import OF_RUNS, GcRequest, Removable, RemovalPlan
+from evolve.maintenance.doctor.lineages import find_repository
+from evolve.maintenance.doctor.machine import folder_size
+from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
 from evolve.sandbox import engine, leftovers, task_images
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
 
 
-def plan(runs: Path, store: Store, wish: GcRequest) -> RemovalPlan:
-    """All that can go now, of all runs and of the engine. Raises BadInput for a run that is not there."""
+def plan(runs: Path, store: Store, request: GcRequest) -> RemovalPlan:
+    """List what can be removed now, of all runs and of the engine. Raises BadInput for an unknown run."""
     rows = store.runs()
-    if unknown := sorted(wish.named - {row.id for row in rows}):
+    if unknown := sorted(request.finished - {row.id for row in rows}):
         raise BadInput(f"run {unknown[0]}", "there is no such run", "see `evolve history`")
     busy = {row.id for row in rows if at_work(runs / row.id)}
-    found = RemovalPlan()
-    if wish.parts & set(OF_RUNS):
+    planned = RemovalPlan()
+    if request.parts & set(RUN_PARTS):
         for row in rows:
-            found += of_run(runs, store, row, wish, row.id in busy)
-    return found + of_engine(runs, store, rows, busy, wish)
+            planned += plan_run(runs, store, row, request, row.id in busy)
+    return planned + plan_engine(runs, store, rows, busy, request)
 
 
-def of_run(runs: Path, store: Store, row: RunRow, wish: GcRequest, busy: bool = False) -> RemovalPlan:
-    """What can go of one run; nothing of one that is at work or may be gone on with."""
+def plan_run(runs: Path, store: Store, row: RunRow, request: GcRequest, busy: bool = False) -> RemovalPlan:
+    """List what can be removed of one run: nothing while it is running or can still be resumed."""
     if busy:
-        return RemovalPlan(spared=(f"run {row.id}: a process works on it",))
-    if row.id not in wish.named and not ended(store, row.id):
-        return RemovalPlan(
-            spared=(f"run {row.id}: has not ended and can be gone on with; --run {row.id} takes it for ended",)
-        )
-    looks = {"branches": _branches, "trajectories": _files, "exports": _exports}
-    found = RemovalPlan()
-    for part in sorted(wish.parts & set(looks)):
+        return RemovalPlan(skipped=(f"run {row.id}: in use by another process",))
+    if row.id not in request.finished and not is_finished(store, row.id):
+        return RemovalPlan(skipped=(f"run {row.id}: unfinished, can be resumed; --run {row.id} treats it as finished",))
+    finders = {"branches": _find_branches, "trajectories": _find_files, "exports": _find_exports}
+    planned = RemovalPlan()
+    for part in sorted(request.parts & set(finders)):
         try:
-            heap = looks[part](runs, store, row, wish)
-            found += RemovalPlan((heap,)) if heap.names else RemovalPlan()
+            removable = finders[part](runs, store, row, request)
+            planned += RemovalPlan((removable,)) if removable.names else RemovalPlan()
         except EvolveError as error:
-            found += RemovalPlan(spared=(f"run {row.id}, {part}: {error}",))
-    return found
+            planned += RemovalPlan(skipped=(f"run {row.id}, {part}: {error}",))
+    return planned
 
 
-def ended(store: Store, run: str) -> bool:
-    """Whether it was played to its end, and nothing was begun since."""
+def is_finished(store: Store, run: str) -> bool:
+    """Whether all rounds of the run were played, and none was started since."""
     done = any(end.reason == "done" for end in store.ends(run))
-    return done and all(one.decision for one in store.rounds(run))
+    return done and all(row.decision for row in store.rounds(run))
 
 
-def _branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
-    """Of candidates that were reverted: on none of them is built, and none is the champion."""
-    place = repository(runs, row)
-    there, checked_out = place.branches(row.id), place.checked_out()
+def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
+    """Branches of candidates that were reverted or refused: no other candidate builds on them."""
+    repository = find_repository(runs, row)
+    commits, checked_out = repository.branches(row.id), repository.checked_out()
     reverted = [
         one.candidate
         for one in store.rounds(row.id)
         if one.candidate and one.decision and one.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
-    names = [one.branch for one in reverted if there.get(one.branch) == one.commit and one.branch not in checked_out]
-    return Removable("branches", row.id, tuple(names), place.weight(names) if names else 0)
+    names = [one.branch for one in reverted if commits.get(one.branch) == one.commit and one.branch not in checked_out]
+    return Removable("branches", row.id, tuple(names), repository.weight(names) if names else 0)
 
 
-def _files(runs: Path, store: Store, row: RunRow, wish: GcRequest) -> Removable:
-    """Trajectories, recordings and conversations that were begun before the wish's time."""
-    begun: dict[str, datetime] = {}
-    for file, moment in _dated(store, row.id):
-        when = datetime.fromisoformat(moment)
-        begun[file.path] = max(when, begun.get(file.path, when))
-    names = tuple(path for path, when in begun.items() if when < wish.before and (runs / path).is_file())
+def _find_files(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Removable:
+    """Trajectories, recordings and conversations that were started before the requested time."""
+    started: dict[str, datetime] = {}
+    for file, timestamp in _dated_files(store, row.id):
+        moment = datetime.fromisoformat(timestamp)
+        started[file.path] = max(moment, started.get(file.path, moment))
+    names = tuple(path for path, moment in started.items() if moment < request.before and (runs / path).is_file())
     return Removable("trajectories", row.id, names, sum((runs / path).stat().st_size for path in names))
 
 
-def _dated(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
+def _dated_files(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
     for trial in store.trials(run):
         yield from ((file, trial.started_at) for file in (trial.trajectory, trial.recording) if file)
-    for one in store.rounds(run):
-        if one.proposal and one.proposal.transcript:
-            yield one.proposal.transcript, one.started_at
+    for row in store.rounds(run):
+        if row.proposal and row.proposal.transcript:
+            yield row.proposal.transcript, row.started_at
 
 
-def _exports(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
+def _find_exports(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
     folder = runs / row.id / "candidates"
     names = tuple(sorted(str(path.relative_to(runs)) for path in folder.iterdir())) if folder.is_dir() else ()
-    return Removable("exports", row.id, names, weight(folder))
+    return Removable("exports", row.id, names, folder_size(folder))
 
 
-def of_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], wish: GcRequest) -> RemovalPlan:
-    """Images that nothing here needs, and what dead runs left."""
-    if not wish.parts & {"images", "leftovers"}:
+def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str], request: GcRequest) -> RemovalPlan:
+    """List images that no run here needs, and the leftovers of stopped runs."""
+    if not request.parts & {"images", "leftovers"}:
         return RemovalPlan()
     if not engine.answers():
-        return RemovalPlan(spared=("images and leftovers: no container engine answers",))
+        return RemovalPlan(skipped=("images and leftovers: no container engine answers",))
     dead = {row.id for row in rows} - busy
-    found = _leftovers(dead) if "leftovers" in wish.parts else RemovalPlan()
-    return found + (_images(store, rows, busy, dead, wish) if "images" in wish.parts else RemovalPlan())
+    planned = _plan_leftovers(dead) if "leftovers" in request.parts else RemovalPlan()
+    return planned + (_plan_images(store, rows, busy, dead, request) if "images" in request.parts else RemovalPlan())
 
 
-def _leftovers(dead: set[str]) -> RemovalPlan:
+def _plan_leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
-    over = [one for one in leftovers.find(dead) if one.safe(now)]
-    size = sum(weight(Path(one.name)) for one in over if one.kind == "folder")
-    return RemovalPlan((Removable("leftovers", "", tuple(one.name for one in over), size),)) if over else RemovalPlan()
+    safe = [leftover for leftover in leftovers.find(dead) if leftover.safe(now)]
+    size = sum(folder_size(Path(leftover.name)) for leftover in safe if leftover.kind == "folder")
+    names = tuple(leftover.name for leftover in safe)
+    return RemovalPlan((Removable("leftovers", "", names, size),)) if safe else RemovalPlan()
 
 
-def _images(store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], wish: GcRequest) -> RemovalPlan:
-    """An image may be wanted by a run of another folder, which can't be seen from here unless it is at work."""
+def _plan_images(
+    store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], request: GcRequest
+) -> RemovalPlan:
+    """Images that no task needs; none while any run is running, since runs of other folders are not visible here."""
     if busy or (others := sorted(leftovers.others_at_work(dead))):
-        return RemovalPlan(spared=(f"images: {', '.join(sorted(busy) or others)} is at work and may need them",))
+        return RemovalPlan(skipped=(f"images: {', '.join(sorted(busy) or others)} is running and may need them",))
     digests = {task.digest for row in rows for task in store.tasks(row.id)}
-    for folder in {Path(row.suite) for row in rows} | {wish.suite} - {None}:
-        digests |= _on_disk(folder)
+    for folder in {Path(row.suite) for row in rows} | {request.suite} - {None}:
+        digests |= _suite_digests(folder)
     needed = task_images.needed(digests)
-    spare = [one for one in task_images.built() if one.tag.removesuffix("-raw") not in needed]
-    heap = Removable("images", "", tuple(one.tag for one in spare), sum(one.bytes for one in spare))
-    return RemovalPlan((heap,)) if spare else RemovalPlan()
+    unused = [image for image in task_images.built() if image.tag.removesuffix("-raw") not in needed]
+    removable = Removable("images", "", tuple(image.tag for image in unused), sum(image.bytes for image in unused))
+    return RemovalPlan((removable,)) if unused else RemovalPlan()
 
 
-def _on_disk(suite: Path | None) -> set[str]:
-    """The digests of a suite's tasks as they are now; none of one that is not there or can't be read."""
+def _suite_digests(suite: Path | None) -> set[str]:
+    """The digests of a suite's tasks as they are now; empty if it is missing or cannot be read."""
     try:
         return {task.digest for task in load_suite(suite).tasks} if suite else set()
     except BadInput:

@@ -1,4 +1,4 @@
-"""What is asked of gc, and what it finds."""
+"""What gc is asked for, and what it finds."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 
-# What each part's loss means.
+# What is lost with each part.
 PARTS = {
-    "branches": "their trials can't be replayed, nor the run gone on with; git frees the room at its next `git gc`",
+    "branches": "their trials cannot be replayed, nor the run resumed; git frees the space at its next `git gc`",
     "images": "the next run that needs them builds them again",
-    "trajectories": "their trials can't be replayed, nor the run gone on with",
+    "trajectories": "their trials cannot be replayed, nor the run resumed",
     "exports": "nothing: written again when needed",
     "leftovers": "nothing",
 }
-OF_RUNS = ("branches", "trajectories", "exports")
+RUN_PARTS = ("branches", "trajectories", "exports")
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True)
 class GcRequest:
-    """`before`: files of trials older than that; `named`: runs that count as ended though they have not."""
+    """What to remove.
+
+    before: remove only files of trials that started earlier; finished: unfinished runs to treat as finished.
+    """
 
     before: datetime
     parts: frozenset[str] = frozenset(PARTS)
-    named: frozenset[str] = frozenset()
+    finished: frozenset[str] = frozenset()
     suite: Path | None = None
 
 
 @dataclass(frozen=True)
 class Removable:
-    """Things of one part and one run ('' for none); `bytes` None: can't be told. `names`: what is removed by."""
+    """The removable names of one part and one run ('' for none); `bytes` is None if the size is unknown."""
 
     part: str
     run: str
@@ -43,26 +46,26 @@ class Removable:
 
 @dataclass(frozen=True)
 class RemovalPlan:
-    """`spared`: why something was not looked at, a line each."""
+    """What can be removed, or was; `skipped`: one line for each thing that was left alone, with the reason."""
 
-    heaps: tuple[Removable, ...] = ()
-    spared: tuple[str, ...] = field(default=())
+    entries: tuple[Removable, ...] = ()
+    skipped: tuple[str, ...] = field(default=())
 
     def __add__(self, other: RemovalPlan) -> RemovalPlan:
-        return RemovalPlan(self.heaps + other.heaps, self.spared + other.spared)
+        return RemovalPlan(self.entries + other.entries, self.skipped + other.skipped)
 
 
-def age_of(text: str) -> timedelta:
-    """`30d`, `12h` or `2w`. Raises BadInput for anything else."""
-    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if found is None:
+def parse_age(text: str) -> timedelta:
+    """Parse `30d`, `12h` or `2w`. Raises BadInput for anything else."""
+    match = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if match is None:
         raise BadInput(f"--older-than {text}", "is not an age", "write hours, days or weeks, such as 12h, 30d or 2w")
-    return int(found[1]) * UNITS[found[2]]
+    return int(match[1]) * UNITS[match[2]]
 
 
-def parts_of(text: str | None) -> frozenset[str]:
-    """The parts named in `a,b`; all of them for None. Raises BadInput for an unknown one."""
+def parse_parts(text: str | None) -> frozenset[str]:
+    """Parse `a,b` into parts; None means all. Raises BadInput for an unknown part."""
     names = frozenset(PARTS) if text is None else frozenset(filter(None, text.split(",")))
     if unknown := sorted(names - set(PARTS)):
-        raise BadInput(f"--only {unknown[0]}", "there is no such part", f"use some of {','.join(PARTS)}")
+        raise BadInput(f"--only {unknown[0]}", "there is no such part", f"choose from {','.join(PARTS)}")
     return names

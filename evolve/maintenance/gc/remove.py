@@ -1,4 +1,4 @@
-"""Removes what was planned: of each run under its lock, and noted in the run's folder before it goes."""
+"""Remove what was planned: each run under its lock, noted in the run's folder before anything is deleted."""
 
 from __future__ import annotations
 
@@ -10,82 +10,86 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError, Locked
 from evolve.host.locks import at_work, locked
-from evolve.maintenance.doctor.lineages import repository
-from evolve.maintenance.gc.plan import of_run
-from evolve.maintenance.gc.removable import OF_RUNS, GcRequest, Removable, RemovalPlan
+from evolve.maintenance.doctor.lineages import find_repository
+from evolve.maintenance.gc.plan import plan_run
+from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
 from evolve.runs import gc_record
 from evolve.sandbox import leftovers, task_images
 from evolve.store import Store
 
 
-def take(runs: Path, store: Store, wish: GcRequest, planned: RemovalPlan) -> RemovalPlan:
-    """-> what was removed; `spared`: what could not be, and why."""
+def remove(runs: Path, store: Store, request: GcRequest, planned: RemovalPlan) -> RemovalPlan:
+    """Remove what is planned.
+
+    Returns:
+        What was removed; `skipped` has what was not, and why.
+    """
     done = RemovalPlan()
-    for run in sorted({heap.run for heap in planned.heaps if heap.part in OF_RUNS}):
-        done += _of_run(runs, store, wish, run, planned)
-    removers = {"images": _remove_images, "leftovers": lambda heap: _remove_leftovers(runs, store, heap)}
-    for heap in planned.heaps:
-        if heap.part in removers:
-            done += _told(heap, removers[heap.part])
+    for run in sorted({entry.run for entry in planned.entries if entry.part in RUN_PARTS}):
+        done += _remove_of_run(runs, store, request, run, planned)
+    removers = {"images": _remove_images, "leftovers": lambda entry: _remove_leftovers(runs, store, entry)}
+    for entry in planned.entries:
+        if entry.part in removers:
+            done += _skip_on_error(entry, removers[entry.part])
     return done
 
 
-def _of_run(runs: Path, store: Store, wish: GcRequest, run: str, planned: RemovalPlan) -> RemovalPlan:
-    """Under the lock it is looked again: the run may have been gone on with since it was planned."""
+def _remove_of_run(runs: Path, store: Store, request: GcRequest, run: str, planned: RemovalPlan) -> RemovalPlan:
+    """Plan again under the lock, since the run may have been resumed meanwhile, and remove what is in both plans."""
     row = store.run(run)
     assert row is not None
     try:
         with locked(runs / run / "lock", run):
-            still = {heap.part: set(heap.names) for heap in of_run(runs, store, row, wish).heaps}
+            current = {entry.part: set(entry.names) for entry in plan_run(runs, store, row, request).entries}
             done = RemovalPlan()
-            for heap in (heap for heap in planned.heaps if heap.run == run and heap.part in OF_RUNS):
-                names = tuple(name for name in heap.names if name in still.get(heap.part, ()))
-                done += _told(replace(heap, names=names), lambda one: _remove(runs, store, one))
+            for entry in (entry for entry in planned.entries if entry.run == run and entry.part in RUN_PARTS):
+                names = tuple(name for name in entry.names if name in current.get(entry.part, ()))
+                done += _skip_on_error(replace(entry, names=names), lambda one: _remove_entry(runs, store, one))
             return done
     except Locked as error:
-        return RemovalPlan(spared=(str(error),))
+        return RemovalPlan(skipped=(str(error),))
 
 
-def _told(heap: Removable, remove: Callable[[Removable], RemovalPlan]) -> RemovalPlan:
+def _skip_on_error(entry: Removable, remover: Callable[[Removable], RemovalPlan]) -> RemovalPlan:
     try:
-        return remove(heap)
+        return remover(entry)
     except EvolveError as error:
-        return RemovalPlan(spared=(f"{heap.part}: {error}",))
+        return RemovalPlan(skipped=(f"{entry.part}: {error}",))
 
 
-def _remove(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
-    if heap.part == "exports":
-        for name in heap.names:
+def _remove_entry(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
+    if entry.part == "exports":
+        for name in entry.names:
             shutil.rmtree(runs / name, ignore_errors=True)
-        return RemovalPlan((heap,))
-    if heap.part == "trajectories":
-        gc_record.add(runs / heap.run, files=heap.names)
-        for name in heap.names:
+        return RemovalPlan((entry,))
+    if entry.part == "trajectories":
+        gc_record.add(runs / entry.run, files=entry.names)
+        for name in entry.names:
             (runs / name).unlink(missing_ok=True)
-        return RemovalPlan((heap,))
-    return _remove_branches(runs, store, heap)
+        return RemovalPlan((entry,))
+    return _remove_branches(runs, store, entry)
 
 
-def _remove_branches(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
-    row = store.run(heap.run)
+def _remove_branches(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
+    row = store.run(entry.run)
     assert row is not None
-    place = repository(runs, row)
-    there = place.branches(heap.run)
-    gc_record.add(runs / heap.run, branches=heap.names)
-    for name in heap.names:
-        place.delete(name, there[name])
-    return RemovalPlan((heap,))
+    repository = find_repository(runs, row)
+    commits = repository.branches(entry.run)
+    gc_record.add(runs / entry.run, branches=entry.names)
+    for name in entry.names:
+        repository.delete(name, commits[name])
+    return RemovalPlan((entry,))
 
 
-def _remove_images(heap: Removable) -> RemovalPlan:
-    kept = [tag for tag in heap.names if not task_images.remove(tag)]
-    gone = tuple(tag for tag in heap.names if tag not in kept)
-    return RemovalPlan((replace(heap, names=gone),), tuple(f"images: {tag} is in use" for tag in kept))
+def _remove_images(entry: Removable) -> RemovalPlan:
+    in_use = [tag for tag in entry.names if not task_images.remove(tag)]
+    removed = tuple(tag for tag in entry.names if tag not in in_use)
+    return RemovalPlan((replace(entry, names=removed),), tuple(f"images: {tag} is in use" for tag in in_use))
 
 
-def _remove_leftovers(runs: Path, store: Store, heap: Removable) -> RemovalPlan:
-    """They are looked for anew: a run may have been gone on with since."""
+def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
+    """Look for them again, since a run may have been resumed meanwhile."""
     dead, now = {row.id for row in store.runs() if not at_work(runs / row.id)}, time.time()
-    over = [one for one in leftovers.find(dead) if one.name in heap.names and one.safe(now)]
-    leftovers.remove(over)
-    return RemovalPlan((replace(heap, names=tuple(one.name for one in over)),))
+    safe = [leftover for leftover in leftovers.find(dead) if leftover.name in entry.names and leftover.safe(now)]
+    leftovers.remove(safe)
+    return RemovalPlan((replace(entry, names=tuple(leftover.name for leftover in safe)),))

@@ -19,7 +19,7 @@ LOST_AT_MOST = 600.0
 
 
 @dataclass(frozen=True, eq=False)
-class Hold:
+class Reservation:
     """What one running call may cost, in tokens: its prompt, by estimate, and the longest answer allowed to it."""
 
     prompt: int
@@ -29,7 +29,7 @@ class Hold:
 Span = tuple[float, float]
 
 
-def covered(spans: Sequence[Span]) -> float:
+def covered_seconds(spans: Sequence[Span]) -> float:
     """Seconds that lie within at least one of the spans (begin, end): calls at once lose the same time."""
     total, upto = 0.0, -math.inf
     for begin, end in sorted(spans):
@@ -52,7 +52,7 @@ class TrialBudget:
         self.exhausted = ""
         self._events = self._recorded = 0
         self._closed = False
-        self._held: list[Hold] = []
+        self._held: list[Reservation] = []
         self._lost: list[Span] = []
         self._change = threading.Condition()
 
@@ -69,7 +69,7 @@ class TrialBudget:
     @property
     def given_back(self) -> float:
         """Seconds by which the trial may last longer: those in which at least one of its calls was held up."""
-        return covered(self._lost)
+        return covered_seconds(self._lost)
 
     def give_back(self, seconds: float) -> None:
         """The `seconds` until now were lost by no fault of the scaffold."""
@@ -91,7 +91,7 @@ class TrialBudget:
         with self._change:
             return self._change.wait_for(lambda: not self._held, seconds)
 
-    def take(self, prompt: int, answer: int) -> Hold:
+    def take(self, prompt: int, answer: int) -> Reservation:
         """Begin a call of about `prompt` tokens that asks for at most `answer`; its answer may be given fewer.
 
         Where the running calls may need what is left, waits until they have ended. Raises Refusal if nothing is left.
@@ -107,7 +107,7 @@ class TrialBudget:
             if room < 1:
                 raise self._spent(bound)
             self.usage += Usage(calls=1)
-            hold = Hold(prompt, min(answer, room))
+            hold = Reservation(prompt, min(answer, room))
             self._held.append(hold)
             return hold
 
@@ -116,7 +116,7 @@ class TrialBudget:
         with self._change:
             self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
 
-    def settle(self, hold: Hold, spent: Usage) -> None:
+    def settle(self, hold: Reservation, spent: Usage) -> None:
         """The call has ended; a call that outlived its trial has been charged in full."""
         with self._change:
             if hold in self._held:
@@ -124,7 +124,7 @@ class TrialBudget:
                 self.usage += spent
             self._change.notify_all()
 
-    def cost(self, hold: Hold) -> Usage:
+    def cost(self, hold: Reservation) -> Usage:
         """All that a call may have cost, the call itself aside."""
         return Usage(0, hold.prompt, hold.answer, self.model.cost_usd(hold.prompt, hold.answer), 0)
 

@@ -23,7 +23,7 @@ def longest_delay() -> float:
     return LOST_AT_MOST + call_seconds()
 
 
-def gone_of(request: Request) -> Gone:
+def disconnect_check(request: Request) -> Gone:
     """For another thread: whether the client of a request that was read whole has hung up. Called in the event loop."""
     loop = asyncio.get_running_loop()
 

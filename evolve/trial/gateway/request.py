@@ -22,7 +22,7 @@ PASSED = frozenset(
 PARTS = ("text", "refusal", "image_url")
 
 
-def chosen(body: Body, model: ModelSpec, most: int) -> Body:
+def model_request(body: Body, model: ModelSpec, most: int) -> Body:
     """The request as the model gets it, but for its seed. most: tokens of an answer. Raises Refusal.
 
     The model's own sampling is filled in where the scaffold names none.
@@ -38,7 +38,7 @@ def chosen(body: Body, model: ModelSpec, most: int) -> Body:
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or most
     request |= {key: value for key, value in model.sampling if request.get(key) is None}
     request["model"] = model.name
-    request["max_tokens"] = max(1, int(min(number("max_tokens", asked), most)))
+    request["max_tokens"] = max(1, int(min(parse_number("max_tokens", asked), most)))
     return request
 
 
@@ -55,7 +55,7 @@ def _check_parts(message: Any) -> None:
             raise Refusal(400, "invalid_request", "an image must be given as a data: URL")
 
 
-def number(name: str, value: Any) -> float:
+def parse_number(name: str, value: Any) -> float:
     """A finite number. Raises Refusal."""
     try:
         given = float(value)
@@ -72,6 +72,6 @@ def wants_usage(body: Body) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def size_of(event: Mapping[str, Any]) -> int:
+def event_size(event: Mapping[str, Any]) -> int:
     """Characters of an event as it is stored."""
     return len(json.dumps(event, ensure_ascii=False))

@@ -20,11 +20,11 @@ from starlette.routing import Route
 
 from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
-from evolve.llm import ChatModel, estimated_prompt, fitted, usage_of
+from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
 from evolve.sandbox.shell import CommandResult, ShellDied
 from evolve.trial.gateway.budget import TrialBudget
-from evolve.trial.gateway.endurance import Endurance, Gone, gone_of, longest_delay
-from evolve.trial.gateway.request import chosen, number, size_of, wants_usage
+from evolve.trial.gateway.endurance import Endurance, Gone, disconnect_check, longest_delay
+from evolve.trial.gateway.request import event_size, model_request, parse_number, wants_usage
 from evolve.trial.gateway.wire import (
     Body,
     BoundedProtocol,
@@ -131,7 +131,7 @@ class Gateway:
         async def endpoint(request: Request) -> Response:
             try:
                 async with intake.body(request) as body:
-                    return await run_in_threadpool(self._guarded, action, body, gone_of(request))
+                    return await run_in_threadpool(self._guarded, action, body, disconnect_check(request))
             except Refusal as refusal:
                 return error_response(refusal)
 
@@ -154,7 +154,7 @@ class Gateway:
 
     def _record(self, kind: str, **content: Any) -> None:
         event = {"kind": kind, **content}
-        self.ledger.record(size_of(event))
+        self.ledger.record(event_size(event))
         with self._lock:
             self.events.append(event)
 
@@ -172,8 +172,8 @@ class Gateway:
         return json_response({"object": "list", "data": [model]})
 
     def _chat(self, body: Body, gone: Gone) -> Response:
-        request = self._fitted(chosen(body, self.door.model, self.door.limits.max_tokens))
-        hold = self.ledger.take(estimated_prompt(request), request["max_tokens"])
+        request = self._fitted(model_request(body, self.door.model, self.door.limits.max_tokens))
+        hold = self.ledger.take(estimate_prompt_tokens(request), request["max_tokens"])
         spent = Usage()
         with self._lock:
             self._calls += 1
@@ -197,7 +197,7 @@ class Gateway:
     def _fitted(self, request: Body) -> Body:
         """The request as it fits into the model's window. Raises Refusal: one that can't fit costs nothing."""
         try:
-            return fitted(request, self.door.model)
+            return fit_to_window(request, self.door.model)
         except RequestRefused as error:
             self.ledger.check()
             raise self._refused(request, error, asked=False) from error
@@ -209,7 +209,7 @@ class Gateway:
         return told
 
     def _run(self, body: Body, gone: Gone) -> Response:
-        command, timeout = str(body.get("command", "")), max(number("timeout", body.get("timeout", 30)), 0.1)
+        command, timeout = str(body.get("command", "")), max(parse_number("timeout", body.get("timeout", 30)), 0.1)
         result = self._command(command, timeout)
         answer = {
             "exit_code": result.exit_code,

@@ -51,12 +51,12 @@ class Intake:
                             raise Refusal(413, "too_large", f"a request is at most {MAX_BODY} bytes")
             except (ClientDisconnect, TimeoutError) as error:
                 raise Refusal(408, "timeout", "the request did not arrive whole in time") from error
-            yield {} if request.method == "GET" else parsed(bytes(raw))
+            yield {} if request.method == "GET" else parse_body(bytes(raw))
         finally:
             self._bytes -= len(raw)
 
 
-def parsed(raw: bytes) -> Body:
+def parse_body(raw: bytes) -> Body:
     """The JSON object in `raw`: finite numbers, whole characters, not too deep. Raises Refusal."""
     try:
         body = json.loads(raw)

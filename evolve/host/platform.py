@@ -1,0 +1,57 @@
+"""What only Linux offers: the processors of this process, the boot's id and clock, and signals from a dying parent.
+
+Evolve runs on Linux only. Every call that another system lacks is made here, so this module is what a port changes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PR_SET_PDEATHSIG = 1
+SYSTEMS = {"darwin": "macOS", "win32": "Windows", "cygwin": "Windows"}
+LINUX_ON = {
+    "macOS": "run it in a Linux virtual machine, for example with Colima (`colima start`, `colima ssh`) or Lima",
+    "Windows": "run it in WSL2, where Docker runs as on any Linux",
+}
+LINUX_ELSEWHERE = "run it in a Linux virtual machine or container"
+
+
+def check_platform() -> None:
+    """Raise BadInput, which names an alternative, on anything but Linux."""
+    if sys.platform == "linux":
+        return
+    system = SYSTEMS.get(sys.platform, sys.platform)
+    raise BadInput(system, "evolve needs Linux", LINUX_ON.get(system, LINUX_ELSEWHERE))
+
+
+def usable_processors() -> int:
+    """The number of processors that this process may use; at least 1."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def boot_id() -> str:
+    """The id of this boot of the machine; the next boot gets another one."""
+    return BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def seconds_since_boot() -> float:
+    """The clock that starts at boot, counts while the machine is suspended, and that nobody can set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when the thread that started it ends; exit at once if `parent` is already gone.
+
+    parent: the process id of the parent, as it knew it.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
