@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Runs and tests start many processes. Without cached bytecode, each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
+# Worker processes of the tests. Much of the time a test waits for containers: one worker more than two processors.
+WORKERS ?= auto
+PYTEST := $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup evolve test check unit format clean
@@ -17,16 +20,16 @@ evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by d
 	@$(BIN)/evolve run
 
 test: setup ## run all tests, including those that need containers
-	@$(BIN)/pytest
+	@$(PYTEST) --strict-skips
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
 
 check: $(VENV)/ready ## check format, lint and types, and run the unit tests
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/pytest -m "not docker"
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(PYTEST) -m "not docker"
 
 unit: $(VENV)/ready ## run the tests that need no container engine
-	@$(BIN)/pytest -m "not docker"
+	@$(PYTEST) -m "not docker"
 
 format: $(VENV)/ready ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -1,26 +1,108 @@
-"""Shared by all tests: tests marked `docker` are left out, loudly, where no engine answers."""
+"""What all tests share: their order, the skips that `make test` accepts, and fixtures.
+
+`make test` runs several worker processes (pytest-xdist). The tests of a file stay together in one worker, but in the
+places named in SPREAD each goes to the next free one. A session's fixture exists once in every worker.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from evolve.sandbox import engine
+from tests.built import build_shared
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
+TESTS = Path(__file__).parent
 
+# Longest first, so that no worker is left alone with a long test at the end.
+FIRST = (
+    "faults/test_engine.py",
+    "faults/test_run.py",
+    "faults/test_kills.py",
+    "e2e/",
+    "integration/test_kills.py",
+    "integration/",
+    "test_loop.py",
+    "test_evaluate.py",
+    "faults/",
+    "adversarial/",
+    "test_gate_simulator.py",
+    "test_embedded_",
+)
+# Where most of a test's time is its own, not a fixture's. TOGETHER: its tests of one parameter share a long run.
+SPREAD = ("adversarial/", "e2e/", "integration/", "faults/test_kills.py")
+TOGETHER = "e2e/test_secrets.py"
+# Beginnings of the reasons for a skip that `--strict-skips` accepts: what a machine may lack.
+ACCEPTED_SKIPS = (
+    "only root can",
+    "a private engine needs root, and dockerd",
+    "the base image has another Python",
+    "the engine has no Unix socket",
+)
+NO_ENGINE = "no container engine answers: `make setup` brings one"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--strict-skips", action="store_true", help="fail if a test is skipped for an unexpected reason")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests, and skip what needs an engine if none answers."""
+    items.sort(key=_rank)
     marked = [item for item in items if item.get_closest_marker("docker")]
     if marked and "not docker" not in (config.option.markexpr or "") and not engine.answers():
-        reason = pytest.mark.skip(reason="no container engine answers: `make setup` brings one")
         for item in marked:
-            item.add_marker(reason)
+            item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+
+
+def _rank(item: pytest.Item) -> int:
+    path = item.path.relative_to(TESTS).as_posix()
+    known = (number for number, beginning in enumerate(FIRST) if path.startswith(beginning))
+    return next(known, len(FIRST))
+
+
+class Scheduler(LoadScopeScheduling):
+    """Hands out whole files, or single tests. xdist_group marks have no effect: pytest 9.2 keeps ids as they are."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, name = nodeid.partition("::")
+        if not path.removeprefix("tests/").startswith(SPREAD):
+            return path
+        return path + name[name.find("[") :] if path.endswith(TOGETHER) and "[" in name else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    return Scheduler(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK and _unexpected_skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for reason, count in _unexpected_skips(config).items():
+        terminalreporter.write_line(f"unexpected skip of {count} tests: {reason}", red=True)
+
+
+def _unexpected_skips(config: pytest.Config) -> Counter[str]:
+    """How many tests were skipped for each reason that is not accepted; none without `--strict-skips`."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not config.getoption("strict_skips"):
+        return Counter()
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
+    return Counter(reason for reason in reasons if not reason.startswith(ACCEPTED_SKIPS))
 
 
 @pytest.fixture
@@ -29,6 +111,12 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def task_images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The shared tasks' images are there: what runs in another process need not build them. The base image's name."""
+    return build_shared(tmp_path_factory.mktemp("tasks"))
 
 
 @pytest.fixture(scope="session")

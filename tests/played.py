@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
-RUN = "20261123-2144-quiet-otter"
+# Of this process alone: other tests may run beside these, and the engine is asked for what belongs to a run.
+RUN = f"20261123-2144-otter-{os.getpid()}"
 SCAFFOLD = Path("repo/scaffold")
 RUNS = Path("runs")
 

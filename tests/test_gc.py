@@ -186,7 +186,7 @@ def test_a_run_whose_files_were_removed_is_neither_replayed_nor_resumed(
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
             list(replay.run_offline(campaign, trials[0].candidate, trials))
-    with pytest.raises(BadInput, match="begin a new one"):
+    with pytest.raises(BadInput, match="start one with --run new"):
         opening._refuse_depleted(RUNS / RUN)
     opening._refuse_depleted(RUNS)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
 from evolve.trial.gateway.request import model_request
 from tests.fakes import ScriptedModel
+from tests.forked import forked
 from tests.test_propose import brief
 from tests.upstream import Answer, Upstream, raw
 
@@ -226,7 +225,7 @@ def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words
     path.write_text(text)
     with pytest.raises(BadInput) as raised:
         read_profiles(path)
-    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.mend
+    assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.fix
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -266,9 +265,7 @@ def test_a_barred_model_ends_the_command_in_one_line(tmp_path: Path, upstream: U
 
 
 def evolve(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "evolve", *words]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return forked(home, *words, COLUMNS="200")
 
 
 def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:

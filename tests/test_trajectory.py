@@ -264,6 +264,7 @@ def test_a_file_that_was_changed_or_lost_is_not_intact(tmp_path: Path) -> None:
         gzip.compress(b"\xff\xfe"),
         gzip.compress(b'{"a": 1}')[:-9],
     ],
+    ids=["missing", "empty", "not compressed", "not JSON", "not UTF-8", "cut off"],
 )
 def test_a_file_that_cannot_be_read_is_a_fault_of_the_machine(tmp_path: Path, data: bytes | None) -> None:
     file = tmp_path / "a.gz"

@@ -27,6 +27,7 @@ from evolve.core.records import (
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import load_task
 from evolve.trial.run import run_trial
+from tests.built import building
 
 HERE = Path(__file__).parent
 VERIFIER = HERE.parents[1] / "tasks" / "bugfix" / "_verifier"
@@ -36,8 +37,8 @@ PYTEST = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygmen
 
 
 @pytest.fixture(scope="session")
-def base() -> str:
-    return images.base_image(print)
+def base(task_images: str) -> str:
+    return task_images
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +62,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 @pytest.fixture(scope="session")
 def image(tiny: Task, base: str) -> TaskImage:
-    return images.task_image(tiny, base)
+    with building():
+        return images.task_image(tiny, base)
 
 
 class Arena:

@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from evolve import __version__
+from tests.forked import forked
 
 ROOT = Path(__file__).parents[2]
 TASKS = {"train": ["vending-machine", "lru-cache"], "validation": ["sorted-lookup"], "holdout": ["ring-buffer"]}
 
+# Of this process alone: a run that starts removes the containers of the last one of its name.
+FIRST, ALONE = f"first-{os.getpid()}", f"alone-{os.getpid()}"
 # A gate that decides after a few trials.
 SHORT = ("--gate", "passes=1", "--gate", "tip_passes=1")
 
@@ -57,10 +60,11 @@ def rows(home: Path, query: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     (home / "scaffolds" / "single" / "dirt.txt").write_text("the user's own, not committed")
     before = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, check=True).stdout
-    done = evolve(home, "run", "--rounds", "2", "--run", "first", *SHORT, SEED="3")
+    done = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, SEED="3")
     assert done.returncode == 0, done.stderr
     assert "embedded" in done.stderr and "holdout" in done.stdout
 
@@ -69,28 +73,29 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     assert all(row[1] in ("keep", "stack", "revert", "refused") for row in history[1:])
     branches = subprocess.run(["git", "branch", "--list", "evolve/*"], cwd=home, capture_output=True, text=True)
     measured = [row[0] for row in rows(home, "select branch from candidate")]
-    assert {*measured, "evolve/first/champion"} <= {line.strip("* ") for line in branches.stdout.splitlines()}
+    assert {*measured, f"evolve/{FIRST}/champion"} <= {line.strip("* ") for line in branches.stdout.splitlines()}
     after = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, check=True).stdout
     assert after == before
 
-    assert json.loads(evolve(home, "history", "--json").stdout)[0]["run"] == "first"
+    assert json.loads(evolve(home, "history", "--json").stdout)[0]["run"] == FIRST
     assert "baseline" in evolve(home, "show", "0").stdout
     assert "champion" not in evolve(home, "lineage").stderr
 
-    claimed = evolve(home, "claim", "first")
+    claimed = evolve(home, "claim", FIRST)
     assert claimed.returncode == 2 and claimed.stderr.count("\n") == 1, "one holdout task is no claim"
 
-    replayed = evolve(home, "replay", "evolve/first/champion")
+    replayed = evolve(home, "replay", f"evolve/{FIRST}/champion")
     assert replayed.returncode == 0 and "trials identical" in replayed.stdout, replayed.stdout + replayed.stderr
     _change_one_byte(home)
-    replayed = evolve(home, "replay", "evolve/first/round-0000")
+    replayed = evolve(home, "replay", f"evolve/{FIRST}/round-0000")
     assert replayed.returncode == 1 and "vending-machine" in replayed.stdout
 
-    other = evolve(home, "run", "--rounds", "2", "--run", "first", *SHORT, SEED="4")
+    other = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, SEED="4")
     assert other.returncode == 2 and "another config" in other.stderr
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_a_scaffold_is_calibrated_against_itself(home: Path) -> None:
     done = evolve(home, "calibrate", "--attempts", "2", "--rounds", "10", "--json")
     assert done.returncode == 0, done.stderr
@@ -113,6 +118,7 @@ def _change_one_byte(home: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
     command = [sys.executable, "-m", "evolve", "run", "--rounds", "1", *SHORT]
     process = subprocess.Popen(
@@ -149,11 +155,12 @@ def _trials(home: Path) -> int:
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_without_a_repository_the_lineage_is_under_runs(home: Path) -> None:
     shutil.rmtree(home / ".git")
-    done = evolve(home, "run", "--rounds", "0", "--run", "alone", *SHORT, GIT_CEILING_DIRECTORIES=str(home.parent))
+    done = evolve(home, "run", "--rounds", "0", "--run", ALONE, *SHORT, GIT_CEILING_DIRECTORIES=str(home.parent))
     assert done.returncode == 0, done.stderr
-    assert (home / "runs" / "alone" / "lineage.git").is_dir() and not (home / ".git").exists()
+    assert (home / "runs" / ALONE / "lineage.git").is_dir() and not (home / ".git").exists()
 
 
 def _broken_task(home: Path) -> None:
@@ -188,11 +195,16 @@ BAD = [
 def test_bad_input_gets_one_line_and_nothing_is_written(home, words, variables, named, spoil) -> None:  # type: ignore[no-untyped-def]
     if spoil:
         spoil(home)
-    done = evolve(home, *words, **variables)
+    done = forked(home, *words, **variables)
     assert done.returncode == 2, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and named in errors[0] and "Traceback" not in done.stderr
     assert not (home / "runs").exists()
+
+
+def test_a_bad_word_in_a_process_of_its_own_is_the_same(home: Path) -> None:
+    alone, beside = (run(home, "run", ROUNDS="abc") for run in (evolve, forked))
+    assert (alone.returncode, alone.stderr) == (beside.returncode, beside.stderr) and "ROUNDS" in alone.stderr
 
 
 def test_the_version_is_told(home: Path) -> None:

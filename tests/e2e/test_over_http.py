@@ -19,7 +19,7 @@ from evolve.core.records import StoredFile
 from evolve.trial import trajectory
 from tests.e2e.marked import ROOT, repository
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 ROUNDS = 3
 PROFILE = """[lab]
 base_url = "http://127.0.0.1:{port}/v1"
@@ -67,7 +67,17 @@ def database(tmp_path: Path, port: int) -> Path:
     home.mkdir()
     repository(home)
     (home / "evolve.models.toml").write_text(PROFILE.format(port=port))
-    order = ["run", "--rounds", str(ROUNDS), "--run", "served", "--model", "lab/embedded", "--suite", "tasks"]
+    order = [
+        "run",
+        "--rounds",
+        str(ROUNDS),
+        "--run",
+        f"served-{os.getpid()}",
+        "--model",
+        "lab/embedded",
+        "--suite",
+        "tasks",
+    ]
     gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
     command = [sys.executable, "-m", "evolve", *order, *gate]
     done = subprocess.run(

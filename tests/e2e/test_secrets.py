@@ -20,26 +20,35 @@ from tests.e2e.holes import HOLES
 from tests.e2e.marked import ROOT, SHOWN, Marker, found, repository
 from tests.recording_server import recording, requests
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 SEED = "1"
 ROLES = {"propose", "lesson"}
 EVOLVE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
-# By run id: its rounds and its gate. The second one takes every patch, so that there are parents to compare with.
+# By name: its rounds and its gate. The second one takes every patch, so that there are parents to compare with.
 RUNS = {
     "raced": (int(os.environ.get("EVOLVE_MARKED_ROUNDS", "4")), EVOLVE),
     "taken": (4, ("rule=archive", "attempts=1", "merge_every=2")),
 }
 
 
+def run_id(run: str) -> str:
+    return f"{run}-{os.getpid()}"
+
+
 @dataclass(frozen=True)
 class Sent:
-    """A run that is over: its id, repository and runs folder, all markers by word, and the requests of the model."""
+    """A run that is over: its name, repository and runs folder, all markers by word, and the requests of the model."""
 
     run: str
     home: Path
     runs: Path
     known: dict[str, Marker]
     requests: list[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        """Of this process alone: a run that starts removes the containers of the last one of its id."""
+        return run_id(self.run)
 
     def of_roles(self, *roles: str) -> list[set[Marker]]:
         """The markers in each request that offers one of these tools."""
@@ -81,7 +90,19 @@ def ran(
     env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
     settings = [word for setting in gate for word in ("--gate", setting)]
     with recording(file) as url:
-        order = ["run", "--rounds", str(rounds), "--run", run, "--runs", str(runs), "--suite", "tasks", "--seed", SEED]
+        order = [
+            "run",
+            "--rounds",
+            str(rounds),
+            "--run",
+            run_id(run),
+            "--runs",
+            str(runs),
+            "--suite",
+            "tasks",
+            "--seed",
+            SEED,
+        ]
         command = [sys.executable, "-m", *(module or ["evolve"]), *order, "--model", "embedded", "--base-url", url]
         done = subprocess.run(
             [*command, *settings], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
@@ -115,12 +136,12 @@ def test_the_search_would_find_it(sent: Sent) -> None:
 
 
 def test_the_memory_and_the_branches_hold_no_more(sent: Sent) -> None:
-    page = (sent.runs / sent.run / "memory.md").read_text()
+    page = (sent.runs / sent.id / "memory.md").read_text()
     log = [
         "log",
         "-p",
         "--notes=evolve",
-        f"--glob=refs/heads/evolve/{sent.run}/*",
+        f"--glob=refs/heads/evolve/{sent.id}/*",
         "--glob=refs/notes/*",
         "--not",
         "HEAD",

@@ -17,8 +17,8 @@ import pytest
 
 from tests.e2e.marked import ROOT, repository
 
-pytestmark = pytest.mark.docker
-RUN = "stopped"
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
+RUN = f"stopped-{os.getpid()}"
 WORDS = f"run --run {RUN} --rounds 1 --suite tasks --seed 1 --jobs 2 --gate passes=1 --gate tip_passes=1"
 ALL_TOKENS = """SELECT sum(tokens) FROM (
     SELECT prompt_tokens + completion_tokens AS tokens FROM trial

@@ -30,6 +30,7 @@ def test_a_difference_would_be_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
 def test_a_killed_run_in_containers_comes_to_the_same_and_leaves_nothing(tmp_path: Path) -> None:
     tally = killed(Contained, tmp_path, max(1, KILLS // 10), seed=4, jobs=1)
     assert tally.problems == []

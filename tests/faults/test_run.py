@@ -21,7 +21,7 @@ import pytest
 from tests.faults.endpoint import ROOT, FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import KINDS, Plan
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 ROUNDS = int(os.environ.get("EVOLVE_FAULT_ROUNDS") or 1)
 SHARE = 0.2
 CALL_SECONDS = 6
@@ -101,8 +101,9 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_a_run_with_a_failing_api_is_the_run_without(tmp_path: Path, endpoint: FaultyEndpoint) -> None:
     # Under one name: a run's is part of what its scaffolds see.
-    well, whole = played(tmp_path / "well" / "faulty", endpoint, Plan())
-    ill, counts = played(tmp_path / "ill" / "faulty", endpoint, Plan(seed=4, share=SHARE))
+    name = f"faulty-{os.getpid()}"
+    well, whole = played(tmp_path / "well" / name, endpoint, Plan())
+    ill, counts = played(tmp_path / "ill" / name, endpoint, Plan(seed=4, share=SHARE))
 
     faults = sum(counts["faults"].values())
     assert 0.5 * SHARE < faults / counts["calls"] < 2 * SHARE

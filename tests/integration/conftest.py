@@ -34,8 +34,8 @@ def suite(suite_folder: Path) -> Suite:
 
 
 @pytest.fixture(scope="session")
-def base() -> str:
-    return images.base_image(print)
+def base(task_images: str) -> str:
+    return task_images
 
 
 @pytest.fixture(scope="session")
