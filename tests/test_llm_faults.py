@@ -111,7 +111,7 @@ def test_what_may_pass_is_tried_again_and_told(upstream: Upstream, model: OpenAI
 def test_what_does_not_pass_is_told_too(upstream: Upstream, model: OpenAIModel) -> None:
     lost: list[Usage] = []
     upstream.script(raw("no"))
-    with pytest.raises(InfraError, match="is BASE_URL right"):
+    with pytest.raises(InfraError, match="is the base URL right"):
         model.complete(BODY, lost.append)
     assert sum(lost, Usage()).retries == ATTEMPTS - 1 == len(upstream.requests()) - 1
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from evolve import analysis
 from evolve.analysis import ideas
-from evolve.cli.requests import run_row
+from evolve.cli.results import run_row
 from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.loop import recall
 from evolve.loop.campaign import seen_by_proposers, text_files

@@ -81,7 +81,7 @@ def _is_account(status: object, kinds: object, words: object) -> bool:
 def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """The program's own error for one of the client's that was not to be mended by another try."""
     if isinstance(error, openai.NotFoundError):
-        return BadInput("model", f"the endpoint does not know it: {error.message}", "correct MODEL")
+        return BadInput("model", f"the endpoint does not know it: {error.message}", "correct --model")
     if isinstance(error, openai.APIStatusError):
         if is_length_error(error):
             return RequestRefused(400, TOO_LONG, error.message)

@@ -16,9 +16,14 @@ from evolve.core.records import Usage
 
 CALL_SECONDS = 300.0
 CONNECT_SECONDS = 20.0
-VARIABLE = "CALL_SECONDS"
+VARIABLE = "EVOLVE_CALL_SECONDS"
 # Told what a failed try took, and then what the wait after it took; may raise, which ends the call.
 OnLost = Callable[[Usage], None]
+
+
+def set_call_seconds(seconds: float) -> None:
+    """Set the time limit of a call for this process and those that it starts."""
+    os.environ[VARIABLE] = f"{seconds:g}"
 
 
 def call_seconds() -> float:

@@ -116,14 +116,13 @@ class Campaign:
 
     def self_spec(self, commit: str, instruction: str, seed: int) -> TrialSpec:
         """The candidate at work on its own files: the base image, the limits of a trial, no verifier."""
-        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.seconds
+        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.for_task().seconds
         task = Task("self", self.folder, Split.TRAIN, instruction, "", "", seconds, 0.0, sandbox)
         return self._spec(commit, self.source(commit), task, TaskImage(self.base_image, SELF_WORKDIR), seed)
 
     def _spec(
         self, commit: str, source: ScaffoldSource, task: Task, image: TaskImage, seed: int, attempt: int = 0
     ) -> TrialSpec:
-        limits = self.config.limits
         return TrialSpec(
             run=self.run,
             candidate=commit,
@@ -133,7 +132,7 @@ class Campaign:
             attempt=attempt,
             seed=seed,
             model=self.config.model_spec,
-            limits=replace(limits, seconds=min(limits.seconds, task.agent_seconds)),
+            limits=self.config.limits.for_task(task.agent_seconds),
             sandbox=self.config.sandbox,
             folder=self.folder.resolve(),
             owner=self.run,

@@ -23,7 +23,7 @@ def problem(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposa
 def refusal(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None:
     """What the guard says of it: a function of the rows."""
     files, evolvable = campaign.text_files(tip.commit), campaign.evolvable(tip.commit)
-    return guard.refusal(proposal, files, evolvable, campaign.vocabulary, campaign.config.limits)
+    return guard.refusal(proposal, files, evolvable, campaign.vocabulary, campaign.config.limits.for_task())
 
 
 def committed(campaign: Campaign, row: RoundRow, tip: Candidate, proposal: Proposal) -> str | BadPatch:

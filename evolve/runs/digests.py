@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from evolve.core.config import SETTINGS_FILE
 from evolve.repo import seed_files
-
-# Settings of Evolve, which a scaffold that is a repository of its own may have at its root.
-SETTINGS_FILE = "evolve.toml"
 
 
 def folder_digest(folder: Path, runs: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.config import Difference, GateConfig, RunConfig
+from evolve.core.config import Difference, RunConfig
 from evolve.core.errors import BadInput
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
@@ -31,10 +31,8 @@ def stored(row: RunRow, key: str) -> Any:
 
 
 def stored_config(row: RunRow) -> RunConfig:
-    """The config that a run began with; of a gate that no longer exists only what this version knows."""
-    values = {k: v for k, v in json.loads(row.config).items() if k in RunConfig.model_fields}
-    values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
-    return RunConfig.model_validate(values)
+    """The config that a run began with."""
+    return RunConfig.from_stored(row.config)
 
 
 def resumed_config(row: RunRow, given: Mapping[str, Any], runs: Path) -> RunConfig:

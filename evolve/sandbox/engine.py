@@ -265,7 +265,7 @@ def check_runtime(name: str | None) -> None:
     """Raise BadInput if the engine has no runtime of that name; None is its default."""
     known = sorted(info().get("Runtimes") or {})
     if name is not None and name not in known:
-        raise BadInput(f"RUNTIME {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
+        raise BadInput(f"runtime {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
 
 
 def describe() -> dict[str, str]:

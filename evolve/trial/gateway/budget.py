@@ -58,13 +58,14 @@ class TrialBudget:
 
     def left(self) -> dict[str, float]:
         """What is left of each amount, whatever the running calls may cost."""
-        used = self.usage
-        return {
+        used, commands = self.usage, self.limits.commands
+        left = {
             "calls": max(self.limits.calls - used.calls, 0),
             "tokens": max(self.limits.tokens - used.prompt_tokens - used.completion_tokens, 0),
             "usd": max(self.limits.usd - used.cost_usd, 0.0),
             "seconds": max(self.deadline + self.given_back - time.monotonic(), 0.0),
         }
+        return left if commands is None else {**left, "commands": max(commands - used.commands, 0)}
 
     @property
     def given_back(self) -> float:
@@ -132,7 +133,7 @@ class TrialBudget:
         """Count one command; -> seconds that it may take. Raises Refusal."""
         with self._change:
             self._await_time()
-            self._refuse_spent("seconds", "record")
+            self._refuse_spent("seconds", "record", *(() if self.limits.commands is None else ("commands",)))
             self.usage += Usage(commands=1)
             return self.left()["seconds"]
 
