@@ -44,7 +44,7 @@ def test_differences_name_key_old_and_new() -> None:
     assert str(Difference("seed", 1, 2)) == "seed: 1 -> 2"
     assert RunConfig(seed=1, model="a").differences(stored) == []
     older = json.dumps({"seed": 0, "gone": True})
-    assert RunConfig().differences(older) == [Difference("gone", True, "absent")]
+    assert RunConfig().differences(older) == [Difference("gone", True, None)]
     moved = RunConfig(suite=Path("elsewhere"), scaffold=Path("moved"))
     assert moved.differences(RunConfig().canonical()) == []
 

@@ -47,7 +47,7 @@ from evolve.core.records import Split
 __all__ = ["app"]
 
 What_ = Annotated[str | None, typer.Argument(help="A scaffold's folder, or a branch evolve/RUN/NAME.")]
-PARTS = "branches, trajectories, exports, images, leftovers"
+PARTS = "branches, images, trajectories, exports, leftovers"
 
 
 def settings_of(context: typer.Context) -> Settings:

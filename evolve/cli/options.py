@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from evolve import __version__
-from evolve.cli.settings import PREFIX, TABLES, Settings, keys_of, shown_default
+from evolve.cli.settings import TABLES, Settings, keys_of, shown_default
 
 app = typer.Typer(
     add_completion=False,
@@ -42,14 +42,14 @@ def _all_commands(version: Version_ = False) -> None:
 def option(name: str) -> Any:
     """The option of a setting, with its help text and default."""
     field = Settings.model_fields[name]
-    text = f"{field.description} [env: {PREFIX}{name.upper()}]"
-    return typer.Option(help=text, show_default=shown_default(field) or False)
+    default = shown_default(field)
+    return typer.Option(help=f"{field.description} (default: {default})" if default else field.description)
 
 
 def table_option(name: str) -> Any:
     """The option of a table: KEY=VALUE, repeatable."""
     text = f"{Settings.model_fields[name].description} Repeatable; keys: {', '.join(keys_of(name))}."
-    return typer.Option(f"--{TABLES[name]}", metavar="KEY=VALUE", help=text, show_default=False)
+    return typer.Option(f"--{TABLES[name]}", metavar="KEY=VALUE", help=text)
 
 
 Rounds_ = Annotated[int | None, option("rounds")]

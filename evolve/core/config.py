@@ -254,12 +254,12 @@ class RunConfig(BaseModel):
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay. Nor is
         it one that this config leaves the seconds of a trial open, which no earlier version could.
         """
-        new, old = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
-        old |= {SECONDS: EARLIER_SECONDS} | _leaves(json.loads(stored))
+        usual = json.loads(RunConfig(limits=TrialLimits(seconds=EARLIER_SECONDS)).canonical())
+        new, old = _leaves(json.loads(self.canonical())), _leaves(_merged(usual, json.loads(stored)))
         if new[SECONDS] is None and old[SECONDS] == EARLIER_SECONDS:
             new[SECONDS] = EARLIER_SECONDS
         found = [
-            Difference(key, old.get(key, "absent"), new.get(key, "absent"))
+            Difference(key, old.get(key), new.get(key))
             for key in sorted({*old, *new})
             if key not in PLACES and not key.startswith(PROVENANCE)
         ]
@@ -272,6 +272,13 @@ class RunConfig(BaseModel):
         values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
         values["limits"] = {"seconds": EARLIER_SECONDS} | values.get("limits", {})
         return cls.model_validate(values)
+
+
+def _merged(usual: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values, and the usual ones of keys that they lack, at any depth."""
+    both = {key: (usual[key], value) for key, value in values.items() if key in usual}
+    deeper = {key: _merged(*pair) for key, pair in both.items() if all(isinstance(one, dict) for one in pair)}
+    return usual | values | deeper
 
 
 def _leaves(values: dict[str, Any], path: str = "") -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
 def check_same(config: RunConfig, suite: Suite, row: RunRow) -> None:
     """Raise BadInput unless a run that began with the row's settings may be resumed with these."""
     if found := differences(config, row):
-        first = found[0]
+        first = min(found, key=lambda one: not one.key.endswith("model"))
         problem = f"run {row.id} has {_shown(first.stored)}, not {_shown(first.given)}"
         raise BadInput(first.key, problem, "leave it out, or start another run with --run new")
     if problem := suite_differences(suite, row):
