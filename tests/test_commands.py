@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evolve import cli
-from evolve.cli import commands
+from evolve.cli import commands, measuring
 from evolve.host import platform
 from evolve.maintenance import gc
+from evolve.store import Store
 from tests.forked import forked
+from tests.played import RUN
 
 ROOT = Path(__file__).parents[1]
 SLOW = ("numpy", "scipy", "sqlalchemy", "docker", "openai")
@@ -87,3 +90,16 @@ def test_a_difference_is_shown_after_the_scaffold_is_gone(played_home: Path) -> 
     (played_home / "runs" / "repo").rename(played_home / "repo")
     (played_home / "repo" / ".git").rename(played_home / ".git")
     assert forked(played_home, "diff", "1").stdout == before != ""
+
+
+def test_the_result_is_of_the_run_that_ended_and_not_of_the_newest(
+    played_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store.open(Path("runs", "evolve.db")) as store:
+        row = store.runs()[0]
+        store.create_run(replace(row, id="newer", created_at="2099-01-01T00:00:00+00:00"), ())
+        assert store.runs()[0].id == "newer"
+        measuring.print_result(store, RUN)
+        assert capsys.readouterr().out.startswith(f"run {RUN}: 3 rounds, ")
+        measuring.print_result(store, "newer")
+        assert capsys.readouterr().out == "run newer: no round is decided yet\n"

@@ -122,6 +122,7 @@ def test_an_agents_own_repository_is_resumed_and_no_commit_has_results(agent: Pa
     for commit in commits(asked.runs, first):
         names = git(agent, "ls-tree", "-r", "--name-only", commit).splitlines()
         assert set(names) == {"main.py", "new.py", "scaffold.toml"}
+    assert rows(asked.runs)[0].scaffold == str(agent)
     assert git(agent, "status", "--porcelain").splitlines() == [
         "M main.py",
         "?? .venv/",

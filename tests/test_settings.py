@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +132,27 @@ def test_the_example_of_the_documentation_is_valid(home: Path) -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     (home / "evolve.toml").write_text(text.partition("```toml\n")[2].partition("```")[0])
     assert {"rounds", "limits", "gate"} <= read_settings().model_fields_set
+
+
+def test_make_passes_every_setting_on() -> None:
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    listed = next(line for line in text.splitlines() if line.startswith("SETTINGS := ")).split()[2:]
+    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize(("words", "status"), [(("ROUNDS=3", "GATE=risk=0.1 race=2"), 0), ((), 75)])
+def test_make_gives_settings_and_says_the_exit_status(home: Path, words: tuple[str, ...], status: int) -> None:
+    """With a program in place of Evolve's."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy2(ROOT / name, home / name)
+    program = home / ".venv" / "bin" / "evolve"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nenv | grep ^EVOLVE_ | sort\nexit {status}\n")
+    program.chmod(0o755)
+    (home / ".venv" / "ready").touch()
+    environment = {"PATH": os.environ["PATH"], "SEED": "4"}
+    done = subprocess.run(["make", "evolve", *words], cwd=home, env=environment, capture_output=True, text=True)
+    asked = {word.partition("=")[0]: word.partition("=")[2] for word in ("SEED=4", *words)}
+    assert done.stdout.splitlines() == sorted(f"EVOLVE_{name}={value}" for name, value in asked.items())
+    assert done.returncode == (2 if status else 0)
+    assert (f"evolve run: exit status {status}" in done.stderr) == bool(status)

@@ -17,7 +17,7 @@ from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.budget.run_budget import Budget
 from evolve.core.clock import now
-from evolve.core.config import PLACES
+from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.executor.evaluate import Evaluator
 from evolve.host import disk, signals
@@ -251,8 +251,15 @@ def _progress(store: Store, run: str) -> str:
     return f"{words}, round {last.number} {state}"
 
 
+def _placed(config: RunConfig) -> RunConfig:
+    """The config with absolute paths, so that the run is found from any folder."""
+    return config.model_copy(
+        update={key: path.absolute() for key in PLACES if (path := getattr(config, key)).is_dir()}
+    )
+
+
 def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
-    config, lineage = run.config, run.lineage()
+    config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
     digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
     text = identity(config, suite, digest)
