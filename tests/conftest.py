@@ -18,6 +18,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from evolve.sandbox import engine
+from evolve.store import database
 from tests.built import build_shared
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
@@ -42,6 +43,7 @@ FIRST = (
 # Where most of a test's time is its own, not a fixture's. TOGETHER: its tests of one parameter share a long run.
 SPREAD = ("adversarial/", "e2e/", "integration/", "faults/test_kills.py")
 TOGETHER = "e2e/test_secrets.py"
+WAITING = ("test_store", "test_room", "test_disk", "test_migrations")
 # Beginnings of the reasons for a skip that `--strict-skips` accepts: what a machine may lack.
 ACCEPTED_SKIPS = (
     "only root can",
@@ -103,6 +105,19 @@ def _unexpected_skips(config: pytest.Config) -> Counter[str]:
         return Counter()
     reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", [])]
     return Counter(reason for reason in reasons if not reason.startswith(ACCEPTED_SKIPS))
+
+
+@pytest.fixture(autouse=True)
+def no_power_cut(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing waits for the disk: no test cuts the power. Tests of what is written, and how, do wait."""
+    if request.path.stem in WAITING:
+        yield
+        return
+    settings = [line.replace("synchronous = FULL", "synchronous = OFF") for line in database._SETTINGS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(database, "_SETTINGS", settings)
+        yield
 
 
 @pytest.fixture

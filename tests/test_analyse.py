@@ -295,7 +295,7 @@ def test_words_are_found_in_all_trials() -> None:
     found = shelf.search("i THINK").splitlines()
     assert [line.partition(":")[0] for line in found] == ["train-01.0 step 2", "train-02.0 step 2"]
     assert "I think about one" in found[0]
-    assert shelf.search("nowhere") == "found nowhere in 2 trials"
+    assert shelf.search("nowhere") == "no match in 2 trials"
     assert shelf.search("  ").startswith("error")
 
 

@@ -79,7 +79,7 @@ CONSTANT_CALLS = {
 }  # fmt: skip
 PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {
-    "embedded": ("said",),  # makes one idiom of the proposer out of its sentences
+    "embedded": ("prompt_sentence",),  # makes one idiom of the proposer out of its sentences
     "gate": ("np.array", "np.linspace", "Level"),
     "cli": ("typer.*", "app.*", "*_app.*", "option", "table_option"),
     "__main__": ("main", "app", "sys.exit"),

@@ -34,7 +34,7 @@ def test_the_noise_floor_agrees_with_comparisons_that_were_run_and_with_the_bino
     assert found.one_pass == pytest.approx(math.sqrt(8 * (0.25 + 0.09 + 0.09)) / 40, rel=0.15)
 
 
-def test_tasks_that_say_nothing_are_named() -> None:
+def test_uninformative_tasks_are_named() -> None:
     found = noise(passes([0.0, 1.0, 0.0, 0.5], attempts=8))
     assert (found.always, found.never) == (["t1"], ["t0", "t2"])
     assert found.rates["t1"] == 1
@@ -72,16 +72,16 @@ def test_the_cost_is_trials_times_what_one_takes() -> None:
     assert cost(seen, per_round=25.0, rounds=100, jobs=2) == Cost(2500.0, pytest.approx(2.5), pytest.approx(25.0))
 
 
-def test_it_is_said_in_words() -> None:
+def test_the_lines_of_a_calibration() -> None:
     found = Noise({"a": 0.0, "b": 0.5}, 4, 0.03, 0.05, 6)
     text = "\n".join(calibration_lines(found, Power(0.1, 0.2, 30.0), Cost(3000, 1.25, 4.0), 100, priced=True))
-    assert "one pass over all tasks scatters by 3.0 points" in text
-    assert "by 4.2 points; seen over 6 pairs of passes: 5.0 points" in text
+    assert "one pass over all tasks has a standard deviation of 3.0 points" in text
+    assert "one of 4.2 points; observed over 6 pairs of passes: 5.0 points" in text
     assert "never passed: 1 tasks: a" in text
-    assert "smallest gain built upon four times in five: 20.0 points" in text
+    assert "smallest gain built upon with 80 % probability: 20.0 points" in text
     assert "100 rounds: about 3000 trials, 1.2 hours, $4.00" in text
     text = "\n".join(calibration_lines(found, Power(0.1, None, 30.0), Cost(3000, 0.4, 4.0), 100, priced=False))
-    assert "100 rounds: about 3000 trials, 24 min, dollars unknown" in text
+    assert "100 rounds: about 3000 trials, 24 min, cost unknown" in text
     assert "above 40.0 points" in text
 
 

@@ -80,7 +80,7 @@ def test_where_nothing_changed_it_seldom_says_otherwise() -> None:
     assert said <= 30
 
 
-def test_every_look_is_said_and_more_than_two_are_warned_of() -> None:
+def test_every_look_is_listed_and_more_than_two_cause_a_warning() -> None:
     made = claim(trials([0] * 8), trials([1] * 8))
     assert made is not None
     looks = [LookRow("a" * 40, "seed scaffold at the start", "2026-01-01T00:00:00+00:00")] * 2

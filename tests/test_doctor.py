@@ -283,6 +283,13 @@ def test_the_repository_around_the_scaffold_is_checked(home: Path) -> None:
     assert machine.check_disk(RUNS).state == "good" and "takes" in machine.check_disk(RUNS).detail
 
 
+def test_the_doctor_says_why_an_engine_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "answers", lambda: False)
+    monkeypatch.setattr(engine, "connection_problem", lambda: BadInput("context pod", "Podman answers", "use Docker"))
+    first = machine.check_engine(None)[0]
+    assert (first.state, first.detail, first.fix) == ("bad", "context pod: Podman answers", "use Docker")
+
+
 def test_the_repository_refuses_what_is_checked_out(home: Path) -> None:
     place = Repository(home / "repo" / ".git")
     with pytest.raises(BadInput, match="checked out"):

@@ -14,7 +14,7 @@ from evolve.analysis import Shelf
 from evolve.core.errors import RequestRefused
 from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.embedded import complete
-from evolve.embedded.improver import undone
+from evolve.embedded.improver import undo_changes
 from evolve.embedded.knobs import Knobs
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
 from evolve.sandbox.archive import Left
@@ -90,16 +90,16 @@ def shell_scaffold(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("scaffold", [SEED, TEAM], ids=lambda path: path.name)
 def test_most_of_the_time_a_patch_with_words_comes_out(tmp_path: Path, scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(8)]
-    assert sum(bool(one.edits) for one in made) >= 7
-    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 7
+    made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(6)]
+    assert sum(bool(one.edits) for one in made) >= 5
+    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 5
     assert len({one.hypothesis for one in made}) >= 4, "another seed, another idea"
     assert any(one.fixes == ("alpha",) for one in made)
 
 
 def test_a_shell_is_enough(tmp_path: Path, shell_scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(6)]
-    assert sum(bool(one.edits) for one in made) >= 4
+    made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(4)]
+    assert sum(bool(one.edits) for one in made) >= 3
     assert all(one.prediction != self_proposer.NOT_GIVEN for one in made)
 
 
@@ -174,7 +174,7 @@ def test_where_files_are_shown_in_part_a_refused_change_is_undone_all_the_same(t
     ],
 )
 def test_behind_the_last_lines_that_both_share_the_text_is_as_it_is_now(now: str, before: str, text: str) -> None:
-    assert undone(now, before) == text
+    assert undo_changes(now, before) == text
 
 
 def request(*messages: dict[str, Any], tools: tuple[str, ...] = ("submit",)) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evolve.embedded import complete
 from evolve.embedded.idioms import IDIOMS
-from evolve.embedded.proposer import ProposalRequest, _answered, read_brief, weights
+from evolve.embedded.proposer import ProposalRequest, _matching_groups, idiom_weights, read_request
 from evolve.embedded.rewrite import MUTATORS, parse
 from evolve.embedded.slots import read_code
 
@@ -90,7 +90,7 @@ def test_the_brief_holds_files_digest_and_memory() -> None:
         "a.py": 'x = "<file path=\\"y\\">\\n</file>"\n',
         "p.md": "two\nlines\n",
     }
-    brief = read_brief(request(files, digest="5 of 9 failed", memory="round 1"))
+    brief = read_request(request(files, digest="5 of 9 failed", memory="round 1"))
     assert brief.files == {"a.py": files["a.py"], "p.md": files["p.md"]}
     assert "5 of 9 failed" in brief.digest
     assert "round 1" in brief.memory
@@ -145,20 +145,20 @@ def test_only_slips_leave_files_that_do_not_parse() -> None:
     ],
 )
 def test_a_finding_draws_the_idioms_that_answer_it(digest: str, wanted: str) -> None:
-    found = weights(read_brief(request(SEED, digest=digest)))
+    found = idiom_weights(read_request(request(SEED, digest=digest)))
     assert sum(found.values()) == pytest.approx(1.0)
     assert sorted(found, key=found.__getitem__).index(wanted) >= len(found) - 3
     assert found[wanted] > 4 / len(found)
 
 
 def test_without_a_digest_all_idioms_are_alike() -> None:
-    assert len({round(weight, 9) for weight in weights(read_brief(request(SEED))).values()}) == 1
+    assert len({round(weight, 9) for weight in idiom_weights(read_request(request(SEED))).values()}) == 1
 
 
 def test_ideas_tried_before_are_drawn_less_but_still_drawn() -> None:
-    fresh = weights(read_brief(request(SEED)))["retry_malformed"]
+    fresh = idiom_weights(read_request(request(SEED)))["retry_malformed"]
     memory = f"round 3: revert: {BY_NAME['retry_malformed'].hypothesis}"
-    tried = weights(read_brief(request(SEED, memory=memory)))["retry_malformed"]
+    tried = idiom_weights(read_request(request(SEED, memory=memory)))["retry_malformed"]
     assert 0.2 * fresh < tried < 0.4 * fresh
 
 
@@ -184,7 +184,7 @@ def test_failed_edits_are_taken_back_where_they_were_not() -> None:
     assert first(SEED, "revert_failed") is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 99)), max_size=12), st.booleans())
 def test_idioms_in_any_order_and_place_leave_sound_files(drawn: list[tuple[str, int]], good: bool) -> None:
     files = GOOD if good else SEED
@@ -213,7 +213,7 @@ def test_mutations_change_the_text_and_parse(path: str, seed: int) -> None:
     assert module is not None
     change = MUTATORS[seed % len(MUTATORS)](module, Random(seed))
     if change and change.text != module.text:
-        assert change.what
+        assert change.description
         compile(change.text, path, "exec")
 
 
@@ -254,5 +254,5 @@ def test_a_prediction_names_a_group_of_the_digest() -> None:
     digest = "- G1: 9 of 9 failed trials ran out of time\n- G2: 8 of 9 failed trials repeated an edit tried before"
     brief = ProposalRequest({}, digest, "")
     idiom = next(one for one in IDIOMS if one.name == "refuse_repeat")
-    assert _answered(idiom, brief) == ("G2",)
-    assert _answered(idiom, ProposalRequest({}, "- nothing", "")) == ()
+    assert _matching_groups(idiom, brief) == ("G2",)
+    assert _matching_groups(idiom, ProposalRequest({}, "- nothing", "")) == ()

@@ -15,10 +15,10 @@ from evolve.core.errors import RequestRefused
 from evolve.embedded import Knobs, complete
 from evolve.embedded.knobs import gumbel
 from evolve.embedded.messages import View, read_view
-from evolve.embedded.operators import CandidateEdit, applied, candidates, parses
+from evolve.embedded.operators import CandidateEdit, apply, candidates, parses
 from evolve.embedded.reports import read_report
 from evolve.embedded.shown import show
-from evolve.embedded.weights import choose, weighed
+from evolve.embedded.weights import choose, log_weights
 
 SOURCE = """\
 def clamp(x, low, high):
@@ -94,8 +94,8 @@ def view_of(*messages: dict[str, Any]) -> View:
 def finds(source: str, good: str) -> set[str]:
     """The operators that turn the source into the good one."""
     wanted = ast.dump(ast.parse(good))
-    alike = [one for one in candidates(source) if parses(applied(source, one))]
-    return {one.operator for one in alike if ast.dump(ast.parse(applied(source, one))) == wanted}
+    alike = [one for one in candidates(source) if parses(apply(source, one))]
+    return {one.operator for one in alike if ast.dump(ast.parse(apply(source, one))) == wanted}
 
 
 # --- what it reads
@@ -212,7 +212,7 @@ def test_suspicion_and_tried() -> None:
     ("old", "new", "operator"),
     [
         ("if x < y:\n    pass", "if x <= y:\n    pass", "comparison_boundary"),
-        ("if x < y:\n    pass", "if x > y:\n    pass", "comparison_flipped"),
+        ("if x < y:\n    pass", "if x > y:\n    pass", "comparison_flip"),
         ("if a and b:\n    pass", "if a or b:\n    pass", "boolean"),
         ("if a:\n    pass", "if not a:\n    pass", "negation"),
         ("x = y - 1", "x = y", "off_by_one"),
@@ -229,10 +229,10 @@ def test_suspicion_and_tried() -> None:
         ("x = s.lower()", "x = s.upper()", "twin_call"),
         ("x = any(y)", "x = all(y)", "twin_call"),
         ("x = len(y)", "x = y", "unwrap"),
-        ("x = y.z", "x = y.z.copy()", "copied"),
+        ("x = y.z", "x = y.z.copy()", "copy"),
         ("if a and b:\n    pass", "if a:\n    pass", "condition_part"),
         ("x = True", "x = False", "constant"),
-        ("x += 1", "x -= 1", "augmented"),
+        ("x += 1", "x -= 1", "augmented_assignment"),
         ("x = sorted(y)", "x = sorted(y, reverse=True)", "ordering"),
         ("x = f'{y:3d}'", "x = f'{y:4d}'", "formatting"),
         ("raise KeyError(x)", "raise ValueError(x)", "exception_type"),
@@ -240,11 +240,11 @@ def test_suspicion_and_tried() -> None:
         (
             "def f(x=[]):\n    return x",
             "def f(x=None):\n    if x is None:\n        x = []\n    return x",
-            "default",
+            "mutable_default",
         ),
-        ("x = 1\ny = x", "y = x\nx = 1", "exchanged"),
+        ("x = 1\ny = x", "y = x\nx = 1", "statement_swap"),
         ("while a:\n    continue", "while a:\n    break", "jump"),
-        ("if a:\n    x\nif b:\n    y", "if a:\n    x\nelif b:\n    y", "branch"),
+        ("if a:\n    x\nif b:\n    y", "if a:\n    x\nelif b:\n    y", "branch_keyword"),
     ],
 )
 def test_operators_reach(old: str, new: str, operator: str) -> None:
@@ -254,9 +254,9 @@ def test_operators_reach(old: str, new: str, operator: str) -> None:
 def test_statement_operators_reach() -> None:
     inside = "def f(x):\n    n = 0\n    for i in x:\n        g(i)\n        n += 1\n    return n\n"
     outside = inside.replace("        n += 1", "    n += 1")
-    assert "moved_out" in finds(inside, outside)
-    assert "moved_out" in finds(outside, inside)
-    assert "inserted" in finds(inside.replace("        n += 1\n", ""), inside)
+    assert "block_move" in finds(inside, outside)
+    assert "block_move" in finds(outside, inside)
+    assert "insertion" in finds(inside.replace("        n += 1\n", ""), inside)
     assert "return_expression" in finds(inside, inside.replace("return n", "return []"))
 
 
@@ -270,7 +270,7 @@ def test_candidates_are_distinct_real_edits() -> None:
         assert one.old == "\n".join(lines[one.first - 1 : one.last])
         assert one.old != one.new
         assert one.prior > 0
-    assert sum(parses(applied(SOURCE, one)) for one in found) > 0.98 * len(found)
+    assert sum(parses(apply(SOURCE, one)) for one in found) > 0.98 * len(found)
 
 
 @given(
@@ -280,9 +280,9 @@ def test_candidates_are_distinct_real_edits() -> None:
 )
 def test_positions_hold_behind_odd_text(prefix: str) -> None:
     text = prefix + SOURCE
-    plain = {applied(SOURCE, one) for one in candidates(SOURCE) if one.scope == "clamp" and one.operator == "boolean"}
-    assert {prefix + new for new in plain} <= {applied(text, one) for one in candidates(text)}
-    assert all(parses(applied(text, one)) for one in candidates(text) if one.operator != "branch")
+    plain = {apply(SOURCE, one) for one in candidates(SOURCE) if one.scope == "clamp" and one.operator == "boolean"}
+    assert {prefix + new for new in plain} <= {apply(text, one) for one in candidates(text)}
+    assert all(parses(apply(text, one)) for one in candidates(text) if one.operator != "branch_keyword")
 
 
 def test_broken_source_still_offers_its_sound_parts() -> None:
@@ -307,14 +307,14 @@ def draw(seed: int, *extra: str) -> CandidateEdit:
 
 def test_evidence_moves_the_weights() -> None:
     view = view_of(prompt("suspicious: app.py:11 0.9", "suspicious: app.py:4 0.1"))
-    best = sorted(weighed(view, view.files["app.py"], 1.5), key=lambda item: -item[0])[:10]
+    best = sorted(log_weights(view, view.files["app.py"], 1.5), key=lambda item: -item[0])[:10]
     assert {one.scope for _, one in best} == {"total"}
     assert all(one.first == 11 for _, one in best)
 
 
 def test_no_skill_ignores_evidence() -> None:
     bare, told = view_of(prompt()), view_of(prompt("suspicious: app.py:11 0.9"))
-    assert list(weighed(bare, bare.files["app.py"], 0)) == list(weighed(told, told.files["app.py"], 0))
+    assert list(log_weights(bare, bare.files["app.py"], 0)) == list(log_weights(told, told.files["app.py"], 0))
 
 
 def test_tried_edits_are_left_out() -> None:

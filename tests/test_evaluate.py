@@ -1,4 +1,4 @@
-"""The pool of worker processes: what is tried again, and what ends it."""
+"""The pool of worker processes: what is retried, and what ends it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def specs(folder: Path, *names: str) -> list[TrialSpec]:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Evaluator]:
-    with Evaluator(1, work, pause_seconds=0.01) as made:
-        yield made
+    with Evaluator(1, work, pause_seconds=0.01) as evaluator:
+        yield evaluator
 
 
 def test_every_trial_gets_one_result(pool: Evaluator, tmp_path: Path) -> None:
@@ -45,26 +45,26 @@ def test_nothing_to_measure_is_fine(pool: Evaluator) -> None:
     pool.measure([], lambda _: None)
 
 
-def test_an_infrastructure_error_is_told_and_tried_again(pool: Evaluator, tmp_path: Path) -> None:
+def test_an_infrastructure_error_is_reported_and_retried(pool: Evaluator, tmp_path: Path) -> None:
     results: list[TrialResult] = []
     pool.measure(specs(tmp_path, "shaky", "one"), results.append)
     outcomes = [r.outcome for r in results if r.task == "shaky"]
     assert outcomes == [Outcome.INFRA_ERROR] * (TRIES - 1) + [Outcome.PASSED] and TRIES == SHAKY_TRIES
 
 
-def test_a_failed_trial_is_not_tried_again(pool: Evaluator, tmp_path: Path) -> None:
+def test_a_failed_trial_is_not_retried(pool: Evaluator, tmp_path: Path) -> None:
     pool.measure(specs(tmp_path, "fails"), lambda _: None)
     assert len((tmp_path / "fails.log").read_text().splitlines()) == 1
 
 
-def test_errors_without_end_are_an_error(pool: Evaluator, tmp_path: Path) -> None:
+def test_a_trial_that_always_fails_is_an_error(pool: Evaluator, tmp_path: Path) -> None:
     results: list[TrialResult] = []
     with pytest.raises(InfraError, match=r"broken: 3 tries failed; the last: KeyError: 'x'"):
         pool.measure(specs(tmp_path, "broken"), results.append)
     assert len(results) == TRIES
 
 
-def test_an_end_in_between_drops_the_trials_that_run(tmp_path: Path) -> None:
+def test_an_exception_drops_the_running_trials(tmp_path: Path) -> None:
     def stop(_: TrialResult) -> None:
         raise BudgetExhausted("spent")
 
@@ -82,9 +82,9 @@ FAST = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=300.0)
 IMPATIENT = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=1.0)
 
 
-def evaluator(work: Work = work, jobs: int = 1, said: list[str] | None = None, **more: Any) -> Evaluator:
-    more = {"pause_seconds": 0.01, "policy": FAST, "restore": lambda _: None, "clear": lambda *_: None, **more}
-    return Evaluator(jobs, work, notify=(said if said is not None else []).append, **more)
+def evaluator(work: Work = work, jobs: int = 1, messages: list[str] | None = None, **more: Any) -> Evaluator:
+    more = {"pause_seconds": 0.01, "policy": FAST, "restore": lambda _: None, "sweep": lambda *_: None, **more}
+    return Evaluator(jobs, work, notify=(messages if messages is not None else []).append, **more)
 
 
 def measured(pool: Evaluator, wanted: list[TrialSpec]) -> list[TrialResult]:
@@ -95,15 +95,15 @@ def measured(pool: Evaluator, wanted: list[TrialSpec]) -> list[TrialResult]:
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(tmp_path: Path) -> None:
-    cleared: list[tuple[str, int]] = []
-    pool = evaluator(clear=lambda owner, pid: cleared.append((owner, pid)))
+    swept: list[tuple[str, int]] = []
+    pool = evaluator(sweep=lambda owner, pid: swept.append((owner, pid)))
     results = measured(pool, specs(tmp_path, "dies-once", "one"))
     reaper().settle()
     lost = next(r for r in results if not r.counts)
     assert (lost.task, lost.fault, lost.detail) == ("dies-once", Fault.OTHER, "the worker process was killed (Killed)")
     assert sorted(r.task for r in results if r.counts) == ["dies-once", "one"]
     died = int((tmp_path / "dies-once.log").read_text().split()[0])
-    assert cleared == [("run", died)]
+    assert swept == [("run", died)]
 
 
 def test_a_worker_that_dies_takes_no_other_trial_with_it(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do_is_replaced(tmp_path: Pat
 
 
 def test_a_trial_whose_workers_always_die_ends_it(tmp_path: Path) -> None:
-    with pytest.raises(InfraError, match=r"dies: 3 tries failed; the last: the worker process ended by itself"):
+    with pytest.raises(InfraError, match=r"dies: 3 tries failed; the last: the worker process exited"):
         measured(evaluator(), specs(tmp_path, "dies"))
 
 
@@ -132,7 +132,8 @@ def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
         specs(tmp_path, "hangs-once", "one"),
     )
     hung = next(r for r in results if not r.counts)
-    assert (hung.task, hung.fault, hung.detail) == ("hangs-once", Fault.OTHER, "it hung: killed after 5 s")
+    assert (hung.task, hung.fault) == ("hangs-once", Fault.OTHER)
+    assert hung.detail == "the trial hung and was killed after 5 s"
     assert sorted(r.task for r in results if r.counts) == ["hangs-once", "one"]
     first = int((tmp_path / "hangs-once.log").read_text().split()[0])
     assert not Path(f"/proc/{first}").exists()
@@ -144,16 +145,16 @@ def test_a_trial_has_its_own_time_and_a_generous_allowance() -> None:
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "engine"])
-def test_an_outage_is_waited_for_and_costs_no_tries(tmp_path: Path, kind: str) -> None:
-    said: list[str] = []
-    results = measured(evaluator(said=said), specs(tmp_path, f"{kind}-5", "one", "two"))
+def test_an_outage_is_waited_out_and_costs_no_tries(tmp_path: Path, kind: str) -> None:
+    messages: list[str] = []
+    results = measured(evaluator(messages=messages), specs(tmp_path, f"{kind}-5", "one", "two"))
     assert [r.fault for r in results if not r.counts] == [Fault(kind)] * 5
     assert sorted(r.task for r in results if r.counts) == [f"{kind}-5", "one", "two"]
 
 
-def test_while_it_is_out_single_trials_try_it_and_each_change_is_said_once(tmp_path: Path) -> None:
+def test_during_an_outage_single_trials_probe_and_each_change_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    said: list[str] = []
+    messages: list[str] = []
     results: list[TrialResult] = []
 
     def keep(result: TrialResult) -> None:
@@ -161,13 +162,13 @@ def test_while_it_is_out_single_trials_try_it_and_each_change_is_said_once(tmp_p
         if len(results) == 6:
             (tmp_path / "out").unlink()
 
-    with evaluator(jobs=2, said=said) as pool:
+    with evaluator(jobs=2, messages=messages) as pool:
         pool.measure(specs(tmp_path, *("while-out",) * 4), keep)
     assert sum(r.counts for r in results) == 4 and sum(not r.counts for r in results) <= 7
-    first, *others, last = said
-    assert first.startswith("the model's API fails (no answer): no trial begins for")
+    first, *others, last = messages
+    assert first.startswith("the model's API fails (no answer): no new trials for")
     assert all(one.startswith("the model's API still fails (no answer)") for one in others)
-    assert last == "the model's API answers again: going on"
+    assert last == "the model's API answers again: resuming"
 
 
 @pytest.mark.parametrize(
@@ -175,11 +176,11 @@ def test_while_it_is_out_single_trials_try_it_and_each_change_is_said_once(tmp_p
     [("endpoint", EndpointError, "the model's API failed for 1 s"), ("engine", EngineError, "the container engine")],
 )
 def test_an_outage_without_end_is_an_error(tmp_path: Path, kind: str, error: type[InfraError], words: str) -> None:
-    with pytest.raises(error, match=f"{words}.*; run the same command again to go on"):
+    with pytest.raises(error, match=f"{words}.*; run the same command again to resume"):
         measured(evaluator(policy=IMPATIENT), specs(tmp_path, f"{kind}-999"))
 
 
-def test_after_a_fault_of_the_engine_it_is_brought_up_before_another_trial_begins(tmp_path: Path) -> None:
+def test_after_a_fault_the_engine_is_restored_before_another_trial_starts(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def restore(notify: Callable[[str], None]) -> None:
@@ -187,28 +188,28 @@ def test_after_a_fault_of_the_engine_it_is_brought_up_before_another_trial_begin
         if len(asked) < 3:
             raise BadInput("DOCKER_HOST", "no container engine answers there", "correct it")
 
-    said: list[str] = []
-    results = measured(evaluator(restore=restore, said=said), specs(tmp_path, "engine-1", "one"))
+    messages: list[str] = []
+    results = measured(evaluator(restore=restore, messages=messages), specs(tmp_path, "engine-1", "one"))
     assert len(asked) == 3 and sum(not r.counts for r in results) == 1
-    assert [one.split(" (")[0] for one in said] == [
+    assert [one.split(" (")[0] for one in messages] == [
         "the container engine fails",
         "the container engine still fails",
-        "the container engine answers again: going on",
+        "the container engine answers again: resuming",
     ]
 
 
 @pytest.mark.parametrize(("kind", "error"), [("account", AccountError), ("disk", DiskFull)])
-def test_what_waiting_does_not_mend_stops_at_once(tmp_path: Path, kind: str, error: type[InfraError]) -> None:
+def test_faults_that_waiting_does_not_fix_stop_at_once(tmp_path: Path, kind: str, error: type[InfraError]) -> None:
     results: list[TrialResult] = []
     with pytest.raises(error, match=r"no answer.*the same command again"), evaluator() as pool:
         pool.measure(specs(tmp_path, f"{kind}-1", "one"), results.append)
     assert [r.task for r in results] == [f"{kind}-1"]
 
 
-def test_at_the_cap_nothing_more_begins_and_what_runs_is_kept(tmp_path: Path) -> None:
+def test_at_the_cap_no_trial_starts_and_running_ones_are_kept(tmp_path: Path) -> None:
     results = measured(evaluator(jobs=2), specs(tmp_path, "cap-1", "slow", "one", "two"))
     assert sorted(r.task for r in results if r.counts) == ["slow"]
-    with pytest.raises(BudgetExhausted), evaluator(here=work) as pool:
+    with pytest.raises(BudgetExhausted), evaluator(run_inline=work) as pool:
         pool.run_one(*specs(tmp_path / "..", "cap-1"))
 
 
@@ -230,11 +231,11 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
-def test_whoever_asks_for_the_end_waits_for_no_pause(tmp_path: Path) -> None:
+def test_a_user_who_asks_to_stop_waits_for_no_pause(tmp_path: Path) -> None:
     slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
     results: list[TrialResult] = []
     began = time.monotonic()
-    with evaluator(here=work, policy=slow, over=lambda: bool(results)) as pool:
+    with evaluator(run_inline=work, policy=slow, should_stop=lambda: bool(results)) as pool:
         pool.measure(specs(tmp_path, "endpoint-9", "one"), results.append)
         with pytest.raises(KeyboardInterrupt):
             pool.run_one(*specs(tmp_path, "endpoint-99"))
@@ -242,9 +243,9 @@ def test_whoever_asks_for_the_end_waits_for_no_pause(tmp_path: Path) -> None:
 
 
 def test_a_single_trial_waits_for_the_machine_too(tmp_path: Path) -> None:
-    said: list[str] = []
-    with evaluator(here=work, said=said) as pool:
+    messages: list[str] = []
+    with evaluator(run_inline=work, messages=messages) as pool:
         assert pool.run_one(*specs(tmp_path, "engine-4")).counts
         with pytest.raises(AccountError):
             pool.run_one(*specs(tmp_path, "account-1"))
-    assert said[-1] == "the container engine answers again: going on"
+    assert messages[-1] == "the container engine answers again: resuming"

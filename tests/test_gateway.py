@@ -130,7 +130,7 @@ def test_a_scaffold_does_its_work_through_the_door(tmp_path: Path) -> None:
     assert kinds == ["write", "read", "run", "run", "chat", "read"]
     assert served.events[4]["request"]["temperature"] == 0.5
     assert served.events[4]["response"] == called
-    assert served.ledger.usage == Usage(1, 10, 10, 0.02, 5)
+    assert served.budget.usage == Usage(1, 10, 10, 0.02, 5)
 
 
 def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_openai_client_streams(tmp_path: Path) -> None:
     assert chunks[-1].usage.total_tokens == 20
     assert all(chunk.choices and chunk.usage is None for chunk in plain)
     assert all("stream" not in request for request in model_of(served).requests)
-    assert served.ledger.usage.calls == 3
+    assert served.budget.usage.calls == 3
 
 
 def test_a_refused_request_is_passed_on_and_recorded(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_refused_request_is_passed_on_and_recorded(tmp_path: Path) -> None:
     assert caught.value.code == "context_length_exceeded"
     assert caught.value.message.endswith("too long")
     assert served.events[0]["error"] == {"status": 400, "code": "context_length_exceeded", "message": "too long"}
-    assert served.ledger.usage.calls == 2
+    assert served.budget.usage.calls == 2
     assert served.fault is None
 
 
@@ -213,7 +213,7 @@ def test_the_budget_ends_the_calls(tmp_path: Path, limits: dict[str, Any], allow
     assert [status for status, _ in answers] == [200] * allowed + [429] * 2
     assert code(answers[-1]) == (429, "budget")
     assert len(model_of(served).requests) == allowed
-    assert served.ledger.exhausted == next(iter(limits))
+    assert served.budget.exhausted == next(iter(limits))
     assert len([event for event in served.events if event["kind"] == "chat"]) == allowed
 
 
@@ -223,7 +223,7 @@ def test_the_budget_of_time_ends_calls_and_commands(tmp_path: Path) -> None:
         assert cut[1]["timed_out"] is True
         assert code(chat(served)) == (429, "budget")
         assert code(call(served, "/evolve/run", {"command": "true"})) == (429, "budget")
-    assert served.ledger.exhausted == "seconds"
+    assert served.budget.exhausted == "seconds"
 
 
 def test_a_client_sees_the_budget_as_its_own_error(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_calls_made_at_once_do_not_exceed_the_limit(tmp_path: Path) -> None:
         statuses = list(pool.map(lambda _: chat(served)[0], range(16)))
     assert sorted(statuses) == [200] * 5 + [429] * 11
     assert len(model_of(served).requests) == 5
-    assert served.ledger.usage.calls == 5
+    assert served.budget.usage.calls == 5
     assert len({request["seed"] for request in model_of(served).requests}) == 5
 
 
@@ -288,7 +288,7 @@ def test_commands_run_one_at_a_time_beside_chats(tmp_path: Path) -> None:
 def test_a_bad_request_is_told_so_and_costs_nothing(tmp_path: Path, path: str, body: Any) -> None:
     with serving(tmp_path) as served:
         assert code(call(served, path, body)) == (400, "invalid_request")
-    assert served.ledger.usage == Usage()
+    assert served.budget.usage == Usage()
     assert served.events == []
     assert served.fault is None
 
@@ -307,7 +307,7 @@ def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
         huge = b" " * (MAX_BODY + 1)
         assert code(call(served, "/v1/chat/completions", huge)) == (413, "too_large")
     assert not (tmp_path / "work" / "a").exists()
-    assert served.ledger.usage == Usage()
+    assert served.budget.usage == Usage()
 
 
 def test_reading_is_cut_and_says_so(tmp_path: Path) -> None:

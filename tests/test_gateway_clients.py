@@ -23,7 +23,7 @@ def test_calls_at_once(tmp_path: Path) -> None:
             pool.map(lambda _: api.chat.completions.create(model="any", messages=[USER], tools=[TOOL]), range(16))
         )
     assert [answer.choices[0].message.content for answer in made] == ["hello"] * 16
-    assert served.ledger.usage.calls == 16
+    assert served.budget.usage.calls == 16
 
 
 def test_the_raw_response(tmp_path: Path) -> None:
@@ -84,8 +84,10 @@ def test_a_fault_of_the_host_and_an_unknown_route_are_the_clients_own_errors_too
     assert isinstance(served.fault, InfraError)
 
 
-def test_a_client_does_not_try_a_spent_budget_again(tmp_path: Path) -> None:
+def test_a_client_does_not_retry_when_the_budget_is_spent(tmp_path: Path) -> None:
     with serving(tmp_path, usd=0.0) as served, client(served) as api:
+        requests: list[object] = []
+        api._client.event_hooks = {"request": [requests.append], "response": []}
         with pytest.raises(openai.RateLimitError):
             api.with_options(max_retries=3).chat.completions.create(model="any", messages=[USER])
-        assert served._server.server_state.total_requests == 1
+        assert len(requests) == 1

@@ -40,7 +40,7 @@ def counted(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spent_tokens(served: Gateway) -> int:
-    return served.ledger.usage.prompt_tokens + served.ledger.usage.completion_tokens
+    return served.budget.usage.prompt_tokens + served.budget.usage.completion_tokens
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -48,14 +48,14 @@ def test_calls_at_once_stay_within_the_tokens_that_are_left(tmp_path: Path, stre
     with serving(tmp_path, counted, tokens=1000, max_tokens=400) as served, ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: status_of(served, stream=streamed), range(16)))
     assert 900 <= spent_tokens(served) <= 1000
-    assert served.ledger.exhausted == "tokens"
+    assert served.budget.exhausted == "tokens"
 
 
 def test_calls_at_once_stay_within_the_dollars_that_are_left(tmp_path: Path) -> None:
     with serving(tmp_path, counted, usd=0.5, max_tokens=200) as served, ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: status_of(served), range(16)))
-    assert 0.4 < served.ledger.usage.cost_usd <= 0.5
-    assert served.ledger.exhausted == "usd"
+    assert 0.4 < served.budget.usage.cost_usd <= 0.5
+    assert served.budget.exhausted == "usd"
 
 
 def status_of(served: Gateway, **body: Any) -> int:
@@ -115,17 +115,17 @@ def test_a_call_that_outlives_its_trial_is_charged_in_full(tmp_path: Path) -> No
         with serving(tmp_path, slow, max_tokens=300) as served:
             pool.submit(chat, served)
             assert reached.wait(10)
-        at_end = served.ledger.usage
+        at_end = served.budget.usage
         go_on.set()
     assert at_end.calls == 1 and at_end.completion_tokens == 300 and at_end.prompt_tokens > 0
     assert at_end.cost_usd > 0.3
-    assert served.ledger.usage == at_end
+    assert served.budget.usage == at_end
 
 
 def test_nothing_begins_after_the_end(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         pass
-    for begin in (served.ledger.command, lambda: served.ledger.take(1, 1)):
+    for begin in (served.budget.start_command, lambda: served.budget.reserve(1, 1)):
         with pytest.raises(Refusal, match="over"):
             begin()
 
@@ -136,8 +136,8 @@ def test_an_answer_that_comes_after_the_time_is_charged_and_not_given(tmp_path: 
     with Gateway(door, OpenAIModel(upstream.spec()), FolderWorkspace(tmp_path), tmp_path) as served:
         assert code(chat(served)) == (429, "budget")
         assert code(chat(served)) == (429, "budget")
-    assert (served.ledger.usage.calls, served.ledger.usage.tokens) == (1, 20)
-    assert served.ledger.exhausted == "seconds" and served.fault is None and served.events == []
+    assert (served.budget.usage.calls, served.budget.usage.tokens) == (1, 20)
+    assert served.budget.exhausted == "seconds" and served.fault is None and served.events == []
 
 
 def test_a_command_that_waited_its_turn_does_not_start_too_late(tmp_path: Path) -> None:
@@ -219,8 +219,8 @@ def test_usage_that_the_endpoint_leaves_out_is_charged_all_the_same(tmp_path: Pa
     bare = {key: value for key, value in completion("y" * 4000).items() if key != "usage"}
     with serving(tmp_path, bare, usd=100) as served:
         assert chat(served, messages=[LONG])[0] == 200
-    assert served.ledger.usage.prompt_tokens >= 1000 and served.ledger.usage.completion_tokens >= 1000
-    assert served.ledger.usage.cost_usd > 2
+    assert served.budget.usage.prompt_tokens >= 1000 and served.budget.usage.completion_tokens >= 1000
+    assert served.budget.usage.cost_usd > 2
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("boom"), OSError(24, "no files"), RecursionError()])
@@ -391,7 +391,7 @@ class Deaf:
         return CommandResult(0, b"", b"")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(HOSTILE_MESSAGE | JSON, max_size=4), st.dictionaries(st.sampled_from([*ALLOWED, "max_tokens"]), JSON))
 def test_no_chat_request_makes_a_fault(embedded_gateway: Gateway, messages: list[Any], others: dict[str, Any]) -> None:
     embedded_gateway.fault = None
@@ -407,7 +407,7 @@ def test_deep_arguments_of_an_echoed_call_make_no_fault(embedded_gateway: Gatewa
     assert embedded_gateway.fault is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["/evolve/run", "/evolve/read", "/evolve/write"]), st.dictionaries(st.text(max_size=5), JSON))
 def test_no_command_request_makes_a_fault(embedded_gateway: Gateway, path: str, body: dict[str, Any]) -> None:
     embedded_gateway.fault = None
@@ -447,7 +447,7 @@ def test_a_flood_of_events_ends_as_a_budget(
         assert code(call(served, "/evolve/run", command)) == (429, "budget")
         assert code(chat(served)) == (429, "budget")
     assert statuses == sorted(statuses) and 429 in statuses and 200 in statuses
-    assert served.ledger.exhausted == "record"
+    assert served.budget.exhausted == "record"
     assert len(served.events) <= 4
 
 
@@ -476,17 +476,17 @@ def test_without_a_limit_of_commands_the_budget_has_none(tmp_path: Path) -> None
 def test_whatever_is_asked_no_limit_is_passed(asked: list[tuple[int, int, bool]], usd: float) -> None:
     """An endpoint that counts as estimated and keeps to max_tokens; some calls are left running."""
     model = ModelSpec("m", prompt_price=1000.0, completion_price=2000.0)
-    ledger = TrialBudget(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
+    budget = TrialBudget(Limits(calls=20, tokens=2000, usd=usd), model, time.monotonic() + 0.05)
     running = []
     for prompt, answer, keep in asked:
         try:
-            hold = ledger.take(prompt, answer)
+            reservation = budget.reserve(prompt, answer)
         except Refusal:
             continue
-        assert 1 <= hold.answer <= answer
-        running.append(hold)
+        assert 1 <= reservation.answer <= answer
+        running.append(reservation)
         if not keep:
-            ledger.settle(running.pop(), ledger.cost(hold))
-    ledger.close()
-    used = ledger.usage
+            budget.settle(running.pop(), budget.cost(reservation))
+    budget.close()
+    used = budget.usage
     assert used.calls <= 20 and used.prompt_tokens + used.completion_tokens <= 2000 and used.cost_usd <= usd + 1e-9

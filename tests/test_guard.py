@@ -47,7 +47,7 @@ def test_a_patch_without_effect_is_refused(edits: tuple[tuple[str, str | None], 
 @pytest.mark.parametrize("path", ["run.sh", "data/x.md", "Agent.PY", "scaffold.toml"])
 def test_a_patch_out_of_scope_is_refused(path: str) -> None:
     problem = refused(("agent.py", "x = 2\n"), (path, ""))
-    assert problem == f"out of scope: {path} may not be changed"
+    assert problem == f"out of scope: {path} must not be changed"
 
 
 @pytest.mark.parametrize("text", ['entry = "x.py"\n', None])

@@ -127,7 +127,7 @@ def test_a_request_that_can_not_fit_costs_nothing_and_is_recorded(tmp_path: Path
     with gateway(tmp_path, SPEC, model) as served:
         assert chat(served)[0] == 200
         assert code(chat(served, **asked(1600))) == (400, "context_length_exceeded")
-        assert served.ledger.usage == Usage(1, 10, 10, 0.0, 0)
+        assert served.budget.usage == Usage(1, 10, 10, 0.0, 0)
         assert chat(served, max_tokens=4000)[0] == 200
     assert [request["max_tokens"] < 1000 for request in model.requests] == [True, True]
     refused = served.events[1]
@@ -145,4 +145,4 @@ def test_refusals_that_cost_nothing_end_with_the_record(tmp_path: Path, monkeypa
     with gateway(tmp_path, SPEC, ScriptedModel()) as served:
         codes = [code(chat(served, **asked(1600)))[1] for _ in range(5)]
     assert codes == ["context_length_exceeded"] * 3 + ["budget"] * 2
-    assert served.ledger.exhausted == "record"
+    assert served.budget.exhausted == "record"

@@ -63,7 +63,7 @@ def test_a_lesson_says_no_more_than_the_facts(text: str, effect: str, problem: s
 
 def test_bare_facts_are_a_lesson_too() -> None:
     facts = round_facts(1, -0.1)
-    assert bare_lesson(facts) == "Effect worse; 1 of 4 tasks that it predicted went better."
+    assert bare_lesson(facts) == "Effect worse; 1 of 4 predicted tasks went better."
     assert lesson_problem(bare_lesson(facts), facts.effect, facts) is None
 
 
@@ -97,9 +97,9 @@ def test_the_page_tells_all_the_newest_first() -> None:
     page = format_document("some-run", rounds, [Lesson(1, "Effect unclear.", "the number 12 is not in the facts")])
     assert page.index("## Round 2: refused") < page.index("## Round 1: revert")
     assert "Lesson: Effect unclear." in page
-    assert "were not taken: the number 12 is not in the facts" in page
-    assert "2 of 8 tasks that were to be fixed went better; 4 of 4" in page
+    assert "was rejected: the number 12 is not in the facts" in page
+    assert "2 of 8 tasks predicted to be fixed went better; 4 of 4" in page
 
 
 def test_hits_of_nothing_are_said_so() -> None:
-    assert format_hits([replace(round_facts(1), hits=Hits())]).startswith("No round has predicted")
+    assert format_hits([replace(round_facts(1), hits=Hits())]).startswith("No prediction has been measured")

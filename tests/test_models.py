@@ -346,7 +346,7 @@ def test_one_model_is_shown_with_its_sources() -> None:
     assert "barred" in shown["licence"] and "huggingface" in shown["licence_source"] and shown["price"] == "not known"
     assert "MiniMax-M2.7" in model_facts("minimax", read_profiles(), {})["models"]
     for wrong in ("nothing", "minimax/nothing"):
-        with pytest.raises(BadInput, match="no profile knows it"):
+        with pytest.raises(BadInput, match="is in no profile"):
             model_facts(wrong, read_profiles(), {})
 
 

@@ -326,7 +326,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
-def test_a_repository_of_another_user_tells_the_mend(top: Path, tmp_path: Path) -> None:
+def test_a_repository_of_another_user_tells_the_fix(top: Path, tmp_path: Path) -> None:
     folder = init(top)
     for path in (top, top / ".git"):
         os.chown(path, 12345, 12345)
@@ -352,7 +352,7 @@ def test_odd_names_on_disk_are_refused(lineage: Lineage) -> None:
 def test_links_and_repositories_within_are_refused(lineage: Lineage) -> None:
     folder = lineage.place.folder
     (folder / "link").symlink_to("/etc/passwd")
-    with pytest.raises(BadInput, match="isn't a regular file"):
+    with pytest.raises(BadInput, match="is not a regular file"):
         lineage.seed(RUN, WHEN)
     (folder / "link").unlink()
     write(folder / "nested", {"a": "1"})
@@ -378,22 +378,22 @@ def test_a_commit_with_a_link_is_not_exported(lineage: Lineage, top: Path, tmp_p
     (lineage.place.folder / "link").symlink_to("/etc/passwd")
     git(top, "add", "-A")
     git(top, "commit", "-qm", "link")
-    with pytest.raises(BadInput, match="isn't a regular file"):
+    with pytest.raises(BadInput, match="is not a regular file"):
         lineage.export(lineage.resolve("HEAD"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 REFUSED = {
-    "edits 1 to": [],
+    "must edit 1 to": [],
     "twice": [FileEdit("a", "1"), FileEdit("a", "2")],
-    "no such file": [FileEdit("absent", None)],
+    "does not exist": [FileEdit("absent", None)],
     "differ only in case": [FileEdit("AGENT.py", "x")],
-    "a file and a folder": [FileEdit("agent.py/x", "x")],
-    "over 1048576": [FileEdit("big", "x" * (MAX_FILE_BYTES + 1))],
+    "both a file and a folder": [FileEdit("agent.py/x", "x")],
+    "the limit is 1048576": [FileEdit("big", "x" * (MAX_FILE_BYTES + 1))],
     "valid Unicode": [FileEdit("a", "\udc80")],
-    "no file would be left": [FileEdit(path, None) for path in SCAFFOLD],
+    "deletes every file": [FileEdit(path, None) for path in SCAFFOLD],
     "git's own files": [FileEdit("sub/.gitattributes", "* filter=x")],
-    f"this one {MAX_EDITS + 1}": [FileEdit(str(number), "") for number in range(MAX_EDITS + 1)],
+    f"this one edits {MAX_EDITS + 1}": [FileEdit(str(number), "") for number in range(MAX_EDITS + 1)],
 }
 
 
@@ -461,7 +461,7 @@ def test_branches_are_made_once_and_never_moved(lineage: Lineage) -> None:
     assert lineage.resolve(round_branch(RUN, 1)) == child
 
 
-def test_a_branch_of_the_users_in_the_way_tells_the_mend(lineage: Lineage, top: Path) -> None:
+def test_a_branch_of_the_users_in_the_way_tells_the_fix(lineage: Lineage, top: Path) -> None:
     git(top, "branch", "evolve")
     with pytest.raises(BadInput, match="git branch -m evolve evolve-old"):
         lineage.seed(RUN, WHEN)
@@ -469,7 +469,7 @@ def test_a_branch_of_the_users_in_the_way_tells_the_mend(lineage: Lineage, top: 
 
 @pytest.mark.parametrize("run", ["", "a/b", "..", "a..b", "-x", "x.lock", "a b", "x."])
 def test_names_of_runs_that_git_refuses(run: str) -> None:
-    with pytest.raises(BadInput, match="part of a branch's name"):
+    with pytest.raises(BadInput, match="part of a branch name"):
         round_branch(run, 1)
 
 
@@ -521,9 +521,9 @@ def test_decisions_are_notes_that_git_shows(lineage: Lineage, top: Path) -> None
     assert git(top, "rev-list", "--count", "refs/notes/evolve") == "3"
 
 
-def test_unknown_revisions_are_the_users_to_mend(lineage: Lineage) -> None:
+def test_unknown_revisions_are_the_users_to_fix(lineage: Lineage) -> None:
     for rev in ("no-such-branch", "--all", "HEAD:README.md", ""):
-        with pytest.raises(BadInput, match="isn't in"):
+        with pytest.raises(BadInput, match="not found in"):
             lineage.resolve(rev)
 
 

@@ -109,7 +109,7 @@ def test_twins_that_the_user_made_may_still_be_edited() -> None:
 
 @pytest.mark.parametrize("mode", ["120000", "160000", "040000", "100664", "100600", "104755", "100777"])
 def test_only_plain_modes_are_files_of_a_scaffold(mode: str) -> None:
-    with pytest.raises(BadInput, match="isn't a regular file"):
+    with pytest.raises(BadInput, match="is not a regular file"):
         check_files("here", [Entry("a", mode, "0" * 40)])
 
 
@@ -123,7 +123,7 @@ def test_too_many_or_too_large_files_after_the_patch_are_refused(
     assert candidate(lineage, seed, FileEdit("new.py", "x"), FileEdit("run.sh", None))
     monkeypatch.setattr(objects_module, "MAX_BYTES", 2 * MAX_FILE_BYTES)
     big = [FileEdit(name, "x" * (MAX_FILE_BYTES - 1)) for name in SCAFFOLD]
-    with pytest.raises(BadPatch, match="bytes, over"):
+    with pytest.raises(BadPatch, match="bytes exceed"):
         candidate(lineage, seed, *big)
 
 

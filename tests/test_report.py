@@ -1,4 +1,4 @@
-"""What is shown of what models and sandboxes wrote: every command, given text that would take a terminal over."""
+"""Every command escapes what models and sandboxes wrote: they are given text that would take over a terminal."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def is_fit(text: str, lines: bool = True) -> bool:
 
 
 @given(st.text(), st.booleans())
-def test_nothing_unfit_is_left(text: str, lines: bool) -> None:
+def test_no_unsafe_character_is_left(text: str, lines: bool) -> None:
     shown = plain(text, lines)
     fit = "\n\t" if lines else ""
     assert all(c.isprintable() or c in fit or unicodedata.category(c) == "Zs" for c in shown)
@@ -181,7 +181,7 @@ def test_json_has_all_of_it_and_is_ascii(evolve: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_progress_lets_nothing_through(terminal: bool) -> None:
+def test_progress_escapes_everything(terminal: bool) -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, color_system=None, width=200)
     view = Live(priced=False, console=console)
@@ -192,7 +192,7 @@ def test_progress_lets_nothing_through(terminal: bool) -> None:
     assert shown.count("\n") == 3 and is_fit(shown) and "[bold red]markup[/]" in shown
 
 
-def test_the_time_left_is_told_by_the_rounds_alone() -> None:
+def test_the_time_left_is_estimated_from_rounds_alone() -> None:
     file, seconds = io.StringIO(), [0.0]
     view = Live(priced=False, console=Console(file=file, width=200), clock=lambda: seconds[-1])
     seconds.append(3600.0)
@@ -205,7 +205,7 @@ def test_the_time_left_is_told_by_the_rounds_alone() -> None:
     assert file.getvalue().splitlines()[-1] == "round 2/3, 0k tokens, about 4 min left 1/44 trials"
 
 
-def test_replays_and_errors_let_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
+def test_replays_and_errors_escape_everything(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit):
         measuring.print_replayed([ReplayResult(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False)
     cli._fail(HOSTILE)
@@ -252,7 +252,7 @@ def moved_trials(*rewards: tuple[str, str, float]) -> list[TrialResult]:
     return [replace(result(task, reward), candidate=commit) for commit, task, reward in rewards]
 
 
-def test_hits_are_told_beside_what_went_better_anyway() -> None:
+def test_hits_are_compared_with_the_base_rates() -> None:
     seed, child = Candidate("s", 0, None, "b"), Candidate("c", 1, "s", "b")
     rounds = [
         RoundRow(0, None, "t", seed, None, None, 0),
@@ -263,12 +263,12 @@ def test_hits_are_told_beside_what_went_better_anyway() -> None:
     )
     history = [row_of(0), row_of(1, predicted=1, fixed=1, feared=1, broken=0)]
     assert prediction_lines(history, rounds, trials) == [
-        "predicted to be fixed: 1 of 1 tasks went better (67 % of all train tasks did in these rounds)",
-        "feared to break: 0 of 1 tasks went worse (0 % of all train tasks did in these rounds)",
+        "predicted to be fixed: 1 of 1 tasks improved (67 % of all train tasks did in these rounds)",
+        "feared to break: 0 of 1 tasks got worse (0 % of all train tasks did in these rounds)",
     ]
 
 
-def test_nothing_is_said_of_predictions_where_there_are_none() -> None:
+def test_without_predictions_nothing_is_reported() -> None:
     assert prediction_lines([row_of(0), row_of(1, predicted=3, fixed=0, commit_sha=None)], [], []) == []
 
 

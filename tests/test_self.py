@@ -238,7 +238,7 @@ def test_a_hostile_archive_is_told_in_one_printable_line(data: bytes) -> None:
 def test_infrastructure_errors_are_tried_again_and_what_they_spent_counts() -> None:
     answers: list[Any] = [ChargedFault(InfraError("the endpoint is gone"), Usage(1)), InfraError("again"), done({})]
 
-    def once(work: SelfWork) -> SelfWorkResult:
+    def work_once(work: SelfWork) -> SelfWorkResult:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -246,7 +246,7 @@ def test_infrastructure_errors_are_tried_again_and_what_they_spent_counts() -> N
         return found
 
     work = SelfWork(trial_spec(), {}, KEPT)
-    with Evaluator(1, pause_seconds=0.0, on_itself=once) as evaluator:
+    with Evaluator(1, pause_seconds=0.0, do_self_work=work_once) as evaluator:
         assert evaluator.run_self_work(work).usage.calls == 3
         answers[:] = [InfraError("gone")] * TRIES
         with pytest.raises(InfraError, match="gone"):

@@ -55,9 +55,7 @@ def test_a_sign_of_one_split_weighs_as_much_as_of_another() -> None:
     for split in Split:
         name = suite.split(split)[0].name.replace("-", " ")
         reason = leaks.problem(f"For the {name} task look at the end.", "", (), vocabulary())
-        assert (
-            reason == f"leak: `{name}`: words of single tasks; the scaffold must stay general, so say it without them"
-        )
+        assert reason == f"leak: `{name}`: words of single tasks; the scaffold must stay general, so remove them"
 
 
 def test_two_weak_signs_of_two_tasks_are_not_enough() -> None:

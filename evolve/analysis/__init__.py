@@ -1,6 +1,6 @@
-"""From the trajectories of `train` trials, and the rounds so far, to what the proposer reads. Pure.
+"""Summarise the trajectories of `train` trials, and the rounds so far, for the proposer. Pure.
 
-Nothing of the verifier gets in here: neither the tests' output nor which of them failed.
+Nothing from the verifier may get in here: neither the output of the tests nor which of them failed.
 """
 
 from evolve.analysis.browser import Shelf, task_labels

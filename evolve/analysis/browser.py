@@ -1,4 +1,4 @@
-"""The trajectories that the proposer may read in full: steps by reference, and a search over all of them."""
+"""The trajectories that the proposer may read in full: steps of one trial, and a search over all of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from evolve.analysis.groups import AnalysedTrial
 READ_CHARS = 12_000
 WHOLE_CHARS = 150_000
 FIELD_CHARS = 2_000
-FOUND = 20
-AROUND = 80
+MAX_HITS = 20
+HIT_CONTEXT = 80
 
 
 def task_labels(tasks: Iterable[str], split: str = "train") -> dict[str, str]:
-    """What the proposer calls each task, by its name: stable as long as the suite is, and no hint of the name."""
+    """Return the proposer's label of each task by name. Labels change only with the suite, and do not hint at names."""
     return {name: f"{split}-{number:02d}" for number, name in enumerate(sorted(tasks), 1)}
 
 
@@ -24,16 +24,16 @@ def task_labels(tasks: Iterable[str], split: str = "train") -> dict[str, str]:
 class Shelf:
     """Trials by reference, such as `train-03.1`."""
 
-    read: Sequence[AnalysedTrial]
+    trials: Sequence[AnalysedTrial]
 
     def steps(self, reference: str, first: int = 1) -> str:
-        """The trial's steps from number `first` on, as many as fit; or a line that says what is wrong."""
-        found = next((one for one in self.read if one.reference == reference), None)
-        if found is None:
-            known = ", ".join(sorted(one.reference for one in self.read)[:60])
+        """Return the trial's steps from number `first` on, as many as fit; or a line with an error."""
+        trial = next((trial for trial in self.trials if trial.reference == reference), None)
+        if trial is None:
+            known = ", ".join(sorted(trial.reference for trial in self.trials)[:60])
             return f"error: there is no trial {reference}; there are: {known}"
-        steps = found.document["steps"]
-        lines = [f"trial {reference}, {found.trial.outcome}, {len(steps)} steps"]
+        steps = trial.document["steps"]
+        lines = [f"trial {reference}, {trial.result.outcome}, {len(steps)} steps"]
         size = len(lines[0])
         for number, step in list(enumerate(steps, 1))[max(first, 1) - 1 :]:
             text = "\n".join(step_lines(step, FIELD_CHARS, f"{number} "))
@@ -45,35 +45,36 @@ class Shelf:
         return "\n".join(lines)
 
     def texts(self) -> dict[str, str]:
-        """All trials by reference, each whole but for what is long in it."""
-        return {one.reference: shorten("\n".join(_lines(one)), WHOLE_CHARS) for one in self.read}
+        """Return all trials as text, by reference, with long parts shortened."""
+        return {trial.reference: shorten("\n".join(_lines(trial)), WHOLE_CHARS) for trial in self.trials}
 
-    def search(self, words: str) -> str:
-        """Where these words stand, whatever their case: reference, step, and the text around them."""
-        if not words.strip():
-            return "error: no words to look for"
-        hits = list(self._hits(words.lower()))
-        shown = hits[:FOUND] + ([f"({len(hits) - FOUND} more)"] if len(hits) > FOUND else [])
-        return "\n".join(shown) or f"found nowhere in {len(self.read)} trials"
+    def search(self, query: str) -> str:
+        """Find a text, ignoring case: reference, step and context of each match."""
+        if not query.strip():
+            return "error: the search text is empty"
+        hits = list(self._hits(query.lower()))
+        shown = hits[:MAX_HITS] + ([f"({len(hits) - MAX_HITS} more)"] if len(hits) > MAX_HITS else [])
+        return "\n".join(shown) or f"no match in {len(self.trials)} trials"
 
-    def _hits(self, words: str) -> Iterator[str]:
-        for one in sorted(self.read, key=lambda read: read.reference):
-            for number, step in enumerate(one.document["steps"], 1):
+    def _hits(self, query: str) -> Iterator[str]:
+        for trial in sorted(self.trials, key=lambda trial: trial.reference):
+            for number, step in enumerate(trial.document["steps"], 1):
                 text = " ".join("\n".join(step_lines(step, 100_000)).split())
-                at = text.lower().find(words)
+                at = text.lower().find(query)
                 if at >= 0:
-                    yield f"{one.reference} step {number}: {text[max(0, at - AROUND) : at + len(words) + AROUND]}"
+                    context = text[max(0, at - HIT_CONTEXT) : at + len(query) + HIT_CONTEXT]
+                    yield f"{trial.reference} step {number}: {context}"
 
 
-def _lines(one: AnalysedTrial) -> Iterator[str]:
-    steps = one.document["steps"]
-    yield f"trial {one.reference}, {one.trial.outcome}, {len(steps)} steps"
+def _lines(trial: AnalysedTrial) -> Iterator[str]:
+    steps = trial.document["steps"]
+    yield f"trial {trial.reference}, {trial.result.outcome}, {len(steps)} steps"
     for number, step in enumerate(steps, 1):
         yield from step_lines(step, FIELD_CHARS, f"{number} ")
 
 
 def step_lines(step: Step, most: int, number: str = "") -> list[str]:
-    """One step as a reader would want it: who said what, which calls it made, what came back."""
+    """Format one step: the message with its source, the tool calls, and their results."""
     lines = [f"{number}[{step['source']}] {shorten(str(step.get('message', '')), most)}"]
     if thought := step.get("reasoning_content"):
         lines.append(f"  (thinking) {shorten(str(thought), most)}")
@@ -83,5 +84,5 @@ def step_lines(step: Step, most: int, number: str = "") -> list[str]:
 
 
 def shorten(text: str, most: int) -> str:
-    """Its two ends, where it is longer than `most` characters."""
+    """Keep only both ends of a text that is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most // 2]} [...] {text[-most // 2 :]}"

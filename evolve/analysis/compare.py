@@ -1,4 +1,4 @@
-"""What became of each task from one scaffold to the next."""
+"""Compare two scaffolds task by task."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from evolve.core.records import TrialResult
 
 @dataclass(frozen=True)
 class TaskChanges:
-    """Names of tasks, sorted. fixed, broken: the mean reward rose or fell, over the attempts that both scaffolds made;
-    unstable: attempts of the new scaffold went differently."""
+    """Names of tasks, sorted.
+
+    Attributes:
+        fixed: The mean reward rose, over the attempts that both scaffolds made.
+        broken: It fell.
+        unstable: The attempts of the new scaffold had different rewards.
+    """
 
     fixed: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
@@ -20,24 +25,24 @@ class TaskChanges:
 
 
 def task_changes(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> TaskChanges:
-    """Of tasks that both were tried at; infrastructure errors are no evidence."""
+    """Compare the trials of two scaffolds, on the tasks that both have tried. Ignores infrastructure errors."""
     before, after = _rewards(old), _rewards(new)
-    moves: dict[str, float] = {}
+    differences: dict[str, float] = {}
     for task in sorted(before.keys() & after.keys()):
         shared = before[task].keys() & after[task].keys()
         if shared:
-            moves[task] = fmean(after[task][n] - before[task][n] for n in shared)
+            differences[task] = fmean(after[task][n] - before[task][n] for n in shared)
     return TaskChanges(
-        tuple(task for task, move in moves.items() if move > 0),
-        tuple(task for task, move in moves.items() if move < 0),
+        tuple(task for task, difference in differences.items() if difference > 0),
+        tuple(task for task, difference in differences.items() if difference < 0),
         tuple(task for task in sorted(after) if len(set(after[task].values())) > 1),
     )
 
 
 def _rewards(trials: Iterable[TrialResult]) -> Mapping[str, dict[int, float]]:
-    """By task and attempt."""
-    found: dict[str, dict[int, float]] = {}
+    """Return the rewards by task and attempt."""
+    rewards: dict[str, dict[int, float]] = {}
     for trial in trials:
         if trial.reward is not None:
-            found.setdefault(trial.task, {})[trial.attempt] = trial.reward
-    return found
+            rewards.setdefault(trial.task, {})[trial.attempt] = trial.reward
+    return rewards

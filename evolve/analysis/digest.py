@@ -1,4 +1,7 @@
-"""The digest: sentences with counts over the trials of one scaffold, and how the clearest failures ended."""
+"""The digest: counts over the trials of one scaffold, in sentences, and the ends of the clearest failures.
+
+The embedded model reads these texts by their words: change them only together with `evolve.embedded`.
+"""
 
 from __future__ import annotations
 
@@ -19,60 +22,68 @@ SHOWN_TASKS = 12
 
 @dataclass(frozen=True)
 class Subject:
-    """What a digest is about. change: against the scaffold's parent, with labels for names; `most`: characters."""
+    """What a digest is about.
 
-    read: Sequence[AnalysedTrial]
+    Attributes:
+        trials: The scaffold's trials.
+        groups: Their failures in groups.
+        change: Changes against the scaffold's parent, with labels in place of task names.
+        most: Maximum length of the digest, in characters.
+    """
+
+    trials: Sequence[AnalysedTrial]
     groups: Sequence[Group]
     change: TaskChanges = field(default_factory=TaskChanges)
     most: int = DIGEST_CHARS
 
 
 def digest(subject: Subject) -> str:
-    """The text; references such as `train-03.1` stand for trials that can be read in full."""
-    failed = [one for one in subject.read if one.failed]
-    passed = len(subject.read) - len(failed)
-    lines = [f"- {passed} of {len(subject.read)} trials passed; {len(failed)} failed."]
-    lines += ["", "How the failed trials ended:", *_grouped(subject, exclusive=True, failed=len(failed))]
-    lines += ["", "Patterns in the failed trials:", *_grouped(subject, exclusive=False, failed=len(failed))]
-    lines += [*_changes(subject.change), *_waste(subject.read)]
+    """Return the text. References such as `train-03.1` are trials that the proposer can read in full."""
+    failed = [trial for trial in subject.trials if trial.failed]
+    passed = len(subject.trials) - len(failed)
+    lines = [f"- {passed} of {len(subject.trials)} trials passed; {len(failed)} failed."]
+    lines += ["", "How the failed trials ended:", *_group_lines(subject, exclusive=True, failed=len(failed))]
+    lines += ["", "Patterns in the failed trials:", *_group_lines(subject, exclusive=False, failed=len(failed))]
+    lines += [*_change_lines(subject.change), *_waste_lines(subject.trials)]
     text = "\n".join(lines)
-    for one in _examples(subject.groups):
-        text += f"\n\nEnd of the failed trial {one.reference} ({one.trial.outcome}):\n{excerpt(one)}"
+    for trial in _examples(subject.groups):
+        text += f"\n\nEnd of the failed trial {trial.reference} ({trial.result.outcome}):\n{excerpt(trial)}"
     return text[: subject.most]
 
 
-def _grouped(subject: Subject, exclusive: bool, failed: int) -> list[str]:
-    some = [group for group in subject.groups if group.exclusive is exclusive]
-    return [f"- {g.id}: {len(g.members)} of {failed} failed trials {g.words} {_where(g)}" for g in some]
+def _group_lines(subject: Subject, exclusive: bool, failed: int) -> list[str]:
+    groups = [group for group in subject.groups if group.exclusive is exclusive]
+    return [f"- {g.id}: {len(g.members)} of {failed} failed trials {g.description} {_location(g)}" for g in groups]
 
 
-def _where(group: Group) -> str:
-    """In brackets: the tasks, and the trial to read first."""
-    return f"[tasks {_listed(group.tasks)}; clearest {group.clearest.reference}]"
+def _location(group: Group) -> str:
+    """Return the tasks and the trial to read first, in brackets."""
+    return f"[tasks {_format_tasks(group.tasks)}; clearest {group.clearest.reference}]"
 
 
-def _listed(tasks: Sequence[str]) -> str:
+def _format_tasks(tasks: Sequence[str]) -> str:
     more = f" and {len(tasks) - SHOWN_TASKS} more" if len(tasks) > SHOWN_TASKS else ""
     return " ".join(tasks[:SHOWN_TASKS]) + more
 
 
-def _changes(change: TaskChanges) -> list[str]:
-    named = (("fixed", change.fixed), ("broken", change.broken))
-    lines = [f"- {word}: {_listed(tasks)}" for word, tasks in named if tasks]
+def _change_lines(change: TaskChanges) -> list[str]:
+    kinds = (("fixed", change.fixed), ("broken", change.broken))
+    lines = [f"- {kind}: {_format_tasks(tasks)}" for kind, tasks in kinds if tasks]
     lines = ["", "Against the scaffold before its latest patch:", *lines] if lines else []
-    return [*lines, f"- unstable (attempts went differently): {_listed(change.unstable)}"] if change.unstable else lines
+    if change.unstable:
+        lines.append(f"- unstable (attempts went differently): {_format_tasks(change.unstable)}")
+    return lines
 
 
-def _waste(read: Sequence[AnalysedTrial]) -> list[str]:
-    """Where tokens and time went."""
-    tokens = sum(one.features.tokens for one in read)
+def _waste_lines(trials: Sequence[AnalysedTrial]) -> list[str]:
+    """Say how many tokens and how much time the trials used."""
+    tokens = sum(trial.features.tokens for trial in trials)
     if not tokens:
         return []
-    failed = [one for one in read if one.failed]
-    lost = sum(one.features.tokens for one in failed)
-    calls = median(one.features.model_calls for one in read)
-    seconds = median(one.trial.seconds for one in read)
-    wasted = sum(one.features.repeated_calls for one in read)
+    lost = sum(trial.features.tokens for trial in trials if trial.failed)
+    calls = median(trial.features.model_calls for trial in trials)
+    seconds = median(trial.result.seconds for trial in trials)
+    wasted = sum(trial.features.repeated_calls for trial in trials)
     return [
         "",
         f"- failed trials took {100 * lost / tokens:.0f} % of {tokens} tokens; a trial made {calls:.0f} model calls "
@@ -81,13 +92,12 @@ def _waste(read: Sequence[AnalysedTrial]) -> list[str]:
 
 
 def _examples(groups: Sequence[Group]) -> list[AnalysedTrial]:
-    """The clearest trials of the largest groups, each once."""
-    picked = dict.fromkeys(group.clearest.reference for group in groups)
+    """Return the clearest trials of the largest groups, each once."""
     trials = {group.clearest.reference: group.clearest for group in groups}
-    return [trials[reference] for reference in list(picked)[:EXAMPLES]]
+    return list(trials.values())[:EXAMPLES]
 
 
-def excerpt(one: AnalysedTrial) -> str:
-    """The last steps of a trajectory."""
-    lines = [line for step in one.document["steps"][-EXAMPLE_STEPS:] for line in step_lines(step, EXAMPLE_CHARS)]
+def excerpt(trial: AnalysedTrial) -> str:
+    """Return the last steps of a trajectory."""
+    lines = [line for step in trial.document["steps"][-EXAMPLE_STEPS:] for line in step_lines(step, EXAMPLE_CHARS)]
     return "\n".join(shorten(line, 2 * EXAMPLE_CHARS) for line in lines)

@@ -1,4 +1,4 @@
-"""What a reader would note about one trajectory."""
+"""Extract from one trajectory what helps to understand how it ended."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ WRITES = re.compile(
 )
 TRACED = re.compile(r'\bFile "([^"\n]+\.py)", line \d+')
 LIBRARY = re.compile(r"/(lib|site-packages|dist-packages)/|^<")
-NOT_WORK = ("run_tests", "submit")
+# Calls that may be repeated for good reason.
+MAY_REPEAT = ("run_tests", "submit")
 Document = Mapping[str, Any]
 Step = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Counts of steps or commands; `tests_passed_at_end` None: they were never run. `off_traceback`: tracebacks named
-    files of the project, and none that was edited was among them."""
+    """Counts of steps or commands, and signs of how a trial went.
+
+    Attributes:
+        tests_passed_at_end: The result of the last test run; None if the tests were never run.
+        off_traceback: Tracebacks name files of the project, but no edited file is among them.
+    """
 
     model_calls: int
     commands: int
@@ -44,13 +49,13 @@ class Features:
 
 
 def features(document: Document) -> Features:
-    """Read one ATIF document."""
+    """Extract the features of one ATIF document."""
     steps: Sequence[Step] = document["steps"]
     calls = [call for step in steps for call in step.get("tool_calls", [])]
     commands = [c for step in steps for c in (step.get("extra") or {}).get("commands", [])]
     runs = [c for c in commands if c["kind"] == "run" and TESTS.search(c["command"])]
     outputs = [r["content"] for step in steps for r in (step.get("observation") or {}).get("results", [])]
-    writes = [index for index, c in enumerate(commands) if _writes(c)]
+    writes = [index for index, c in enumerate(commands) if _is_write(c)]
     edited = {str(commands[index].get("path") or "") for index in writes} - {""}
     last_test = max((index for index, c in enumerate(commands) if c in runs), default=-1)
     return Features(
@@ -58,31 +63,31 @@ def features(document: Document) -> Features:
         commands=len(commands),
         test_runs=len(runs),
         tool_calls=len(calls),
-        repeated_calls=_repeated(calls),
+        repeated_calls=_count_repeated(calls),
         malformed_calls=sum("malformed" in call["arguments"] for call in calls),
         not_found=sum("not found" in text.lower() for text in outputs),
         cut_outputs=sum(_looks_cut(text) for text in outputs),
-        error_codes=tuple(_codes(steps)),
+        error_codes=tuple(_error_codes(steps)),
         tests_passed_at_end=runs[-1]["exit_code"] == 0 if runs else None,
         ended_after_edit=bool(writes) and writes[-1] > last_test,
         edits=len(writes),
         edited_tests=any(_is_test(path) for path in edited),
-        off_traceback=_off_traceback(edited, runs),
-        plain_answers=sum(_is_plain(step) for step in steps),
+        off_traceback=_is_off_traceback(edited, runs),
+        plain_answers=sum(_is_plain_answer(step) for step in steps),
         tokens=sum(sum((step.get("metrics") or {}).values()) for step in steps),
         crash=_crash(str((document.get("extra") or {}).get("log", ""))),
     )
 
 
-def _writes(command: Mapping[str, Any]) -> bool:
-    ran = command["kind"] == "run" and not TESTS.search(command["command"])
-    return command["kind"] == "write" or bool(ran and WRITES.search(command["command"]))
+def _is_write(command: Mapping[str, Any]) -> bool:
+    is_run = command["kind"] == "run" and not TESTS.search(command["command"])
+    return command["kind"] == "write" or bool(is_run and WRITES.search(command["command"]))
 
 
-def _repeated(calls: Iterable[Mapping[str, Any]]) -> int:
-    """Calls that had been made before, word for word."""
-    named = [call for call in calls if call["function_name"] not in NOT_WORK]
-    counts = Counter((call["function_name"], repr(sorted(call["arguments"].items()))) for call in named)
+def _count_repeated(calls: Iterable[Mapping[str, Any]]) -> int:
+    """Count the calls that were made before with the same arguments."""
+    relevant = [call for call in calls if call["function_name"] not in MAY_REPEAT]
+    counts = Counter((call["function_name"], repr(sorted(call["arguments"].items()))) for call in relevant)
     return sum(count - 1 for count in counts.values())
 
 
@@ -91,7 +96,7 @@ def _looks_cut(text: str) -> bool:
     return tail.endswith(("...", "…")) or "cut" in tail or "truncated" in tail
 
 
-def _codes(steps: Iterable[Step]) -> list[str]:
+def _error_codes(steps: Iterable[Step]) -> list[str]:
     errors = ((step.get("extra") or {}).get("error") for step in steps)
     return [str(error["code"]) for error in errors if error]
 
@@ -101,15 +106,15 @@ def _is_test(path: str) -> bool:
     return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name == "conftest.py"
 
 
-def _off_traceback(edited: Iterable[str], runs: Iterable[Mapping[str, Any]]) -> bool:
-    said = [f"{run.get('stdout', '')}\n{run.get('stderr', '')}" for run in runs]
-    traced = {path for text in said for path in TRACED.findall(text) if not LIBRARY.search(path)}
-    named = {path.rsplit("/", 1)[-1] for path in traced if not _is_test(path)}
-    touched = {path.rsplit("/", 1)[-1] for path in edited}
-    return bool(named and touched) and not named & touched
+def _is_off_traceback(edited: Iterable[str], runs: Iterable[Mapping[str, Any]]) -> bool:
+    outputs = [f"{run.get('stdout', '')}\n{run.get('stderr', '')}" for run in runs]
+    traced = {path for output in outputs for path in TRACED.findall(output) if not LIBRARY.search(path)}
+    named_files = {path.rsplit("/", 1)[-1] for path in traced if not _is_test(path)}
+    edited_files = {path.rsplit("/", 1)[-1] for path in edited}
+    return bool(named_files and edited_files) and not named_files & edited_files
 
 
-def _is_plain(step: Step) -> bool:
+def _is_plain_answer(step: Step) -> bool:
     return step["source"] == "agent" and not step.get("tool_calls") and bool(step.get("llm_call_count"))
 
 

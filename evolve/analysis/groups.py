@@ -1,4 +1,7 @@
-"""Failed trials in groups: how each ended (one way each), and the patterns in what they did (any number)."""
+"""Group the failed trials: by how they ended (one group each), and by patterns in what they did (any number).
+
+The embedded model reads these texts by their words: change them only together with `evolve.embedded`.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from evolve.analysis.features import Document, Features, features
 from evolve.core.records import Cause, Outcome, TrialResult
 
 EARLY, ALL = 0.6, 0.9
-# The rest of a trial's detail may be the verifier's.
+# The rest of a trial's detail may come from the verifier.
 SPENT = re.compile(r"\bbudget( of \w+) was spent$")
 
 
 class FailureKind(StrEnum):
-    """How a failed trial ended: the first that fits, from the top. The value is the end of a sentence about it."""
+    """How a failed trial ended: the first kind that fits. The value completes the sentence "N failed trials ..."."""
 
     CRASHED = "crashed"
     CONTEXT = "ended with context_length_exceeded: the conversation history grew too long for the context"
@@ -34,90 +37,101 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True)
 class AnalysedTrial:
-    """One trial with what was noted about it. `label`: of its task, as the proposer knows it."""
+    """One trial with its trajectory and features. `label`: the proposer's label of its task."""
 
-    trial: TrialResult
+    result: TrialResult
     document: Document
     label: str
     features: Features
 
     @property
     def failed(self) -> bool:
-        return self.trial.outcome is not Outcome.PASSED
+        return self.result.outcome is not Outcome.PASSED
 
     @property
     def reference(self) -> str:
-        """What the proposer calls this trial by."""
-        return f"{self.label}.{self.trial.attempt}"
+        """The proposer's name for this trial."""
+        return f"{self.label}.{self.result.attempt}"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Failed trials that have something in common. `id`: what a prediction names; `words`: the end of a sentence."""
+    """Failed trials that have something in common.
+
+    Attributes:
+        id: The name by which a prediction refers to the group.
+        description: Completes the sentence "N failed trials ...".
+        members: The trials.
+        exclusive: The group is a way to end: a trial is in exactly one of these.
+    """
 
     id: str
-    words: str
+    description: str
     members: tuple[AnalysedTrial, ...]
     exclusive: bool
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Labels, sorted."""
-        return tuple(sorted({one.label for one in self.members}))
+        """The labels of the tasks, sorted."""
+        return tuple(sorted({trial.label for trial in self.members}))
 
     @property
     def clearest(self) -> AnalysedTrial:
         """The member with the fewest model calls."""
-        return min(self.members, key=lambda one: (one.features.model_calls, one.reference))
+        return min(self.members, key=lambda trial: (trial.features.model_calls, trial.reference))
 
 
 def analyse_trials(trials: Iterable[tuple[TrialResult, Document]], labels: dict[str, str]) -> list[AnalysedTrial]:
-    """labels: by the task's name."""
-    return [AnalysedTrial(trial, document, labels[trial.task], features(document)) for trial, document in trials]
+    """Add features and labels to the trials. labels: by the task's name."""
+    return [AnalysedTrial(result, document, labels[result.task], features(document)) for result, document in trials]
 
 
-def ending(one: AnalysedTrial) -> FailureKind:
-    """How this failed trial ended."""
-    trial, seen = one.trial, one.features
-    facts = {
+def ending(trial: AnalysedTrial) -> FailureKind:
+    """Return how this failed trial ended."""
+    result, seen = trial.result, trial.features
+    signs = {
         FailureKind.CRASHED: bool(seen.crash),
         FailureKind.CONTEXT: "context_length_exceeded" in seen.error_codes[-1:],
-        FailureKind.RESOURCES: trial.cause is not Cause.NONE,
-        FailureKind.TIMEOUT: trial.outcome is Outcome.TIMEOUT,
-        FailureKind.BUDGET: trial.outcome is Outcome.BUDGET,
-        FailureKind.ERROR: trial.outcome is Outcome.SCAFFOLD_ERROR,
+        FailureKind.RESOURCES: result.cause is not Cause.NONE,
+        FailureKind.TIMEOUT: result.outcome is Outcome.TIMEOUT,
+        FailureKind.BUDGET: result.outcome is Outcome.BUDGET,
+        FailureKind.ERROR: result.outcome is Outcome.SCAFFOLD_ERROR,
         FailureKind.NO_EDIT: not seen.edits,
         FailureKind.UNTESTED: not seen.test_runs,
         FailureKind.EDITED_LAST: seen.ended_after_edit,
         FailureKind.TESTS_FAILED: not seen.tests_passed_at_end,
     }
-    return next((kind for kind, fits in facts.items() if fits), FailureKind.WRONG)
+    return next((kind for kind, fits in signs.items() if fits), FailureKind.WRONG)
 
 
-def groups(read: Sequence[AnalysedTrial], call_limit: int) -> list[Group]:
-    """All that there are, the endings first, each kind by size. call_limit: model calls that a trial may make."""
-    failed = [one for one in read if one.failed]
-    ended: dict[FailureKind, list[AnalysedTrial]] = {}
-    for one in failed:
-        ended.setdefault(ending(one), []).append(one)
-    found = [(_ending_words(kind, some), some, True) for kind, some in ended.items()]
-    signs = [(words, [one for one in failed if fits(one.features)]) for words, fits in _signs(failed, call_limit)]
-    found += [(words, some, False) for words, some in signs if some]
+def groups(trials: Sequence[AnalysedTrial], call_limit: int) -> list[Group]:
+    """Return all groups, the endings first, each kind by size. call_limit: model calls that a trial may make."""
+    failed = [trial for trial in trials if trial.failed]
+    by_ending: dict[FailureKind, list[AnalysedTrial]] = {}
+    for trial in failed:
+        by_ending.setdefault(ending(trial), []).append(trial)
+    found = [(_describe_ending(kind, members), members, True) for kind, members in by_ending.items()]
+    for description, fits in _patterns(failed, call_limit):
+        if members := [trial for trial in failed if fits(trial.features)]:
+            found.append((description, members, False))
     found.sort(key=lambda item: (not item[2], -len(item[1])))
-    return [Group(f"G{n}", words, tuple(some), alone) for n, (words, some, alone) in enumerate(found, 1)]
+    return [
+        Group(f"G{number}", description, tuple(members), exclusive)
+        for number, (description, members, exclusive) in enumerate(found, 1)
+    ]
 
 
-def _ending_words(kind: FailureKind, some: Sequence[AnalysedTrial]) -> str:
+def _describe_ending(kind: FailureKind, members: Sequence[AnalysedTrial]) -> str:
     if kind is FailureKind.CRASHED:
-        return f"{kind}: {_commonest(one.features.crash for one in some)}"
+        return f"{kind}: {_most_common(trial.features.crash for trial in members)}"
     if kind is FailureKind.BUDGET:
-        return f"{kind}{_commonest(''.join(SPENT.findall(one.trial.detail)[:1]) for one in some)}"
+        return f"{kind}{_most_common(''.join(SPENT.findall(trial.result.detail)[:1]) for trial in members)}"
     return str(kind)
 
 
-def _signs(failed: Sequence[AnalysedTrial], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
-    """Patterns: the end of a sentence, and whether a trial shows it."""
-    repeats = sum(one.features.repeated_calls for one in failed)
+def _patterns(failed: Sequence[AnalysedTrial], call_limit: int) -> list[tuple[str, Callable[[Features], bool]]]:
+    """Return each pattern's description, and a function that tells whether a trial shows it."""
+    repeats = sum(trial.features.repeated_calls for trial in failed)
     return [
         (f"gave up early with budget left: stopped after few steps of the {call_limit} model calls allowed",
          lambda f: f.model_calls < call_limit * EARLY and not f.crash),
@@ -136,6 +150,6 @@ def _signs(failed: Sequence[AnalysedTrial], call_limit: int) -> list[tuple[str, 
     ]  # fmt: skip
 
 
-def _commonest(words: Iterable[str]) -> str:
-    counts = Counter(word for word in words if word)
+def _most_common(texts: Iterable[str]) -> str:
+    counts = Counter(text for text in texts if text)
     return counts.most_common(1)[0][0][:200] if counts else ""

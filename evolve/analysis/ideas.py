@@ -1,4 +1,4 @@
-"""Whether a patch is an idea that was tried before, be it in other words. Pure."""
+"""Recognise patches whose idea was tried before, even in other words. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ COMMON = re.compile(
 
 @dataclass(frozen=True)
 class Idea:
-    """What a patch is about. lines: those that it takes away or adds (sign, path, text without spaces and case);
-    said: stems of its hypothesis; done: stems of the lines that it adds; amounts: of a patch that changes nothing but
-    numbers, the difference at each place."""
+    """What a patch is about.
+
+    Attributes:
+        lines: The removed and added lines: sign, path, and the text without spaces and case.
+        hypothesis_stems: Stems of the hypothesis.
+        added_stems: Stems of the added lines.
+        amounts: If the patch changes only numbers, the difference at each place.
+    """
 
     lines: frozenset[str]
-    said: frozenset[str]
-    done: frozenset[str]
+    hypothesis_stems: frozenset[str]
+    added_stems: frozenset[str]
     amounts: Mapping[str, float]
 
 
 def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) -> Idea:
-    """before: the files that the edits are made to, by path."""
+    """Extract the idea of a patch. before: the parent's files by path."""
     changed = [
         (sign, edit.path, text)
         for edit in edits
@@ -48,28 +53,32 @@ def idea(hypothesis: str, edits: Sequence[FileEdit], before: Mapping[str, str]) 
 
 
 def same_idea(one: Idea, other: Idea) -> bool:
-    """The same change, or about as much of it; or a like change for a like reason, in other words."""
+    """Whether two ideas are the same: about the same change, or a similar change for a similar reason."""
     if one.amounts and one.amounts.keys() == other.amounts.keys():
-        return all(_alike(amount, other.amounts[place]) for place, amount in one.amounts.items())
+        return all(_similar_amounts(amount, other.amounts[place]) for place, amount in one.amounts.items())
     if _overlap(one.lines, other.lines) >= SAME_LINES:
         return True
-    return _overlap(one.said, other.said) >= SAME_WORDS and _overlap(one.done, other.done) >= SAME_WORDS
+    same_reason = _overlap(one.hypothesis_stems, other.hypothesis_stems) >= SAME_WORDS
+    return same_reason and _overlap(one.added_stems, other.added_stems) >= SAME_WORDS
 
 
-def count_repeated(found: Sequence[Idea]) -> int:
-    """How many have the idea of one before."""
-    return sum(any(same_idea(one, other) for other in found[:place]) for place, one in enumerate(found))
+def count_repeated(ideas: Sequence[Idea]) -> int:
+    """Count the ideas that repeat an earlier one."""
+    return sum(any(same_idea(idea, earlier) for earlier in ideas[:place]) for place, idea in enumerate(ideas))
 
 
-def _alike(one: float, other: float) -> bool:
-    """Whether two differences have one direction, and neither is over AS_MUCH times the other."""
+def _similar_amounts(one: float, other: float) -> bool:
+    """Whether two differences have the same sign, and neither is over AS_MUCH times the other."""
     return one * other > 0 and 1 / AS_MUCH <= one / other <= AS_MUCH
 
 
 def _amounts(changed: Sequence[tuple[str, str, str]]) -> dict[str, float]:
-    """By place, which is the line without its numbers; empty if anything else is changed. changed: sign, path, text."""
+    """Return the changes of numbers by place; empty if anything else changed.
+
+    A place is a line without its numbers. changed: sign, path and text of each changed line.
+    """
     old, new = ([(path, text) for kind, path, text in changed if kind == sign] for sign in "-+")
-    found: dict[str, float] = {}
+    amounts: dict[str, float] = {}
     if len(old) != len(new):
         return {}
     for (path, before), (_, after) in zip(old, new, strict=True):
@@ -78,8 +87,8 @@ def _amounts(changed: Sequence[tuple[str, str, str]]) -> dict[str, float]:
         numbers = zip(NUMBER.findall(_plain(before)), NUMBER.findall(_plain(after)), strict=True)
         for place, (was, now) in enumerate(numbers):
             if float(was) != float(now):
-                found[f"{path} {NUMBER.sub('#', _plain(after))} {place}"] = float(now) - float(was)
-    return found
+                amounts[f"{path} {NUMBER.sub('#', _plain(after))} {place}"] = float(now) - float(was)
+    return amounts
 
 
 def _changed_lines(old: str, new: str) -> list[tuple[str, str]]:
@@ -88,15 +97,15 @@ def _changed_lines(old: str, new: str) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Without spaces, case and a comment at the end."""
+    """Return the text without spaces, case and a comment at the end."""
     return "".join(text.partition(" #")[0].lower().split())
 
 
 def _stems(text: str) -> frozenset[str]:
-    """The words without their endings, and the numbers; common words left out."""
+    """Return the words without their endings, and the numbers, except common words."""
     return frozenset(ENDING.sub("", word) for word in WORD.findall(text.lower()) if not COMMON.fullmatch(word))
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    """Jaccard's index; 0 where both are empty."""
+    """Return the Jaccard index; 0 if both are empty."""
     return len(one & other) / len(one | other) if one | other else 0.0

@@ -1,6 +1,6 @@
-"""What a run remembers of its rounds: facts in words, lessons checked against them, and the text for the proposer.
+"""A run's memory of its rounds: facts as text, lessons that are checked against them, and the proposer's summary.
 
-Pure. Of single tasks only those of `train` are named, by the labels that the proposer knows them by.
+Pure. The only tasks named here are those of `train`, by the proposer's labels. The embedded model reads `fact_lines`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Hits:
-    """Of what a proposal predicted, in train tasks: `fixed` of `predicted` went better, `broken` of `feared` worse."""
+    """How a proposal's predictions on train tasks came true.
+
+    Attributes:
+        predicted: Tasks predicted to pass more often.
+        fixed: Those of them that did.
+        feared: Tasks predicted to pass less often.
+        broken: Those of them that did.
+    """
 
     predicted: int = 0
     fixed: int = 0
@@ -34,7 +41,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """One round that is over. change: train tasks by label, against the parent."""
+    """One finished round. `change`: train tasks by label, compared with the parent."""
 
     round: int
     proposal: Proposal
@@ -44,22 +51,23 @@ class RoundFacts:
 
     @property
     def effect(self) -> str:
-        """`better` or `worse` where the estimate is clear of zero, else `unclear`."""
-        found = self.decision.evidence
-        if found is None or abs(found.effect) <= CLEAR_ERRORS * found.error:
+        """`better` or `worse` if the estimate differs clearly from zero, otherwise `unclear`."""
+        evidence = self.decision.evidence
+        if evidence is None or abs(evidence.effect) <= CLEAR_ERRORS * evidence.error:
             return "unclear"
-        return "better" if found.effect > 0 else "worse"
+        return "better" if evidence.effect > 0 else "worse"
 
 
 def headline(facts: RoundFacts) -> str:
-    """One line: what was tried, and what became of it."""
+    """Summarise the round in one line: what was tried, and how it was decided."""
     return f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({facts.decision.reason})"
 
 
 def fact_lines(facts: RoundFacts) -> list[str]:
-    """All that is known of the round, for whoever writes its lesson."""
-    made, decision, hits, change = facts.proposal, facts.decision, facts.hits, facts.change
-    lines = [f"round {facts.round}: {decision.verdict}", f"tried: {made.hypothesis}", f"predicted: {made.prediction}"]
+    """Return all that is known of the round, for the model that writes its lesson."""
+    proposal, decision, hits, change = facts.proposal, facts.decision, facts.hits, facts.change
+    lines = [f"round {facts.round}: {decision.verdict}"]
+    lines += [f"tried: {proposal.hypothesis}", f"predicted: {proposal.prediction}"]
     if decision.evidence:
         effect, error = 100 * decision.evidence.effect, 100 * decision.evidence.error
         lines.append(f"effect: {facts.effect} ({effect:+.1f} points, standard error {error:.1f})")
@@ -70,12 +78,12 @@ def fact_lines(facts: RoundFacts) -> list[str]:
         lines.append(f"predicted to be fixed: {hits.predicted} tasks, of which {hits.fixed} went better")
     if hits.feared:
         lines.append(f"feared to break: {hits.feared} tasks, of which {hits.broken} went worse")
-    named = (("went better", change.fixed), ("went worse", change.broken), ("unstable", change.unstable))
-    return lines + [f"{word}: {' '.join(tasks)}" for word, tasks in named if tasks]
+    kinds = (("went better", change.fixed), ("went worse", change.broken), ("unstable", change.unstable))
+    return lines + [f"{kind}: {' '.join(tasks)}" for kind, tasks in kinds if tasks]
 
 
 def lesson_problem(text: str, effect: str, facts: RoundFacts) -> str | None:
-    """Why these words are no lesson of this round, in one line; None if the facts bear them out."""
+    """Say in one line why a text can't be this round's lesson; None if it agrees with the facts."""
     if not text.strip():
         return "the lesson is empty"
     if len(text) > LESSON_CHARS:
@@ -88,60 +96,60 @@ def lesson_problem(text: str, effect: str, facts: RoundFacts) -> str | None:
 
 
 def bare_lesson(facts: RoundFacts) -> str:
-    """The facts alone, where no model's words can be taken."""
+    """Return a lesson from the facts alone, for rounds whose model wrote no usable one."""
     hits = facts.hits
-    told = f"; {hits.fixed} of {hits.predicted} tasks that it predicted went better" if hits.predicted else ""
-    return f"Effect {facts.effect}{told}."
+    outcome = f"; {hits.fixed} of {hits.predicted} predicted tasks went better" if hits.predicted else ""
+    return f"Effect {facts.effect}{outcome}."
 
 
 def format_memory(rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
-    """For the proposer: the newest rounds with their lessons, older ones in a line, the oldest in a few words."""
-    taught = {lesson.round: lesson.text for lesson in lessons}
+    """Format the memory for the proposer: the newest rounds with lessons, older ones in a line, the oldest shorter."""
+    texts = {lesson.round: lesson.text for lesson in lessons}
     full, lines = rounds[-FULL_ROUNDS:], rounds[-FULL_ROUNDS - LINE_ROUNDS : -FULL_ROUNDS]
     oldest = rounds[: -FULL_ROUNDS - LINE_ROUNDS]
-    parts = _condensed(oldest) + [_short(headline(facts), facts) for facts in lines]
+    parts = _condense(oldest) + [_shorten(headline(facts), facts) for facts in lines]
     for facts in full:
         parts.append(headline(facts))
-        parts += [f"  lesson: {taught[facts.round]}"] if facts.round in taught else []
+        parts += [f"  lesson: {texts[facts.round]}"] if facts.round in texts else []
     return "\n".join(parts)
 
 
-def _short(text: str, facts: RoundFacts) -> str:
+def _shorten(text: str, facts: RoundFacts) -> str:
     return text if len(text) <= SHORT_CHARS else f"{text[:SHORT_CHARS]}... (effect {facts.effect})"
 
 
-def _condensed(rounds: Sequence[RoundFacts]) -> list[str]:
-    """One line for each verdict: the first words of what was tried."""
+def _condense(rounds: Sequence[RoundFacts]) -> list[str]:
+    """Return one line per verdict: the first words of each hypothesis."""
     lines = []
     for verdict in (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED):
         tried = [facts.proposal.hypothesis[:KEYWORD_CHARS] for facts in rounds if facts.decision.verdict is verdict]
         if tried:
-            listed = "; ".join(dict.fromkeys(words for words in tried if words))
+            listed = "; ".join(dict.fromkeys(hypothesis for hypothesis in tried if hypothesis))
             lines.append(f"rounds {rounds[0].round}-{rounds[-1].round}, {len(tried)} of them {verdict}: {listed}")
     return lines
 
 
 def format_document(run: str, rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
-    """All of it as a Markdown page."""
-    taught = {lesson.round: lesson for lesson in lessons}
-    parts = [f"# What run {run} has learned", format_hits(rounds)]
+    """Format all rounds and lessons as a Markdown page."""
+    by_round = {lesson.round: lesson for lesson in lessons}
+    parts = [f"# Lessons of run {run}", format_hits(rounds)]
     for facts in reversed(rounds):
         parts.append(f"## Round {facts.round}: {facts.decision.verdict}")
         parts.append("\n".join(f"- {line}" for line in fact_lines(facts)[1:]))
-        if lesson := taught.get(facts.round):
-            told = f"\n\n(The model's own words were not taken: {lesson.problem}.)" if lesson.problem else ""
-            parts.append(f"Lesson: {lesson.text}{told}")
+        if lesson := by_round.get(facts.round):
+            problem = f"\n\n(The model's own text was rejected: {lesson.problem}.)" if lesson.problem else ""
+            parts.append(f"Lesson: {lesson.text}{problem}")
     return "\n\n".join(parts) + "\n"
 
 
 def format_hits(rounds: Sequence[RoundFacts]) -> str:
-    """How often predictions came true over these rounds."""
-    told = [facts.hits for facts in rounds]
-    predicted, fixed = sum(hits.predicted for hits in told), sum(hits.fixed for hits in told)
-    feared, broken = sum(hits.feared for hits in told), sum(hits.broken for hits in told)
+    """Say how often the predictions of these rounds came true."""
+    all_hits = [facts.hits for facts in rounds]
+    predicted, fixed = sum(hits.predicted for hits in all_hits), sum(hits.fixed for hits in all_hits)
+    feared, broken = sum(hits.feared for hits in all_hits), sum(hits.broken for hits in all_hits)
     if not predicted + feared:
-        return "No round has predicted anything that was measured yet."
+        return "No prediction has been measured yet."
     return (
-        f"Predictions: {fixed} of {predicted} tasks that were to be fixed went better; "
-        f"{broken} of {feared} that were feared for went worse."
+        f"Predictions: {fixed} of {predicted} tasks predicted to be fixed went better; "
+        f"{broken} of {feared} tasks feared to break went worse."
     )

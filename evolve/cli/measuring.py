@@ -128,7 +128,7 @@ def print_result(store: Store, run: str) -> None:
         print(f"run {run}: no round is decided yet")
         return
     history, lineage = store.view("history", run), store.view("lineage", run)
-    excluded = {task.name: task.set_aside for task in store.tasks(run) if task.set_aside is not None}
+    excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
     print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))

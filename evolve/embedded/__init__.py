@@ -1,4 +1,4 @@
-"""The model that needs no key: a repairer and improver of programs behind the chat-completions protocol."""
+"""The model that needs no key: it repairs and improves programs through the chat-completions protocol."""
 
 from evolve.embedded.front import complete
 from evolve.embedded.knobs import Knobs

@@ -1,4 +1,4 @@
-"""Mutation operators on calls and arguments: each changes one node; none knows any task."""
+"""Mutation operators on calls and arguments. Each changes one node; none knows the tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from evolve.embedded.places import callee_of, role, swapped
+from evolve.embedded.places import callee_of, role, swap_operands
 from evolve.embedded.source import Site, Source, SourceChange
 
 Changes = Iterator[SourceChange]
@@ -38,7 +38,7 @@ _WRAPS = {
 
 
 def twin_call(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A function or method exchanged for one that is often mistaken for it."""
+    """Exchange a function or method for one that is often confused with it."""
     assert isinstance(node, ast.Call)
     old, start, end = callee_of(source, node)
     twins = dict.fromkeys(name for group in _TWINS if old in group for name in group if name != old)
@@ -47,7 +47,7 @@ def twin_call(source: Source, site: Site, node: ast.expr) -> Changes:
 
 
 def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A method exchanged for another one that the file calls."""
+    """Exchange a method for another one that the file calls."""
     assert isinstance(node, ast.Call)
     old, start, end = callee_of(source, node)
     if isinstance(node.func, ast.Attribute):
@@ -56,20 +56,21 @@ def other_method(source: Source, site: Site, node: ast.expr) -> Changes:
 
 
 def argument_swap(source: Source, site: Site, node: ast.expr) -> Changes:
+    """Swap neighbouring arguments, elements or operands."""
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Sub | ast.Div | ast.FloorDiv | ast.Mod | ast.Add):
             plain = not isinstance(node.op, ast.Add) or isinstance(node.left, ast.Name | ast.Call | ast.Subscript)
-            yield from swapped(source, node.left, node.right, 0.5 if plain else 0.3)
+            yield from swap_operands(source, node.left, node.right, 0.5 if plain else 0.3)
         return
     items = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
     for left, right in pairwise(items):
-        yield from swapped(source, left, right, 1.0 if isinstance(node, ast.Call) else 0.7)
+        yield from swap_operands(source, left, right, 1.0 if isinstance(node, ast.Call) else 0.7)
     if len(items) == 3:
-        yield from swapped(source, items[0], items[2], 0.4)
+        yield from swap_operands(source, items[0], items[2], 0.4)
 
 
 def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
-    """An argument dropped, or one handed on that the called function of this file takes."""
+    """Drop the last argument, or pass a local to a parameter of the same name."""
     assert isinstance(node, ast.Call)
     if len(node.args) + len(node.keywords) > 1:
         last = node.keywords[-1] if node.keywords else node.args[-1]
@@ -77,10 +78,10 @@ def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
         yield SourceChange(((source.end(before), source.end(last), ""),), 0.5)
     callee = node.func
     name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
-    known = source.functions.get(name)
-    if not known or not (node.args or node.keywords):
+    definition = source.functions.get(name)
+    if not definition or not (node.args or node.keywords):
         return
-    params = [arg.arg for arg in (*known.args.args, *known.args.kwonlyargs) if arg.arg not in ("self", "cls")]
+    params = [arg.arg for arg in (*definition.args.args, *definition.args.kwonlyargs) if arg.arg not in ("self", "cls")]
     given = {keyword.arg for keyword in node.keywords}
     at = source.end([*node.args, *[keyword.value for keyword in node.keywords]][-1])
     for param in params[len(node.args) :]:
@@ -90,49 +91,50 @@ def argument_count(source: Source, site: Site, node: ast.expr) -> Changes:
 
 
 def wrap(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A value put into a call that converts, orders, measures or bounds it."""
+    """Wrap a value in a call that converts, orders, measures or bounds it."""
     _, name = site.inner[node]
     if isinstance(getattr(node, "ctx", None), ast.Store) or name == "func":
         return
     place, text = "iter" if name == "iter" else role(site, node), source.segment(node)
     callee = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-    for rank, word in enumerate(_WRAPS.get(place, ())):
-        if word != callee:
-            yield source.put(node, f"{word}({text})", 0.95**rank)
+    for rank, function in enumerate(_WRAPS.get(place, ())):
+        if function != callee:
+            yield source.replacement(node, f"{function}({text})", 0.95**rank)
     if place in ("return", "assign") and isinstance(node, ast.BinOp):
-        yield source.put(node, f"max(0, {text})", 0.8)
+        yield source.replacement(node, f"max(0, {text})", 0.8)
 
 
-def chained(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A method of text or of a mapping called on a value."""
+def method_call(source: Source, site: Site, node: ast.expr) -> Changes:
+    """Call a method of strings or mappings on a value."""
     parent, name = site.inner[node]
     if isinstance(getattr(node, "ctx", None), ast.Store) or name == "func":
         return
-    told = role(site, node) in ("assign", "argument", "index", "compare", "return")
+    usable = role(site, node) in ("assign", "argument", "index", "compare", "return")
     methods = ("items", "values") if name == "iter" else ("strip", "lower")
-    if not (told or name in ("iter", "elt", "key") or isinstance(parent, ast.IfExp)):
+    if not (usable or name in ("iter", "elt", "key") or isinstance(parent, ast.IfExp)):
         return
     for method in methods:
-        yield source.put(node, f"{source.segment(node)}.{method}()")
+        yield source.replacement(node, f"{source.segment(node)}.{method}()")
 
 
 def reversal(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A value that is handed on in the opposite order."""
+    """Reverse a value that is returned or assigned."""
     if not isinstance(getattr(node, "ctx", None), ast.Store) and role(site, node) in ("return", "assign"):
-        yield source.put(node, f"{source.segment(node)}[::-1]")
+        yield source.replacement(node, f"{source.segment(node)}[::-1]")
 
 
 def unwrap(source: Source, site: Site, node: ast.expr) -> Changes:
+    """Replace a call by its argument, or by the object whose method it calls."""
     assert isinstance(node, ast.Call)
     if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.Starred):
         inside = source.segment(node.args[0])
-        yield source.put(node, f"({inside})" if isinstance(node.args[0], ast.GeneratorExp) else inside, 0.8)
+        yield source.replacement(node, f"({inside})" if isinstance(node.args[0], ast.GeneratorExp) else inside, 0.8)
     if isinstance(node.func, ast.Attribute):
-        yield source.put(node, source.segment(node.func.value), 0.6)
+        yield source.replacement(node, source.segment(node.func.value), 0.6)
 
 
-def copied(source: Source, site: Site, node: ast.expr) -> Changes:
-    """A value kept or handed out by reference, copied."""
+def copy(source: Source, site: Site, node: ast.expr) -> Changes:
+    """Copy a value that is assigned, returned or passed by reference."""
     if isinstance(getattr(node, "ctx", None), ast.Store) or role(site, node) not in (
         "assign",
         "return",
@@ -141,30 +143,31 @@ def copied(source: Source, site: Site, node: ast.expr) -> Changes:
         return
     text = source.segment(node)
     for rank, copy in enumerate((f"list({text})", f"dict({text})", f"{text}.copy()")):
-        yield source.put(node, copy, 0.8**rank)
+        yield source.replacement(node, copy, 0.8**rank)
 
 
 def range_args(source: Source, site: Site, node: ast.expr) -> Changes:
+    """Change the bounds or the direction of a `range`."""
     assert isinstance(node, ast.Call)
     if not isinstance(node.func, ast.Name) or node.func.id != "range":
         return
     args = [source.segment(arg) for arg in node.args]
     if len(args) == 1:
-        yield source.put(node, f"range(1, {args[0]})")
-        yield source.put(node, f"range(1, {args[0]} + 1)")
-        yield source.put(node, f"range(len({args[0]}))", 0.3)
-        yield source.put(node, f"range({args[0]} - 1, -1, -1)", 0.5)
+        yield source.replacement(node, f"range(1, {args[0]})")
+        yield source.replacement(node, f"range(1, {args[0]} + 1)")
+        yield source.replacement(node, f"range(len({args[0]}))", 0.3)
+        yield source.replacement(node, f"range({args[0]} - 1, -1, -1)", 0.5)
     elif len(args) == 2:
-        yield source.put(node, f"range({args[1]})", 0.7)
-        yield source.put(node, f"range({args[0]} + 1, {args[1]} + 1)", 0.7)
-        yield source.put(node, f"range({args[1]}, {args[0]}, -1)", 0.3)
+        yield source.replacement(node, f"range({args[1]})", 0.7)
+        yield source.replacement(node, f"range({args[0]} + 1, {args[1]} + 1)", 0.7)
+        yield source.replacement(node, f"range({args[1]}, {args[0]}, -1)", 0.3)
     elif len(args) == 3:
-        yield source.put(node, f"range({args[0]}, {args[1]})", 0.7)
-        yield source.put(node, f"range({args[0]}, {args[1]}, -{args[2]})", 0.4)
+        yield source.replacement(node, f"range({args[0]}, {args[1]})", 0.7)
+        yield source.replacement(node, f"range({args[0]}, {args[1]}, -{args[2]})", 0.4)
 
 
 def ordering(source: Source, site: Site, node: ast.expr) -> Changes:
-    """`reverse` and `key` of what sorts or picks, added, dropped or changed."""
+    """Add, drop or change `reverse` and `key` of a sorting or selecting call."""
     assert isinstance(node, ast.Call)
     callee = node.func
     name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
@@ -193,6 +196,6 @@ def ordering(source: Source, site: Site, node: ast.expr) -> Changes:
         yield SourceChange(((start, source.end(keyword), ""),), 0.7)
     if "key" in given and isinstance(given["key"].value, ast.Lambda):
         body = given["key"].value.body
-        yield source.put(body, f"-{source.segment(body)}", 0.6)
+        yield source.replacement(body, f"-{source.segment(body)}", 0.6)
         if isinstance(body, ast.Tuple):
-            yield from (source.put(part, f"-{source.segment(part)}", 0.6) for part in body.elts)
+            yield from (source.replacement(part, f"-{source.segment(part)}", 0.6) for part in body.elts)

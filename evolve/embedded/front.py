@@ -1,4 +1,4 @@
-"""A chat-completions request in, a chat completion out: checks, the choice of role, and the counts."""
+"""Answer chat-completions requests: check them, choose the role, count the tokens."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, Any]:
     """Answer one chat-completions request: a pure function of the body and the knobs.
 
-    body: model, messages, tools, temperature, seed ... as in the OpenAI API. Returns a `chat.completion`.
-    Raises RequestRefused: 400 `context_length_exceeded`, or 400 `invalid_request` for a malformed request.
+    Args:
+        body: model, messages, tools, temperature, seed ... as in the OpenAI API.
+
+    Returns:
+        A `chat.completion`.
+
+    Raises:
+        RequestRefused: 400 `context_length_exceeded`, or 400 `invalid_request` for a malformed request.
     """
     model = str(body.get("model") or "embedded")
     chosen = (knobs or Knobs()).for_model(model)
@@ -39,7 +45,7 @@ def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, A
 
 
 def _role(body: Mapping[str, Any]) -> Role:
-    """Which role answers depends on the offered tools, and on whether the task is to improve the scaffold."""
+    """Choose the role by the offered tools and by whether the task is to improve the scaffold."""
     offered = {*tool_names(body)}
     if "lesson" in offered:
         return note
@@ -54,18 +60,18 @@ def _size(messages: Sequence[Mapping[str, Any]]) -> int:
 
 def _message_size(message: Mapping[str, Any]) -> int:
     calls = message.get("tool_calls") or ()
-    named = sum(len(str(call["function"]["name"])) + len(str(call["function"]["arguments"])) for call in calls)
-    return len(text_of(message.get("content"))) + named
+    call_chars = sum(len(str(call["function"]["name"])) + len(str(call["function"]["arguments"])) for call in calls)
+    return len(text_of(message.get("content"))) + call_chars
 
 
-def _refuse(problem: str) -> RequestRefused:
+def _invalid(problem: str) -> RequestRefused:
     return RequestRefused(400, "invalid_request", problem)
 
 
 def _check(body: Mapping[str, Any]) -> None:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise _refuse("messages: a list with at least one message is needed")
+        raise _invalid("messages: must be a list with at least one message")
     _check_numbers(body)
     _check_tools(body.get("tools"))
     open_calls: set[str] = set()
@@ -74,49 +80,49 @@ def _check(body: Mapping[str, Any]) -> None:
 
 
 def _check_numbers(body: Mapping[str, Any]) -> None:
-    heat, seed = body.get("temperature"), body.get("seed")
-    if heat is not None and (not isinstance(heat, int | float) or not 0 <= heat <= 2):
-        raise _refuse("temperature: a number from 0 to 2 is needed")
+    temperature, seed = body.get("temperature"), body.get("seed")
+    if temperature is not None and (not isinstance(temperature, int | float) or not 0 <= temperature <= 2):
+        raise _invalid("temperature: must be a number from 0 to 2")
     if seed is not None and not isinstance(seed, int):
-        raise _refuse("seed: an integer is needed")
+        raise _invalid("seed: must be an integer")
 
 
 def _check_tools(tools: object) -> None:
     if tools is not None and not isinstance(tools, list):
-        raise _refuse("tools: a list is needed")
+        raise _invalid("tools: must be a list")
     for index, tool in enumerate(tools or ()):
         function = tool.get("function") if isinstance(tool, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise _refuse(f"tools[{index}]: a function with a name is needed")
+            raise _invalid(f"tools[{index}]: must be a function with a name")
 
 
 def _check_message(index: int, message: object, open_calls: set[str]) -> None:
     where = f"messages[{index}]"
     if not isinstance(message, Mapping) or message.get("role") not in _ROLES:
-        raise _refuse(f"{where}: a role out of {', '.join(_ROLES)} is needed")
+        raise _invalid(f"{where}: role must be one of {', '.join(_ROLES)}")
     if message.get("content") is not None and not isinstance(message["content"], str | list):
-        raise _refuse(f"{where}: content is a string, a list of parts, or null")
+        raise _invalid(f"{where}: content must be a string, a list of parts, or null")
     if message["role"] == "tool":
         answered = message.get("tool_call_id")
         if not isinstance(answered, str) or answered not in open_calls:
-            raise _refuse(f"{where}: a tool message must answer a tool call that comes before it")
+            raise _invalid(f"{where}: a tool message must answer an earlier tool call")
         open_calls.discard(answered)
         return
     if open_calls:
-        raise _refuse(f"{where}: the tool call {min(open_calls)} has no tool message")
+        raise _invalid(f"{where}: the tool call {min(open_calls)} has no tool message before it")
     open_calls.update(_call_ids(where, message))
 
 
 def _call_ids(where: str, message: Mapping[str, Any]) -> list[str]:
     calls = message.get("tool_calls") or ()
     if not isinstance(calls, list | tuple):
-        raise _refuse(f"{where}: tool_calls is a list")
+        raise _invalid(f"{where}: tool_calls must be a list")
     for call in calls:
         function = call.get("function") if isinstance(call, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(call.get("id"), str):
-            raise _refuse(f"{where}: a tool call needs an id and a function")
+            raise _invalid(f"{where}: a tool call needs an id and a function")
         if not isinstance(function.get("name"), str) or not isinstance(function.get("arguments"), str):
-            raise _refuse(f"{where}: a tool call's function needs a name and arguments, both strings")
+            raise _invalid(f"{where}: a tool call's function needs a name and arguments, both strings")
     return [call["id"] for call in calls]
 
 

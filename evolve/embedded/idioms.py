@@ -1,4 +1,4 @@
-"""The proposer's prior knowledge: idioms of agent programming; helpful, neutral and harmful ones alike."""
+"""The proposer's prior knowledge: idioms of agent programming, some helpful, some neutral, some harmful."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evolve.embedded.showing import Finder
 
 @dataclass(frozen=True)
 class Idiom:
-    """An idea: what it does, words of the weakness that it answers, what it claims and what it predicts."""
+    """An idea: how it changes a scaffold, keywords of the weakness that it addresses, its hypothesis and prediction."""
 
     name: str
     find: Finder

@@ -1,4 +1,4 @@
-"""The settings of the embedded model, and its only source of chance."""
+"""The settings of the embedded model, and its only source of randomness."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MASK = 2**64 - 1
 
 @dataclass(frozen=True)
 class Knobs:
-    """How able and how fallible the model is; the last five are probabilities per call.
+    """How capable and how fallible the model is; the last five are probabilities per call.
 
-    context_chars and proposer_context_chars: the longest conversation, in characters, that each role takes.
-    temperature: that of a request's temperature 1.0. skill: how much evidence counts (0: not at all).
+    context_chars, proposer_context_chars: the context of the solver and of the proposer, in characters.
+    temperature: the temperature used for a request's 1.0. skill: how much evidence counts (0: not at all).
     """
 
     context_chars: int = 12_000
@@ -31,24 +31,24 @@ class Knobs:
     give_up: float = 0.01
 
     def for_model(self, model: str) -> Knobs:
-        """The settings that the model's name asks for: `embedded-hard` errs far more often."""
+        """The settings for a model name: `embedded-hard` makes far more errors."""
         if model != "embedded-hard":
             return self
         return replace(self, malformed=0.15, broken_syntax=0.15, empty_edit=0.05, repeat=0.20, give_up=0.05)
 
     def heat(self, body: Mapping[str, Any]) -> float:
-        """The temperature to sample at, in 0.05..2: the request's scales the default."""
+        """The sampling temperature, 0.05 to 2: the default multiplied by the request's."""
         asked = body.get("temperature")
         return min(2.0, max(0.05, self.temperature * (1.0 if asked is None else float(asked))))
 
 
 def uniform(*parts: object) -> float:
-    """A number in (0, 1) that depends on the parts alone."""
+    """A number in (0, 1) that depends only on the parts."""
     return (stable_hash(*parts) + 1) / (2**63 + 2)
 
 
 def gumbel(*parts: int) -> float:
-    """A standard Gumbel number that depends on the parts alone: a fast mix, for many draws on one seed."""
+    """A standard Gumbel number that depends only on the parts; a fast mix, for many draws from one seed."""
     mixed = 0
     for part in parts:
         mixed = (mixed ^ part) + 0x9E3779B97F4A7C15 & _MASK

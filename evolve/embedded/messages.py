@@ -1,4 +1,4 @@
-"""Reads a conversation into a `View`: all that the solver knows."""
+"""Read a conversation into a `View`, which is all that the solver knows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CAT = re.compile(r"^\s*cat (?:-n )?(\S+)\s*$")
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call that the model made earlier; `arguments` is empty where they can't be read."""
+    """An earlier tool call of the model; `arguments` is empty if they can't be parsed."""
 
     kind: str
     name: str
@@ -35,10 +35,10 @@ class Call:
 
 @dataclass(frozen=True)
 class View:
-    """What the conversation shows. Times are positions in it; -1: never.
+    """What the conversation shows. Times are message numbers; -1: never.
 
-    files: latest text by path; known: paths seen in words or lists; unread: paths that could not be read;
-    suspicion: weight by (path, line); tried: (path, line or 0, "old | new") with spaces made single.
+    files: latest text by path; known: paths mentioned anywhere; unread: paths that could not be read;
+    suspicion: weight by (path, line); tried: (path, line or 0, "old | new" with single spaces).
     """
 
     tools: Mapping[str, Tool]
@@ -56,7 +56,7 @@ class View:
 
 
 def text_of(content: object) -> str:
-    """The text of a message's content, which the API allows to be a string, a list of parts, or null."""
+    """The text of a message's content: a string, a list of parts, or null."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -66,7 +66,7 @@ def text_of(content: object) -> str:
 
 @dataclass
 class _Reader:
-    """Gathers a View, message by message."""
+    """Builds a View, message by message."""
 
     tools: dict[str, Tool]
     files: dict[str, Shown] = field(default_factory=dict)
@@ -84,42 +84,42 @@ class _Reader:
     listed: bool = False
     clock: int = 0
 
-    def message(self, message: Mapping[str, Any]) -> None:
+    def read_message(self, message: Mapping[str, Any]) -> None:
         self.clock += 1
         if message["role"] == "assistant":
-            self._own(message)
+            self._read_calls(message)
             return
         text = text_of(message.get("content"))
         call = self.calls.get(str(message.get("tool_call_id"))) if message["role"] == "tool" else None
         if call:
-            self._result(call, text)
+            self._read_result(call, text)
         self._scan(text, tested=call is not None and call.kind == "test")
 
-    def _own(self, message: Mapping[str, Any]) -> None:
+    def _read_calls(self, message: Mapping[str, Any]) -> None:
         for call in message.get("tool_calls") or ():
             name, raw = call["function"]["name"], call["function"]["arguments"]
             kind = next((tool.kind for tool in self.tools.values() if tool.name == name), "other")
             self.last_call = self.calls[call["id"]] = Call(kind, name, _arguments(raw), raw)
 
-    def _result(self, call: Call, text: str) -> None:
+    def _read_result(self, call: Call, text: str) -> None:
         if call.kind == "edit":
-            self._edited(call, text)
+            self._read_edit(call, text)
         elif call.kind in ("read", "shell"):
-            self._read(call, text)
+            self._read_shown_file(call, text)
         if call.kind == "list" or (call.kind == "shell" and "ls" in str(call.arguments)):
             self.listed = True
 
-    def _edited(self, call: Call, text: str) -> None:
+    def _read_edit(self, call: Call, text: str) -> None:
         start = text.split("\n", 1)[0] if looks_like_tests(text) else text
         if _REFUSED.search(start) or _UNDONE.search(text):
             return
         shown = self._find(_argument(call, "path", "file", "file_path"))
-        changed = shown and _apply(shown, call)
+        changed = shown and _apply_edit(shown, call)
         if shown and changed:
             self.before[shown.path], self.files[shown.path] = shown, changed
             self.last_edit, self.edited_at = call, self.clock
 
-    def _read(self, call: Call, text: str) -> None:
+    def _read_shown_file(self, call: Call, text: str) -> None:
         cat = _CAT.match(_argument(call, "command", "cmd"))
         path = _argument(call, "path", "file", "file_path") if call.kind == "read" else cat[1] if cat else ""
         if not path or "<file path=" in text:
@@ -151,7 +151,7 @@ class _Reader:
         outputs = _TESTS.findall(rest) or ([rest] if tested or looks_like_tests(rest) else [])
         if outputs:
             self.report, self.tested_at = read_report(outputs[-1]), self.clock
-        listed = {(path, int(line)): float(weight) for path, line, weight in _weights(rest)}
+        listed = {(path, int(line)): float(weight) for path, line, weight in _suspicion_weights(rest)}
         self.suspicion = listed or self.suspicion
         for path, line, change in _TRIED.findall(rest):
             self.tried.add((path, int(line or 0), squeeze(change)))
@@ -179,11 +179,11 @@ def read_view(body: Mapping[str, Any]) -> View:
     """Read a checked request: its messages in order, and its tools."""
     reader = _Reader(read_tools(body))
     for message in body["messages"]:
-        reader.message(message)
+        reader.read_message(message)
     return reader.view()
 
 
-def _weights(text: str) -> Iterator[tuple[str, str, float]]:
+def _suspicion_weights(text: str) -> Iterator[tuple[str, str, float]]:
     for path, line, weight in _SUSPICIOUS.findall(text):
         if re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight):
             yield path, line, min(1.0, float(weight))
@@ -201,8 +201,8 @@ def _argument(call: Call, *names: str) -> str:
     return next((str(call.arguments[name]) for name in names if name in call.arguments), "")
 
 
-def _apply(shown: Shown, call: Call) -> Shown | None:
-    """The file after the edit; None where the old text is not in it."""
+def _apply_edit(shown: Shown, call: Call) -> Shown | None:
+    """The file after the edit; None if it does not contain the old text."""
     old = _argument(call, "old", "old_text", "old_str", "search").split("\n")
     new = _argument(call, "new", "new_text", "new_str", "replace").split("\n")
     line = call.arguments.get("line")

@@ -1,4 +1,4 @@
-"""All single edits of a source, with their priors: general knowledge of what mends programs."""
+"""All single edits of a source, with their priors: general knowledge of what repairs programs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from evolve.embedded import statements as st
 from evolve.embedded.source import Function, Site, Source, SourceChange, header_end, sites
 
 _PRIORS = {
-    "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flipped": 1.2, "identity": 0.8,
+    "off_by_one": 1.6, "comparison_boundary": 2.4, "comparison_flip": 1.2, "identity": 0.8,
     "boolean": 1.5, "negation": 1.2, "arithmetic": 1.3, "regroup": 1.0, "wrong_variable": 1.3,
     "wrong_attribute": 1.1, "twin_call": 1.3, "argument_swap": 1.2, "argument_count": 0.7,
-    "slice_bounds": 1.1, "index_change": 1.1, "lookup": 0.7, "wrap": 0.8, "chained": 0.6,
-    "other_method": 0.5, "unwrap": 0.9, "reversal": 0.5, "copied": 0.8, "expression_part": 0.9,
-    "condition_part": 1.0, "condition_extended": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1,
-    "ordering": 0.9, "formatting": 0.7, "exception_type": 0.8, "augmented": 1.3, "return_expression": 1.0,
-    "removed": 0.8, "jump": 1.0, "inserted": 1.2, "kept_last": 0.8, "guarded": 0.6, "default": 1.5,
-    "moved_out": 1.0,
-    "exchanged": 0.8, "branch": 0.8,
+    "slice_bounds": 1.1, "index_change": 1.1, "lookup": 0.7, "wrap": 0.8, "method_call": 0.6,
+    "other_method": 0.5, "unwrap": 0.9, "reversal": 0.5, "copy": 0.8, "expression_part": 0.9,
+    "condition_part": 1.0, "condition_extension": 0.9, "constant": 1.1, "container": 0.6, "range_args": 1.1,
+    "ordering": 0.9, "formatting": 0.7, "exception_type": 0.8, "augmented_assignment": 1.3, "return_expression": 1.0,
+    "removal": 0.8, "jump": 1.0, "insertion": 1.2, "repeat_after_loop": 0.8, "early_return": 0.6,
+    "mutable_default": 1.5, "block_move": 1.0, "statement_swap": 0.8, "branch_keyword": 0.8,
 }  # fmt: skip
 
 _EXPRESSIONS: tuple[
@@ -31,7 +30,7 @@ _EXPRESSIONS: tuple[
 ] = (
     (values.off_by_one, (ast.Constant, ast.BinOp, ast.Name, ast.Attribute, ast.Call)),
     (logic.comparison_boundary, (ast.Compare,)),
-    (logic.comparison_flipped, (ast.Compare,)),
+    (logic.comparison_flip, (ast.Compare,)),
     (logic.identity, (ast.Compare,)),
     (logic.boolean, (ast.BoolOp,)),
     (
@@ -48,16 +47,16 @@ _EXPRESSIONS: tuple[
     (values.slice_bounds, (ast.Subscript,)),
     (values.index_change, (ast.Subscript,)),
     (values.lookup, (ast.Subscript, ast.Call)),
-    (calls.chained, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
+    (calls.method_call, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)),
     (calls.other_method, (ast.Call,)),
     (calls.wrap, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.Call)),
     (calls.reversal, (ast.Name, ast.Attribute, ast.Call)),
     (calls.unwrap, (ast.Call,)),
-    (calls.copied, (ast.Name, ast.Attribute)),
+    (calls.copy, (ast.Name, ast.Attribute)),
     (values.expression_part, (ast.BinOp, ast.IfExp)),
     (logic.condition_part, (ast.BoolOp, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)),
     (
-        logic.condition_extended,
+        logic.condition_extension,
         (ast.Compare, ast.BoolOp, ast.Name, ast.Call, ast.UnaryOp, ast.Attribute, ast.Subscript),
     ),
     (values.constant, (ast.Constant,)),
@@ -68,20 +67,19 @@ _EXPRESSIONS: tuple[
     (logic.exception_type, (ast.Name,)),
 )
 _STATEMENTS: tuple[Callable[[Source, Site], Iterator[SourceChange]], ...] = (
-    st.augmented, st.return_expression, st.removed, st.jump, st.inserted, st.kept_last, st.guarded,
-    st.default,
-    st.moved_out, st.exchanged, st.branch,
+    st.augmented_assignment, st.return_expression, st.removal, st.jump, st.insertion, st.repeat_after_loop,
+    st.early_return, st.mutable_default, st.block_move, st.statement_swap, st.branch_keyword,
 )  # fmt: skip
 _BY_TYPE = {kind: [op for op, kinds in _EXPRESSIONS if kind in kinds] for _, kinds in _EXPRESSIONS for kind in kinds}
 
 
 @dataclass(frozen=True)
 class CandidateEdit:
-    """One edit: lines `first`..`last` (1-based, of the text) from `old` to `new`.
+    """One edit: replace lines `first`..`last` (1-based) of the text, which read `old`, by `new`.
 
-    span: the lines of its statement, where evidence counts; scope: the function's qualified name;
-    rivals: candidates of the operator that begin on the line; change: "old | new" with single spaces; luck: a
-    number that stands for the edit wherever it is shown (equal edits of equal lines are told apart by rank).
+    span: the lines of the statement, where evidence counts; scope: the function's qualified name;
+    rivals: how many candidates of the operator begin on the line; change: "old | new" with single spaces; luck: a
+    hash of the edit that is the same in every conversation (equal edits of equal lines differ by rank).
     """
 
     operator: str
@@ -99,14 +97,14 @@ class CandidateEdit:
 
 @lru_cache(maxsize=256)
 def candidates(text: str) -> tuple[CandidateEdit, ...]:
-    """All edits of the text, no two alike. Where the text does not parse, those of its parts that do."""
-    found: dict[tuple[int, str, str], CandidateEdit] = {}
-    for candidate in _all(text):
+    """List all distinct edits of the text; if it does not parse, the edits of its parts that do."""
+    by_place: dict[tuple[int, str, str], CandidateEdit] = {}
+    for candidate in _all_candidates(text):
         key = (candidate.first, candidate.old, candidate.new)
-        known = found.get(key)
-        if candidate.old != candidate.new and (known is None or known.prior < candidate.prior):
-            found[key] = candidate
-    return _counted(list(found.values()))
+        previous = by_place.get(key)
+        if candidate.old != candidate.new and (previous is None or previous.prior < candidate.prior):
+            by_place[key] = candidate
+    return _with_rivals(list(by_place.values()))
 
 
 @lru_cache(maxsize=4096)
@@ -119,40 +117,40 @@ def parses(text: str) -> bool:
     return True
 
 
-def applied(text: str, candidate: CandidateEdit) -> str:
+def apply(text: str, candidate: CandidateEdit) -> str:
     """The text after the edit."""
     lines = text.split("\n")
     return "\n".join([*lines[: candidate.first - 1], candidate.new, *lines[candidate.last :]])
 
 
 def squeeze(text: str) -> str:
-    """The text with each run of spaces, line ends and spelled-out `\\n` made one space."""
+    """Replace each run of spaces, line ends and literal `\\n` by one space."""
     return " ".join(text.replace("\\n", " ").split())
 
 
-def _counted(found: list[CandidateEdit]) -> tuple[CandidateEdit, ...]:
-    rivals = Counter((one.operator, one.first) for one in found)
+def _with_rivals(edits: list[CandidateEdit]) -> tuple[CandidateEdit, ...]:
+    rivals = Counter((edit.operator, edit.first) for edit in edits)
     seen: Counter[tuple[str, str]] = Counter()
-    counted = []
-    for one in found:
-        rank = seen[one.old, one.new]
-        seen[one.old, one.new] += 1
-        change, luck = squeeze(f"{one.old} | {one.new}"), stable_hash(one.old, one.new, rank)
-        counted.append(replace(one, rivals=rivals[one.operator, one.first], change=change, luck=luck))
-    return tuple(counted)
+    numbered = []
+    for edit in edits:
+        rank = seen[edit.old, edit.new]
+        seen[edit.old, edit.new] += 1
+        change, luck = squeeze(f"{edit.old} | {edit.new}"), stable_hash(edit.old, edit.new, rank)
+        numbered.append(replace(edit, rivals=rivals[edit.operator, edit.first], change=change, luck=luck))
+    return tuple(numbered)
 
 
-def _all(text: str) -> Iterator[CandidateEdit]:
+def _all_candidates(text: str) -> Iterator[CandidateEdit]:
     if parses(text):
-        yield from _of_source(Source(text), 0)
+        yield from _candidates_of(Source(text), 0)
         return
     for start, part in _parts(text):
         if parses(part):
-            yield from _of_source(Source(part), start)
+            yield from _candidates_of(Source(part), start)
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """The pieces that begin at unindented lines, with the number of lines before each."""
+    """Split the text at unindented lines into (number of lines before the part, part)."""
     lines = text.split("\n")
     heads = [at for at, line in enumerate(lines) if line[:1].strip() and not line.startswith((")", "]", "}", "#"))]
     for start, end in zip([0, *heads], [*heads, len(lines)], strict=True):
@@ -163,7 +161,7 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
             yield start, "\n".join(part)
 
 
-def _of_source(source: Source, shift: int) -> Iterator[CandidateEdit]:
+def _candidates_of(source: Source, shift: int) -> Iterator[CandidateEdit]:
     for site in sites(source):
         span = (site.node.lineno + shift, header_end(site.node) + shift)
         scope = _scope_name(site)

@@ -1,4 +1,4 @@
-"""Where an expression stands, and the changes that several operators share."""
+"""The role of an expression in its statement, and the changes that several operators share."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ STEP_FACTOR = {
 
 
 def between(source: Source, left: ast.expr, right: ast.expr, old: str, new: str, factor: float = 1.0) -> Changes:
-    """Replace the operator that stands between two neighbours."""
+    """Replace the operator between two operands."""
     start, end = source.end(left), source.begin(right)
-    words = r"\s+".join(re.escape(word) for word in old.split())
-    match = re.search(words, source.cut(start, end))
+    pattern = r"\s+".join(re.escape(word) for word in old.split())
+    match = re.search(pattern, source.cut(start, end))
     if match:
         offset = len(source.cut(start, end)[: match.start()].encode())
         yield SourceChange(((start + offset, start + offset + len(match[0].encode()), new),), factor)
 
 
 def role(site: Site, node: ast.expr) -> str:
-    """What a place is for: index, slice, range, compare, term, return, assign, argument, or nothing."""
+    """The role of a node: index, slice, range, compare, term, return, assign, argument, or ""."""
     parent, name = site.inner.get(node, (site.node, ""))
     if isinstance(parent, ast.Slice):
         return "slice"
@@ -57,12 +57,13 @@ def role(site: Site, node: ast.expr) -> str:
 
 
 def callee_of(source: Source, node: ast.Call) -> tuple[str, int, int]:
-    """The last name of what is called, with its place."""
+    """The called name (the last part of a dotted one) with its start and end."""
     callee = node.func
     name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
     return name, source.end(callee) - len(name.encode()), source.end(callee)
 
 
-def swapped(source: Source, left: ast.expr, right: ast.expr, factor: float) -> Changes:
+def swap_operands(source: Source, left: ast.expr, right: ast.expr, factor: float) -> Changes:
+    """Swap the texts of two expressions."""
     a, b = source.segment(left), source.segment(right)
     yield SourceChange(((source.begin(left), source.end(left), b), (source.begin(right), source.end(right), a)), factor)

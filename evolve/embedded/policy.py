@@ -1,4 +1,4 @@
-"""The solver's next move: read, run the tests, edit, submit, with the slips of a fallible worker."""
+"""The solver's next action: read, run the tests, edit or submit, sometimes with a mistake."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from evolve.embedded.weights import choose
 
 TEST_COMMAND = "python3 -m unittest"
 LIST_COMMAND = "ls"
-TESTS_AFTER_EDIT = 0.9
-READS_ON = 0.5
+TEST_AFTER_EDIT_CHANCE = 0.9
+READ_ON_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one answer depends on."""
+    """Everything that one answer depends on."""
 
     view: View
     seed: int
@@ -34,36 +34,40 @@ class Turn:
 
 
 def solve(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
-    """The assistant's message for a checked request: one tool call, or words where no tool fits."""
+    """Answer a checked request.
+
+    Returns:
+        The assistant's message: one tool call, or text if no tool fits.
+    """
     turn = Turn(read_view(body), int(body.get("seed") or 0), knobs.heat(body), knobs)
     if turn.chance("give up", knobs.give_up):
         return _submit(turn, "I give up.")
     last = turn.view.last_call
     if last and turn.chance("repeat", knobs.repeat):
         return _call(turn, last.name, last.raw)
-    return _spoiled(turn, _next(turn))
+    return _maybe_cut_short(turn, _next(turn))
 
 
 def _next(turn: Turn) -> dict[str, Any]:
     view = turn.view
     if not view.files:
         return _look(turn) or _submit(turn, "No source to work on.")
-    traced = _traced_unseen(view)
+    traced = _unseen_traced_file(view)
     if traced and view.tools.get("read"):
         return _read(turn, traced)
     if view.report is None:
         return _run_tests(turn) or _edit(turn)
     if view.edited_at > view.tested_at:
-        tests = _run_tests(turn) if turn.chance("tests after edit", TESTS_AFTER_EDIT) else None
+        tests = _run_tests(turn) if turn.chance("tests after edit", TEST_AFTER_EDIT_CHANCE) else None
         return tests or _edit(turn)
     if view.report.passed:
         return _submit(turn, "The tests pass.")
-    if turn.chance("read on", READS_ON):
+    if turn.chance("read on", READ_ON_CHANCE):
         return _look(turn, only_read=True) or _edit(turn)
     return _edit(turn)
 
 
-def _traced_unseen(view: View) -> str | None:
+def _unseen_traced_file(view: View) -> str | None:
     frames = view.report.frames if view.report else ()
     return next((path for path, _, _ in reversed(frames) if _unseen(view, path)), None)
 
@@ -73,7 +77,7 @@ def _unseen(view: View, path: str) -> bool:
 
 
 def _look(turn: Turn, only_read: bool = False) -> dict[str, Any] | None:
-    """Read a file that is known by name, or else list the files."""
+    """Read a file that was mentioned but not shown, or else list the files."""
     view = turn.view
     able = view.tools.keys() & {"read", "shell"}
     unseen = [path for path in view.known if _unseen(view, path) and not path.endswith("__init__.py")]
@@ -103,9 +107,9 @@ def _shell(turn: Turn, command: str) -> dict[str, Any] | None:
     return _call(turn, tool.name, json.dumps({tool.param("command", "cmd") or "command": command})) if tool else None
 
 
-def _submit(turn: Turn, words: str) -> dict[str, Any]:
+def _submit(turn: Turn, text: str) -> dict[str, Any]:
     tool = turn.view.tools.get("submit")
-    return _call(turn, tool.name, "{}") if tool else {"role": "assistant", "content": words}
+    return _call(turn, tool.name, "{}") if tool else {"role": "assistant", "content": text}
 
 
 def _edit(turn: Turn) -> dict[str, Any]:
@@ -114,15 +118,15 @@ def _edit(turn: Turn) -> dict[str, Any]:
         return undo
     view, knobs = turn.view, turn.knobs
     repeats = turn.chance("repeat an edit", knobs.repeat)
-    drawn = choose(view, view.files, turn.seed, turn.heat, knobs, repeats)
-    if drawn is None:
+    choice = choose(view, view.files, turn.seed, turn.heat, knobs, repeats)
+    if choice is None:
         return _look(turn) or _submit(turn, "Nothing left to try.")
-    shown, one = drawn
-    return _change(turn, shown, one.old, _slip(turn, one), shown.number(one.first))
+    shown, candidate = choice
+    return _change(turn, shown, candidate.old, _slip(turn, candidate), shown.number(candidate.first))
 
 
 def _undo(turn: Turn) -> dict[str, Any] | None:
-    """Take back an edit of its own that broke the syntax."""
+    """Revert the last edit if it broke the syntax."""
     view = turn.view
     kinds = view.report.kinds if view.report else frozenset()
     tool, last = view.tools.get("edit"), view.last_edit
@@ -137,26 +141,26 @@ def _undo(turn: Turn) -> dict[str, Any] | None:
     return _call(turn, tool.name, json.dumps({**last.arguments, old: last.arguments[new], new: last.arguments[old]}))
 
 
-def _slip(turn: Turn, one: CandidateEdit) -> str:
-    """The new text, at times with a slip: unchanged, or with its syntax broken."""
+def _slip(turn: Turn, candidate: CandidateEdit) -> str:
+    """The new text, sometimes with a mistake: unchanged, or with broken syntax."""
     if turn.chance("empty edit", turn.knobs.empty_edit):
-        return one.old
+        return candidate.old
     if turn.chance("broken syntax", turn.knobs.broken_syntax):
-        end = one.new.rstrip()
+        end = candidate.new.rstrip()
         return end[:-1] if end.endswith((")", ":", "]", "}")) else f"{end} ("
-    return one.new
+    return candidate.new
 
 
 def _change(turn: Turn, shown: Shown, old: str, new: str, line: int) -> dict[str, Any]:
     tool = turn.view.tools.get("edit")
     if tool is None:
-        words = f"In {shown.path}, line {line}, replace\n```\n{old}\n```\nwith\n```\n{new}\n```"
-        return {"role": "assistant", "content": words}
+        content = f"In {shown.path}, line {line}, replace\n```\n{old}\n```\nwith\n```\n{new}\n```"
+        return {"role": "assistant", "content": content}
     return _call(turn, tool.name, json.dumps(edit_arguments(tool, shown, old, new, line)))
 
 
 def edit_arguments(tool: Tool, shown: Shown, old: str, new: str, line: int) -> dict[str, Any]:
-    """An edit in the words of the tool; with its line where the tool heeds lines and they were shown."""
+    """The tool's arguments for an edit, with the line if the tool takes one and line numbers were shown."""
     arguments: dict[str, Any] = {
         tool.param("path", "file", "file_path") or "path": shown.path,
         tool.param("old", "old_text", "old_str", "search") or "old": old,
@@ -166,8 +170,8 @@ def edit_arguments(tool: Tool, shown: Shown, old: str, new: str, line: int) -> d
     return arguments | ({number: line} if number and shown.numbers else {})
 
 
-def _spoiled(turn: Turn, message: dict[str, Any]) -> dict[str, Any]:
-    """The message, at times with its tool call cut short."""
+def _maybe_cut_short(turn: Turn, message: dict[str, Any]) -> dict[str, Any]:
+    """The message, sometimes with its tool call cut short."""
     if not message.get("tool_calls") or not turn.chance("malformed", turn.knobs.malformed):
         return message
     function = message["tool_calls"][0]["function"]

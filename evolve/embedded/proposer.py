@@ -1,4 +1,4 @@
-"""The proposer role: a scaffold's files, a failure digest and a memory in; one call of `propose` out."""
+"""The proposer role: answer a scaffold's files, a failure digest and a memory with one call of `propose`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from evolve.core.records import stable_hash
 from evolve.embedded.idioms import IDIOMS, Idiom
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
-from evolve.embedded.rewrite import mutated, other_number
+from evolve.embedded.rewrite import mutate, other_number
 from evolve.embedded.slots import Code, numbers, read_code
 
 EMPTY, BROKEN, IDIOM = 0.03, 0.03, 0.60
 UNIFORM = 0.25
 ANYWHERE = 0.35
-AGAIN = 0.3
+TRIED_FACTOR = 0.3
 FROZEN = ("scaffold.toml",)
 
 _FILE = re.compile(r'^<file path="([^"\n]+)">\n(.*?)\n?^</file>$', re.MULTILINE | re.DOTALL)
@@ -54,9 +54,9 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True)
 class ProposalRequest:
-    """What a request tells: the scaffold's files, the failure digest, the memory of earlier rounds.
+    """The contents of a request: the scaffold's files, the failure digest, the memory of earlier rounds.
 
-    `refused`: ideas of this round, which must not come again.
+    refused: the ideas of this round that were refused; they are not drawn again.
     """
 
     files: Mapping[str, str]
@@ -67,7 +67,7 @@ class ProposalRequest:
 
 @dataclass(frozen=True)
 class EditIdea:
-    """A proposal before it is made a tool call; `files` holds the new texts, `note` says how it was drawn."""
+    """A proposal before it becomes a tool call. files: the new texts; note: how it was drawn."""
 
     hypothesis: str
     prediction: str
@@ -77,10 +77,10 @@ class EditIdea:
 
 
 def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
-    """The assistant's message for a request that offers `propose`: a pure function of the body."""
+    """Answer a request that offers `propose`: a pure function of the body. Returns the assistant's message."""
     seed = int(body.get("seed") or 0)
-    brief = read_brief(body)
-    idea = drawn(brief, Random(stable_hash(seed, "proposal")))
+    brief = read_request(body)
+    idea = draw_idea(brief, Random(stable_hash(seed, "proposal")))
     arguments = {
         "hypothesis": idea.hypothesis,
         "prediction": idea.prediction,
@@ -93,86 +93,92 @@ def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     return {"role": "assistant", "content": idea.note, "tool_calls": [call]}
 
 
-def read_brief(body: Mapping[str, Any]) -> ProposalRequest:
-    """Take the files, the digest and the memory out of the user's messages."""
-    text = "\n".join(text_of(one.get("content")) for one in body["messages"] if one["role"] == "user")
+def read_request(body: Mapping[str, Any]) -> ProposalRequest:
+    """Extract the files, the digest and the memory from the user's messages."""
+    text = "\n".join(text_of(message.get("content")) for message in body["messages"] if message["role"] == "user")
     files = {path: content for path, content in _FILE.findall(text) if path not in FROZEN}
     return ProposalRequest(files, section(_FILE.sub("", text), "digest"), section(_FILE.sub("", text), "memory"))
 
 
 def section(text: str, name: str) -> str:
-    """What stands between the first `<name>` and its end; "" where there is none."""
-    found = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
-    return found[1] if found else ""
+    """The text between the first `<name>` and its end tag; "" if there is none."""
+    match = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    return match[1] if match else ""
 
 
-def drawn(brief: ProposalRequest, dice: Random) -> EditIdea:
-    """An idea: none at all, a slip, an idiom or a mutation."""
+def draw_idea(brief: ProposalRequest, dice: Random) -> EditIdea:
+    """Draw an idea: no change, a broken edit, an idiom or a random mutation."""
     kind, code = dice.random(), read_code(brief.files)
     if kind < EMPTY or not brief.files:
         return EditIdea("Nothing should be changed.", "All trials stay as they are.", {}, "nothing")
     if kind < EMPTY + BROKEN:
-        return _broken(brief, dice)
+        return _slip(brief, dice)
     idea = _by_idiom(brief, code, dice) if kind < EMPTY + BROKEN + IDIOM else None
     return idea or _by_mutation(code, dice)
 
 
-def weights(brief: ProposalRequest) -> dict[str, float]:
-    """The probability of each idiom: overlap of its words with the digest, and a uniform share."""
+def idiom_weights(brief: ProposalRequest) -> dict[str, float]:
+    """The probability of each idiom: the overlap of its keywords with the digest, mixed with a uniform share."""
     lines = [(_share(line), stems(_PLACES.sub("", line))) for line in brief.digest.splitlines()]
-    overlaps = {one.name: _overlap(stems(one.weakness), lines) for one in IDIOMS}
+    overlaps = {idiom.name: _overlap(stems(idiom.weakness), lines) for idiom in IDIOMS}
     total = sum(overlaps.values())
-    flat = 1 / len(IDIOMS)
+    uniform = 1 / len(IDIOMS)
     mixed = {
-        one.name: (UNIFORM * flat + (1 - UNIFORM) * overlaps[one.name] / total if total else flat)
-        * _freshness(one, brief)
-        for one in IDIOMS
+        idiom.name: (UNIFORM * uniform + (1 - UNIFORM) * overlaps[idiom.name] / total if total else uniform)
+        * _freshness(idiom, brief)
+        for idiom in IDIOMS
     }
     return {name: weight / sum(mixed.values()) for name, weight in mixed.items()}
 
 
-def _overlap(words: frozenset[str], lines: list[tuple[float, frozenset[str]]]) -> float:
-    """How well one of the lines fits: the best of share x (share of the words found) squared."""
-    fits = [share * (len(words & found) / len(words)) ** 2 for share, found in lines if len(words & found) > 1]
+def _overlap(stems_wanted: frozenset[str], lines: list[tuple[float, frozenset[str]]]) -> float:
+    """The best fit of any line: its share times the squared share of the wanted words in it."""
+    fits = [
+        share * (len(stems_wanted & line_stems) / len(stems_wanted)) ** 2
+        for share, line_stems in lines
+        if len(stems_wanted & line_stems) > 1
+    ]
     return max(fits, default=0.0)
 
 
 def _share(line: str) -> float:
-    """How much a finding weighs: N/M of "N of M", else one half."""
+    """The weight of a digest line: N/M from "N of M", otherwise one half."""
     match = _SHARE.search(line)
     return int(match[1]) / max(1, int(match[2])) if match else 0.5
 
 
 def _freshness(idiom: Idiom, brief: ProposalRequest) -> float:
     start = idiom.hypothesis[:60]
-    return 0.0 if start in brief.refused else AGAIN if start in brief.memory else 1.0
+    return 0.0 if start in brief.refused else TRIED_FACTOR if start in brief.memory else 1.0
 
 
 def stems(text: str) -> frozenset[str]:
-    """The words of a text without their endings; short and common words left out."""
+    """The words of a text without their endings, except short and common ones."""
     words = re.findall(r"[a-z_]{3,}", text.lower())
     return frozenset(re.sub(r"(?<=\w{3})(?:ing|ed|es|s|e)$", "", word) for word in words if word not in _COMMON)
 
 
 def _by_idiom(brief: ProposalRequest, code: Code, dice: Random) -> EditIdea | None:
-    """An idiom that has a place, and that place: the likeliest, or at times any."""
-    left = {name: weight for name, weight in weights(brief).items() if weight}
-    while left:
-        name = dice.choices(list(left), list(left.values()))[0]
-        idiom = next(one for one in IDIOMS if one.name == name)
-        found = [change for change in idiom.find(code, dice) if _differs(brief.files, change)]
-        if found:
-            place = dice.randrange(len(found)) if dice.random() < ANYWHERE else 0
-            note = f"idea {name}, probability {left[name]:.3f}, place {place + 1} of {len(found)}"
-            return EditIdea(idiom.hypothesis, idiom.prediction, found[place], note, _answered(idiom, brief))
-        del left[name]
+    """Draw an idiom that applies somewhere, and the place: usually the likeliest, sometimes any."""
+    weights = {name: weight for name, weight in idiom_weights(brief).items() if weight}
+    while weights:
+        name = dice.choices(list(weights), list(weights.values()))[0]
+        idiom = next(candidate for candidate in IDIOMS if candidate.name == name)
+        changes = [change for change in idiom.find(code, dice) if _differs(brief.files, change)]
+        if changes:
+            place = dice.randrange(len(changes)) if dice.random() < ANYWHERE else 0
+            note = f"idea {name}, probability {weights[name]:.3f}, place {place + 1} of {len(changes)}"
+            return EditIdea(idiom.hypothesis, idiom.prediction, changes[place], note, _matching_groups(idiom, brief))
+        del weights[name]
     return None
 
 
-def _answered(idiom: Idiom, brief: ProposalRequest) -> tuple[str, ...]:
-    """The group of failures in the digest that the idiom's weakness fits best; none where it fits none."""
-    words = stems(idiom.weakness)
-    fits = {name: _overlap(words, [(1.0, stems(_PLACES.sub("", text)))]) for name, text in _GROUP.findall(brief.digest)}
+def _matching_groups(idiom: Idiom, brief: ProposalRequest) -> tuple[str, ...]:
+    """The failure group of the digest that matches the idiom's weakness best, if any does."""
+    weakness = stems(idiom.weakness)
+    fits = {
+        name: _overlap(weakness, [(1.0, stems(_PLACES.sub("", text)))]) for name, text in _GROUP.findall(brief.digest)
+    }
     best = max(fits, key=lambda name: fits[name], default=None)
     return (best,) if best is not None and fits[best] else ()
 
@@ -182,17 +188,17 @@ def _differs(files: Mapping[str, str], change: Mapping[str, str]) -> bool:
 
 
 def _by_mutation(code: Code, dice: Random) -> EditIdea:
-    """A change that knows nothing: of a number in the settings, or of a statement."""
+    """Draw a random change of a number in the settings or of a statement."""
     for _ in range(20):
         settings = [number for number in numbers(code, "") if number.path.endswith(".toml")]
         if settings and dice.random() < 0.3:
             number = dice.choice(settings)
             new = other_number(int(number.value) if number.value.is_integer() else number.value, dice)
-            return _mutation(number.path, number.made(code, new)[number.path], f"`{number.words}` becomes {new}")
+            return _mutation(number.path, number.with_value(code, new)[number.path], f"`{number.label}` becomes {new}")
         module = dice.choice(code.modules) if code.modules else None
-        change = mutated(module, dice) if module else None
+        change = mutate(module, dice) if module else None
         if module and change:
-            return _mutation(module.path, change.text, change.what)
+            return _mutation(module.path, change.text, change.description)
     return EditIdea("Nothing should be changed.", "All trials stay as they are.", {}, "no mutation has a place")
 
 
@@ -201,8 +207,8 @@ def _mutation(path: str, text: str, what: str) -> EditIdea:
     return EditIdea(hypothesis, "Unknown: some trials may pass that failed.", {path: text}, "mutation")
 
 
-def _broken(brief: ProposalRequest, dice: Random) -> EditIdea:
-    """A slip of the pen: a Python file that no longer parses."""
+def _slip(brief: ProposalRequest, dice: Random) -> EditIdea:
+    """A broken edit: a Python file that no longer parses."""
     path = dice.choice(sorted(path for path in brief.files if path.endswith(".py")) or sorted(brief.files))
     lines = brief.files[path].split("\n")
     opening = [index for index, line in enumerate(lines) if line.rstrip().endswith((")", ":", "]"))]
@@ -214,7 +220,7 @@ def _broken(brief: ProposalRequest, dice: Random) -> EditIdea:
 
 
 def smallest_edit(files: Mapping[str, str], path: str, text: str) -> dict[str, str]:
-    """The smallest run of whole lines that holds all changes and occurs once; all of a new file."""
+    """The smallest block of whole lines that holds all changes and occurs once; all of a new file."""
     if path not in files:
         return {"path": path, "old": "", "new": text}
     old, new = files[path].split("\n"), text.split("\n")
@@ -224,7 +230,7 @@ def smallest_edit(files: Mapping[str, str], path: str, text: str) -> dict[str, s
     last = 0
     while last < shared - first and old[-1 - last] == new[-1 - last]:
         last += 1
-    while not _once(files[path], "\n".join(old[first : len(old) - last])):
+    while not _occurs_once(files[path], "\n".join(old[first : len(old) - last])):
         if first == 0 and last == 0:
             return {"path": path, "old": "", "new": text}
         first, last = max(0, first - 1), max(0, last - 1)
@@ -235,6 +241,6 @@ def smallest_edit(files: Mapping[str, str], path: str, text: str) -> dict[str, s
     }
 
 
-def _once(text: str, part: str) -> bool:
+def _occurs_once(text: str, part: str) -> bool:
     start = text.find(part)
     return bool(part) and start >= 0 and text.find(part, start + 1) < 0

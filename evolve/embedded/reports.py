@@ -1,4 +1,4 @@
-"""What the output of `unittest` tells: whether the tests passed, and where and how they failed."""
+"""Read the output of `unittest`: whether the tests passed, and where and how they failed."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _LIBRARY = re.compile(r"/lib/python|/site-packages/|^<|/unittest/")
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the tests. frames: (path, line, function) outside tests; calls: names in failed test lines.
+    """One run of the tests.
 
-    kinds: exception names, and hints in lower case such as `by_one` (two numbers one apart were unequal).
+    frames: (path, line, function) outside tests; calls: the functions called on failed test lines; kinds: exception
+    names, and hints in lower case such as `by_one` (two unequal numbers differ by one).
     """
 
     passed: bool
@@ -42,23 +43,23 @@ class Report:
 
 
 def looks_like_tests(text: str) -> bool:
-    """Whether the text holds what a run of the tests prints."""
+    """Whether the text contains the output of a test run."""
     return _SIGNS.search(text) is not None
 
 
 def is_test_path(path: str) -> bool:
-    """Whether the path is a test file's: never edited, never read."""
+    """Whether the path is a test file, which is never edited or read."""
     parts = path.replace("\\", "/").split("/")
     return parts[-1].startswith("test") or parts[-1].endswith("_test.py") or "tests" in parts[:-1]
 
 
 def is_library_path(path: str) -> bool:
-    """Whether the path is of Python itself or of an installed package."""
+    """Whether the path belongs to Python itself or an installed package."""
     return _LIBRARY.search(path) is not None
 
 
 def read_report(text: str) -> Report:
-    """Read one run's output; anything without a success line counts as failed."""
+    """Read the output of one run; without a success line it counts as failed."""
     frames, calls = [], set[str]()
     for path, line, function, quoted in _FRAME.findall(text):
         if is_test_path(path):
@@ -66,19 +67,19 @@ def read_report(text: str) -> Report:
         elif not is_library_path(path):
             frames.append((path, int(line), function))
     failures = _KIND.findall(text)
-    kinds = {kind for kind, _ in failures} | {hint for _, words in failures for hint in _hints(words)}
+    kinds = {kind for kind, _ in failures} | {hint for _, message in failures for hint in _value_hints(message)}
     passed = _GOOD.search(text) is not None and _BAD.search(text) is None
     names = tuple(dict.fromkeys(_NAMED.findall(text)))
     return Report(passed, tuple(dict.fromkeys(frames)), frozenset(kinds), frozenset(calls), names)
 
 
-def _hints(words: str) -> list[str]:
-    found = [hint for sign, hint in (("not raised", "not_raised"), ("Lists differ", "lists")) if sign in words]
-    match = _UNEQUAL.match(words.replace("Lists differ: ", "").replace("Tuples differ: ", ""))
-    return found + (_compare(match[1], match[2]) if match else [])
+def _value_hints(message: str) -> list[str]:
+    hints = [hint for sign, hint in (("not raised", "not_raised"), ("Lists differ", "lists")) if sign in message]
+    match = _UNEQUAL.match(message.replace("Lists differ: ", "").replace("Tuples differ: ", ""))
+    return hints + (_compare_values(match[1], match[2]) if match else [])
 
 
-def _compare(left: str, right: str) -> list[str]:
+def _compare_values(left: str, right: str) -> list[str]:
     numbers = [_number(left), _number(right)]
     if numbers[0] is not None and numbers[1] is not None:
         return ["by_one" if abs(numbers[0] - numbers[1]) == 1 else "numbers"]

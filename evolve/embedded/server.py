@@ -22,7 +22,7 @@ PIECE_CHARS = 200
 
 
 def create_app(knobs: Knobs | None = None) -> Starlette:
-    """The application: POST /v1/chat/completions (`stream` too), GET /v1/models; errors in OpenAI's form."""
+    """Build the application: POST /v1/chat/completions (also `stream`), GET /v1/models; errors as OpenAI's API."""
 
     async def chat(request: Request) -> Response:
         try:
@@ -60,7 +60,7 @@ def _parse(data: bytes) -> Mapping[str, Any]:
         raise RequestRefused(400, "invalid_request", "the body must be a JSON object")
     options = body.get("stream_options")
     if options is not None and not isinstance(options, dict):
-        raise RequestRefused(400, "invalid_request", "stream_options: an object is needed")
+        raise RequestRefused(400, "invalid_request", "stream_options: must be an object")
     return body
 
 

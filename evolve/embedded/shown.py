@@ -1,4 +1,4 @@
-"""A file as a conversation shows it."""
+"""Read a file from a conversation that shows all or part of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NUMBERED = re.compile(r"^[>*\s]*(\d+)(?:\||:|\t)(.*)$")
 
 @dataclass(frozen=True)
 class Shown:
-    """A file as last shown, edits since applied; `numbers`: the lines' numbers, None where not shown."""
+    """A file as last shown, with later edits applied. numbers: the line numbers; None if they were not shown."""
 
     path: str
     lines: tuple[str, ...]
@@ -22,12 +22,12 @@ class Shown:
         return "\n".join(self.lines)
 
     def number(self, index: int) -> int:
-        """The 1-based number in the file of the line at the 1-based index of what was shown."""
+        """The line number in the file of the shown line `index`; both count from 1."""
         return self.numbers[index - 1] if self.numbers else index
 
 
 def same_path(left: str, right: str) -> bool:
-    """Whether two spellings (absolute, relative) may name one file."""
+    """Whether two paths, absolute or relative, may name the same file."""
     a, b = left.removeprefix("./"), right.removeprefix("./")
     return a == b or a.endswith("/" + b) or b.endswith("/" + a)
 
@@ -48,6 +48,6 @@ def show(path: str, text: str) -> Shown:
 
 
 def _gap(codes: Sequence[str]) -> int:
-    """How many spaces stand between the number's mark and the code: 0 or 1."""
+    """The number of spaces between the line number's separator and the code: 0 or 1."""
     indents = [len(code) - len(code.lstrip(" ")) for code in codes]
     return 1 if indents and min(indents) % 4 == 1 else 0

@@ -1,4 +1,4 @@
-"""Finds the places of a scaffold where an idiom may go: by syntax, never by knowing one scaffold."""
+"""Find the places in a scaffold where an idiom applies, by syntax and without knowing any scaffold."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evolve.embedded.rewrite import Change, ParsedFile, applied, imported, parse, swap
+from evolve.embedded.rewrite import Change, ParsedFile, add_import, apply, parse, replace_node
 
 DOOR = "evolve_door"
 _TOML_NUMBER = re.compile(r"^([ \t]*)([\w.-]+)([ \t]*=[ \t]*)(-?\d+(?:\.\d+)?)[ \t]*(?:#.*)?$", re.MULTILINE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-# A module, changes to it, and the modules that it must import for them.
+# A module, changes to it, and the modules that the changes import.
 Part = tuple[ParsedFile, list[Change], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Code:
-    """A scaffold's files: all of their texts by path, and those parsed that are Python."""
+    """A scaffold's files: all texts by path, and the parsed Python files."""
 
     files: Mapping[str, str]
     modules: tuple[ParsedFile, ...]
 
     def door_calls(self, *names: str) -> Iterator[tuple[ParsedFile, ast.Call]]:
-        """The calls of the door's functions, with the module that each is in."""
+        """The calls of the named functions of the door, each with its module."""
         for module in self.modules:
             alias = alias_of(module)
-            for call in module.all(ast.Call):
-                if is_door(call, alias, names):
+            for call in module.nodes(ast.Call):
+                if is_door_call(call, alias, names):
                     yield module, call
 
-    def changed(self, module: ParsedFile, *changes: Change, imports: tuple[str, ...] = ()) -> dict[str, str]:
-        """The new text of one module, with what it imports."""
-        text = applied(module, *changes)
+    def with_changes(self, module: ParsedFile, *changes: Change, imports: tuple[str, ...] = ()) -> dict[str, str]:
+        """The text of one module after the changes and with the imports, by path."""
+        text = apply(module, *changes)
         for name in imports:
-            text = imported(text, name)
+            text = add_import(text, name)
         return {module.path: text}
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number in a file: where (path, start, end), its value, and the words around it that tell its use."""
+    """A number in a file: its place (path, start, end), its value, and the name that labels it."""
 
     path: str
     start: int
     end: int
     value: float
-    words: str
+    label: str
 
-    def made(self, code: Code, value: float) -> dict[str, str]:
-        """The file with another number; a whole one where the old one was."""
+    def with_value(self, code: Code, value: float) -> dict[str, str]:
+        """The file with another value, rounded to an integer if the old one is."""
         text = code.files[self.path]
         whole = "." not in text[self.start : self.end]
         new = str(round(value)) if whole else str(round(value, 3))
@@ -66,16 +66,16 @@ def read_code(files: Mapping[str, str]) -> Code:
 
 
 def alias_of(module: ParsedFile) -> str | None:
-    """The name by which a module knows the door."""
-    for node in module.all(ast.Import):
+    """The name under which a module imports the door."""
+    for node in module.nodes(ast.Import):
         for name in node.names:
             if name.name == DOOR:
                 return name.asname or name.name
     return None
 
 
-def is_door(node: ast.AST, alias: str | None, names: tuple[str, ...]) -> bool:
-    """Whether a node is a call of one of the door's functions."""
+def is_door_call(node: ast.AST, alias: str | None, names: tuple[str, ...]) -> bool:
+    """Whether a node calls one of the named functions of the door."""
     return (
         alias is not None
         and isinstance(node, ast.Call)
@@ -86,20 +86,20 @@ def is_door(node: ast.AST, alias: str | None, names: tuple[str, ...]) -> bool:
     )
 
 
-def chats(code: Code) -> list[tuple[ParsedFile, ast.Call]]:
-    """The calls that ask the model, with at least one plain argument."""
+def chat_calls(code: Code) -> list[tuple[ParsedFile, ast.Call]]:
+    """The calls of the model that have a positional argument."""
     return [(module, call) for module, call in code.door_calls("chat", "complete") if call.args]
 
 
 def leftmost(node: ast.expr) -> ast.expr:
-    """The first operand of a chain of additions."""
+    """The first operand of a chain of binary operations."""
     while isinstance(node, ast.BinOp):
         node = node.left
     return node
 
 
-def history(call: ast.Call) -> str | None:
-    """The name of the list of messages that a call sends."""
+def history_name(call: ast.Call) -> str | None:
+    """The name of the message list that a call sends."""
     first = leftmost(call.args[0])
     if isinstance(first, ast.Call) and first.args:
         first = first.args[0]
@@ -108,7 +108,7 @@ def history(call: ast.Call) -> str | None:
 
 @dataclass(frozen=True)
 class Edit:
-    """A place where an edit is written: the call, the function around it, the edit's old and new text."""
+    """A call that writes an edit: its function, and the expressions for the edit's old and new text."""
 
     module: ParsedFile
     call: ast.Call
@@ -125,33 +125,33 @@ class Edit:
         return self.module.source(self.call.args[0])
 
     def returns(self) -> list[ast.Return]:
-        """What the function returns after it wrote."""
+        """The function's return statements after the call."""
         after = [node for node in ast.walk(self.function) if isinstance(node, ast.Return) and node.value]
         return [node for node in after if node.lineno > self.call.lineno]
 
 
 def edits(code: Code) -> list[Edit]:
-    """Where edits are written; functions that are given an old and a new text come first."""
-    found = []
+    """The calls that write edits; functions with a parameter for the old text come first."""
+    places = []
     for module, call in code.door_calls("write"):
-        function = around(module, call)
+        function = enclosing_function(module, call)
         if function and len(call.args) == 2 and isinstance(module.statement(call), ast.Expr):
             names = [arg.arg for arg in function.args.args]
             old = next((name for name in names if name.startswith("old")), "''")
             new = next((name for name in names if name.startswith("new")), module.source(call.args[1]))
-            found.append(Edit(module, call, function, old, new))
-    return sorted(found, key=lambda edit: edit.old == "''")
+            places.append(Edit(module, call, function, old, new))
+    return sorted(places, key=lambda edit: edit.old == "''")
 
 
-def around(module: ParsedFile, node: ast.AST) -> Function | None:
+def enclosing_function(module: ParsedFile, node: ast.AST) -> Function | None:
     """The innermost function around a node."""
-    found = (outer for outer in module.up(node) if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef))
-    return next(found, None)
+    functions = (outer for outer in module.ancestors(node) if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef))
+    return next(functions, None)
 
 
 @dataclass(frozen=True)
 class TestRun:
-    """A function that runs the tests: `result` is the name that holds what the command left."""
+    """A function that runs the tests. result: the variable that holds the command's result."""
 
     module: ParsedFile
     function: Function
@@ -159,18 +159,18 @@ class TestRun:
 
 
 def test_runs(code: Code) -> list[TestRun]:
-    """The functions that keep the result of a command in a name; those that speak of tests come first."""
-    found = []
+    """The functions that assign a command's result to a variable; those that mention tests come first."""
+    runs = []
     for module, call in code.door_calls("run"):
-        parent, function = module.parents.get(call), around(module, call)
+        parent, function = module.parents.get(call), enclosing_function(module, call)
         if function and isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
-            found.append(TestRun(module, function, parent.targets[0].id))
-    return sorted(found, key=lambda run: "test" not in run.module.source(run.function).lower())
+            runs.append(TestRun(module, function, parent.targets[0].id))
+    return sorted(runs, key=lambda run: "test" not in run.module.source(run.function).lower())
 
 
-def messages_loop(module: ParsedFile, node: ast.AST) -> bool:
-    """Whether a node stands in a loop of its function."""
-    for outer in module.up(node):
+def in_loop(module: ParsedFile, node: ast.AST) -> bool:
+    """Whether a node is inside a loop of its function."""
+    for outer in module.ancestors(node):
         if isinstance(outer, ast.For | ast.While):
             return True
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -179,9 +179,9 @@ def messages_loop(module: ParsedFile, node: ast.AST) -> bool:
 
 
 def numbers(code: Code, wanted: str) -> list[Number]:
-    """The numbers in TOML files, constants and `range(n)`; those whose words match `wanted` come first."""
-    found = [*_toml_numbers(code), *_python_numbers(code)]
-    return sorted(found, key=lambda number: re.search(wanted, number.words) is None)
+    """The numbers in TOML files, constants and `range(n)`; those whose label matches `wanted` come first."""
+    all_numbers = [*_toml_numbers(code), *_python_numbers(code)]
+    return sorted(all_numbers, key=lambda number: re.search(wanted, number.label) is None)
 
 
 def _toml_numbers(code: Code) -> Iterator[Number]:
@@ -193,14 +193,14 @@ def _toml_numbers(code: Code) -> Iterator[Number]:
 
 def _python_numbers(code: Code) -> Iterator[Number]:
     for module in code.modules:
-        for node in module.all(ast.Constant):
+        for node in module.nodes(ast.Constant):
             if type(node.value) in (int, float):
-                words = _words_around(module, node)
-                if words and isinstance(node.value, int | float):
-                    yield Number(module.path, *module.span(node), float(node.value), words)
+                label = _label(module, node)
+                if label and isinstance(node.value, int | float):
+                    yield Number(module.path, *module.span(node), float(node.value), label)
 
 
-def _words_around(module: ParsedFile, node: ast.Constant) -> str:
+def _label(module: ParsedFile, node: ast.Constant) -> str:
     parent = module.parents.get(node)
     if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
         return parent.targets[0].id.lower()
@@ -212,25 +212,25 @@ def _words_around(module: ParsedFile, node: ast.Constant) -> str:
 
 
 def shown_reads(code: Code) -> list[tuple[ParsedFile, ast.Call]]:
-    """Reads of files whose text goes to the model: returned, or put into a longer text."""
-    found = []
+    """The file reads whose text goes to the model: those returned, or formatted into a longer text."""
+    reads = []
     for module, call in code.door_calls("read"):
         if isinstance(module.parents.get(call), ast.Return | ast.FormattedValue):
-            found.append((module, call))
-    return found
+            reads.append((module, call))
+    return reads
 
 
-def wrapped(module: ParsedFile, node: ast.expr, head: str, tail: str) -> Change:
-    """A change that puts text around an expression."""
-    return swap(module, node, f"{head}{module.source(node)}{tail}")
+def wrap(module: ParsedFile, node: ast.expr, head: str, tail: str) -> Change:
+    """Put text around an expression."""
+    return replace_node(module, node, f"{head}{module.source(node)}{tail}")
 
 
-def merged(code: Code, *parts: Part) -> dict[str, str]:
-    """The new texts after parts that may belong to one module."""
-    found: dict[str, str] = {}
+def merge(code: Code, *parts: Part) -> dict[str, str]:
+    """Apply parts, of which several may change the same module, and return the new texts by path."""
+    texts: dict[str, str] = {}
     for module in {part[0].path: part[0] for part in parts}.values():
-        mine = [part for part in parts if part[0].path == module.path]
-        changes = [change for part in mine for change in part[1]]
-        names = tuple(dict.fromkeys(name for part in mine for name in part[2]))
-        found |= code.changed(module, *changes, imports=names)
-    return found
+        own = [part for part in parts if part[0].path == module.path]
+        changes = [change for part in own for change in part[1]]
+        names = tuple(dict.fromkeys(name for part in own for name in part[2]))
+        texts |= code.with_changes(module, *changes, imports=names)
+    return texts

@@ -1,4 +1,4 @@
-"""A parsed source with exact positions, and what stands where in it: statements, scopes, names."""
+"""A parsed source with exact positions, its statements, scopes and names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BODIES = ("body", "orelse", "finalbody")
 
 @dataclass(frozen=True)
 class SourceChange:
-    """One change: byte ranges with their new texts, and how natural it is beside its like."""
+    """One change: byte ranges with their new texts, and its weight relative to others of the same operator."""
 
     splices: tuple[Splice, ...]
     factor: float = 1.0
@@ -23,7 +23,7 @@ class SourceChange:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one scope by sort: parameters, loop variables, other locals, functions that are called."""
+    """The names of one scope: parameters, loop variables, other locals, and attributes of `self`."""
 
     params: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
@@ -37,9 +37,9 @@ class Names:
 
 @dataclass(frozen=True)
 class Scope:
-    """A function, or the module, with texts of its conditions, its simple statements, and what it returns.
+    """A function, or the module, with the texts of its conditions, simple statements (donors) and return values.
 
-    cousins: statements of other functions that use no local name but those of this one; loops: their lines.
+    cousins: statements of other functions that use only names of this one; loops: their first and last lines.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Site:
-    """A statement in its block. `inner` maps each expression in its header to (parent, field)."""
+    """A statement in its block. inner: maps each expression of the statement's header to (parent, field)."""
 
     node: ast.stmt
     block: Sequence[ast.stmt]
@@ -65,7 +65,7 @@ class Site:
 
 
 class Source:
-    """The text with byte positions. Raises SyntaxError or ValueError where it can't be parsed."""
+    """A text with byte positions. Raises SyntaxError or ValueError if it can't be parsed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -84,19 +84,19 @@ class Source:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         )
         self.statements = tuple(self._statements())
-        self.raised = tuple(dict.fromkeys(_raised(self.tree)))
+        self.raised = tuple(dict.fromkeys(_exception_names(self.tree)))
 
     def _statements(self) -> Iterator[tuple[Function, str, set[str]]]:
-        """One-line assignments and calls, with their function and the names that they use."""
+        """One-line statements, each with its function and the names that it uses."""
         for owner in self.functions.values():
             for node in ast.walk(owner):
-                kept = isinstance(node, ast.Expr | ast.AugAssign | ast.Delete) and not _is_text(node)
+                kept = isinstance(node, ast.Expr | ast.AugAssign | ast.Delete) and not _is_docstring(node)
                 if kept and isinstance(node, ast.stmt) and node.lineno == node.end_lineno:
                     used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
                     yield owner, self.segment(node), used
 
     def _constructors(self) -> None:
-        """Let a class's name stand for its `__init__`, where there is one."""
+        """Map each class's name to its `__init__`, if it has one."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef):
                 for inner in node.body:
@@ -121,12 +121,14 @@ class Source:
     def indent(self, node: ast.stmt) -> str:
         return self.lines[node.lineno - 1][: node.col_offset]
 
-    def put(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0) -> SourceChange:
-        """The change that puts the text in the node's place."""
+    def replacement(
+        self, node: ast.expr | ast.stmt | ast.arg | ast.keyword, text: str, factor: float = 1.0
+    ) -> SourceChange:
+        """The change that replaces the node by the text."""
         return SourceChange(((self.begin(node), self.end(node), text),), factor)
 
     def parenthesised(self, node: ast.expr) -> bool:
-        """Whether the node stands in parentheses of its own or in a call's."""
+        """Whether parentheses, its own or a call's, enclose the node."""
         before, after = self.data[: self.begin(node)].rstrip(), self.data[self.end(node) :].lstrip()
         return before.endswith(b"(") and after.startswith(b")")
 
@@ -134,7 +136,7 @@ class Source:
         return bisect_right(self.starts, offset) - 1
 
     def rewrite(self, change: SourceChange) -> tuple[int, int, str, str]:
-        """First and last line touched (1-based), their text, and their new text."""
+        """The first and last line changed (1-based), their old text, and their new text."""
         splices = sorted(change.splices)
         first, last = self.line_of(splices[0][0]), self.line_of(splices[-1][1])
         at, end = self.starts[first], self.starts[last + 1] - 1
@@ -147,14 +149,14 @@ class Source:
 
 
 def sites(source: Source) -> list[Site]:
-    """All statements, in the order of the source."""
-    found: list[Site] = []
-    _walk(source, source.tree, _scope(source, "", source.tree, ()), found, ())
-    return found
+    """All statements, in source order."""
+    collected: list[Site] = []
+    _collect_sites(source, source.tree, _scope(source, "", source.tree, ()), collected, ())
+    return collected
 
 
 def header_end(node: ast.stmt) -> int:
-    """The last line of a statement, or of a compound statement's header."""
+    """The last line of a statement; of a compound statement, the last line of its header."""
     for body in _blocks(node):
         return max(node.lineno, body[0].lineno - 1) if body[0].lineno > node.lineno else node.lineno
     return node.end_lineno or node.lineno
@@ -173,22 +175,24 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
         yield part.body
 
 
-def _walk(source: Source, owner: ast.AST, scope: Scope, found: list[Site], fields: tuple[str, ...]) -> None:
+def _collect_sites(
+    source: Source, owner: ast.AST, scope: Scope, collected: list[Site], fields: tuple[str, ...]
+) -> None:
     for block in _blocks(owner):
         for index, node in enumerate(block):
-            found.append(Site(node, block, index, owner, scope, _inner(node)))
+            collected.append(Site(node, block, index, owner, scope, _inner(node)))
             prefix = f"{scope.name}." if scope.name else ""
             if isinstance(node, Function):
                 inner = _scope(source, prefix + node.name, node, fields)
-                _walk(source, node, inner, found, fields)
+                _collect_sites(source, node, inner, collected, fields)
             elif isinstance(node, ast.ClassDef):
-                _walk(source, node, scope, found, _attributes(node))
+                _collect_sites(source, node, scope, collected, _attributes(node))
             else:
-                _walk(source, node, scope, found, fields)
+                _collect_sites(source, node, scope, collected, fields)
 
 
 def _inner(node: ast.stmt) -> dict[ast.expr, tuple[ast.AST, str]]:
-    found: dict[ast.expr, tuple[ast.AST, str]] = {}
+    places: dict[ast.expr, tuple[ast.AST, str]] = {}
     todo: list[ast.AST] = [node]
     while todo:
         parent = todo.pop()
@@ -196,15 +200,15 @@ def _inner(node: ast.stmt) -> dict[ast.expr, tuple[ast.AST, str]]:
             for child in value if isinstance(value, list) else [value]:
                 if not isinstance(child, ast.AST) or isinstance(child, ast.stmt | ast.match_case):
                     continue
-                if isinstance(child, ast.expr) and not _hidden(parent, name):
-                    found[child] = (parent, name)
-                if not isinstance(child, ast.JoinedStr) and not _hidden(parent, name):
+                if isinstance(child, ast.expr) and not _is_protected(parent, name):
+                    places[child] = (parent, name)
+                if not isinstance(child, ast.JoinedStr) and not _is_protected(parent, name):
                     todo.append(child)
-    return found
+    return places
 
 
-def _hidden(parent: ast.AST, name: str) -> bool:
-    """Annotations and docstrings are not for changing."""
+def _is_protected(parent: ast.AST, name: str) -> bool:
+    """Whether a field is an annotation or docstring, which operators don't change."""
     docstring = isinstance(parent, ast.Expr) and isinstance(parent.value, ast.Constant)
     return docstring or name in ("annotation", "returns", "type_params")
 
@@ -212,12 +216,12 @@ def _hidden(parent: ast.AST, name: str) -> bool:
 def _scope(source: Source, name: str, node: Function | ast.Module, fields: tuple[str, ...]) -> Scope:
     own = [inner for statement in node.body for inner in ast.walk(statement)]
     tests = [inner.test for inner in own if isinstance(inner, ast.If | ast.While | ast.IfExp)]
-    simple = [inner for inner in own if isinstance(inner, _SIMPLE) and not _is_text(inner)]
+    simple = [inner for inner in own if isinstance(inner, _SIMPLE) and not _is_docstring(inner)]
     returns = [inner.value for inner in own if isinstance(inner, ast.Return) and inner.value]
     return Scope(
         name,
         node,
-        _names(node, own, fields),
+        _names_of(node, own, fields),
         _texts(source, tests),
         _texts(source, simple),
         _cousins(source, node),
@@ -239,7 +243,7 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Continue, ast.Break, ast.Raise)
 
 
-def _is_text(node: ast.AST) -> bool:
+def _is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
@@ -248,7 +252,7 @@ def _texts(source: Source, nodes: Sequence[ast.expr] | Sequence[ast.stmt]) -> tu
     return tuple(dict.fromkeys(texts))
 
 
-def _names(node: Function | ast.Module, own: list[ast.AST], fields: tuple[str, ...]) -> Names:
+def _names_of(node: Function | ast.Module, own: list[ast.AST], fields: tuple[str, ...]) -> Names:
     params: list[str] = []
     if isinstance(node, Function):
         arguments = node.args
@@ -265,12 +269,12 @@ def _names(node: Function | ast.Module, own: list[ast.AST], fields: tuple[str, .
 
 
 def _attributes(node: ast.ClassDef) -> tuple[str, ...]:
-    found = [
+    names = [
         inner.attr
         for inner in ast.walk(node)
         if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store) and _is_self(inner.value)
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(names))
 
 
 def _is_self(node: ast.expr) -> bool:
@@ -283,7 +287,7 @@ def _strings(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
-def _raised(tree: ast.AST) -> Iterator[str]:
+def _exception_names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         raised = node.exc if isinstance(node, ast.Raise) else node.type if isinstance(node, ast.ExceptHandler) else None
         name = raised.func if isinstance(raised, ast.Call) else raised

@@ -1,4 +1,4 @@
-"""The tools that a request offers, by what they are for."""
+"""The tools that a request offers, by purpose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tool:
-    """An offered tool, by what it is for, with the names of its parameters."""
+    """An offered tool: its purpose (kind), its name, the names of its parameters."""
 
     kind: str
     name: str
@@ -27,15 +27,15 @@ def tool_names(body: Mapping[str, Any]) -> list[str]:
 
 
 def read_tools(body: Mapping[str, Any]) -> dict[str, Tool]:
-    """The offered tools by what they are for; the first of a kind counts."""
-    found: dict[str, Tool] = {}
+    """The offered tools by kind; of several of a kind, the first."""
+    tools: dict[str, Tool] = {}
     for tool in body.get("tools") or ():
         function = tool["function"]
         schema = function.get("parameters") or {}
         params = tuple(schema.get("properties") or ())
         kind = _kind(function["name"].lower(), {param.lower() for param in params})
-        found.setdefault(kind, Tool(kind, function["name"], params))
-    return found
+        tools.setdefault(kind, Tool(kind, function["name"], params))
+    return tools
 
 
 def _kind(name: str, params: set[str]) -> str:
@@ -48,8 +48,8 @@ def _kind(name: str, params: set[str]) -> str:
         return "edit"
     if params & {"command", "cmd"}:
         return "shell"
-    for kind, words in _KIND_WORDS:
-        if re.search(words, name):
+    for kind, pattern in _KIND_WORDS:
+        if re.search(pattern, name):
             return kind
     return "test" if "run" in name else "other"
 

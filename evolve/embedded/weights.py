@@ -1,4 +1,4 @@
-"""How likely each candidate edit is, given the evidence, and the draw among them."""
+"""Weigh the candidate edits by the evidence, and draw one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs, gumbel
 from evolve.embedded.messages import View
-from evolve.embedded.operators import CandidateEdit, applied, candidates, parses
+from evolve.embedded.operators import CandidateEdit, apply, candidates, parses
 from evolve.embedded.shown import Shown, same_path
 
 TRACEBACK = math.log(2.5)
@@ -18,29 +18,29 @@ RIVALS = 0.7
 FLOOR = 0.08
 _DRAWS = 400
 
-# Which operators fit which kind of failure: exception names, and hints about unequal values.
+# The factor and the operators for each kind of failure: exception names, and hints about unequal values.
 # fmt: off
 _FITTING: dict[str, tuple[float, str]] = {
-    "IndexError": (2.5, "off_by_one range_args comparison_boundary index_change condition_extended guarded"),
-    "KeyError": (2.5, "lookup exception_type condition_extended wrong_variable constant"),
-    "ZeroDivisionError": (2.5, "guarded condition_extended off_by_one constant comparison_boundary"),
+    "IndexError": (2.5, "off_by_one range_args comparison_boundary index_change condition_extension early_return"),
+    "KeyError": (2.5, "lookup exception_type condition_extension wrong_variable constant"),
+    "ZeroDivisionError": (2.5, "early_return condition_extension off_by_one constant comparison_boundary"),
     "TypeError": (2.0, "wrap unwrap arithmetic constant argument_swap argument_count "
-        "identity condition_extended lookup guarded"),
+        "identity condition_extension lookup early_return"),
     "AttributeError": (2.0, "twin_call wrong_variable wrong_attribute container "
-        "identity guarded condition_extended"),
+        "identity early_return condition_extension"),
     "NameError": (4.0, "wrong_variable"),
-    "UnboundLocalError": (3.0, "moved_out inserted exchanged wrong_variable branch"),
-    "ValueError": (1.7, "wrap twin_call condition_extended exception_type guarded comparison_boundary"),
+    "UnboundLocalError": (3.0, "block_move insertion statement_swap wrong_variable branch_keyword"),
+    "ValueError": (1.7, "wrap twin_call condition_extension exception_type early_return comparison_boundary"),
     "RecursionError": (2.5, "off_by_one comparison_boundary arithmetic wrong_variable "
-        "argument_swap condition_extended"),
-    "RuntimeError": (2.5, "wrap copied"),
-    "not_raised": (2.0, "exception_type comparison_boundary inserted condition_part "
-        "boolean condition_extended"),
-    "by_one": (1.8, "off_by_one comparison_boundary range_args slice_bounds inserted"),
-    "numbers": (1.4, "arithmetic augmented constant regroup wrong_variable wrong_attribute"),
-    "none": (2.0, "return_expression inserted moved_out constant"),
-    "bool": (1.6, "comparison_boundary comparison_flipped boolean negation twin_call constant"),
-    "lists": (1.4, "off_by_one comparison_boundary slice_bounds inserted ordering range_args copied default"),
+        "argument_swap condition_extension"),
+    "RuntimeError": (2.5, "wrap copy"),
+    "not_raised": (2.0, "exception_type comparison_boundary insertion condition_part "
+        "boolean condition_extension"),
+    "by_one": (1.8, "off_by_one comparison_boundary range_args slice_bounds insertion"),
+    "numbers": (1.4, "arithmetic augmented_assignment constant regroup wrong_variable wrong_attribute"),
+    "none": (2.0, "return_expression insertion block_move constant"),
+    "bool": (1.6, "comparison_boundary comparison_flip boolean negation twin_call constant"),
+    "lists": (1.4, "off_by_one comparison_boundary slice_bounds insertion ordering range_args copy mutable_default"),
     "text": (1.6, "formatting constant twin_call slice_bounds wrap unwrap"),
 }
 # fmt: on
@@ -48,7 +48,7 @@ _FITTING: dict[str, tuple[float, str]] = {
 
 @dataclass(frozen=True)
 class FileEvidence:
-    """What the view says about one file: lines and functions in tracebacks, suspicion (None: none listed)."""
+    """The evidence about one file: lines and functions in tracebacks, suspicion by line (None: none listed)."""
 
     traced: frozenset[int]
     functions: frozenset[str]
@@ -56,7 +56,7 @@ class FileEvidence:
 
 
 def evidence(view: View, shown: Shown) -> FileEvidence:
-    """Gather what is known about the file."""
+    """Collect the evidence about a file."""
     frames = [frame for frame in view.report.frames if same_path(frame[0], shown.path)] if view.report else []
     listed = {line: weight for (path, line), weight in view.suspicion.items() if same_path(path, shown.path)}
     functions = frozenset(name for _, _, name in frames if name)
@@ -64,78 +64,78 @@ def evidence(view: View, shown: Shown) -> FileEvidence:
 
 
 def boosts(kinds: frozenset[str]) -> Mapping[str, float]:
-    """The factor of each operator under the kinds of failure: the largest that applies."""
-    found: dict[str, float] = {}
+    """The largest factor of each operator for the given kinds of failure."""
+    factors: dict[str, float] = {}
     for kind in kinds & _FITTING.keys():
         factor, names = _FITTING[kind]
         for name in names.split():
-            found[name] = max(factor, found.get(name, 1.0))
-    return found
+            factors[name] = max(factor, factors.get(name, 1.0))
+    return factors
 
 
 def choose(
     view: View, shown: Mapping[str, Shown], seed: int, heat: float, knobs: Knobs, repeats: bool = False
 ) -> tuple[Shown, CandidateEdit] | None:
-    """Draw one candidate of the shown files; None where there is none. repeats: those tried count too.
+    """Draw one candidate edit of the shown files; None if there is none. repeats: include edits already tried.
 
-    The Gumbel numbers depend on the seed and the edit alone: conversations that differ share their luck.
+    The Gumbel numbers depend only on the seed and the edit, so different conversations share their luck.
     """
     stirred = stable_hash(seed)
     ranked = [
-        (weight / heat + gumbel(stirred, one.luck), at, file, one)
+        (weight / heat + gumbel(stirred, candidate.luck), at, file, candidate)
         for at, file in enumerate(shown.values())
-        for weight, one in weighed(view, file, knobs.skill, repeats)
+        for weight, candidate in log_weights(view, file, knobs.skill, repeats)
     ]
     ranked.sort(key=lambda item: item[0], reverse=True)
-    for _, _, file, one in ranked[:_DRAWS]:
-        if not parses(file.text) or parses(applied(file.text, one)):
-            return file, one
+    for _, _, file, candidate in ranked[:_DRAWS]:
+        if not parses(file.text) or parses(apply(file.text, candidate)):
+            return file, candidate
     return None
 
 
-def weighed(view: View, shown: Shown, skill: float, repeats: bool = False) -> Iterator[tuple[float, CandidateEdit]]:
+def log_weights(view: View, shown: Shown, skill: float, repeats: bool = False) -> Iterator[tuple[float, CandidateEdit]]:
     """The log weight of each candidate of one file."""
     known = evidence(view, shown)
     factors = boosts(view.report.kinds) if view.report else {}
-    tried = _tried(view, shown, repeats)
+    tried = _tried_lines(view, shown, repeats)
     lines = _line_weights(view, shown, known)
-    for one in candidates(shown.text):
-        if one.change in tried and tried[one.change] & {0, shown.number(one.first)}:
+    for candidate in candidates(shown.text):
+        if candidate.change in tried and tried[candidate.change] & {0, shown.number(candidate.first)}:
             continue
-        likely = math.log(one.prior * factors.get(one.operator, 1.0)) + lines(one)
-        yield skill * likely - RIVALS * math.log(one.rivals), one
+        likely = math.log(candidate.prior * factors.get(candidate.operator, 1.0)) + lines(candidate)
+        yield skill * likely - RIVALS * math.log(candidate.rivals), candidate
 
 
-def _tried(view: View, shown: Shown, repeats: bool) -> dict[str, set[int]]:
-    """The lines (0: any) of the file where each change was tried."""
-    found: dict[str, set[int]] = {}
+def _tried_lines(view: View, shown: Shown, repeats: bool) -> dict[str, set[int]]:
+    """The lines of the file where each change was tried (0: any line)."""
+    lines: dict[str, set[int]] = {}
     for path, line, change in () if repeats else view.tried:
         if same_path(path, shown.path):
-            found.setdefault(change, set()).add(line)
-    return found
+            lines.setdefault(change, set()).add(line)
+    return lines
 
 
 def _line_weights(view: View, shown: Shown, known: FileEvidence) -> Callable[[CandidateEdit], float]:
     cache: dict[tuple[str, int, int, int, int], float] = {}
 
-    def weigh(one: CandidateEdit) -> float:
-        key = (one.scope, *one.span, one.first, one.last)
+    def weigh(candidate: CandidateEdit) -> float:
+        key = (candidate.scope, *candidate.span, candidate.first, candidate.last)
         if key not in cache:
-            cache[key] = _line_weight(view, shown, known, one)
+            cache[key] = _line_weight(view, shown, known, candidate)
         return cache[key]
 
     return weigh
 
 
-def _line_weight(view: View, shown: Shown, known: FileEvidence, one: CandidateEdit) -> float:
-    first, last = min(one.first, one.span[0]), max(one.first, one.span[1])
+def _line_weight(view: View, shown: Shown, known: FileEvidence, candidate: CandidateEdit) -> float:
+    first, last = min(candidate.first, candidate.span[0]), max(candidate.first, candidate.span[1])
     numbers = [shown.number(index) for index in range(first, min(last, len(shown.lines)) + 1)]
     weight = 0.0
     if known.suspicion is not None:
         weight += math.log(FLOOR + max(known.suspicion.get(number, 0.0) for number in numbers) ** 2)
     if known.traced.intersection(numbers):
         weight += TRACEBACK
-    bare = one.scope.rsplit(".", 1)[-1]
+    bare = candidate.scope.rsplit(".", 1)[-1]
     if bare and (bare in known.functions or (view.report and view.report.mentions(bare))):
         weight += MENTIONED
     return weight

@@ -1,1 +1,1 @@
-"""Many trials at once, in worker processes."""
+"""Run many trials at once in worker processes."""

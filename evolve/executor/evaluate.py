@@ -1,4 +1,4 @@
-"""Many trials at once, each in a process of its own; what the machine does wrong is waited for, or tried again."""
+"""Run many trials at once, each in its own process; wait out or retry faults of the machine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from types import TracebackType
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
+from evolve.core.text import last_line
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
@@ -21,35 +22,34 @@ from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
 from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
-from evolve.trial.self_work import SelfWork as SelfWork
-from evolve.trial.self_work import SelfWorkResult, run_self_work
+from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
-# What a trial may lose to an endpoint that fails, and a busy engine with it, before it is taken for stuck.
+# What a trial may lose to a failing endpoint, and to an engine that is busy with it, before it counts as stuck.
 LOST_SECONDS = 1800.0
-LOOK_SECONDS = 1.0
-SHORTEST_LOOK_SECONDS = 0.01
+POLL_SECONDS = 1.0
+SHORTEST_POLL_SECONDS = 0.01
 
 OnResult = Callable[[TrialResult], None]
-Clear = Callable[[str, int], object]
+Sweep = Callable[[str, int], object]
 
 
 def default_jobs() -> int:
-    """As many trials at once as there are processors for them."""
+    """The number of trials to run at once: one for each available processor."""
     return usable_processors()
 
 
 def overdue_after(spec: TrialSpec) -> float:
-    """Seconds after which a trial is stuck, by the monotonic clock: its own bound, and a generous allowance."""
+    """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
     return spec.limits.seconds + spec.task.verifier_seconds + SPARE_SECONDS + LOST_SECONDS
 
 
 @dataclass(frozen=True)
 class QueuedTrial:
-    """A trial that waits for its `tries`-th try, which is not made before the moment `after`.
+    """A trial that waits for its `tries`-th try, not before the monotonic time `after`.
 
-    `faults`: how often the endpoint or the engine failed it, which is no try.
+    `faults`: how often the endpoint or the engine failed it; these are not tries.
     """
 
     spec: TrialSpec
@@ -60,9 +60,9 @@ class QueuedTrial:
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial that runs: since when by the monotonic clock, and by the calendar."""
+    """A trial at work; `since` is monotonic time, `started_at` a timestamp."""
 
-    due: QueuedTrial
+    queued: QueuedTrial
     since: float
     started_at: str
 
@@ -70,10 +70,16 @@ class RunningTrial:
 class Evaluator:
     """A pool of worker processes for a whole run. Use as a context manager.
 
-    work: a function of a module, so that the workers can import it; pause_seconds: before the second try; here: runs a
-    trial in this process; policy, restore, notify: see `health.Care`; clear: removes what a dead worker left in the
-    engine, given the owner and the process's id; overdue: when a trial is taken for stuck; over: whether the user has
-    asked for the end, upon which nothing is waited for but the trials that run.
+    Args:
+        jobs: number of trials at once.
+        work: runs a trial in a worker; a module-level function, so that workers can import it.
+        pause_seconds: pause before the second try; later ones are longer.
+        run_inline: runs a trial in this process.
+        do_self_work: runs a scaffold's work on itself in this process.
+        policy, restore, notify: see `FaultPolicy`.
+        sweep: removes what a dead worker left in the engine, given the owner and the worker's process id.
+        overdue: seconds after which a trial counts as stuck.
+        should_stop: whether the user asked to stop; then only the running trials are waited for.
     """
 
     def __init__(
@@ -81,18 +87,18 @@ class Evaluator:
         jobs: int,
         work: Work = run_trial_ahead,
         pause_seconds: float = PAUSE_SECONDS,
-        here: Work = run_trial,
-        on_itself: Callable[[SelfWork], SelfWorkResult] = run_self_work,
+        run_inline: Work = run_trial,
+        do_self_work: Callable[[SelfWork], SelfWorkResult] = run_self_work,
         policy: Policy | None = None,
         restore: Restore = engine.bring_up,
         notify: Notify = lambda _: None,
-        clear: Clear = engine.sweep,
+        sweep: Sweep = engine.sweep,
         overdue: Callable[[TrialSpec], float] = overdue_after,
-        over: Callable[[], bool] = lambda: False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.jobs, self._pause_seconds, self._here = jobs, pause_seconds, here
-        self._on_itself, self._clear, self._overdue, self._over = on_itself, clear, overdue, over
-        self._care = FaultPolicy(policy or Policy(), restore, notify)
+        self.jobs, self._pause_seconds, self._run_inline = jobs, pause_seconds, run_inline
+        self._do_self_work, self._sweep, self._overdue, self._should_stop = do_self_work, sweep, overdue, should_stop
+        self._fault_policy = FaultPolicy(policy or Policy(), restore, notify)
         self._workers = Workers(jobs, work)
         self._closed = threading.Event()
 
@@ -111,75 +117,80 @@ class Evaluator:
     def measure(
         self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = lambda: True
     ) -> None:
-        """Run trials until each has a result that counts. `on_result` is called for every result, here, one at a time.
+        """Run trials until each has a result that counts.
 
-        `may_start` is asked before each trial; once it says no, or a trial says that the run's cap is reached, those
-        that run are waited for and no other begins. Raises InfraError when one trial fails TRIES times by faults that
-        waiting does not mend, and otherwise as `Health.note`.
+        Args:
+            on_result: called for every result, in this thread, one at a time.
+            may_start: asked before each trial. Once it returns False, or a trial reports that the run's cap is
+                reached, no other trial starts and the running ones are waited for.
+
+        Raises:
+            InfraError: a trial failed TRIES times by faults that waiting does not fix; also as `FaultTracker.note`.
         """
         queue, running = deque(QueuedTrial(spec) for spec in specs), dict[Worker, RunningTrial]()
-        # Nothing is wrong at first: what was measured before ended with a result that counts.
-        health = FaultTracker(self._care)
+        tracker = FaultTracker(self._fault_policy)
         while queue or running:
-            if self._over():
+            if self._should_stop():
                 queue.clear()
-            self._begin(queue, running, health, may_start)
+            self._start_trials(queue, running, tracker, may_start)
             if not (queue or running):
                 return
-            ended = self._ended(running, self._look_again(queue, running, health))
+            ended = self._collect(running, self._poll_seconds(queue, running, tracker))
             for _, result in ended:
                 on_result(result)
-            for begun, result in ended:
-                self._judge(begun.due, result, queue, health)
+            for trial, result in ended:
+                self._handle_result(trial.queued, result, queue, tracker)
 
-    def _begin(
+    def _start_trials(
         self,
         queue: deque[QueuedTrial],
         running: dict[Worker, RunningTrial],
-        health: FaultTracker,
+        tracker: FaultTracker,
         may_start: Callable[[], bool],
     ) -> None:
-        """As many trials as may begin now."""
-        while self._workers.free and health.may_begin(len(running)) and (due := _next(queue)):
+        """Start as many trials as may start now."""
+        while self._workers.free and tracker.may_begin(len(running)) and (queued := _next_ready(queue)):
             if not may_start():
                 queue.clear()
                 return
-            queue.remove(due)
+            queue.remove(queued)
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
-            running[self._workers.begin(due.spec)] = RunningTrial(due, time.monotonic(), started_at)
+            running[self._workers.start(queued.spec)] = RunningTrial(queued, time.monotonic(), started_at)
 
-    def _look_again(
-        self, queue: deque[QueuedTrial], running: dict[Worker, RunningTrial], health: FaultTracker
+    def _poll_seconds(
+        self, queue: deque[QueuedTrial], running: dict[Worker, RunningTrial], tracker: FaultTracker
     ) -> float:
-        """Seconds until there may be something to do though no trial has ended."""
+        """Seconds after which another trial may be able to start although none has ended."""
         if not queue or not self._workers.free:
-            return LOOK_SECONDS
-        soonest = min(due.after for due in queue) - time.monotonic()
-        wanted = soonest if soonest > 0 else health.look_again(len(running))
-        return min(max(wanted, SHORTEST_LOOK_SECONDS), LOOK_SECONDS)
+            return POLL_SECONDS
+        soonest = min(queued.after for queued in queue) - time.monotonic()
+        wanted = soonest if soonest > 0 else tracker.poll_seconds(len(running))
+        return min(max(wanted, SHORTEST_POLL_SECONDS), POLL_SECONDS)
 
-    def _ended(self, running: dict[Worker, RunningTrial], seconds: float) -> list[tuple[RunningTrial, TrialResult]]:
-        """The trials that have ended, died or run for too long, with their results."""
-        found = []
-        for worker in self._workers.ended(seconds):
-            begun, result = running.pop(worker), worker.result()
+    def _collect(self, running: dict[Worker, RunningTrial], seconds: float) -> list[tuple[RunningTrial, TrialResult]]:
+        """Wait for trials to end; returns those that ended, died or ran for too long, with their results."""
+        ended = []
+        for worker in self._workers.wait(seconds):
+            trial, result = running.pop(worker), worker.result()
             if result is None:
-                found.append((begun, self._lost(worker, begun, worker.describe_end())))
+                ended.append((trial, self._abandon(worker, trial, worker.describe_end())))
                 continue
-            self._workers.rest(worker)
-            found.append((begun, result))
+            self._workers.release(worker)
+            ended.append((trial, result))
         now = time.monotonic()
-        for worker, begun in list(running.items()):
-            if now - begun.since > (bound := self._overdue(begun.due.spec)):
+        for worker, trial in list(running.items()):
+            if now - trial.since > (bound := self._overdue(trial.queued.spec)):
                 del running[worker]
-                found.append((begun, self._lost(worker, begun, f"it hung: killed after {bound:.0f} s")))
-        return found
+                ended.append(
+                    (trial, self._abandon(worker, trial, f"the trial hung and was killed after {bound:.0f} s"))
+                )
+        return ended
 
-    def _lost(self, worker: Worker, begun: RunningTrial, why: str) -> TrialResult:
-        """The result of a trial whose worker is dead, or is killed now; what that left in the engine goes later."""
+    def _abandon(self, worker: Worker, trial: RunningTrial, reason: str) -> TrialResult:
+        """Kill the trial's worker if it lives, and sweep its containers later; returns the trial's result."""
         self._workers.drop(worker)
-        spec = begun.due.spec
-        reaper().later(functools.partial(self._cleared, spec.owner, worker.pid))
+        spec = trial.queued.spec
+        reaper().later(functools.partial(self._sweep_worker, spec.owner, worker.pid))
         return TrialResult(
             candidate=spec.candidate,
             task=spec.task.name,
@@ -189,91 +200,92 @@ class Evaluator:
             outcome=Outcome.INFRA_ERROR,
             reward=None,
             usage=Usage(),
-            started_at=begun.started_at,
-            seconds=round(time.monotonic() - begun.since, 3),
-            detail=why,
+            started_at=trial.started_at,
+            seconds=round(time.monotonic() - trial.since, 3),
+            detail=reason,
             verifier=spec.task.verifier,
             fault=Fault.OTHER,
         )
 
-    def _cleared(self, owner: str, pid: int) -> None:
+    def _sweep_worker(self, owner: str, pid: int) -> None:
         with contextlib.suppress(InfraError):  # the run's own sweep finds what is left
-            self._clear(owner, pid)
+            self._sweep(owner, pid)
 
-    def _judge(self, due: QueuedTrial, result: TrialResult, queue: deque[QueuedTrial], health: FaultTracker) -> None:
-        """What becomes of a trial after its result, and of those that wait."""
+    def _handle_result(
+        self, queued: QueuedTrial, result: TrialResult, queue: deque[QueuedTrial], tracker: FaultTracker
+    ) -> None:
+        """Queue the trial again after an infrastructure error; drop the queue at the run's cap."""
         if result.fault is Fault.CAP:
             queue.clear()
             return
         if result.outcome is Outcome.INFRA_ERROR:
-            queue.appendleft(self._again(due, result.fault, result.detail))
-        health.note(result.fault, result.detail)
+            queue.appendleft(self._retry(queued, result.fault, result.detail))
+        tracker.note(result.fault, result.detail)
 
-    def _again(self, due: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
-        """The trial once more, after a pause. Raises InfraError."""
+    def _retry(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
+        """The trial's next try, after a pause. Raises InfraError after the last."""
         if fault in BREAKING:
-            # The breaker knows when the machine is out; this is for a trial that fails alone, while others go well.
-            pause = min(self._pause_seconds * 2.0 ** min(due.faults, MOST_DOUBLINGS), self._care.policy.longest_pause)
-            return replace(due, after=time.monotonic() + pause, faults=due.faults + 1)
-        if due.tries == TRIES:
-            raise InfraError(f"{due.spec.task.name}: {TRIES} tries failed; the last: {_last_line(detail)}")
-        return replace(due, after=time.monotonic() + self._pause_seconds * due.tries, tries=due.tries + 1)
+            # The breaker handles outages; this pause is for a trial that fails alone while others succeed.
+            longest = self._fault_policy.policy.longest_pause
+            pause = min(self._pause_seconds * 2.0 ** min(queued.faults, MOST_DOUBLINGS), longest)
+            return replace(queued, after=time.monotonic() + pause, faults=queued.faults + 1)
+        if queued.tries == TRIES:
+            last = last_line(detail, default="no detail")
+            raise InfraError(f"{queued.spec.task.name}: {TRIES} tries failed; the last: {last}")
+        return replace(queued, after=time.monotonic() + self._pause_seconds * queued.tries, tries=queued.tries + 1)
 
     def run_one(self, spec: TrialSpec) -> TrialResult:
-        """One trial, in this process, until it has a result that counts.
+        """Run one trial in this process until it has a result that counts.
 
-        Raises BudgetExhausted where the run's cap ended it, and otherwise as `measure` does.
+        Raises:
+            BudgetExhausted: the run's cap ended it; otherwise as `measure`.
         """
-        due, health = QueuedTrial(spec), FaultTracker(self._care)
+        queued, tracker = QueuedTrial(spec), FaultTracker(self._fault_policy)
         while True:
-            self._wait(due, health)
-            result = self._here(spec)
+            self._wait(queued, tracker)
+            result = self._run_inline(spec)
             if result.outcome is not Outcome.INFRA_ERROR:
-                health.note(Fault.NONE, "")
+                tracker.note(Fault.NONE, "")
                 return result
             check_cap(result.fault, result.detail)
-            due = self._again(due, result.fault, result.detail)
-            health.note(result.fault, result.detail)
+            queued = self._retry(queued, result.fault, result.detail)
+            tracker.note(result.fault, result.detail)
 
     def run_self_work(self, work: SelfWork) -> SelfWorkResult:
-        """A scaffold's work on itself, in this process, tried again as `once` does.
+        """Run a scaffold's work on itself in this process, retried like `run_one`.
 
-        What lost tries spent is counted.
+        Returns:
+            The result, with the usage of failed tries included.
         """
-        due, health, spent = QueuedTrial(work.spec), FaultTracker(self._care), Usage()
+        queued, tracker, spent = QueuedTrial(work.spec), FaultTracker(self._fault_policy), Usage()
         while True:
-            self._wait(due, health)
+            self._wait(queued, tracker)
             try:
-                done = self._on_itself(work)
-                health.note(Fault.NONE, "")
-                return replace(done, usage=done.usage + spent)
+                result = self._do_self_work(work)
+                tracker.note(Fault.NONE, "")
+                return replace(result, usage=result.usage + spent)
             except InfraError as error:
                 fault = fault_of(error)
                 if isinstance(error, ChargedFault):
                     fault, spent = fault_of(error.why), spent + error.usage
                 check_cap(fault, str(error))
-                if due.tries == TRIES and fault not in BREAKING:
+                if queued.tries == TRIES and fault not in BREAKING:
                     raise
-                due = self._again(due, fault, str(error))
-                health.note(fault, str(error))
+                queued = self._retry(queued, fault, str(error))
+                tracker.note(fault, str(error))
 
-    def _wait(self, due: QueuedTrial, health: FaultTracker) -> None:
-        """Until a single trial may begin. Raises KeyboardInterrupt if the user has asked for the end."""
-        while due.after > time.monotonic() or not health.may_begin(0):
-            left = due.after - time.monotonic()
-            self._closed.wait(max(left if left > 0 else health.look_again(0), SHORTEST_LOOK_SECONDS))
+    def _wait(self, queued: QueuedTrial, tracker: FaultTracker) -> None:
+        """Wait until a single trial may start. Raises KeyboardInterrupt if the user asked to stop."""
+        while queued.after > time.monotonic() or not tracker.may_begin(0):
+            left = queued.after - time.monotonic()
+            self._closed.wait(max(left if left > 0 else tracker.poll_seconds(0), SHORTEST_POLL_SECONDS))
             if self._closed.is_set():
                 raise InfraError("the run has ended")
-            if self._over():
+            if self._should_stop():
                 raise KeyboardInterrupt
 
 
-def _next(queue: deque[QueuedTrial]) -> QueuedTrial | None:
-    """The first trial that need not wait any longer."""
+def _next_ready(queue: deque[QueuedTrial]) -> QueuedTrial | None:
+    """The first trial whose pause is over."""
     now = time.monotonic()
-    return next((due for due in queue if due.after <= now), None)
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no detail"
+    return next((queued for queued in queue if queued.after <= now), None)

@@ -1,4 +1,4 @@
-"""Worker processes, each with one trial at a time: the death of one touches no other."""
+"""Worker processes, each running one trial at a time: the death of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from evolve.host.platform import die_with_parent
 
 Work = Callable[[TrialSpec], TrialResult]
 
-LAST_SECONDS = 60.0
+CLOSE_SECONDS = 60.0
 KILL_SECONDS = 5.0
 
 
 class Worker:
-    """One process. It must be made by the main thread: it dies with the thread that made it."""
+    """One process. Create it in the main thread: it dies with the thread that created it."""
 
     def __init__(self, work: Work) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, work, os.getpid()), daemon=True)
+        self._pipe, worker_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(worker_end, work, os.getpid()), daemon=True)
         self._process.start()
-        theirs.close()
+        worker_end.close()
 
     @property
     def pid(self) -> int:
@@ -36,11 +36,11 @@ class Worker:
 
     @property
     def pipe(self) -> Connection:
-        """Readable when the trial has ended, or the process."""
+        """Readable when the trial or the process has ended."""
         return self._pipe
 
-    def begin(self, spec: TrialSpec) -> bool:
-        """Whether the process took it; one that has died does not."""
+    def start(self, spec: TrialSpec) -> bool:
+        """Send a trial to the process; returns False if the process is dead."""
         try:
             self._pipe.send(spec)
         except OSError:
@@ -48,42 +48,42 @@ class Worker:
         return True
 
     def result(self) -> TrialResult | None:
-        """Of the trial that has ended; None if the process has."""
+        """The result of the ended trial; None if the process died."""
         try:
-            found: TrialResult = self._pipe.recv()
+            result: TrialResult = self._pipe.recv()
         except (EOFError, OSError):
             return None
-        return found
+        return result
 
     def describe_end(self) -> str:
-        """How a process that has died ended."""
+        """How a dead process ended."""
         self._process.join(KILL_SECONDS)
         status = self._process.exitcode
         if status is not None and status < 0:
             return f"the worker process was killed ({signal.strsignal(-status) or -status})"
-        return f"the worker process ended by itself (exit status {status})"
+        return f"the worker process exited (status {status})"
 
     def close(self) -> None:
-        """No more trials: it ends by itself when what it has to remove is removed."""
+        """Send no more trials; the process ends when its cleanup is done."""
         self._pipe.close()
 
     def kill(self) -> None:
-        """SIGKILL. One that is stuck in the kernel is left to it, also when this program ends."""
+        """Kill the process; one that is stuck in the kernel is not waited for."""
         self._process.kill()
         self._process.join(KILL_SECONDS)
         if self._process.is_alive():
-            # Or the interpreter would wait for it for ever on its way out.
+            # Otherwise the interpreter would wait for it forever at exit.
             multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]
         self._pipe.close()
 
     def join(self, seconds: float) -> bool:
-        """Whether it has ended within that time."""
+        """Wait that long for the process; returns whether it has ended."""
         self._process.join(max(seconds, 0.0))
         return not self._process.is_alive()
 
 
 class Workers:
-    """As many processes as were asked for, made when they are needed, and anew where one has died."""
+    """Up to `count` processes, started when needed and replaced when one dies."""
 
     def __init__(self, count: int, work: Work) -> None:
         self._count, self._work = count, work
@@ -94,43 +94,43 @@ class Workers:
     def free(self) -> bool:
         return len(self._busy) < self._count
 
-    def begin(self, spec: TrialSpec) -> Worker:
-        """The worker that has the trial now."""
+    def start(self, spec: TrialSpec) -> Worker:
+        """Start a trial; returns its worker."""
         worker = self._idle.pop() if self._idle else Worker(self._work)
-        while not worker.begin(spec):
+        while not worker.start(spec):
             worker.kill()
             worker = Worker(self._work)
         self._busy.append(worker)
         return worker
 
-    def ended(self, seconds: float) -> list[Worker]:
-        """Those whose trial has ended, or that have ended themselves; waits that long for the first."""
+    def wait(self, seconds: float) -> list[Worker]:
+        """Wait up to that long for a trial or a worker to end; returns those workers."""
         if not self._busy:
             time.sleep(seconds)
             return []
         ready = wait([worker.pipe for worker in self._busy], seconds)
         return [worker for worker in self._busy if worker.pipe in ready]
 
-    def rest(self, worker: Worker) -> None:
-        """It may have another trial."""
+    def release(self, worker: Worker) -> None:
+        """Make a worker available for another trial."""
         self._busy.remove(worker)
         self._idle.append(worker)
 
     def drop(self, worker: Worker) -> None:
-        """It is of no more use: dead, or to be killed now."""
+        """Remove a worker that is dead, or kill it."""
         self._busy.remove(worker)
         worker.kill()
 
     def kill(self) -> None:
-        """All of them. Trials that run are dropped: they have no row, and their containers are swept."""
+        """Kill all workers. Running trials are dropped: they get no row, and their containers are swept."""
         for worker in self._all():
             worker.kill()
 
     def close(self) -> None:
-        """End them when they have done what is left to do."""
+        """Let all workers end after their cleanup; kill those that take longer than CLOSE_SECONDS."""
         for worker in self._all():
             worker.close()
-        end = time.monotonic() + LAST_SECONDS
+        end = time.monotonic() + CLOSE_SECONDS
         for worker in self._all():
             if not worker.join(end - time.monotonic()):
                 worker.kill()
@@ -140,17 +140,17 @@ class Workers:
 
 
 def _serve(pipe: Connection, work: Work, parent: int) -> None:
-    """What a worker does, until nobody is at the other end."""
-    _begin(parent)
+    """Run trials in a worker until the pipe is closed."""
+    _isolate(parent)
     with contextlib.suppress(EOFError):
         while True:
             pipe.send(work(pipe.recv()))
 
 
-def _begin(parent: int) -> None:
-    """A worker ends with its parent, however that ends, and leaves interrupts to it.
+def _isolate(parent: int) -> None:
+    """Make this worker die with its parent, and ignore interrupts.
 
-    An interrupt from the terminal reaches the whole group; the main process alone decides.
+    Ctrl-C reaches the whole process group; only the main process decides what to do.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent)

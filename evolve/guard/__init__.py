@@ -1,4 +1,4 @@
-"""Whether a proposal may be measured at all. Pure: a reason to refuse it, or None."""
+"""Decide whether a proposal may be measured at all. Pure: returns a reason to refuse it, or None."""
 
 from __future__ import annotations
 
@@ -24,17 +24,21 @@ def refusal(
     vocabulary: Vocabulary | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> str | None:
-    """Why this proposal can't become a candidate, in one line; None if it can.
+    """Return why this proposal can't become a candidate, in one line; None if it can.
 
-    files: the parent's text files by path; evolvable: glob patterns of the files that may be changed; vocabulary: the
-    words of single tasks, None: they are not looked for; limits: those of the run's trials.
+    Args:
+        proposal: The proposal.
+        files: The parent's text files by path.
+        evolvable: Glob patterns of the files that may be changed.
+        vocabulary: Words of single tasks; None skips the search for them.
+        limits: Limits of the run's trials.
     """
     if proposal.note:
         return proposal.note
     if all(files.get(edit.path) == edit.text for edit in proposal.edits):
         return "no effect: the patch changes nothing"
     change = apply_edits(files, proposal.edits)
-    # Size before syntax: to parse takes hundreds of times the memory of the text.
+    # Size before syntax: parsing takes hundreds of times the memory of the text.
     if problem := scope.problem(proposal.edits, change, evolvable) or shape.size_problem(change):
         return problem
     for edit in sorted(proposal.edits, key=lambda edit: edit.path):
@@ -43,7 +47,7 @@ def refusal(
     try:
         return _problem(change, vocabulary or Vocabulary(), limits)
     except RecursionError:
-        return "does not parse: an expression is nested too deeply"
+        return "does not parse: an expression is too deeply nested"
 
 
 def _problem(change: Change, vocabulary: Vocabulary, limits: Limits) -> str | None:
@@ -58,7 +62,7 @@ def _problem(change: Change, vocabulary: Vocabulary, limits: Limits) -> str | No
 
 
 def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limits: Limits) -> Iterator[str]:
-    """What may not be in these files, once for each time that it is there; what only moves is counted on both sides."""
+    """Yield every violation in these files, as often as it occurs. What only moves is found on both sides."""
     for path in paths:
         text = files.get(path, "")
         if path in trees:
@@ -69,10 +73,10 @@ def _findings(paths: Sequence[str], files: Mapping[str, str], trees: Trees, limi
         else:
             yield from commands.findings(text)
             if path.endswith(".toml") and path != "scaffold.toml":
-                yield from _settings(text, limits)
+                yield from _settings_findings(text, limits)
 
 
-def _settings(text: str, limits: Limits) -> Iterator[str]:
+def _settings_findings(text: str, limits: Limits) -> Iterator[str]:
     try:
         yield from frozen.settings_findings(text, limits)
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""A patch as the checks see it: the scaffold's files before and after it, read once."""
+"""A patch as the checks see it: the scaffold's files before and after it, parsed once."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ SHOWN_CHARS = 120
 
 @dataclass(frozen=True)
 class PythonFile:
-    """One Python file that parses."""
+    """A Python file that parses."""
 
     tree: ast.Module
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """Every part of it, outer ones before inner ones."""
+        """All nodes, outer ones before inner ones."""
         return list(ast.walk(self.tree))
 
     @cached_property
     def rebound(self) -> set[str]:
-        """Names that are parameters or are assigned to, anywhere."""
+        """Names that are parameters or assigned to, anywhere in the file."""
         names = {node.arg for node in self.nodes if isinstance(node, ast.arg)}
         return names | {
             node.id for node in self.nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
         }
 
     def aliases(self, name: str) -> set[str]:
-        """The names under which a module is imported whole, less those that are also bound to something else."""
+        """Return the names under which a module is imported, except names that are also bound to something else."""
         imports = (node for node in self.nodes if isinstance(node, ast.Import))
-        found = {alias.asname or alias.name for node in imports for alias in node.names if alias.name == name}
-        return found - self.rebound if found else found
+        names = {alias.asname or alias.name for node in imports for alias in node.names if alias.name == name}
+        return names - self.rebound if names else names
 
 
 Trees = Mapping[str, PythonFile]
@@ -45,14 +45,14 @@ Trees = Mapping[str, PythonFile]
 
 @dataclass(frozen=True)
 class Change:
-    """`before` and `after`: the text files by path. Both must have been looked at for size and syntax."""
+    """The scaffold's text files by path, `before` and `after` a patch. Check size and syntax before parsing."""
 
     before: Mapping[str, str]
     after: Mapping[str, str]
 
     @cached_property
     def paths(self) -> list[str]:
-        """The files that differ, in order."""
+        """The files that differ, sorted."""
         either = sorted(self.before.keys() | self.after.keys())
         return [path for path in either if self.before.get(path) != self.after.get(path)]
 
@@ -66,24 +66,24 @@ class Change:
 
     @cached_property
     def spec(self) -> Mapping[str, object]:
-        """What scaffold.toml says."""
+        """The contents of scaffold.toml."""
         return tomllib.loads(self.before.get("scaffold.toml", ""))
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
-        """Folders whose modules can be imported by their bare names, each empty or with a slash at its end."""
+        """Folders whose modules can be imported by their bare names: "", or a path that ends with a slash."""
         entry = str(self.spec.get("entry", ""))
         return tuple(dict.fromkeys((entry[: entry.rfind("/") + 1], "")))
 
     def added(self) -> str:
-        """All lines that no file had before, in the order of the files."""
+        """Return all lines that no file had before, in the order of the files."""
         known = {line.strip() for text in self.before.values() for line in text.splitlines()}
         lines = [line for path in self.paths for line in self.after.get(path, "").splitlines()]
         return "\n".join(line for line in lines if line.strip() not in known)
 
 
 def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
-    """The change that the edits make; the order of the edits tells nothing."""
+    """Return the change that the edits make. Their order does not matter."""
     after = dict(files)
     for edit in edits:
         if edit.text is None:
@@ -94,12 +94,13 @@ def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
 
 
 def parse_files(files: Mapping[str, str]) -> dict[str, PythonFile]:
-    """The Python files that parse, by path."""
-    found = ((path, parse_module(text)) for path, text in sorted(files.items()) if path.endswith(".py"))
-    return {path: PythonFile(module) for path, module in found if module is not None}
+    """Return the Python files that parse, by path."""
+    modules = ((path, parse_module(text)) for path, text in sorted(files.items()) if path.endswith(".py"))
+    return {path: PythonFile(module) for path, module in modules if module is not None}
 
 
 def parse_module(text: str) -> ast.Module | None:
+    """Return the module's syntax tree; None if the text does not parse."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -107,13 +108,13 @@ def parse_module(text: str) -> ast.Module | None:
 
 
 def bare_strings(nodes: Iterable[ast.AST]) -> set[int]:
-    """The ids of strings that stand alone, docstrings among them: nothing uses them but `__doc__`."""
+    """Return the ids of strings that are statements, such as docstrings: only `__doc__` uses them."""
     alone = (node.value for node in nodes if isinstance(node, ast.Expr))
     return {id(value) for value in alone if isinstance(value, ast.Constant) and isinstance(value.value, str)}
 
 
 def strings(module: PythonFile) -> Iterator[str]:
-    """Every string that a module holds, put together where it is made of pieces; `{}` stands for what is not known."""
+    """Yield every string in a module, with its pieces joined; `{}` replaces what is not known."""
     alone = bare_strings(module.nodes)
     waiting: list[ast.AST] = [module.tree]
     while waiting:
@@ -128,7 +129,7 @@ def strings(module: PythonFile) -> Iterator[str]:
 
 
 def _unknown_parts(node: ast.expr) -> Iterator[ast.AST]:
-    """The parts of a folded string that are no string themselves: they may hold others."""
+    """Yield the parts of a joined string that are not strings themselves: they may contain others."""
     for part in ast.iter_child_nodes(node):
         if isinstance(part, ast.FormattedValue):
             yield part.value
@@ -137,7 +138,7 @@ def _unknown_parts(node: ast.expr) -> Iterator[ast.AST]:
 
 
 def string_value(node: ast.expr) -> str | None:
-    """The text of an expression that is certainly a string; None for any other."""
+    """Return the text of an expression that is certainly a string; None for any other."""
     if isinstance(node, ast.Constant):
         value = node.value
         return value if isinstance(value, str) else value.decode("latin-1") if isinstance(value, bytes) else None
@@ -147,25 +148,25 @@ def string_value(node: ast.expr) -> str | None:
         )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = string_value(node.left), string_value(node.right)
-        return None if left is None and right is None else _or_gap(left) + _or_gap(right)
+        return None if left is None and right is None else _text_or_gap(left) + _text_or_gap(right)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
-        return _joined(node.func.value, node.args)
+        return _join_value(node.func.value, node.args)
     return None
 
 
-def _joined(between: ast.expr, arguments: list[ast.expr]) -> str | None:
+def _join_value(between: ast.expr, arguments: list[ast.expr]) -> str | None:
     glue = string_value(between)
     if glue is None or len(arguments) != 1 or not isinstance(arguments[0], ast.List | ast.Tuple):
         return None
-    return glue.join(_or_gap(string_value(part)) for part in arguments[0].elts)
+    return glue.join(_text_or_gap(string_value(part)) for part in arguments[0].elts)
 
 
-def _or_gap(text: str | None) -> str:
+def _text_or_gap(text: str | None) -> str:
     return "{}" if text is None else text
 
 
 def names_in(trees: Trees) -> set[str]:
-    """All names that the code defines or uses, those of attributes and parameters too."""
+    """Return all names that the code defines or uses, including attributes and parameters."""
     names: set[str] = set()
     for node in (node for module in trees.values() for node in module.nodes):
         for part in ("id", "attr", "arg", "name"):
@@ -175,15 +176,15 @@ def names_in(trees: Trees) -> set[str]:
 
 
 def called_name(node: ast.Call) -> str:
-    """The bare name of what is called; empty where it has none."""
+    """Return the bare name of the called function; "" if it has none."""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
 def mentions(words: Collection[str], text: str) -> bool:
-    """Whether any of the words stands in the text, whole."""
+    """Whether any of the words occurs in the text as a whole word."""
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)
 
 
 def printable(text: str) -> str:
-    """What a model wrote, fit to stand in a line."""
+    """Escape and shorten a model's text, so that it fits into a line of a message."""
     return text if text.isprintable() and len(text) <= SHOWN_CHARS else ascii(text[:SHOWN_CHARS])

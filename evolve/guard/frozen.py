@@ -1,4 +1,4 @@
-"""What the run has set for every candidate: the model and its settings, and how long an answer may be."""
+"""Settings that are the same for every candidate of a run: the model, its parameters, and the length of answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evolve.core.records import Limits
 from evolve.guard.change import PythonFile, printable
 from evolve.guard.scope import DOOR
 
-# The gateway drops these of a model's call: what relies on them does not do what it seems to.
+# The gateway drops these parameters of a model call, so code that sets them misleads.
 FROZEN = (
     "model", "seed", "n", "best_of", "reasoning", "reasoning_effort", "thinking", "thinking_budget", "enable_thinking",
     "extra_body", "service_tier", "web_search_options",
@@ -21,7 +21,7 @@ ASKING = ("chat", "complete")
 
 
 def settings_findings(text: str, limits: Limits) -> Iterator[str]:
-    """Of a TOML file: keys that name what the run has set."""
+    """Yield the keys of a TOML file that try to change the run's settings."""
     waiting: list[object] = [tomllib.loads(text)]
     while waiting:
         table = waiting.pop()
@@ -30,13 +30,13 @@ def settings_findings(text: str, limits: Limits) -> Iterator[str]:
         for key, value in table.items():
             waiting.extend(value if isinstance(value, list) else [value])
             if key in FROZEN_SETTINGS and isinstance(value, str | int):
-                yield f"frozen: `{printable(key)}` is the run's; the gateway drops it"
+                yield f"frozen: `{printable(key)}` is set by the run; the gateway drops it"
             elif key in LENGTHS and isinstance(value, int) and value > limits.max_tokens:
                 yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
 
 
 def code_findings(module: PythonFile, limits: Limits) -> Iterator[str]:
-    """Of a Python file: parameters of model calls through the door."""
+    """Yield the parameters of model calls in a Python file that try to change the run's settings."""
     doors, imported = module.aliases(DOOR), _imported_names(module)
     for node in module.nodes:
         if isinstance(node, ast.Call) and _asks_model(node, doors, imported):
@@ -44,7 +44,7 @@ def code_findings(module: PythonFile, limits: Limits) -> Iterator[str]:
 
 
 def _imported_names(module: PythonFile) -> frozenset[str]:
-    """Names taken from the door's module one by one."""
+    """Return the names imported from evolve_door one by one."""
     return frozenset(
         alias.asname or alias.name
         for node in module.nodes
@@ -62,29 +62,29 @@ def _asks_model(node: ast.Call, doors: set[str], imported: frozenset[str]) -> bo
 def _sampling_findings(node: ast.Call, module: PythonFile, limits: Limits) -> Iterator[str]:
     for key, value in _sampling(node, module):
         if key in FROZEN:
-            yield f"frozen: `{key}` of a model's call is the run's; the gateway drops it"
+            yield f"frozen: `{key}` of a model call is set by the run; the gateway drops it"
         most = value.value if isinstance(value, ast.Constant) else None
         if key in LENGTHS and isinstance(most, int) and most > limits.max_tokens:
             yield f"frozen: an answer has at most {limits.max_tokens} tokens; `{key}` is capped there"
 
 
 def _sampling(node: ast.Call, module: PythonFile) -> Iterator[tuple[str, ast.expr]]:
-    """The parameters of a model's call, those in a dictionary of the same module too."""
+    """Yield the parameters of a model call, including those in a dictionary of the same module."""
     for keyword in node.keywords:
         if keyword.arg is not None:
             yield keyword.arg, keyword.value
         elif isinstance(keyword.value, ast.Dict):
             yield from _items(keyword.value)
         elif isinstance(keyword.value, ast.Name):
-            yield from _assigned(keyword.value.id, module)
+            yield from _assigned_items(keyword.value.id, module)
 
 
-def _assigned(name: str, module: PythonFile) -> Iterator[tuple[str, ast.expr]]:
-    """The items of every dictionary that is written out for a name."""
+def _assigned_items(name: str, module: PythonFile) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the items of every dictionary literal that is assigned to a name."""
     for node in module.nodes:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            named = {target.id for target in node.targets if isinstance(target, ast.Name)}
-            yield from _items(node.value) if name in named else ()
+            targets = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            yield from _items(node.value) if name in targets else ()
 
 
 def _items(node: ast.Dict) -> Iterator[tuple[str, ast.expr]]:

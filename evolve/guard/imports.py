@@ -1,4 +1,4 @@
-"""What would fail as soon as the scaffold starts, told without running it: imports, and prompts that are not there."""
+"""Find failures at the scaffold's start without running it: imports that fail, and missing prompts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping
 from evolve.guard.change import Change, PythonFile, Trees, called_name, printable
 from evolve.guard.scope import DOOR
 
-# What the door's module offers; a test compares it with the module itself.
+# The public names of evolve_door; a test compares them with the module itself.
 DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "DoorError", "Result"])
 FORGIVEN = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
-# With these in a module, its names can't be told by reading it.
+# If a module uses these, its names are not known without running it.
 DYNAMIC = ("globals", "__getattr__", "setattr", "vars", "exec")
 
 
 def problem(change: Change) -> str | None:
-    """The first import that fails now and did not fail before."""
+    """Return the first failure that the patch introduces."""
     known = set(_problems(change, change.before, change.old_trees))
-    new = (found for found in _problems(change, change.after, change.new_trees) if found not in known)
-    return next((f"can't be imported: {found}" for found in new), None)
+    new = (problem for problem in _problems(change, change.after, change.new_trees) if problem not in known)
+    return next((f"can't be imported: {problem}" for problem in new), None)
 
 
 def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
@@ -38,10 +38,10 @@ def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterato
 
 
 def _imported(module: PythonFile) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
-    """(the first part of what is imported, the statement); empty for a relative import."""
-    excused = {id(node) for block in _excused(module) for node in ast.walk(block)}
+    """Yield the top-level name of each import ("" if it is relative) and the statement."""
+    ignored = {id(node) for block in _tolerant_blocks(module) for node in ast.walk(block)}
     for node in module.nodes:
-        if id(node) in excused:
+        if id(node) in ignored:
             continue
         if isinstance(node, ast.Import):
             yield from ((alias.name.partition(".")[0], node) for alias in node.names)
@@ -49,18 +49,18 @@ def _imported(module: PythonFile) -> Iterator[tuple[str, ast.Import | ast.Import
             yield ("" if node.level else (node.module or "").partition(".")[0]), node
 
 
-def _excused(module: PythonFile) -> Iterator[ast.AST]:
-    """Blocks in which an import may fail: what it would raise is caught, or they are for type checkers."""
+def _tolerant_blocks(module: PythonFile) -> Iterator[ast.AST]:
+    """Yield the blocks in which an import may fail: the error is caught, or only type checkers read the block."""
     for node in module.nodes:
         if isinstance(node, ast.Try):
-            caught = {name for handler in node.handlers for name in _caught(handler)}
+            caught = {name for handler in node.handlers for name in _caught_names(handler)}
             if not caught or caught & FORGIVEN:
                 yield node
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             yield node
 
 
-def _caught(handler: ast.ExceptHandler) -> Iterator[str]:
+def _caught_names(handler: ast.ExceptHandler) -> Iterator[str]:
     if handler.type is None:
         yield "BaseException"
     else:
@@ -78,28 +78,30 @@ def _import_problems(
 ) -> Iterator[str]:
     if not name:
         if path.rpartition("/")[0] + "/" in ("/", *change.roots):
-            yield f"{printable(path)}: a script has no relative imports; write `import name`"
+            yield f"{printable(path)}: a script can't use relative imports; write `import name`"
     elif name == DOOR:
         if isinstance(node, ast.ImportFrom):
-            yield from _lacking(path, node, name, DOOR_NAMES)
-    elif found := _sibling(name, change.roots, files):
-        if isinstance(node, ast.ImportFrom) and node.module == name and found in trees:
-            yield from _lacking(path, node, name, _names(trees[found]), found, files)
-    elif not (name in sys.stdlib_module_names or packages is None or name in packages or _folder(name, change, files)):
+            yield from _missing_names(path, node, name, DOOR_NAMES)
+    elif source := _module_file(name, change.roots, files):
+        if isinstance(node, ast.ImportFrom) and node.module == name and source in trees:
+            yield from _missing_names(path, node, name, _defined_names(trees[source]), source, files)
+    elif not (
+        name in sys.stdlib_module_names or packages is None or name in packages or _is_folder(name, change, files)
+    ):
         yield f"{printable(path)}: there is no module `{printable(name)}` in the scaffold or the standard library"
 
 
-def _sibling(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
-    """The file that `import name` reads."""
-    ways = (f"{root}{name}{end}" for root in roots for end in (".py", "/__init__.py"))
-    return next((way for way in ways if way in files), None)
+def _module_file(name: str, roots: tuple[str, ...], files: Mapping[str, str]) -> str | None:
+    """Return the file that `import name` reads."""
+    paths = (f"{root}{name}{end}" for root in roots for end in (".py", "/__init__.py"))
+    return next((path for path in paths if path in files), None)
 
 
-def _folder(name: str, change: Change, files: Mapping[str, str]) -> bool:
+def _is_folder(name: str, change: Change, files: Mapping[str, str]) -> bool:
     return any(path.startswith(f"{root}{name}/") for root in change.roots for path in files)
 
 
-def _lacking(
+def _missing_names(
     path: str,
     node: ast.ImportFrom,
     name: str,
@@ -107,57 +109,57 @@ def _lacking(
     source: str = "",
     files: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """The names that a module does not offer; a package offers its modules too."""
+    """Yield the imported names that a module does not define. The names of a package include its modules."""
     folder = source.removesuffix("__init__.py") if source.endswith("/__init__.py") else None
     for alias in node.names:
-        inner = folder is not None and any(p.startswith(f"{folder}{alias.name}") for p in files or ())
-        if offered is not None and alias.name != "*" and alias.name not in offered and not inner:
-            yield f"{printable(path)}: `{name}` has no `{printable(alias.name)}`{_offer(name, offered)}"
+        is_module = folder is not None and any(p.startswith(f"{folder}{alias.name}") for p in files or ())
+        if offered is not None and alias.name != "*" and alias.name not in offered and not is_module:
+            yield f"{printable(path)}: `{name}` has no `{printable(alias.name)}`{_list_names(name, offered)}"
 
 
-def _offer(name: str, offered: frozenset[str]) -> str:
+def _list_names(name: str, offered: frozenset[str]) -> str:
     return f"; it has {', '.join(sorted(offered))}" if name == DOOR else ""
 
 
-def _names(module: PythonFile) -> frozenset[str] | None:
-    """What a module defines at its top level; None where that can't be told."""
-    found: set[str] = {"__doc__", "__name__", "__file__"}
+def _defined_names(module: PythonFile) -> frozenset[str] | None:
+    """Return the names that a module defines at its top level; None if they are not known without running it."""
+    names: set[str] = {"__doc__", "__name__", "__file__"}
     waiting: list[ast.AST] = list(module.tree.body)
     for node in module.nodes:
         if isinstance(node, ast.Name) and node.id in DYNAMIC:
             return None
         if isinstance(node, ast.Global):
-            found.update(node.names)
+            names.update(node.names)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
         else:
             if isinstance(node, ast.Name):
-                found.add(node.id)
+                names.add(node.id)
             elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-                found.add(node.name)
+                names.add(node.name)
             waiting.extend(ast.iter_child_nodes(node))
-    return None if found & {"*", *DYNAMIC} else frozenset(found)
+    return None if names & {"*", *DYNAMIC} else frozenset(names)
 
 
 def _attribute_problems(path: str, module: PythonFile, change: Change, trees: Trees) -> Iterator[str]:
-    """`sibling.name` and `door.name` where there is no such name."""
+    """Yield each use of `module.name` where a module of the scaffold, or evolve_door, has no such name."""
     for root in sorted({name for name, node in _imported(module) if isinstance(node, ast.Import)}):
-        source = _sibling(root, change.roots, dict.fromkeys(trees, ""))
-        offered = DOOR_NAMES if root == DOOR else _names(trees[source]) if source else None
+        source = _module_file(root, change.roots, dict.fromkeys(trees, ""))
+        offered = DOOR_NAMES if root == DOOR else _defined_names(trees[source]) if source else None
         names = module.aliases(root) if offered is not None else set()
         for node in module.nodes:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
                 known = node.attr.startswith("_") or not isinstance(node.ctx, ast.Load)
                 if offered is not None and node.attr not in offered and not known:
-                    yield f"{printable(path)}: `{root}` has no `{printable(node.attr)}`{_offer(root, offered)}"
+                    yield f"{printable(path)}: `{root}` has no `{printable(node.attr)}`{_list_names(root, offered)}"
 
 
 def _missing_prompts(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
-    """`prompt("name")` without `prompts/name.md`, where the scaffold keeps to that everywhere before the patch."""
+    """Yield each `prompt("name")` without `prompts/name.md`, if the scaffold followed that convention before."""
     before = set(_prompt_names(change.old_trees))
     if not before or any(f"prompts/{name}.md" not in change.before for name in before):
         return

@@ -1,4 +1,4 @@
-"""Which files a patch may touch, and under which names."""
+"""Check which files a patch may change, and the names of new files."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from evolve.core.records import FileEdit
 from evolve.guard.change import Change, printable
 
 DOOR = "evolve_door"
-# Python runs these by itself at its start.
+# Python imports these modules by itself when it starts.
 STARTING = ("sitecustomize", "usercustomize")
 
 
 def problem(edits: Sequence[FileEdit], change: Change, evolvable: Sequence[str]) -> str | None:
-    """The first edit, by path, that may not be made, and why."""
+    """Return why an edit is not allowed, for the first such edit by path; None if all are."""
     twice = [path for path, count in Counter(edit.path for edit in edits).items() if count > 1]
     if twice:
         return f"out of scope: {printable(min(twice))} is edited twice"
     ordered = sorted(edits, key=lambda edit: edit.path)
-    found = (_edit_problem(edit, change, evolvable) for edit in ordered)
-    return next((reason for reason in found if reason), None)
+    problems = (_edit_problem(edit, change, evolvable) for edit in ordered)
+    return next((problem for problem in problems if problem), None)
 
 
 def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str]) -> str | None:
-    path, words = edit.path, printable(edit.path)
+    path, shown = edit.path, printable(edit.path)
     if path == "scaffold.toml" or not any(fnmatch.fnmatchcase(path, glob) for glob in evolvable):
-        return f"out of scope: {words} may not be changed"
+        return f"out of scope: {shown} must not be changed"
     if edit.text is None:
-        return f"out of scope: {words} is the entry point" if path == change.spec.get("entry") else None
+        return f"out of scope: {shown} is the entry point" if path == change.spec.get("entry") else None
     if path in change.before:
         return None
     if path.startswith("/") or "\\" in path or any(part[:1] in ("", ".") for part in path.split("/")):
-        return f"out of scope: {words}: paths are relative to the scaffold, without hidden parts, `.` and `..`"
-    if module := _shadowed(path, change.roots):
-        return f"out of scope: {words} would stand before the module `{module}`; give it another name"
+        return f"out of scope: {shown}: paths must be relative to the scaffold, without hidden parts, `.` and `..`"
+    if module := _shadowed_module(path, change.roots):
+        return f"out of scope: {shown} would shadow the module `{module}`; use another name"
     return None
 
 
-def _shadowed(path: str, roots: Sequence[str]) -> str | None:
-    """The module of the image that a new file would be imported in place of."""
+def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:
+    """Return the module of the image that a new file would shadow."""
     for root in roots:
         if path.startswith(root):
             first, _, rest = path[len(root) :].partition("/")

@@ -1,4 +1,4 @@
-"""Whether a patch is of a sound size, parses, and changes what the scaffold does."""
+"""Check that a patch is not too large, parses, and changes what the scaffold does."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ MAX_ADDED_CHARS = 30_000
 MAX_GROWTH = 3.0
 MAX_TOML_LINE = 4_000
 
-# Where these words stand, a module's own text or docstrings may be what is used of it.
+# Code with these words may use a module's docstrings or source text.
 READS_DOCSTRINGS = ("__doc__", "getdoc", "help")
 READS_SOURCES = ("getsource", "getsourcelines", "getcomments")
 IMPORTS_BY_NAME = ("importlib", "__import__", "runpy", "pkgutil", "glob", "rglob", "iterdir", "listdir", "exec")
 
 
 def size_problem(change: Change) -> str | None:
-    """Of the whole scaffold; to be asked before anything is parsed."""
+    """Check the size of the whole scaffold. Call it before parsing anything."""
     if _chars(change.after) > MAX_TOTAL_CHARS:
         return f"too large: the scaffold would have more than {MAX_TOTAL_CHARS} characters"
     return None
 
 
 def growth_problem(change: Change) -> str | None:
-    """Of one patch: nobody could tell what of so much helped."""
+    """Check the size of one patch: nobody could see which part of a very large one helped."""
     before, after = _chars(change.before), _chars(change.after)
     if after - before > MAX_ADDED_CHARS and after > MAX_GROWTH * before:
-        return f"too large: one patch would make a scaffold of {before} characters one of {after}; take smaller steps"
+        return f"too large: one patch grows the scaffold from {before} to {after} characters; propose a smaller change"
     return None
 
 
@@ -40,6 +40,7 @@ def _chars(files: Mapping[str, str]) -> int:
 
 
 def syntax_problem(edit: FileEdit) -> str | None:
+    """Check that an edited Python or TOML file parses."""
     if edit.text is None:
         return None
     try:
@@ -53,7 +54,7 @@ def syntax_problem(edit: FileEdit) -> str | None:
 
 
 def _parse_toml(text: str) -> None:
-    """Raises ValueError. The parser's memory grows with the square of a dotted key's length."""
+    """Raise ValueError if the text is not valid. The parser's memory is quadratic in a dotted key's length."""
     if any(len(line) > MAX_TOML_LINE for line in text.splitlines()):
         raise ValueError(f"a line has more than {MAX_TOML_LINE} characters")
     tomllib.loads(text)
@@ -65,7 +66,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def effect_problem(change: Change) -> str | None:
-    """A patch whose every file does what it did before would be measured for nothing."""
+    """Check that a changed file does something else than before: otherwise the trials would be wasted."""
     code = "\n".join(text for path, text in change.after.items() if path.endswith((".py", ".toml")))
     if not change.paths:
         return "no effect: the patch changes nothing"
@@ -73,26 +74,26 @@ def effect_problem(change: Change) -> str | None:
         return None
     documented = mentions(READS_DOCSTRINGS, code)
     unused = _unused(change)
-    if any(path not in unused and not _same(change, path, documented) for path in change.paths):
+    if any(path not in unused and not _is_equivalent(change, path, documented) for path in change.paths):
         return None
     if unused:
         return f"no effect: nothing imports {printable(min(unused))}"
-    return "no effect: the patch changes comments, docstrings and blanks only"
+    return "no effect: the patch changes only comments, docstrings and whitespace"
 
 
-def _same(change: Change, path: str, documented: bool) -> bool:
+def _is_equivalent(change: Change, path: str, documented: bool) -> bool:
     old, new = change.before.get(path), change.after.get(path)
     if old is None or new is None:
         return False
     if path.endswith(".py"):
-        return _meaning(old, documented) == _meaning(new, documented) is not None
+        return _normal_form(old, documented) == _normal_form(new, documented) is not None
     if path.endswith(".toml"):
         return _values(old) == _values(new) is not None
     return path.endswith((".md", ".txt")) and old.split() == new.split()
 
 
-def _meaning(text: str, documented: bool) -> str | None:
-    """What Python makes of a module, without positions and unread docstrings; None where it doesn't parse."""
+def _normal_form(text: str, documented: bool) -> str | None:
+    """Dump a module's syntax tree without positions and unused docstrings; None if it does not parse."""
     module = parse_module(text)
     if module is None:
         return None
@@ -114,7 +115,7 @@ def _values(text: str) -> dict[str, object] | None:
 
 
 def _unused(change: Change) -> set[str]:
-    """New modules that no module which was there before leads to."""
+    """Return the new modules that no existing module leads to."""
     texts = {path: text for path, text in change.after.items() if path.endswith((".py", ".toml"))}
     new = {path for path in texts if path not in change.before and path.endswith(".py")}
     reached = [path for path in texts if path not in new]
@@ -122,9 +123,9 @@ def _unused(change: Change) -> set[str]:
         return set()
     while reached:
         text = texts[reached.pop()]
-        found = {path for path in new if mentions([_module_name(path)], text)}
-        new -= found
-        reached += found
+        mentioned = {path for path in new if mentions([_module_name(path)], text)}
+        new -= mentioned
+        reached += mentioned
     return new
 
 

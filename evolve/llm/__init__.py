@@ -1,4 +1,4 @@
-"""The model's API: the real `openai` client for any compatible endpoint, or the embedded model in this process."""
+"""Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel

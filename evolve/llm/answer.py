@@ -1,4 +1,4 @@
-"""An answer's bytes, bounded in size and time, and the `chat.completion` in them."""
+"""Read an answer's bytes, with limits on size and time, and parse the `chat.completion` in them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_ANSWER = 16_000_000
 
 
 class BoundedBytes(httpx2.SyncByteStream):
-    """The bytes of a response: at most MAX_ANSWER, until `end` on the monotonic clock. Raises what openai would.
+    """The bytes of a response: at most MAX_ANSWER of them, until `end` on the monotonic clock.
 
-    Use as a context manager. `read_to_end`: whether the endpoint's own end was reached.
+    Use as a context manager. Raises the errors of `openai`. `read_to_end`: whether the whole response was read.
     """
 
     def __init__(self, response: httpx2.Response, end: float) -> None:
@@ -36,7 +36,7 @@ class BoundedBytes(httpx2.SyncByteStream):
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The connection may be another call's from here on.
+        # From here on the connection may belong to another call.
         self._watch.cancel()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -45,7 +45,7 @@ class BoundedBytes(httpx2.SyncByteStream):
             for piece in self._response.iter_bytes():
                 size += len(piece)
                 if size > MAX_ANSWER:
-                    raise RequestRefused(400, "answer_too_large", f"the model's answer is over {MAX_ANSWER} bytes")
+                    raise RequestRefused(400, "answer_too_large", f"the model's answer exceeds {MAX_ANSWER} bytes")
                 self._check_time()
                 yield piece
             self._check_time()
@@ -61,19 +61,22 @@ class BoundedBytes(httpx2.SyncByteStream):
             raise openai.APITimeoutError(self._response.request)
 
     def _hang_up(self) -> None:
-        """Wakes a read that waits: a read's own time limit begins anew with every piece."""
+        """Interrupt a waiting read: a read's own timeout restarts with every piece."""
         stream = self._response.extensions.get("network_stream")
         link = stream.get_extra_info("socket") if stream is not None else None
         with contextlib.suppress(OSError):
             if isinstance(link, socket.socket):
-                # The plain socket's way: that of TLS would take the session from under the read.
+                # Not the TLS socket's own shutdown, which would destroy the session while it is read.
                 socket.socket.shutdown(link, socket.SHUT_RDWR)
 
 
 def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
-    """The endpoint's answer without its nulls; no number and no character in it that JSON could not carry on.
+    """Parse an endpoint's answer; without nulls, and with only numbers and characters that JSON can represent.
 
-    Raises RequestRefused; APIConnectionError for what is no answer, which is worth another try.
+    Raises:
+        RequestRefused: The answer reports that the request is at fault.
+        AccountError: The answer reports that the key or the account is at fault.
+        openai.APIConnectionError: It is no usable answer; worth a retry.
     """
     try:
         value = json.loads(raw, parse_constant=lambda _: None)
@@ -86,11 +89,11 @@ def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
     raise_if_error(answer, request)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list):
-        raise _no_answer("the answer is no chat completion; is the base URL right?", request)
+        raise _no_answer("the answer is not a chat completion; is the base URL right?", request)
     if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise _no_answer("the answer holds no choice", request)
+        raise _no_answer("the answer has no choices", request)
     if is_empty(answer):
-        raise _no_answer("the answer says nothing", request)
+        raise _no_answer("the answer is empty", request)
     return dict(answer)
 
 

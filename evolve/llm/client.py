@@ -1,4 +1,4 @@
-"""The real `openai` client, for any endpoint that speaks its protocol."""
+"""The `openai` client, for any endpoint that speaks its protocol."""
 
 from __future__ import annotations
 
@@ -25,10 +25,16 @@ ATTEMPTS = 6
 
 
 class OpenAIModel:
-    """Any OpenAI-compatible endpoint. Transient faults are retried with exponential back-off and jitter."""
+    """A model behind an OpenAI-compatible endpoint. Retries transient faults with exponential back-off and jitter."""
 
     def __init__(self, spec: ModelSpec, longest_wait: float = 60.0, seconds: float | None = None) -> None:
-        """In seconds: longest_wait between two tries, at most; seconds: of one try (None: see `call_seconds`)."""
+        """Create the client.
+
+        Args:
+            spec: The model.
+            longest_wait: Longest wait between two tries, in seconds.
+            seconds: Time limit of one try; None: see `call_seconds`.
+        """
         self._spec, self._longest_wait = spec, longest_wait
         self._seconds = seconds or call_seconds()
         self._asks_for_usage = spec.stream
@@ -41,36 +47,36 @@ class OpenAIModel:
             retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
-            before=losses.begins,
-            after=losses.failed,
+            before=losses.before_try,
+            after=losses.after_failure,
             reraise=True,
         )
         try:
-            answer: dict[str, Any] = attempts(self._once, self._request(body))
+            answer: dict[str, Any] = attempts(self._try_once, self._request(body))
         except openai.OpenAIError as error:
             raise translate_error(error, self._spec.key_variable) from error
         return answer
 
     def _request(self, body: Body) -> dict[str, Any]:
-        """The body as this model wants it. Raises RequestRefused where it can't fit."""
+        """Adapt the request to the model. Raises RequestRefused if it can't fit into the context window."""
         request = fit_to_window(body, self._spec)
         if not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
             request["messages"] = [without_reasoning(message) for message in request["messages"]]
         return request
 
-    def _once(self, request: Body) -> dict[str, Any]:
-        """One try, given up when its time is over."""
+    def _try_once(self, request: Body) -> dict[str, Any]:
+        """Send the request once, with a time limit."""
         try:
-            return self._asked(request, time.monotonic() + self._seconds)
+            return self._send(request, time.monotonic() + self._seconds)
         except openai.APIStatusError as error:
             if not self._asks_for_usage or not _refuses_options(error):
                 raise
             self._asks_for_usage = False
-        return self._once(request)
+        return self._try_once(request)
 
-    def _asked(self, request: Body, end: float) -> dict[str, Any]:
+    def _send(self, request: Body, end: float) -> dict[str, Any]:
         known = ("model", "messages", "stream", "stream_options")
-        # All else goes through untouched: as named arguments, some keys would steer the client itself.
+        # The rest is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
         others = {key: value for key, value in request.items() if key not in known}
         if self._asks_for_usage:
             others["stream_options"] = {"include_usage": True}
@@ -89,24 +95,26 @@ class OpenAIModel:
                 return parse_completion(b"".join(pieces), response.request)
 
     def _wait(self, state: RetryCallState) -> float:
-        """As long as the endpoint asks for, else exponential with jitter."""
+        """Return the wait that the endpoint asks for, otherwise an exponential one with jitter."""
         error = state.outcome.exception() if state.outcome else None
         headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-        if (asked := requested_wait(headers, time.time())) is not None:
-            return min(asked, self._longest_wait)
+        if (requested := requested_wait(headers, time.time())) is not None:
+            return min(requested, self._longest_wait)
         default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
         return default(state)
 
 
 def _refuses_options(error: openai.APIStatusError) -> bool:
-    """Whether an endpoint does not know how to be asked for the usage of a stream."""
+    """Whether an endpoint does not support `stream_options`."""
     return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
 
 
 def list_models(spec: ModelSpec) -> list[str]:
-    """The names that the endpoint lists; empty where it lists none.
+    """Return the names of the endpoint's models; empty if it lists none.
 
-    Raises InfraError if it can't be reached, BadInput if it refuses the key: a run has not begun yet.
+    Raises:
+        InfraError: The endpoint can't be reached.
+        BadInput: It rejects the key (no run has started yet).
     """
     client = openai.OpenAI(
         api_key=os.environ.get(spec.key_variable) or "none", base_url=spec.base_url, timeout=30, max_retries=1
@@ -114,8 +122,8 @@ def list_models(spec: ModelSpec) -> list[str]:
     try:
         return [model.id for model in client.models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        mend = f"set {spec.key_variable}"
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", mend) from error
+        fix = f"set {spec.key_variable}"
+        raise BadInput("model", f"the endpoint refuses the key: {error.message}", fix) from error
     except openai.NotFoundError:
         return []
     except openai.OpenAIError as error:

@@ -1,4 +1,4 @@
-"""Which client a model needs."""
+"""Open the right client for a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evolve.llm.textcalls import TextToolsModel
 
 
 def open_model(spec: ModelSpec) -> ChatModel:
-    """The client for this model; a model without tool calls gets the tools described in text."""
+    """Return the client for this model. Tools are described in text for a model that can't call them."""
     if spec.in_process:
         return EmbeddedModel()
     model = OpenAIModel(spec)
@@ -17,7 +17,7 @@ def open_model(spec: ModelSpec) -> ChatModel:
 
 
 def known_models(spec: ModelSpec) -> list[str]:
-    """The names that the endpoint lists; empty where it lists none. Raises as `listed_models` does."""
+    """Return the names of the endpoint's models; empty if it lists none. Raises the errors of `list_models`."""
     if spec.in_process:
         return ["embedded", "embedded-hard"]
     return list_models(spec)

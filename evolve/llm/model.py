@@ -1,4 +1,4 @@
-"""What a model is to the rest of the program: one call that answers a chat-completions request."""
+"""The interface of a model: one call that answers a chat-completions request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ Body = Mapping[str, Any]
 
 
 class ChatModel(Protocol):
-    """One chat completion: an OpenAI request body in, a `chat.completion` dictionary out.
+    """A model that answers chat-completions requests."""
 
-    on_lost: told what failed tries and the waits after them take, as it happens (`retries` and `lost_seconds` of a
-    Usage, and nothing else); what it raises ends the call. Raises RequestRefused where this request is at fault,
-    InfraError where the endpoint or the account is.
-    """
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
+        """Answer an OpenAI request body with a `chat.completion` dictionary.
 
-    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]: ...
+        Args:
+            body: The request.
+            on_lost: Called with the `retries` and `lost_seconds` of failed tries and the waits after them, as they
+                happen. An exception from it ends the call.
+
+        Raises:
+            RequestRefused: The request is at fault.
+            InfraError: The endpoint or the account is at fault.
+        """
+        ...
 
 
 class EmbeddedModel:
-    """The model that needs no key: see `evolve.embedded`."""
+    """The model in this process, which needs no key: see `evolve.embedded`."""
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         return embedded.complete(body)

@@ -1,4 +1,4 @@
-"""A model's reasoning, in the forms in which endpoints give it: fields of the message, or a block in its text."""
+"""Separate a model's reasoning from its answer. Endpoints return it in fields of the message or as a block of text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BLOCK = re.compile(r"\s*<((?:mm:)?think)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
 
 
 def split_thinking(text: str) -> tuple[str, str]:
-    """(reasoning, what was said) of a text: the blocks at its very beginning, and the rest.
+    """Split a text into the reasoning blocks at its start, and the rest.
 
-    A block without its end was cut off by the answer's length: all of it is reasoning. Blocks further down are speech.
+    A block without an end was cut off by the length limit: all of it is reasoning. Later blocks belong to the answer.
     """
     thoughts, at = [], 0
     while block := BLOCK.match(text, at):
@@ -23,7 +23,7 @@ def split_thinking(text: str) -> tuple[str, str]:
 
 
 def without_reasoning(message: Any) -> Any:
-    """A message as a model gets it that does not want its earlier reasoning back; only the assistant's have any."""
+    """Return a message without its reasoning, for models that do not want it back. Only assistant messages have any."""
     if not isinstance(message, Mapping) or message.get("role") != "assistant":
         return message
     kept = {key: value for key, value in message.items() if key not in FIELDS}
@@ -31,18 +31,18 @@ def without_reasoning(message: Any) -> Any:
     if isinstance(content, str):
         kept["content"] = split_thinking(content)[1]
     elif isinstance(content, list):
-        kept["content"] = [_said(part) if number == 0 else part for number, part in enumerate(content)]
+        kept["content"] = [_without_thinking(part) if number == 0 else part for number, part in enumerate(content)]
     return kept
 
 
-def _said(part: Any) -> Any:
+def _without_thinking(part: Any) -> Any:
     is_text = isinstance(part, Mapping) and isinstance(part.get("text"), str)
     return {**part, "text": split_thinking(part["text"])[1]} if is_text else part
 
 
 def split_reasoning(message: Mapping[str, Any]) -> tuple[str, Any]:
-    """(reasoning, content without it) of an assistant's message. One reasoning given in two forms stands once."""
-    thoughts = [_words(message.get(key)) for key in FIELDS]
+    """Split an assistant message into its reasoning and its content. Reasoning given in two forms is returned once."""
+    thoughts = [_field_text(message.get(key)) for key in FIELDS]
     content = message.get("content")
     if isinstance(content, str):
         thought, content = split_thinking(content)
@@ -51,8 +51,8 @@ def split_reasoning(message: Mapping[str, Any]) -> tuple[str, Any]:
     return "\n\n".join(distinct), content
 
 
-def _words(value: Any) -> str:
-    """The text of a field: a string, or a list of details, some of which may be encrypted."""
+def _field_text(value: Any) -> str:
+    """Return the text of a field: a string, or a list of details, some of which may be encrypted."""
     if isinstance(value, list):
         parts = [part for part in value if isinstance(part, Mapping)]
         return "".join(str(part.get("text") or part.get("summary") or "") for part in parts).strip()

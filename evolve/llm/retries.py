@@ -1,4 +1,4 @@
-"""How long an endpoint is waited for, and what is lost with it while it fails."""
+"""How long to wait for an endpoint, and how much time is lost while it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evolve.core.records import Usage
 CALL_SECONDS = 300.0
 CONNECT_SECONDS = 20.0
 VARIABLE = "EVOLVE_CALL_SECONDS"
-# Told what a failed try took, and then what the wait after it took; may raise, which ends the call.
+# Called with the usage of a failed try, and then of the wait after it. An exception from it ends the call.
 OnLost = Callable[[Usage], None]
 
 
@@ -27,9 +27,12 @@ def set_call_seconds(seconds: float) -> None:
 
 
 def call_seconds() -> float:
-    """Of one try, from its request to the end of its answer; the environment may set it. Raises BadInput.
+    """Return the time limit of one try, from the request to the end of the answer; EVOLVE_CALL_SECONDS overrides it.
 
-    An answer that is not streamed comes all at once, after minutes of thought: no shorter silence tells of a fault.
+    A model may think for minutes before an answer that is not streamed, so a shorter silence is no sign of a fault.
+
+    Raises:
+        BadInput: EVOLVE_CALL_SECONDS is not a number of seconds.
     """
     text = os.environ.get(VARIABLE) or str(CALL_SECONDS)
     try:
@@ -38,20 +41,20 @@ def call_seconds() -> float:
         seconds = math.nan
     if not (seconds > 0 and math.isfinite(seconds)):
         raise BadInput(
-            VARIABLE, f"{text!r} is no number of seconds", f"leave it out, or give one like {CALL_SECONDS:g}"
+            VARIABLE, f"{text!r} is not a number of seconds", f"unset it, or use a number like {CALL_SECONDS:g}"
         )
     return seconds
 
 
 def requested_wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that an endpoint asks to be left alone, whether it names a span or a date. now: since the epoch."""
+    """Return the seconds that an endpoint asks to wait, given as a span or a date. now: seconds since the epoch."""
     if (spans := headers.get("retry-after-ms")) and (span := _number(spans)) is not None:
         return span / 1000
-    asked = headers.get("retry-after") or ""
-    if (span := _number(asked)) is not None:
+    retry_after = headers.get("retry-after") or ""
+    if (span := _number(retry_after)) is not None:
         return span
     try:
-        date = parsedate_to_datetime(asked)
+        date = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
     return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now, 0.0)
@@ -66,23 +69,23 @@ def _number(text: str) -> float | None:
 
 
 class Losses:
-    """Tells a caller what the failed tries of one call take: each try as it fails, each wait as the next try begins."""
+    """Reports the time lost by one call: each failed try when it fails, each wait when the next try begins."""
 
     def __init__(self, on_lost: OnLost | None) -> None:
-        self._tell, self._since = on_lost, time.monotonic()
+        self._on_lost, self._since = on_lost, time.monotonic()
 
-    def begins(self, state: RetryCallState) -> None:
-        """Before each try."""
+    def before_try(self, state: RetryCallState) -> None:
+        """Report the wait before a retry, and start the clock."""
         if state.attempt_number > 1:
-            self._lost(retries=1)
+            self._report(retries=1)
         self._since = time.monotonic()
 
-    def failed(self, state: RetryCallState) -> None:
-        """After each try that failed by a fault which may pass."""
-        self._lost()
+    def after_failure(self, state: RetryCallState) -> None:
+        """Report a try that failed with a transient fault."""
+        self._report()
 
-    def _lost(self, retries: int = 0) -> None:
+    def _report(self, retries: int = 0) -> None:
         now = time.monotonic()
         seconds, self._since = now - self._since, now
-        if self._tell:
-            self._tell(Usage(retries=retries, lost_seconds=seconds))
+        if self._on_lost:
+            self._on_lost(Usage(retries=retries, lost_seconds=seconds))

@@ -1,4 +1,4 @@
-"""One `chat.completion` out of a stream's chunks."""
+"""Assemble one `chat.completion` from the chunks of a stream."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ Fields = dict[str, Any]
 
 
 def read_stream(client: openai.OpenAI, response: httpx2.Response, end: float) -> dict[str, Any]:
-    """The completion that comes in `response`, until `end` on the monotonic clock.
+    """Read the completion from a streamed `response`, until `end` on the monotonic clock.
 
-    Raises RequestRefused; APIConnectionError for a stream that broke off, which is never taken for an answer.
+    Raises:
+        RequestRefused: The stream reports that the request is at fault.
+        openai.APIConnectionError: The stream broke off: a part is never taken for an answer.
     """
     with BoundedBytes(response, end) as pieces:
-        gathered = _gathered(client, pieces, response.request)
+        completion = _read_events(client, pieces, response.request)
     # The client stops at [DONE], before the bytes end.
-    if pieces.read_to_end and not _is_whole(gathered["choices"]):
-        raise openai.APIConnectionError(message="the stream ended before the answer", request=response.request)
-    gathered["choices"] = [_ended(choice) for choice in gathered["choices"]]
-    return parse_completion(json.dumps(gathered).encode(), response.request)
+    if pieces.read_to_end and not _is_whole(completion["choices"]):
+        raise openai.APIConnectionError(message="the stream ended before the answer did", request=response.request)
+    completion["choices"] = [_finish_choice(choice) for choice in completion["choices"]]
+    return parse_completion(json.dumps(completion).encode(), response.request)
 
 
-def _gathered(client: openai.OpenAI, pieces: BoundedBytes, request: httpx2.Request) -> Fields:
-    """What the client's own reading of events finds; it reads bounded bytes, as comments would keep it for ever."""
+def _read_events(client: openai.OpenAI, pieces: BoundedBytes, request: httpx2.Request) -> Fields:
+    """Let the client parse the events. It gets bounded bytes: endless comments would keep it busy for ever."""
     bounded = httpx2.Response(200, stream=pieces, request=request)
     try:
         return merge_chunks(openai.Stream(cast_to=object, response=bounded, client=client), request)
@@ -50,7 +52,7 @@ def _is_whole(choices: list[Fields]) -> bool:
 
 
 def merge_chunks(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
-    """The chunks put together. Raises what a chunk tells of an error."""
+    """Merge the chunks into one answer. Raises the error that a chunk reports."""
     answer: Fields = {}
     choices: dict[int, Fields] = {}
     usage = None
@@ -62,17 +64,17 @@ def merge_chunks(chunks: Iterable[Any], request: httpx2.Request) -> Fields:
         for choice in choices_of(chunk):
             _add_choice(choices, choice)
         usage = chunk.get("usage") or usage
-    made = [choices[index] for index in sorted(choices)]
-    return {"object": "chat.completion", **answer, "choices": made, "usage": usage}
+    ordered = [choices[index] for index in sorted(choices)]
+    return {"object": "chat.completion", **answer, "choices": ordered, "usage": usage}
 
 
-def _ended(choice: Mapping[str, Any]) -> Fields:
-    """A choice as a whole answer has it: its calls without an index, and a reason for its end if it says anything."""
+def _finish_choice(choice: Mapping[str, Any]) -> Fields:
+    """Give a choice the form that it has without streaming: calls without an index, and a finish reason."""
     message = dict(choice["message"])
     if isinstance(calls := message.get("tool_calls"), list):
         message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
-    said = any(value for key, value in message.items() if key != "role")
-    reason = choice["finish_reason"] or ("tool_calls" if calls else "stop" if said else None)
+    has_content = any(value for key, value in message.items() if key != "role")
+    reason = choice["finish_reason"] or ("tool_calls" if calls else "stop" if has_content else None)
     return {**choice, "message": message, "finish_reason": reason}
 
 
@@ -82,23 +84,23 @@ def _add_choice(choices: dict[int, Fields], piece: Mapping[str, Any]) -> None:
     empty: Fields = {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
     choice = choices.setdefault(index, empty)
     if isinstance(whole := piece.get("message"), Mapping):
-        # Some endpoints end with the whole message.
+        # Some endpoints send the whole message at the end.
         choice["message"] = dict(whole)
     elif isinstance(delta := piece.get("delta"), Mapping):
         add_delta(choice["message"], delta)
     choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
-    if isinstance(odds := piece.get("logprobs"), Mapping):
-        _add_logprobs(choice.setdefault("logprobs", {}), odds)
+    if isinstance(logprobs := piece.get("logprobs"), Mapping):
+        _add_logprobs(choice.setdefault("logprobs", {}), logprobs)
 
 
-def _add_logprobs(odds: Fields, piece: Mapping[str, Any]) -> None:
+def _add_logprobs(logprobs: Fields, piece: Mapping[str, Any]) -> None:
     for key, tokens in piece.items():
         if isinstance(tokens, list):
-            odds.setdefault(key, []).extend(tokens)
+            logprobs.setdefault(key, []).extend(tokens)
 
 
 def add_delta(message: Fields, delta: Mapping[str, Any]) -> None:
-    """Add what one chunk brings to a message; a field that nobody knows is kept as it came last."""
+    """Add one chunk to a message. Of an unknown field, the last value is kept."""
     for key, value in delta.items():
         if value is None or key == "role":
             continue
@@ -127,13 +129,13 @@ def _add_calls(calls: list[Fields], pieces: list[Any]) -> None:
 
 
 def _call_of(calls: list[Fields], piece: Mapping[str, Any]) -> Fields:
-    """The call that a piece goes on with, or a new one: another id begins another call, whatever the index says."""
+    """Return the call that a piece continues, or a new one: a new id starts a new call, whatever the index says."""
     index, call_id = piece.get("index"), piece.get("id")
     name = (piece.get("function") or {}).get("name") if isinstance(piece.get("function"), Mapping) else None
     same = [call for call in calls if call["index"] == index] if isinstance(index, int) else calls[-1:]
-    begins = call_id and same and same[-1].get("id") not in (None, call_id)
-    begins = begins or (not isinstance(index, int) and name and not call_id)
-    if not same or begins:
+    is_new = call_id and same and same[-1].get("id") not in (None, call_id)
+    is_new = is_new or (not isinstance(index, int) and name and not call_id)
+    if not same or is_new:
         calls.append({"index": index, "function": {"name": "", "arguments": ""}})
         return calls[-1]
     return same[-1]
@@ -152,18 +154,18 @@ def _add_details(details: list[Any], pieces: list[Any]) -> None:
     for piece in pieces:
         if not isinstance(piece, Mapping):
             continue
-        same = [detail for detail in details if _place(detail) == _place(piece)]
+        same = [detail for detail in details if _detail_key(detail) == _detail_key(piece)]
         if not same:
             details.append(dict(piece))
             continue
         for key, value in piece.items():
             if key in ("text", "summary", "data") and isinstance(value, str):
                 before = same[-1].get(key) or ""
-                # Some endpoints send all that was thought so far each time.
+                # Some endpoints repeat the whole reasoning so far with every piece.
                 same[-1][key] = value if before and value.startswith(before) else before + value
             elif value is not None:
                 same[-1][key] = value
 
 
-def _place(detail: Mapping[str, Any]) -> tuple[Any, Any]:
+def _detail_key(detail: Mapping[str, Any]) -> tuple[Any, Any]:
     return detail.get("index"), detail.get("type")

@@ -1,4 +1,4 @@
-"""A model's context window: requests that can't fit are refused here, and answers are asked for that can."""
+"""A model's context window: refuse requests that can't fit, and limit the answer to what is left."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from evolve.llm.model import Body
 from evolve.llm.usage import estimate_prompt_tokens
 
 TOO_LONG = "context_length_exceeded"
-# An estimate from bytes may be wrong by so much; what lies between is left to the endpoint, which counts.
+# The estimate from bytes may be wrong by this factor. Prompts in between are left to the endpoint, which counts tokens.
 SURELY_OVER = 1.5
-# Where the estimate leaves less than this, an answer is still asked for: the endpoint says whether it fits.
+# Always ask for at least this many tokens: the endpoint says whether they fit.
 LEAST_ANSWER = 256
 
 
 def fit_to_window(body: Body, spec: ModelSpec) -> dict[str, Any]:
-    """The request with a `max_tokens` that the window has room for; the same where no window is known.
+    """Return the request with a `max_tokens` that fits into the context window; unchanged if its size is unknown.
 
-    Raises RequestRefused, in the API's own form, for a prompt that is surely too long.
+    Raises:
+        RequestRefused: The prompt is certainly too long. Has the form of the API's own error.
     """
     request = dict(body)
     if spec.context_tokens is None:
         return request
     prompt = estimate_prompt_tokens(request)
     if prompt > SURELY_OVER * spec.context_tokens:
-        words = f"the messages have about {prompt} tokens; the model's context window is {spec.context_tokens}"
-        raise RequestRefused(400, TOO_LONG, words)
-    if isinstance(asked := request.get("max_tokens"), int):
-        request["max_tokens"] = min(asked, max(spec.context_tokens - prompt, LEAST_ANSWER))
+        message = f"the messages have about {prompt} tokens; the model's context window is {spec.context_tokens}"
+        raise RequestRefused(400, TOO_LONG, message)
+    if isinstance(requested := request.get("max_tokens"), int):
+        request["max_tokens"] = min(requested, max(spec.context_tokens - prompt, LEAST_ANSWER))
     return request

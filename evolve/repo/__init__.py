@@ -1,4 +1,4 @@
-"""The lineage of candidates in git: commits made without touching anybody's work tree, index or HEAD."""
+"""The lineage of candidates in git: commits and branches that leave the user's work tree, index and HEAD alone."""
 
 from evolve.repo.discover import repository_around, seed_files
 from evolve.repo.lineage import Lineage

@@ -1,4 +1,4 @@
-"""Finds the repository that holds a scaffold's folder, or makes one for it alone."""
+"""Find the repository that holds a scaffold's folder, or create one for the scaffold alone."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ _EPOCH = "1970-01-01T00:00:00+00:00"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a lineage lives.
+    """Where a lineage is stored.
 
-    folder: the scaffold on disk; prefix: its path in the repository (no slash at the end, '' for the root);
-    shell: objects and refs, which all work trees share; home: the scaffold's own work tree, with its HEAD.
+    Attributes:
+        folder: The scaffold on disk.
+        prefix: Its path in the repository, without a slash at the end; '' for the root.
+        shell: Git on the objects and refs, which all work trees share.
+        home: Git in the scaffold's own work tree, with its HEAD.
     """
 
     folder: Path
@@ -32,17 +35,18 @@ class Place:
 
 
 def find_place(scaffold_folder: Path, fallback: Path) -> Place:
-    """The repository around the folder; `fallback` if that exists, or if there is none with a commit.
+    """Return the repository around the folder; `fallback` if that exists, or if there is none with a commit.
 
-    Raises BadInput where there is no folder, or git refuses to work there.
+    Raises:
+        BadInput: The folder does not exist, or git refuses to work there.
     """
     if not scaffold_folder.is_dir():
-        raise BadInput(str(scaffold_folder), "is not a folder", "name the scaffold's folder")
+        raise BadInput(str(scaffold_folder), "is not a folder", "give the scaffold's folder")
     folder = scaffold_folder.resolve()
     if "\n" in str(folder):
         raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
-    place = None if fallback.is_dir() else _around(folder)
-    return place or _alone(folder, fallback)
+    place = None if fallback.is_dir() else _existing_place(folder)
+    return place or _fallback_place(folder, fallback)
 
 
 def find_in(git_dir: Path, prefix: str) -> Place:
@@ -53,7 +57,7 @@ def find_in(git_dir: Path, prefix: str) -> Place:
 
 def find_around(folder: Path) -> Place | None:
     """The repository around the folder, if there is one with a commit. Raises BadInput where git refuses to work."""
-    return _around(folder.resolve()) if folder.is_dir() else None
+    return _existing_place(folder.resolve()) if folder.is_dir() else None
 
 
 def seed_files(folder: Path, without: Path) -> list[Path]:
@@ -63,7 +67,7 @@ def seed_files(folder: Path, without: Path) -> list[Path]:
     and too much, or where git refuses to work in the folder.
     """
     top = folder.resolve()
-    if (place := _around(top)) is not None:
+    if (place := _existing_place(top)) is not None:
         return _regular(place.home, top, without)
     with tempfile.TemporaryDirectory(prefix="evolve-repository-") as name:
         GitShell(Path(name)).run("init", "--quiet", "--bare", "--template=", name)
@@ -79,39 +83,39 @@ def _regular(home: GitShell, folder: Path, without: Path) -> list[Path]:
 
 
 def repository_around(folder: Path) -> Path | None:
-    """The folder with the objects and branches of the repository around `folder`; None if there is none. Makes none."""
+    """Return the git directory (objects and branches) of the repository around `folder`; None if there is none."""
     place = find_around(folder)
     return place.shell.cwd if place else None
 
 
-def _around(folder: Path) -> Place | None:
-    outside = GitShell(folder)
-    answer = outside.ask("rev-parse", "--is-inside-work-tree")
+def _existing_place(folder: Path) -> Place | None:
+    git = GitShell(folder)
+    answer = git.ask("rev-parse", "--is-inside-work-tree")
     if answer.status != 0:
-        _explain(folder, answer.error)
-    if answer.text != "true" or outside.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
+        _check_no_repository(folder, answer.error)
+    if answer.text != "true" or git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
         return None
-    asked = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", "--git-common-dir")
-    lines = outside.text("rev-parse", *asked).split("\n")
-    if len(lines) != len(asked):
+    options = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", "--git-common-dir")
+    lines = git.text("rev-parse", *options).split("\n")
+    if len(lines) != len(options):
         raise BadInput(str(folder), "its git folder has a line break in its name", "rename that folder")
     top, prefix, git_dir, shared = lines
     common = (folder / shared).resolve()
     return Place(folder, prefix.rstrip("/"), GitShell(common, common), GitShell(folder, Path(git_dir), Path(top)))
 
 
-def _explain(folder: Path, error: str) -> None:
-    """Returns where there simply is no repository; raises BadInput for one that git won't use."""
+def _check_no_repository(folder: Path, error: str) -> None:
+    """Raise BadInput unless git failed because there is no repository."""
     if "not a git repository (or any" in error:
         return
     if "dubious ownership" in error:
-        found = re.search(r"safe\.directory (\S.*)", error)
-        mend = f"git config --global --add safe.directory {found[1] if found else folder}"
-        raise BadInput(str(folder), "git refuses its repository, which another user owns", f"run `{mend}`")
+        path = re.search(r"safe\.directory (\S.*)", error)
+        command = f"git config --global --add safe.directory {path[1] if path else folder}"
+        raise BadInput(str(folder), "git refuses its repository, which another user owns", f"run `{command}`")
     raise BadInput(str(folder), " ".join(error.split()), "make `git status` work in that folder")
 
 
-def _alone(folder: Path, fallback: Path) -> Place:
+def _fallback_place(folder: Path, fallback: Path) -> Place:
     if not fallback.is_dir():
         _create(folder, fallback)
     bare = fallback.resolve()
@@ -119,7 +123,7 @@ def _alone(folder: Path, fallback: Path) -> Place:
 
 
 def _create(folder: Path, fallback: Path) -> None:
-    """A bare repository whose first commit holds the folder's files; it appears whole."""
+    """Create a bare repository whose first commit holds the folder's files, in one atomic step."""
     with fresh_folder(fallback) as place:
         GitShell(place).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(place))
         shell = GitShell(place, place)

@@ -1,4 +1,4 @@
-"""Between git and the disk: the files that a folder holds, and folders that appear whole or not at all."""
+"""Between git and the disk: store a folder's files as blobs, and write folders atomically."""
 
 from __future__ import annotations
 
@@ -24,32 +24,37 @@ DROPPINGS = (
 
 
 def store_folder(home: GitShell, folder: Path) -> list[Entry]:
-    """Blobs of what lies in the folder now: tracked or not, but not ignored. Paths relative to it.
+    """Store the folder's files as blobs, tracked or not, except ignored ones. Paths are relative to the folder.
 
-    `home` is a shell in that folder. Raises BadInput for links, nested repositories, odd names and no files.
+    Args:
+        home: Git in that folder.
+        folder: The folder.
+
+    Raises:
+        BadInput: The folder holds links, nested repositories, unusable names or no files.
     """
-    found = entries_on_disk(home, folder)
-    if not found:
+    entries = entries_on_disk(home, folder)
+    if not entries:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
-    check_files(str(folder), found)
-    oids = store_files(home, [folder / entry.path for entry in found])
-    return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(found, oids, strict=True)]
+    check_files(str(folder), entries)
+    oids = store_files(home, [folder / entry.path for entry in entries])
+    return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(entries, oids, strict=True)]
 
 
 def entries_on_disk(home: GitShell, folder: Path) -> list[Entry]:
-    """What lies in the folder now and is tracked or not ignored, without stored contents. Raises BadInput."""
-    return [entry for path in _listed(home) if (entry := _on_disk(folder, path))]
+    """List the folder's files, tracked or not, except ignored ones; nothing is stored. Raises BadInput."""
+    return [entry for path in _list_paths(home) if (entry := _disk_entry(folder, path))]
 
 
-def _listed(home: GitShell) -> list[str]:
-    """Tracked files, and untracked ones except for ignored files, virtual environments and caches."""
+def _list_paths(home: GitShell) -> list[str]:
+    """List tracked and untracked files, except ignored ones, virtual environments and caches."""
     options = ("--cached", "--others", "--exclude-standard", *(f"--exclude={name}" for name in DROPPINGS))
     names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
 
 
-def _on_disk(folder: Path, path: str) -> Entry | None:
-    """The entry of one listed path; None if it was deleted, or made into a folder."""
+def _disk_entry(folder: Path, path: str) -> Entry | None:
+    """Return the entry of one path; None if it was deleted or is a folder now."""
     file = folder / path
     if not file.parent.exists() or file.parent.resolve() != file.parent or not os.path.lexists(file):
         return None
@@ -65,7 +70,7 @@ def _on_disk(folder: Path, path: str) -> Entry | None:
 
 @contextmanager
 def fresh_folder(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target`, renamed to it at the end; a `target` made meanwhile stays."""
+    """Provide an empty folder beside `target`, and rename it to `target` at the end unless that exists by then."""
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.partial-"
     for leftover in target.parent.glob(f"{prefix}*"):
@@ -82,7 +87,7 @@ def fresh_folder(target: Path) -> Iterator[Path]:
 
 
 def write_files(target: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
-    """Writes path -> (git mode, content) below `target`, which appears whole, and readable by all."""
+    """Write files below `target`, atomically and readable by all. files: path to (git mode, content)."""
     check_amount(str(target), len(files), sum(len(content) for _, content in files.values()))
     with fresh_folder(target) as place:
         for path, (mode, content) in files.items():
@@ -93,13 +98,13 @@ def write_files(target: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
 
 
 def check_written(folder: Path, files: Mapping[str, tuple[str, bytes]]) -> None:
-    """Raises BadInput unless `folder` holds these files and nothing else, with their contents and executable bits."""
-    found = {
+    """Raise BadInput unless `folder` holds exactly these files, with their contents and executable bits."""
+    present = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
     }
-    wrong = found ^ set(files) or {path for path, item in files.items() if not _is_written(folder / path, *item)}
+    wrong = present ^ set(files) or {path for path, item in files.items() if not _is_written(folder / path, *item)}
     if wrong:
-        raise BadInput(str(folder), f"{min(wrong)!r} is not as its commit has it", "remove that folder")
+        raise BadInput(str(folder), f"{min(wrong)!r} differs from its commit", "remove that folder")
 
 
 def _is_written(file: Path, mode: str, content: bytes) -> bool:

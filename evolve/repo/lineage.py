@@ -1,4 +1,4 @@
-"""The lineage of candidates: commits and branches beside the user's own, which stay untouched."""
+"""The lineage of candidates: commits and branches beside the user's own, which are never touched."""
 
 from __future__ import annotations
 
@@ -43,20 +43,22 @@ from evolve.repo.refs import (
 
 @dataclass(frozen=True)
 class Lineage:
-    """Candidates as commits. All paths of files are relative to the scaffold's folder; a `sha` is a full one.
+    """Candidates as commits. All file paths are relative to the scaffold's folder; a `sha` is a full one.
 
-    One process writes for a run at a time (the caller holds the run's lock); runs may share a repository.
-    Any method raises InfraError, with git's message, when git fails.
+    Runs may share a repository, but only one process may write for a run: the caller holds the run's lock. Any method
+    raises InfraError, with git's message, if git fails.
     """
 
     place: Place
 
     @classmethod
     def open(cls, scaffold_folder: Path, fallback: Path) -> Lineage:
-        """The lineage in the repository around the scaffold, or in the bare one at `fallback`.
+        """Open the lineage in the repository around the scaffold, or in the bare one at `fallback`.
 
-        `fallback` is made if there is no repository with a commit; once made, it stays the lineage's home.
-        Raises BadInput where there is no folder or git refuses to work in it.
+        `fallback` is created if there is no repository with a commit, and is used from then on.
+
+        Raises:
+            BadInput: The folder does not exist, or git refuses to work in it.
         """
         return cls(find_place(scaffold_folder, fallback.resolve()))
 
@@ -77,10 +79,12 @@ class Lineage:
         return self.place.shell.git_dir or self.place.shell.cwd
 
     def seed(self, run: str, when: str, author: Author | None = None) -> str:
-        """The candidate of round 0: HEAD's commit with the scaffold's folder as it is on disk now. -> sha
+        """Commit the candidate of round 0: HEAD with the scaffold's folder as it is on disk now. Return its sha.
 
-        Makes the branches of round 0 and of the champion; a run that has them keeps them as they are.
-        Raises BadInput if the folder holds what a candidate can't: links, repositories, odd names, no files.
+        Creates the branches of round 0 and of the champion, unless the run has them.
+
+        Raises:
+            BadInput: The folder holds links, nested repositories, unusable names or no files.
         """
         branch = round_branch(run, 0)
         sha = self.seed_of(run) or self._seed_commit(run, when, author)
@@ -108,9 +112,20 @@ class Lineage:
         when: str,
         trailers: Mapping[str, str] | None = None,
     ) -> str:
-        """The parent with the edits made, as a commit without a branch. The same arguments give the same sha.
+        """Commit the parent with the edits applied, without a branch. The same arguments give the same sha.
 
-        message: the hypothesis; when: ISO 8601. Raises BadPatch if the edits can't be made.
+        Args:
+            run: The run.
+            round: The round's number.
+            parent_sha: The commit to patch.
+            edits: The patch.
+            message: The hypothesis.
+            author: The model.
+            when: Time of the commit, ISO 8601.
+            trailers: More trailers for the commit message.
+
+        Raises:
+            BadPatch: The edits can't be applied.
         """
         run_prefix(run)
         tree = self._edited_tree(parent_sha, edits)
@@ -131,34 +146,35 @@ class Lineage:
         return tree
 
     def create_branch(self, name: str, sha: str) -> None:
-        """Makes the branch `name` (without `refs/heads/`); one that is there already must be at `sha`.
+        """Create the branch `name` (without `refs/heads/`). If it exists, it must point to `sha`.
 
-        Raises BadInput where a branch of the user's is in the way.
+        Raises:
+            BadInput: A branch of the user is in the way.
         """
         ref = f"refs/heads/{name}"
         if read_ref(self.place.shell, ref) != sha:
             move_ref(self.place.shell, ref, _full(sha), None)
 
     def set_champion(self, run: str, sha: str) -> None:
-        """Moves the run's champion branch to `sha`."""
+        """Move the run's champion branch to `sha`."""
         ref = f"refs/heads/{champion_branch(run)}"
         move_ref(self.place.shell, ref, _full(sha), read_ref(self.place.shell, ref))
 
     def record_decision(self, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
-        """Notes the decision on the candidate's commit: `git log --notes=evolve` shows it."""
+        """Write the decision as a note on the candidate's commit. `git log --notes=evolve` shows it."""
         note_decision(self.place.shell, run, round, _full(sha), verdict, reason, when)
 
     def decision(self, sha: str) -> dict[str, str]:
-        """What `record_decision` noted: Evolve-Run, -Round, -Decision, -Reason; empty if nothing."""
+        """Return the note of `record_decision`: Evolve-Run, -Round, -Decision and -Reason; empty if there is none."""
         return parse_trailers(read_note(self.place.shell, _full(sha)))
 
     def trailers(self, sha: str) -> dict[str, str]:
-        """The commit's trailers: Evolve-Run, Evolve-Round, Evolve-Parent and the caller's own."""
+        """Return the commit's trailers: Evolve-Run, Evolve-Round, Evolve-Parent and the caller's own."""
         raw = self.place.shell.run("cat-file", "commit", _full(sha)).decode("utf-8", "replace")
         return parse_trailers(raw.partition("\n\n")[2])
 
     def branches(self, run: str) -> list[Branch]:
-        """The run's branches, by name."""
+        """Return the run's branches, sorted by name."""
         return list_branches(self.place.shell, run_prefix(run))
 
     def seed_of(self, run: str) -> str | None:
@@ -171,21 +187,22 @@ class Lineage:
         return [path.rpartition("/")[0] for path in (e.path for e in entries) if path.rpartition("/")[2] == name]
 
     def resolve(self, rev: str) -> str:
-        """The full sha of a branch, tag or commit. Raises BadInput if git doesn't know it."""
+        """Return the full sha of a branch, tag or commit. Raises BadInput if git doesn't know it."""
         if not rev.startswith("-"):
             answer = self.place.home.ask("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
             if answer.status == 0:
                 return answer.text
-        raise BadInput(f"revision {rev!r}", f"isn't in {self.git_dir}", "name a commit, or a branch of `git branch`")
+        raise BadInput(f"revision {rev!r}", f"not found in {self.git_dir}", "use a commit, or a name from `git branch`")
 
     def files(self, sha: str) -> dict[str, str | bytes]:
-        """The scaffold's files at a commit: text where it is UTF-8 without NUL, bytes otherwise."""
+        """Return the scaffold's files at a commit: text if it is UTF-8 without NUL, otherwise bytes."""
         return {path: _text_or_bytes(content) for path, (_, content) in self._contents(sha).items()}
 
     def export(self, sha: str, folder: Path) -> Path:
-        """Writes the scaffold's files at a commit into `folder`, which appears whole; one there stays.
+        """Write the scaffold's files at a commit into `folder`, atomically, unless it exists.
 
-        Raises BadInput if what is there is not what the commit holds.
+        Raises:
+            BadInput: The folder exists, and its contents differ from the commit.
         """
         contents = self._contents(sha)
         if not folder.is_dir():
@@ -194,16 +211,16 @@ class Lineage:
         return folder
 
     def transplant(self, tip: str, old: str, new: str) -> tuple[FileEdit, ...] | None:
-        """The edits that make the change from `old` to `new` in `tip`; None where other changes stand in the way."""
+        """Return the edits that apply the change from `old` to `new` to `tip`; None if they conflict."""
         return transplanted_edits(self.place.shell, *(self.files(sha) for sha in (tip, old, new)))
 
     def diff(self, old: str, new: str) -> str:
-        """The unified diff of the scaffold between two commits, whatever the user's diff settings are."""
+        """Return the unified diff of the scaffold between two commits, independent of the user's diff settings."""
         trees = [f"{_full(sha)}:{self.place.prefix}" for sha in (old, new)]
         options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
         return self.place.shell.run("diff-tree", *options, *trees).decode("utf-8", "replace")
 
-    # A commit never changes, and the few at work are read many times a round.
+    # A commit never changes, and each round reads a few of them many times.
     @functools.lru_cache(maxsize=8)  # noqa: B019
     def _contents(self, sha: str) -> Mapping[str, tuple[str, bytes]]:
         entries = self._files(sha)
@@ -222,18 +239,18 @@ class Lineage:
         if self.place.shell.ask("rev-parse", "--verify", "--quiet", tree).status == 0:
             return list_tree(self.place.shell, tree)
         if must_exist:
-            raise BadInput(sha[:12], f"has no folder {self.place.prefix}", "name a commit that holds the scaffold")
+            raise BadInput(sha[:12], f"has no folder {self.place.prefix}", "use a commit that contains the scaffold")
         return []
 
     def _tree(self, base: str, changes: Sequence[Entry]) -> str:
-        """The tree of `base` with changes within the scaffold's folder alone."""
+        """Store the tree of `base` with changes in the scaffold's folder only."""
         top = f"{self.place.prefix}/" if self.place.prefix else ""
-        placed = [Entry(top + e.path, e.mode, e.oid, e.size) for e in changes]
-        return changed_tree(self.place.shell, base, placed, "0" * len(base))
+        entries = [Entry(top + e.path, e.mode, e.oid, e.size) for e in changes]
+        return changed_tree(self.place.shell, base, entries, "0" * len(base))
 
 
 def _check_amount(before: Sequence[Entry], texts: Mapping[str, bytes | None]) -> None:
-    """Raises BadPatch if the scaffold would get too many or too large files."""
+    """Raise BadPatch if the scaffold would get too many files or too many bytes."""
     sizes = {entry.path: entry.size for entry in before}
     sizes |= {path: len(text) for path, text in texts.items() if text is not None}
     kept = [size for path, size in sizes.items() if texts.get(path, b"") is not None]

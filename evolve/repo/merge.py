@@ -1,4 +1,4 @@
-"""A change between two scaffolds, made to a third: so a patch is merged, or undone beneath all that came after it."""
+"""Apply the change between two scaffolds to a third one: merge a patch, or undo one below later patches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_CONFLICTS = 127
 
 
 def transplanted_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> tuple[FileEdit, ...] | None:
-    """The change `old` -> `new`, made to `tip`; all are files by path. None where other changes stand in the way."""
+    """Return the edits that apply the change `old` to `new` to `tip` (all: files by path); None if they conflict."""
     edits = []
     for path in sorted(path for path in {*old, *new} if old.get(path) != new.get(path)):
         sides = [files.get(path) for files in (tip, old, new)]
@@ -31,7 +31,7 @@ def transplanted_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> t
 
 
 def _merged(shell: GitShell, now: str, base: str, other: str) -> str | None:
-    """Three-way merge of the changes base -> now and base -> other; None if they conflict."""
+    """Merge the changes from `base` to `now` and to `other`; None if they conflict."""
     with tempfile.TemporaryDirectory(prefix="evolve-merge-") as name:
         paths = [Path(name, side) for side in ("now", "base", "other")]
         for path, text in zip(paths, (now, base, other), strict=True):

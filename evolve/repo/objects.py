@@ -1,4 +1,4 @@
-"""Blobs, trees and commits by plumbing, with an index of their own in a temporary folder."""
+"""Read and write blobs, trees and commits with git's plumbing commands, and an index in a temporary folder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024 * 1024
 
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
-# Controls, and what makes text look like other text: invisible and direction-changing characters.
+# Control characters, and those that make text look like other text: invisible or changing the direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
 _CRUD = " .,:;<>\"\\'"
 
 
 @dataclass(frozen=True)
 class Author:
-    """Who a commit is by: the model's name, and an address."""
+    """The author of a commit: the model's name, and an address."""
 
     name: str
     email: str = "model@localhost"
@@ -35,7 +35,7 @@ class Author:
 
 @dataclass(frozen=True)
 class Entry:
-    """One file in a tree; `mode` as git writes it (`100644`), None as `oid` takes the path out."""
+    """One file in a tree. `mode`: as git writes it (`100644`). `oid`: None removes the path."""
 
     path: str
     mode: str
@@ -44,7 +44,7 @@ class Entry:
 
 
 def list_tree(shell: GitShell, tree: str) -> list[Entry]:
-    """All entries below a tree, paths relative to it, of whatever kind."""
+    """Return all entries below a tree, of any kind, with paths relative to it."""
     lines = shell.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0")
     return [_entry(line.decode("utf-8", "surrogateescape")) for line in lines if line]
 
@@ -56,24 +56,24 @@ def _entry(line: str) -> Entry:
 
 
 def check_files(where: str, entries: Sequence[Entry]) -> None:
-    """Raises BadInput unless the entries are regular files, soundly named, not too many and not too large."""
+    """Raise BadInput unless the entries are regular files with usable names, not too many and not too large."""
     for entry in entries:
         if entry.mode not in MODES:
-            raise BadInput(f"{where}: {entry.path!r}", "isn't a regular file", "replace it by a plain file")
+            raise BadInput(f"{where}: {entry.path!r}", "is not a regular file", "replace it with a regular file")
         if problem := path_problem(entry.path):
-            raise BadInput(f"{where}: {entry.path!r}", f"the name {problem}", "rename the file or ignore it")
+            raise BadInput(f"{where}: {entry.path!r}", f"the name {problem}", "rename the file, or let git ignore it")
     check_amount(where, len(entries), sum(entry.size for entry in entries))
 
 
 def check_amount(where: str, files: int, size: int) -> None:
-    """Raises BadInput if there are too many files or bytes for a scaffold."""
+    """Raise BadInput if there are too many files or bytes for a scaffold."""
     if files > MAX_FILES or size > MAX_BYTES:
-        problem = f"{files} files of {size} bytes, over {MAX_FILES} files or {MAX_BYTES} bytes"
-        raise BadInput(where, problem, "keep the scaffold in a folder of its own, without data")
+        problem = f"{files} files with {size} bytes exceed the limit of {MAX_FILES} files or {MAX_BYTES} bytes"
+        raise BadInput(where, problem, "keep the scaffold in its own folder, without data")
 
 
 def read_blobs(shell: GitShell, oids: Sequence[str]) -> list[bytes]:
-    """The contents of blobs, in the order given, in one process."""
+    """Return the contents of blobs, in the given order. Runs git once."""
     if not oids:
         return []
     out = shell.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
@@ -89,13 +89,13 @@ def read_blobs(shell: GitShell, oids: Sequence[str]) -> list[bytes]:
 
 
 def check_tree(where: str, tree: str, files: Mapping[str, tuple[str, bytes]]) -> None:
-    """Raises InfraError unless path -> (git mode, content) are all the files of the tree with that id, to the byte."""
+    """Raise InfraError unless the files (path to git mode and content) are exactly those of the tree with that id."""
     if _tree_id({tuple(path.split("/")): item for path, item in files.items()}, len(tree)) != tree:
-        raise InfraError(f"{where}: the files are not those of the tree {tree[:12]}: the repository is damaged")
+        raise InfraError(f"{where}: the files differ from the tree {tree[:12]}: the repository is damaged")
 
 
 def _tree_id(files: Mapping[tuple[str, ...], tuple[str, bytes]], digits: int) -> str:
-    """The id that git gives to a tree of these files; digits: 40 for SHA-1, 64 for SHA-256."""
+    """Return the id that git gives to a tree of these files. digits: 40 for SHA-1, 64 for SHA-256."""
     rows: dict[bytes, tuple[str, str]] = {}
     inner: dict[str, dict[tuple[str, ...], tuple[str, bytes]]] = {}
     for (first, *rest), (mode, content) in files.items():
@@ -118,13 +118,13 @@ def _raw(name: str) -> bytes:
 
 
 def _object_id(kind: bytes, content: bytes, digits: int) -> str:
-    made = hashlib.sha1(usedforsecurity=False) if digits == 40 else hashlib.sha256()
-    made.update(b"%s %d\0" % (kind, len(content)) + content)
-    return made.hexdigest()
+    digest = hashlib.sha1(usedforsecurity=False) if digits == 40 else hashlib.sha256()
+    digest.update(b"%s %d\0" % (kind, len(content)) + content)
+    return digest.hexdigest()
 
 
 def store_files(shell: GitShell, files: Sequence[Path]) -> list[str]:
-    """Blobs of files on disk, byte for byte: no filter and no line-end conversion. Absolute paths."""
+    """Store files (absolute paths) as blobs, without filters or line-end conversion, and return their ids."""
     if not files:
         return []
     names = "".join(f"{path}\n" for path in files).encode("utf-8", "surrogateescape")
@@ -132,7 +132,7 @@ def store_files(shell: GitShell, files: Sequence[Path]) -> list[str]:
 
 
 def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
-    """Blobs of bytes, in one process."""
+    """Store bytes as blobs and return their ids. Runs git once."""
     with tempfile.TemporaryDirectory(prefix="evolve-blobs-") as place:
         files = [Path(place, str(number)) for number in range(len(contents))]
         for file, content in zip(files, contents, strict=True):
@@ -141,7 +141,7 @@ def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
 
 
 def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
-    """The tree of `base` (None: empty) with entries put in or taken out; paths from the tree's root."""
+    """Store the tree of `base` (None: empty) with entries added or removed. Paths start at the tree's root."""
     lines = [f"{e.mode if e.oid else '0'} {e.oid or zero}\t{e.path}\0" for e in changes]
     with tempfile.TemporaryDirectory(prefix="evolve-index-") as place:
         env = {"GIT_INDEX_FILE": str(Path(place, "index"))}
@@ -154,7 +154,7 @@ def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], ze
 def store_commit(
     shell: GitShell, tree: str, parent: str | None, message: str, when: str, author: Author | None = None
 ) -> str:
-    """A commit that is a function of the arguments alone. `when`: ISO 8601; without an offset it is UTC."""
+    """Store a commit that depends on the arguments alone. when: ISO 8601; without an offset it is UTC."""
     env = {"GIT_AUTHOR_DATE": _git_date(when), "GIT_COMMITTER_DATE": _git_date(when)}
     if author:
         env["GIT_AUTHOR_NAME"] = _ident(author.name) or "model"
@@ -169,13 +169,13 @@ def _git_date(when: str) -> str:
     return f"@{int(moment.timestamp())} +0000"
 
 
-def _ident(words: str) -> str:
-    plain = " ".join(re.sub(r"[<>\x00-\x1f\x7f]+", " ", words).split())
+def _ident(text: str) -> str:
+    plain = " ".join(re.sub(r"[<>\x00-\x1f\x7f]+", " ", text).split())
     return plain.encode("utf-8", "replace").decode().strip(_CRUD)
 
 
 def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> str:
-    """A commit message: a short first line, the whole message, and the trailers as the last paragraph."""
+    """Compose a commit message: a short first line, the whole message, and the trailers as the last paragraph."""
     body = _CONTROL.sub(" ", message).strip()
     first = body.split("\n")[0]
     subject = textwrap.shorten(f"{title}: {first}" if first else title, 72, placeholder="...")
@@ -186,12 +186,12 @@ def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> st
 
 def _key(key: str) -> str:
     if not _TRAILER.fullmatch(f"{key}: "):
-        raise ValueError(f"not the name of a trailer: {key!r}")
+        raise ValueError(f"not a valid trailer name: {key!r}")
     return key
 
 
 def parse_trailers(text: str) -> dict[str, str]:
-    """The trailers in the last paragraph; none where any of its lines isn't one."""
+    """Return the trailers in the last paragraph; none if any of its lines is not a trailer."""
     lines = text.rstrip("\n").split("\n\n")[-1].split("\n")
-    found = [(match[1], match[2]) for line in lines if (match := _TRAILER.fullmatch(line))]
-    return dict(found) if len(found) == len(lines) else {}
+    trailers = [(match[1], match[2]) for line in lines if (match := _TRAILER.fullmatch(line))]
+    return dict(trailers) if len(trailers) == len(lines) else {}

@@ -1,4 +1,4 @@
-"""Branches and notes: the only names in the repository that Evolve writes."""
+"""Branches and notes: the only refs in the repository that Evolve writes."""
 
 from __future__ import annotations
 
@@ -29,32 +29,34 @@ class Branch:
 
 
 def run_prefix(run: str) -> str:
-    """`evolve/<run>`. Raises BadInput for a run's name that can't be part of a branch's."""
+    """Return `evolve/<run>`. Raises BadInput if the run's name can't be part of a branch name."""
     if not _RUN.fullmatch(run) or run.endswith(".lock"):
-        raise BadInput(f"run {run!r}", "can't be part of a branch's name", "use letters, digits, `-` and `_`")
+        raise BadInput(f"run {run!r}", "can't be part of a branch name", "use letters, digits, `-` and `_`")
     return f"evolve/{run}"
 
 
 def round_branch(run: str, round: int) -> str:
-    """The branch of a round's candidate, for example `evolve/<run>/round-0042`."""
+    """Return the branch of a round's candidate, for example `evolve/<run>/round-0042`."""
     return f"{run_prefix(run)}/round-{round:04d}"
 
 
 def champion_branch(run: str) -> str:
-    """The branch of the line that was kept."""
+    """Return the branch that points to the run's champion."""
     return f"{run_prefix(run)}/champion"
 
 
 def read_ref(shell: GitShell, ref: str) -> str | None:
-    """What a full ref name points to, or None."""
+    """Return what a ref (full name) points to; None if it does not exist."""
     answer = shell.ask("rev-parse", "--verify", "--quiet", ref)
     return answer.text if answer.status == 0 else None
 
 
 def move_ref(shell: GitShell, ref: str, new: str, old: str | None) -> None:
-    """Points `ref` to `new` if it still is at `old` (None: if there is none). Same value: nothing to do.
+    """Move `ref` to `new` if it still is at `old` (None: if it does not exist).
 
-    Raises BadInput where another branch is in the way, InfraError where the ref has another value.
+    Raises:
+        BadInput: Another branch is in the way.
+        InfraError: The ref has another value.
     """
     if old == new:
         return
@@ -69,16 +71,16 @@ def move_ref(shell: GitShell, ref: str, new: str, old: str | None) -> None:
 
 
 def list_branches(shell: GitShell, prefix: str) -> list[Branch]:
-    """The branches below `prefix`, by name."""
+    """Return the branches below `prefix`, sorted by name."""
     form = "%(objectname) %(refname:lstrip=2)"
     lines = shell.text("for-each-ref", f"--format={form}", f"refs/heads/{prefix}/").splitlines()
     return sorted((Branch(*reversed(line.split(" ", 1))) for line in lines), key=lambda branch: branch.name)
 
 
 def clear_lock(shell: GitShell, ref: str, stale_seconds: float = STALE_SECONDS) -> None:
-    """Waits for a lock on `ref` to go, and removes it once it is older than `stale_seconds`.
+    """Wait until `ref` is unlocked, and remove its lock once that is older than `stale_seconds`.
 
-    Git locks a ref for milliseconds: an old lock was left by a git that was killed.
+    Git locks a ref for milliseconds: an old lock was left by a git process that was killed.
     """
     lock = (shell.git_dir or shell.cwd) / f"{ref}.lock"
     end = time.monotonic() + stale_seconds
@@ -89,7 +91,7 @@ def clear_lock(shell: GitShell, ref: str, stale_seconds: float = STALE_SECONDS) 
 
 
 def _age(file: Path) -> float | None:
-    """Seconds since the file was written; None if it isn't there."""
+    """Return the seconds since the file was written; None if it does not exist."""
     try:
         return time.time() - file.stat().st_mtime
     except (FileNotFoundError, NotADirectoryError):
@@ -97,13 +99,13 @@ def _age(file: Path) -> float | None:
 
 
 def read_note(shell: GitShell, sha: str) -> str:
-    """The note on a commit, or nothing."""
+    """Return the note on a commit; "" if there is none."""
     answer = shell.ask("notes", f"--ref={NOTES}", "show", sha)
     return answer.text if answer.status == 0 else ""
 
 
 def all_notes(shell: GitShell) -> dict[str, str]:
-    """Every note, by its commit."""
+    """Return all notes by commit."""
     lines = shell.text("notes", f"--ref={NOTES}", "list").splitlines() if read_ref(shell, NOTES) else []
     pairs = [line.split() for line in lines]
     texts = read_blobs(shell, [blob for blob, _ in pairs])
@@ -111,23 +113,23 @@ def all_notes(shell: GitShell) -> dict[str, str]:
 
 
 def stale_locks(shell: GitShell, places: Iterable[str], stale_seconds: float = STALE_SECONDS) -> list[str]:
-    """The refs below `places` (full names, folders too) whose lock is older than a living git would let it be."""
+    """Return the refs below `places` (full names, also of folders) whose lock was left by a killed git process."""
     top = shell.git_dir or shell.cwd
-    found = [path for place in places for path in (top / f"{place}.lock", *(top / place).rglob("*.lock"))]
-    old = [path for path in found if (_age(path) or 0.0) > stale_seconds]
+    locks = [path for place in places for path in (top / f"{place}.lock", *(top / place).rglob("*.lock"))]
+    old = [path for path in locks if (_age(path) or 0.0) > stale_seconds]
     return sorted({path.relative_to(top).as_posix().removesuffix(".lock") for path in old})
 
 
 def note_decision(shell: GitShell, run: str, round: int, sha: str, verdict: Verdict, reason: str, when: str) -> None:
-    """The note on a candidate's commit that tells what became of it."""
+    """Write the round's decision as a note on the candidate's commit."""
     facts = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Decision": verdict.value}
     write_note(shell, sha, {**facts, "Evolve-Reason": reason}, when)
 
 
 def write_note(shell: GitShell, sha: str, facts: Mapping[str, str], when: str) -> None:
-    """Puts a note of `Key: value` lines on a commit, in place of the one before.
+    """Replace the note on a commit by `Key: value` lines. Raises InfraError.
 
-    Other runs write notes too, so the ref moves only from the value that was read. Raises InfraError.
+    Other runs write notes too, so the ref moves only if it still has the value that was read.
     """
     text = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in facts.items())
     if read_note(shell, sha) == text.removesuffix("\n"):
@@ -136,7 +138,7 @@ def write_note(shell: GitShell, sha: str, facts: Mapping[str, str], when: str) -
     for _ in range(ATTEMPTS):
         clear_lock(shell, NOTES)
         old = read_ref(shell, NOTES)
-        # A large notes tree is split into folders of two digits; both spellings of the name are one note.
+        # Git splits a large notes tree into folders of two digits: both forms of the name mean the same note.
         changes = [Entry(f"{sha[:2]}/{sha[2:]}", "0", None), Entry(sha, "100644", blob)]
         tree = changed_tree(shell, old, changes, "0" * len(sha))
         new = store_commit(shell, tree, old, "Notes added by evolve\n", when)

@@ -1,4 +1,4 @@
-"""One git command at a time: a clean environment, a time limit, errors in git's own words."""
+"""Run git commands in a clean environment, with a time limit, and report errors with git's own message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evolve.host import disk
 
 SECONDS = 60.0
 
-# The user's config is read, but nothing in it may run a program, sign, or write beside the objects and refs.
+# The user's config is read, but must not run a program, sign, or write anything except objects and refs.
 _NEUTRAL = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -30,7 +30,7 @@ _NEUTRAL = (
 )
 _SETTINGS = tuple(word for setting in _NEUTRAL for word in ("-c", setting))
 
-# Everything else named GIT_* is dropped: set by a hook or an alias, it would point git at another repository.
+# All other GIT_* variables are dropped: set by a hook or an alias, they would point git at another repository.
 _KEPT_PREFIXES = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", "GIT_PYTHON_")
 _KEPT = {
     "GIT_CEILING_DIRECTORIES",
@@ -55,7 +55,7 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a git command came to; `error` is its stderr, stripped."""
+    """The result of a git command. `error`: its stderr, stripped."""
 
     status: int
     out: bytes
@@ -63,13 +63,13 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """stdout without its last newline; bytes that aren't UTF-8 become lone surrogates."""
+        """stdout without its last newline. Bytes that are not UTF-8 become lone surrogates."""
         return self.out.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 @dataclass(frozen=True)
 class GitShell:
-    """Runs git in `cwd`. With no `git_dir`, git looks for the repository itself."""
+    """Runs git in `cwd`. Without `git_dir`, git finds the repository itself."""
 
     cwd: Path
     git_dir: Path | None = None
@@ -78,38 +78,38 @@ class GitShell:
     def ask(
         self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, seconds: float = SECONDS
     ) -> Answer:
-        """The command's answer, whatever its exit status. Raises InfraError past the time limit."""
-        given = {**self._places(), **(env or {})}
-        command = [*_without_strays(given), Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *_SETTINGS, *args]
-        status, out, error = self._execute(command, stdin, given, seconds)
+        """Run a command and return its result, whatever its exit status. Raises InfraError after the time limit."""
+        variables = {**self._variables(), **(env or {})}
+        command = [*_unset_strays(variables), Git.GIT_PYTHON_GIT_EXECUTABLE or "git", *_SETTINGS, *args]
+        status, out, error = self._execute(command, stdin, variables, seconds)
         if error.startswith("Timeout: the command"):
             raise InfraError(f"git {args[0]} took longer than {seconds:g} seconds in {self.git_dir or self.cwd}")
         return Answer(status, out, error.strip())
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-        """The command's stdout. Raises InfraError with git's message when it fails."""
-        return self._done(args, self.ask(*args, stdin=stdin, env=env)).out
+        """Run a command and return its stdout. Raises InfraError with git's message if it fails."""
+        return self._check_status(args, self.ask(*args, stdin=stdin, env=env)).out
 
     def text(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
-        """Like `run`, as text without the last newline."""
-        return self._done(args, self.ask(*args, stdin=stdin, env=env)).text
+        """Like `run`, but return text without the last newline."""
+        return self._check_status(args, self.ask(*args, stdin=stdin, env=env)).text
 
-    def _done(self, args: tuple[str, ...], answer: Answer) -> Answer:
+    def _check_status(self, args: tuple[str, ...], answer: Answer) -> Answer:
         if answer.status != 0:
             raise self.failure(f"git {args[0]} failed in {self.git_dir or self.cwd}", answer)
         return answer
 
     def failure(self, what: str, answer: Answer) -> InfraError:
-        """The error that a failed command is. Git doesn't always say that there is no room."""
+        """Return the error for a failed command. Checks the disk too: git does not always report that it is full."""
         message = f"{what}: {' '.join(answer.error.split()) or f'exit status {answer.status}'}"
         place = self.git_dir or self.cwd
         if disk.says_no_room(answer.error) or disk.is_out(place):
             return disk.disk_full(place, message)
         return InfraError(message)
 
-    def _places(self) -> dict[str, str]:
-        places = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree}
-        return {**_ENVIRONMENT, **{name: str(path) for name, path in places.items() if path}}
+    def _variables(self) -> dict[str, str]:
+        folders = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree}
+        return {**_ENVIRONMENT, **{name: str(path) for name, path in folders.items() if path}}
 
     def _execute(self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float) -> tuple[int, bytes, str]:
         with disk.told(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
@@ -127,15 +127,15 @@ class GitShell:
                     env=env,
                 )
             except GitCommandNotFound as missing:
-                raise BadInput("git", "the program isn't there", "install git 2.25 or newer") from missing
+                raise BadInput("git", "not installed", "install git 2.25 or newer") from missing
         return status, out, error
 
 
-def _without_strays(given: Mapping[str, str]) -> list[str]:
-    """GitPython can add variables to the environment but not take any away; `env -u` does that."""
+def _unset_strays(variables: Mapping[str, str]) -> list[str]:
+    """Return the `env -u` command that unsets stray variables: GitPython can only add some."""
     strays = [
         name
         for name in os.environ
-        if name.startswith("GIT_") and name not in _KEPT | given.keys() and not name.startswith(_KEPT_PREFIXES)
+        if name.startswith("GIT_") and name not in _KEPT | variables.keys() and not name.startswith(_KEPT_PREFIXES)
     ]
     return ["env", *(word for name in sorted(strays) for word in ("-u", name))] if strays else []

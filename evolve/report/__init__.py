@@ -1,1 +1,1 @@
-"""Showing: tables for people, JSON for programs, progress for whoever waits."""
+"""Output: tables for people, JSON for programs, progress while a run works."""

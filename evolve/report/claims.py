@@ -1,4 +1,4 @@
-"""A run's claim in words: what was compared, the difference with its interval, and who looked before."""
+"""Format a run's claim: what was compared, the difference with its interval, and earlier looks at the holdout."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from evolve.store.rows import LookRow
 PLANNED_LOOKS = 2
 
 
-def claim_lines(run: str, model: str, made: Claim, looks: Sequence[LookRow]) -> list[str]:
-    """`looks`: all at this run's holdout; more than the two that a run makes by itself are warned of."""
+def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) -> list[str]:
+    """The lines of a claim.
+
+    Args:
+        looks: all looks at this run's holdout; more than the two that a run makes by itself cause a warning.
+    """
     lines = [
-        f"run {run}, model {model}: seed scaffold against champion on {made.tasks} holdout tasks, {made.trials} trials",
-        f"  seed scaffold {100 * made.seed:.1f} %, champion {100 * made.champion:.1f} %",
-        f"  difference {_points(made.difference)} points, 95 % interval {_points(made.low)} to {_points(made.high)}",
-        f"  {made.better} tasks better, {made.worse} worse; exact paired test, two-sided: p = {made.p_value:.3g}",
+        f"run {run}, model {model}: seed scaffold against champion on {claim.tasks} holdout tasks, "
+        f"{claim.trials} trials",
+        f"  seed scaffold {100 * claim.seed:.1f} %, champion {100 * claim.champion:.1f} %",
+        f"  difference {_points(claim.difference)} points, 95 % interval {_points(claim.low)} to {_points(claim.high)}",
+        f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
         f"  looks at the holdout: {len(looks)}",
     ]
     lines += [f"    {plain(look.looked_at)} {look.commit[:12]} {plain(look.why)}" for look in looks]
     if len(looks) > PLANNED_LOOKS:
-        lines.append("  more looks than a run makes by itself: interval and p do not allow for a choice among them")
+        lines.append(
+            "  more looks than a run makes by itself: interval and p are not corrected for choosing among them"
+        )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A bug in this program: a file with what is needed to find it."""
+"""Write a crash log for a bug in this program."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 from evolve import __version__
 from evolve.report.escaping import plain
 
-NAMED = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
+PACKAGES = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
 
 
 def write_crash_log(error: BaseException) -> Path:
-    """Write the traceback with the versions of everything; returns the file."""
+    """Write the traceback and the versions of Python, the platform and the main packages; returns the file."""
     lines = [
         f"evolve {__version__}",
         f"python {sys.version}",
         platform.platform(),
         f"command: {sys.argv[1:]}",
     ]
-    lines += [f"{name} {version(name)}" for name in NAMED]
+    lines += [f"{name} {version(name)}" for name in PACKAGES]
     lines += ["", *traceback.format_exception(error)]
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False

@@ -1,25 +1,26 @@
-"""Text that models and sandboxes wrote, made fit for a terminal: nothing in it moves the cursor, hides or turns."""
+"""Escape text from models and sandboxes, so that it cannot move the cursor, hide text or change its direction."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Controls, invisible and direction-changing characters, half, private and unknown ones, and other ends of lines.
-_UNFIT = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+# Control, format, surrogate, private-use and unassigned characters; line and paragraph separators.
+_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 MAX_LINE = 4_000
 
 
 def plain(text: str, lines: bool = False) -> str:
-    """The text with every unfit character written as its escape, `\\x1b` for example.
+    """Replace every unsafe character by its escape, such as `\\x1b`.
 
-    lines: keep line ends and tabs, and whatever length it has; else the result is one line of at most MAX_LINE.
+    Args:
+        lines: keep line ends, tabs and the full length; otherwise the result is one line of about MAX_LINE characters.
     """
     kept = "\n\t" if lines else ""
     shown = text if lines or len(text) <= MAX_LINE else f"{text[:MAX_LINE]} [...]"
     if shown.isascii() and shown.isprintable():
         return shown
-    return "".join(c if c in kept or unicodedata.category(c) not in _UNFIT else _escaped(c) for c in shown)
+    return "".join(c if c in kept or unicodedata.category(c) not in _UNSAFE else _escape(c) for c in shown)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live line in a terminal, plain lines elsewhere."""
+"""Show progress on stderr: a live line in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from evolve.core.records import Decision, Fault, Outcome, TrialResult, Usage
+from evolve.core.text import last_line
 from evolve.report.escaping import plain
 
 PLAIN_EVERY_SECONDS = 15.0
 
 
 class Live:
-    """A Watcher. `priced`: whether dollars are known; otherwise only tokens are shown. `clock`: in seconds."""
+    """Show a run's progress.
+
+    priced: show dollars, not only tokens; clock: returns seconds.
+    """
 
     def __init__(
         self, priced: bool, console: Console | None = None, clock: Callable[[], float] = time.monotonic
@@ -28,7 +32,7 @@ class Live:
         self.priced = priced
         self.done = self.planned = 0
         self._round, self._rounds = 0, 0
-        self._began = self._said = clock()
+        self._started = self._printed = clock()
         self._decided = 0
         self._budget = ""
         self._bar: Progress | None = None
@@ -57,7 +61,7 @@ class Live:
 
     def round_started(self, number: int, total: int) -> None:
         if not self._rounds:
-            self._began = self._clock()
+            self._started = self._clock()
         self._round, self._rounds = number, total
 
     def trials_planned(self, count: int) -> None:
@@ -71,15 +75,15 @@ class Live:
         self.done += result.counts
         self.usage += result.usage
         if result.outcome is Outcome.INFRA_ERROR and result.fault is not Fault.CAP:
-            self.say(f"infrastructure error in {result.task}, tried again: {_last_line(result.detail)}")
+            self.say(f"infrastructure error in {result.task}, retrying: {last_line(result.detail)}")
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.done, description=self._title())
-        elif self._clock() - self._said > PLAIN_EVERY_SECONDS:
-            self._said = self._clock()
+        elif self._clock() - self._printed > PLAIN_EVERY_SECONDS:
+            self._printed = self._clock()
             self.say(f"{self._title()} {self.done}/{self.planned} trials")
 
     def budget_left(self, words: str) -> None:
-        self._budget = f"; left of the budget: {words}" if words else ""
+        self._budget = f"; budget left: {words}" if words else ""
 
     def round_decided(self, number: int, decision: Decision) -> None:
         self._decided += number > 0
@@ -88,16 +92,11 @@ class Live:
     def _title(self) -> str:
         tokens = self.usage.prompt_tokens + self.usage.completion_tokens
         cost = f", ${self.usage.cost_usd:.2f}" if self.priced else ""
-        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._left()}{self._budget}"
+        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._time_left()}{self._budget}"
 
-    def _left(self) -> str:
-        """Time left, from the mean of the rounds that were decided since the first one began."""
+    def _time_left(self) -> str:
+        """The estimated time left, from the mean duration of this session's decided rounds."""
         if not self._decided or not self._rounds:
             return ""
-        each = (self._clock() - self._began) / self._decided
-        return f", about {max(self._rounds - self._round + 1, 0) * each / 60:.0f} min left"
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
+        seconds_each = (self._clock() - self._started) / self._decided
+        return f", about {max(self._rounds - self._round + 1, 0) * seconds_each / 60:.0f} min left"

@@ -1,4 +1,4 @@
-"""How often proposals foretold what their patches did."""
+"""Count how often proposals predicted the effects of their patches."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from evolve.store import RoundRow
 
 
 def prediction_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
-    """From the view `history`, and the run's rounds and trials; nothing where no round has predicted anything."""
+    """Compare predictions with effects, from the view `history` and the run's rounds and trials; empty without any."""
     predicted, fixed, feared, broken = (
         sum(row[name] or 0 for row in history if row["commit_sha"])
         for name in ("predicted", "fixed", "feared", "broken")
     )
-    better, worse, told = base_rates(rounds, trials)
+    better, worse, compared = base_rates(rounds, trials)
     lines = []
     if predicted:
-        lines.append(f"predicted to be fixed: {fixed} of {predicted} tasks went better{_beside(better, told)}")
+        lines.append(
+            f"predicted to be fixed: {fixed} of {predicted} tasks improved{_format_base_rate(better, compared)}"
+        )
     if feared:
-        lines.append(f"feared to break: {broken} of {feared} tasks went worse{_beside(worse, told)}")
+        lines.append(f"feared to break: {broken} of {feared} tasks got worse{_format_base_rate(worse, compared)}")
     return lines
 
 
-def _beside(count: int, told: int) -> str:
-    return f" ({100 * count / told:.0f} % of all train tasks did in these rounds)" if told else ""
+def _format_base_rate(count: int, compared: int) -> str:
+    return f" ({100 * count / compared:.0f} % of all train tasks did in these rounds)" if compared else ""
 
 
 def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
-    """Over the rounds with predictions: train tasks that went better, that went worse, and all that were compared."""
-    made: dict[str, list[TrialResult]] = defaultdict(list)
+    """Over the rounds with predictions: train tasks that improved, that got worse, and all that were compared."""
+    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
         if trial.split is Split.TRAIN:
-            made[trial.candidate].append(trial)
-    better = worse = told = 0
+            by_commit[trial.candidate].append(trial)
+    better = worse = compared = 0
     for row in rounds:
         if row.candidate and row.parent and row.proposal and (row.proposal.fixes or row.proposal.breaks):
-            old, new = made[row.parent.commit], made[row.candidate.commit]
-            moved = task_changes(old, new)
-            better, worse = better + len(moved.fixed), worse + len(moved.broken)
-            told += len({trial.task for trial in old} & {trial.task for trial in new})
-    return better, worse, told
+            old, new = by_commit[row.parent.commit], by_commit[row.candidate.commit]
+            changes = task_changes(old, new)
+            better, worse = better + len(changes.fixed), worse + len(changes.broken)
+            compared += len({trial.task for trial in old} & {trial.task for trial in new})
+    return better, worse, compared

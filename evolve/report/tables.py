@@ -1,4 +1,4 @@
-"""What the store's views say, as tables for people or as JSON."""
+"""Print the rows of the store's views as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -15,33 +15,37 @@ from evolve.core.records import TrialResult
 from evolve.report.escaping import plain
 
 Row = Mapping[str, Any]
-# Columns of sentences, which are broken over lines; names and numbers stay whole.
-WORDY = ("hypothesis", "reason", "value", "detail")
+# Columns of sentences, which wrap; names and numbers do not.
+TEXT_COLUMNS = ("hypothesis", "reason", "value", "detail")
 NARROW = 110
 
 
 def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = None) -> None:
-    """Print rows on stdout. `columns`: which ones a table shows; JSON always has all."""
+    """Print rows on stdout.
+
+    Args:
+        columns: those that a table shows; JSON has all.
+    """
     if as_json:
         print(json.dumps(list(rows), indent=2, default=str))
         return
     console = Console(highlight=False)
-    names = _fitting(list(columns or (rows[0].keys() if rows else ())), console.width)
+    names = _fitting_columns(list(columns or (rows[0].keys() if rows else ())), console.width)
     table = Table(show_edge=False)
     for name in names:
-        table.add_column(name, no_wrap=name not in WORDY)
+        table.add_column(name, no_wrap=name not in TEXT_COLUMNS)
     for row in rows:
-        table.add_row(*(Text(plain(_cell(name, row.get(name)))) for name in names))
+        table.add_row(*(Text(plain(_format_cell(name, row.get(name)))) for name in names))
     console.print(table)
 
 
-def _fitting(names: list[str], width: int) -> list[str]:
-    """Without the last of two columns of sentences, where there is no room for both."""
-    wordy = [name for name in names if name in WORDY]
-    return [name for name in names if name != wordy[-1]] if len(wordy) > 1 and width < NARROW else names
+def _fitting_columns(names: list[str], width: int) -> list[str]:
+    """Drop the last column of sentences if the terminal is too narrow for two."""
+    text_columns = [name for name in names if name in TEXT_COLUMNS]
+    return [name for name in names if name != text_columns[-1]] if len(text_columns) > 1 and width < NARROW else names
 
 
-def _cell(name: str, value: Any) -> str:
+def _format_cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name.endswith("score") or name == "mean_reward":
@@ -53,9 +57,12 @@ def _cell(name: str, value: Any) -> str:
 
 
 def score(trials: Sequence[TrialResult]) -> tuple[float, float] | None:
-    """(mean over tasks of the mean reward, half width of its 95 % interval) of trials that count; None without any.
+    """The mean over tasks of the mean reward, and the half width of its 95 % interval.
 
     The interval is 1.96 standard errors over tasks: sd of the tasks' means / sqrt(tasks).
+
+    Returns:
+        None if no trial counts.
     """
     by_task: dict[str, list[float]] = {}
     for trial in trials:

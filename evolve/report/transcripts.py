@@ -1,4 +1,4 @@
-"""A conversation as people read it."""
+"""Format the messages of a conversation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def message_text(message: Mapping[str, Any]) -> str:
-    """One message: who speaks, what is said, thought and called. Calls stand with their arguments as they came."""
+    """One message: role, reasoning, content, and tool calls with their arguments as received."""
     parts = [f"[{message.get('role', '?')}]"]
-    if thought := message.get("reasoning_content"):
-        parts.append(f"(thinking) {thought}")
+    if reasoning := message.get("reasoning_content"):
+        parts.append(f"(thinking) {reasoning}")
     if content := message.get("content"):
         parts.append(str(content))
     for call in message.get("tool_calls") or []:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evolve.host import disk
 from evolve.core.errors import BadInput
+from evolve.host import disk
 
 FILE = "gc.json"
 

@@ -80,7 +80,9 @@ def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
     if given.is_dir() and folder_digest(given, runs) == stored(row, "scaffold_digest"):
         return given
     raise BadInput(
-        "scaffold", f"run {row.id} began with {row.scaffold}, and {given} has other files", "leave it out, or use --run new"
+        "scaffold",
+        f"run {row.id} began with {row.scaffold}, and {given} has other files",
+        "leave it out, or use --run new",
     )
 
 

@@ -58,7 +58,9 @@ def _check_priced(request: RunRequest) -> None:
     unpriced = [asked.model for asked in request.config.models if not asked.spec.priced]
     if request.caps.usd is not None and unpriced:
         raise BadInput(
-            "budget_usd", f"no price is known for {unpriced[0]}", "give --prompt-price and --completion-price, or drop it"
+            "budget_usd",
+            f"no price is known for {unpriced[0]}",
+            "give --prompt-price and --completion-price, or drop it",
         )
 
 
@@ -119,7 +121,9 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay"
-    with _campaign(run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()) as campaign:
+    with _campaign(
+        run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
+    ) as campaign:
         yield campaign
 
 
@@ -139,7 +143,9 @@ def _campaign(
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
     disk.check((request.runs,))
-    made = exclude_unbuildable(suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say)
+    made = exclude_unbuildable(
+        suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say
+    )
     budget, spec = enter(made.excluded), run.config.proposer_spec
     engine.sweep(owner)
     engine.sweep_overdue()
@@ -149,7 +155,7 @@ def _campaign(
             contextlib.closing(budget),
             Store.open(request.database) as store,
             Evaluator(
-                request.jobs, notify=watcher.say, over=lambda: stop.asked, **_paid_by(budget.terms)
+                request.jobs, notify=watcher.say, should_stop=lambda: stop.asked, **_paid_by(budget.terms)
             ) as evaluator,
         ):
             yield Campaign(
@@ -183,9 +189,9 @@ def _swept(owner: str, watcher: Watcher) -> None:
 def _paid_by(terms: SpendingFile) -> dict[str, Any]:
     """All that workers do with a model, paid for from one budget."""
     return {
-        "work": functools.partial(run_trial_ahead, purse=terms),
-        "here": functools.partial(run_trial, purse=terms),
-        "on_itself": functools.partial(run_self_work, purse=terms),
+        "work": functools.partial(run_trial_ahead, spending_file=terms),
+        "run_inline": functools.partial(run_trial, spending_file=terms),
+        "do_self_work": functools.partial(run_self_work, spending_file=terms),
     }
 
 
@@ -253,9 +259,7 @@ def _progress(store: Store, run: str) -> str:
 
 def _placed(config: RunConfig) -> RunConfig:
     """The config with absolute paths, so that the run is found from any folder."""
-    return config.model_copy(
-        update={key: path.absolute() for key in PLACES if (path := getattr(config, key)).is_dir()}
-    )
+    return config.model_copy(update={key: path.absolute() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
 def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:

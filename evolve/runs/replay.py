@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evolve.trial import trajectory
-from evolve.loop.campaign import Campaign
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
+from evolve.loop.campaign import Campaign
+from evolve.trial import trajectory
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from evolve.core.errors import BadInput
 PODMAN = "Podman Engine"
 # What Podman 4.3.1 answers to our containers: "opening seccomp profile failed", `unknown mount option "nr_inodes=20k"`.
 PODMAN_PROBLEM = "its API rejects the sandbox's seccomp profile and the inode limit of its tmpfs"
-# An engine leaves these out with a mere warning; where it has no CPU limit, it refuses the container itself.
-LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes"}
+# An engine leaves out limits that it can't enforce, with a warning only.
+LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processor time"}
 
 
 def refuse_podman(where: str, version: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The database: the one place that knows SQL."""
+"""The database: the only package that knows SQL."""
 
 from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.store import Store

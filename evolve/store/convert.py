@@ -1,4 +1,4 @@
-"""Nouns to rows and back. No SQL."""
+"""Convert records to rows and back. No SQL."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ TRIED_AGAIN = ("retries", "lost_seconds")
 KINDS = FIX, BREAK = ("fix", "break")
 
 
-def task_values(run: str, task: Task, set_aside: str | None) -> Values:
+def task_values(run: str, task: Task, excluded: str | None) -> Values:
+    """Return the task's row. excluded: why the run does without the task."""
     return {
         "run_id": run,
         "name": task.name,
         "split": task.split.value,
         "difficulty": task.difficulty,
         "digest": task.digest,
-        "set_aside": set_aside,
+        "set_aside": excluded,
     }
 
 
@@ -62,9 +63,9 @@ def proposal_values(proposal: Proposal) -> Values:
 
 
 def prediction_values(proposal: Proposal) -> list[Values]:
-    """One for each task."""
-    told = ((FIX, proposal.fixes), (BREAK, proposal.breaks))
-    return [{"task": task, "kind": kind} for kind, tasks in told for task in dict.fromkeys(tasks)]
+    """Return one row for each predicted task."""
+    predictions = ((FIX, proposal.fixes), (BREAK, proposal.breaks))
+    return [{"task": task, "kind": kind} for kind, tasks in predictions for task in dict.fromkeys(tasks)]
 
 
 def lesson_values(lesson: Lesson) -> Values:
@@ -72,7 +73,7 @@ def lesson_values(lesson: Lesson) -> Values:
 
 
 def _usage_values(usage: Usage) -> Values:
-    """Without commands."""
+    """Return the usage without commands."""
     return {name: getattr(usage, name) for name in (*SPENT, *TRIED_AGAIN)}
 
 
@@ -108,7 +109,7 @@ def trial_values(result: TrialResult) -> Values:
 
 
 def trial_from(row: RowMapping) -> TrialResult:
-    """`row` has the trial's columns and `commit_sha`."""
+    """Read a trial from a row with the trial's columns and `commit_sha`."""
     return TrialResult(
         candidate=row["commit_sha"],
         task=row["task"],
@@ -130,12 +131,12 @@ def trial_from(row: RowMapping) -> TrialResult:
 
 
 def candidate_from(row: RowMapping) -> Candidate:
-    """`row` has the candidate's columns and `parent_commit`."""
+    """Read a candidate from a row with the candidate's columns and `parent_commit`."""
     return Candidate(row["commit_sha"], row["round"], row["parent_commit"], row["branch"])
 
 
 def proposal_from(row: RowMapping) -> Proposal:
-    """Without the tasks that it predicts: they are rows of their own."""
+    """Read a proposal, without its predicted tasks, which have their own rows."""
     return Proposal(
         hypothesis=row["hypothesis"],
         prediction=row["prediction"],
@@ -161,8 +162,7 @@ def loss_from(row: RowMapping) -> LossRow:
 
 
 def decision_from(row: RowMapping) -> Decision:
-    found = [row[column] for column in EVIDENCE]
-    evidence = None if row["error"] is None else Evidence(*found)
+    evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
     return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
 
 

@@ -1,4 +1,4 @@
-"""Opens the database: the connection's settings, and the migrations."""
+"""Open the database: connection settings and migrations."""
 
 from __future__ import annotations
 
@@ -26,27 +26,33 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def database_url(where: str | Path) -> URL:
-    """A path is a SQLite file; anything with `://` is a URL. Raises BadInput for a URL that can't be read."""
+    """Return the URL of a database: a path is a SQLite file, anything with `://` a URL.
+
+    Raises:
+        BadInput: The URL can't be parsed.
+    """
     if isinstance(where, Path) or "://" not in where:
         return URL.create("sqlite", database=str(where))
     try:
         return make_url(where)
     except ArgumentError as problem:
-        # The text is not repeated: it may hold a password.
-        raise BadInput("the database URL", "can't be read", "write it as postgresql://user@host/name") from problem
+        # The message does not quote the URL, which may contain a password.
+        raise BadInput("database URL", "can't be parsed", "write it like postgresql://user@host/name") from problem
 
 
 def open_engine(url: URL) -> Engine:
-    """An engine whose database has the newest schema.
+    """Open a database and migrate it to the newest schema.
 
-    Raises BadInput where there is no such database, and InfraError where it can't be reached or written.
+    Raises:
+        BadInput: It is not a database, or a newer one.
+        InfraError: It can't be reached or written.
     """
     engine = _engine(url)
     try:
         _migrate(engine)
     except DBAPIError as problem:
         engine.dispose()
-        raise _told(problem, url) from problem
+        raise _open_error(problem, url) from problem
     except BadInput:
         engine.dispose()
         raise
@@ -54,14 +60,14 @@ def open_engine(url: URL) -> Engine:
 
 
 def describe_url(url: URL) -> str:
-    """For messages: the file's path, or the URL without its password."""
+    """Return the file's path, or the URL without its password, for messages."""
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
 
 
 def write_engine(engine: Engine) -> Engine:
-    """The same engine and pool, whose transactions wait in line for SQLite's write lock when they begin.
+    """Return the same engine and pool with transactions that wait for SQLite's write lock when they begin.
 
-    A transaction that reads first and takes the lock later fails at once where another one wrote in between.
+    A transaction that reads first and takes the lock later fails at once if another one wrote in between.
     """
     return engine.execution_options(takes_write_lock=True)
 
@@ -71,7 +77,7 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as problem:
         raise BadInput(
-            describe_url(url), f"no driver: {problem}", "install it, for example `pip install psycopg`"
+            describe_url(url), f"its driver is missing: {problem}", "install it, for example `pip install psycopg`"
         ) from problem
     if engine.dialect.name == "sqlite":
         folder = Path(str(url.database)).parent
@@ -83,7 +89,7 @@ def _engine(url: URL) -> Engine:
 
 
 def _set_up(connection: Any, _record: object) -> None:
-    # Python's driver would begin transactions by itself, and none for DDL: `_begin` does it instead.
+    # Python's driver would begin transactions itself, but not for DDL: `_begin` does it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
     for setting in _SETTINGS:
@@ -97,7 +103,7 @@ def _begin(connection: Connection) -> None:
 
 
 def newest_schema() -> str:
-    """The revision that this version works with."""
+    """Return the schema revision of this version."""
     return ",".join(sorted(ScriptDirectory.from_config(_alembic()).get_heads()))
 
 
@@ -108,14 +114,14 @@ def _alembic() -> Config:
 
 
 def _migrate(engine: Engine) -> None:
-    """Looks first without a lock: a reader never waits for the writer."""
+    """Upgrade the schema if needed. Checks without a lock first, so that a reader never waits for the writer."""
     config = _alembic()
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
-        found = set(MigrationContext.configure(connection).get_current_heads())
-    if found == set(script.get_heads()):
+        current = set(MigrationContext.configure(connection).get_current_heads())
+    if current == set(script.get_heads()):
         return
-    if not found <= {revision.revision for revision in script.walk_revisions()}:
+    if not current <= {revision.revision for revision in script.walk_revisions()}:
         raise BadInput(
             describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
         )
@@ -124,26 +130,24 @@ def _migrate(engine: Engine) -> None:
         upgrade(config, "head")
 
 
-def _told(problem: DBAPIError, url: URL) -> BadInput | InfraError:
+def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     if "not a database" in str(problem.orig):
-        return BadInput(describe_url(url), "is not a SQLite database", "name another file")
-    found = database_error(problem, url)
-    return (
-        found
-        if isinstance(found, DiskFull)
-        else InfraError(f"{describe_url(url)}: can't be opened: {first_line(problem)}")
-    )
+        return BadInput(describe_url(url), "is not a SQLite database", "use another file")
+    error = database_error(problem, url)
+    if isinstance(error, DiskFull):
+        return error
+    return InfraError(f"{describe_url(url)}: can't be opened: {driver_message(problem)}")
 
 
 def database_error(problem: DBAPIError, url: URL) -> InfraError:
-    """What it means that a database can't be read or written."""
-    words = first_line(problem)
+    """Return our own error for a database that can't be read or written."""
+    message = driver_message(problem)
     if url.get_backend_name() != "sqlite":
-        kind = DiskFull if disk.says_no_room(words) else InfraError
-        return kind(f"{describe_url(url)}: {words}")
-    return disk.sqlite_failure(Path(str(url.database)), words)
+        kind = DiskFull if disk.says_no_room(message) else InfraError
+        return kind(f"{describe_url(url)}: {message}")
+    return disk.sqlite_failure(Path(str(url.database)), message)
 
 
-def first_line(problem: DBAPIError) -> str:
-    """PostgreSQL's messages go on with details."""
+def driver_message(problem: DBAPIError) -> str:
+    """Return the first line of the driver's message: PostgreSQL adds details after it."""
     return str(problem.orig).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""How a database file is, looked at without changing a byte of it, and read as it is even where its schema is older."""
+"""Inspect a database file without changing a byte of it, and read it even if its schema is older."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ _TIMES = (
 
 @dataclass(frozen=True)
 class Integrity:
-    """`problems`: what SQLite's own checks say, a line each; `newest_time`: of any row, ISO-8601 in UTC."""
+    """The state of a database file.
+
+    Attributes:
+        schema: Its schema revision.
+        wanted: The schema revision of this version.
+        journal: Its journal mode.
+        problems: The problems that SQLite's own checks found, one line each.
+        newest_time: The newest time in any row, ISO-8601 in UTC.
+    """
 
     schema: str
     wanted: str
@@ -35,25 +43,26 @@ class Integrity:
 
     @property
     def current(self) -> bool:
-        """Whether opening it changes nothing."""
+        """Whether opening the database would change nothing."""
         return self.schema == self.wanted and self.journal == "wal"
 
 
 def inspect_database(file: Path, thorough: bool = False) -> Integrity:
-    """A SQLite file's state. thorough: every page and index in full, which takes a while for a large file.
+    """Check a SQLite file. thorough: check every page and index, which takes a while for a large file.
 
-    Raises BadInput for a file that is no database, or is damaged so much that it can't be read.
+    Raises:
+        BadInput: The file is not a database, or too damaged to be read.
     """
     try:
-        # `rw`, though nothing is written: a reader that may not write leaves its `-wal` and `-shm` behind.
+        # `rw`, although nothing is written: a read-only connection leaves its `-wal` and `-shm` files behind.
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
-            schema = _one(connection, "SELECT version_num FROM alembic_version") if _has_schema(connection) else ""
+            schema = _scalar(connection, "SELECT version_num FROM alembic_version") if _has_schema(connection) else ""
             return Integrity(
                 schema=schema or "none",
                 wanted=newest_schema(),
-                journal=_one(connection, "PRAGMA journal_mode") or "",
+                journal=_scalar(connection, "PRAGMA journal_mode") or "",
                 problems=tuple(_problems(connection, thorough)),
-                newest_time=_newest(connection) if schema else None,
+                newest_time=_newest_time(connection) if schema else None,
             )
     except sqlite3.Error as error:
         raise BadInput(
@@ -62,44 +71,42 @@ def inspect_database(file: Path, thorough: bool = False) -> Integrity:
 
 
 def _has_schema(connection: sqlite3.Connection) -> bool:
-    return bool(_one(connection, "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"))
+    return bool(_scalar(connection, "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"))
 
 
-def _one(connection: sqlite3.Connection, query: str) -> str | None:
+def _scalar(connection: sqlite3.Connection, query: str) -> str | None:
     row = connection.execute(query).fetchone()
     return None if row is None or row[0] is None else str(row[0])
 
 
 def _problems(connection: sqlite3.Connection, thorough: bool) -> Iterator[str]:
     check = "integrity_check" if thorough else "quick_check"
-    found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}({SHOWN})")]
-    yield from (line for line in found if line != "ok")
+    lines = [str(row[0]) for row in connection.execute(f"PRAGMA {check}({SHOWN})")]
+    yield from (line for line in lines if line != "ok")
     broken = connection.execute("PRAGMA foreign_key_check").fetchmany(SHOWN)
-    yield from (
-        f"row {row} of {table} refers to a row of {parent} that is not there" for table, row, parent, _ in broken
-    )
+    yield from (f"row {row} of {table} refers to a missing row of {parent}" for table, row, parent, _ in broken)
 
 
-def _newest(connection: sqlite3.Connection) -> str | None:
-    found = [_one(connection, f"SELECT max({column}) FROM {table}") for table, column in _TIMES]
-    return max((moment for moment in found if moment), default=None)
+def _newest_time(connection: sqlite3.Connection) -> str | None:
+    times = [_scalar(connection, f"SELECT max({column}) FROM {table}") for table, column in _TIMES]
+    return max((time for time in times if time), default=None)
 
 
 def copy_database(file: Path, target: Path) -> None:
-    """A consistent copy, also while another process writes."""
+    """Make a consistent copy, even while another process writes."""
     with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
 
 
 @contextmanager
 def open_unchanged(file: Path, health: Integrity) -> Iterator[Store]:
-    """The store of a database that stays as it is: one that opening would change is read in a copy."""
+    """Open a database without changing it: if opening would change it, a copy is opened instead."""
     if health.current:
         with Store.open(file) as store:
             yield store
         return
     with tempfile.TemporaryDirectory(prefix="evolve-copy-") as folder:
-        copied = Path(folder) / file.name
-        copy_database(file, copied)
-        with Store.open(copied) as store:
+        copy = Path(folder) / file.name
+        copy_database(file, copy)
+        with Store.open(copy) as store:
             yield store

@@ -1,4 +1,4 @@
-"""The reads, as queries: each takes a run's id and leaves the running of it to the store."""
+"""The queries, for the store to execute. Most take a run's id."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _parent = candidate.alias("parent")
 
 
 def runs(dialect: str) -> Query:
-    """Newest first: as they were written where the database knows that, since the clock may have been set back."""
+    """Newest first: by row id where there is one, because the clock may have been set back."""
     newest = (
         [literal_column("run.rowid").desc()] if dialect == "sqlite" else [run_.c.created_at.desc(), run_.c.id.desc()]
     )
@@ -53,7 +53,7 @@ def runs(dialect: str) -> Query:
 
 
 def candidates(run: str, after: int = -1) -> Query:
-    """The candidate's columns and `parent_commit`, in the order of the rounds; of rounds above `after`."""
+    """Candidates of rounds above `after`, with `parent_commit`, in the order of the rounds."""
     return (
         select(candidate, _parent.c.commit_sha.label("parent_commit"))
         .outerjoin(_parent, _parent.c.id == candidate.c.parent_id)
@@ -63,13 +63,13 @@ def candidates(run: str, after: int = -1) -> Query:
 
 
 def champion(run: str) -> Query:
-    """The candidate taken last, up to the last round that crowned one: whatever is stacked since is not it."""
-    itself = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
-    crowned = or_(itself, decision.c.fate == StackFate.PROMOTED.value)
-    last = select(func.max(decision.c.round)).where(decision.c.run_id == run, crowned).scalar_subquery()
-    taken = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
+    """The last accepted candidate, up to the last round that made a champion: later stacked patches don't count."""
+    kept = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
+    makes_champion = or_(kept, decision.c.fate == StackFate.PROMOTED.value)
+    last = select(func.max(decision.c.round)).where(decision.c.run_id == run, makes_champion).scalar_subquery()
+    accepted = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
     same_round = (decision.c.run_id == candidate.c.run_id) & (decision.c.round == candidate.c.round)
-    query = candidates(run).join(decision, same_round).where(taken, candidate.c.round <= last)
+    query = candidates(run).join(decision, same_round).where(accepted, candidate.c.round <= last)
     return query.order_by(None).order_by(candidate.c.round.desc()).limit(1)
 
 
@@ -79,7 +79,7 @@ def candidate_key(run: str, commit: str) -> Query:
 
 
 def trials(run: str, commit: str | None) -> Query:
-    """The trial's columns and `commit_sha`, in the order in which they were written."""
+    """Trials with `commit_sha`, in the order in which they were written."""
     query = select(trial, candidate.c.commit_sha).join(candidate, candidate.c.id == trial.c.candidate_id)
     if commit is not None:
         query = query.where(candidate.c.commit_sha == commit)
@@ -87,17 +87,17 @@ def trials(run: str, commit: str | None) -> Query:
 
 
 def rounds(run: str, after: int) -> Query:
-    """Those above `after`, in order."""
+    """Rounds above `after`, in order."""
     return select(round_).where(round_.c.run_id == run, round_.c.number > after).order_by(round_.c.number)
 
 
 def of_rounds(table: Table, run: str, after: int) -> Query:
-    """Rows of a table that has at most one per round, of rounds above `after`."""
+    """Rows for rounds above `after`, of a table with at most one row per round."""
     return select(table).where(table.c.run_id == run, table.c.round > after)
 
 
 def tasks(run: str) -> Query:
-    columns = (task.c.name, task.c.split, task.c.difficulty, task.c.digest, task.c.set_aside)
+    columns = (task.c.name, task.c.split, task.c.difficulty, task.c.digest, task.c.set_aside.label("excluded"))
     return select(*columns).where(task.c.run_id == run).order_by(task.c.name)
 
 
@@ -117,7 +117,7 @@ def sessions(run: str) -> Query:
 
 
 def moments(run: str) -> CompoundSelect[Any]:
-    """(`at`, `seconds`): when something of the run was written down, or began and how long it took."""
+    """Pairs of `at` and `seconds`: when something of the run was stored, or began and how long it took."""
     stamps = (
         (trial.c.started_at, trial.c.seconds, trial),
         (decision.c.decided_at, literal(0.0), decision),
@@ -138,16 +138,16 @@ def losses(run: str) -> Query:
 
 
 def spent_on_trials(run: str, after: int) -> Query:
-    """`last`: the highest id of any trial; the run's sums of SUMMED over trials whose id is above `after`.
+    """The run's sums of SUMMED over trials with ids above `after`, and `last`, the highest id of any trial.
 
-    Of no other condition: so the database reads the new rows alone.
+    The id is the only condition, so that the database reads only the new rows.
     """
     sums = [_sum(case((trial.c.run_id == run, trial.c[name]), else_=0)).label(name) for name in SUMMED]
     return select(func.max(trial.c.id).label("last"), *sums).where(trial.c.id > after)
 
 
 def spent_beside(run: str) -> CompoundSelect[Any]:
-    """The sums of SPENT: a row for proposals, one for lessons, one for what was lost."""
+    """The sums of SPENT: one row each for proposals, lessons and losses."""
     return union_all(
         *(
             select(*(_sum(table.c[name]) for name in SPENT)).where(table.c.run_id == run)
@@ -161,7 +161,7 @@ def _sum(column: Any) -> Any:
 
 
 def predictions(run: str, after: int) -> Query:
-    """Of rounds above `after`, by round, kind and task."""
+    """Predictions of rounds above `after`, sorted by round, kind and task."""
     columns = (prediction.c.round, prediction.c.kind, prediction.c.task)
     return select(*columns).where(prediction.c.run_id == run, prediction.c.round > after).order_by(*columns)
 
@@ -171,7 +171,7 @@ def lessons(run: str) -> Query:
 
 
 def view(name: str, run: str | None) -> TextClause:
-    """`name` is one of VIEWS."""
+    """The rows of a view in order; `name` is one of VIEWS."""
     order = ", ".join(VIEWS[name])
     if run is None:
         return text(f"SELECT * FROM {name} ORDER BY {order}")

@@ -1,4 +1,4 @@
-"""What the store hands out beyond the nouns of `evolve.core.records`: frozen, plain, without SQL."""
+"""Rows that the store returns besides the records of `evolve.core.records`: frozen, without SQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evolve.core.records import Candidate, Decision, Proposal, Split, Usage
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run as it was begun. `config` and `engine` are JSON text; `repository` is a path."""
+    """One run as it was started. `config` and `engine` are JSON text; `repository` is a path."""
 
     id: str
     created_at: str
@@ -28,23 +28,23 @@ class RunRow:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of a run's suite; `digest` is the sha256 of its files at the run's start.
+    """One task of a run's suite. `digest`: sha256 of its files at the start of the run.
 
-    `set_aside`: why the run does without it; None where it does not.
+    `excluded`: why the run does without the task; None if it uses the task.
     """
 
     name: str
     split: Split
     difficulty: str
     digest: str
-    set_aside: str | None = None
+    excluded: str | None = None
 
 
 @dataclass(frozen=True)
 class RoundRow:
-    """One round as far as it came: None is what has not happened. Round 0 has no parent and no proposal.
+    """One round; what has not happened yet is None. Round 0 has no parent and no proposal.
 
-    `race`: the first of the rounds that it is raced against; itself if there are none.
+    `race`: number of the first round in the same race; its own if it races alone.
     """
 
     number: int
@@ -58,7 +58,7 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class LookRow:
-    """One look at the holdout: which commit was scored on it, and why."""
+    """One use of the holdout: which commit was scored on it, and why."""
 
     commit: str
     why: str
@@ -75,7 +75,7 @@ class EndRow:
 
 @dataclass(frozen=True)
 class SessionRow:
-    """One process that worked on a run. `caps`: JSON text. `id`: given by the database; 0 before that."""
+    """One process that worked on a run. `caps`: JSON text. `id`: assigned by the database; 0 before that."""
 
     started_at: str
     evolve_version: str
@@ -87,7 +87,7 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class LossRow:
-    """What was spent in a session on work that left no row of its own."""
+    """What a session spent on work that has no row of its own."""
 
     session: int
     what: str

@@ -1,7 +1,7 @@
-"""The tables. Rows are facts: written once, never changed; sums and rates are views (`views.py`).
+"""The tables. Rows are facts, written once and never changed; sums and rates are views (`views.py`).
 
-`migrations/` builds the same tables; a test holds the two together. Times are ISO-8601 text in UTC, so that
-they sort as text and look the same on SQLite and PostgreSQL.
+`migrations/` creates the same tables; a test compares them. Times are ISO-8601 text in UTC, so that they sort as text
+and look the same in SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ metadata = MetaData(
 )
 
 
-def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{word.value}'" for word in words)
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{member.value}'" for member in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 def _utc(column: str) -> CheckConstraint:
-    """Only `2026-01-31T12:34:56`, any fraction, then `Z` or `+00:00`."""
+    """Allow only `2026-01-31T12:34:56`, any fraction, then `Z` or `+00:00`."""
     shape = f"substr({column}, 1, 19) LIKE '____-__-__T__:__:__'"
     zulu = f"substr({column}, length({column}), 1) = 'Z'"
     offset = f"substr({column}, length({column}) - 5) = '+00:00'"
@@ -73,12 +73,12 @@ def _double(name: str) -> Column[float]:
 
 
 def _spent() -> list[Column[Any]]:
-    """What asking a model cost: calls, tokens, US dollars."""
+    """The cost of model calls: number, tokens, US dollars."""
     return [_integer("calls"), _integer("prompt_tokens"), _integer("completion_tokens"), _double("cost_usd")]
 
 
 def _tried_again() -> list[Column[Any] | CheckConstraint]:
-    """Calls that failed and were made again, and the seconds that this took."""
+    """Number of failed calls that were repeated, and the seconds that they took."""
     return [
         Column("retries", Integer, nullable=False, server_default=text("0")),
         Column("lost_seconds", Double, nullable=False, server_default=text("0")),
@@ -91,7 +91,7 @@ def _key(name: str) -> Column[str]:
 
 
 def _number(name: str) -> Column[int]:
-    """Second half of a key (run_id, number): given by the loop, never by the database."""
+    """Second part of a key (run_id, number): assigned by the loop, never by the database."""
     return Column(name, Integer, primary_key=True, autoincrement=False)
 
 
@@ -100,7 +100,7 @@ def _of_round(column: str) -> ForeignKeyConstraint:
 
 
 def _of_candidate(column: str) -> ForeignKeyConstraint:
-    """Refers to the run too, so that no row can point into another run."""
+    """Reference a candidate of the same run."""
     return ForeignKeyConstraint(["run_id", column], ["candidate.run_id", "candidate.id"])
 
 
@@ -123,7 +123,7 @@ run = Table(
     _utc("created_at"),
 )
 
-# Each time that a process works on a run. `caps`: JSON of the caps that it was given.
+# One row for each process that works on a run. `caps`: JSON of its caps.
 session = Table(
     "session",
     metadata,
@@ -138,7 +138,7 @@ session = Table(
     _utc("started_at"),
 )
 
-# What a session spent on work that left no row of its own: a trial or a conversation that was killed.
+# What a session spent on work that has no row of its own: a trial or a conversation that was killed.
 loss = Table(
     "loss",
     metadata,
@@ -176,7 +176,7 @@ task = Table(
     _one_of("split", Split),
 )
 
-# A round names its parent by number, not by candidate: so no two tables refer to each other.
+# A round refers to its parent by number, not by candidate, so that no two tables refer to each other.
 round_ = Table(
     "round",
     metadata,
@@ -328,7 +328,7 @@ trial = Table(
 )
 
 _counts = text("outcome <> 'infra_error'")
-# An attempt counts once; its infrastructure errors may be many.
+# An attempt counts once, but may have any number of infrastructure errors.
 Index(
     "uq_trial_counted",
     trial.c.candidate_id,

@@ -1,4 +1,4 @@
-"""What the loop writes down and reads back. Every call is one transaction; no row is ever changed."""
+"""Store and read the rows of runs. Every call is one transaction; no row is ever changed."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
 from evolve.store import convert, queries, schema
-from evolve.store.database import database_error, database_url, first_line, open_engine, write_engine
+from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
-Noun = TypeVar("Noun")
+Record = TypeVar("Record")
 
 
 class Store:
-    """One database of runs. Times (`at`) are ISO-8601 text in UTC.
+    """A database of runs. Times (`at`) are ISO-8601 text in UTC.
 
-    Writes raise EvolveError where a row is there already or contradicts another one, and InfraError where the
-    database can't be written. Reads see only whole transactions, also while another process writes.
+    Writes raise EvolveError if a row exists already or contradicts another one, and InfraError if the database can't
+    be written. Reads see only complete transactions, even while another process writes.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = write_engine(engine)
-        # What can't change any more, so that a long run's next read is no longer than its first: by run, the leading
-        # rounds that are decided, and what the trials spent up to some id.
-        self._over: dict[str, list[RoundRow]] = {}
+        # Caches what can't change any more, so that reads stay fast in a long run: by run, the decided rounds at the
+        # start, and what the trials spent up to some id.
+        self._decided: dict[str, list[RoundRow]] = {}
         self._spent: dict[str, tuple[int, Usage]] = {}
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
-        """Opens or makes the database at a path (SQLite) or URL, and brings its schema up to date.
+        """Open or create the database at a path (SQLite) or URL, and update its schema.
 
-        Raises BadInput for a file or URL that is no database, InfraError where it can't be reached.
+        Raises:
+            BadInput: The file or URL is not a database.
+            InfraError: The database can't be reached.
         """
         return cls(open_engine(database_url(where)))
 
     @staticmethod
     def exists(where: str | Path) -> bool:
-        """Whether there is something to open; a database server is taken to be there."""
+        """Whether the database exists; assumed for a database server."""
         url = database_url(where)
         return url.get_backend_name() != "sqlite" or Path(str(url.database)).is_file()
 
@@ -64,26 +66,27 @@ class Store:
 
     # Writing
 
-    def create_run(self, row: RunRow, tasks: Iterable[Task] = (), set_aside: Mapping[str, str] | None = None) -> None:
-        """The run and its tasks, both or neither; `set_aside`: why the run does without some, by name."""
+    def create_run(self, row: RunRow, tasks: Iterable[Task] = (), excluded: Mapping[str, str] | None = None) -> None:
+        """Store a run with its tasks. excluded: why the run does without some of them, by name."""
         with self._write() as connection:
             connection.execute(insert(schema.run), asdict(row))
-            _insert_tasks(connection, row.id, tasks, set_aside or {})
+            _insert_tasks(connection, row.id, tasks, excluded or {})
 
     def add_tasks(self, run: str, tasks: Iterable[Task]) -> None:
+        """Store more tasks of a run."""
         with self._write() as connection:
             _insert_tasks(connection, run, tasks, {})
 
     def start_session(self, run: str, row: SessionRow) -> int:
-        """-> the session's id"""
+        """Store a session and return its id."""
         values = {key: value for key, value in asdict(row).items() if key != "id"}
         with self._write() as connection:
-            done = connection.execute(insert(schema.session), {"run_id": run, **values})
-            assert done.inserted_primary_key is not None
-            return int(done.inserted_primary_key[0])
+            result = connection.execute(insert(schema.session), {"run_id": run, **values})
+            assert result.inserted_primary_key is not None
+            return int(result.inserted_primary_key[0])
 
     def add_losses(self, run: str, session: int, spent: Mapping[str, Usage], at: str) -> None:
-        """What a session spent on work that left no row, by what it was: all of them or none, and once."""
+        """Store what a session spent on work without a row, by kind of work. Does nothing the second time."""
         if any(loss.session == session for loss in self.losses(run)):
             return
         with self._write() as connection:
@@ -92,7 +95,7 @@ class Store:
                 _add(connection, schema.loss, run_id=run, **values)
 
     def start_race(self, run: str, numbers: Sequence[int], parent: Candidate | None, at: str) -> None:
-        """The intent of rounds whose candidates all patch this parent (None for round 0 alone): all of them or none."""
+        """Store the start of rounds whose candidates all patch this parent (None for round 0 only)."""
         race = numbers[0] if len(numbers) > 1 else None
         with self._write() as connection:
             parent_round = parent and _candidate_key(connection, run, parent.commit)[1]
@@ -101,6 +104,7 @@ class Store:
                 _add(connection, schema.round_, number=number, **values)
 
     def add_candidate(self, run: str, candidate: Candidate) -> None:
+        """Store a round's candidate."""
         with self._write() as connection:
             _add(
                 connection,
@@ -115,6 +119,7 @@ class Store:
     def add_proposal(
         self, run: str, round_number: int, proposal: Proposal, prompt_sha256: str, model: str, at: str
     ) -> None:
+        """Store a round's proposal with its predictions."""
         with self._write() as connection:
             _add(
                 connection,
@@ -130,90 +135,95 @@ class Store:
                 _add(connection, schema.prediction, run_id=run, round=round_number, **values)
 
     def add_lesson(self, run: str, lesson: Lesson, prompt_sha256: str, model: str, at: str) -> None:
+        """Store a round's lesson."""
         with self._write() as connection:
             values = convert.lesson_values(lesson)
-            made = {"prompt_sha256": prompt_sha256, "model": model, "created_at": at}
-            _add(connection, schema.lesson, run_id=run, **made, **values)
+            origin = {"prompt_sha256": prompt_sha256, "model": model, "created_at": at}
+            _add(connection, schema.lesson, run_id=run, **origin, **values)
 
     def add_decision(self, run: str, round_number: int, decision: Decision, at: str) -> None:
+        """Store a round's decision."""
         with self._write() as connection:
             values = convert.decision_values(decision)
             _add(connection, schema.decision, run_id=run, round=round_number, decided_at=at, **values)
 
     def add_trial(self, run: str, result: TrialResult) -> None:
-        """One finished attempt; at most one row of it counts, beside any number of infra errors."""
+        """Store one finished trial. At most one row of an attempt counts, besides any number of infra errors."""
         with self._write() as connection:
             key, _ = _candidate_key(connection, run, result.candidate)
             _add(connection, schema.trial, run_id=run, candidate_id=key, **convert.trial_values(result))
 
     def add_holdout_look(self, run: str, commit: str, why: str, at: str) -> None:
+        """Store that a commit was scored on the holdout."""
         with self._write() as connection:
             key, _ = _candidate_key(connection, run, commit)
             _add(connection, schema.holdout_look, run_id=run, candidate_id=key, why=why, looked_at=at)
 
     def end_run(self, run: str, reason: str, at: str) -> None:
+        """Store an end of the run."""
         with self._write() as connection:
             _add(connection, schema.run_end, run_id=run, reason=reason, ended_at=at)
 
     # Reading
 
     def run(self, run: str) -> RunRow | None:
+        """Return the run; None if there is none of this id."""
         rows = self._rows(select(schema.run).where(schema.run.c.id == run))
         return RunRow(**rows[0]) if rows else None
 
     def runs(self) -> list[RunRow]:
-        """Newest first."""
+        """Return all runs, newest first."""
         return [RunRow(**row) for row in self._rows(queries.runs(self._engine.dialect.name))]
 
     def tasks(self, run: str) -> list[TaskRow]:
-        """By name."""
+        """Return the run's tasks, sorted by name."""
         rows = self._rows(queries.tasks(run))
         return [TaskRow(**row | {"split": Split(row["split"])}) for row in map(dict, rows)]
 
     def candidates(self, run: str) -> list[Candidate]:
-        """In the order of their rounds."""
+        """Return the run's candidates, in the order of their rounds."""
         return [convert.candidate_from(row) for row in self._rows(queries.candidates(run))]
 
     def champion(self, run: str) -> Candidate:
-        """The candidate kept or promoted last, or the baseline. Raises LookupError before the baseline is decided."""
+        """Return the candidate kept or promoted last, or the baseline. Raises LookupError if that is undecided."""
         rows = self._rows(queries.champion(run))
         if not rows:
             raise LookupError(f"run {run} has no champion before its baseline is decided")
         return convert.candidate_from(rows[0])
 
     def trials(self, run: str, commit: str | None = None) -> list[TrialResult]:
-        """In the order in which they were written: all of the run's, or one candidate's."""
+        """Return the trials of the run or of one candidate, in the order in which they were written."""
         return [convert.trial_from(row) for row in self._rows(queries.trials(run, commit))]
 
     def rounds(self, run: str) -> list[RoundRow]:
-        """All rounds in order, also those that were begun and not decided."""
-        over = self._over.setdefault(run, [])
-        known = list(over)
+        """Return all rounds in order, including undecided ones."""
+        decided = self._decided.setdefault(run, [])
+        known = list(decided)
         fresh = self._rounds_after(run, known)
         for row in fresh:
-            if row.decision is None or row.number != len(over):
+            if row.decision is None or row.number != len(decided):
                 break
-            over.append(row)
+            decided.append(row)
         return known + fresh
 
     def _rounds_after(self, run: str, known: Sequence[RoundRow]) -> list[RoundRow]:
-        """The rounds that come after rounds 0, 1, 2 and so on, which are known."""
+        """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
         after = len(known) - 1
         with self._read() as connection:
             started = connection.execute(queries.rounds(run, after)).mappings().all()
-            found = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
+            candidates = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
             proposals = _by_round(connection, queries.of_rounds(schema.proposal, run, after), convert.proposal_from)
             decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
-            told = connection.execute(queries.predictions(run, after)).all()
+            rows = connection.execute(queries.predictions(run, after)).all()
 
         for number, proposal in proposals.items():
-            named = {kind: tuple(r.task for r in told if (r.round, r.kind) == (number, kind)) for kind in convert.KINDS}
-            proposals[number] = replace(proposal, fixes=named[convert.FIX], breaks=named[convert.BREAK])
+            tasks = {kind: tuple(r.task for r in rows if (r.round, r.kind) == (number, kind)) for kind in convert.KINDS}
+            proposals[number] = replace(proposal, fixes=tasks[convert.FIX], breaks=tasks[convert.BREAK])
 
         def candidate(number: int | None) -> Candidate | None:
             if number is None:
                 return None
-            return known[number].candidate if number <= after else found.get(number)
+            return known[number].candidate if number <= after else candidates.get(number)
 
         return [
             RoundRow(
@@ -229,48 +239,48 @@ class Store:
         ]
 
     def lessons(self, run: str) -> list[Lesson]:
-        """In the order of their rounds."""
+        """Return the run's lessons, in the order of their rounds."""
         return [convert.lesson_from(row) for row in self._rows(queries.lessons(run))]
 
     def holdout_looks(self, run: str) -> list[LookRow]:
-        """In the order in which they were taken."""
+        """Return the run's uses of the holdout, in order."""
         return [LookRow(**row) for row in self._rows(queries.looks(run))]
 
     def ends(self, run: str) -> list[EndRow]:
-        """In order."""
+        """Return the run's ends, in order."""
         return [EndRow(**row) for row in self._rows(queries.ends(run))]
 
     def sessions(self, run: str) -> list[SessionRow]:
-        """In order."""
+        """Return the run's sessions, in order."""
         return [SessionRow(**row) for row in self._rows(queries.sessions(run))]
 
     def losses(self, run: str) -> list[LossRow]:
-        """In the order in which they were noticed."""
+        """Return the run's losses, in the order in which they were noticed."""
         return [convert.loss_from(row) for row in self._rows(queries.losses(run))]
 
     def trial_count(self, run: str) -> int:
-        """All of its trials, infrastructure errors too."""
+        """Return the number of the run's trials, including infrastructure errors."""
         with self._read() as connection:
             return int(connection.execute(queries.trial_count(run)).scalar_one())
 
     def moments(self, run: str) -> list[tuple[str, float]]:
-        """When something of the run was written down or, with its seconds, began; in no order."""
+        """Return when something of the run was stored, or began and how many seconds it took; in no order."""
         return [(row["at"], row["seconds"]) for row in self._rows(queries.moments(run))]
 
     def spent(self, run: str) -> Usage:
-        """All of the run: trials, infrastructure errors included, proposals, lessons, and what was lost."""
+        """Return all that the run has spent: trials (with infrastructure errors), proposals, lessons and losses."""
         last, total = self._spent.get(run, (0, Usage()))
         with self._read() as connection:
             new = connection.execute(queries.spent_on_trials(run, last)).mappings().one()
-            beside = connection.execute(queries.spent_beside(run)).all()
+            others = connection.execute(queries.spent_beside(run)).all()
         total += Usage(**{name: new[name] for name in queries.SUMMED})
         self._spent[run] = (last if new["last"] is None else new["last"], total)
-        return sum((Usage(*row) for row in beside), total)
+        return sum((Usage(*row) for row in others), total)
 
     def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
-        """A view's rows in order, of one run or of all. Raises BadInput for a name that is no view."""
+        """Return a view's rows in order, of one run or of all. Raises BadInput if there is no such view."""
         if name not in VIEWS:
-            raise BadInput(name, "there is no such view", f"use one of {', '.join(VIEWS)}")
+            raise BadInput(name, "is not a view", f"use one of {', '.join(VIEWS)}")
         return [dict(row) for row in self._rows(queries.view(name, run))]
 
     def _rows(self, query: Executable) -> Sequence[RowMapping]:
@@ -279,22 +289,22 @@ class Store:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _told(self._engine), self._engine.begin() as connection:
+        with _translate_errors(self._engine), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _told(self._engine), self._writing.begin() as connection:
+        with _translate_errors(self._engine), self._writing.begin() as connection:
             yield connection
 
 
 @contextmanager
-def _told(engine: Engine) -> Iterator[None]:
-    """Other modules know this house's errors, not the database's."""
+def _translate_errors(engine: Engine) -> Iterator[None]:
+    """Raise our own errors in place of SQLAlchemy's, which other packages do not know."""
     try:
         yield
     except IntegrityError as problem:
-        raise EvolveError(f"the database refused a row: {first_line(problem)}") from problem
+        raise EvolveError(f"the database rejected a row: {driver_message(problem)}") from problem
     except OperationalError as problem:
         raise database_error(problem, engine.url) from problem
 
@@ -303,18 +313,18 @@ def _add(connection: Connection, table: Table, **values: Any) -> None:
     connection.execute(insert(table), values)
 
 
-def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task], aside: Mapping[str, str]) -> None:
+def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task], excluded: Mapping[str, str]) -> None:
     for task in tasks:
-        _add(connection, schema.task, **convert.task_values(run, task, aside.get(task.name)))
+        _add(connection, schema.task, **convert.task_values(run, task, excluded.get(task.name)))
 
 
 def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, int]:
-    """The candidate's row id and round."""
+    """Return the candidate's row id and round."""
     row = connection.execute(queries.candidate_key(run, commit)).one_or_none()
     if row is None:
         raise EvolveError(f"run {run} has no candidate {commit}")
     return row.id, row.round
 
 
-def _by_round(connection: Connection, query: Executable, read: Callable[[RowMapping], Noun]) -> dict[int, Noun]:
+def _by_round(connection: Connection, query: Executable, read: Callable[[RowMapping], Record]) -> dict[int, Record]:
     return {row["round"]: read(row) for row in connection.execute(query).mappings()}

@@ -1,4 +1,4 @@
-"""The views, and the columns that order their rows. Their SQL is in `migrations/versions/*.sql`."""
+"""The views, each with the columns that its rows are sorted by. Their SQL is in `migrations/versions/*.sql`."""
 
 from __future__ import annotations
 

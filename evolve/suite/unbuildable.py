@@ -37,7 +37,7 @@ def exclude_unbuildable(
     Raises:
         BadInput: Too many tasks can't be built, or one that a resumed run already uses.
     """
-    excluded = {row.name: row.set_aside for row in stored if row.set_aside is not None}
+    excluded = {row.name: row.excluded for row in stored if row.excluded is not None}
     usable = _without(suite, excluded)
     images, failures = build(usable.tasks)
     if failures and stored:

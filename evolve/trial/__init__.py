@@ -1,1 +1,1 @@
-"""One trial: three containers, one gateway, one outcome."""
+"""Run one trial: three containers, one gateway, one outcome."""

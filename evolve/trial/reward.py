@@ -1,4 +1,4 @@
-"""What a verifier's reward file says."""
+"""Parse a verifier's reward file."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import math
 
 
 def parse_reward(text: bytes, json_file: bool) -> float:
-    """A reward file's number, held to [0, 1]; anything else is 0."""
+    """Parse a reward file: its number, clipped to [0, 1]; 0 for anything else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return 0.0
     if json_file and isinstance(value, dict):
-        numbers = [v for v in map(_number_of, value.values()) if v is not None]
+        numbers = [number for number in map(_finite_number, value.values()) if number is not None]
         value = value.get("reward", sum(numbers) / len(numbers) if numbers else 0.0)
-    return min(max(_number_of(value) or 0.0, 0.0), 1.0)
+    return min(max(_finite_number(value) or 0.0, 0.0), 1.0)
 
 
-def _number_of(value: object) -> float | None:
-    """A finite number; None for anything else, and for an integer too long for one."""
+def _finite_number(value: object) -> float | None:
+    """The value as a finite float; None for anything else, including integers that are too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     with contextlib.suppress(OverflowError):

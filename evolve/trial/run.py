@@ -1,4 +1,4 @@
-"""One trial: a function from a picklable description to a picklable result, with no shared state."""
+"""Run one trial: a function from a picklable description to a picklable result, with no shared state."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
-# For a scaffold that was told, after its time, that its time is over.
+# How long a scaffold may take to exit after its last call was refused because its time is over.
 PARTING_SECONDS = 0.5
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
@@ -46,9 +46,10 @@ CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many process
 
 @dataclass(frozen=True)
 class ScaffoldEnd:
-    """How the scaffold's part ended: exit status (None: killed at its time limit), log, spent, exhausted limit.
+    """How the scaffold ended.
 
-    `causes`: the containers' limits that were met, by the container's name.
+    status: exit status; None if it was killed at its time limit; exhausted: the trial limit that was reached, or "";
+    causes: the container limits that were reached, by the container's name.
     """
 
     status: int | None
@@ -60,7 +61,7 @@ class ScaffoldEnd:
 
 
 class ChargedFault(InfraError):
-    """What ended a trial that can't count, with what it had spent by then; `why` is the error itself."""
+    """An infrastructure fault that ended a trial, with the usage until then; `why` is the original error."""
 
     def __init__(self, why: Exception, usage: Usage) -> None:
         super().__init__(str(why))
@@ -71,10 +72,10 @@ class ChargedFault(InfraError):
 
 
 class RecordedModel:
-    """Answers from a recording, in order, for an offline replay."""
+    """Answer from a recording, in order, for an offline replay."""
 
     def __init__(self, events: list[dict[str, Any]]) -> None:
-        # What the gateway refused by itself it refuses again.
+        # Requests that the gateway itself refused are refused again, so they need no answer.
         self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
 
     def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
@@ -88,25 +89,26 @@ class RecordedModel:
         return response
 
 
-def run_trial(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
+def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
     """Run one trial to its end. A failing scaffold is an outcome; a fault of the machine is `infra_error`.
 
-    purse: what pays for its calls of the model; None: they are not counted beyond the trial itself.
+    Args:
+        spending_file: where the run counts the trial's calls of the model; None: only the trial itself counts them.
     """
-    result = run_trial_ahead(spec, purse)
+    result = run_trial_ahead(spec, spending_file)
     with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
         reaper().settle()
     return result
 
 
-def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
-    """The same for a worker that goes on at once: what is dead may still be removed while its next trial starts."""
+def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
+    """Run one trial without waiting for its cleanup, which may overlap with the worker's next trial."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
     try:
-        model = open_trial_model(spec, purse, spec.key)
-        ending, judgement = _perform(spec, model)
+        model = open_trial_model(spec, spending_file, spec.key)
+        ending, judgement = _run_containers(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
@@ -139,25 +141,29 @@ def run_trial_ahead(spec: TrialSpec, purse: SpendingFile | None = None) -> Trial
 
 
 def fault_of(error: Exception) -> Fault:
-    """What of the machine failed. No room on the disk may show as any error of the system's."""
+    """Which part of the machine failed. A full disk may show as any OSError."""
     if disk.is_no_room(error):
         return Fault.DISK
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
-def open_trial_model(spec: TrialSpec, purse: SpendingFile | None, what: str) -> ChatModel:
-    """The model that answers a trial's scaffold. what: the work that its calls are for, as the purse knows it."""
+def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: str) -> ChatModel:
+    """Open the model that answers a trial's scaffold.
+
+    Args:
+        what: the name under which the spending file counts its calls.
+    """
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
     model = open_model(spec.model)
-    return model if purse is None else Metered(model, spec.model, purse, what)
+    return model if spending_file is None else Metered(model, spec.model, spending_file, what)
 
 
-def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
-    """The three zones start beside each other; the tests appear when the agent's two are dead."""
+def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
+    """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
-    # Where the verifier needs the agent's file system, or its very container, none can be made ready beforehand.
+    # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
         with Crew() as crew:
@@ -177,12 +183,16 @@ def _perform(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement 
 
 
 def container_lifetime(seconds: float) -> int:
-    """Seconds after which a container ends by itself, whose work takes so many if nothing is lost."""
+    """Seconds after which a container for work of that length ends by itself, with an allowance for lost time."""
     return int(seconds + longest_delay()) + SPARE_SECONDS
 
 
 def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:
-    """End the agent's world; its state lives on only in an heir that has it mounted. -> the limit that was met"""
+    """Stop the agent's shell and container; the state survives only if `heir` has it mounted.
+
+    Returns:
+        The container limit that was reached.
+    """
     shell.result().close()
     cause = task.result().cause()
     if heir:
@@ -197,7 +207,7 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 
 @contextlib.contextmanager
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
-    """The state's volume and the task's container, gone at the end whatever happens."""
+    """Create the state's volume and the task's container; both are removed at the end."""
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     task = task_container(state, ttl, _task_tmpfs(spec))
     try:
@@ -208,7 +218,7 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
 
 
 def populated_shell(task: Container, state: TaskState) -> ContainerShell:
-    """A shell for the agent's commands, in a working directory that is as the image has it."""
+    """Open a shell for the agent's commands, in a working directory with the files of the image."""
     shell = task.shell(state.user, state.image.workdir)
     if state.loose:
         return shell
@@ -221,56 +231,56 @@ def populated_shell(task: Container, state: TaskState) -> ContainerShell:
 def run_scaffold(
     spec: TrialSpec, model: ChatModel, workspace: Workspace, ttl: int, crew: Crew, freeze: Callable[[], Cause]
 ) -> ScaffoldEnd:
-    """The scaffold at work, behind its gateway; then `freeze` ends the world that it worked in."""
+    """Run the scaffold behind its gateway, then call `freeze` to stop its environment."""
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
     with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
         folder = Path(name)
         folder.chmod(0o711)
         with Gateway(door, model, workspace, folder) as gateway:
-            started = crew.start(_scaffold, spec, folder, ttl)
+            started = crew.start(_start_scaffold, spec, folder, ttl)
             with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
                 reaper().settle()
             process = started.result()
-            over = wait_for_end(process, gateway, spec.limits.seconds)
-            causes = {} if over else {"scaffold": process.cause(None)}
-            if not over:
+            ended = wait_for_end(process, gateway, spec.limits.seconds)
+            causes = {} if ended else {"scaffold": process.cause(None)}
+            if not ended:
                 process.kill()
             gateway.wait_for_calls()
             fault = gateway.fault
         frozen = crew.do(freeze)
-        status = process.status() if over else None
-        if over:
+        status = process.status() if ended else None
+        if ended:
             causes["scaffold"] = process.cause(status)
         causes["task"] = frozen.result()
         if fault is not None:
-            raise ChargedFault(fault, gateway.ledger.usage)
-        log, ledger = process.output.decode(errors="replace"), gateway.ledger
-        return ScaffoldEnd(status, log, ledger.usage, ledger.exhausted, tuple(gateway.events), causes)
+            raise ChargedFault(fault, gateway.budget.usage)
+        log, budget = process.output.decode(errors="replace"), gateway.budget
+        return ScaffoldEnd(status, log, budget.usage, budget.exhausted, tuple(gateway.events), causes)
 
 
 def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
-    """Whether the scaffold ends by itself within its time, which grows by what is given back.
+    """Wait for the scaffold; returns whether it ended by itself within its time, extended by time given back.
 
-    A call under way at its end is waited for: it may be the endpoint that kept the scaffold waiting.
+    A call in progress at the deadline is waited for: the endpoint may be what delays the scaffold.
     """
     end = time.monotonic() + seconds
-    while not process.ended(left := end + gateway.ledger.given_back - time.monotonic()):
+    while not process.ended(left := end + gateway.budget.given_back - time.monotonic()):
         if left <= 0:
-            if gateway.ledger.quiet(0):
+            if gateway.budget.wait_until_idle(0):
                 return False
             gateway.wait_for_calls()
-            if gateway.fault or end + gateway.ledger.given_back <= time.monotonic():
+            if gateway.fault or end + gateway.budget.given_back <= time.monotonic():
                 return process.ended(PARTING_SECONDS)
     return True
 
 
-def _scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
+def _start_scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
     source = spec.scaffold
     return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
 
 
 def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
-    """What the trial came to. Only a scaffold that ended by itself, with status 0, is judged."""
+    """The trial's outcome, reward and detail. Only a scaffold that exited with status 0 is judged."""
     if judgement is not None and judgement.reward >= 1.0:
         return Outcome.PASSED, 1.0, ""
     if ending.status is None:
@@ -284,13 +294,13 @@ def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome,
 
 
 def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, detail: str) -> tuple[Cause, str]:
-    """Which container's limit was met in a trial that did not pass, and the detail with a word about it in front."""
+    """The container limit that a failed trial reached, and the detail with a note about it in front."""
     causes = {**ending.causes, "verifier": judgement.cause if judgement else Cause.NONE}
-    met = {where: cause for where, cause in causes.items() if cause is not Cause.NONE}
-    if outcome is Outcome.PASSED or not met:
+    reached = {name: cause for name, cause in causes.items() if cause is not Cause.NONE}
+    if outcome is Outcome.PASSED or not reached:
         return Cause.NONE, detail
-    words = "; ".join(f"the {where}'s container {CAUSE_TEXTS[cause]}" for where, cause in met.items())
-    return next(iter(met.values())), f"{words}; {detail[-(DETAIL_CHARS - len(words) - 2) :]}"
+    note = "; ".join(f"the {name}'s container {CAUSE_TEXTS[cause]}" for name, cause in reached.items())
+    return next(iter(reached.values())), f"{note}; {detail[-(DETAIL_CHARS - len(note) - 2) :]}"
 
 
 def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:

@@ -1,4 +1,4 @@
-"""A scaffold at work on files of ours, without a verifier: the zones of a trial, and then what it left is read back."""
+"""Run a scaffold on files of this program, without a verifier: like a trial, but its output files are read back."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ READ_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class SelfWork:
-    """`files`: texts by path that the working directory begins with; `kept`: the files and folders that are read back.
+    """What the scaffold works on.
 
-    `what`: as the run's purse knows the work.
-
-    Of the spec's task the instruction alone counts; its image has a shell, tar and coreutils.
+    spec: of its task only the instruction is used; its image has a shell, tar and coreutils;
+    files: initial texts of the working directory by path; kept: files and folders that are read back;
+    what: the name under which the spending file counts the work.
     """
 
     spec: TrialSpec
@@ -39,7 +39,7 @@ class SelfWork:
 
 @dataclass(frozen=True)
 class SelfWorkResult:
-    """What came of it, however the scaffold ended. `ending`: in a few words, "" where it ended as it should."""
+    """The scaffold's output, however it ended; `ending` says how, "" for exit status 0."""
 
     left: Left
     events: tuple[Mapping[str, Any], ...]
@@ -47,48 +47,50 @@ class SelfWorkResult:
     ending: str = ""
 
 
-def run_self_work(work: SelfWork, purse: SpendingFile | None = None) -> SelfWorkResult:
-    """Run the scaffold to its end, or to its limits. Nothing is left in the engine. Raises InfraError."""
+def run_self_work(work: SelfWork, spending_file: SpendingFile | None = None) -> SelfWorkResult:
+    """Run the scaffold to its end or its limits, and remove its containers. Raises InfraError."""
     try:
-        return _done(work, purse)
+        return _run_containers(work, spending_file)
     finally:
         with contextlib.suppress(InfraError):  # the run's sweep finds what is left
             reaper().settle()
 
 
-def _done(work: SelfWork, purse: SpendingFile | None) -> SelfWorkResult:
-    """The three containers start beside each other; the last is read in when the other two are dead."""
+def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfWorkResult:
+    """Start the three containers in parallel; the reader is used when the other two are dead."""
     spec = work.spec
     ttl = container_lifetime(spec.limits.seconds + READ_SECONDS)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox)
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl)
-            shell = crew.do(_furnished, task, state, work.files)
+            shell = crew.do(_open_shell_with_files, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
-            ending = run_scaffold(spec, open_trial_model(spec, purse, work.what), LateShell(shell), ttl, crew, end)
-            left = _left(work, reader.result(), ending.usage)
-            return SelfWorkResult(left, ending.events, ending.usage, _words(ending))
+            ending = run_scaffold(
+                spec, open_trial_model(spec, spending_file, work.what), LateShell(shell), ttl, crew, end
+            )
+            left = _read_back(work, reader.result(), ending.usage)
+            return SelfWorkResult(left, ending.events, ending.usage, _describe_end(ending))
     finally:
         reaper().later(state.remove)
 
 
-def _furnished(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> ContainerShell:
-    """A shell for the scaffold's commands, in a working directory that holds the files, as the agent's own."""
+def _open_shell_with_files(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> ContainerShell:
+    """Open a shell for the scaffold's commands in a working directory with the files, owned by the agent."""
     shell = task.result().shell(state.user, state.image.workdir)
     unpack_archive(shell, pack_texts(files), state.image.workdir)
     return shell
 
 
-def _left(work: SelfWork, reader: Container, spent: Usage) -> Left:
+def _read_back(work: SelfWork, reader: Container, spent: Usage) -> Left:
     try:
         return take_out(reader.main_shell(), work.spec.image.workdir, work.kept)
     except InfraError as error:
         raise ChargedFault(error, spent) from error
 
 
-def _words(ending: ScaffoldEnd) -> str:
+def _describe_end(ending: ScaffoldEnd) -> str:
     if ending.status is None:
         return "it was killed at the time limit"
     if ending.exhausted:

@@ -1,6 +1,6 @@
-"""Trajectories in ATIF (Agent Trajectory Interchange Format, v1.8), and the recordings that they are made from.
+"""Build trajectories in ATIF (Agent Trajectory Interchange Format, v1.8), and store and compare recordings.
 
-A recording is the list of events that went through a trial's gateway, one JSON object a line, compressed.
+A recording is the list of events that passed a trial's gateway: one JSON object per line, compressed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Step = dict[str, Any]
 
 
 def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> dict[str, Any]:
-    """The trial's events as one ATIF document. Commands stand in `extra` of the agent's step that they followed."""
+    """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed."""
     steps: list[Step] = []
     callers: dict[str, Step] = {}
     seen: list[Any] = []
     for event in events:
         if event["kind"] == "chat":
             messages = event["request"]["messages"]
-            for message in messages[_common(seen, messages) :]:
+            for message in messages[_common_prefix(seen, messages) :]:
                 _add_message(steps, callers, message)
             answer = (event.get("response") or {}).get("choices", [{}])[0].get("message")
             seen = [*messages, answer] if answer else list(messages)
@@ -62,18 +62,18 @@ def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> d
     }
 
 
-def _common(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """How many leading messages of `new` were there before."""
+def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """The number of leading messages that both lists share."""
     count = 0
     for one, other in zip(old, new, strict=False):
-        if _plain(one) != _plain(other):
+        if _without_empty(one) != _without_empty(other):
             break
         count += 1
     return count
 
 
-def _plain(message: Any) -> Any:
-    """A message without the empty fields that clients add or drop."""
+def _without_empty(message: Any) -> Any:
+    """The message without empty fields, which clients add and drop."""
     if not isinstance(message, Mapping):
         return message
     return {key: value for key, value in message.items() if value not in (None, [], "")}
@@ -82,7 +82,7 @@ def _plain(message: Any) -> Any:
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
     if not isinstance(message, Mapping):
         return
-    role, content = message.get("role"), _text(message.get("content"))
+    role, content = message.get("role"), _as_text(message.get("content"))
     if role == "assistant":
         steps.append(_copied_step(message))
     elif role == "tool":
@@ -93,12 +93,12 @@ def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -
 
 def _copied_step(message: Mapping[str, Any]) -> Step:
     thought, said = split_reasoning(message)
-    step: Step = {"source": "agent", "message": _text(said), "is_copied_context": True}
+    step: Step = {"source": "agent", "message": _as_text(said), "is_copied_context": True}
     return {**step, "reasoning_content": thought} if thought else step
 
 
 def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: str, content: str) -> None:
-    """A tool's answer belongs to the latest step that made the call; an answer to none stands as a user's message."""
+    """Add a tool's answer to the latest step that made the call; without one, add it as a user's message."""
     if step := callers.get(call_id):
         results = step.setdefault("observation", {"results": []})["results"]
         results.append({"source_call_id": call_id, "content": content})
@@ -114,7 +114,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
             "extra": {"error": event["error"]},
         }
     thought, said = split_reasoning(answer)
-    step: Step = {"source": "agent", "message": _text(said), "llm_call_count": 1}
+    step: Step = {"source": "agent", "message": _as_text(said), "llm_call_count": 1}
     if thought:
         step["reasoning_content"] = thought
     if calls := answer.get("tool_calls"):
@@ -128,7 +128,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
 
 
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that are not a JSON object are kept as text."""
+    """Convert a tool call; arguments that are not a JSON object are kept as text."""
     function = call.get("function") or {}
     text = str(function.get("arguments", ""))
     try:
@@ -145,7 +145,7 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether lists and objects stand in one another more than MAX_DEPTH deep: too deep to be written again."""
+    """Whether lists and objects are nested deeper than MAX_DEPTH, too deep to be serialised again."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
@@ -160,16 +160,19 @@ def _add_command(steps: list[Step], event: Event) -> None:
     extra.setdefault("commands", []).append(dict(event))
 
 
-def _text(content: Any) -> str:
+def _as_text(content: Any) -> str:
     if content is None:
         return ""
     return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
 
 
 def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredFile:
-    """Write JSON objects, one a line, compressed, without a date in the file. The path is relative to `root`.
+    """Write JSON objects, one per line, compressed, without a timestamp in the file.
 
-    The file appears whole, or not at all. Raises DiskFull.
+    The write is atomic. Raises DiskFull.
+
+    Returns:
+        The path relative to `root`, and the sha256.
     """
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
@@ -178,7 +181,7 @@ def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredF
 
 
 def load(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a stored file. Raises InfraError if it can't be read."""
+    """Load the JSON objects of a stored file. Raises InfraError if it cannot be read."""
     try:
         if not (data := path.read_bytes()):
             raise EOFError("the file is empty")
@@ -189,16 +192,16 @@ def load(path: Path) -> list[dict[str, Any]]:
 
 
 def is_intact(file: StoredFile, root: Path) -> bool:
-    """Whether the file is there and its bytes are those that were stored."""
+    """Whether the file exists and is unchanged since it was stored."""
     path = root / file.path
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
 
 
 def normalise(value: Any) -> Any:
-    """Without what differs between two honest runs of one program: durations and memory addresses."""
+    """Replace what differs between two correct runs of one program: durations and memory addresses."""
     if isinstance(value, str):
-        for pattern, word in NOISE:
-            value = pattern.sub(word, value)
+        for pattern, placeholder in NOISE:
+            value = pattern.sub(placeholder, value)
         return value
     if isinstance(value, Mapping):
         return {key: normalise(item) for key, item in value.items()}
@@ -216,7 +219,7 @@ def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
 
 
 def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
-    """The differing event's kind and fields, in a line."""
+    """Name the kind and the fields of the differing event, in one line."""
     one, other = (events[number - 1] if number <= len(events) else None for events in (old, new))
     if one is None or other is None:
         return "the recording is longer" if other is None else "the replay is longer"

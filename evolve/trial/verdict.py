@@ -1,4 +1,4 @@
-"""The verdict on what a scaffold left behind: the task's tests, in a place where nothing of the agent runs any more."""
+"""Judge what a scaffold left behind: run the task's tests where no process of the agent runs any more."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from evolve.trial.reward import parse_reward
 
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
-# Exit status 10: a named reward; 11: a plain one; 12: none.
+# Exit status 10: reward.json; 11: reward.txt; 12: no reward.
 READ_REWARD = (
     f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
     "head -c 4096 reward.json 2>/dev/null && exit 10; head -c 4096 reward.txt 2>/dev/null && exit 11; exit 12"
 )
-NAMED, PLAIN = 10, 11
+JSON_REWARD, TEXT_REWARD = 10, 11
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verifier's word: reward in [0, 1] and the end of its output."""
+    """The verifier's result: a reward in [0, 1] and the end of its output."""
 
     reward: float
     detail: str
     cause: Cause = Cause.NONE
 
 
-UNFIT = Judgement(0.0, "the tests could not run in the environment that the agent left")
+UNTESTABLE = Judgement(0.0, "the tests could not run in the environment that the agent left")
 
 
 def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
-    """The verdict on what is in the task's container now: in it, or, once it is dead, in a fresh one."""
+    """Judge the current state of the task's container: in that container, or, after killing it, in a fresh one."""
     if spec.task.verifier is VerifierMode.LIVE:
         return _judge_live(spec, state, task)
     if not state.loose:
@@ -53,26 +53,27 @@ def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judge
 
 
 def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
-    """Root may have left a file system in which nothing runs: whether the image's own is sound tells whose fault it is.
+    """Judge a snapshot of the agent's file system, in which root may have broken everything.
 
-    Raises InfraError where the tests can't be made ready in that one either.
+    If the tests cannot be installed in it but can in the task's own image, the agent is at fault. Raises InfraError if
+    they cannot be installed in that image either.
     """
     with contextlib.ExitStack() as stack:
         try:
-            place = stack.enter_context(_with_tests(spec, state, ttl, image))
+            container_and_shell = stack.enter_context(_with_tests(spec, state, ttl, image))
         except InfraError:
             with _with_tests(spec, state, ttl, state.image.image):
                 pass
             try:
-                place = stack.enter_context(_with_tests(spec, state, ttl, image))
+                container_and_shell = stack.enter_context(_with_tests(spec, state, ttl, image))
             except InfraError:
-                return UNFIT
-        return _tested(spec, state, *place)
+                return UNTESTABLE
+        return _run_installed_tests(spec, state, *container_and_shell)
 
 
 @contextlib.contextmanager
 def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iterator[tuple[Container, ContainerShell]]:
-    """A verifier's container from some image, and its shell, when the tests are in it. Raises InfraError."""
+    """Start a verifier's container from an image, install the tests, and yield it with its shell. Raises InfraError."""
     verifier = verifier_container(state, ttl, image)
     try:
         shell = verifier.main_shell()
@@ -85,30 +86,30 @@ def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iter
 
 
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
-    """An environment in which the agent left no room for the tests is the agent's own work."""
+    """Judge in the task's own container; if the agent left no room for the tests there, it is at fault."""
     try:
         return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir))
     except InfraError:
         if not task.ruined():
             raise
-        return replace(UNFIT, cause=task.cause())
+        return replace(UNTESTABLE, cause=task.cause())
 
 
 def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
-    """Run the task's tests by a shell of the verifier's container. The tests appear only now."""
+    """Install and run the task's tests in the verifier's container; they are not there before."""
     unpack(shell, spec.task.folder / "tests", "/tests")
-    return _tested(spec, state, verifier, shell)
+    return _run_installed_tests(spec, state, verifier, shell)
 
 
-def _tested(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
-    """The reward, from tests that are in place."""
-    begin = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
+    """Run installed tests and read the reward."""
+    prepare = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
-    if shell.run(f"{begin} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
+    if shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
         return Judgement(0.0, "the verifier ran out of time", verifier.cause())
-    found = shell.run(READ_REWARD)
+    reward = shell.run(READ_REWARD)
     shell.close()
-    output = found.stderr.decode(errors="replace")
-    if found.exit_code not in (NAMED, PLAIN):
+    output = reward.stderr.decode(errors="replace")
+    if reward.exit_code not in (JSON_REWARD, TEXT_REWARD):
         return Judgement(0.0, output, verifier.cause())
-    return Judgement(parse_reward(found.stdout, json_file=found.exit_code == NAMED), output, verifier.cause())
+    return Judgement(parse_reward(reward.stdout, json_file=reward.exit_code == JSON_REWARD), output, verifier.cause())

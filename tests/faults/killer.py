@@ -51,10 +51,10 @@ ROUNDS = 8
 WEDGED_SECONDS = 120.0
 # A point is passed this often in a life, about: the time that counts is drawn from it.
 OFTEN = {
-    **dict.fromkeys(("purse.take", "purse.settle", "purse.rowed"), 150),
+    **dict.fromkeys(("ledger.reserve", "ledger.settle", "ledger.book"), 150),
     **dict.fromkeys(("database", "trajectory", "store.add_trial"), 60),
     "git": 12,
-    **dict.fromkeys(("budget", "purse.remove", "engine", "lineage.seed"), 1),
+    **dict.fromkeys(("run_budget", "ledger.remove", "engine", "lineage.seed"), 1),
     **dict.fromkeys(("store.create_run", "store.start_session", "store.add_losses", "store.end_run"), 1),
 }
 MOST_LIVES = 60

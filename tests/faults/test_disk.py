@@ -34,7 +34,7 @@ from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
 
-FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "4")))
+FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "3")))
 RUN = "20261123-2144-quiet-otter"
 LEVELS = (4, 0, 5, 3)
 SIZES = {Split.TRAIN: 8, Split.VALIDATION: 4, Split.HOLDOUT: 2}

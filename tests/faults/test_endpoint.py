@@ -62,8 +62,8 @@ def test_each_kind_of_fault_costs_a_try_and_nothing_else(
     started = time.monotonic()
     with serving(tmp_path, endpoint, stream, seconds=30) as served, client(served) as api:
         answer = api.chat.completions.create(model="any", messages=[USER])
-        elapsed, left = time.monotonic() - started, served.ledger.left()["seconds"]
-    (event,), used, counts = served.events, served.ledger.usage, endpoint.counts()
+        elapsed, left = time.monotonic() - started, served.budget.left()["seconds"]
+    (event,), used, counts = served.events, served.budget.usage, endpoint.counts()
     assert counts["faults"] == {kind: 1} and counts["whole"] == 1
     assert answer.choices[0].message.content == embedded.complete(event["request"])["choices"][0]["message"]["content"]
     assert (used.calls, used.retries) == (1, 1)
@@ -82,7 +82,7 @@ def test_an_endpoint_that_fails_again_and_again_is_a_fault_of_the_trial(
     with serving(tmp_path, endpoint) as served, client(served) as api, pytest.raises(openai.InternalServerError):
         api.chat.completions.create(model="any", messages=[USER])
     assert isinstance(served.fault, EndpointError) and served.fault.fault is Fault.ENDPOINT
-    assert (served.ledger.usage.retries, served.ledger.usage.tokens) == (ATTEMPTS - 1, 0)
+    assert (served.budget.usage.retries, served.budget.usage.tokens) == (ATTEMPTS - 1, 0)
     assert endpoint.counts()["whole"] == 0
 
 
@@ -91,7 +91,7 @@ def test_an_endpoint_that_is_away_is_a_fault_of_the_trial(tmp_path: Path) -> Non
         pass
     with serving(tmp_path, gone) as served, client(served) as api, pytest.raises(openai.InternalServerError):
         api.chat.completions.create(model="any", messages=[USER])
-    assert isinstance(served.fault, EndpointError) and served.ledger.usage.retries == ATTEMPTS - 1
+    assert isinstance(served.fault, EndpointError) and served.budget.usage.retries == ATTEMPTS - 1
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_account_that_is_refused_ends_the_call_at_once(tmp_path: Path, upstre
     with serving(tmp_path, upstream) as served, client(served) as api, pytest.raises(openai.InternalServerError):
         api.chat.completions.create(model="any", messages=[USER])
     assert isinstance(served.fault, AccountError) and served.fault.fault is Fault.ACCOUNT
-    assert len(upstream.requests()) == 1 and served.ledger.usage.retries == 0
+    assert len(upstream.requests()) == 1 and served.budget.usage.retries == 0
 
 
 def test_lost_time_is_not_the_trials(tmp_path: Path, endpoint: FaultyEndpoint) -> None:
@@ -119,11 +119,11 @@ def test_lost_time_is_not_the_trials(tmp_path: Path, endpoint: FaultyEndpoint) -
     with serving(tmp_path, endpoint, seconds=30.0) as served, client(served) as api:
         began = time.monotonic()
         assert api.chat.completions.create(model="any", messages=[USER]).choices
-        left, at_work = served.ledger.left()["seconds"], 30.0 + served.ledger.given_back
+        left, at_work = served.budget.left()["seconds"], 30.0 + served.budget.given_back
         assert at_work - (time.monotonic() - before) <= left <= at_work - (time.monotonic() - began) + 0.1
     # Each span ends where it is booked, a moment after it was measured: two neighbours overlap by that moment.
-    assert -1e-6 < served.ledger.usage.lost_seconds - served.ledger.given_back < 0.1
-    assert served.ledger.given_back > 2 * 0.9 * TRY_SECONDS and served.ledger.exhausted == ""
+    assert -1e-6 < served.budget.usage.lost_seconds - served.budget.given_back < 0.1
+    assert served.budget.given_back > 2 * 0.9 * TRY_SECONDS and served.budget.exhausted == ""
 
 
 def test_who_begins_after_the_time_waits_for_what_may_be_given_back(tmp_path: Path, endpoint: FaultyEndpoint) -> None:
@@ -131,16 +131,16 @@ def test_who_begins_after_the_time_waits_for_what_may_be_given_back(tmp_path: Pa
     with serving(tmp_path, endpoint, seconds=0.6) as served, client(served) as api:
         first = in_background(lambda: api.chat.completions.create(model="any", messages=[USER]))
         time.sleep(0.65)
-        assert served.ledger.left()["seconds"] == 0
-        assert served.ledger.command() > 0
+        assert served.budget.left()["seconds"] == 0
+        assert served.budget.start_command() > 0
         first.join()
-    assert served.ledger.exhausted == ""
+    assert served.budget.exhausted == ""
 
 
 def test_more_than_may_be_lost_is_a_fault(
     tmp_path: Path, endpoint: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "LOST_AT_MOST", TRY_SECONDS / 2)
+    monkeypatch.setattr(budget, "MAX_LOST_SECONDS", TRY_SECONDS / 2)
     endpoint.begin(Plan(share=1, kinds=("hang",)))
     with (
         serving(tmp_path, endpoint, seconds=0.5) as served,
@@ -149,7 +149,7 @@ def test_more_than_may_be_lost_is_a_fault(
     ):
         api.chat.completions.create(model="any", messages=[USER])
     assert isinstance(served.fault, EndpointError) and "failed for over" in str(served.fault)
-    assert served.ledger.exhausted == "" and endpoint.counts()["calls"] == 1
+    assert served.budget.exhausted == "" and endpoint.counts()["calls"] == 1
 
 
 @pytest.mark.parametrize("kind", SLOW)
@@ -171,7 +171,7 @@ def test_a_scaffold_that_gives_up_on_a_slow_answer_has_itself_to_blame(tmp_path:
         with pytest.raises(openai.APITimeoutError):
             api.chat.completions.create(model="any", messages=[USER], timeout=0.1)
         served.wait_for_calls()
-    assert served.fault is None and served.ledger.usage.tokens == 20
+    assert served.fault is None and served.budget.usage.tokens == 20
 
 
 class Scaffold:
@@ -209,7 +209,7 @@ def test_a_scaffold_has_the_time_that_was_lost(tmp_path: Path, endpoint: FaultyE
     endpoint.begin(Plan(share=1, kinds=("hang",), until=1))
     with serving(tmp_path, endpoint, seconds=0.5) as served, client(served) as api:
         assert ended(served, api, 0.5, pause=0.2)
-    assert served.fault is None and served.ledger.exhausted == ""
+    assert served.fault is None and served.budget.exhausted == ""
 
 
 def test_a_scaffold_that_takes_longer_than_was_lost_is_out_of_time(tmp_path: Path, endpoint: FaultyEndpoint) -> None:
@@ -223,13 +223,13 @@ def test_a_slow_answer_uses_up_the_trials_time(tmp_path: Path, upstream: Upstrea
     upstream.script(after(0.6, says()))
     with serving(tmp_path, upstream, seconds=0.3) as served, client(served) as api:
         assert ended(served, api, 0.3, pause=0)
-    assert served.fault is None and served.ledger.exhausted == "seconds"
+    assert served.fault is None and served.budget.exhausted == "seconds"
 
 
 def test_an_endpoint_that_never_comes_back_is_no_timeout(
     tmp_path: Path, endpoint: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "LOST_AT_MOST", TRY_SECONDS * 1.5)
+    monkeypatch.setattr(budget, "MAX_LOST_SECONDS", TRY_SECONDS * 1.5)
     endpoint.begin(Plan(share=1, kinds=SLOW))
     with serving(tmp_path, endpoint, seconds=0.3) as served, client(served) as api:
         ended(served, api, 0.3)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.killer import Contained, Victim, differences, killed, unkilled
 
-KILLS = int(os.environ.get("EVOLVE_KILLS", "10"))
+KILLS = int(os.environ.get("EVOLVE_KILLS", "6"))
 
 
 def test_a_killed_run_comes_to_the_same(tmp_path: Path) -> None:

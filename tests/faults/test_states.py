@@ -27,7 +27,7 @@ from tests.faults.killer import RUN, Victim, differences
 
 ROUNDS = 3
 POINTS = points.names()
-EXAMPLES = int(os.environ.get("EVOLVE_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("EVOLVE_EXAMPLES", "2"))
 
 
 @contextmanager

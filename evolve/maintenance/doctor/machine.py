@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve import llm
-from evolve.core.errors import EvolveError
+from evolve.core.errors import BadInput, EvolveError
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_size, run_check
 from evolve.models.choice import choose_model
 from evolve.models.profile import read_profiles
@@ -25,15 +25,23 @@ FREE_INODES = 20_000
 def check_engine(suite: Path | None) -> list[Finding]:
     """Check the engine, and what can only be checked with one."""
     if not sandbox_engine.answers():
-        fix = "`make evolve` starts or installs one" if os.geteuid() == 0 else "install Docker and start it"
         skipped = [
             Finding(check, NOTE, "not checked: no container engine answers") for check in ("limits", "base image")
         ]
-        return [Finding("container engine", BAD, "no container engine answers", fix), *skipped]
+        return [_explain_missing_engine(), *skipped]
     base = run_check("base image", _check_base_image)
     name = base.detail if base.state == GOOD else None
     findings = [run_check("container engine", _describe_engine), run_check("limits", lambda: _check_limits(name)), base]
     return [*findings, run_check("task images", lambda: _check_task_images(suite))] if suite else findings
+
+
+def _explain_missing_engine() -> Finding:
+    """Explain why there is no engine: none answers, or the one that the settings name can't be used."""
+    problem = sandbox_engine.connection_problem()
+    if isinstance(problem, BadInput):
+        return Finding("container engine", BAD, f"{problem.where}: {problem.problem}", problem.fix)
+    fix = "`make evolve` starts or installs one" if os.geteuid() == 0 else "install Docker and start it"
+    return Finding("container engine", BAD, "no container engine answers", fix)
 
 
 def _describe_engine() -> Finding:

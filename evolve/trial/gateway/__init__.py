@@ -1,4 +1,4 @@
-"""The scaffold's only door: chat completions and the task's container, metered and recorded, on a Unix socket."""
+"""The scaffold's only connection: chat completions and the task's container, metered and recorded, on a Unix socket."""
 
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import longest_delay

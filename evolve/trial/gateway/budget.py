@@ -1,4 +1,4 @@
-"""What a trial may spend: held before the model is asked and settled after it, so that calls at once stay within it."""
+"""A trial's budget: each call of the model reserves its cost before and settles it after, so parallel calls fit in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from evolve.trial.gateway.wire import Refusal
 
 MAX_EVENTS = 10_000
 MAX_RECORDED = 64_000_000
-# Seconds that a trial is given back at most.
-LOST_AT_MOST = 600.0
+# The longest time, in seconds, that a trial is given back.
+MAX_LOST_SECONDS = 600.0
 
 
 @dataclass(frozen=True, eq=False)
 class Reservation:
-    """What one running call may cost, in tokens: its prompt, by estimate, and the longest answer allowed to it."""
+    """The most that one running call may use, in tokens: its estimated prompt and the longest allowed answer."""
 
     prompt: int
     answer: int
@@ -30,21 +30,23 @@ Span = tuple[float, float]
 
 
 def covered_seconds(spans: Sequence[Span]) -> float:
-    """Seconds that lie within at least one of the spans (begin, end): calls at once lose the same time."""
-    total, upto = 0.0, -math.inf
-    for begin, end in sorted(spans):
-        total += max(end - max(begin, upto), 0.0)
-        upto = max(upto, end)
+    """Seconds covered by at least one of the spans (start, end): parallel calls lose the same time."""
+    total, covered_to = 0.0, -math.inf
+    for start, end in sorted(spans):
+        total += max(end - max(start, covered_to), 0.0)
+        covered_to = max(covered_to, end)
     return total
 
 
 class TrialBudget:
-    """What the trial has spent, what its running calls may still cost, and the name of the limit that was met."""
+    """What a trial has spent, what its running calls may still cost, and the limit that was reached."""
 
     def __init__(self, limits: Limits, model: ModelSpec, deadline: float, patience: float = 0.0) -> None:
-        """deadline: on the monotonic clock; it moves by what is given back.
+        """Start with nothing spent.
 
-        patience: seconds after it for which whoever wants to begin something waits for the calls that run.
+        Args:
+            deadline: monotonic time; time that is given back extends it.
+            patience: seconds after the deadline for which new work waits for the running calls to end.
         """
         self._patience = patience
         self.limits, self.model, self.deadline = limits, model, deadline
@@ -52,12 +54,12 @@ class TrialBudget:
         self.exhausted = ""
         self._events = self._recorded = 0
         self._closed = False
-        self._held: list[Reservation] = []
-        self._lost: list[Span] = []
-        self._change = threading.Condition()
+        self._reserved: list[Reservation] = []
+        self._lost_spans: list[Span] = []
+        self._changed = threading.Condition()
 
     def left(self) -> dict[str, float]:
-        """What is left of each amount, whatever the running calls may cost."""
+        """What is left of each limit, ignoring what the running calls may cost."""
         used, commands = self.usage, self.limits.commands
         left = {
             "calls": max(self.limits.calls - used.calls, 0),
@@ -69,98 +71,99 @@ class TrialBudget:
 
     @property
     def given_back(self) -> float:
-        """Seconds by which the trial may last longer: those in which at least one of its calls was held up."""
-        return covered_seconds(self._lost)
+        """Seconds by which the deadline is extended: those in which at least one call was delayed by a fault."""
+        return covered_seconds(self._lost_spans)
 
     def give_back(self, seconds: float) -> None:
-        """The `seconds` until now were lost by no fault of the scaffold."""
+        """Extend the deadline: the last `seconds` were lost through no fault of the scaffold."""
         now = time.monotonic()
-        with self._change:
-            self._lost.append((now - seconds, now))
-            self._change.notify_all()
+        with self._changed:
+            self._lost_spans.append((now - seconds, now))
+            self._changed.notify_all()
 
-    def lose(self, lost: Usage) -> None:
-        """A try of a call failed, or was waited for. Raises EndpointError once more than LOST_AT_MOST is lost."""
-        with self._change:
+    def record_loss(self, lost: Usage) -> None:
+        """Count a failed or delayed try of a call. Raises EndpointError when over MAX_LOST_SECONDS are lost."""
+        with self._changed:
             self.usage += lost
         self.give_back(lost.lost_seconds)
-        if self.given_back > LOST_AT_MOST:
-            raise EndpointError(f"model endpoint: it failed for over {LOST_AT_MOST:g} seconds of one trial")
+        if self.given_back > MAX_LOST_SECONDS:
+            raise EndpointError(f"model endpoint: it failed for over {MAX_LOST_SECONDS:g} seconds of one trial")
 
-    def quiet(self, seconds: float) -> bool:
-        """Whether all running calls end within that many seconds."""
-        with self._change:
-            return self._change.wait_for(lambda: not self._held, seconds)
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait up to `seconds` for the running calls; returns whether all have ended."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._reserved, seconds)
 
-    def take(self, prompt: int, answer: int) -> Reservation:
-        """Begin a call of about `prompt` tokens that asks for at most `answer`; its answer may be given fewer.
+    def reserve(self, prompt: int, answer: int) -> Reservation:
+        """Start a call of about `prompt` tokens that asks for at most `answer` tokens; fewer may be reserved.
 
-        Where the running calls may need what is left, waits until they have ended. Raises Refusal if nothing is left.
+        Waits for the running calls if they may need what is left. Raises Refusal if nothing is left.
         """
-        with self._change:
+        with self._changed:
             while True:
                 self._await_time()
                 self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
                 room, bound = self._room(prompt)
-                if room >= answer or not self._held:
+                if room >= answer or not self._reserved:
                     break
-                self._change.wait(self.left()["seconds"])
+                self._changed.wait(self.left()["seconds"])
             if room < 1:
                 raise self._spent(bound)
             self.usage += Usage(calls=1)
-            hold = Reservation(prompt, min(answer, room))
-            self._held.append(hold)
-            return hold
+            reservation = Reservation(prompt, min(answer, room))
+            self._reserved.append(reservation)
+            return reservation
 
     def check(self) -> None:
-        """Raises Refusal where no call may begin any more."""
-        with self._change:
+        """Raise Refusal if no call may start any more."""
+        with self._changed:
             self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
 
-    def settle(self, hold: Reservation, spent: Usage) -> None:
-        """The call has ended; a call that outlived its trial has been charged in full."""
-        with self._change:
-            if hold in self._held:
-                self._held.remove(hold)
+    def settle(self, reservation: Reservation, spent: Usage) -> None:
+        """Replace a reservation by the actual usage; a call that outlived its trial is already charged in full."""
+        with self._changed:
+            if reservation in self._reserved:
+                self._reserved.remove(reservation)
                 self.usage += spent
-            self._change.notify_all()
+            self._changed.notify_all()
 
-    def cost(self, hold: Reservation) -> Usage:
-        """All that a call may have cost, the call itself aside."""
-        return Usage(0, hold.prompt, hold.answer, self.model.cost_usd(hold.prompt, hold.answer), 0)
+    def cost(self, reservation: Reservation) -> Usage:
+        """The most that a call may cost; the call itself is not counted."""
+        prompt, answer = reservation.prompt, reservation.answer
+        return Usage(0, prompt, answer, self.model.cost_usd(prompt, answer), 0)
 
-    def command(self) -> float:
-        """Count one command; -> seconds that it may take. Raises Refusal."""
-        with self._change:
+    def start_command(self) -> float:
+        """Count one command; returns the seconds that it may take. Raises Refusal."""
+        with self._changed:
             self._await_time()
             self._refuse_spent("seconds", "record", *(() if self.limits.commands is None else ("commands",)))
             self.usage += Usage(commands=1)
             return self.left()["seconds"]
 
-    def record(self, size: int) -> None:
-        """Count one event of so many characters."""
-        with self._change:
+    def count_event(self, size: int) -> None:
+        """Count one recorded event of `size` characters."""
+        with self._changed:
             self._events += 1
             self._recorded += size
 
     def close(self) -> None:
-        """Nothing begins any more; what still runs is charged as if it took all that it may."""
-        with self._change:
+        """Let nothing start any more, and charge running calls in full."""
+        with self._changed:
             self._closed = True
-            for hold in self._held:
-                self.usage += self.cost(hold)
-            self._held.clear()
-            self._change.notify_all()
+            for reservation in self._reserved:
+                self.usage += self.cost(reservation)
+            self._reserved.clear()
+            self._changed.notify_all()
 
-    def late(self) -> Refusal | None:
-        """What an answer is refused with that came after the trial's time."""
+    def late_refusal(self) -> Refusal | None:
+        """The refusal of an answer that came after the deadline; None before it."""
         return None if self.left()["seconds"] > 0 else self._spent("seconds")
 
     def _await_time(self) -> None:
-        """Where the time is over, wait for the calls that run: one that fails gives time back."""
-        while self._held and not self._closed and self.left()["seconds"] <= 0:
+        """After the deadline, wait for the running calls: one that fails gives time back."""
+        while self._reserved and not self._closed and self.left()["seconds"] <= 0:
             end = self.deadline + self.given_back + self._patience
-            if not self._change.wait(max(end - time.monotonic(), 0.0)):
+            if not self._changed.wait(max(end - time.monotonic(), 0.0)):
                 return
 
     def _refuse_spent(self, *names: str) -> None:
@@ -168,7 +171,7 @@ class TrialBudget:
             raise Refusal(429, "budget", "the trial is over")
         left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self._recorded)}
         for name in names:
-            # Dollars bar nothing that costs nothing.
+            # A model without a price is not limited by dollars.
             if left[name] <= 0 and not (name == "usd" and self.model.cost_usd(1, 1) == 0):
                 raise self._spent(name)
 
@@ -177,10 +180,10 @@ class TrialBudget:
         return Refusal(429, "budget", f"the trial's budget of {name} is spent")
 
     def _room(self, prompt: int) -> tuple[int, str]:
-        """Tokens that an answer to such a prompt may have beside the running calls, and which limit bounds it."""
-        held = [self.cost(hold) for hold in self._held]
-        tokens = self.left()["tokens"] - sum(h.prompt_tokens + h.completion_tokens for h in held) - prompt
-        usd = self.left()["usd"] - sum(h.cost_usd for h in held) - self.model.cost_usd(prompt, 0)
-        each = self.model.cost_usd(0, 1)
-        by_usd = usd / each if each else math.inf if usd >= 0 else 0.0
+        """The most tokens that an answer to such a prompt may have while others run, and the limit that sets it."""
+        reserved = [self.cost(reservation) for reservation in self._reserved]
+        tokens = self.left()["tokens"] - sum(cost.prompt_tokens + cost.completion_tokens for cost in reserved) - prompt
+        usd = self.left()["usd"] - sum(cost.cost_usd for cost in reserved) - self.model.cost_usd(prompt, 0)
+        token_price = self.model.cost_usd(0, 1)
+        by_usd = usd / token_price if token_price else math.inf if usd >= 0 else 0.0
         return (int(tokens), "tokens") if tokens <= by_usd else (int(by_usd), "usd")

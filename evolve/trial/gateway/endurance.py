@@ -1,4 +1,4 @@
-"""One call of the model while its endpoint fails: what is lost is given back, and whoever gave up is no evidence."""
+"""Handle a call of the model whose endpoint fails: give lost time back, and void the trial if the scaffold hung up."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from starlette.requests import Request
 from evolve.core.errors import EndpointError
 from evolve.core.records import Usage
 from evolve.llm import call_seconds
-from evolve.trial.gateway.budget import LOST_AT_MOST, TrialBudget
+from evolve.trial.gateway.budget import MAX_LOST_SECONDS, TrialBudget
 
 GAVE_UP = "the scaffold gave up a call while the model's API failed"
 LOOK_SECONDS = 5.0
-Gone = Callable[[], bool]
+HasHungUp = Callable[[], bool]
 
 
 def longest_delay() -> float:
-    """Seconds by which a trial may outlast its limit: what is given back, and one more call. Raises BadInput."""
-    return LOST_AT_MOST + call_seconds()
+    """Seconds by which a trial may exceed its time limit: time given back, and one more call. Raises BadInput."""
+    return MAX_LOST_SECONDS + call_seconds()
 
 
-def disconnect_check(request: Request) -> Gone:
-    """For another thread: whether the client of a request that was read whole has hung up. Called in the event loop."""
+def disconnect_check(request: Request) -> HasHungUp:
+    """Return a function for other threads that says whether the client has hung up. Call it in the event loop."""
     loop = asyncio.get_running_loop()
 
-    def gone() -> bool:
-        # Once the trial is over, its event loop ends too.
+    def has_hung_up() -> bool:
+        # The event loop ends with the trial.
         if loop.is_closed():
             return True
         try:
@@ -36,23 +36,23 @@ def disconnect_check(request: Request) -> Gone:
         except (TimeoutError, CancelledError, RuntimeError):
             return True
 
-    return gone
+    return has_hung_up
 
 
 class Endurance:
-    """Passed to the model as `on_lost`."""
+    """Count failed tries of a call; passed to the model as `on_lost`."""
 
-    def __init__(self, ledger: TrialBudget, gone: Gone) -> None:
-        self._ledger, self._gone = ledger, gone
+    def __init__(self, budget: TrialBudget, has_hung_up: HasHungUp) -> None:
+        self._budget, self._has_hung_up = budget, has_hung_up
         self._failed = False
 
     def __call__(self, lost: Usage) -> None:
-        """Raises EndpointError where going on is of no use."""
+        """Count a failed try. Raises EndpointError if another try is of no use."""
         self._failed = True
-        self._ledger.lose(lost)
+        self._budget.record_loss(lost)
         self.check()
 
     def check(self) -> None:
-        """Raises EndpointError if the scaffold did not wait for a call that failed at first."""
-        if self._failed and self._gone():
+        """Raise EndpointError if a try failed and the scaffold did not wait for the next."""
+        if self._failed and self._has_hung_up():
             raise EndpointError(GAVE_UP)

@@ -1,4 +1,4 @@
-"""What of a scaffold's chat request goes to the model: what is listed here, and nothing else."""
+"""Build the model's request from a scaffold's: only the fields listed here are passed on."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 from evolve.core.records import ModelSpec
 from evolve.trial.gateway.wire import Body, Refusal
 
-# How an answer is drawn and what form it has. Model, seed, effort of reasoning, counts of answers, tools that a vendor
-# runs, and whatever else an endpoint may know under other names are the run's: they are left out.
-PASSED = frozenset(
+# Sampling and the form of the answer. The run decides on the model, seed, reasoning effort, number of answers and all
+# else that an endpoint may know, so those fields are dropped.
+PASSED_FIELDS = frozenset(
     {
         "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "response_format",
         "stop", "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty",
         "repetition_penalty", "logit_bias", "logprobs", "top_logprobs",
     }
 )  # fmt: skip
-PARTS = ("text", "refusal", "image_url")
+CONTENT_TYPES = ("text", "refusal", "image_url")
 
 
 def model_request(body: Body, model: ModelSpec, most: int) -> Body:
-    """The request as the model gets it, but for its seed. most: tokens of an answer. Raises Refusal.
+    """Build the request for the model, without its seed. Raises Refusal.
 
-    The model's own sampling is filled in where the scaffold names none.
+    Fields that the scaffold leaves out get the model's own sampling.
+
+    Args:
+        most: the most tokens of an answer.
     """
     if not isinstance(body.get("messages"), list):
         raise Refusal(400, "invalid_request", "`messages` must be a list")
@@ -34,7 +37,7 @@ def model_request(body: Body, model: ModelSpec, most: int) -> Body:
     for tool in body["tools"] if isinstance(body.get("tools"), list) else ():
         if isinstance(tool, Mapping) and tool.get("type", "function") != "function":
             raise Refusal(400, "invalid_request", "a tool must be a function: others would run outside of the sandbox")
-    request = {key: value for key, value in body.items() if key in PASSED}
+    request = {key: value for key, value in body.items() if key in PASSED_FIELDS}
     asked = body.get("max_completion_tokens") or body.get("max_tokens") or most
     request |= {key: value for key, value in model.sampling if request.get(key) is None}
     request["model"] = model.name
@@ -43,12 +46,12 @@ def model_request(body: Body, model: ModelSpec, most: int) -> Body:
 
 
 def _check_parts(message: Any) -> None:
-    """Content that the endpoint would fetch from elsewhere is a way out of the sandbox."""
+    """Refuse content that the endpoint would fetch from elsewhere: a way out of the sandbox."""
     content = message.get("content") if isinstance(message, Mapping) else None
     for part in content if isinstance(content, list) else ():
         kind = part.get("type") if isinstance(part, Mapping) else None
-        if kind not in PARTS:
-            raise Refusal(400, "invalid_request", f"a part of a message must be one of: {', '.join(PARTS)}")
+        if kind not in CONTENT_TYPES:
+            raise Refusal(400, "invalid_request", f"a part of a message must be one of: {', '.join(CONTENT_TYPES)}")
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
         if kind == "image_url" and not str(url).startswith("data:"):
@@ -56,22 +59,22 @@ def _check_parts(message: Any) -> None:
 
 
 def parse_number(name: str, value: Any) -> float:
-    """A finite number. Raises Refusal."""
+    """Parse a finite number. Raises Refusal."""
     try:
-        given = float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise Refusal(400, "invalid_request", f"`{name}` must be a number") from error
-    if not math.isfinite(given):
+    if not math.isfinite(number):
         raise Refusal(400, "invalid_request", f"`{name}` must be a finite number")
-    return given
+    return number
 
 
 def wants_usage(body: Body) -> bool:
-    """Whether a streaming client asked for a last event with the usage."""
+    """Whether a streaming client asked for a final event with the usage."""
     options = body.get("stream_options")
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
 def event_size(event: Mapping[str, Any]) -> int:
-    """Characters of an event as it is stored."""
+    """The number of characters of an event as it is stored."""
     return len(json.dumps(event, ensure_ascii=False))

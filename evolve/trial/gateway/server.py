@@ -1,4 +1,4 @@
-"""One trial's gateway: its routes, its socket, and the record of all that went through."""
+"""One trial's gateway: routes, socket, and the recording of all requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
 from evolve.sandbox.shell import CommandResult, ShellDied
 from evolve.trial.gateway.budget import TrialBudget
-from evolve.trial.gateway.endurance import Endurance, Gone, disconnect_check, longest_delay
+from evolve.trial.gateway.endurance import Endurance, HasHungUp, disconnect_check, longest_delay
 from evolve.trial.gateway.request import event_size, model_request, parse_number, wants_usage
 from evolve.trial.gateway.wire import (
     Body,
@@ -42,7 +42,7 @@ READ_BYTES = 60_000
 MAX_COMMAND_SECONDS = 120.0
 KILLED = 137
 Event = dict[str, Any]
-Action = Callable[[Body, Gone], Response]
+Action = Callable[[Body, HasHungUp], Response]
 
 
 class Workspace(Protocol):
@@ -53,7 +53,7 @@ class Workspace(Protocol):
 
 @dataclass(frozen=True)
 class Door:
-    """What one trial's gateway is about: nothing in here tells the scaffold which task it has."""
+    """What a gateway serves. Nothing in here tells the scaffold which task it has."""
 
     task_id: str
     instruction: str
@@ -64,12 +64,13 @@ class Door:
 
 
 class Gateway:
-    """Serves one trial. Use as a context manager; `events` is the record of all that went through."""
+    """Serve one trial. Use as a context manager; `events` is the recording."""
 
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model, self.workspace = door, model, workspace
         self.path = folder / SOCKET_NAME
-        self.ledger = TrialBudget(door.limits, door.model, time.monotonic() + door.limits.seconds, longest_delay())
+        deadline = time.monotonic() + door.limits.seconds
+        self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay())
         self.events: list[Event] = []
         self.fault: Exception | None = None
         self._calls = 0
@@ -115,71 +116,71 @@ class Gateway:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Tell the server to end; it does at its next tick, and a trial need not wait for that."""
-        self.ledger.close()
+        """Ask the server to stop; it does at its next tick, and nothing waits for that."""
+        self.budget.close()
         self._server.should_exit = True
         self._server.force_exit = True
 
     def wait_for_calls(self) -> None:
-        """Until no call is under way: only its end tells whose fault its length is. One without an end is a fault."""
-        if not self.ledger.quiet(longest_delay() - self.ledger.given_back):
-            self._faulty(EndpointError("model endpoint: a call did not end"))
+        """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
+        if not self.budget.wait_until_idle(longest_delay() - self.budget.given_back):
+            self._note_fault(EndpointError("model endpoint: a call did not end"))
 
     def _route(self, intake: Intake, action: Action) -> Callable[[Request], Any]:
-        """An HTTP endpoint around one action; the action's work runs beside the event loop."""
+        """Make an HTTP endpoint of an action, which runs in a thread beside the event loop."""
 
         async def endpoint(request: Request) -> Response:
             try:
                 async with intake.body(request) as body:
-                    return await run_in_threadpool(self._guarded, action, body, disconnect_check(request))
+                    return await run_in_threadpool(self._run_action, action, body, disconnect_check(request))
             except Refusal as refusal:
                 return error_response(refusal)
 
         return endpoint
 
-    def _guarded(self, action: Action, body: Body, gone: Gone) -> Response:
-        """Faults of the machine are kept for the trial, which then is no evidence; the scaffold sees a 503."""
+    def _run_action(self, action: Action, body: Body, has_hung_up: HasHungUp) -> Response:
+        """Run an action; a fault of the machine is noted, so the trial does not count, and answered with a 503."""
         try:
-            return action(body, gone)
+            return action(body, has_hung_up)
         except EvolveError as error:
-            raise self._faulty(error) from error
+            raise self._note_fault(error) from error
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
-        """A bug of the host's is no evidence about the scaffold."""
-        return error_response(self._faulty(InfraError(f"gateway: {type(error).__name__}: {error}")))
+        """Treat a bug of the gateway as a fault of the machine: it is no evidence about the scaffold."""
+        return error_response(self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}")))
 
-    def _faulty(self, error: Exception) -> Refusal:
+    def _note_fault(self, error: Exception) -> Refusal:
         self.fault = self.fault or error
         return Refusal(503, "infrastructure", "the host has a fault; this trial will not count")
 
     def _record(self, kind: str, **content: Any) -> None:
         event = {"kind": kind, **content}
-        self.ledger.record(event_size(event))
+        self.budget.count_event(event_size(event))
         with self._lock:
             self.events.append(event)
 
-    def _task(self, body: Body, gone: Gone) -> Response:
+    def _task(self, body: Body, has_hung_up: HasHungUp) -> Response:
         door = self.door
-        words = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
-        known = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
-        return json_response({**words, "budget": self.ledger.left(), **known})
+        task = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
+        context = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
+        return json_response({**task, "budget": self.budget.left(), **context})
 
-    def _budget(self, body: Body, gone: Gone) -> Response:
-        return json_response(self.ledger.left())
+    def _budget(self, body: Body, has_hung_up: HasHungUp) -> Response:
+        return json_response(self.budget.left())
 
-    def _models(self, body: Body, gone: Gone) -> Response:
+    def _models(self, body: Body, has_hung_up: HasHungUp) -> Response:
         model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
         return json_response({"object": "list", "data": [model]})
 
-    def _chat(self, body: Body, gone: Gone) -> Response:
-        request = self._fitted(model_request(body, self.door.model, self.door.limits.max_tokens))
-        hold = self.ledger.take(estimate_prompt_tokens(request), request["max_tokens"])
+    def _chat(self, body: Body, has_hung_up: HasHungUp) -> Response:
+        request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens))
+        reservation = self.budget.reserve(estimate_prompt_tokens(request), request["max_tokens"])
         spent = Usage()
         with self._lock:
             self._calls += 1
             index = self._calls
-        request |= {"max_tokens": hold.answer, "seed": stable_hash(self.door.seed, index) & 0x7FFFFFFF}
-        endurance = Endurance(self.ledger, gone)
+        request |= {"max_tokens": reservation.answer, "seed": stable_hash(self.door.seed, index) & 0x7FFFFFFF}
+        endurance = Endurance(self.budget, has_hung_up)
         try:
             completion = self.model.complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
@@ -188,27 +189,27 @@ class Gateway:
             endurance.check()
             raise self._refused(request, error) from error
         finally:
-            self.ledger.settle(hold, Usage(0, spent.prompt_tokens, spent.completion_tokens, spent.cost_usd, 0))
-        if late := self.ledger.late():
-            raise late
+            self.budget.settle(reservation, Usage(0, spent.prompt_tokens, spent.completion_tokens, spent.cost_usd, 0))
+        if refusal := self.budget.late_refusal():
+            raise refusal
         self._record("chat", request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
-    def _fitted(self, request: Body) -> Body:
-        """The request as it fits into the model's window. Raises Refusal: one that can't fit costs nothing."""
+    def _fit(self, request: Body) -> Body:
+        """Fit the request into the model's context window. Raises Refusal; a refused request costs nothing."""
         try:
             return fit_to_window(request, self.door.model)
         except RequestRefused as error:
-            self.ledger.check()
+            self.budget.check()
             raise self._refused(request, error, asked=False) from error
 
     def _refused(self, request: Body, error: RequestRefused, **more: bool) -> Refusal:
-        told = Refusal(error.status, error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
-        words = {"status": told.status, "code": told.code, "message": told.message}
-        self._record("chat", request=request, error=words, **more)
-        return told
+        refusal = Refusal(error.status, error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
+        fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
+        self._record("chat", request=request, error=fields, **more)
+        return refusal
 
-    def _run(self, body: Body, gone: Gone) -> Response:
+    def _run(self, body: Body, has_hung_up: HasHungUp) -> Response:
         command, timeout = str(body.get("command", "")), max(parse_number("timeout", body.get("timeout", 30)), 0.1)
         result = self._command(command, timeout)
         answer = {
@@ -221,7 +222,7 @@ class Gateway:
         self._record("run", command=command, timeout=timeout, **answer)
         return json_response(answer)
 
-    def _read(self, body: Body, gone: Gone) -> Response:
+    def _read(self, body: Body, has_hung_up: HasHungUp) -> Response:
         path = str(body.get("path", ""))
         result = self._command(f"head -c {READ_BYTES + 1} < {shlex.quote(path)}", 30)
         found, data = result.exit_code == 0, result.stdout[:READ_BYTES]
@@ -230,7 +231,7 @@ class Gateway:
             raise Refusal(404, "not_found", f"no such file: {path}")
         return json_response({"text": data.decode(errors="replace"), "truncated": len(result.stdout) > READ_BYTES})
 
-    def _write(self, body: Body, gone: Gone) -> Response:
+    def _write(self, body: Body, has_hung_up: HasHungUp) -> Response:
         path, text = str(body.get("path", "")), str(body.get("text", ""))
         data = text.encode()
         if len(data) > MAX_FILE:
@@ -244,17 +245,17 @@ class Gateway:
 
     def _command(self, command: str, timeout: float, stdin: bytes = b"") -> CommandResult:
         with self._workspace_lock:
-            left = self.ledger.command()
+            left = self.budget.start_command()
             try:
                 return self.workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
             except ValueError as error:
                 raise Refusal(413, "too_large", str(error)) from error
             except ShellDied:
-                # A command may kill its own shell; a container that is gone has no other one either.
+                # A command may kill its own shell; if the container is gone, this raises too.
                 self.workspace.run("true", 10)
                 return CommandResult(KILLED, b"", b"the command killed its shell\n")
 
 
 async def _no_such_route(request: Request, error: HTTPException) -> Response:
-    words = f"{request.method} {request.url.path[:200]}: {error.detail}"
-    return error_response(Refusal(error.status_code, "not_found", words))
+    message = f"{request.method} {request.url.path[:200]}: {error.detail}"
+    return error_response(Refusal(error.status_code, "not_found", message))

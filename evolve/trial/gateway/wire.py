@@ -1,4 +1,4 @@
-"""HTTP as the gateway speaks it: requests read with care, answers and errors in the API's form, bounded connections."""
+"""The gateway's HTTP: bounded requests and connections, answers and errors in the form of the OpenAI API."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Refusal(Exception):
 
 
 class Intake:
-    """Reads the bodies of requests. Those under way have at most MAX_IN_FLIGHT bytes together."""
+    """Read the bodies of requests; those in progress have at most MAX_IN_FLIGHT bytes together."""
 
     def __init__(self) -> None:
         self._bytes = 0
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[Body]:
-        """The JSON object of a request, counted until the block ends. Raises Refusal."""
+        """Read the JSON object of a request; its bytes count until the block ends. Raises Refusal."""
         raw = bytearray()
         try:
             try:
@@ -57,7 +57,7 @@ class Intake:
 
 
 def parse_body(raw: bytes) -> Body:
-    """The JSON object in `raw`: finite numbers, whole characters, not too deep. Raises Refusal."""
+    """Parse a JSON object. Raises Refusal for infinite numbers, invalid Unicode and deep nesting."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def parse_body(raw: bytes) -> Body:
 
 
 def _shape_problem(value: Any) -> str:
-    """What later work would stumble over; without recursion, as the value is a stranger's."""
+    """What later code could not handle, or ""; not recursive, since the value is untrusted."""
     level, seen = [value], 0
     for _ in range(MAX_DEPTH):
         seen += len(level)
@@ -84,7 +84,7 @@ def _shape_problem(value: Any) -> str:
 
 
 def _text_problem(body: Body) -> str:
-    """Text with half a character can be written in JSON, but sent nowhere."""
+    """Lone surrogates, which JSON can express but nothing can send."""
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -93,23 +93,27 @@ def _text_problem(body: Body) -> str:
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """In ASCII, so that even half a character goes through."""
+    """Respond with ASCII JSON, which can carry even lone surrogates."""
     return Response(json.dumps(content), status, headers, media_type="application/json")
 
 
 def error_response(refusal: Refusal) -> Response:
     error = {"message": refusal.message, "type": refusal.code, "code": refusal.code, "param": None}
-    # OpenAI clients try a 429 and a 503 again by themselves; here the answer stays the same.
+    # OpenAI clients retry a 429 and a 503 by themselves; here the answer would stay the same.
     return json_response({"error": error}, refusal.status, {"x-should-retry": "false"})
 
 
 def stream_response(completion: Mapping[str, Any], usage: bool) -> Response:
-    """One completion as server-sent events. usage: whether the client asked for a last event with it."""
+    """Send one completion as server-sent events.
+
+    Args:
+        usage: whether the client asked for a final event with the usage.
+    """
     return Response("".join(_chunks(completion, usage)), media_type="text/event-stream")
 
 
 def _chunks(completion: Mapping[str, Any], usage: bool) -> Iterator[str]:
-    """The message whole, then its end, then the usage: clients without use for that index into `choices` blindly."""
+    """The whole message, its end, and the usage only if asked for: some clients index into its empty `choices`."""
     choice = completion["choices"][0]
     delta = dict(choice["message"])
     if calls := delta.get("tool_calls"):
@@ -133,7 +137,7 @@ def _event(content: Mapping[str, Any]) -> str:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 for strangers: MAX_CONNECTIONS at most, and one that brings no request in time is closed."""
+    """HTTP/1.1 for untrusted clients: at most MAX_CONNECTIONS; one that sends no request in time is closed."""
 
     _watch: asyncio.TimerHandle | None = None
 
@@ -142,17 +146,17 @@ class BoundedProtocol(H11Protocol):
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
         else:
-            self._look(idle=False)
+            self._close_if_idle(idle=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
 
-    def _look(self, idle: bool) -> None:
-        """Close what was idle a while ago and still is; a head that comes byte by byte is idle too."""
+    def _close_if_idle(self, idle: bool) -> None:
+        """Close a connection that was idle at the last check and still is; an incomplete head counts as idle."""
         waiting = self.cycle is None or self.cycle.response_complete
         if idle and waiting:
             self.transport.abort()
         else:
-            self._watch = self.loop.call_later(HEAD_SECONDS / 2, self._look, waiting)
+            self._watch = self.loop.call_later(HEAD_SECONDS / 2, self._close_if_idle, waiting)

@@ -1,4 +1,4 @@
-"""What each round taught, which tasks a proposal said it would mend or break, and where its conversation is kept.
+"""Lessons of rounds, the tasks that a proposal predicts to fix or break, and the proposer's conversation.
 
 A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
 """

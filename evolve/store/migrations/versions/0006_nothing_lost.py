@@ -1,4 +1,4 @@
-"""What failed in an infrastructure error, calls made again, tasks set aside, sessions, and spending without a row.
+"""Faults of infrastructure errors, repeated calls, excluded tasks, sessions, and spending without a row.
 
 A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
 """

@@ -1,4 +1,4 @@
-"""What is said at a run's end."""
+"""The summary at a run's end."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_patches_and_doubts_of_champions_are_counted() -> None:
     ]
     assert summary_lines("r", rows, LINEAGE) == [
         "run r: 5 rounds, champion of round 2 with 2 patches; 1 reverted, 1 refused",
-        "  1 more stacked on it, not yet surely better",
-        "  1 times a new champion; expected false ones among them: 0.01",
+        "  patches stacked on it, not yet proven better: 1",
+        "  new champions: 1; expected number of false ones: 0.01",
     ]
 
 
-def test_a_stack_that_was_given_up_is_none() -> None:
+def test_a_stack_that_was_given_up_is_not_counted() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 0, "given_up", 0.9)]
     assert summary_lines("r", rows, LINEAGE) == [
         "run r: 2 rounds, champion of round 0 with 0 patches; 1 reverted, 0 refused"
@@ -40,7 +40,7 @@ def test_a_stack_that_was_given_up_is_none() -> None:
 
 def test_a_stack_may_be_promoted_by_a_later_round() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 1, "promoted", 0.019)]
-    assert "1 times a new champion" in summary_lines("r", rows, LINEAGE)[1]
+    assert "new champions: 1" in summary_lines("r", rows, LINEAGE)[1]
 
 
 def spent(purpose: str, retries: int = 0, seconds: float = 0.0, usd: float = 0.0) -> Any:
@@ -48,9 +48,9 @@ def spent(purpose: str, retries: int = 0, seconds: float = 0.0, usd: float = 0.0
     return {"purpose": purpose, "retries": retries, "lost_seconds": seconds, **amounts}
 
 
-def test_what_was_spent_in_vain_is_told_where_there_is_some() -> None:
+def test_wasted_spending_is_reported_if_there_is_some() -> None:
     assert waste_lines([spent("trials"), spent("proposal")]) == []
     assert waste_lines([spent("trials", 3, 10.4), spent("lesson", 1, 2.0), spent("lost"), spent("lost", usd=0.5)]) == [
-        "4 failed calls of the model's API were made again: 12 s lost",
-        "lost when the run was cut off: 2k tokens, $0.50",
+        "4 failed calls of the model's API were retried: 12 s lost",
+        "lost when the run was interrupted: 2k tokens, $0.50",
     ]
