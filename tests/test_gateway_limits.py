@@ -462,7 +462,7 @@ def test_the_commands_of_a_trial_may_be_limited(tmp_path: Path) -> None:
         for path, body in (("run", {"command": "touch late.txt"}), ("read", {"path": "a.txt"})):
             assert code(call(served, f"/evolve/{path}", body)) == (429, "budget")
         assert chat(served)[0] == 200 and call(served, "/evolve/budget")[1]["commands"] == 0
-    assert (served.ledger.exhausted, served.ledger.usage.commands) == ("commands", 2)
+    assert (served.budget.exhausted, served.budget.usage.commands) == ("commands", 2)
     assert not (tmp_path / "late.txt").exists()
 
 

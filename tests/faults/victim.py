@@ -94,7 +94,7 @@ class Playing(Evaluator):
     """Plays trials here, one after the other."""
 
     def __init__(self, jobs: int, work: Any, **_: Any) -> None:  # type: ignore[override]
-        self.jobs, self._terms = jobs, work.keywords["purse"]
+        self.jobs, self._terms = jobs, work.keywords["spending_file"]
 
     def __enter__(self) -> Playing:
         return self
