@@ -180,6 +180,17 @@ def test_a_repository_that_moved_with_its_results_is_found(agent: Path, enginele
     assert lineage_of(row, moved / "runs").seed_of(name) == commits(moved / "runs", name)[0]
 
 
+def test_a_copy_of_repository_and_results_is_a_run_of_its_own(agent: Path, engineless: None) -> None:
+    name = play(request(agent, agent / "runs"), 0)
+    copy = agent.parent / "copy"
+    shutil.copytree(agent, copy, symlinks=True)
+    assert lineage_of(rows(copy / "runs")[0], copy / "runs").git_dir == copy / ".git"
+    assert lineage_of(rows(agent / "runs")[0], agent / "runs").git_dir == agent / ".git"
+    assert play(request(copy, copy / "runs"), 2) == name
+    assert git(copy, "branch", "--list", "evolve/*").count("round-") > 1
+    assert git(agent, "branch", "--list", "evolve/*").count("round-") == 1
+
+
 def test_of_several_scaffolds_in_a_repository_the_runs_own_is_found(tmp_path: Path, engineless: None) -> None:
     top = write(tmp_path / "top", {f"a/single/{name}": text for name, text in victim.FILES.items()})
     write(top, {f"b/single/{name}": text + "# b\n" for name, text in victim.FILES.items()})

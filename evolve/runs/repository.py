@@ -21,14 +21,13 @@ def lineage_home(runs: Path, run: str) -> Path:
 
 
 def lineage_of(row: RunRow, runs: Path) -> Lineage:
-    """The lineage of a stored run: the first repository that has its branches.
+    """The lineage of a stored run.
 
-    Without any, the run has no commit yet, and its commits go where a new run's would. Raises BadInput where neither
-    a repository nor the scaffold's folder is found.
+    Where no repository has it, the run has no commit yet, and its commits go where a new run's would. Raises BadInput
+    where neither a repository nor the scaffold's folder is found.
     """
-    for lineage in _possible(row, runs):
-        if lineage.seed_of(row.id) is not None:
-            return lineage
+    if (lineage := find_lineage(row, runs)) is not None:
+        return lineage
     for folder in places_of(row.scaffold, runs):
         if folder.is_dir():
             return Lineage.open(folder, lineage_home(runs, row.id))
@@ -37,6 +36,11 @@ def lineage_of(row: RunRow, runs: Path) -> Lineage:
         f"its repository {row.repository} is missing, and so is its scaffold {row.scaffold}",
         "put one of them back, or move the repository to where it was",
     )
+
+
+def find_lineage(row: RunRow, runs: Path) -> Lineage | None:
+    """The first repository that has the run's seed; None if there is none. Makes nothing."""
+    return next((lineage for lineage in _possible(row, runs) if lineage.seed_of(row.id) is not None), None)
 
 
 def places_of(path: str, runs: Path) -> tuple[Path, ...]:
@@ -52,12 +56,19 @@ def _possible(row: RunRow, runs: Path) -> Iterator[Lineage]:
     for bare in (lineage_home(runs, row.id), recorded, runs / recorded.parent.name / OWN):
         if bare.name == OWN and bare.is_dir():
             yield Lineage.at(bare.resolve())
+    # A copy of results and repository together is a run of its own.
+    if (git_dir := repository_around(runs)) is not None:
+        yield from _within(git_dir, row)
     for folder in places_of(row.scaffold, runs):
         if (lineage := Lineage.around(folder)) is not None:
             yield lineage
-    for git_dir in (recorded if recorded.is_dir() else None, repository_around(runs)):
-        if git_dir is not None and (prefix := _prefix(Lineage.at(git_dir), row)) is not None:
-            yield Lineage.at(git_dir, prefix)
+    if recorded.is_dir():
+        yield from _within(recorded, row)
+
+
+def _within(git_dir: Path, row: RunRow) -> Iterator[Lineage]:
+    if (prefix := _prefix(Lineage.at(git_dir), row)) is not None:
+        yield Lineage.at(git_dir, prefix)
 
 
 def _prefix(lineage: Lineage, row: RunRow) -> str | None:
