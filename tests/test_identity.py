@@ -115,7 +115,7 @@ def test_results_and_what_git_ignores_do_not_count(agent: Path) -> None:
 
 
 def test_an_agents_own_repository_is_resumed_and_no_commit_has_results(agent: Path, engineless: None) -> None:
-    asked = request(agent, agent / "runs")
+    asked = request(write(agent, {"evolve.toml": "rounds = 3"}), agent / "runs")
     first = play(asked, 0)
     assert play(asked, 3) == first
     assert len(rows(asked.runs)) == 1 and len(commits(asked.runs, first)) > 1

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from evolve.core.config import SETTINGS_FILE
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
-# Never part of a scaffold unless they are tracked.
+# Never part of a scaffold unless they are tracked; the settings are those at the root of the work tree.
 DROPPINGS = (
-    "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
+    f"/{SETTINGS_FILE}", "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
     ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/",
 )  # fmt: skip
 

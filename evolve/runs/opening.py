@@ -259,7 +259,7 @@ def _progress(store: Store, run: str) -> str:
 
 def _placed(config: RunConfig) -> RunConfig:
     """The config with absolute paths, so that the run is found from any folder."""
-    return config.model_copy(update={key: path.absolute() for key in PLACES if (path := getattr(config, key)).is_dir()})
+    return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
 def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:

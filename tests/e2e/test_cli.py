@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130 and "goes on" in stderr
+    assert process.returncode == 130 and "the same command resumes it" in stderr
     counted = _trials(home)
     done = evolve(home, "run", "--rounds", "1", *SHORT)
     assert done.returncode == 0, done.stderr
