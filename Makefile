@@ -10,12 +10,15 @@ SETTINGS := ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN RUNS JOBS
 $(foreach name,$(SETTINGS),$(if $($(name)),$(eval export EVOLVE_$(name) = $$($(name)))))
 # Runs and tests start many processes. Without cached bytecode, each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
-# Worker processes of the tests. Much of the time a test waits for containers: one worker more than two processors.
-WORKERS ?= auto
-PYTEST := $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder
+# The tests run in a process for each processor, up to eight; those with containers mostly wait, so they get one more.
+CORES := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -le 8 ] || n=8; echo $$n)
+PYTEST := $(BIN)/pytest --no-loadscope-reorder
+UNIT := $(PYTEST) -n $(CORES) -m "not docker"
+LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_ROUNDS=20 EVOLVE_MARKED_ROUNDS=10 \
+	EVOLVE_EXAMPLES=30 EVOLVE_MIGRATION_STEP=1 EVOLVE_EVERY_CUT=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test check unit format clean
+.PHONY: help setup evolve test long check unit format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,23 +28,26 @@ evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by d
 	@trap : INT; $(BIN)/evolve run; status=$$?; \
 		[ $$status = 0 ] || echo "evolve run: exit status $$status" >&2; exit $$status
 
-test: setup ## run all tests, including those that need containers
-	@$(PYTEST) --strict-skips
+test: setup ## run all tests, including those that need containers; a test that is skipped without need fails it
+	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
+
+long: setup ## run the tests of faults and whole runs with many more kills, faults and rounds (hours)
+	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/integration/test_kills.py tests/test_loop.py
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
 
 check: $(VENV)/ready ## check format, lint and types, and run the unit tests
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(PYTEST) -m "not docker"
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(UNIT)
 
 unit: $(VENV)/ready ## run the tests that need no container engine
-	@$(PYTEST) -m "not docker"
+	@$(UNIT)
 
 format: $(VENV)/ready ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean: ## delete the virtual environment and caches; keep the results in runs/
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find evolve tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -1,10 +1,10 @@
-"""Whether the loop's own cost per trial stays flat over a long run.
+"""Measure whether the loop's own cost per trial stays constant over a long run.
 
     python benchmarks/flat.py [--trials N] [--every N] [--jobs N]
 
-Trials and model are stand-ins that cost nothing; loop, git, database and worker processes are real. Printed for each
-stretch of trials: CPU milliseconds per trial of the main process and of the git commands that it ran, its memory, the
-largest worker's memory, and the rounds so far.
+Trials and model are stand-ins that cost nothing; loop, git, database and worker processes are real. For each stretch
+of trials it prints the CPU milliseconds per trial of the main process and of its git commands, the memory of the main
+process, and the memory of the largest worker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.playing import Counting, campaign
+from bench.free_run import TrialWatcher, campaign
 from rich.console import Console
 
 from evolve.loop import search
@@ -26,38 +26,38 @@ ROUNDS = 100_000
 
 
 class EnoughTrials(Exception):
-    """As many trials as were asked for have run."""
+    """The requested number of trials has run."""
 
 
 @dataclass
-class Stretches:
-    """Prints a line after every `every` trials; raises EnoughTrials at the end."""
+class CostPrinter:
+    """Prints a line after every `every` trials; raises EnoughTrials after `total`."""
 
     total: int
     every: int
     console: Console
     done: int = 0
-    since: tuple[float, float] = field(default_factory=lambda: cpu_seconds())
+    last_cpu: tuple[float, float] = field(default_factory=lambda: cpu_seconds())
 
     def __call__(self) -> None:
         self.done += 1
         if self.done % self.every == 0:
             now = cpu_seconds()
-            own, git = (1000 * (after - before) / self.every for before, after in zip(self.since, now, strict=True))
-            self.since = now
-            memory = f"{resident_mb('self'):9.1f} {max(map(resident_mb, workers())):9.1f}"
+            own, git = (1000 * (after - before) / self.every for before, after in zip(self.last_cpu, now, strict=True))
+            self.last_cpu = now
+            memory = f"{resident_mb('self'):9.1f} {max(map(resident_mb, worker_ids())):9.1f}"
             self.console.print(f"{self.done:8} {own:12.2f} {git:12.2f} {memory}")
         if self.done >= self.total:
             raise EnoughTrials
 
 
 def cpu_seconds() -> tuple[float, float]:
-    """Of this process, and of those of its children that have ended."""
+    """CPU seconds of this process, and of its children that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time(), children.ru_utime + children.ru_stime
 
 
-def workers() -> list[int]:
+def worker_ids() -> list[int]:
     return [process.pid for process in multiprocessing.active_children() if process.pid is not None]
 
 
@@ -74,11 +74,11 @@ def main() -> None:
     given = parser.parse_args()
     console = Console(highlight=False)
     console.print("  trials  own CPU, ms  git CPU, ms    RSS, MB  worker, MB")
-    stretches = Stretches(given.trials, given.every, console)
+    printer = CostPrinter(given.trials, given.every, console)
     with tempfile.TemporaryDirectory(prefix="evolve-flat-") as name:
         try:
-            with campaign(Path(name), Counting(stretches), given.jobs) as made:
-                search.run_rounds(made, ROUNDS)
+            with campaign(Path(name), TrialWatcher(printer), given.jobs) as running:
+                search.run_rounds(running, ROUNDS)
         except EnoughTrials:
             pass
 

@@ -1,9 +1,9 @@
-"""Rules that decide which patch is kept, in simulated campaigns whose truth is known.
+"""Compare rules that decide which patch is kept, in simulated campaigns whose true scores are known.
 
     python benchmarks/gate.py --budget 4000,12000,30000 [--rules A,B] [--mixes A,B] [--seeds N] [--jobs N]
                               [--json] [--plot FILE.png]
 
-Every rule plays every mix on every budget, on the same seeds. What the columns mean: benchmarks/README.md.
+Every rule plays every mix with every budget, on the same seeds. benchmarks/README.md explains the columns.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.figures import rounded
-from gates.drawn import draw
-from gates.playing import Row, cells, play
+from gates.campaigns import Row, cells, play
+from gates.plot import draw
 from gates.rules import RULES
-from gates.shown import tables
+from gates.tables import tables
 from gates.world import MIXES
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-# What the dearest baseline costs: five attempts on forty tasks.
-LEAST_BUDGET = 200
+# The cost of the most expensive baseline: five attempts on forty tasks.
+MIN_BUDGET = 200
 
 
-def arguments(words: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Gain and honesty of rules that keep patches, in simulated campaigns.")
     parser.add_argument("--budget", type=budgets, default=[4000, 12000, 30000], help="trials, comma-separated")
     parser.add_argument("--rules", type=among(RULES), default=list(RULES), help="default: all")
@@ -37,49 +37,50 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=positive, default=2, help="worker processes (default 2)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, and the tables to stderr")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw gain and inflation by budget")
-    given = parser.parse_args(words)
+    given = parser.parse_args(arguments)
     if given.plot and not given.plot.resolve().parent.is_dir():
-        parser.error(f"--plot: {given.plot.parent} is no folder")
+        parser.error(f"--plot: no such folder: {given.plot.parent}")
     return given
 
 
 def among(known: Collection[str]) -> Callable[[str], list[str]]:
-    """Reads comma-separated names."""
+    """Build a parser of comma-separated names that accepts only known ones."""
 
-    def names(text: str) -> list[str]:
-        found = list(dict.fromkeys(text.split(",")))
-        if unknown := [name for name in found if name not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
-        return found
+    def parse(text: str) -> list[str]:
+        names = list(dict.fromkeys(text.split(",")))
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; use some of {', '.join(known)}")
+        return names
 
-    return names
+    return parse
 
 
 def budgets(text: str) -> list[int]:
-    found = sorted({positive(word) for word in text.split(",")})
-    if found[0] < LEAST_BUDGET:
-        raise argparse.ArgumentTypeError(f"{found[0]}: at least {LEAST_BUDGET} trials, or the seed can't be measured")
-    return found
+    """Parse comma-separated budgets."""
+    values = sorted({positive(value) for value in text.split(",")})
+    if values[0] < MIN_BUDGET:
+        raise argparse.ArgumentTypeError(f"{values[0]} is too small: measuring the seed takes {MIN_BUDGET} trials")
+    return values
 
 
 def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
-def played(given: argparse.Namespace) -> list[Row]:
-    """All rows, with a bar on stderr meanwhile."""
-    wanted = cells(given.rules, given.mixes, given.budget)
+def play_all(given: argparse.Namespace) -> list[Row]:
+    """Play all campaigns, with a progress bar on stderr."""
+    requested = cells(given.rules, given.mixes, given.budget)
     columns = ("campaigns", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=len(wanted) * given.seeds)
-        return play(wanted, given.seeds, given.jobs, lambda count: bar.advance(task, count))
+        task = bar.add_task("", total=len(requested) * given.seeds)
+        return play(requested, given.seeds, given.jobs, lambda count: bar.advance(task, count))
 
 
 def main() -> None:
-    given = arguments()
-    rows = played(given)
+    given = parse_arguments()
+    rows = play_all(given)
     console = Console(file=sys.stderr if given.json else sys.stdout, highlight=False)
     for table in tables(rows):
         console.print(table)

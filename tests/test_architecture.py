@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("executor",),
     ("loop",),
-    ("runs",),
+    ("runs", "project"),
     ("maintenance",),
     ("report",),
     ("cli",),

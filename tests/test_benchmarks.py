@@ -39,20 +39,20 @@ def test_a_figure_is_a_median_with_its_spread(load: object) -> None:
     figures = named(load, "bench.figures")
     made = figures.figure([3.0, 1.0, 2.0, 10.0])
     assert (made.median, made.low, made.high, made.count) == (2.5, 1.0, 10.0, 4)
-    assert made.shown(1) == "2.5 (1.0-10.0)"
+    assert made.format(1) == "2.5 (1.0-10.0)"
     assert figures.rounded({1: made}) == {"1": {"median": 2.5, "low": 1.0, "high": 10.0, "count": 4}}
     with pytest.raises(ValueError, match="nothing was measured"):
         figures.figure([])
 
 
-def test_a_peers_last_line_is_read(load: object) -> None:
+def test_a_peers_last_line_is_parsed(load: object) -> None:
     peers = named(load, "bench.peers")
-    found = peers.parsed('chatter\n{"as it comes": {"1": [4.0, 2.0, 3.0]}}\n')
-    assert found["as it comes"]["1"].median == 3.0
+    found = peers.parse_output('chatter\n{"default settings": {"1": [4.0, 2.0, 3.0]}}\n')
+    assert found["default settings"]["1"].median == 3.0
 
 
-def test_the_table_sets_each_figure_beside_its_floor(load: object) -> None:
-    overhead, figures, shown = (named(load, name) for name in ("overhead", "bench.figures", "bench.shown"))
+def test_the_table_compares_each_figure_with_its_floor(load: object) -> None:
+    overhead, figures, shown = (named(load, name) for name in ("overhead", "bench.figures", "bench.overhead_table"))
     one = {"1": figures.figure([1.0])}
     found = {
         "floor_s": one,
@@ -66,19 +66,19 @@ def test_the_table_sets_each_figure_beside_its_floor(load: object) -> None:
     console.print(shown.table(found))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(words in text for words in ("1.20 of the floor", "1/30 of an exec", "ours is 1/4.0", "no environment"))
-    assert overhead.arguments(["--json", "--trials", "3"]).trials == 3
+    assert overhead.parse_arguments(["--json", "--trials", "3"]).trials == 3
 
 
 def test_the_flat_benchmark_can_be_started(load: object) -> None:
     assert named(load, "flat").resident_mb("self") > 1
 
 
-def test_what_became_of_a_runs_rounds(load: object, played_home: Path) -> None:
-    proposers, proposed = named(load, "proposers"), named(load, "bench.proposed")
+def test_a_runs_rounds_are_summarised(load: object, played_home: Path) -> None:
+    proposers, proposed = named(load, "proposers"), named(load, "bench.proposer_rows")
     with Store.open(played_home / "runs" / "evolve.db") as store:
         (run,) = store.runs()
         history = store.view("history", run.id)
-        row = proposed.row_of(store, played_home / "runs", run.id, "direct", 1)
+        row = proposed.build_row(store, played_home / "runs", run.id, "direct", 1)
     assert row.rounds == len(history) - 1 >= row.measured >= row.proposed > row.repeated
     assert row.measured == sum(one["commit_sha"] is not None for one in history) - 1
     assert 0 < row.digest_chars <= row.digest_most

@@ -76,7 +76,7 @@ def test_the_lines_of_a_calibration() -> None:
     found = Noise({"a": 0.0, "b": 0.5}, 4, 0.03, 0.05, 6)
     text = "\n".join(calibration_lines(found, Power(0.1, 0.2, 30.0), Cost(3000, 1.25, 4.0), 100, priced=True))
     assert "one pass over all tasks has a standard deviation of 3.0 points" in text
-    assert "one of 4.2 points; observed over 6 pairs of passes: 5.0 points" in text
+    assert "two passes 4.2 points; observed over 6 pairs of passes: 5.0 points" in text
     assert "never passed: 1 tasks: a" in text
     assert "smallest gain built upon with 80 % probability: 20.0 points" in text
     assert "100 rounds: about 3000 trials, 1.2 hours, $4.00" in text

@@ -34,7 +34,7 @@ def test_a_cap_is_reached_when_it_is_spent(caps: Caps, message: str) -> None:
     assert caps.reached_cap(Usage(3, 20, 10, 2.0), 60.0, 7) == message
 
 
-def test_a_cap_of_nothing_bars_nothing_that_is_free() -> None:
+def test_a_cap_of_zero_does_not_stop_a_free_model() -> None:
     assert Caps(usd=0).reached_cap(Usage(3, 20, 10), 1.0, 1, free=True) == ""
     assert Caps(usd=0).reached_cap(Usage(), 0.0, 0) == "the budget of $0 is spent"
 
@@ -52,7 +52,7 @@ def test_a_cap_is_never_negative() -> None:
 
 
 @given(st.integers(0, 300), st.floats(0, 3), costs, st.lists(costs, max_size=4), costs)
-def test_running_calls_and_one_more_pass_a_cap_by_that_one_at_most(
+def test_at_most_one_call_exceeds_a_cap(
     tokens: int, usd: float, spent: Usage, running: list[Usage], wanted: Usage
 ) -> None:
     held = sum(running, Usage())
@@ -73,14 +73,14 @@ def test_a_call_that_costs_nothing_needs_no_dollars() -> None:
     assert has_room(Caps(usd=0), Usage(), Usage(), Usage(1, 100, 100, 0.1)) is False
 
 
-def test_sessions_last_until_their_last_word() -> None:
+def test_a_session_lasts_until_its_last_moment() -> None:
     moments = [(at(10), 0.0), (at(20), 5.0), (at(1000), 0.0), (at(1030), 0.0)]
     assert work_seconds([at(0), at(1000)], moments) == 25 + 30
     assert work_seconds([], moments) == 0
     assert work_seconds([at(0)], []) == 0
 
 
-def test_a_session_ends_when_the_next_begins_and_a_clock_set_back_takes_nothing() -> None:
+def test_a_session_ends_at_the_next_start_and_is_never_negative() -> None:
     assert work_seconds([at(0), at(100)], [(at(90), 60.0)]) == 100
     assert work_seconds([at(100), at(50)], [(at(60), 0.0)]) >= 0
     assert work_seconds([at(100)], [(at(60), 0.0)]) == 0

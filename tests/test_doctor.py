@@ -163,7 +163,7 @@ LASTING = [
     (lose_file, "1 missing"),
     (lose_transcript, "1 missing"),
     (change_file, "sha256 differs"),
-    (foreign_row, "not there"),
+    (foreign_row, "refers to a missing row"),
     (future_row, "behind the newest row"),
 ]
 
@@ -303,8 +303,8 @@ def base() -> str:
 
 @pytest.mark.docker
 def test_the_limits_hold(base: str) -> None:
-    found = probe.prove(base)
-    assert [one for one in found if not one.held] == [] and len(found) == 6
+    found = probe.check_limits(base)
+    assert [one for one in found if not one.holds] == [] and len(found) == 6
     label = {"label": f"{engine.LABEL}=doctor-{os.getpid()}"}
     assert engine.connect().api.containers(all=True, filters=label) == []
 
@@ -331,8 +331,8 @@ def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
     ],
 )
 def test_limits_that_do_not_hold_are_reported(base: str, make, limits: set[str]) -> None:  # type: ignore[no-untyped-def]
-    found = probe.prove(base, make=make)
-    assert limits <= {one.limit for one in found if not one.held}, found
+    found = probe.check_limits(base, make=make)
+    assert limits <= {one.limit for one in found if not one.holds}, found
 
 
 @pytest.mark.docker
@@ -346,13 +346,13 @@ def test_leftovers_of_a_dead_run_are_found_and_swept_after_their_time(home: Path
     folder.mkdir(exist_ok=True)
     os.utime(folder, (1, 1))
     try:
-        found = {one.name for one in leftovers.find({RUN})}
+        found = {one.name for one in leftovers.find_leftovers({RUN})}
         assert {old["Id"], young["Id"], str(folder)} <= found
         finding = next(one for one in results.examine(RUNS, False) if one.check == "leftovers")
         assert finding.state == "note" and "within their time limit" in finding.detail
         with FileLock(RUNS / RUN / "lock"):
             assert next(one for one in results.examine(RUNS, False) if one.check == "leftovers").state == "good"
         assert [one.state for one in doctor.repair(RUNS)] == ["fixed"]
-        assert {one.name for one in leftovers.find({RUN})} == {young["Id"]} and not folder.exists()
+        assert {one.name for one in leftovers.find_leftovers({RUN})} == {young["Id"]} and not folder.exists()
     finally:
         engine.sweep(RUN)

@@ -17,7 +17,7 @@ from evolve.embedded import complete
 from evolve.embedded.improver import undo_changes
 from evolve.embedded.knobs import Knobs
 from evolve.loop.propose import Brief, Made, self_improve, self_proposer
-from evolve.sandbox.archive import Left
+from evolve.sandbox.archive import CollectedFiles
 from evolve.trial.self_work import SelfWorkResult
 from tests.fakes import chat_event
 from tests.test_scaffold_single import SEED, Answer, Gateway, ran, refusal
@@ -71,7 +71,7 @@ class Workshop:
         assert ended.returncode == 0, ended.stderr
         self.calls += len(gateway.requests)
         left = {path: text.encode() for path, text in texts(place / "app").items() if not path.startswith("notes/")}
-        return SelfWorkResult(Left(left), tuple(events), Usage(len(events)))
+        return SelfWorkResult(CollectedFiles(left), tuple(events), Usage(len(events)))
 
 
 def improved(folder: Path, scaffold: Path, seed: int, check: Any = lambda proposal: None) -> Made:
@@ -89,26 +89,26 @@ def shell_scaffold(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("scaffold", [SEED, TEAM], ids=lambda path: path.name)
-def test_most_of_the_time_a_patch_with_words_comes_out(tmp_path: Path, scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(6)]
-    assert sum(bool(one.edits) for one in made) >= 5
-    assert sum(one.prediction != self_proposer.NOT_GIVEN for one in made if one.edits) >= 5
-    assert len({one.hypothesis for one in made}) >= 4, "another seed, another idea"
-    assert any(one.fixes == ("alpha",) for one in made)
+def test_most_requests_end_with_a_patch_and_a_hypothesis(tmp_path: Path, scaffold: Path) -> None:
+    proposals = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(6)]
+    assert sum(bool(proposal.edits) for proposal in proposals) >= 5
+    assert sum(proposal.prediction != self_proposer.NOT_GIVEN for proposal in proposals if proposal.edits) >= 5
+    assert len({proposal.hypothesis for proposal in proposals}) >= 4, "another seed, another idea"
+    assert any(proposal.fixes == ("alpha",) for proposal in proposals)
 
 
 def test_a_shell_is_enough(tmp_path: Path, shell_scaffold: Path) -> None:
-    made = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(4)]
-    assert sum(bool(one.edits) for one in made) >= 3
-    assert all(one.prediction != self_proposer.NOT_GIVEN for one in made)
+    proposals = [improved(tmp_path / str(seed), shell_scaffold, 1000 * seed).proposal for seed in range(4)]
+    assert sum(bool(proposal.edits) for proposal in proposals) >= 3
+    assert all(proposal.prediction != self_proposer.NOT_GIVEN for proposal in proposals)
 
 
-def test_it_is_a_function_of_the_request(tmp_path: Path) -> None:
+def test_the_answer_depends_only_on_the_request(tmp_path: Path) -> None:
     one, other = (improved(tmp_path / name, SEED, 5) for name in ("a", "b"))
     assert one == other
 
 
-def test_after_a_refusal_it_makes_another_change_of_what_was_there_before(tmp_path: Path) -> None:
+def test_after_a_refusal_it_changes_the_original_files_again(tmp_path: Path) -> None:
     seen: list[Proposal] = []
 
     def check(proposal: Proposal) -> str | None:
@@ -124,7 +124,7 @@ def test_after_a_refusal_it_makes_another_change_of_what_was_there_before(tmp_pa
     assert not kept, "what the refused change had done is undone"
 
 
-def test_an_idea_that_was_refused_does_not_come_again_in_this_round(tmp_path: Path) -> None:
+def test_a_refused_idea_is_not_drawn_again_in_the_round(tmp_path: Path) -> None:
     told = 0
     for seed in range(6):
         made: list[str] = []
@@ -139,7 +139,7 @@ def test_an_idea_that_was_refused_does_not_come_again_in_this_round(tmp_path: Pa
     assert told >= 3 * 6, "few of the four tries in each change nothing at all"
 
 
-def test_where_files_are_shown_in_part_a_refused_change_is_undone_all_the_same(tmp_path: Path) -> None:
+def test_a_refused_change_is_undone_even_if_files_are_shown_in_part(tmp_path: Path) -> None:
     """The first change is longer or shorter than what it takes the place of, so that the ends shown differ."""
     cut = tmp_path / "cut"
     shutil.copytree(SEED, cut, ignore=shutil.ignore_patterns("__pycache__"))
@@ -173,7 +173,7 @@ def test_where_files_are_shown_in_part_a_refused_change_is_undone_all_the_same(t
         ("a\nb", "a\nb", "a\nb"),
     ],
 )
-def test_behind_the_last_lines_that_both_share_the_text_is_as_it_is_now(now: str, before: str, text: str) -> None:
+def test_undo_changes_keeps_the_text_after_the_last_shared_lines(now: str, before: str, text: str) -> None:
     assert undo_changes(now, before) == text
 
 
@@ -182,19 +182,19 @@ def request(*messages: dict[str, Any], tools: tuple[str, ...] = ("submit",)) -> 
     return {"model": "embedded", "messages": list(messages), "tools": offered, "seed": 3}
 
 
-def test_without_a_tool_that_writes_it_hands_in() -> None:
+def test_without_a_tool_that_writes_it_submits() -> None:
     body = request({"role": "user", "content": "<improve-scaffold>\n<files>\na\n</files>"}, tools=("submit_plan",))
     message = complete(body)["choices"][0]["message"]
     assert [call["function"]["name"] for call in message["tool_calls"]] == ["submit_plan"]
 
 
-def test_this_role_has_the_proposers_room() -> None:
+def test_this_role_has_the_proposers_context() -> None:
     room = Knobs().context_chars
     long = {"role": "user", "content": "<improve-scaffold>" + "x" * 2 * room}
     assert complete(request(long))["choices"]
 
 
-def test_only_the_task_makes_the_role_and_not_what_tools_say() -> None:
+def test_the_task_selects_the_role_and_tool_results_do_not() -> None:
     said = {"role": "assistant", "content": None, "tool_calls": [
         {"id": "c", "type": "function", "function": {"name": "list_files", "arguments": "{}"}}
     ]}  # fmt: skip
@@ -207,7 +207,7 @@ def test_only_the_task_makes_the_role_and_not_what_tools_say() -> None:
     assert answers[0] == answers[1]
 
 
-def test_after_a_try_that_came_to_nothing_it_reads_one_file_at_a_time() -> None:
+def test_after_an_attempt_without_changes_it_reads_one_file_at_a_time() -> None:
     files = "scaffold/a.py\nscaffold/b.py\nnotes/digest.md\nproposal.json"
     told = "<improve-scaffold>\n{}\n<files>\n" + files + "\n</files>"
     tools = ("read_file", "edit", "submit")

@@ -79,7 +79,7 @@ def first(files: dict[str, str], name: str, seed: int = 0) -> dict[str, str] | N
     return None if change is None else {**files, **change}
 
 
-def test_the_answer_depends_on_the_request_alone() -> None:
+def test_the_answer_depends_only_on_the_request() -> None:
     assert complete(request(SEED, 5)) == complete(request(SEED, 5))
     assert len({json.dumps(proposal(SEED, seed)) for seed in range(30)}) > 15
 
@@ -96,14 +96,14 @@ def test_the_brief_holds_files_digest_and_memory() -> None:
     assert "round 1" in brief.memory
 
 
-def test_every_proposal_says_what_it_expects() -> None:
+def test_every_proposal_has_a_prediction() -> None:
     for seed in range(40):
         answer = proposal(SEED, seed)
         assert answer["hypothesis"].endswith(".")
         assert answer["prediction"].endswith(".")
 
 
-def test_kinds_of_proposal_have_their_shares() -> None:
+def test_kinds_of_proposals_have_their_shares() -> None:
     notes = Counter(str(proposal(SEED, seed)["note"]).split()[0] for seed in range(600))
     assert 0.50 < notes["idea"] / 600 < 0.70
     assert 0.25 < notes["mutation"] / 600 < 0.45
@@ -151,7 +151,7 @@ def test_a_finding_draws_the_idioms_that_answer_it(digest: str, wanted: str) -> 
     assert found[wanted] > 4 / len(found)
 
 
-def test_without_a_digest_all_idioms_are_alike() -> None:
+def test_without_a_digest_all_idioms_are_equally_likely() -> None:
     assert len({round(weight, 9) for weight in idiom_weights(read_request(request(SEED))).values()}) == 1
 
 
@@ -163,14 +163,14 @@ def test_ideas_tried_before_are_drawn_less_but_still_drawn() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "revert_failed"])
-def test_every_idiom_has_a_place_in_the_seed(name: str) -> None:
+def test_every_idiom_applies_to_the_seed(name: str) -> None:
     new = first(SEED, name)
     assert new is not None
     assert new != SEED
     assert_sound(new)
 
 
-def test_failed_edits_are_taken_back_where_they_were_not() -> None:
+def test_revert_failed_applies_only_where_edits_are_not_reverted() -> None:
     tools = (
         "import evolve_door as door\n\n\ndef run_tests():\n    result = door.run('python3 -m unittest')\n"
         "    return result.stdout\n\n\ndef edit(path, old, new):\n    text = door.read(path)\n"
@@ -197,7 +197,7 @@ def test_idioms_in_any_order_and_place_leave_sound_files(drawn: list[tuple[str, 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6))
-def test_a_line_of_proposals_can_be_applied_one_after_another(seed: int) -> None:
+def test_successive_proposals_can_be_applied(seed: int) -> None:
     files = SEED
     for step in range(6):
         answer = proposal(files, seed + step, digest="the same edit was repeated; the output was cut")
@@ -217,11 +217,11 @@ def test_mutations_change_the_text_and_parse(path: str, seed: int) -> None:
         compile(change.text, path, "exec")
 
 
-def test_no_files_no_edits() -> None:
+def test_without_files_there_are_no_edits() -> None:
     assert all(proposal({}, seed)["edits"] == [] for seed in range(20))
 
 
-def test_a_scaffold_that_does_not_parse_is_no_reason_to_fail() -> None:
+def test_a_scaffold_that_does_not_parse_gets_an_answer() -> None:
     for seed in range(30):
         proposal({"main.py": "def (\n", "settings.toml": "steps = 5\n"}, seed)
 
@@ -237,7 +237,7 @@ def noted(*facts: str) -> dict[str, Any]:
     return made
 
 
-def test_a_note_says_what_the_facts_say() -> None:
+def test_a_lesson_states_the_facts() -> None:
     facts = ("tried: fewer words", "effect: worse (-3.0 points, standard error 1.0)")
     hits = "predicted to be fixed: 5 tasks, of which 1 went better"
     made = noted(*facts, hits)
@@ -245,7 +245,7 @@ def test_a_note_says_what_the_facts_say() -> None:
     assert made["lesson"] == "fewer words It did harm; leave it. Of 5 tasks that it was to fix, 1 went better."
 
 
-def test_a_note_about_nothing_claims_nothing() -> None:
+def test_a_lesson_without_facts_claims_nothing() -> None:
     assert noted()["effect"] == "unclear"
     assert noted("effect: splendid")["effect"] == "unclear"
 

@@ -67,9 +67,9 @@ def docker_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    engine.forget()
+    engine.reset_connection()
     yield tmp_path
-    engine.forget()
+    engine.reset_connection()
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_an_engine_that_cannot_limit_is_refused(fake: FakeEngine, monkeypatch: p
 def test_selinux_disables_the_labels_of_containers(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", fake.url)
     assert "label=disable" not in limits.security_options(SuiteProfile.STRICT)
-    engine.forget()
+    engine.reset_connection()
     fake.info["SecurityOptions"] = ["name=seccomp,profile=default", "name=selinux"]
     lines: list[str] = []
     engine.bring_up(lines.append)
@@ -141,28 +141,28 @@ def test_selinux_disables_the_labels_of_containers(fake: FakeEngine, monkeypatch
 
 
 def until(ttl: int) -> str:
-    return engine.labels("run", ttl)[engine.UNTIL]
+    return engine.container_labels("run", ttl)[engine.UNTIL]
 
 
 def test_a_container_is_over_when_its_time_and_some_more_are() -> None:
-    assert not engine.is_over(until(60), 0.0)
-    assert not engine.is_over(until(-60), 600.0)
-    assert engine.is_over(until(-700), 600.0)
+    assert not engine.is_overdue(until(60), 0.0)
+    assert not engine.is_overdue(until(-60), 600.0)
+    assert engine.is_overdue(until(-700), 600.0)
 
 
 def test_a_jump_of_the_calendars_clock_makes_none_overdue() -> None:
     _, monotonic, boot = until(60).split()
-    assert not engine.is_over(f"0 {monotonic} {boot}", 0.0)
+    assert not engine.is_overdue(f"0 {monotonic} {boot}", 0.0)
 
 
 def test_after_another_boot_the_calendar_decides() -> None:
-    assert engine.is_over(f"{time.time() - 700:.0f} 999999999 another-boot", 600.0)
-    assert not engine.is_over(f"{time.time():.0f} 0 another-boot", 600.0)
+    assert engine.is_overdue(f"{time.time() - 700:.0f} 999999999 another-boot", 600.0)
+    assert not engine.is_overdue(f"{time.time():.0f} 0 another-boot", 600.0)
 
 
 def test_older_labels_are_understood() -> None:
-    assert engine.is_over(str(int(time.time()) - 700), 600.0) and not engine.is_over(str(int(time.time())), 600.0)
+    assert engine.is_overdue(str(int(time.time()) - 700), 600.0) and not engine.is_overdue(str(int(time.time())), 600.0)
 
 
 def test_what_a_process_makes_carries_its_id() -> None:
-    assert engine.owned("run").keys() == {engine.LABEL, engine.WORKER}
+    assert engine.owner_labels("run").keys() == {engine.LABEL, engine.WORKER}

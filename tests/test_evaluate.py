@@ -78,8 +78,8 @@ def test_there_is_always_a_job() -> None:
     assert default_jobs() >= 1
 
 
-FAST = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=300.0)
-IMPATIENT = Policy(in_a_row=2, first_pause=0.05, longest_pause=0.1, patience=1.0)
+FAST = Policy(failures_to_open=2, first_pause=0.05, longest_pause=0.1, patience=300.0)
+IMPATIENT = Policy(failures_to_open=2, first_pause=0.05, longest_pause=0.1, patience=1.0)
 
 
 def evaluator(work: Work = work, jobs: int = 1, messages: list[str] | None = None, **more: Any) -> Evaluator:
@@ -98,7 +98,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_run_again(tmp_path: P
     swept: list[tuple[str, int]] = []
     pool = evaluator(sweep=lambda owner, pid: swept.append((owner, pid)))
     results = measured(pool, specs(tmp_path, "dies-once", "one"))
-    reaper().settle()
+    reaper().wait()
     lost = next(r for r in results if not r.counts)
     assert (lost.task, lost.fault, lost.detail) == ("dies-once", Fault.OTHER, "the worker process was killed (Killed)")
     assert sorted(r.task for r in results if r.counts) == ["dies-once", "one"]
@@ -223,7 +223,7 @@ def test_results_are_stored_while_another_trial_waits_for_its_next_try(tmp_path:
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
-    slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
+    slow = Policy(failures_to_open=1, first_pause=60.0, longest_pause=60.0)
     threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), evaluator(policy=slow) as pool:
@@ -232,7 +232,7 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
 
 
 def test_a_user_who_asks_to_stop_waits_for_no_pause(tmp_path: Path) -> None:
-    slow = Policy(in_a_row=1, first_pause=60.0, longest_pause=60.0)
+    slow = Policy(failures_to_open=1, first_pause=60.0, longest_pause=60.0)
     results: list[TrialResult] = []
     began = time.monotonic()
     with evaluator(run_inline=work, policy=slow, should_stop=lambda: bool(results)) as pool:

@@ -28,11 +28,11 @@ class Benchmark:
     """Its modules, imported as if its program had been started."""
 
     gate: ModuleType
-    playing: ModuleType
+    campaigns: ModuleType
     rules: ModuleType
     world: ModuleType
 
-    def made(self, mix: str, budget: int, seed: int) -> Any:
+    def new_world(self, mix: str, budget: int, seed: int) -> Any:
         return self.world.World(self.world.MIXES[mix], budget, seed)
 
 
@@ -40,7 +40,7 @@ class Benchmark:
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Benchmark]:
     monkeypatch.syspath_prepend(str(FOLDER))
     before = set(sys.modules)
-    yield Benchmark(*map(importlib.import_module, ("gate", "gates.playing", "gates.rules", "gates.world")))
+    yield Benchmark(*map(importlib.import_module, ("gate", "gates.campaigns", "gates.rules", "gates.world")))
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in ("gate", "gates", "bench"):
             del sys.modules[name]
@@ -54,13 +54,13 @@ def test_the_rules_and_mixes_are_those_tested_here(benchmark: Benchmark) -> None
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_plays_every_mix_within_its_budget(benchmark: Benchmark, rule: str) -> None:
     for mix in MIXES:
-        world = benchmark.made(mix, budget=1000, seed=0)
+        world = benchmark.new_world(mix, budget=1000, seed=0)
         paid = count_trials(world)
-        played = benchmark.rules.RULES[rule](world)
+        result = benchmark.rules.RULES[rule](world)
         assert 900 <= sum(paid) <= 1000, "all that is affordable is used, and no more"
-        assert 0 <= played.reported <= 100
-        assert played.champion.kind != "broken"
-        assert played.champion.number in {0} | {scaffold.number for scaffold in played.kept}
+        assert 0 <= result.reported <= 100
+        assert result.champion.kind != "broken"
+        assert result.champion.number in {0} | {scaffold.number for scaffold in result.kept}
 
 
 def count_trials(world: Any) -> list[int]:
@@ -79,11 +79,11 @@ def count_trials(world: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_same_seed_gives_the_same_campaign_and_another_another(benchmark: Benchmark, rule: str) -> None:
+def test_campaigns_depend_only_on_the_seed(benchmark: Benchmark, rule: str) -> None:
     def outcome(seed: int) -> tuple[Any, ...]:
-        world = benchmark.made("rich", 1000, seed)
-        played = benchmark.rules.RULES[rule](world)
-        return played.reported, played.champion.number, world.true(played.champion), len(world.scaffolds)
+        world = benchmark.new_world("rich", 1000, seed)
+        result = benchmark.rules.RULES[rule](world)
+        return result.reported, result.champion.number, world.true_score(result.champion), len(world.scaffolds)
 
     assert outcome(3) == outcome(3)
     assert outcome(3) != outcome(4)
@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_campaign_and_another_another(benchmark: Be
 
 def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchmark) -> None:
     def inflation(rule: str) -> float:
-        rows = benchmark.playing.play([benchmark.playing.Cell(rule, "standard", 4000)], 20, 1, lambda _: None)
+        rows = benchmark.campaigns.play([benchmark.campaigns.Cell(rule, "standard", 4000)], 20, 1, lambda _: None)
         return float(rows[0].inflation)
 
     one, five = inflation("greedy-k1"), inflation("greedy-k5")
@@ -99,29 +99,29 @@ def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchma
     assert 1 < five < one / 2
 
 
-def test_our_rule_gains_more_than_greedy_selection_and_promises_no_more_than_is_true(benchmark: Benchmark) -> None:
-    cells = [benchmark.playing.Cell(rule, "standard", 4000) for rule in ("evolve", "greedy-k5")]
-    ours, greedy = benchmark.playing.play(cells, 8, 1, lambda _: None)
+def test_our_rule_gains_more_than_greedy_selection_without_overstating(benchmark: Benchmark) -> None:
+    cells = [benchmark.campaigns.Cell(rule, "standard", 4000) for rule in ("evolve", "greedy-k5")]
+    ours, greedy = benchmark.campaigns.play(cells, 8, 1, lambda _: None)
     assert ours.gain > 1.5 * greedy.gain
     assert abs(ours.inflation) < 3 * ours.inflation_se
     assert ours.harmful_kept * ours.seeds <= 3, "of a dozen new champions"
 
 
 def test_a_keep_is_compared_with_the_champion_that_it_replaced(benchmark: Benchmark) -> None:
-    world = benchmark.made("rich", 4000, 1)
-    played = benchmark.rules.RULES["evolve"](world)
-    assert played.replaced == (world.scaffolds[0], *played.kept[:-1])
-    steps = world.effects(played)
-    assert sum(steps) == pytest.approx(world.true(played.champion) - world.true(world.scaffolds[0]))
+    world = benchmark.new_world("rich", 4000, 1)
+    result = benchmark.rules.RULES["evolve"](world)
+    assert result.replaced == (world.scaffolds[0], *result.kept[:-1])
+    steps = world.effects(result)
+    assert sum(steps) == pytest.approx(world.true_score(result.champion) - world.true_score(world.scaffolds[0]))
 
 
 def test_hgm_expands_as_the_evaluations_to_the_power_of_its_alpha(benchmark: Benchmark) -> None:
-    world = benchmark.made("standard", 2000, 0)
+    world = benchmark.new_world("standard", 2000, 0)
     benchmark.rules.RULES["hgm"](world)
     assert len(world.scaffolds) - 1 == pytest.approx((2000 - world.tasks) ** 0.6, abs=2)
 
 
-def test_sica_goes_on_from_the_latest_agent_within_the_interval_of_the_best(benchmark: Benchmark) -> None:
+def test_sica_continues_from_the_latest_agent_within_the_best_ones_interval(benchmark: Benchmark) -> None:
     archives = importlib.import_module("gates.archives")
     best, close, far = (np.arange(40) < solved for solved in (24, 19, 12))
     rewards = [some.astype(float) for some in (close, best, close, far)]
@@ -129,7 +129,7 @@ def test_sica_goes_on_from_the_latest_agent_within_the_interval_of_the_best(benc
     assert archives.sica_base([rewards[0], rewards[1], rewards[3]]) == 1
 
 
-def test_gepa_prunes_who_is_best_nowhere_alone(benchmark: Benchmark) -> None:
+def test_gepa_prunes_candidates_that_are_nowhere_the_only_best(benchmark: Benchmark) -> None:
     pareto = importlib.import_module("gates.pareto")
     rewards = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], float)
     # The task that nobody solves has everyone on its front. The last two of equal use: the better stays.
@@ -144,7 +144,7 @@ def test_the_stratified_test_agrees_with_its_formula(benchmark: Benchmark) -> No
     assert greedy.cmh(old, old, 2) == 0.0
 
 
-def test_json_has_the_promised_keys_and_nothing_else_is_printed(
+def test_json_output_has_exactly_the_documented_keys(
     benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     plot = tmp_path / "gate.png"
@@ -165,6 +165,6 @@ REFUSED = ("--rules nobody", "--mixes nowhere", "--budget 100", "--budget x", "-
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_what_cannot_be_played_is_refused(benchmark: Benchmark, words: str) -> None:
+def test_invalid_options_are_rejected(benchmark: Benchmark, words: str) -> None:
     with pytest.raises(SystemExit, match="2"):
-        benchmark.gate.arguments(words.split())
+        benchmark.gate.parse_arguments(words.split())

@@ -184,7 +184,7 @@ def test_a_run_whose_files_were_removed_is_neither_replayed_nor_resumed(
     with Store.open(RUNS / "evolve.db") as store:
         trials = store.trials(RUN, git("rev-parse", KEPT[0]))
         campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
-        with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are gone"):
+        with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are missing"):
             list(replay.run_offline(campaign, trials[0].candidate, trials))
     with pytest.raises(BadInput, match="start one with --run new"):
         opening._refuse_depleted(RUNS / RUN)
@@ -232,15 +232,17 @@ def test_only_unused_images_are_removed(home: Path, monkeypatch: pytest.MonkeyPa
     mine = f"{images.TASK_TAG}:care-{os.getpid()}"
     assert engine.connect().api.tag(images.base_image(print), images.TASK_TAG, f"care-{os.getpid()}")
     try:
-        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: {"somebody"})
+        monkeypatch.setattr(leftovers, "active_owners", lambda dead: {"somebody"})
         assert "somebody is running" in planned("images").skipped[0]
-        monkeypatch.setattr(leftovers, "others_at_work", lambda dead: set())
+        monkeypatch.setattr(leftovers, "active_owners", lambda dead: set())
         (entry,) = planned("images").entries
         assert mine in entry.names
         with Store.open(RUNS / "evolve.db") as store:
             digest = store.tasks(RUN)[0].digest
-        needed = min(task_images.needed([digest]))
-        monkeypatch.setattr(task_images, "built", lambda: [task_images.Built(mine, 1), task_images.Built(needed, 2)])
+        needed = min(task_images.needed_tags([digest]))
+        monkeypatch.setattr(
+            task_images, "built_images", lambda: [task_images.BuiltImage(mine, 1), task_images.BuiltImage(needed, 2)]
+        )
         found = planned("images")
         assert [one.names for one in found.entries] == [(mine,)], "the run's own image is needed"
         with Store.open(RUNS / "evolve.db") as store:
@@ -248,7 +250,7 @@ def test_only_unused_images_are_removed(home: Path, monkeypatch: pytest.MonkeyPa
         assert [one.names for one in done.entries] == [(mine,)]
         assert not engine.connect().api.images(name=mine)
     finally:
-        task_images.remove(mine)
+        task_images.remove_image(mine)
 
 
 def test_an_age_and_parts() -> None:

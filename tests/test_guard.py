@@ -35,7 +35,7 @@ def test_an_honest_patch_passes(edit: tuple[str, str | None]) -> None:
     assert refused(edit) is None
 
 
-def test_the_proposers_own_trouble_comes_first() -> None:
+def test_the_proposers_own_note_comes_first() -> None:
     assert refused(("agent.py", "def ("), note="the model proposed nothing") == "the model proposed nothing"
 
 
@@ -51,7 +51,7 @@ def test_a_patch_out_of_scope_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['entry = "x.py"\n', None])
-def test_nothing_opens_the_scaffolds_own_settings(text: str | None) -> None:
+def test_scaffold_toml_is_never_evolvable(text: str | None) -> None:
     assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
 
 
@@ -80,7 +80,7 @@ def test_a_reason_is_one_plain_line_whatever_the_path(path: str) -> None:
         ("limits.toml", "a" + ".b" * 90_000 + " = 1"),
     ],
 )
-def test_what_does_not_parse_is_refused(path: str, text: str) -> None:
+def test_files_that_do_not_parse_are_refused(path: str, text: str) -> None:
     problem = refused((path, text)) or ""
     assert problem.startswith(f"does not parse: {path}")
     assert len(problem) < 300
@@ -100,7 +100,7 @@ def test_size_counts_the_whole_scaffold() -> None:
     assert of(room + 1, "agent.py", "prompts/system.md") is None
 
 
-def test_one_patch_does_not_make_a_scaffold_of_another_size() -> None:
+def test_a_patch_that_grows_the_scaffold_too_much_is_refused() -> None:
     assert refused(("prompts/more.md", "x" * 29_000)) is None
     assert (refused(("prompts/more.md", "x" * 31_000)) or "").startswith("too large: one patch")
 
@@ -121,7 +121,7 @@ def test_nothing_is_evolvable_unless_a_pattern_says_so(path: str, text: str) -> 
     assert (refused((path, text), evolvable=()) or "").startswith(("out of scope", "no effect"))
 
 
-def test_what_is_too_large_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_too_large_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ast, "parse", lambda text: pytest.fail("it was parsed"))
     huge = "x = [" + "1," * MAX_TOTAL_CHARS + "]"
     assert (refused(("agent.py", huge)) or "").startswith("too large")

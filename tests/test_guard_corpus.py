@@ -79,7 +79,7 @@ def test_the_runs_own_limit_counts() -> None:
     assert said(files, edit, limits=Limits(max_tokens=8000)) is None
 
 
-def test_what_the_parent_holds_is_no_fault_of_the_patch() -> None:
+def test_violations_of_the_parent_are_ignored() -> None:
     files = {
         **scaffold("single"),
         "old.py": "import requests\n\neval('1')\nX = 'rm -rf tests; RangeMap _cut_out span.before'\n",
@@ -90,7 +90,7 @@ def test_what_the_parent_holds_is_no_fault_of_the_patch() -> None:
     assert said(files, *edits) is None
 
 
-def test_an_image_of_its_own_may_have_packages() -> None:
+def test_a_scaffold_with_its_own_image_may_import_packages() -> None:
     files = scaffold("single")
     edit = FileEdit("main.py", "import openai\n" + files["main.py"])
     assert (said(files, edit) or "").startswith("can't be imported: main.py: there is no module `openai`")
@@ -98,7 +98,7 @@ def test_an_image_of_its_own_may_have_packages() -> None:
     assert said(files, edit) is None
 
 
-def test_docstrings_that_are_read_are_an_effect() -> None:
+def test_changes_of_used_docstrings_have_an_effect() -> None:
     files = scaffold("single")
     files = {**files, "main.py": files["main.py"] + "\n\nABOUT = solve.__doc__\n"}
     edit = FileEdit("main.py", files["main.py"].replace("Talk with the model", "Talk to the model"))
@@ -120,9 +120,7 @@ PATHS = st.sampled_from(["main.py", "tools.py", "new.py", "prompts/system.md", "
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(PATHS, st.none() | TEXTS), max_size=3), st.booleans())
-def test_any_text_gets_an_answer_that_the_order_does_not_change(
-    edits: list[tuple[str, str | None]], append: bool
-) -> None:
+def test_the_order_of_edits_does_not_change_the_answer(edits: list[tuple[str, str | None]], append: bool) -> None:
     files = scaffold("single")
     whole = [(path, files.get(path, "") + text if append and text is not None else text) for path, text in edits]
     made = [FileEdit(path, text) for path, text in dict(whole).items()]

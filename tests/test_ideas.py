@@ -26,18 +26,18 @@ def test_the_same_change_for_another_reason_is_the_same() -> None:
     assert same_idea(RETRY, of("Be stubborn", "run(answer)", "retry(answer, times=3)"))
 
 
-def test_spaces_case_and_comments_make_no_new_idea() -> None:
+def test_spaces_case_and_comments_are_ignored() -> None:
     assert same_idea(RETRY, of("Be stubborn", "run(answer)", "retry( answer,  times = 3 )  # at last"))
 
 
-def test_a_like_change_for_a_like_reason_is_the_same_in_other_words() -> None:
+def test_a_similar_change_for_a_similar_reason_is_the_same() -> None:
     other = of("A malformed call ended the trial, so tries it again", "answer = ask()", "answer = retry(ask, times=3)")
     assert same_idea(
         of("Malformed calls end the trial: try again", "answer = ask()", "answer = retry(ask(), times=3)"), other
     )
 
 
-def test_like_words_about_another_change_are_another_idea() -> None:
+def test_the_same_reason_for_another_change_is_another_idea() -> None:
     assert not same_idea(
         RETRY, of("Malformed calls end the trial: try again", "answer = ask()", "answer = ask() or NOTHING")
     )
@@ -46,12 +46,12 @@ def test_like_words_about_another_change_are_another_idea() -> None:
 @pytest.mark.parametrize(
     ("amount", "alike"), [("41", True), ("35", True), ("50", True), ("51", False), ("34", False), ("20", False)]
 )
-def test_about_as_much_of_the_same_is_the_same_and_much_more_or_less_is_not(amount: str, alike: bool) -> None:
+def test_similar_amounts_are_the_same_idea_and_others_are_not(amount: str, alike: bool) -> None:
     more, other = (of(words, "30", new, "settings.toml") for words, new in (("More steps", "40"), ("Go on", amount)))
     assert same_idea(more, other) is same_idea(other, more) is alike
 
 
-def test_a_number_and_a_word_changed_are_more_than_an_amount() -> None:
+def test_a_changed_word_is_more_than_an_amount() -> None:
     assert of("Other steps", "steps = 30", "moves = 40", "settings.toml").amounts == {}
     assert of("More steps", "30", "40", "settings.toml").amounts == {"settings.toml steps=# 0": 10.0}
 
@@ -61,7 +61,7 @@ def test_a_deleted_file_is_a_change() -> None:
     assert gone.lines == {"-settings.toml steps=30"}
 
 
-def test_nothing_is_no_idea() -> None:
+def test_an_empty_patch_has_no_idea() -> None:
     nothing = idea("", [], BEFORE)
     assert not same_idea(nothing, nothing)
 
@@ -70,12 +70,12 @@ texts = st.text("ab \n", max_size=20)
 
 
 @given(texts, texts, texts)
-def test_sameness_is_mutual_and_a_change_is_like_itself(before: str, one: str, two: str) -> None:
+def test_sameness_is_symmetric_and_reflexive(before: str, one: str, two: str) -> None:
     first, second = (idea("why", [FileEdit("f", text)], {"f": before}) for text in (one, two))
     assert same_idea(first, second) is same_idea(second, first)
     assert same_idea(first, first) is bool(first.lines)
 
 
-def test_an_idea_is_repeated_once_for_each_time_that_it_comes_again() -> None:
+def test_each_repetition_of_an_idea_is_counted() -> None:
     one, other = (Idea(frozenset({f"+main.py {word}"}), frozenset(), frozenset(), {}) for word in ("a", "b"))
     assert [count_repeated(some) for some in ([], [one, other], [one, other, one], [one, one, one])] == [0, 0, 1, 2]

@@ -114,6 +114,31 @@ def test_results_and_what_git_ignores_do_not_count(agent: Path) -> None:
     assert folder_digest(agent, agent / "runs") != before
 
 
+def test_suites_beside_the_scaffold_do_not_count(tmp_path: Path) -> None:
+    folder = write(tmp_path / "agent", {"main.py": "x"})
+    before = folder_digest(folder, tmp_path / "runs")
+    write(folder, {"runs/evolve.db": "x", "runs/one/x": "x", "tasks/suite.toml": "x", "tasks/t/y": "x"})
+    assert folder_digest(folder, tmp_path / "runs") == before
+    assert folder_digest(write(folder, {"tools.py": "x"}), tmp_path / "runs") != before
+
+
+def test_a_bundled_scaffold_has_its_digest_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder_digest(Path("scaffolds/single"), tmp_path) == earlier_digest(ROOT / "scaffolds" / "single")
+
+
+def test_a_bundled_scaffold_is_resumed_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engineless: None
+) -> None:
+    """From a folder that has none of this name, and from another one."""
+    monkeypatch.chdir(tmp_path)
+    name = play(request(Path("scaffolds/single"), tmp_path / "runs"), 0)
+    assert rows(tmp_path / "runs")[0].scaffold == "scaffolds/single"
+    assert play(request(Path("scaffolds/single"), tmp_path / "runs"), 0) == name
+    found = lineage_of(rows(tmp_path / "runs")[0], tmp_path / "runs")
+    assert found.git_dir == tmp_path / "runs" / name / "lineage.git" and found.seed_of(name)
+
+
 def test_an_agents_own_repository_is_resumed_and_no_commit_has_results(agent: Path, engineless: None) -> None:
     asked = request(write(agent, {"evolve.toml": "rounds = 3"}), agent / "runs")
     first = play(asked, 0)

@@ -118,7 +118,7 @@ def test_a_file_that_is_no_database_raises_an_infra_error(tmp_path: Path) -> Non
 
 def test_a_full_disk_raises_disk_full_and_reserves_nothing(ledger: Ledger) -> None:
     ledger._db.execute("PRAGMA max_page_count = 1")  # SQLite raises it to the file's current size
-    with pytest.raises(DiskFull, match=r"no room on .+: database or disk is full; make room"):
+    with pytest.raises(DiskFull, match=r"no space left on .+: database or disk is full; free some space"):
         ledger.reserve("a" * 100_000, CALL)
     assert ledger.unbooked() == {}
 

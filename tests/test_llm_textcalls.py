@@ -38,19 +38,19 @@ calls = st.lists(st.tuples(st.text(min_size=1), arguments | texts), min_size=1, 
 @example([("a", "</tool_call>")])
 @example([("a", '{"a":1}'), ("b", "")])
 @example([("a", "{}"), ("a", "{}")])
-def test_what_is_rendered_is_read_back_exactly(made: list[tuple[str, str]]) -> None:
+def test_formatted_calls_are_parsed_back_exactly(made: list[tuple[str, str]]) -> None:
     assert parse_calls(format_calls(made), set()) == ("\n" * (len(made) - 1), made)
 
 
 @given(texts, calls)
-def test_words_around_calls_stay(words: str, made: list[tuple[str, str]]) -> None:
+def test_text_around_calls_is_kept(words: str, made: list[tuple[str, str]]) -> None:
     words = words.replace("<", "(")
     said, found = parse_calls(f"{words}\n{format_calls(made)}", set())
     assert (said.rstrip(), found) == (words.rstrip(), made)
 
 
 @given(texts)
-def test_any_text_can_be_read(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     said, found = parse_calls(text, {"look"})
     assert found or said == text
 
@@ -83,7 +83,7 @@ def test_any_text_can_be_read(text: str) -> None:
         ("", "", []),
     ],
 )  # fmt: skip
-def test_what_models_write_is_read_with_patience(text: str, said: str, found: list[tuple[str, str]]) -> None:
+def test_variants_that_models_write_are_parsed(text: str, said: str, found: list[tuple[str, str]]) -> None:
     answer = TextToolsModel(ScriptedModel(completion(text))).complete(BODY)
     message, reason = answer["choices"][0]["message"], answer["choices"][0]["finish_reason"]
     made = [(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", [])]
@@ -91,7 +91,7 @@ def test_what_models_write_is_read_with_patience(text: str, said: str, found: li
     assert reason == ("tool_calls" if found else "stop")
 
 
-def test_a_call_that_was_cut_off_is_malformed_as_any_models() -> None:
+def test_a_call_that_was_cut_off_is_malformed() -> None:
     cut = completion('<tool_call>{"name": "look", "arguments": {"a": "b')
     cut["choices"][0]["finish_reason"] = "length"
     choice = TextToolsModel(ScriptedModel(cut)).complete(BODY)["choices"][0]
@@ -128,7 +128,7 @@ def test_a_conversation_with_tools_reaches_the_model_as_text(upstream: Upstream)
     ("choice", "word"),
     [(None, "auto"), ("required", "required"), ({"type": "function", "function": {"name": "run"}}, "run")],
 )
-def test_the_choice_of_a_tool_is_told(choice: Any, word: str) -> None:
+def test_the_tool_choice_is_in_the_prompt(choice: Any, word: str) -> None:
     model = ScriptedModel()
     TextToolsModel(model).complete({**BODY, "tool_choice": choice, "parallel_tool_calls": False})
     sent = model.requests[0]
@@ -136,7 +136,7 @@ def test_the_choice_of_a_tool_is_told(choice: Any, word: str) -> None:
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sent)
 
 
-def test_where_no_tool_may_be_called_none_is_told_or_read() -> None:
+def test_without_callable_tools_none_is_described_or_parsed() -> None:
     text = '<tool_call>{"name": "look"}</tool_call>'
     for body in ({**BODY, "tool_choice": "none"}, {**BODY, "tools": []}, {"model": "m", "messages": [USER]}):
         model = ScriptedModel(completion(text))
@@ -170,7 +170,7 @@ def test_content_in_parts_keeps_its_parts() -> None:
     assert result == {"role": "user", "content": '<tool_result name="">\nMend.\n</tool_result>'}
 
 
-def test_a_proposer_needs_to_know_nothing_of_it(upstream: Upstream) -> None:
+def test_a_proposer_does_not_notice(upstream: Upstream) -> None:
     edit = {"path": "agent.py", "old": "", "new": 'print("</tool_call>")\n'}
     call = tool_call("propose", {"hypothesis": "h", "prediction": "p", "edits": [edit]})["function"]
     upstream.script(says("<think>hm</think>" + format_calls([(call["name"], call["arguments"])])))

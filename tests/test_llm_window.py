@@ -56,7 +56,7 @@ def test_an_answer_is_asked_for_that_fits(size: int, most: int, given: int) -> N
     assert fit_to_window(request, ModelSpec("m")) == request
 
 
-def test_what_is_surely_too_long_is_refused_without_asking(upstream: Upstream) -> None:
+def test_a_prompt_that_is_certainly_too_long_is_not_sent(upstream: Upstream) -> None:
     assert estimate_prompt_tokens(asked(1600)) > 1500
     model = OpenAIModel(upstream.spec(context_tokens=1000))
     with pytest.raises(RequestRefused) as caught:
@@ -70,7 +70,7 @@ def test_what_is_surely_too_long_is_refused_without_asking(upstream: Upstream) -
 
 @pytest.mark.parametrize("words", WORDS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_endpoints_words_for_too_much_are_one_code(upstream: Upstream, words: str, stream: bool) -> None:
+def test_all_errors_about_the_length_get_one_code(upstream: Upstream, words: str, stream: bool) -> None:
     model = OpenAIModel(upstream.spec(stream=stream), 0.01)
     forms = [
         refuses(400, None, words),
@@ -101,7 +101,7 @@ def test_endpoints_words_for_too_much_are_one_code(upstream: Upstream, words: st
         (500, "out of memory", None),
     ],
 )
-def test_other_words_are_not_mistaken(upstream: Upstream, status: int, words: str, told: str | None) -> None:
+def test_other_errors_keep_their_meaning(upstream: Upstream, status: int, words: str, told: str | None) -> None:
     upstream.script(refuses(status, None, words))
     with pytest.raises(RequestRefused if told else InfraError) as caught:
         OpenAIModel(upstream.spec(), 0.01).complete({"model": "m", "messages": [USER]})
@@ -114,7 +114,7 @@ def gateway(folder: Path, spec: ModelSpec, model: Any, **limits: Any) -> Gateway
     )
 
 
-def test_a_scaffold_is_told_the_window_where_it_is_known(tmp_path: Path) -> None:
+def test_a_scaffold_gets_the_size_of_the_window(tmp_path: Path) -> None:
     with gateway(tmp_path, SPEC, ScriptedModel()) as served:
         assert scaffold(served, "out = door.task()")["context_tokens"] == 1000
     (tmp_path / "gateway.sock").unlink(missing_ok=True)

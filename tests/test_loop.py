@@ -26,7 +26,7 @@ from evolve.host.signals import Stop
 from evolve.loop import search
 from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
-from evolve.sandbox.archive import Left
+from evolve.sandbox.archive import CollectedFiles
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
@@ -193,7 +193,7 @@ def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: C
     stop = Stop()
 
     def asking(text: str, spec: TrialSpec) -> float:
-        stop.asked = len(interrupted.specs) == 10
+        stop.requested = len(interrupted.specs) == 10
         return by_level(text, spec)
 
     interrupted = ScoringEvaluator(asking)
@@ -499,7 +499,9 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
     def leaving(level: int) -> Callable[[SelfWork], SelfWorkResult]:
         paper = {"hypothesis": f"level {level}", "prediction": "more", "fixes": ["train-05"]}
         left = {"scaffold/main.py": f"LEVEL = {level}\n".encode(), "proposal.json": json.dumps(paper).encode()}
-        return lambda work: SelfWorkResult(Left({**left, "scaffold/scaffold.toml": TOML.encode()}), (), Usage(3))
+        return lambda work: SelfWorkResult(
+            CollectedFiles({**left, "scaffold/scaffold.toml": TOML.encode()}), (), Usage(3)
+        )
 
     evaluator = ScoringEvaluator(by_level)
     evaluator.works = [leaving(4), leaving(4), leaving(3)]

@@ -27,7 +27,7 @@ def round_facts(number: int, effect: float = 0.0, error: float = 0.02, verdict: 
 
 
 @pytest.mark.parametrize(("effect", "said"), [(0.1, "better"), (-0.1, "worse"), (0.03, "unclear"), (0.0, "unclear")])
-def test_an_effect_is_told_where_it_is_clear_of_zero(effect: float, said: str) -> None:
+def test_an_effect_is_clear_if_it_differs_from_zero(effect: float, said: str) -> None:
     assert round_facts(1, effect).effect == said
 
 
@@ -57,17 +57,17 @@ def test_the_facts_name_effect_predictions_and_tasks() -> None:
         ("It helped.", "splendid", "the lesson says `splendid`, the facts say `better`"),
     ],
 )
-def test_a_lesson_says_no_more_than_the_facts(text: str, effect: str, problem: str | None) -> None:
+def test_a_lesson_must_agree_with_the_facts(text: str, effect: str, problem: str | None) -> None:
     assert lesson_problem(text, effect, round_facts(1, 0.1)) == problem
 
 
-def test_bare_facts_are_a_lesson_too() -> None:
+def test_the_facts_alone_are_a_valid_lesson() -> None:
     facts = round_facts(1, -0.1)
     assert bare_lesson(facts) == "Effect worse; 1 of 4 predicted tasks went better."
     assert lesson_problem(bare_lesson(facts), facts.effect, facts) is None
 
 
-def test_new_rounds_are_told_in_full_and_old_ones_condensed() -> None:
+def test_new_rounds_are_complete_and_old_ones_condensed() -> None:
     count = FULL_ROUNDS + LINE_ROUNDS + 20
     rounds = [round_facts(number) for number in range(1, count + 1)]
     text = format_memory(rounds, [Lesson(count, "Retrying is in vain."), Lesson(1, "forgotten by now")])
@@ -81,18 +81,18 @@ def test_new_rounds_are_told_in_full_and_old_ones_condensed() -> None:
     assert "forgotten" not in text
 
 
-def test_no_idea_is_lost_from_the_text_and_it_grows_slowly() -> None:
+def test_the_memory_keeps_every_idea_and_grows_slowly() -> None:
     rounds = [round_facts(number) for number in range(1, 301)]
     text = format_memory(rounds, [])
     assert all(f"idea {number} is to retry" in text for number in range(1, 301))
     assert len(text) < 20_000
 
 
-def test_nothing_is_remembered_of_no_rounds() -> None:
+def test_the_memory_of_no_rounds_is_empty() -> None:
     assert format_memory([], []) == ""
 
 
-def test_the_page_tells_all_the_newest_first() -> None:
+def test_the_page_lists_all_rounds_newest_first() -> None:
     rounds = [round_facts(1), round_facts(2, verdict=Verdict.REFUSED)]
     page = format_document("some-run", rounds, [Lesson(1, "Effect unclear.", "the number 12 is not in the facts")])
     assert page.index("## Round 2: refused") < page.index("## Round 1: revert")
@@ -101,5 +101,5 @@ def test_the_page_tells_all_the_newest_first() -> None:
     assert "2 of 8 tasks predicted to be fixed went better; 4 of 4" in page
 
 
-def test_hits_of_nothing_are_said_so() -> None:
+def test_missing_predictions_are_reported() -> None:
     assert format_hits([replace(round_facts(1), hits=Hits())]).startswith("No prediction has been measured")

@@ -88,7 +88,7 @@ def facts_of(known: Profile | KnownModel) -> list[Sourced]:
 
 
 @pytest.mark.parametrize("path", sorted(PROFILES.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_fact_of_the_package_has_source_and_date(path: Path) -> None:
+def test_every_packaged_fact_has_a_source_and_a_date(path: Path) -> None:
     profile = read_profiles()[path.stem]
     for known in (profile, *profile.models.values()):
         for fact in facts_of(known):
@@ -99,17 +99,16 @@ def test_every_fact_of_the_package_has_source_and_date(path: Path) -> None:
 def test_the_profiles_are_those_of_the_package() -> None:
     asked = {"openai", "minimax", "nvidia", "openrouter", "vllm", "sglang", "llamacpp", "ollama", "embedded"}
     assert set(read_profiles()) == asked
-    assert '"models/profiles/*"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_the_same_weights_have_another_licence_by_who_serves_them() -> None:
+def test_the_licence_of_the_same_weights_depends_on_the_provider() -> None:
     known = read_profiles()
     assert known["vllm"].terms(M27).commercial == known["sglang"].terms(M27).commercial == "barred"
     there = known["nvidia"].terms("minimaxai/minimax-m2.7")
     assert there.commercial != "barred" and there.licence != known["vllm"].terms(M27).licence
 
 
-def test_what_is_not_known_is_said_to_be() -> None:
+def test_unknown_facts_are_reported_as_unknown() -> None:
     terms = read_profiles()["ollama"].terms("something")
     assert (terms.commercial, terms.price_source) == ("unknown", "")
     assert order_price(read_profiles()["ollama"], "something") is None
@@ -132,12 +131,12 @@ def order_price(profile: Profile, model: str) -> object:
         ("minimax/", None),
     ],
 )
-def test_a_name_is_taken_apart(name: str, found: tuple[str, str | None] | None) -> None:
+def test_split_name(name: str, found: tuple[str, str | None] | None) -> None:
     parts = split_name(name, read_profiles())
     assert (parts and (parts[0].name, parts[1])) == found
 
 
-def test_a_profile_fills_all_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_provides_everything_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", "k")
     made = order("minimax/MiniMax-M2.7").config
     spec = made.model_spec
@@ -153,14 +152,14 @@ def test_a_profile_fills_all_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -
     assert pickle.loads(pickle.dumps(spec)) == spec and hash(spec)
 
 
-def test_a_given_price_wins_over_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_on_the_command_line_overrides_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", "k")
     made = order("minimax/MiniMax-M2.7", prompt_price=0.1).config
     assert (made.prompt_price, made.completion_price) == (0.1, 1.2)
     assert made.terms.price_source == "given with the command"
 
 
-def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> None:
+def test_base_url_moves_a_local_profile(upstream: Upstream) -> None:
     upstream.script(listing(M27))
     named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
@@ -169,14 +168,14 @@ def test_a_local_profile_is_moved_by_a_given_endpoint(upstream: Upstream) -> Non
         order("vllm/other", base_url=upstream.base_url)
 
 
-def test_a_hosted_profiles_name_is_plain_at_another_endpoint(upstream: Upstream) -> None:
+def test_base_url_makes_a_hosted_profiles_name_a_plain_name(upstream: Upstream) -> None:
     upstream.script(listing("openai/gpt-5-mini"))
     made = order("openai/gpt-5-mini", base_url=upstream.base_url).config
     assert (made.model, made.base_url) == ("openai/gpt-5-mini", upstream.base_url)
     assert made.facts == ModelFacts() and made.terms == ModelTerms()
 
 
-def test_plain_names_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_names_need_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_model(None, None, read_profiles()) == Choice("embedded", None)
     assert order("embedded/embedded-hard").config == order("embedded-hard").config
     with pytest.raises(BadInput, match="set OPENAI_API_KEY"):
@@ -218,7 +217,7 @@ def test_a_file_in_the_working_directory_is_read() -> None:
         ("[a]\nlocal = true", "base_url is missing"),
     ],
 )
-def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words: str) -> None:
+def test_errors_in_a_users_file_are_named(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(BadInput) as raised:
@@ -226,7 +225,7 @@ def test_what_is_wrong_in_a_users_file_is_named(tmp_path: Path, text: str, words
     assert str(path) in str(raised.value) and words in str(raised.value) and raised.value.fix
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone\.toml"):
         read_profiles(tmp_path / "gone.toml")
 
@@ -238,13 +237,13 @@ def config(licence: str, **values: Any) -> RunConfig:
 
 
 @pytest.mark.parametrize(("commercial", "words"), [("barred", "bars commercial use"), ("unknown", "state its licence")])
-def test_commercial_use_is_refused_unless_the_licence_lets_it(commercial: str, words: str) -> None:
+def test_commercial_use_is_rejected_unless_the_licence_allows_it(commercial: str, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check_commercial(config(commercial))
     check_commercial(config(commercial, commercial=False))
 
 
-def test_conditions_are_said_and_the_embedded_model_has_none() -> None:
+def test_licence_conditions_are_printed_and_the_embedded_model_has_none() -> None:
     check_commercial(config("allowed"))
     check_commercial(config("conditions"))
     assert "Show its name." in "\n".join(about_model(config("conditions")))
@@ -266,7 +265,7 @@ def evolve(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return forked(home, *words, COLUMNS="200")
 
 
-def test_a_cap_in_dollars_wants_a_price(upstream: Upstream) -> None:
+def test_a_cap_in_dollars_needs_a_price(upstream: Upstream) -> None:
     upstream.script(listing(M27))
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
@@ -303,7 +302,7 @@ def stored(tmp_path: Path) -> tuple[RunRequest, Store]:
     return made, store
 
 
-def test_a_run_from_before_is_gone_on_with(stored: tuple[RunRequest, Store], tmp_path: Path) -> None:
+def test_a_run_from_before_profiles_is_resumed(stored: tuple[RunRequest, Store], tmp_path: Path) -> None:
     made, store = stored
     with store:
         suite = load_suite(made.config.suite)
@@ -315,7 +314,7 @@ def test_a_run_from_before_is_gone_on_with(stored: tuple[RunRequest, Store], tmp
         assert opening._choose_name(other, suite, store) != "older"
 
 
-def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
+def test_sampling_is_filled_in_unless_the_scaffold_sets_it() -> None:
     spec = ModelSpec("m", sampling=(("temperature", 1.0), ("top_k", 40)))
     body = {"messages": [], "temperature": 0, "top_k": None}
     assert {key: model_request(body, spec, 9)[key] for key in ("temperature", "top_k")} == {
@@ -329,7 +328,7 @@ def test_sampling_is_filled_in_where_the_scaffold_names_none() -> None:
         assert model.requests[0].get("top_k") == asked
 
 
-def test_the_list_says_whether_a_key_is_set_and_never_the_key() -> None:
+def test_the_list_shows_whether_a_key_is_set_but_never_the_key() -> None:
     rows = model_rows(read_profiles(), {"MINIMAX_API_KEY": "very-secret"})
     assert all(set(MODEL_COLUMNS) <= set(row) for row in rows)
     keys = {row["model"]: row["key"] for row in rows}
@@ -372,7 +371,7 @@ def test_another_model_may_propose(upstream: Upstream, monkeypatch: pytest.Monke
     assert not profiled.priced and "secret" not in profiled.canonical()
 
 
-def test_the_proposing_model_is_part_of_what_a_run_froze(upstream: Upstream) -> None:
+def test_the_proposing_model_is_part_of_a_runs_frozen_config(upstream: Upstream) -> None:
     upstream.script(listing("small", "large"))
     base = order("small", base_url=upstream.base_url)
     both = order("small", base_url=upstream.base_url, proposer_model="large")
@@ -380,7 +379,7 @@ def test_the_proposing_model_is_part_of_what_a_run_froze(upstream: Upstream) -> 
     assert RunConfig.model_validate_json(both.config.canonical()) == both.config
 
 
-def test_commercial_use_asks_about_the_proposing_model_too(upstream: Upstream) -> None:
+def test_commercial_use_also_checks_the_proposing_model(upstream: Upstream) -> None:
     upstream.script(listing(M27))
     asked = order("embedded", proposer_model=f"vllm/{M27}", proposer_base_url=upstream.base_url)
     barred = asked.config.model_copy(update={"commercial": True})

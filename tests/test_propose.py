@@ -18,7 +18,7 @@ from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, Made, direct, emp
 from evolve.loop.propose.answer import MAX_WORDS
 from evolve.loop.propose.brief import SHOWN_FILES_CHARS, opening, tools
 from tests.fakes import ScriptedModel, completion, result, tool_call
-from tests.test_analyse import asked, document
+from tests.test_analysis import asked, document
 
 FILES = {"agent.py": "one = 1\ntwo = 2\ntwo = 2\n", "prompts/system.md": "Be $brief.\n"}
 SPEC = ModelSpec("scripted", prompt_price=1.0, completion_price=2.0)

@@ -113,7 +113,7 @@ def test_seed_of_a_clean_tree_is_head_with_trailers(lineage: Lineage, top: Path,
     assert not (tmp_path / "lineage.git").exists()
 
 
-def test_seed_is_what_lies_on_disk(lineage: Lineage, top: Path) -> None:
+def test_seed_is_the_folder_on_disk(lineage: Lineage, top: Path) -> None:
     folder = lineage.place.folder
     write(
         folder,
@@ -149,7 +149,7 @@ def test_a_seeded_run_keeps_its_seed(lineage: Lineage) -> None:
     assert lineage.seed("another", WHEN) != first
 
 
-def test_nothing_of_the_users_is_touched_and_no_hook_runs(
+def test_the_users_files_are_untouched_and_no_hook_runs(
     lineage: Lineage, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = tmp_path / "a-hook-ran"
@@ -181,7 +181,7 @@ def test_nothing_of_the_users_is_touched_and_no_hook_runs(
     assert not marker.exists()
 
 
-def test_the_environment_of_a_hook_leads_nowhere_else(
+def test_the_environment_of_a_hook_is_ignored(
     lineage: Lineage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE"):
@@ -191,7 +191,7 @@ def test_the_environment_of_a_hook_leads_nowhere_else(
     assert again.files(again.seed(RUN, WHEN)) == SCAFFOLD
 
 
-def test_candidate_changes_the_scaffold_alone(lineage: Lineage, top: Path) -> None:
+def test_a_candidate_changes_only_the_scaffold(lineage: Lineage, top: Path) -> None:
     seed = lineage.seed(RUN, WHEN)
     edits = [
         FileEdit("run.sh", "#!/bin/sh\necho hi\n"),
@@ -320,13 +320,13 @@ def test_without_a_usable_repository_one_is_made(tmp_path: Path, kind: str) -> N
     assert again.git_dir == fallback
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is not a folder"):
         Lineage.open(tmp_path / "absent", tmp_path / "none")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
-def test_a_repository_of_another_user_tells_the_fix(top: Path, tmp_path: Path) -> None:
+def test_the_error_for_another_users_repository_has_the_fix(top: Path, tmp_path: Path) -> None:
     folder = init(top)
     for path in (top, top / ".git"):
         os.chown(path, 12345, 12345)
@@ -334,7 +334,7 @@ def test_a_repository_of_another_user_tells_the_fix(top: Path, tmp_path: Path) -
         Lineage.open(folder, tmp_path / "none")
 
 
-def test_a_broken_repository_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_broken_repository_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "x", {".git": "gitdir: /nowhere\n", **SCAFFOLD})
     with pytest.raises(BadInput, match="make `git status` work"):
         Lineage.open(tmp_path / "x", tmp_path / "none")
@@ -461,7 +461,7 @@ def test_branches_are_made_once_and_never_moved(lineage: Lineage) -> None:
     assert lineage.resolve(round_branch(RUN, 1)) == child
 
 
-def test_a_branch_of_the_users_in_the_way_tells_the_fix(lineage: Lineage, top: Path) -> None:
+def test_the_error_for_a_branch_in_the_way_has_the_fix(lineage: Lineage, top: Path) -> None:
     git(top, "branch", "evolve")
     with pytest.raises(BadInput, match="git branch -m evolve evolve-old"):
         lineage.seed(RUN, WHEN)
@@ -521,7 +521,7 @@ def test_decisions_are_notes_that_git_shows(lineage: Lineage, top: Path) -> None
     assert git(top, "rev-list", "--count", "refs/notes/evolve") == "3"
 
 
-def test_unknown_revisions_are_the_users_to_fix(lineage: Lineage) -> None:
+def test_unknown_revisions_are_bad_input(lineage: Lineage) -> None:
     for rev in ("no-such-branch", "--all", "HEAD:README.md", ""):
         with pytest.raises(BadInput, match="not found in"):
             lineage.resolve(rev)
@@ -548,7 +548,7 @@ def lines(*words: str) -> str:
     return "".join(f"{word}\n" for word in words)
 
 
-def test_a_patch_is_taken_out_from_beneath_a_later_one(lineage: Lineage) -> None:
+def test_a_patch_below_a_later_one_is_undone(lineage: Lineage) -> None:
     seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
     patch = candidate(lineage, seed, FileEdit("agent.py", lines(*"aBcdefghi")), FileEdit("new.py", "x\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", lines(*"aBcdefghI")))
@@ -556,7 +556,7 @@ def test_a_patch_is_taken_out_from_beneath_a_later_one(lineage: Lineage) -> None
     assert edits == (FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", None))
 
 
-def test_a_patch_that_later_ones_stand_on_stays(lineage: Lineage) -> None:
+def test_a_patch_that_later_ones_need_is_not_undone(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"), FileEdit("new.py", "x\n"))
     for edit in (FileEdit("agent.py", "print('three')\n"), FileEdit("new.py", "y\n"), FileEdit("agent.py", None)):
@@ -569,7 +569,7 @@ def test_a_file_that_a_patch_deleted_comes_back(lineage: Lineage) -> None:
     assert lineage.transplant(patch, patch, seed) == (FileEdit("prompts/system.md", SCAFFOLD["prompts/system.md"]),)
 
 
-def test_two_lines_become_one_where_they_changed_other_lines(lineage: Lineage) -> None:
+def test_branches_that_changed_different_lines_are_merged(lineage: Lineage) -> None:
     seed = candidate(lineage, lineage.seed(RUN, WHEN), FileEdit("agent.py", lines(*"abcdefghi")))
     tip = candidate(lineage, seed, FileEdit("agent.py", lines(*"Abcdefghi")))
     other = candidate(lineage, seed, FileEdit("agent.py", lines(*"abcdefghI")), FileEdit("new.py", "x\n"))
@@ -579,8 +579,29 @@ def test_two_lines_become_one_where_they_changed_other_lines(lineage: Lineage) -
     assert lineage.transplant(tip, seed, clash) is None
 
 
-def test_nothing_is_left_to_take_out_of_a_patch_undone_since(lineage: Lineage) -> None:
+def test_undoing_an_undone_patch_changes_nothing(lineage: Lineage) -> None:
     seed = lineage.seed(RUN, WHEN)
     patch = candidate(lineage, seed, FileEdit("agent.py", "print('two')\n"))
     tip = candidate(lineage, patch, FileEdit("agent.py", SCAFFOLD["agent.py"]))
     assert lineage.transplant(tip, patch, seed) == ()
+
+
+def test_a_lineage_on_its_own_ignores_the_repository_around_it(top: Path, tmp_path: Path, template: Path) -> None:
+    shutil.copytree(template, top)
+    lineage = Lineage.open(top / "scaffolds/single", tmp_path / "own.git", alone=True)
+    assert lineage.git_dir == tmp_path / "own.git"
+    assert set(lineage.files(lineage.seed(RUN, WHEN))) == set(SCAFFOLD)
+
+
+def test_suites_results_and_settings_in_the_folder_are_no_part_of_the_scaffold(top: Path, lineage: Lineage) -> None:
+    others = {
+        "evolve.toml": "",
+        "tasks/suite.toml": "",
+        "tasks/one/tests/test_hidden.py": "",
+        "results/evolve.db": "",
+        "results/run/trials/x.json": "",
+    }
+    kept = {"tools/suite.py": "", "prompts/evolve.toml": ""}
+    write(top / "scaffolds/single", {**others, **kept})
+    git(top, "add", "scaffolds/single/tasks")
+    assert set(lineage.files(lineage.seed(RUN, WHEN))) == {*SCAFFOLD, *kept}

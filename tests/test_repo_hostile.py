@@ -64,7 +64,7 @@ def test_a_hostile_path_never_gets_through(path: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(EDITS)
-def test_what_a_patch_leaves_lies_side_by_side_on_any_file_system(edits: list[FileEdit]) -> None:
+def test_the_files_after_a_patch_can_coexist_on_any_file_system(edits: list[FileEdit]) -> None:
     try:
         texts = encode_edits(edits, list(SCAFFOLD))
     except BadPatch as problem:
@@ -103,7 +103,7 @@ def test_names_that_differ_by_case_are_refused_for_folders_too(path: str) -> Non
         encode_edits([FileEdit(path, "x")], list(SCAFFOLD))
 
 
-def test_twins_that_the_user_made_may_still_be_edited() -> None:
+def test_existing_names_that_differ_by_case_may_be_edited() -> None:
     assert encode_edits([FileEdit("A/x.md", "new")], ["A/x.md", "a/y.md", "b"]) == {"A/x.md": b"new"}
 
 
@@ -159,7 +159,7 @@ def _evil_blob(top: Path, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["agent.py", "prompts"])
-def test_objects_that_are_not_what_their_names_say_are_found(lineage: Lineage, top: Path, kind: str) -> None:
+def test_damaged_objects_are_found(lineage: Lineage, top: Path, kind: str) -> None:
     sha = lineage.seed(RUN, WHEN)
     oid = git(top, "rev-parse", f"{sha}:scaffolds/single/{kind}")
     file = top / ".git/objects" / oid[:2] / oid[2:]
@@ -173,7 +173,7 @@ def test_objects_that_are_not_what_their_names_say_are_found(lineage: Lineage, t
 
 
 @pytest.mark.parametrize("format_", ["sha1", "sha256"])
-def test_sound_trees_of_any_form_are_told_so(tmp_path: Path, format_: str) -> None:
+def test_valid_trees_of_any_form_are_accepted(tmp_path: Path, format_: str) -> None:
     """Folders and files whose order in a tree is not the order of their names; executable bits; odd bytes."""
     names = {"a/b": "1", "a.b": "2", "a-b": "", "a0/x/y/z": "é\r\n", "ab": "\x00", "ü/漢 字.md": "3"}
     write(tmp_path / "one", names)
@@ -205,6 +205,6 @@ def test_an_exported_folder_that_was_changed_is_not_used(lineage: Lineage, tmp_p
         lineage.export(sha, tmp_path / "out")
 
 
-def test_a_message_can_not_turn_or_hide_text() -> None:
+def test_a_message_can_not_reverse_or_hide_text() -> None:
     text = compose_message("Round 1", "good \u202e\u2066evil\u200b \x1b[31m\u2028x", {"Evolve-Run": "a"})
     assert all(c == "\n" or c.isprintable() for c in text)

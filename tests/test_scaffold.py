@@ -23,7 +23,7 @@ def test_a_description_is_read() -> None:
     assert (spec.name, spec.entry, spec.evolvable, spec.image) == ("one", "agent.py", ("*.py",), "python:3")
 
 
-def test_the_image_may_be_left_out(tmp_path: Path) -> None:
+def test_the_image_is_optional(tmp_path: Path) -> None:
     assert check_folder(write(tmp_path, GOOD)).image is None
 
 
@@ -39,7 +39,7 @@ def test_the_image_may_be_left_out(tmp_path: Path) -> None:
         (GOOD + "extra = 1\n", "key `extra`"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str | bytes, problem: str) -> None:
+def test_errors_are_named_with_their_file(tmp_path: Path, text: str | bytes, problem: str) -> None:
     with pytest.raises(BadInput) as caught:
         check_folder(write(tmp_path, text))
     assert caught.value.where == str(tmp_path / "scaffold.toml")
@@ -56,7 +56,7 @@ def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
         read("abc", {"scaffold.toml": b"\xff", "agent.py": ""})
 
 
-def test_an_entry_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+def test_an_entry_that_is_a_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     with pytest.raises(BadInput, match="entry point `sub` does not exist"):
         check_folder(write(tmp_path, GOOD.replace("agent.py", "sub")))

@@ -18,12 +18,20 @@ from evolve.executor.evaluate import TRIES, Evaluator
 from evolve.loop.propose import Brief, self_improve
 from evolve.loop.propose.answer import MAX_PATCH_CHARS
 from evolve.loop.propose.self_proposer import KEPT, MAX_REPAIRS, NOT_GIVEN, proposal_of
-from evolve.sandbox.archive import MAX_LEFT_BYTES, MAX_LEFT_FILES, Left, left_in, pack_texts, take_out, unpack_archive
+from evolve.sandbox.archive import (
+    MAX_COLLECTED_BYTES,
+    MAX_COLLECTED_FILES,
+    CollectedFiles,
+    collect_files,
+    pack_texts,
+    read_archive,
+    unpack_archive,
+)
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import ChargedFault
 from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
-from tests.test_analyse import asked, document
+from tests.test_analysis import asked, document
 
 FILES = {"main.py": "one = 1\ntwo = 2\n", "prompts/system.md": "Be brief.\n"}
 TRIALS = analyse_trials([(result("alpha", 0.0), document(asked(content="I am stuck")))], task_labels(["alpha"]))
@@ -35,7 +43,9 @@ TIP = {f"scaffold/{path}": text.encode() for path, text in FILES.items()}
 def done(changes: Mapping[str, bytes | None], paper: object = PAPER, problem: str = "", **more: Any) -> SelfWorkResult:
     data = paper if isinstance(paper, bytes) else json.dumps(paper).encode()
     files = {path: text for path, text in {**TIP, "proposal.json": data, **changes}.items() if text is not None}
-    return SelfWorkResult(Left({} if problem else files, problem), more.pop("events", ()), Usage(2, 30, 4), **more)
+    return SelfWorkResult(
+        CollectedFiles({} if problem else files, problem), more.pop("events", ()), Usage(2, 30, 4), **more
+    )
 
 
 def test_changed_new_and_deleted_files_are_the_patch() -> None:
@@ -138,7 +148,7 @@ def test_after_the_last_repair_the_note_stays() -> None:
     assert runs.given[2][1]["scaffold/main.py"] == "x", "what can't be taken is not gone on with"
 
 
-def taken(folder: Path) -> Left:
+def taken(folder: Path) -> CollectedFiles:
     """What is read back of a folder, by the shell of this machine."""
 
     class Bash:
@@ -146,7 +156,7 @@ def taken(folder: Path) -> Left:
             return FolderWorkspace(folder).run(command.replace("/tmp/left.tar", str(folder / "left.tar")), **more)
 
     shell: ContainerShell = Bash()  # type: ignore[assignment]
-    return take_out(shell, str(folder), KEPT)
+    return collect_files(shell, str(folder), KEPT)
 
 
 @pytest.fixture
@@ -167,24 +177,24 @@ def test_what_is_put_in_comes_out(left: Path) -> None:
     (left / "scaffold/secret").write_text("x")
     (left / "scaffold/secret").chmod(0)
     more = {"scaffold/long": bytes(range(256)) * 1000, "scaffold/secret": b"x"}
-    assert taken(left) == Left({**TIP, **more})
+    assert taken(left) == CollectedFiles({**TIP, **more})
 
 
 def test_a_scaffold_that_is_gone_is_no_fault(left: Path) -> None:
     for path in sorted((left / "scaffold").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (left / "scaffold").rmdir()
-    assert taken(left) == Left({})
+    assert taken(left) == CollectedFiles({})
 
 
 def many(folder: Path) -> None:
-    for number in range(MAX_LEFT_FILES):
+    for number in range(MAX_COLLECTED_FILES):
         (folder / "scaffold" / str(number)).touch()
 
 
 def huge(folder: Path) -> None:
     with (folder / "scaffold/huge").open("wb") as file:
-        file.truncate(MAX_LEFT_BYTES * 500)
+        file.truncate(MAX_COLLECTED_BYTES * 500)
 
 
 def pipe(folder: Path) -> None:
@@ -231,7 +241,7 @@ def archive(name: str, **fields: Any) -> bytes:
     ],
 )  # fmt: skip
 def test_a_hostile_archive_is_told_in_one_printable_line(data: bytes) -> None:
-    found = left_in(data)
+    found = read_archive(data)
     assert found.files == {} and found.problem and found.problem.isprintable()
 
 

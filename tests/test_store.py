@@ -201,7 +201,7 @@ def test_candidates_and_trials_come_back_whole(filled: Store) -> None:
     assert filled.trials("other run") == []
 
 
-def test_rounds_tell_how_far_each_one_came(filled: Store) -> None:
+def test_rounds_show_their_progress(filled: Store) -> None:
     rounds = filled.rounds("r1")
     baseline = Decision(Verdict.BASELINE, "reason 0")
     refused = Decision(Verdict.REFUSED, "reason 3")
@@ -211,7 +211,7 @@ def test_rounds_tell_how_far_each_one_came(filled: Store) -> None:
     assert len(rounds) == 5
 
 
-def test_what_is_remembered_of_a_run_is_what_a_fresh_look_finds(tmp_path: Path) -> None:
+def test_cached_rows_equal_fresh_ones(tmp_path: Path) -> None:
     """One store reads after every row that another one writes, also of another run, and of rounds left open."""
     with Store.open(tmp_path / "e.db") as writer, Store.open(tmp_path / "e.db") as reader:
         writer.create_run(run_row(), TASKS)
@@ -257,7 +257,7 @@ def test_the_champion_is_the_last_one_kept(store: Store) -> None:
     assert store.champion("r1") == BETTER
 
 
-def test_the_champion_is_what_was_taken_last_when_a_round_crowned_one(store: Store) -> None:
+def test_the_champion_is_the_last_accepted_candidate_at_a_promotion(store: Store) -> None:
     store.create_run(run_row(), TASKS)
     write_round(store, 0, None, SEED, Verdict.BASELINE)
     write_round(store, 1, SEED, BETTER, Verdict.STACK)
@@ -468,7 +468,7 @@ def test_a_second_run_changes_nothing_in_the_first_ones_views(filled: Store) -> 
     assert filled.champion("r2") == SEED
 
 
-def test_only_views_can_be_asked_for(store: Store) -> None:
+def test_only_views_can_be_read(store: Store) -> None:
     with pytest.raises(BadInput, match="history, lineage"):
         store.view("run; DROP TABLE run")
 
@@ -476,7 +476,7 @@ def test_only_views_can_be_asked_for(store: Store) -> None:
 # Opening
 
 
-def test_exists_makes_nothing(file: Path) -> None:
+def test_exists_creates_nothing(file: Path) -> None:
     assert not Store.exists(file)
     assert not file.parent.exists()
     Store.open(file).close()
@@ -524,7 +524,7 @@ def test_a_database_of_a_newer_evolve_is_refused(filled: Store, file: Path) -> N
 
 
 @pytest.mark.parametrize("url", ["nosuch://user:secret@host/name", "://secret"])
-def test_a_wrong_url_is_refused_and_its_password_not_told(url: str) -> None:
+def test_a_wrong_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(BadInput) as raised:
         Store.open(url)
     assert "secret" not in str(raised.value)
@@ -700,7 +700,7 @@ def migrated(file: Path, action: Callable[..., None], revision: str) -> None:
     engine.dispose()
 
 
-def test_trials_of_the_first_schema_come_along(tmp_path: Path) -> None:
+def test_trials_of_the_first_schema_are_migrated(tmp_path: Path) -> None:
     old = tmp_path / "old.db"
     migrated(old, upgrade, "0001")
     with sqlite3.connect(old) as connection:
@@ -718,7 +718,7 @@ def test_trials_of_the_first_schema_come_along(tmp_path: Path) -> None:
             connection.execute("UPDATE trial SET cause = 'other'")
 
 
-def test_decisions_of_an_older_schema_come_along(tmp_path: Path) -> None:
+def test_decisions_of_an_older_schema_are_migrated(tmp_path: Path) -> None:
     old = tmp_path / "old.db"
     migrated(old, upgrade, "0002")
     with sqlite3.connect(old) as connection:
@@ -745,7 +745,7 @@ def test_decisions_of_an_older_schema_come_along(tmp_path: Path) -> None:
         ]
 
 
-def test_a_migration_can_be_taken_back(file: Path, store: Store) -> None:
+def test_a_migration_can_be_reverted(file: Path, store: Store) -> None:
     store.close()
     before = ddl(file)
     migrated(file, downgrade, "0001")

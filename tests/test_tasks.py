@@ -50,21 +50,21 @@ def read(folder: Path) -> Task:
 
 
 def test_a_task_is_read(tmp_path: Path) -> None:
-    made = load_task(make_task(tmp_path / "one"), Split.HOLDOUT)
-    assert (made.name, made.split, made.difficulty) == ("one", Split.HOLDOUT, "hard")
-    assert made.instruction == "instruction.md\n"
-    assert (made.agent_seconds, made.verifier_seconds) == (30.0, 600.0)
+    task = load_task(make_task(tmp_path / "one"), Split.HOLDOUT)
+    assert (task.name, task.split, task.difficulty) == ("one", Split.HOLDOUT, "hard")
+    assert task.instruction == "instruction.md\n"
+    assert (task.agent_seconds, task.verifier_seconds) == (30.0, 600.0)
     assert read(make_task(tmp_path / "b", "")).agent_seconds == TASK_SECONDS
-    sandbox = made.sandbox
+    sandbox = task.sandbox
     assert (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb, sandbox.network) == (2.0, 64, 64, False)
 
 
-def test_only_a_task_that_says_so_has_a_network(tmp_path: Path) -> None:
+def test_a_task_has_a_network_only_if_it_asks_for_one(tmp_path: Path) -> None:
     assert read(make_task(tmp_path / "a", '[environment]\nnetwork_mode = "public"')).sandbox.network
     assert not read(make_task(tmp_path / "b", "")).sandbox.network
 
 
-def test_older_spellings_are_read_and_newer_ones_win(tmp_path: Path) -> None:
+def test_older_keys_are_accepted_and_newer_keys_win(tmp_path: Path) -> None:
     older = read(make_task(tmp_path / "a", '[environment]\nmemory = "2G"\nstorage = "512MB"\nallow_internet = true'))
     assert (older.sandbox.memory_mb, older.sandbox.disk_mb, older.sandbox.network) == (2048, 512, True)
     both = read(make_task(tmp_path / "b", '[environment]\nmemory = "2G"\nmemory_mb = 64\nallow_internet = false'))
@@ -75,12 +75,12 @@ def test_older_spellings_are_read_and_newer_ones_win(tmp_path: Path) -> None:
     ("mode", "wanted"),
     [("", "isolated"), ("'separate'", "isolated"), ("'shared'", "live"), ("'live'", "live")],
 )
-def test_only_a_task_that_says_so_has_a_live_verifier(tmp_path: Path, mode: str, wanted: str) -> None:
+def test_a_task_has_a_live_verifier_only_if_it_asks_for_one(tmp_path: Path, mode: str, wanted: str) -> None:
     text = f"[verifier]\nenvironment_mode = {mode}" if mode else ""
     assert read(make_task(tmp_path / "a", text)).verifier == wanted
 
 
-def test_the_profile_is_the_suites_and_in_its_digest(tmp_path: Path) -> None:
+def test_the_profile_belongs_to_the_suite_and_its_digest(tmp_path: Path) -> None:
     strict = load_suite(make_suite(tmp_path / "s", train=["a"]))
     file = tmp_path / "s" / "suite.toml"
     file.write_text(file.read_text().replace("name = 'x'", "profile = 'loose'"))
@@ -186,7 +186,7 @@ def test_a_bad_suite_file_is_named(tmp_path: Path, text: str, problem: str) -> N
     assert caught.value.problem.startswith(problem)
 
 
-def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_task_is_named(tmp_path: Path) -> None:
     make_suite(tmp_path, train=["a"])
     (tmp_path / "suite.toml").write_text("[splits]\ntrain = ['a', 'gone']")
     with pytest.raises(BadInput, match="gone"):
@@ -223,15 +223,15 @@ def test_every_bundled_task_has_the_same_verifier(bugfix: Suite, name: str) -> N
     assert others == []
 
 
-def test_bundled_tasks_are_sealed_and_small(bugfix: Suite) -> None:
-    for made in bugfix.tasks:
-        assert not made.sandbox.network, made.name
-        assert made.instruction.strip(), made.name
-        assert (made.folder / "tests" / "test.sh").stat().st_mode & 0o100, made.name
+def test_bundled_tasks_have_no_network_and_a_runnable_test(bugfix: Suite) -> None:
+    for task in bugfix.tasks:
+        assert not task.sandbox.network, task.name
+        assert task.instruction.strip(), task.name
+        assert (task.folder / "tests" / "test.sh").stat().st_mode & 0o100, task.name
 
 
-def test_no_hidden_test_can_be_seen_by_the_agent(bugfix: Suite) -> None:
-    for made in bugfix.tasks:
-        hidden = [path for path in (made.folder / "tests").rglob("*") if path.is_file()]
-        shown = {path.read_bytes() for path in (made.folder / "environment").rglob("*") if path.is_file()}
-        assert not [path for path in hidden if path.read_bytes() in shown], made.name
+def test_no_hidden_test_is_visible_to_the_agent(bugfix: Suite) -> None:
+    for task in bugfix.tasks:
+        hidden = [path for path in (task.folder / "tests").rglob("*") if path.is_file()]
+        shown = {path.read_bytes() for path in (task.folder / "environment").rglob("*") if path.is_file()}
+        assert not [path for path in hidden if path.read_bytes() in shown], task.name

@@ -29,7 +29,7 @@ def test_the_bundled_suite_is_read_quickly() -> None:
     assert time.process_time() - began < 2
 
 
-def test_what_stands_in_many_tasks_tells_of_none(tmp_path: Path) -> None:
+def test_a_string_in_many_tasks_identifies_none(tmp_path: Path) -> None:
     shared = {"environment/app/zorkmid.py": "class ZorkmidPurse:\n    pass\n"}
     few = [made(tmp_path, f"quux-{n}", shared) for n in range(2)]
     assert "ZorkmidPurse" in vocabulary_of(few).identifiers
@@ -37,20 +37,20 @@ def test_what_stands_in_many_tasks_tells_of_none(tmp_path: Path) -> None:
     assert "ZorkmidPurse" not in vocabulary_of(many).identifiers
 
 
-def test_files_of_a_verifier_and_files_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
+def test_shared_verifier_files_and_binary_files_are_skipped(tmp_path: Path) -> None:
     tasks = [made(tmp_path, f"task-{n}", {"tests/judge.py": "def weigh_zorkmid():\n    pass\n"}) for n in range(6)]
     (tmp_path / "task-0" / "tests" / "image.bin").write_bytes(b"\0\xff" * 10)
     found = vocabulary_of(tasks)
     assert "weigh_zorkmid" not in found.identifiers and not found.runs
 
 
-def test_general_words_are_no_signs() -> None:
+def test_general_words_are_not_signs() -> None:
     found = vocabulary()
     for word in ("matrix", "queue", "parse", "node", "interval", "tests", "value", "list"):
         assert word not in found.words and word not in found.identifiers
 
 
-def test_a_sign_of_one_split_weighs_as_much_as_of_another() -> None:
+def test_signs_of_every_split_have_the_same_weight() -> None:
     suite = load_suite(ROOT / "tasks" / "bugfix")
     for split in Split:
         name = suite.split(split)[0].name.replace("-", " ")
@@ -63,11 +63,11 @@ def test_two_weak_signs_of_two_tasks_are_not_enough() -> None:
     assert leaks.problem(text, "", (), vocabulary()) is None
 
 
-def test_no_tasks_no_words() -> None:
+def test_without_tasks_the_vocabulary_is_empty() -> None:
     assert vocabulary_of([]).names == {}
 
 
-def test_numbers_too_long_to_be_read_are_values_like_others(tmp_path: Path) -> None:
+def test_numbers_too_long_to_parse_are_literals(tmp_path: Path) -> None:
     number = "1234567890" * 500
     found = vocabulary_of([made(tmp_path, "long-number", {"tests/test_it.py": f"N = {number}\nM = 1048576\n"})])
     assert number in found.literals and "1048576" not in found.literals

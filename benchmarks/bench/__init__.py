@@ -1,1 +1,1 @@
-"""What the benchmarks are made of."""
+"""The modules of the benchmarks of overhead, long runs and proposers."""

@@ -17,19 +17,19 @@ class Figure:
     high: float
     count: int
 
-    def shown(self, digits: int) -> str:
+    def format(self, digits: int) -> str:
         return f"{self.median:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
 
 
 def figure(values: Sequence[float]) -> Figure:
-    """Raises ValueError if there are none."""
+    """Summarise values. Raises ValueError if there are none."""
     if not values:
         raise ValueError("nothing was measured")
     return Figure(statistics.median(values), min(values), max(values), len(values))
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
-    """Figures and what holds them, ready for JSON."""
+    """Round figures, and the mappings that contain them, for JSON."""
     if isinstance(value, Figure):
         return rounded(asdict(value), digits)
     if isinstance(value, Mapping):
@@ -37,5 +37,5 @@ def rounded(value: Any, digits: int = 4) -> Any:
     return round(value, digits) if isinstance(value, float) else value
 
 
-def ratio(above: Figure, below: Figure) -> float:
-    return above.median / below.median
+def ratio(numerator: Figure, denominator: Figure) -> float:
+    return numerator.median / denominator.median

@@ -1,6 +1,6 @@
-"""What the engine itself costs: the same containers, created, started and removed with nothing in between.
+"""Measure the engine's own cost: the same containers, created, started and removed with nothing in between.
 
-The options are those of a real trial, recorded while one runs; so the floor follows whatever the trial asks for.
+The options are recorded while a real trial runs, so the floor follows every change of the trial.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from docker.api import APIClient
 
 from bench.figures import Figure, figure
 from bench.ours import BUILTIN, FORKED, timed_ms
-from bench.trivial import Scene
+from bench.trivial_task import Setup
 from evolve.core.records import Outcome
 from evolve.sandbox.container import AGENT, TaskState, task_container
 from evolve.trial.run import run_trial
@@ -28,8 +28,8 @@ from evolve.trial.run import run_trial
 Creation = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def recorded_creations(scene: Scene) -> list[Creation]:
-    """The arguments of every container's creation in one trial."""
+def record_creations(setup: Setup) -> list[Creation]:
+    """Run one trial and record the arguments with which it creates its containers."""
     calls: list[Creation] = []
     create = APIClient.create_container
 
@@ -37,66 +37,72 @@ def recorded_creations(scene: Scene) -> list[Creation]:
         calls.append((args, options))
         return create(api, *args, **options)
 
-    with _replaced(recording):
-        result = run_trial(scene.spec(0))
+    with _replace_create(recording):
+        result = run_trial(setup.spec(0))
     if result.outcome is not Outcome.PASSED or len(calls) != 3:
-        raise SystemExit(f"the trial to take the options from came to {result.outcome} with {len(calls)} containers")
+        raise SystemExit(
+            f"the recorded trial ended with {result.outcome} and {len(calls)} containers, not passed and 3"
+        )
     return calls
 
 
 @contextmanager
-def _replaced(create: Callable[..., Any]) -> Iterator[None]:
-    before = APIClient.create_container
+def _replace_create(create: Callable[..., Any]) -> Iterator[None]:
+    original = APIClient.create_container
     APIClient.create_container = create  # type: ignore[method-assign]
     try:
         yield
     finally:
-        APIClient.create_container = before  # type: ignore[method-assign]
+        APIClient.create_container = original  # type: ignore[method-assign]
 
 
-def floor_seconds(scene: Scene, jobs: int, trials: int, repeats: int) -> Figure:
-    """Seconds for three containers one after another, `jobs` such sequences at once, per sequence."""
-    creations = recorded_creations(scene)
+def floor_seconds(setup: Setup, jobs: int, trials: int, repeats: int) -> Figure:
+    """Seconds per sequence of three containers, with `jobs` sequences in parallel."""
+    creations = record_creations(setup)
     numbers = itertools.count()
-    return figure([_all_at_once(creations, jobs, trials, numbers) / trials for _ in range(repeats)])
+    return figure([_run_parallel(creations, jobs, trials, numbers) / trials for _ in range(repeats)])
 
 
-def _all_at_once(creations: list[Creation], jobs: int, trials: int, numbers: Iterator[int]) -> float:
+def _run_parallel(creations: list[Creation], jobs: int, trials: int, numbers: Iterator[int]) -> float:
     clients = [docker.from_env() for _ in range(jobs)]
-    _three(clients[0], creations, next(numbers))
+    _run_sequence(clients[0], creations, next(numbers))
     began = time.monotonic()
     with ThreadPoolExecutor(jobs) as pool:
         shares = [(client, trials // jobs + (index < trials % jobs)) for index, client in enumerate(clients)]
-        done = [pool.submit(_share, client, creations, share, numbers) for client, share in shares]
+        futures = [pool.submit(_run_share, client, creations, share, numbers) for client, share in shares]
     seconds = time.monotonic() - began
-    for each in done:
-        each.result()
+    for future in futures:
+        future.result()
     return seconds
 
 
-def _share(client: docker.DockerClient, creations: list[Creation], count: int, numbers: Iterator[int]) -> None:
+def _run_share(client: docker.DockerClient, creations: list[Creation], count: int, numbers: Iterator[int]) -> None:
     for _ in range(count):
-        _three(client, creations, next(numbers))
+        _run_sequence(client, creations, next(numbers))
 
 
-def _three(client: docker.DockerClient, creations: list[Creation], number: int) -> None:
-    """The three, and the volume that they name; each number has a volume of its own."""
-    volumes, made = set(), []
+def _run_sequence(client: docker.DockerClient, creations: list[Creation], number: int) -> None:
+    """Create, start and remove the containers, with a volume and folders of their own for each number."""
+    volumes, temporary = set(), []
     for args, options in creations:
         renamed, names, folders = _own_mounts(options, number)
         volumes |= names
         container = client.api.create_container(*args, **renamed)["Id"]
         client.api.start(container)
         client.api.remove_container(container, force=True)
-        made += folders
+        temporary += folders
     for name in volumes:
         client.api.remove_volume(name, force=True)
-    for folder in made:
+    for folder in temporary:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _own_mounts(options: dict[str, Any], number: int) -> tuple[dict[str, Any], set[str], list[Path]]:
-    """The options with another volume's name, that name, and folders made where the trial's are gone."""
+    """Give the options a volume name of their own, and folders in place of the trial's that no longer exist.
+
+    Returns:
+        The options, the names of the volumes, and the new folders.
+    """
     host = dict(options["host_config"])
     mounts = [dict(mount) for mount in host.get("Mounts") or []]
     names, folders = set(), []
@@ -111,21 +117,21 @@ def _own_mounts(options: dict[str, Any], number: int) -> tuple[dict[str, Any], s
     return {**options, "host_config": host}, names, folders
 
 
-def exec_ms(scene: Scene, count: int) -> dict[str, Figure]:
-    """Milliseconds of one exec each, and of a line through a shell over one exec's socket."""
-    state = TaskState(scene.owner, scene.image, scene.task.sandbox)
+def exec_ms(setup: Setup, count: int) -> dict[str, Figure]:
+    """Milliseconds per command: in an exec of its own, and as a line through a shell over one exec's socket."""
+    state = TaskState(setup.owner, setup.image, setup.task.sandbox)
     container = task_container(state, 120)
     api = container.client.api
     try:
-        once = timed_ms(lambda: _exec(api, container.id), count)
-        owner = api.exec_start(api.exec_create(container.id, ["sh"], stdin=True, user=AGENT)["Id"], socket=True)
-        line = owner._sock
+        single = timed_ms(lambda: _exec(api, container.id), count)
+        stream = api.exec_start(api.exec_create(container.id, ["sh"], stdin=True, user=AGENT)["Id"], socket=True)
+        connection = stream._sock
         figures = {
-            "exec": once,
-            "raw_builtin": timed_ms(lambda: _line(line, BUILTIN), count),
-            "raw_forked": timed_ms(lambda: _line(line, FORKED), count),
+            "exec": single,
+            "raw_builtin": timed_ms(lambda: _send_line(connection, BUILTIN), count),
+            "raw_forked": timed_ms(lambda: _send_line(connection, FORKED), count),
         }
-        owner.close()
+        stream.close()
         return figures
     finally:
         container.kill()
@@ -133,16 +139,16 @@ def exec_ms(scene: Scene, count: int) -> dict[str, Figure]:
 
 
 def _exec(api: APIClient, container: str) -> None:
-    made = api.exec_create(container, ["sh", "-c", FORKED], user=AGENT)["Id"]
-    api.exec_start(made)
-    api.exec_inspect(made)
+    identifier = api.exec_create(container, ["sh", "-c", FORKED], user=AGENT)["Id"]
+    api.exec_start(identifier)
+    api.exec_inspect(identifier)
 
 
-def _line(line: Any, command: str) -> None:
-    line.sendall(f"{command}; echo done\n".encode())
-    seen = b""
-    while b"done\n" not in seen:
-        data = line.recv(4096)
+def _send_line(connection: Any, command: str) -> None:
+    connection.sendall(f"{command}; echo done\n".encode())
+    output = b""
+    while b"done\n" not in output:
+        data = connection.recv(4096)
         if not data:
-            raise SystemExit("the shell that was measured ended")
-        seen += data
+            raise SystemExit("the measured shell ended early")
+        output += data

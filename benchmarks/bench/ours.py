@@ -1,4 +1,4 @@
-"""Our own seconds per trial and milliseconds per command, through the code that runs use."""
+"""Measure Evolve's seconds per trial and milliseconds per command, through the code that runs use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bench.figures import Figure, figure
-from bench.trivial import Scene
+from bench.trivial_task import Setup
 from evolve.core.records import Outcome, TrialResult
 from evolve.executor.evaluate import Evaluator
 from evolve.sandbox.container import AGENT, TaskState, task_container
@@ -27,30 +27,30 @@ door.write("times.json", json.dumps(times))
 BUILTIN, FORKED = ":", "/bin/true"
 
 
-def trial_seconds(scene: Scene, jobs: int, trials: int, repeats: int) -> Figure:
-    """Wall-clock seconds per trial, `jobs` at once; each repeat runs `trials` with workers that are warm."""
+def trial_seconds(setup: Setup, jobs: int, trials: int, repeats: int) -> Figure:
+    """Wall-clock seconds per trial, `jobs` in parallel; each repeat runs `trials` with warm workers."""
     with Evaluator(jobs) as evaluator:
-        _measured(evaluator, scene, jobs)
-        return figure([_measured(evaluator, scene, trials) / trials for _ in range(repeats)])
+        _time_trials(evaluator, setup, jobs)
+        return figure([_time_trials(evaluator, setup, trials) / trials for _ in range(repeats)])
 
 
-def _measured(evaluator: Evaluator, scene: Scene, count: int) -> float:
+def _time_trials(evaluator: Evaluator, setup: Setup, count: int) -> float:
     results: list[TrialResult] = []
     began = time.monotonic()
-    evaluator.measure([scene.spec(number) for number in range(count)], results.append)
+    evaluator.measure([setup.spec(number) for number in range(count)], results.append)
     seconds = time.monotonic() - began
-    wrong = [result for result in results if result.outcome is not Outcome.PASSED]
-    if wrong:
-        raise SystemExit(f"a trial of the trivial task did not pass: {wrong[0].outcome}: {wrong[0].detail}")
+    failures = [result for result in results if result.outcome is not Outcome.PASSED]
+    if failures:
+        raise SystemExit(f"a trial of the trivial task did not pass: {failures[0].outcome}: {failures[0].detail}")
     return seconds
 
 
-def shell_ms(scene: Scene, count: int) -> dict[str, Figure]:
-    """Milliseconds per command through our shell: one that needs no program, and one that starts one."""
-    state = TaskState(scene.owner, scene.image, scene.task.sandbox)
+def shell_ms(setup: Setup, count: int) -> dict[str, Figure]:
+    """Milliseconds per command through our shell: a builtin, and one that starts a program."""
+    state = TaskState(setup.owner, setup.image, setup.task.sandbox)
     container = task_container(state, 120)
     try:
-        shell = container.shell(AGENT, scene.image.workdir)
+        shell = container.shell(AGENT, setup.image.workdir)
         figures = {
             "builtin": timed_ms(lambda: shell.run(BUILTIN), count),
             "forked": timed_ms(lambda: shell.run(FORKED), count),
@@ -62,21 +62,21 @@ def shell_ms(scene: Scene, count: int) -> dict[str, Figure]:
         state.remove()
 
 
-def gateway_ms(scene: Scene, count: int) -> Figure:
+def gateway_ms(setup: Setup, count: int) -> Figure:
     """Milliseconds per command as a scaffold sees it: from its container, through the gateway, to the task's."""
     results: list[TrialResult] = []
     main = DOOR_TIMES.format(count=count, command=FORKED)
     with Evaluator(1) as evaluator:
-        evaluator.measure([scene.spec(0, main)], results.append)
+        evaluator.measure([setup.spec(0, main)], results.append)
     stored = results[0].recording
     if stored is None:
         raise SystemExit(f"the trial that measures the gateway failed: {results[0].detail}")
-    written = next(e for e in trajectory.load(scene.folder / stored.path) if e["kind"] == "write")
-    return figure([1000 * seconds for seconds in json.loads(written["text"])])
+    event = next(e for e in trajectory.load(setup.folder / stored.path) if e["kind"] == "write")
+    return figure([1000 * seconds for seconds in json.loads(event["text"])])
 
 
 def timed_ms(action: Callable[[], object], count: int) -> Figure:
-    """Milliseconds of each of `count` calls, after one that warms up."""
+    """Milliseconds per call over `count` calls, after a warm-up call."""
     action()
     times = []
     for _ in range(count):

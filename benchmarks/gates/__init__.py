@@ -1,1 +1,1 @@
-"""Campaigns played by a simulator: landscapes, and the rules that search them."""
+"""Simulated campaigns, and the rules that play them."""

@@ -1,4 +1,4 @@
-"""Our own rule, as a run uses it: patches that look good are stacked, the stack is kept once it is surely better."""
+"""Evolve's own rule, as runs use it: promising patches are stacked, and the stack is kept once surely better."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from evolve.gate.plan import plan
 from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
-from gates.greedy import everything, generator
-from gates.world import Played, Scaffold, Spent, World
+from gates.greedy import all_tasks, generator
+from gates.world import BudgetSpent, CampaignResult, Scaffold, World
 
 
 @dataclass(frozen=True)
 class Ours:
-    """Campaigns by `evolve/gate/line.py`. The champion is scored on `fresh` passes of its own, paid for, at the end."""
+    """Campaigns with `evolve/gate/stack_rule.py`. At the end the champion is scored on `fresh` new passes, paid for."""
 
     settings: GateConfig = field(default_factory=GateConfig)
     fresh: int = 4
 
-    def __call__(self, world: World) -> Played:
-        budget, tasks = world.budget, everything(world)
+    def __call__(self, world: World) -> CampaignResult:
+        budget, tasks = world.budget, all_tasks(world)
         world.budget = budget - self.fresh * world.tasks
         search = Search(self.settings, world)
-        with suppress(Spent):
+        with suppress(BudgetSpent):
             while True:
                 search.play_round()
         world.budget = budget
         reported = np.mean(
             [
-                world.run(search.champion, tasks, _first(len(world.scaffolds)) + number).mean()
+                world.run(search.champion, tasks, _first_attempt(len(world.scaffolds)) + number).mean()
                 for number in range(self.fresh)
             ]
         )
-        return Played(search.champion, float(100 * reported), tuple(search.kept), tuple(search.replaced))
+        return CampaignResult(search.champion, float(100 * reported), tuple(search.kept), tuple(search.replaced))
 
 
 class Search:
-    """A campaign at work. `replaced`: whom each of `kept` followed as champion."""
+    """A campaign in progress. replaced: the champion before each of `kept`."""
 
     def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
@@ -56,13 +56,13 @@ class Search:
         self.line = StackRule.begin(settings, plan(train[: len(train) // 2], train, validation, settings.passes))
 
     def play_round(self) -> None:
-        """A race of `settings.race` patches; those that fell behind one that was taken are merged into it first."""
+        """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
         while self.line.tip_is_vague():
             self._run_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
         patches = merged + [self.world.propose(self.tip) for _ in range(room - len(merged))]
-        raced = self._raced(patches)
+        raced = self._race(patches)
         self.waiting = self.waiting[room:] + [patches[place] for place in raced.waiting]
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
 
@@ -78,25 +78,25 @@ class Search:
         elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 
-    def _raced(self, patches: list[Scaffold]) -> Raced:
+    def _race(self, patches: list[Scaffold]) -> Raced:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
-        while isinstance(said := race(self.line, [Challenger(one) for one in rewards]), ChallengerNeeds):
-            if said.part is None:
+        while isinstance(raced := race(self.line, [Challenger(rows) for rows in rewards]), ChallengerNeeds):
+            if raced.part is None:
                 self._run_tip()
                 continue
-            tasks, attempt = np.array(said.part.tasks), said.part.attempt
-            for place in said.places:
+            tasks, attempt = np.array(raced.part.tasks), raced.part.attempt
+            for place in raced.places:
                 if np.isnan(rewards[place, attempt, tasks]).any():
-                    found = self.world.run(patches[place], tasks, _first(self.tip.number) + attempt)
-                    rewards[place, attempt, tasks] = found
-        return said
+                    new_rewards = self.world.run(patches[place], tasks, _first_attempt(self.tip.number) + attempt)
+                    rewards[place, attempt, tasks] = new_rewards
+        return raced
 
     def _run_tip(self) -> None:
         self.line = self.line.tip_measured(
-            self.world.run(self.tip, everything(self.world), _first(self.tip.number) + len(self.line.own))
+            self.world.run(self.tip, all_tasks(self.world), _first_attempt(self.tip.number) + len(self.line.own))
         )
 
 
-def _first(reign: int) -> int:
+def _first_attempt(reign: int) -> int:
     """The first attempt of a scaffold's reign as tip."""
     return reign * ATTEMPTS_PER_REIGN

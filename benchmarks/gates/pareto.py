@@ -1,4 +1,4 @@
-"""GEPA: who is best on some validation task has children; a minibatch of three decides which of them are measured."""
+"""GEPA: candidates that are best on some validation task get children, which must first pass a minibatch of three."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ import numpy as np
 
 from evolve.gate.select import front_counts
 from gates.greedy import Best, generator
-from gates.world import Floats, Played, Scaffold, Spent, Tasks, World
+from gates.world import BudgetSpent, CampaignResult, Floats, Scaffold, Tasks, World
 
 MINIBATCH = 3
 
 
-def gepa(world: World) -> Played:
+def gepa(world: World) -> CampaignResult:
     """GEPA (Agrawal et al. 2025, arXiv 2507.19457, algorithms 1 and 2), with the defaults of gepa-ai/gepa.
 
-    Each iteration samples a parent from the Pareto front, runs it on the next minibatch of the train tasks, and passes
-    on if it solves all three (`reflective_mutation.py`); the child runs on the same three and must solve strictly more;
-    then one pass over validation adds it to the pool (`engine.py`). The end: the highest mean on validation, which is
-    also what is reported, though it is of a third of the tasks.
-    Left out: merging (off by default), several components of a prompt.
+    Each iteration samples a parent from the Pareto front, runs it on the next minibatch of the train tasks, and skips
+    it if it solves all three (`reflective_mutation.py`); the child runs on the same three and must solve strictly more;
+    then one pass over validation adds it to the pool (`engine.py`). The highest mean on validation wins and is
+    reported, though validation is only a third of the tasks.
+    Not implemented: merging (off by default), several components of a prompt.
     """
     rng = generator(world)
     batches, pool = Minibatches(world, rng), Pool(world, rng)
-    with suppress(Spent):
+    with suppress(BudgetSpent):
         while True:
-            parent, batch = pool.parent(), batches.following()
+            parent, batch = pool.draw_parent(), batches.next_batch()
             before = world.run(parent, batch).sum()
             if before == len(batch):
                 continue
             child = world.propose(parent)
             if world.run(child, batch).sum() > before:
                 pool.add(child)
-    return pool.best.played()
+    return pool.best.result()
 
 
 class Minibatches:
-    """The train tasks in a new order each epoch, padded with a least-run task (`batch_sampler.py`)."""
+    """The train tasks in a new order each epoch, padded with the least-run tasks (`batch_sampler.py`)."""
 
     def __init__(self, world: World, rng: np.random.Generator) -> None:
         self._rng, self._train = rng, np.flatnonzero(~world.validation)
         self._runs = np.zeros(world.tasks)
         self._queue: list[Tasks] = []
 
-    def following(self) -> Tasks:
+    def next_batch(self) -> Tasks:
         if not self._queue:
             order = self._rng.permutation(self._train)
             self._runs[order] += 1
@@ -55,7 +55,7 @@ class Minibatches:
         return self._queue.pop(0)
 
     def _padding(self, order: Tasks) -> int:
-        """Not one that the same minibatch has already: a task is run once in a call."""
+        """Choose a task that the minibatch doesn't contain yet, as a call runs each task once."""
         free = np.setdiff1d(self._train, order[len(order) // MINIBATCH * MINIBATCH :])
         chosen = int(free[self._runs[free].argmin()])
         self._runs[chosen] += 1
@@ -84,6 +84,6 @@ class Pool:
         self.best.offer(candidate, float(100 * rewards.mean()))
         self._weights = np.cumsum(front_counts(np.array(self.rewards)))
 
-    def parent(self) -> Scaffold:
+    def draw_parent(self) -> Scaffold:
         drawn = self.rng.random() * self._weights[-1]
         return self.candidates[int(np.searchsorted(self._weights, drawn, side="right"))]

@@ -1,4 +1,4 @@
-"""Simulated campaigns: tasks with pass rates, patches drawn from a mix that change them, trials that cost."""
+"""Simulated campaigns: tasks with pass rates, patches drawn from a mix, trials that cost budget."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Floats = NDArray[np.float64]
 Tasks = NDArray[np.intp]
 
 
-class Spent(Exception):
-    """The budget has no room for the trials asked for: the campaign is over."""
+class BudgetSpent(Exception):
+    """The budget has no room for the requested trials: the campaign is over."""
 
 
 @dataclass(frozen=True)
 class Mix:
-    """What patches do. Shares sum to 1. Sizes are means, in logits, of a patch's shift of a typical task.
+    """The effects of patches. The shares (null, harmful, broken, helpful) sum to 1.
 
-    `tail`: 0 draws sizes from the exponential distribution; t > 0 from Pareto's (Lomax) with that shape and equal mean.
-    `families`: 0 lets every patch touch each task with its own strength; f > 0 makes it touch one of f families only,
-    and take something from another. `spread`: standard deviation of tasks in logits. `coupling`: correlation of the
-    luck of two scaffolds on the same task and attempt.
+    gain, loss: mean shift of a typical task by a helpful or harmful patch, in logits. tail: 0 draws shifts from the
+    exponential distribution; t > 0 from the Pareto (Lomax) distribution with that shape and the same mean.
+    families: 0: every patch shifts all tasks, each with its own strength; f > 0: it improves one of f families of
+    tasks and harms another. spread: standard deviation of the tasks in logits. coupling: correlation of the luck of two
+    scaffolds on the same task and attempt.
     """
 
     null: float = 0.45
@@ -43,7 +44,7 @@ class Mix:
 
     def __post_init__(self) -> None:
         if not math.isclose(self.null + self.harmful + self.broken + self.helpful, 1.0):
-            raise ValueError(f"the shares of a mix sum to 1: {self}")
+            raise ValueError(f"the shares of a mix must sum to 1: {self}")
 
 
 MIXES: Mapping[str, Mix] = {
@@ -60,7 +61,7 @@ MIXES: Mapping[str, Mix] = {
 
 @dataclass(frozen=True)
 class Scaffold:
-    """`logits`: per task. `effect`: true change of the mean pass rate against its parent, in points."""
+    """logits: by task. effect: true change of the mean pass rate relative to the parent, in points."""
 
     number: int
     logits: Floats
@@ -71,7 +72,7 @@ class Scaffold:
 
 @dataclass
 class World:
-    """One campaign's truth. `budget`: trials that may be paid for. The last third of the tasks is validation."""
+    """The truth behind one campaign. budget: in trials. The last third of the tasks is validation."""
 
     mix: Mix
     budget: int
@@ -88,19 +89,19 @@ class World:
         self._add(logits, "seed", None)
         self.validation = np.arange(self.tasks) >= round(self.tasks * 0.65)
 
-    def true(self, scaffold: Scaffold) -> float:
-        """Mean pass rate over all tasks, in points."""
+    def true_score(self, scaffold: Scaffold) -> float:
+        """The mean pass rate over all tasks, in points."""
         return float(100 * _sigmoid(scaffold.logits).mean())
 
-    def effects(self, played: Played) -> list[float]:
-        """True effects of what was kept over what it is compared with, in points."""
-        if played.replaced is None:
-            return [scaffold.effect for scaffold in played.kept]
-        pairs = zip(played.kept, played.replaced, strict=True)
-        return [self.true(new) - self.true(old) for new, old in pairs]
+    def effects(self, result: CampaignResult) -> list[float]:
+        """The true effects of the kept scaffolds relative to those that they are compared with, in points."""
+        if result.replaced is None:
+            return [scaffold.effect for scaffold in result.kept]
+        pairs = zip(result.kept, result.replaced, strict=True)
+        return [self.true_score(new) - self.true_score(old) for new, old in pairs]
 
     def propose(self, parent: Scaffold) -> Scaffold:
-        """A patch of `parent`, drawn from the mix. Costs no trials."""
+        """Draw a patch of `parent` from the mix. Costs no trials."""
         mix = self.mix
         kinds = ("null", "harmful", "broken", "helpful")
         kind = kinds[self._patches.choice(4, p=(mix.null, mix.harmful, mix.broken, mix.helpful))]
@@ -109,20 +110,20 @@ class World:
         if kind == "broken":
             return self._add(np.full(self.tasks, -40.0), kind, parent)
         mean, sign = (mix.gain, 1.0) if kind == "helpful" else (mix.loss, -1.0)
-        return self._add(parent.logits + sign * self._size(mean) * self._where(), kind, parent)
+        return self._add(parent.logits + sign * self._draw_size(mean) * self._draw_strengths(), kind, parent)
 
     def merge(self, tip: Scaffold, patch: Scaffold) -> Scaffold:
-        """The patch, made to another scaffold than its parent. Costs no trials."""
+        """Apply a patch to `tip` instead of its parent. Costs no trials."""
         assert patch.parent is not None
         return self._add(tip.logits + patch.logits - self.scaffolds[patch.parent].logits, patch.kind, tip)
 
-    def _size(self, mean: float) -> float:
+    def _draw_size(self, mean: float) -> float:
         if self.mix.tail:
             return float(mean * (self.mix.tail - 1) * self._patches.pareto(self.mix.tail))
         return float(self._patches.exponential(mean))
 
-    def _where(self) -> Floats:
-        """By task, how strongly a patch acts there; mean about 1 (of the family touched, with families)."""
+    def _draw_strengths(self) -> Floats:
+        """Draw the strength of a patch by task; the mean is about 1, with families that of the improved family."""
         strength = self._patches.exponential(1.0, self.tasks)
         if not self.mix.families:
             return strength
@@ -132,40 +133,48 @@ class World:
 
     def _add(self, logits: Floats, kind: str, parent: Scaffold | None) -> Scaffold:
         effect = 0.0 if parent is None else float(100 * (_sigmoid(logits) - _sigmoid(parent.logits)).mean())
-        made = Scaffold(len(self.scaffolds), logits, effect, kind, parent.number if parent else None)
-        self.scaffolds.append(made)
-        return made
+        scaffold = Scaffold(len(self.scaffolds), logits, effect, kind, parent.number if parent else None)
+        self.scaffolds.append(scaffold)
+        return scaffold
 
     def run(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None = None) -> Floats:
-        """One trial on each of `tasks` (indices, none twice in a call). -> rewards, 0 or 1. Raises Spent.
+        """Run one trial on each of `tasks`.
 
-        `attempt`: which one of each task, all scaffolds' luck on it being shared in part; None is the scaffold's next.
+        Args:
+            tasks: Distinct indices.
+            attempt: The number of the attempt, in which scaffolds share part of their luck; None: the scaffold's next.
+
+        Returns:
+            The rewards, 0 or 1.
+
+        Raises:
+            BudgetSpent: The budget has no room for these trials.
         """
         if self.spent + len(tasks) > self.budget:
             self.spent = self.budget
-            raise Spent
+            raise BudgetSpent
         self.spent += len(tasks)
         rates = _sigmoid(scaffold.logits[tasks])
         return (self._uniform(scaffold, tasks, attempt) < rates).astype(float)
 
     def _uniform(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None) -> Floats:
-        """Luck in [0, 1]: own, or correlated with that of other scaffolds on the same task and attempt."""
+        """Luck in [0, 1]: independent, or correlated with that of other scaffolds on the same task and attempt."""
         rho = self.mix.coupling
         if not rho:
             return self._luck.random(len(tasks))
         own = self._luck.standard_normal(len(tasks))
-        return _phi(math.sqrt(rho) * self._luck_of(scaffold, tasks, attempt) + math.sqrt(1 - rho) * own)
+        return _phi(math.sqrt(rho) * self._shared_luck(scaffold, tasks, attempt) + math.sqrt(1 - rho) * own)
 
-    def _luck_of(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None) -> Floats:
+    def _shared_luck(self, scaffold: Scaffold, tasks: Tasks, attempt: int | None) -> Floats:
         if attempt is not None:
-            return self._attempt(attempt)[tasks]
+            return self._attempt_luck(attempt)[tasks]
         attempts = self._attempts.setdefault(scaffold.number, np.zeros(self.tasks, np.intp))
-        found = np.array([self._attempt(number)[task] for number, task in zip(attempts[tasks], tasks, strict=True)])
+        luck = np.array([self._attempt_luck(number)[task] for number, task in zip(attempts[tasks], tasks, strict=True)])
         attempts[tasks] += 1
-        return found
+        return luck
 
-    def _attempt(self, number: int) -> Floats:
-        """The luck of all tasks on this attempt, standard normal."""
+    def _attempt_luck(self, number: int) -> Floats:
+        """The shared luck of all tasks on this attempt, standard normal."""
         if number not in self._shared:
             self._shared[number] = np.random.default_rng([self.seed, 3, number]).standard_normal(self.tasks)
         return self._shared[number]
@@ -180,11 +189,11 @@ def _phi(values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Played:
-    """What a rule ended with. `reported`: the score, in points, that it would show for `champion`.
+class CampaignResult:
+    """The result of a rule's campaign. reported: the score, in points, that the rule reports for `champion`.
 
-    `kept`: every scaffold that became the one to beat, in order; for archives, each new best. `replaced`: whom each of
-    these is compared with, to tell whether it was worth keeping; None stands for their parents.
+    kept: every scaffold that became the one to beat, in order; for archives, each new best. replaced: the scaffold that
+    each of these is compared with; None: its parent.
     """
 
     champion: Scaffold
@@ -194,6 +203,6 @@ class Played:
 
 
 class Rule(Protocol):
-    """A way of searching: plays until the world's budget is spent."""
+    """A way of searching, which plays until the world's budget is spent."""
 
-    def __call__(self, world: World) -> Played: ...
+    def __call__(self, world: World) -> CampaignResult: ...

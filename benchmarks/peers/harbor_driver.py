@@ -1,6 +1,6 @@
-"""Drives Harbor on one task: `harbor_driver.py TASK IMAGE TRIALS REPEATS`; prints JSON on its last line.
+"""Drive Harbor on one task: `harbor_driver.py TASK IMAGE TRIALS REPEATS`; prints JSON on its last line.
 
-Run by the Python of Harbor's environment. DOCKER_CONFIG must lead to a Compose v2 plugin.
+Run it with the Python of Harbor's environment. DOCKER_CONFIG must point to a folder with a Compose v2 plugin.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ BASE = "evolve/base:python3"
 
 
 class Answer(BaseAgent):
-    """Gives the one command."""
+    """Runs the single command."""
 
     @staticmethod
     def name():
@@ -42,12 +42,12 @@ class Answer(BaseAgent):
 
 
 def prepare(task, image, folder):
-    """The task to be built and with its image given, and the file that adds an init process.
+    """Copy the task twice, to be built and with its prebuilt image, and write the file that adds an init process.
 
-    Both have a network: where its probe image can't be pulled, Harbor refuses to go without.
+    Both copies have a network: Harbor refuses `no-network` if it can't pull its probe image.
     """
-    built, given = folder / "built", folder / "given"
-    for copy in (built, given):
+    built, prebuilt = folder / "built", folder / "prebuilt"
+    for copy in (built, prebuilt):
         shutil.copytree(task, copy)
         toml = copy / "task.toml"
         toml.write_text(toml.read_text().replace('"no-network"', '"public"'))
@@ -58,10 +58,10 @@ def prepare(task, image, folder):
         dockerfile.write_text(dockerfile.read_text().replace("python:3.11-slim", BASE))
     init = folder / "init.yaml"
     init.write_text(WITH_INIT)
-    return built, given, init
+    return built, prebuilt, init
 
 
-async def run(task, jobs_folder, at_once, trials, extra):
+async def run(task, jobs_folder, jobs, trials, extra):
     """Wall-clock seconds per trial of one job; all its trials must pass."""
     name = f"job-{time.monotonic_ns()}"
     config = JobConfig.model_validate(
@@ -69,7 +69,7 @@ async def run(task, jobs_folder, at_once, trials, extra):
             "job_name": name,
             "jobs_dir": str(jobs_folder),
             "n_attempts": trials,
-            "n_concurrent_trials": at_once,
+            "n_concurrent_trials": jobs,
             "quiet": True,
             "environment": {"type": "docker", "extra_docker_compose": [str(path) for path in extra]},
             "agents": [{"import_path": "harbor_driver:Answer"}],
@@ -92,24 +92,24 @@ def check(folder, trials):
 
 
 async def measure(task, image, trials, repeats):
-    found = {"image given, init": {}, "as it comes": {}}
+    figures = {"prebuilt image, init": {}, "default settings": {}}
     with tempfile.TemporaryDirectory(prefix="evolve-harbor-") as name:
         folder = Path(name)
-        built, given, init = prepare(Path(task), image, folder)
-        for at_once in (1, 2):
-            await run(given, folder / "jobs", at_once, at_once, [init])
-            seconds = [await run(given, folder / "jobs", at_once, trials, [init]) for _ in range(repeats)]
-            found["image given, init"][str(at_once)] = seconds
-        found["as it comes"]["1"] = [await run(built, folder / "jobs", 1, SLOW_TRIALS, [])]
-    return found
+        built, prebuilt, init = prepare(Path(task), image, folder)
+        for jobs in (1, 2):
+            await run(prebuilt, folder / "jobs", jobs, jobs, [init])
+            seconds = [await run(prebuilt, folder / "jobs", jobs, trials, [init]) for _ in range(repeats)]
+            figures["prebuilt image, init"][str(jobs)] = seconds
+        figures["default settings"]["1"] = [await run(built, folder / "jobs", 1, SLOW_TRIALS, [])]
+    return figures
 
 
 def main():
     task, image, trials, repeats = sys.argv[1:]
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     with contextlib.redirect_stdout(sys.stderr):
-        found = asyncio.run(measure(task, image, int(trials), int(repeats)))
-    print(json.dumps(found))
+        figures = asyncio.run(measure(task, image, int(trials), int(repeats)))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

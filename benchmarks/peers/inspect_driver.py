@@ -1,7 +1,7 @@
-"""Drives Inspect on one task: `inspect_driver.py TASK IMAGE TRIALS REPEATS`; prints JSON on its last line.
+"""Drive Inspect on one task: `inspect_driver.py TASK IMAGE TRIALS REPEATS`; prints JSON on its last line.
 
-Run by the Python of Inspect's environment. DOCKER_CONFIG must lead to a Compose v2 plugin. Inspect refuses engines
-older than 24.0.6 by a check of the version alone, which is left out here.
+Run it with the Python of Inspect's environment. DOCKER_CONFIG must point to a folder with a Compose v2 plugin.
+Inspect's check of the engine's version (24.0.6 or newer) is skipped.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ COMPOSE = """services:
 
 
 async def any_engine(*_):
-    """Stands for the check of the engine's version."""
+    """Replace the check of the engine's version."""
 
 
 @solver
@@ -44,7 +44,7 @@ def answer():
 
 @scorer(metrics=[accuracy()])
 def tests(folder):
-    """The task's own test, in the same container, as Inspect does it."""
+    """Run the task's own test in the same container, as is usual with Inspect."""
 
     async def score(state, target):
         await sandbox().exec(["mkdir", "-p", "/tests", "/logs/verifier"])
@@ -55,14 +55,12 @@ def tests(folder):
     return score
 
 
-def run(task, compose, logs, at_once, trials):
+def run(task, compose, logs, jobs, trials):
     """Wall-clock seconds per sample of one evaluation; all must pass."""
     samples = [Sample(input="Write 42 into answer.txt.", target="1") for _ in range(trials)]
-    made = Task(dataset=samples, solver=answer(), scorer=tests(task), sandbox=("docker", str(compose)), name="answer")
+    suite = Task(dataset=samples, solver=answer(), scorer=tests(task), sandbox=("docker", str(compose)), name="answer")
     began = time.monotonic()
-    (log,) = eval(
-        made, model="mockllm/model", max_samples=at_once, max_sandboxes=at_once, log_dir=str(logs), display="none"
-    )
+    (log,) = eval(suite, model="mockllm/model", max_samples=jobs, max_sandboxes=jobs, log_dir=str(logs), display="none")
     seconds = time.monotonic() - began
     if log.status != "success" or log.results.scores[0].metrics["accuracy"].value != 1:
         raise SystemExit(f"a trial of the trivial task did not pass: {log.status} {log.error}")
@@ -70,22 +68,22 @@ def run(task, compose, logs, at_once, trials):
 
 
 def measure(task, image, trials, repeats):
-    found = {}
+    figures = {}
     with tempfile.TemporaryDirectory(prefix="evolve-inspect-") as name:
         compose = Path(name) / "compose.yaml"
         compose.write_text(COMPOSE.format(image=image))
-        for at_once in (1, 2):
-            run(task, compose, name, at_once, at_once)
-            found[str(at_once)] = [run(task, compose, name, at_once, trials) for _ in range(repeats)]
-    return {"image given, init": found}
+        for jobs in (1, 2):
+            run(task, compose, name, jobs, jobs)
+            figures[str(jobs)] = [run(task, compose, name, jobs, trials) for _ in range(repeats)]
+    return {"prebuilt image, init": figures}
 
 
 def main():
     task, image, trials, repeats = sys.argv[1:]
     prereqs.validate_docker_engine = any_engine
     with contextlib.redirect_stdout(sys.stderr):
-        found = measure(Path(task), image, int(trials), int(repeats))
-    print(json.dumps(found))
+        figures = measure(Path(task), image, int(trials), int(repeats))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

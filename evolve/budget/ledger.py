@@ -125,7 +125,7 @@ def _raising_infra_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise disk.sqlite_failure(path, str(error)) from error
+        raise disk.sqlite_error(path, str(error)) from error
 
 
 def remove(path: Path) -> None:

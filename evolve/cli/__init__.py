@@ -52,8 +52,8 @@ def _run_command() -> int:
 
 
 def _failed_unexpectedly(error: Exception) -> int:
-    if disk.is_no_room(error):
-        return _fail(str(disk.disk_full(Path.cwd(), str(error))), EXIT_MACHINE)
+    if disk.is_full_disk_error(error):
+        return _fail(str(disk.disk_full_error(Path.cwd(), str(error))), EXIT_MACHINE)
     log = write_crash_log(error)
     words = f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}"
     return _fail(words, EXIT_BUG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -251,6 +252,39 @@ def models_command(
     from evolve.cli import models as models_module
 
     models_module.show_models(name, settings_of(context).models, as_json)
+
+
+@app.command("init")
+def init_command(
+    context: typer.Context,
+    tasks: Annotated[
+        Path | None, typer.Option(help="Folder of tasks: make a suite of it, split into train, validation and holdout.")
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Copy the bundled suite and scaffold into this folder.")
+    ] = False,
+    seed: Seed_ = None,
+) -> None:
+    """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Never overwrites a file."""
+    from evolve.cli import starting
+
+    starting.init_project(tasks, example, settings_of(context).seed)
+
+
+@tasks_app.command("new")
+def tasks_new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the task, and of its folder.")],
+    suite: Annotated[
+        Path | None, typer.Option(help="Folder of the suite (default: that of evolve.toml, or tasks).")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Split to add the task to.")] = Split.TRAIN,
+) -> None:
+    """Write a small task that passes `evolve tasks check`, as a start for your own."""
+    from evolve.cli import starting
+
+    settings = settings_of(context)
+    starting.new_task(name, settings.suite if "suite" in settings.model_fields_set else None, split)
 
 
 @app.command("setup")

@@ -18,6 +18,7 @@ from evolve.models.profile import Profile, read_profiles, split_name
 from evolve.runs.identity import resumed_config, stored_config
 from evolve.runs.request import RunRequest, stored_row
 from evolve.store import RunRow
+from evolve.suite.bundled import or_bundled
 
 # Settings that are stored with a run under the same names; those of a model and of containers have others there.
 STORED = (
@@ -129,7 +130,7 @@ def _priced(
 
 def _folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, RunRow | None]:
     """(scaffold's folder, commit, the run that it is of); only the folder for what is on disk."""
-    if Path(what).is_dir():
+    if or_bundled(Path(what)).is_dir():
         return Path(what), None, None
     if not what.startswith("evolve/"):
         raise BadInput(what, "is neither a folder nor a branch", "name a scaffold's folder or evolve/RUN/champion")

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
 
 PREFIX = "EVOLVE_"
 # The option for a key of each table.
@@ -66,8 +67,8 @@ class Settings(BaseSettings):
     )
     base_url: str | None = Field(None, description="OpenAI-compatible endpoint.")
     models: Path | None = Field(None, description="File of your own profiles; unset: evolve.models.toml if it exists.")
-    scaffold: Path = Field(RunConfig().scaffold, description="Folder of the seed scaffold.")
-    suite: Path = Field(RunConfig().suite, description="Folder of the task suite.")
+    scaffold: Path = Field(DEFAULT_SCAFFOLD, description="Folder of the seed scaffold.")
+    suite: Path = Field(DEFAULT_SUITE, description="Folder of the task suite.")
     run: str | None = Field(
         None,
         description="Run to start or resume; `new` starts a new one. "

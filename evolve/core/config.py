@@ -1,4 +1,4 @@
-"""What a run is begun with. Two runs with equal configs, suite, scaffold and model answers take the same decisions."""
+"""The config of a run. Runs with equal configs, suites, scaffolds and model answers take the same decisions."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ Commercial = Literal["allowed", "barred", "conditions", "unknown"]
 
 
 class ModelFacts(BaseModel):
-    """What a profile says of a model that its requests depend on; the defaults are a model without a profile.
+    """What a profile says about a model's requests. The defaults are those of a model without a profile.
 
-    `sampling`: what a request that names none of them is sent with, by name of the parameter. The rest: `ModelSpec`.
+    `sampling`: parameters of every request that does not set them itself. The other fields: see `ModelSpec`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,9 +127,9 @@ class ModelFacts(BaseModel):
 
 
 class ModelTerms(BaseModel):
-    """Under which terms a model was used and where its price is from: nothing of it changes a trial.
+    """The licence of a model and the source of its price. They do not affect trials.
 
-    Dates are ISO dates, or empty; `licence` is empty where no profile was used. `summary`: of the licence.
+    Dates are ISO dates or empty; `licence` is empty without a profile. `summary`: of the licence.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -143,7 +143,7 @@ class ModelTerms(BaseModel):
 
 
 class AskedModel(BaseModel):
-    """A model that a run asks: name, endpoint, prices in US dollars per million tokens, and what its profile says."""
+    """A model that a run uses: name, endpoint, prices in US dollars per million tokens, and facts of its profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     model: str
@@ -219,12 +219,12 @@ class RunConfig(BaseModel):
 
     @property
     def models(self) -> tuple[AskedModel, ...]:
-        """All that the run asks, with their terms: the scaffold's first."""
+        """All models that the run uses, the scaffold's first."""
         return (self._own, self.proposed_by) if self.proposed_by else (self._own,)
 
     @property
     def priced(self) -> bool:
-        """Whether dollars can be told."""
+        """Whether the cost in dollars is known."""
         return all(one.spec.priced for one in self.models)
 
     @property
@@ -241,7 +241,7 @@ class RunConfig(BaseModel):
         return replace(asked, runtime=run.runtime, pids=run.pids, network=asked.network and self.network)
 
     def canonical(self) -> str:
-        """As JSON with sorted keys: what is stored with the run."""
+        """Return the config as JSON with sorted keys, as it is stored with the run."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     def digest(self) -> str:

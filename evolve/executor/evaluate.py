@@ -17,7 +17,7 @@ from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.core.text import last_line
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.workers import Work, Worker, Workers
-from evolve.host.circuit_breaker import BREAKING, MOST_DOUBLINGS, Policy
+from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
@@ -149,7 +149,7 @@ class Evaluator:
         may_start: Callable[[], bool],
     ) -> None:
         """Start as many trials as may start now."""
-        while self._workers.free and tracker.may_begin(len(running)) and (queued := _next_ready(queue)):
+        while self._workers.free and tracker.may_start(len(running)) and (queued := _next_ready(queue)):
             if not may_start():
                 queue.clear()
                 return
@@ -190,7 +190,7 @@ class Evaluator:
         """Kill the trial's worker if it lives, and sweep its containers later; returns the trial's result."""
         self._workers.drop(worker)
         spec = trial.queued.spec
-        reaper().later(functools.partial(self._sweep_worker, spec.owner, worker.pid))
+        reaper().schedule(functools.partial(self._sweep_worker, spec.owner, worker.pid))
         return TrialResult(
             candidate=spec.candidate,
             task=spec.task.name,
@@ -224,10 +224,10 @@ class Evaluator:
 
     def _retry(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
         """The trial's next try, after a pause. Raises InfraError after the last."""
-        if fault in BREAKING:
+        if fault in OUTAGE_FAULTS:
             # The breaker handles outages; this pause is for a trial that fails alone while others succeed.
             longest = self._fault_policy.policy.longest_pause
-            pause = min(self._pause_seconds * 2.0 ** min(queued.faults, MOST_DOUBLINGS), longest)
+            pause = min(self._pause_seconds * 2.0 ** min(queued.faults, MAX_DOUBLINGS), longest)
             return replace(queued, after=time.monotonic() + pause, faults=queued.faults + 1)
         if queued.tries == TRIES:
             last = last_line(detail, default="no detail")
@@ -269,14 +269,14 @@ class Evaluator:
                 if isinstance(error, ChargedFault):
                     fault, spent = fault_of(error.why), spent + error.usage
                 check_cap(fault, str(error))
-                if queued.tries == TRIES and fault not in BREAKING:
+                if queued.tries == TRIES and fault not in OUTAGE_FAULTS:
                     raise
                 queued = self._retry(queued, fault, str(error))
                 tracker.note(fault, str(error))
 
     def _wait(self, queued: QueuedTrial, tracker: FaultTracker) -> None:
         """Wait until a single trial may start. Raises KeyboardInterrupt if the user asked to stop."""
-        while queued.after > time.monotonic() or not tracker.may_begin(0):
+        while queued.after > time.monotonic() or not tracker.may_start(0):
             left = queued.after - time.monotonic()
             self._closed.wait(max(left if left > 0 else tracker.poll_seconds(0), SHORTEST_POLL_SECONDS))
             if self._closed.is_set():

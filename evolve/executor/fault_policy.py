@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from evolve.core.errors import AccountError, BadInput, BudgetExhausted, DiskFull, EndpointError, EngineError, InfraError
 from evolve.core.records import Fault
 from evolve.core.text import last_line
-from evolve.host.circuit_breaker import BREAKING, Breaker, Policy, State
+from evolve.host.circuit_breaker import OUTAGE_FAULTS, Breaker, Policy, State
+from evolve.host.disk import FREE_SPACE_HINT
 
 Notify = Callable[[str], None]
 Restore = Callable[[Notify], object]
@@ -53,34 +54,34 @@ class FaultTracker:
         if fault is Fault.ACCOUNT:
             raise AccountError(detail if RESUME_HINT in detail else f"{detail}; fix this, then {RESUME_HINT}")
         if fault is Fault.DISK:
-            raise DiskFull(detail if "make room" in detail else f"no room: {detail}; make room, and {RESUME_HINT}")
+            raise DiskFull(detail if FREE_SPACE_HINT in detail else f"disk full: {detail}; {FREE_SPACE_HINT}")
         if fault is Fault.NONE:
             self._note_success()
-        elif fault in BREAKING:
+        elif fault in OUTAGE_FAULTS:
             self._engine_works = self._engine_works and fault is not Fault.ENGINE
-            self._note_failure(self._breaker.failed(fault, time.monotonic()), detail)
+            self._note_failure(self._breaker.record_failure(fault, time.monotonic()), detail)
 
-    def may_begin(self, running: int) -> bool:
+    def may_start(self, running: int) -> bool:
         """Whether one more trial may start; after a fault of the engine it must answer first. Raises as `note`."""
-        return self._breaker.may_begin(time.monotonic(), running) and (self._engine_works or self._engine_answers())
+        return self._breaker.may_start(time.monotonic(), running) and (self._engine_works or self._engine_answers())
 
     def poll_seconds(self, running: int) -> float:
-        """Seconds after which to ask `may_begin` again although no trial has ended."""
+        """Seconds after which to ask `may_start` again although no trial has ended."""
         now = time.monotonic()
         if self._breaker.state(now) is State.OPEN:
             return min(self._breaker.until - now, LONGEST_POLL_SECONDS)
         return LONGEST_POLL_SECONDS if self._repair is None and running else POLL_SECONDS
 
     def _note_success(self) -> None:
-        if self._breaker.opened is not None:
+        if self._breaker.opened_at is not None:
             self._fault_policy.notify(f"{NAMES[self._breaker.fault]} answers again: resuming")
         # `_engine_works` stays: the trial may have ended before the engine died.
-        self._breaker = self._breaker.succeeded()
+        self._breaker = self._breaker.record_success()
 
     def _note_failure(self, after: Breaker, detail: str) -> None:
         before, self._breaker, now = self._breaker, after, time.monotonic()
         name, reason = NAMES[after.fault], last_line(detail, default="no detail")[:MAX_DETAIL]
-        if after.given_up(now):
+        if after.is_out_of_patience(now):
             raise FATAL[after.fault](
                 f"{name} failed for {_format_duration(after.policy.patience)}: {reason}; {RESUME_HINT}"
             )
@@ -97,7 +98,7 @@ class FaultTracker:
         problem, self._repair = self._repair.problem, None
         self._engine_works = not problem
         if problem:
-            self._note_failure(self._breaker.tripped(Fault.ENGINE, time.monotonic()), problem)
+            self._note_failure(self._breaker.trip(Fault.ENGINE, time.monotonic()), problem)
         return self._engine_works
 
 

@@ -1,1 +1,1 @@
-"""This machine: disk space, locks, signals, run names, and the circuit breaker for faults."""
+"""This machine: the operating system, disk space, locks, signals, run names, and the circuit breaker for faults."""

@@ -1,4 +1,4 @@
-"""Room on the disk: what it means that there is none, and files that appear whole or not at all."""
+"""Disk space: recognising that the disk is full, and writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,71 +10,76 @@ from pathlib import Path
 
 from evolve.core.errors import DiskFull, InfraError
 
-LEAST_BYTES = 200 * 1024 * 1024
-# With less than this a write that failed, and did not say why, failed for want of room.
-NOTHING_BYTES = 256 * 1024
-SAID = ("no space left on device", "disk quota exceeded")
+MIN_FREE_BYTES = 200 * 1024 * 1024
+# If less is free, a write that failed without a reason failed because the disk is full.
+FULL_BELOW_BYTES = 256 * 1024
+FULL_DISK_PHRASES = ("no space left on device", "disk quota exceeded")
+FREE_SPACE_HINT = "free some space, then run the same command again"
 
 
-def is_no_room(error: BaseException) -> bool:
-    """Whether an error of the system's means that there is no room."""
+def is_full_disk_error(error: BaseException) -> bool:
+    """Whether a system error means that the disk is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def says_no_room(text: str) -> bool:
-    """Whether another program's words mean that there is no room."""
-    return any(words in text.lower() for words in SAID)
+def mentions_full_disk(text: str) -> bool:
+    """Whether another program's message means that the disk is full."""
+    return any(phrase in text.lower() for phrase in FULL_DISK_PHRASES)
 
 
-def free_bytes(place: Path) -> int:
-    """Of the file system that holds `place`, which need not be there yet; 0 where no file can be made any more."""
-    found = os.statvfs(_present(place))
-    return 0 if found.f_files and not found.f_favail else found.f_bavail * found.f_frsize
+def free_bytes(path: Path) -> int:
+    """The free space of the file system that holds `path`, which need not exist; 0 if it has no inodes left."""
+    status = os.statvfs(_nearest_existing(path))
+    return 0 if status.f_files and not status.f_favail else status.f_bavail * status.f_frsize
 
 
-def is_out(place: Path) -> bool:
-    """Whether there is no room to speak of."""
-    return free_bytes(place) < NOTHING_BYTES
+def is_full(path: Path) -> bool:
+    """Whether the file system that holds `path` has practically no space left."""
+    return free_bytes(path) < FULL_BELOW_BYTES
 
 
-def disk_full(place: Path, problem: str) -> DiskFull:
-    """The one line about it, which names the file system."""
-    disk = _present(place).resolve()
-    while not os.path.ismount(disk):
-        disk = disk.parent
-    return DiskFull(f"no room on {disk}: {problem}; make room, and run the same command again")
+def disk_full_error(path: Path, problem: str) -> DiskFull:
+    """The error for a full disk; it names the file system that holds `path`."""
+    mount = _nearest_existing(path).resolve()
+    while not os.path.ismount(mount):
+        mount = mount.parent
+    return DiskFull(f"no space left on {mount}: {problem}; {FREE_SPACE_HINT}")
 
 
-def sqlite_failure(file: Path, words: str) -> InfraError:
-    """What it means that SQLite can't read or write its file: it does not always say that there is no room."""
-    if "disk is full" in words or is_out(file):
-        return disk_full(file, f"{file}: {words}")
-    return InfraError(f"{file}: {words}")
+def sqlite_error(path: Path, message: str) -> InfraError:
+    """The error for a database file that SQLite can't read or write; its message need not mention a full disk."""
+    if "disk is full" in message or is_full(path):
+        return disk_full_error(path, f"{path}: {message}")
+    return InfraError(f"{path}: {message}")
 
 
-def check(places: Iterable[Path], least_bytes: int = LEAST_BYTES) -> None:
-    """Raise DiskFull where less than that is free: better now than in the middle of something."""
-    for place in places:
-        if (free := free_bytes(place)) < least_bytes:
-            raise disk_full(place, f"{free // 2**20} MB are free, {least_bytes // 2**20} MB are wanted")
+def check_free_space(paths: Iterable[Path], min_bytes: int = MIN_FREE_BYTES) -> None:
+    """Raise DiskFull if less is free: better now than in the middle of an operation."""
+    for path in paths:
+        if (free := free_bytes(path)) < min_bytes:
+            raise disk_full_error(path, f"{free // 2**20} MB are free, {min_bytes // 2**20} MB are needed")
 
 
 @contextlib.contextmanager
-def told(place: Path) -> Iterator[None]:
-    """An error of the system's that means that there is no room is DiskFull."""
+def convert_os_errors(path: Path) -> Iterator[None]:
+    """Raise DiskFull in place of a system error that means that the disk is full."""
     try:
         yield
     except OSError as error:
-        if not is_no_room(error):
+        if not is_full_disk_error(error):
             raise
-        where = Path(error.filename) if isinstance(error.filename, str) else place
-        raise disk_full(where, f"{where} can't be written") from error
+        written = Path(error.filename) if isinstance(error.filename, str) else path
+        raise disk_full_error(written, f"{written} can't be written") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """The file is there with all of it, even after a loss of power, or as it was before. Raises DiskFull, OSError."""
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it has all of `data` or stays as it was, even after a loss of power.
+
+    Raises:
+        DiskFull, OSError: it can't be written.
+    """
     temporary = path.with_name(path.name + ".part")
-    with told(path):
+    with convert_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -88,7 +93,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that a name in it outlives a loss of power."""
+    """Write the folder's list of names to the disk, so that a new name survives a loss of power."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(number)
@@ -96,6 +101,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(number)
 
 
-def _present(place: Path) -> Path:
-    """The place itself, or the nearest folder above it that is there."""
-    return next(one for one in (place, *place.absolute().parents) if one.exists())
+def _nearest_existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(candidate for candidate in (path, *path.absolute().parents) if candidate.exists())

@@ -1,4 +1,4 @@
-"""One process at a time works on a run."""
+"""Locks: only one process works on a run at a time."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from evolve.core.errors import Locked
 
 
 @contextlib.contextmanager
-def locked(path: Path, run: str, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
-    """The run's lock, held for as long as the context lasts. Raises Locked where another process holds it.
+def hold_lock(path: Path, run: str, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
+    """Hold the run's lock while the context lasts.
 
-    holder: who that is, in words.
+    Args:
+        path: The lock file.
+        run: The run's name, for the error.
+        holder: Describes the process that holds the lock, for the error.
+
+    Raises:
+        Locked: another process holds it.
     """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise Locked(f"run {run}: {holder()} works on it; wait for it, or stop it") from error
+        raise Locked(f"run {run}: {holder()} is working on it; wait for it, or stop it") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def at_work(folder: Path) -> bool:
-    """Whether a process works on the run of this folder now: whether its lock is held."""
+def is_locked(folder: Path) -> bool:
+    """Whether a process is working on the run of this folder, and so holds its lock."""
     if not (folder / "lock").is_file():
         return False
     try:
-        with locked(folder / "lock", folder.name):
+        with hold_lock(folder / "lock", folder.name):
             return False
     except Locked:
         return True

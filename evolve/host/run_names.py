@@ -19,14 +19,14 @@ ANIMALS = (
 )  # fmt: skip
 
 
-def new_names() -> Iterator[str]:
-    """The clock may have been set back, or another run begun within the same minute: a name may be taken."""
+def generate_run_ids() -> Iterator[str]:
+    """Yield names for a new run; one may be taken already, if the clock was set back or two runs start at once."""
     while True:
         yield new_run_id(datetime.now(UTC))
 
 
 def new_run_id(moment: datetime) -> str:
-    """Like `20261123-2144-quiet-otter`."""
+    """A run's name, such as `20261123-2144-quiet-otter`."""
     number = stable_hash("run", moment.isoformat(), os.getpid())
     words = f"{ADJECTIVES[number % len(ADJECTIVES)]}-{ANIMALS[number // 64 % len(ANIMALS)]}"
     return f"{moment:%Y%m%d-%H%M}-{words}"

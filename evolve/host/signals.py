@@ -1,4 +1,4 @@
-"""How a run is stopped by its user: asked once it ends what it began, asked twice it drops that."""
+"""Signals: the first Ctrl-C lets the running trials finish, the second one drops them."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-ONCE = b"\nstopping when what runs now has ended; interrupt again to drop it (the same command goes on either way)\n"
+STOPPING = b"\nstopping after the running trials; press Ctrl-C again to drop them (the same command resumes the run)\n"
 
 
 @dataclass
 class Stop:
-    """Whether the user has asked for the end."""
+    """Whether the user has requested a stop."""
 
-    asked: bool = False
+    requested: bool = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if the user has asked for the end."""
-        if self.asked:
+        """Raise KeyboardInterrupt if the user has requested a stop."""
+        if self.requested:
             raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def listen_for_signals() -> Iterator[Stop]:
-    """Listens to signals until the block ends.
+    """Handle signals until the block ends.
 
-    SIGINT asks; a second one raises KeyboardInterrupt where the program is, as SIGTERM does at once. Only the main
-    thread can listen; elsewhere nothing is heard.
+    SIGINT requests a stop; a second one raises KeyboardInterrupt wherever the program is, and SIGTERM does so at once.
+    Python handles signals in the main thread only; in another thread nothing is handled.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        if stop.asked or number == signal.SIGTERM:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.requested or number == signal.SIGTERM:
             raise KeyboardInterrupt
-        stop.asked = True
-        # A handler may come in the middle of a print: no buffered stream.
-        os.write(2, ONCE)
+        stop.requested = True
+        # The handler may interrupt a print, so it must not use a buffered stream.
+        os.write(2, STOPPING)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # A shell that starts a program in the background lets it ignore interrupts: so it shall.
+    # A shell lets programs in the background ignore interrupts; they keep ignoring them.
     for number in (number for number, handler in before.items() if handler is not signal.SIG_IGN):
-        signal.signal(number, interrupted)
+        signal.signal(number, handle)
     try:
         yield stop
     finally:

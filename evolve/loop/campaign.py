@@ -71,7 +71,7 @@ class Campaign:
     watcher: Watcher
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     stop: Stop = field(default_factory=Stop)
-    least_room: int = disk.LEAST_BYTES
+    least_room: int = disk.MIN_FREE_BYTES
 
     def check(self) -> None:
         """Whether the run may go on. Raises KeyboardInterrupt if the user has asked for the end, BudgetExhausted if a
@@ -79,11 +79,11 @@ class Campaign:
         """
         self.stop.check()
         self.budget.check()
-        disk.check((self.folder, self.lineage.git_dir), self.least_room)
+        disk.check_free_space((self.folder, self.lineage.git_dir), self.least_room)
 
     def may_start(self) -> bool:
         """Whether one more trial may begin; it is counted at once."""
-        return not self.stop.asked and self.budget.may_start()
+        return not self.stop.requested and self.budget.may_start()
 
     @property
     def task_slots(self) -> tuple[TaskSlot, ...]:

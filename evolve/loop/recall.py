@@ -82,7 +82,7 @@ def learn(campaign: Campaign) -> list[RoundFacts]:
         campaign.store.add_lesson(campaign.run, lesson, prompt_digest(FILES), campaign.config.proposer_spec.name, now())
         campaign.budget.book(lesson_key(lesson.round), lesson.usage)
     page = memory.format_document(campaign.run, found, campaign.store.lessons(campaign.run))
-    disk.write_whole(campaign.folder / PAGE, page.encode("utf-8"))
+    disk.write_atomically(campaign.folder / PAGE, page.encode("utf-8"))
     return found
 
 

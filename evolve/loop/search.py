@@ -20,7 +20,7 @@ def run_rounds(campaign: Campaign, rounds: int) -> None:
 
     Raises BudgetExhausted when a cap is reached, InfraError when the machine fails; both may be gone on from.
     """
-    with disk.told(campaign.folder):
+    with disk.convert_os_errors(campaign.folder):
         standing = begin(campaign)
         tell_estimate(campaign, rounds)
         while numbers := next_race(campaign, rounds):

@@ -100,10 +100,10 @@ class Damage:
 
 def find_damage(run: RunRecord, repository: RepositoryState) -> list[Damage]:
     """List all differences in the order of the rounds; empty if database and repository agree."""
-    damage = [one for record in run.rounds for one in _candidate_damage(run, repository, record)]
+    damage = [item for record in run.rounds for item in _candidate_damage(run, repository, record)]
     damage += _champion_damage(run, repository)
     damage += [] if run.at_work else _unknown_branches(run, repository)
-    damage += [one for record in _rounds_with_note(run) for one in _note_damage(run, repository.notes, record)]
+    damage += [item for record in _rounds_with_note(run) for item in _note_damage(run, repository.notes, record)]
     return damage + [Damage(Kind.REF_LOCKED, run.run, ref) for ref in repository.locked]
 
 

@@ -34,8 +34,8 @@ class Place:
     home: GitShell
 
 
-def find_place(scaffold_folder: Path, fallback: Path) -> Place:
-    """Return the repository around the folder; `fallback` if that exists, or if there is none with a commit.
+def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Place:
+    """Return the repository around the folder; `fallback` if it exists, if there is none with a commit, or if `alone`.
 
     Raises:
         BadInput: The folder does not exist, or git refuses to work there.
@@ -45,7 +45,7 @@ def find_place(scaffold_folder: Path, fallback: Path) -> Place:
     folder = scaffold_folder.resolve()
     if "\n" in str(folder):
         raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
-    place = None if fallback.is_dir() else _existing_place(folder)
+    place = None if alone or fallback.is_dir() else _existing_place(folder)
     return place or _fallback_place(folder, fallback)
 
 
@@ -60,14 +60,14 @@ def find_around(folder: Path) -> Place | None:
     return _existing_place(folder.resolve()) if folder.is_dir() else None
 
 
-def seed_files(folder: Path, without: Path) -> list[Path]:
+def seed_files(folder: Path, without: Path, alone: bool = False) -> list[Path]:
     """The files that the seed commit of a scaffold's folder holds, relative to it; nothing is written.
 
-    without: a folder that does not count, wherever it is. Raises BadInput for links, nested repositories, odd names
-    and too much, or where git refuses to work in the folder.
+    without: a folder that does not count, wherever it is; alone: whatever repository is around it. Raises BadInput for
+    links, nested repositories, odd names and too much, or where git refuses to work in the folder.
     """
     top = folder.resolve()
-    if (place := _existing_place(top)) is not None:
+    if not alone and (place := _existing_place(top)) is not None:
         return _regular(place.home, top, without)
     with tempfile.TemporaryDirectory(prefix="evolve-repository-") as name:
         GitShell(Path(name)).run("init", "--quiet", "--bare", "--template=", name)

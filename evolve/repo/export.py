@@ -7,9 +7,9 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolve.core.config import SETTINGS_FILE
 from evolve.core.errors import BadInput
@@ -17,11 +17,13 @@ from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
-# Never part of a scaffold unless they are tracked; the settings are those at the root of the work tree.
+# Never part of a scaffold unless they are tracked.
 DROPPINGS = (
-    f"/{SETTINGS_FILE}", "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
+    "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
     ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/",
 )  # fmt: skip
+# A folder that holds one of these is a suite or the results of runs.
+NOT_SCAFFOLD = ("suite.toml", "evolve.db")
 
 
 def store_folder(home: GitShell, folder: Path) -> list[Entry]:
@@ -44,7 +46,19 @@ def store_folder(home: GitShell, folder: Path) -> list[Entry]:
 
 def entries_on_disk(home: GitShell, folder: Path) -> list[Entry]:
     """List the folder's files, tracked or not, except ignored ones; nothing is stored. Raises BadInput."""
-    return [entry for path in _list_paths(home) if (entry := _disk_entry(folder, path))]
+    return [entry for path in scaffold_paths(folder, _list_paths(home)) if (entry := _disk_entry(folder, path))]
+
+
+def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
+    """Return those of a folder's relative paths that belong to the scaffold.
+
+    A scaffold may share its folder with a suite, whose solutions and hidden tests it must never see, with results
+    and with `evolve.toml`.
+    """
+    parents = {path: PurePosixPath(path).parents[:-1] for path in paths}
+    folders = {parent for path in parents for parent in parents[path]}
+    others = {one for one in folders if any((folder / one / name).is_file() for name in NOT_SCAFFOLD)}
+    return [path for path in parents if path != SETTINGS_FILE and others.isdisjoint(parents[path])]
 
 
 def _list_paths(home: GitShell) -> list[str]:

@@ -52,15 +52,15 @@ class Lineage:
     place: Place
 
     @classmethod
-    def open(cls, scaffold_folder: Path, fallback: Path) -> Lineage:
+    def open(cls, scaffold_folder: Path, fallback: Path, alone: bool = False) -> Lineage:
         """Open the lineage in the repository around the scaffold, or in the bare one at `fallback`.
 
-        `fallback` is created if there is no repository with a commit, and is used from then on.
+        `fallback` is created if there is no repository with a commit, or if `alone`, and is used from then on.
 
         Raises:
             BadInput: The folder does not exist, or git refuses to work in it.
         """
-        return cls(find_place(scaffold_folder, fallback.resolve()))
+        return cls(find_place(scaffold_folder, fallback.resolve(), alone))
 
     @classmethod
     def at(cls, git_dir: Path, prefix: str = "") -> Lineage:

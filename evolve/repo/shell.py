@@ -103,8 +103,8 @@ class GitShell:
         """Return the error for a failed command. Checks the disk too: git does not always report that it is full."""
         message = f"{what}: {' '.join(answer.error.split()) or f'exit status {answer.status}'}"
         place = self.git_dir or self.cwd
-        if disk.says_no_room(answer.error) or disk.is_out(place):
-            return disk.disk_full(place, message)
+        if disk.mentions_full_disk(answer.error) or disk.is_full(place):
+            return disk.disk_full_error(place, message)
         return InfraError(message)
 
     def _variables(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class GitShell:
         return {**_ENVIRONMENT, **{name: str(path) for name, path in folders.items() if path}}
 
     def _execute(self, command: list[str], stdin: bytes, env: dict[str, str], seconds: float) -> tuple[int, bytes, str]:
-        with disk.told(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
+        with disk.convert_os_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as source:
             source.write(stdin)
             source.seek(0)
             try:

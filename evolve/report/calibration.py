@@ -14,7 +14,7 @@ def calibration_lines(noise: Noise, power: Power, cost: Cost, rounds: int, price
     lines = [
         f"score {100 * noise.score:.1f} % over {len(noise.rates)} tasks, {noise.attempts} attempts each",
         f"noise floor: the score of one pass over all tasks has a standard deviation of {_points(noise.one_pass)},",
-        f"  the difference of two passes one of {_points(noise.difference)}{observed}",
+        f"  the difference between two passes {_points(noise.difference)}{observed}",
         f"always passed: {_format_tasks(noise.always)}",
         f"never passed: {_format_tasks(noise.never)}",
         f"patches without effect: {100 * power.null:.0f} % built upon (not yet kept), after {power.trials:.0f} trials",

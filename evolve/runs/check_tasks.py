@@ -1,4 +1,4 @@
-"""Whether a suite's tasks can be believed: the reference solution earns 1, doing nothing earns 0, every time."""
+"""Check a suite's tasks: the reference solution must earn 1 and doing nothing 0, every time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from evolve.trial.run import populated_shell, sandboxes
 from evolve.trial.verdict import judge
 
 OWNER = "tasks-check"
-TIMES = 2
+TRIES = 2
 SOLVE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class TaskCheck:
-    """The rewards of each time; `problem` is empty for a sound task."""
+    """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task."""
 
     task: str
     solution: tuple[float, ...]
@@ -36,15 +36,15 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     engine.bring_up(watcher.say)
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
-    watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TIMES} trials each")
+    watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TRIES} trials each")
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda task: _finding(task, built, failures), suite.tasks))
+            return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
         engine.sweep(OWNER)
 
 
-def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
+def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
     return _check(task, built[task.name])
@@ -52,8 +52,8 @@ def _finding(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, 
 
 def _check(task: Task, image: TaskImage) -> TaskCheck:
     try:
-        solution = tuple(_reward(task, image, solve=True) for _ in range(TIMES))
-        nothing = tuple(_reward(task, image, solve=False) for _ in range(TIMES))
+        solution = tuple(_reward(task, image, solve=True) for _ in range(TRIES))
+        nothing = tuple(_reward(task, image, solve=False) for _ in range(TRIES))
     except InfraError as error:
         return TaskCheck(task.name, (), (), str(error))
     return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
@@ -69,28 +69,28 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
 
 
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
-    """One trial without a scaffold: the oracle's, or nobody's."""
+    """Run one trial without a scaffold, with the reference solution or with nothing done."""
     spec = _spec(task, image)
     ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
     with sandboxes(spec, ttl) as (state, container):
         shell = populated_shell(container, state)
         if solve:
             unpack(shell, task.folder / "solution", "/solution")
-            done = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
-            if done.exit_code != 0:
-                raise InfraError(f"solution/solve.sh failed: {done.stderr.decode(errors='replace')[:200]}")
+            result = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
+            if result.exit_code != 0:
+                raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
         shell.close()
         return judge(spec, state, container, ttl).reward
 
 
 def _spec(task: Task, image: TaskImage) -> TrialSpec:
-    nobody = ScaffoldSource(Path(), "", "")
+    no_scaffold = ScaffoldSource(Path(), "", "")
     return TrialSpec(
         run=OWNER,
         candidate="oracle",
         task=task,
         image=image,
-        scaffold=nobody,
+        scaffold=no_scaffold,
         attempt=0,
         seed=0,
         model=ModelSpec("none"),

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from evolve.core.config import SETTINGS_FILE
 from evolve.repo import seed_files
+from evolve.suite.bundled import is_bundled, or_bundled
 
 
 def folder_digest(folder: Path, runs: Path) -> str:
@@ -16,7 +17,8 @@ def folder_digest(folder: Path, runs: Path) -> str:
     What git ignores, virtual environments, caches and the results in `runs` do not count. Raises BadInput for what a
     commit can't hold, or where git refuses to work in the folder.
     """
-    return digest_of({path.as_posix(): (folder / path).read_bytes() for path in seed_files(folder, runs)})
+    top = or_bundled(folder)
+    return digest_of({path.as_posix(): (top / path).read_bytes() for path in seed_files(top, runs, is_bundled(folder))})
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:

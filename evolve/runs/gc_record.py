@@ -1,4 +1,4 @@
-"""What `evolve gc` has taken from a run: a file in the run's folder, since rows are facts and never change."""
+"""Record what `evolve gc` removed of a run in a file in its folder, since rows never change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "gc.json"
 
 
 class GcRecord(BaseModel):
-    """Branches by name; files by their path relative to the runs folder, as the rows name them."""
+    """The removed branches by name, and files by their path relative to the runs folder, as in the rows."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -22,12 +22,12 @@ class GcRecord(BaseModel):
     files: frozenset[str] = frozenset()
 
     @property
-    def nothing(self) -> bool:
+    def empty(self) -> bool:
         return not self.branches and not self.files
 
 
 def read(folder: Path) -> GcRecord:
-    """Of a run's folder. Raises BadInput for a file that can't be read."""
+    """Read the record in a run's folder; empty if there is none. Raises BadInput if it cannot be read."""
     file = folder / FILE
     try:
         return GcRecord.model_validate_json(file.read_bytes())
@@ -35,12 +35,12 @@ def read(folder: Path) -> GcRecord:
         return GcRecord()
     except (OSError, ValidationError) as error:
         raise BadInput(
-            str(file), "can't be read", "it lists what `evolve gc` removed: put it back, or move it away"
+            str(file), "can't be read", "restore it from a backup or move it away: it lists what `evolve gc` removed"
         ) from error
 
 
 def add(folder: Path, branches: Iterable[str] = (), files: Iterable[str] = ()) -> None:
-    """Note what is about to be removed; the file is whole at any time. The caller holds the run's lock."""
+    """Record what is about to be removed, in an atomic write. The caller holds the run's lock."""
     old = read(folder)
     new = {"branches": sorted({*old.branches, *branches}), "files": sorted({*old.files, *files})}
-    disk.write_whole(folder / FILE, GcRecord.model_validate(new).model_dump_json(indent=1).encode("utf-8"))
+    disk.write_atomically(folder / FILE, GcRecord.model_validate(new).model_dump_json(indent=1).encode("utf-8"))

@@ -12,6 +12,7 @@ from evolve.core.errors import BadInput
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
 from evolve.store import RunRow
+from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite, load_suite
 
 # Stored beside the config.
@@ -54,7 +55,7 @@ def suite_of(row: RunRow, runs: Path) -> Path:
 
     Raises BadInput if there is none.
     """
-    there = [folder for folder in places_of(row.suite, runs) if folder.is_dir()]
+    there = [folder for folder in (*places_of(row.suite, runs), or_bundled(Path(row.suite))) if folder.is_dir()]
     if not there:
         raise BadInput(f"run {row.id}", f"its suite {row.suite} is missing", "name its folder with --suite")
     return next((folder for folder in there if _is_suite(folder, row)), there[0])
@@ -69,15 +70,14 @@ def _is_suite(folder: Path, row: RunRow) -> bool:
 
 def scaffold_of(row: RunRow, runs: Path) -> Path:
     """The folder of the run's scaffold, which may be missing: the run's commits have all its files."""
-    places = places_of(row.scaffold, runs)
-    return next((folder for folder in places if folder.is_dir()), places[0])
+    return next((folder for folder in places_of(row.scaffold, runs) if folder.is_dir()), Path(row.scaffold))
 
 
 def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
     """The given folder: the one that the run began with, whatever is in it now, or one with the same files."""
     if any(given.resolve() == folder.resolve() for folder in places_of(row.scaffold, runs)):
         return given
-    if given.is_dir() and folder_digest(given, runs) == stored(row, "scaffold_digest"):
+    if or_bundled(given).is_dir() and folder_digest(given, runs) == stored(row, "scaffold_digest"):
         return given
     raise BadInput(
         "scaffold",

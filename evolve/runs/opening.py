@@ -21,8 +21,8 @@ from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.executor.evaluate import Evaluator
 from evolve.host import disk, signals
-from evolve.host.locks import locked
-from evolve.host.run_names import NEW, new_names
+from evolve.host.locks import hold_lock
+from evolve.host.run_names import NEW, generate_run_ids
 from evolve.host.signals import Stop
 from evolve.loop.campaign import Campaign, Watcher
 from evolve.models.choice import check_commercial
@@ -79,7 +79,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Ca
         name = _choose_name(request, suite, store)
         folder = request.runs / name
         folder.mkdir(exist_ok=True)
-        with signals.listen_for_signals() as stop, locked(folder / "lock", name, lambda: _holder(store, name)):
+        with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
             _refuse_depleted(folder)
             run = _named(request, name, store)
             enter = functools.partial(_enter, run, suite, store, watcher)
@@ -97,7 +97,7 @@ def _make_folder(runs: Path) -> None:
     """The folder of the results, which git ignores even if it lies within the scaffold."""
     runs.mkdir(parents=True, exist_ok=True)
     if not (ignored := runs / ".gitignore").exists():
-        disk.write_whole(ignored, b"*\n")
+        disk.write_atomically(ignored, b"*\n")
 
 
 def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
@@ -142,7 +142,7 @@ def _campaign(
     engine.bring_up(watcher.say)
     engine.check_runtime(run.config.sandbox.runtime)
     base = images.base_image(watcher.say)
-    disk.check((request.runs,))
+    disk.check_free_space((request.runs,))
     made = exclude_unbuildable(
         suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say
     )
@@ -155,7 +155,7 @@ def _campaign(
             contextlib.closing(budget),
             Store.open(request.database) as store,
             Evaluator(
-                request.jobs, notify=watcher.say, should_stop=lambda: stop.asked, **_paid_by(budget.terms)
+                request.jobs, notify=watcher.say, should_stop=lambda: stop.requested, **_paid_by(budget.terms)
             ) as evaluator,
         ):
             yield Campaign(
@@ -202,7 +202,7 @@ def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
     latest = store.runs()[:1] if request.run is None else []
     if latest and not store.ends(latest[0].id) and began_alike(request.config, suite, request.runs, latest[0]):
         return latest[0].id
-    return next(name for name in new_names() if store.run(name) is None)
+    return next(name for name in generate_run_ids() if store.run(name) is None)
 
 
 def _holder(store: Store, run: str) -> str:
@@ -215,7 +215,7 @@ def _holder(store: Store, run: str) -> str:
 
 def _refuse_depleted(folder: Path) -> None:
     """A run's next rounds read the patches and trajectories of all its earlier ones."""
-    if not gc_record.read(folder).nothing:
+    if not gc_record.read(folder).empty:
         raise BadInput(
             f"run {folder.name}", "`evolve gc` has removed files that its next rounds need", "start one with --run new"
         )

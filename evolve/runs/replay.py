@@ -1,4 +1,4 @@
-"""Running a candidate's trials again: offline from what was recorded, or live with the model asked anew."""
+"""Run a candidate's trials again: offline with the recorded answers, or live with new calls of the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evolve.trial import trajectory
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """One trial beside its replay; `divergence` is empty where commands, reward and trajectory are the same."""
+    """A trial and its replay; `divergence` is empty if commands, reward and trajectory are the same."""
 
     task: str
     attempt: int
@@ -29,7 +29,7 @@ class ReplayResult:
 
 
 def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
-    """The trials that count of one commit. Raises BadInput if there are none."""
+    """The counted trials of a commit. Raises BadInput if there are none."""
     trials = [trial for trial in campaign.store.trials(campaign.run, commit) if trial.counts]
     if not trials:
         raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
@@ -37,43 +37,43 @@ def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
 
 
 def run_offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
-    """Each trial again, with the recorded answers in place of a model; nothing is written to the database.
+    """Run each trial again with the recorded answers instead of a model; writes nothing to the database.
 
-    Raises BadInput where none of the recordings is left.
+    Raises BadInput if no recording is left.
     """
     root = campaign.folder.parent
     _refuse_without_recordings(commit, trials, root)
     with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-        specs, spoilt = {}, {}
+        specs, problems = {}, {}
         for trial in trials:
             problem = _recording_problem(trial, root)
             if problem:
-                spoilt[_slot(trial)] = problem
+                problems[_slot(trial)] = problem
             if trial.recording and (root / trial.recording.path).is_file():
                 specs[_slot(trial)] = _spec(campaign, commit, trial, Path(name) / "run", root / trial.recording.path)
-        again: dict[tuple[str, int], TrialResult] = {}
-        campaign.evaluator.measure(_readable(specs), lambda result: again.update({_slot(result): result}))
+        replays: dict[tuple[str, int], TrialResult] = {}
+        campaign.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
         for trial in trials:
-            yield _compared(trial, again.get(_slot(trial)), spoilt.get(_slot(trial), ""), root, Path(name))
+            yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, Path(name))
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
     if not any(trial.recording and (root / trial.recording.path).is_file() for trial in trials):
         raise BadInput(
             commit[:12],
-            f"the recordings of its {len(trials)} trials are gone (`evolve gc` removes old ones)",
-            "bring them back from a backup, or measure it anew with --live",
+            f"the recordings of its {len(trials)} trials are missing (`evolve gc` removes old ones)",
+            "restore them from a backup, or use --live to call the model again",
         )
 
 
 def run_live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """Each trial again with the model asked anew, on seeds of its own; nothing is written to the database."""
-    fresh: list[TrialResult] = []
+    """Run each trial again with new calls of the model and new seeds; writes nothing to the database."""
+    results: list[TrialResult] = []
     with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
         specs = [_spec(campaign, commit, trial, Path(name) / "run", None) for trial in trials]
-        fresh_specs = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
-        campaign.evaluator.measure(fresh_specs, lambda r: fresh.append(r) if r.counts else None)
-    return fresh
+        reseeded = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
+        campaign.evaluator.measure(reseeded, lambda result: results.append(result) if result.counts else None)
+    return results
 
 
 def _slot(trial: TrialResult) -> tuple[str, int]:
@@ -88,9 +88,9 @@ def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, rec
 def _recording_problem(trial: TrialResult, root: Path) -> str:
     for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
         if file is not None and not (root / file.path).is_file():
-            return f"its {kind} is gone"
+            return f"its {kind} is missing"
         if file is None or not trajectory.is_intact(file, root):
-            return f"its {kind} is not the one that was stored (sha256 differs)"
+            return f"its {kind} has changed since it was stored (sha256 differs)"
     return ""
 
 
@@ -106,18 +106,20 @@ def _loads(path: Path) -> bool:
     return True
 
 
-def _compared(trial: TrialResult, again: TrialResult | None, spoilt: str, root: Path, replays: Path) -> ReplayResult:
-    reward = again.reward if again else None
-    problems = [spoilt] if spoilt else []
-    if again is None:
+def _compare(
+    trial: TrialResult, replay: TrialResult | None, problem: str, root: Path, replay_root: Path
+) -> ReplayResult:
+    reward = replay.reward if replay else None
+    problems = [problem] if problem else []
+    if replay is None:
         problems.append("could not be replayed")
-    elif again.recording is not None and trial.recording is not None:
+    elif replay.recording is not None and trial.recording is not None:
         old, new = (
             trajectory.load(root / trial.recording.path),
-            trajectory.load(replays / again.recording.path),
+            trajectory.load(replay_root / replay.recording.path),
         )
         if (step := trajectory.first_difference(old, new)) is not None:
             problems.append(f"step {step} differs: {trajectory.describe_step(old, new, step)}")
-        if (again.outcome, again.reward) != (trial.outcome, trial.reward):
-            problems.append(f"{trial.outcome} with reward {trial.reward} became {again.outcome} with {again.reward}")
+        if (replay.outcome, replay.reward) != (trial.outcome, trial.reward):
+            problems.append(f"{trial.outcome} with reward {trial.reward} became {replay.outcome} with {replay.reward}")
     return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

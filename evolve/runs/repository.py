@@ -10,6 +10,7 @@ from evolve.core.errors import BadInput
 from evolve.repo import Lineage, repository_around
 from evolve.runs.digests import digest_of
 from evolve.store import RunRow
+from evolve.suite.bundled import is_bundled, or_bundled
 from evolve.suite.scaffold import FILE
 
 OWN = "lineage.git"
@@ -31,6 +32,8 @@ def lineage_of(row: RunRow, runs: Path) -> Lineage:
     for folder in places_of(row.scaffold, runs):
         if folder.is_dir():
             return Lineage.open(folder, lineage_home(runs, row.id))
+    if is_bundled(Path(row.scaffold)):
+        return new_lineage(Path(row.scaffold), lineage_home(runs, row.id))
     raise BadInput(
         f"run {row.id}",
         f"its repository {row.repository} is missing, and so is its scaffold {row.scaffold}",
@@ -41,6 +44,14 @@ def lineage_of(row: RunRow, runs: Path) -> Lineage:
 def find_lineage(row: RunRow, runs: Path) -> Lineage | None:
     """The first repository that has the run's seed; None if there is none. Makes nothing."""
     return next((lineage for lineage in _possible(row, runs) if lineage.seed_of(row.id) is not None), None)
+
+
+def new_lineage(scaffold: Path, home: Path) -> Lineage:
+    """Where the commits of a new run go: the repository around the scaffold, else one of the run's own at `home`.
+
+    A bundled scaffold is in no repository of the user's, wherever Evolve is installed.
+    """
+    return Lineage.open(or_bundled(scaffold), home, alone=is_bundled(scaffold))
 
 
 def places_of(path: str, runs: Path) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
-from evolve.runs.repository import lineage_home, lineage_of
+from evolve.runs.repository import lineage_home, lineage_of, new_lineage
 from evolve.store import RunRow, Store
 
 DATABASE = "evolve.db"
@@ -53,7 +53,7 @@ class NamedRun:
     def lineage(self) -> Lineage:
         """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
         runs, stored = self.request.runs, self.row or self.request.origin
-        return lineage_of(stored, runs) if stored else Lineage.open(self.config.scaffold, lineage_home(runs, self.name))
+        return lineage_of(stored, runs) if stored else new_lineage(self.config.scaffold, lineage_home(runs, self.name))
 
 
 def stored_row(runs: Path, run: str | None) -> RunRow | None:

@@ -1,1 +1,1 @@
-"""Docker: the only place that speaks to the container engine."""
+"""The container engine: the only package that talks to Docker."""

@@ -1,4 +1,4 @@
-"""What is done beside a trial's work: containers that start while others do, and the removal of dead ones."""
+"""Background work of a trial: starting containers in parallel, and removing finished ones."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from evolve.sandbox.shell import CommandResult, ContainerShell
 
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class Killable(Protocol):
     def kill(self) -> None: ...
 
 
-KillableMade = TypeVar("KillableMade", bound=Killable)
+Started = TypeVar("Started", bound=Killable)
 
 
 class Reaper:
-    """Removes, one after another and in order, in a thread of its own; that thread ends with the process at the latest.
+    """Runs removals in the background, one after another and in order.
 
-    What is left when a process is killed is found by its label (`engine.sweep`).
+    Its thread ends with the process; a later `engine.sweep` removes the rest by their labels.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="reaper")
         self._pending: list[Future[None]] = []
 
-    def later(self, remove: Callable[[], None]) -> None:
+    def schedule(self, remove: Callable[[], None]) -> None:
+        """Run a removal after all that were scheduled before."""
         self._pending.append(self._pool.submit(remove))
 
-    def settle(self) -> None:
-        """Wait until all that was asked for is removed. Raises the first error that a removal met."""
+    def wait(self) -> None:
+        """Wait for all scheduled removals. Raises the first error of one."""
         pending, self._pending = self._pending, []
         errors = [error for error in [future.exception() for future in pending] if error is not None]
         if errors:
@@ -43,12 +44,12 @@ class Reaper:
 
 @functools.lru_cache(maxsize=1)
 def reaper() -> Reaper:
-    """This process's."""
+    """The reaper of this process."""
     return Reaper()
 
 
 class Crew:
-    """Threads of one trial. What `start` made is killed when the context ends, in the order of the starts."""
+    """Threads of one trial. What `start` started is killed when the context ends, in the order of the starts."""
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crew")
@@ -60,27 +61,31 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=False)
         for future in self._started:
-            reaper().later(functools.partial(_kill_made, future))
+            reaper().schedule(functools.partial(_kill_started, future))
 
     def start(
-        self, make: Callable[Given, KillableMade], *args: Given.args, **options: Given.kwargs
-    ) -> Future[KillableMade]:
+        self, make: Callable[Parameters, Started], *args: Parameters.args, **options: Parameters.kwargs
+    ) -> Future[Started]:
+        """Run `make` in a thread; its result is killed when the context ends."""
         future = self._pool.submit(make, *args, **options)
-        self._started.append(future)  # type: ignore[arg-type]  # read only
+        self._started.append(future)  # type: ignore[arg-type]  # it is only read
         return future
 
-    def do(self, action: Callable[Given, Made], *args: Given.args, **options: Given.kwargs) -> Future[Made]:
+    def submit(
+        self, action: Callable[Parameters, Result], *args: Parameters.args, **options: Parameters.kwargs
+    ) -> Future[Result]:
+        """Run `action` in a thread."""
         return self._pool.submit(action, *args, **options)
 
 
-def _kill_made(future: Future[Killable]) -> None:
-    """Waits for one that still starts; one that could not be made needs nothing."""
+def _kill_started(future: Future[Killable]) -> None:
+    """Kill what was started, waiting for its start; do nothing if the start failed."""
     if future.exception() is None:
         future.result().kill()
 
 
 class LateShell:
-    """A shell that may not be open yet: a command waits for it. Raises what opening it raised."""
+    """A shell that may still be opening: a command waits for it. Raises what opening it raised."""
 
     def __init__(self, shell: Future[ContainerShell]) -> None:
         self._shell = shell

@@ -1,4 +1,4 @@
-"""The three kinds of container, each with all its limits, and the volume that carries a task's state."""
+"""The three kinds of container (scaffold, task, verifier) with their limits, and the volume with a task's state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from docker.types import DriverConfig, Mount
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox import exit_cause
-from evolve.sandbox.engine import builder, connect, labels, owned
+from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.shell import ContainerShell, MainShell
@@ -41,21 +41,21 @@ SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp
 
 
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Mount:
-    """A sized tmpfs owned by the agent, kept by the engine for as long as one container has it mounted."""
+    """A tmpfs volume of limited size, owned by the agent; the engine keeps it while a container has it mounted."""
     options = f"size={spec.disk_mb}m,nr_inodes=20k,uid=10001,gid=10001,mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
-    return Mount(workdir, volume, type="volume", no_copy=True, labels=owned(run), driver_config=driver)
+    return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
 
 @dataclass
 class Container:
-    """A created container; `stop` and `kill` (which removes it too) may be called twice."""
+    """A container that has been created. `stop` and `kill` may be called twice."""
 
     client: docker.DockerClient
     id: str
 
     def start(self) -> None:
-        """Start it; where that fails, nothing of it is left. Raises InfraError."""
+        """Start it, or remove it if it can't be started. Raises InfraError."""
         try:
             with engine_faults():
                 self.client.api.start(self.id)
@@ -64,7 +64,7 @@ class Container:
             raise
 
     def stop(self) -> None:
-        """SIGKILL to all its processes; they are dead when this returns."""
+        """Kill all its processes with SIGKILL; they are dead when this returns."""
         with engine_faults():
             try:
                 self.client.api.kill(self.id)
@@ -73,49 +73,51 @@ class Container:
                     raise
 
     def kill(self) -> None:
+        """Kill and remove it."""
         with engine_faults(), contextlib.suppress(NotFound):
             self.client.api.remove_container(self.id, force=True)
 
     def cause(self) -> Cause:
-        """Which of its limits the container has met so far."""
-        return exit_cause.cause(self.client, self.id)
+        """Which of its limits the container has exceeded so far."""
+        return exit_cause.find_cause(self.client, self.id)
 
-    def ruined(self) -> bool:
-        """Whether it is still there, full or ended by what ran in it. Raises InfraError if the engine lost it."""
-        running = bool(exit_cause.state(self.client, self.id)["Running"])
-        return running or exit_cause.ended_by_inmates(self.client, self.id, powerful=True)
+    def is_ruined(self) -> bool:
+        """Whether its own processes filled or ended it. Raises InfraError if the engine lost it."""
+        running = bool(exit_cause.inspect_state(self.client, self.id)["Running"])
+        return running or exit_cause.ended_from_within(self.client, self.id, powerful=True)
 
     def main_shell(self) -> ContainerShell:
-        """Of a container whose main process is a shell."""
+        """Attach to the shell that is the container's main process."""
         with engine_faults():
             return MainShell(self.client, self.id)
 
     def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> ContainerShell:
+        """Open a shell in the running container. Raises InfraError."""
         with engine_faults():
             return ContainerShell(self.client, self.id, user, workdir, dict(env or {}))
 
 
-def _create(
-    image: str, ttl: int, work: Sequence[str], run: str, user: str, host: dict[str, Any], **more: Any
+def _create_container(
+    image: str, ttl: int, command: Sequence[str], run: str, user: str, host: dict[str, Any], **options: Any
 ) -> Container:
-    """A container whose main process does some work, and that ends by itself after `ttl` seconds even if nobody comes.
+    """Create a container whose main process is `command`; it ends by itself after `ttl` seconds.
 
-    Without a network the engine has nothing to set up: a namespace with a loopback alone is the runtime's work.
+    Without a network it is created with `network_disabled`: the runtime sets up the loopback, the engine nothing.
     """
     client = connect()
-    more |= {"labels": labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
+    options |= {"labels": container_labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
         hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
-        more["network_disabled"] = True
+        options["network_disabled"] = True
     with engine_faults():
-        command = ["timeout", "-s", "KILL", str(ttl), *work]
-        made = client.api.create_container(image, command, user=user, host_config=host, **more)
-    return Container(client, made["Id"])
+        limited = ["timeout", "-s", "KILL", str(ttl), *command]
+        answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
+    return Container(client, answer["Id"])
 
 
 class TaskState:
-    """What one trial leaves for its verifier, and how its containers are made; it ends with the trial.
+    """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
     STRICT: the working directory, a volume that outlives the task's container. LOOSE: the whole file system.
     """
@@ -132,15 +134,15 @@ class TaskState:
 
     @property
     def user(self) -> str:
-        """Who runs the agent's commands."""
+        """The user that runs the agent's commands."""
         return ROOT if self.loose else AGENT
 
     def mounts(self) -> list[Mount]:
         return [] if self.loose else [_state_mount(self.volume, self.run, self.image.workdir, self.spec)]
 
     def environment(self) -> list[str]:
-        own = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
-        return [*self.image.env, *(f"{name}={value}" for name, value in own.items())]
+        variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
+        return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
 
     def remove(self) -> None:
         with engine_faults(), contextlib.suppress(NotFound):
@@ -148,30 +150,33 @@ class TaskState:
 
 
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
-    """The agent's world: the task's image and state; commands run as the state's user."""
+    """Start the container in which the agent's commands run, with the task's image and state."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    return _started(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
+    return _start_container(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
-    """Fresh, from the task's image (LOOSE: from `image`, a frozen file system), with the state's volume.
+    """Start a fresh container for the verifier; its main process is the shell that runs the tests.
 
-    STRICT: it may change its user, so that tests stay root's. Its main process is the shell that runs them.
+    STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root.
+    LOOSE: from `image`, the frozen file system.
     """
     powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _started(state, image or state.image.image, ttl, ["sh"], ROOT, host)
+    return _start_container(state, image or state.image.image, ttl, ["sh"], ROOT, host)
 
 
 def reader_container(state: TaskState, ttl: int) -> Container:
-    """Fresh, with the state's volume: its main process is a shell, as the agent, that reads what was left there."""
+    """Start a fresh container with the state's volume; its main process is a shell, as the agent, that reads it."""
     host = host_config(state.spec, state.profile, mounts=state.mounts())
-    return _started(state, state.image.image, ttl, ["sh"], AGENT, host)
+    return _start_container(state, state.image.image, ttl, ["sh"], AGENT, host)
 
 
-def _started(state: TaskState, image: str, ttl: int, work: Sequence[str], user: str, host: dict[str, Any]) -> Container:
-    container = _create(
-        image, ttl, work, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
+def _start_container(
+    state: TaskState, image: str, ttl: int, command: Sequence[str], user: str, host: dict[str, Any]
+) -> Container:
+    container = _create_container(
+        image, ttl, command, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
     )
     container.start()
     return container
@@ -179,9 +184,9 @@ def _started(state: TaskState, image: str, ttl: int, work: Sequence[str], user: 
 
 @contextlib.contextmanager
 def frozen_image(container: Container) -> Iterator[str]:
-    """Kill a container and keep its file system as an image for as long as the context lasts.
+    """Kill a container, and keep its file system as an image while the context lasts.
 
-    The image has the container's label, so that a sweep finds it.
+    The image has the container's labels, so a sweep finds it.
     """
     api = container.client.api
     with engine_faults():
@@ -196,7 +201,7 @@ def frozen_image(container: Container) -> Iterator[str]:
 
 
 class ScaffoldProcess:
-    """The scaffold's container, whose PID 1 is the scaffold itself; its output is drained and kept in part."""
+    """The scaffold's container and its output, of which the end is kept."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -211,7 +216,7 @@ class ScaffoldProcess:
         container.start()
 
     def _drain(self) -> None:
-        """Read frames until the container ends; a client that stops reading would hang the engine."""
+        """Read frames until the container ends; the engine hangs if its client stops reading."""
         stream = self._socket.makefile("rb")
         with contextlib.suppress(OSError, ValueError):
             while len(header := stream.read(8)) == 8:
@@ -219,23 +224,24 @@ class ScaffoldProcess:
                 self.output = (self.output + data)[-LOG_BYTES:]
         self._drained.set()
 
-    def ended(self, seconds: float) -> bool:
-        """Whether it ends within that many seconds: its output closes with the last of its processes."""
+    def wait(self, seconds: float) -> bool:
+        """Wait until its output closes, which its last process does. Returns whether that was within `seconds`."""
         return self._drained.wait(max(seconds, 0.0))
 
     def status(self) -> int:
-        """The exit status of one that has ended."""
+        """The exit status after its end."""
         with engine_faults():
             return int(self.container.client.api.wait(self.container.id, timeout=30)["StatusCode"])
 
     def cause(self, status: int | None) -> Cause:
-        """Which limit the scaffold met, once it has ended with `status`, or before it is killed (None)."""
+        """Which limit the scaffold exceeded. `status`: its exit status; None if it is still running."""
         for kind in (Cause.OOM, Cause.PIDS):
             if status and LIMIT_MET % kind.value.encode() in self.output:
                 return kind
         return self.container.cause() if status in (None, exit_cause.KILLED) else Cause.NONE
 
     def kill(self) -> None:
+        """Close its output, kill it and remove it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -244,15 +250,17 @@ class ScaffoldProcess:
 
 
 def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxSpec, ttl: int) -> ScaffoldProcess:
-    """A container with a scaffold's limits and none of its mounts, that runs a command as its main process."""
+    """Start a container that runs a command with a scaffold's limits, but without its mounts."""
     host = host_config(replace(spec, network=False))
-    return ScaffoldProcess(_create(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV))
+    return ScaffoldProcess(
+        _create_container(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV)
+    )
 
 
 def scaffold_process(
     run: str, image: str, folder: Path, entry: str, socket_folder: Path, spec: SandboxSpec, ttl: int
 ) -> ScaffoldProcess:
-    """Start a scaffold: its files, the door and the socket's folder mounted read-only; no network; no key."""
+    """Start a scaffold without network or key; its files, the door and the socket's folder are mounted read-only."""
     mounts = [
         Mount("/scaffold", str(folder), type="bind", read_only=True),
         Mount(DOOR_HOME, str(FILES), type="bind", read_only=True),
@@ -266,7 +274,7 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    container = _create(
+    container = _create_container(
         image,
         ttl,
         ["python3", "-S", f"{DOOR_HOME}/launch.py", entry],

@@ -1,4 +1,4 @@
-"""The container engine: find it, start it, or install it; and sweep what earlier runs left."""
+"""The container engine: connecting to it, starting or installing it, and removing what earlier runs left in it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from evolve.core.errors import BadInput, EngineError, EvolveError
 from evolve.core.records import stable_hash
+from evolve.core.text import last_line
 from evolve.host.platform import boot_id, seconds_since_boot
 from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
 from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
@@ -68,7 +69,7 @@ def info() -> dict[str, Any]:
     return facts
 
 
-def forget() -> None:
+def reset_connection() -> None:
     """Drop the clients: an engine that was restarted may be another one."""
     connect.cache_clear()
     builder.cache_clear()
@@ -85,10 +86,10 @@ def connection_problem() -> EvolveError | None:
     try:
         connect().ping()
     except EvolveError as error:
-        forget()
+        reset_connection()
         return error
     except ENGINE_FAULTS as error:
-        forget()
+        reset_connection()
         return EngineError(f"the container engine does not answer: {error}")
     return None
 
@@ -141,7 +142,7 @@ def _check_engine(endpoint: Endpoint, notify: Notify) -> None:
 
 
 def install_package(package: str, notify: Notify, why: str) -> None:
-    """Install one package from the distribution, where this is root on Debian or Ubuntu; else raise BadInput."""
+    """Install a package of the distribution, as root on Debian or Ubuntu, else raise BadInput. `why` is printed."""
     _install([package], notify, why)
 
 
@@ -152,12 +153,12 @@ def _install(packages: list[str], notify: Notify, why: str) -> None:
     notify(f"{why}: installing {' '.join(packages)} from the distribution's packages")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        result = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
             raise BadInput(
                 "container engine",
-                f"apt-get {command[0]} failed: {_last_line(done.stderr)}",
-                "install it by hand",
+                f"apt-get {command[0]} failed: {last_line(result.stderr, 'no message')}",
+                "install it yourself",
             )
 
 
@@ -179,16 +180,23 @@ def _start_daemon(notify: Notify) -> None:
             raise BadInput(
                 "container engine",
                 f"did not answer within {START_SECONDS} s",
-                f"see {DAEMON_LOG} for the reason",
+                f"the reason is in {DAEMON_LOG}",
             )
         time.sleep(0.2)
 
 
 def sweep(run: str | None = None, worker: int | None = None) -> int:
-    """Remove what one run, or every run (`run` None), left behind: containers, volumes, images, temporary folders.
+    """Remove what a run left behind: containers, volumes, images and temporary folders.
 
-    `worker`: the id of the one process of the run whose things are meant; its folders stay.
-    Returns how many there were. Raises InfraError where the engine fails.
+    Args:
+        run: The run's name; None for every run.
+        worker: Remove only what the process with this id made, and no folders.
+
+    Returns:
+        How many things were removed.
+
+    Raises:
+        EngineError: the engine failed.
     """
     api = connect().api
     labels = [LABEL if run is None else f"{LABEL}={run}"]
@@ -196,51 +204,57 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
     try:
         containers = api.containers(all=True, filters=label, quiet=True)
         for container in containers:
-            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+            _ignore_missing(api.remove_container, container["Id"], force=True, v=True)
         volumes = api.volumes(filters=label)["Volumes"] or []
         for volume in volumes:
-            _forgiving(api.remove_volume, volume["Name"], force=True)
+            _ignore_missing(api.remove_volume, volume["Name"], force=True)
         images = api.images(filters=label, quiet=True, all=True)
         for image in images:
-            _forgiving(api.remove_image, image, force=True)
+            _ignore_missing(api.remove_image, image, force=True)
     except ENGINE_FAULTS as error:
-        raise EngineError(f"the container engine could not be swept: {error}") from error
+        raise EngineError(f"can't remove leftovers from the container engine: {error}") from error
     folders = _sweep_folders(run) if worker is None else 0
     return len(containers) + len(volumes) + len(images) + folders
 
 
 def sweep_overdue() -> int:
-    """Remove containers of any run that should have ended GRACE_SECONDS ago, with their volumes; returns how many.
+    """Remove the containers of all runs that should have ended GRACE_SECONDS ago, and their volumes.
 
-    A container ends by itself, but what runs in it may have stopped its clock. Raises InfraError.
+    Containers end by themselves, but a process in one may have stopped its timer.
+
+    Returns:
+        How many containers were removed.
+
+    Raises:
+        EngineError: the engine failed.
     """
     api = connect().api
     try:
-        found = api.containers(all=True, filters={"label": UNTIL})
-        overdue = [one for one in found if is_over(one["Labels"][UNTIL], GRACE_SECONDS)]
+        containers = api.containers(all=True, filters={"label": UNTIL})
+        overdue = [container for container in containers if is_overdue(container["Labels"][UNTIL], GRACE_SECONDS)]
         for container in overdue:
-            _forgiving(api.remove_container, container["Id"], force=True, v=True)
+            _ignore_missing(api.remove_container, container["Id"], force=True, v=True)
             for mount in container["Mounts"]:
                 if mount["Type"] == "volume":
-                    _forgiving(api.remove_volume, mount["Name"], force=True)
+                    _ignore_missing(api.remove_volume, mount["Name"], force=True)
     except ENGINE_FAULTS as error:
-        raise EngineError(f"the container engine could not be swept: {error}") from error
+        raise EngineError(f"can't remove leftovers from the container engine: {error}") from error
     return len(overdue)
 
 
-def labels(run: str, ttl: int) -> dict[str, str]:
-    """Of a container that ends by itself after `ttl` seconds. No jump of the calendar's clock makes it overdue."""
+def container_labels(run: str, ttl: int) -> dict[str, str]:
+    """The labels of a container that ends by itself after `ttl` seconds; setting the clock does not make it overdue."""
     until = f"{time.time() + ttl:.0f} {seconds_since_boot() + ttl:.0f} {boot_id()}"
-    return {**owned(run), UNTIL: until}
+    return {**owner_labels(run), UNTIL: until}
 
 
-def owned(run: str) -> dict[str, str]:
-    """The labels of what is of a run, and made by this process."""
+def owner_labels(run: str) -> dict[str, str]:
+    """The labels of everything that this process makes for a run."""
     return {LABEL: run, WORKER: str(os.getpid())}
 
 
-def is_over(until: str, grace: float) -> bool:
-    """Whether the time that UNTIL tells is over, and `grace` seconds more: by the calendar if it is another boot's."""
+def is_overdue(until: str, grace: float) -> bool:
+    """Whether the time in an UNTIL label passed `grace` seconds ago; after a reboot the calendar clock decides."""
     wall, _, monotonic = until.partition(" ")
     seconds, _, boot = monotonic.partition(" ")
     if seconds and boot == boot_id():
@@ -249,7 +263,7 @@ def is_over(until: str, grace: float) -> bool:
 
 
 def temporary_prefix(run: str) -> str:
-    """How a run's temporary folders are named: of one length, so that no prefix is the beginning of another."""
+    """The prefix of a run's temporary folders. All have one length, so none is the beginning of another."""
     return f"evolve-{stable_hash('temporary', run):016x}-"
 
 
@@ -262,14 +276,14 @@ def _sweep_folders(run: str | None) -> int:
 
 
 def check_runtime(name: str | None) -> None:
-    """Raise BadInput if the engine has no runtime of that name; None is its default."""
-    known = sorted(info().get("Runtimes") or {})
-    if name is not None and name not in known:
-        raise BadInput(f"runtime {name}", "the engine does not have it", f"use one of: {', '.join(known)}")
+    """Raise BadInput if the engine has no runtime of that name; None means its default."""
+    runtimes = sorted(info().get("Runtimes") or {})
+    if name is not None and name not in runtimes:
+        raise BadInput(f"runtime {name}", "the engine does not have it", f"use one of: {', '.join(runtimes)}")
 
 
 def describe() -> dict[str, str]:
-    """What belongs in a run's record: versions and limits' support of the engine."""
+    """Describe the engine for a run's record: its version, and which limits it supports."""
     version, facts = connect().version(), info()
     return {
         "engine": f"{version.get('Platform', {}).get('Name') or 'docker'} {version['Version']}",
@@ -283,8 +297,8 @@ def describe() -> dict[str, str]:
     }
 
 
-def _forgiving(action: Callable[..., object], name: str, **options: bool) -> None:
-    """Somebody else may have removed it in the meantime: that is what was wanted."""
+def _ignore_missing(action: Callable[..., object], name: str, **options: bool) -> None:
+    """Remove something; it is fine if it is gone already, or if another process is removing it."""
     try:
         action(name, **options)
     except NotFound:
@@ -292,8 +306,3 @@ def _forgiving(action: Callable[..., object], name: str, **options: bool) -> Non
     except APIError as error:
         if error.status_code != 409:
             raise
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no message"

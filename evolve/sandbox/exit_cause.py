@@ -1,7 +1,7 @@
-"""What became of a container: it runs, a limit of its own ended it, or it was lost.
+"""Why a container ended: it exceeded a limit, its own processes ended it, or the engine lost it.
 
-The kernel's counters tell which limit was met; the engine's own flag for it errs in both directions, and is asked only
-of a container that has ended, whose counters are gone.
+The kernel's counters show which limit was exceeded. The engine's own flag (`OOMKilled`) errs in both directions, so it
+is used only after the container's end, when the counters are gone.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from docker.errors import APIError, NotFound
 from evolve.core.errors import DiskFull, EngineError, InfraError
 from evolve.core.records import Cause
 from evolve.host import disk
-from evolve.sandbox.engine import ENGINE_FAULTS, forget
+from evolve.sandbox.engine import ENGINE_FAULTS, reset_connection
 
 CGROUPS = Path("/sys/fs/cgroup")
-# Relative to a container's own /sys/fs/cgroup: first as of version 1, then as of version 2.
+# Relative to a container's own /sys/fs/cgroup: for version 1, then for version 2.
 COUNTERS = {
     Cause.OOM: (("memory/memory.oom_control", "oom_kill"), ("memory.events", "oom_kill")),
     Cause.PIDS: (("pids/pids.events", "max"), ("pids.events", "max")),
 }
 KILLED = 137
-# What an engine that shuts down sends, told apart from what people and programs send each other.
-# The number is written out because other systems have no such signal, and this module must be importable there.
+# What the engine sends to containers when it shuts down: a signal that people and programs don't use.
+# The number is written out because macOS has no such signal, and this module must be importable there.
 STOP_SIGNAL, STOPPED = "SIGPWR", 128 + 30
-MET = 3
-WITHIN_SECONDS = 10.0
-# By the shell alone: it ends with MET if one of the counters is above 0, and needs no room for another process.
-LOOK = (
+LIMIT_MET_STATUS = 3
+DEADLINE_SECONDS = 10.0
+# Exits with LIMIT_MET_STATUS if a counter is above 0. Shell builtins only: no further process may be possible.
+COUNTER_SCRIPT = (
     "for file in {paths}; do [ -r $file ] && while read -r key value; do "
     '[ "$key" = {key} ] && [ "$value" -gt 0 ] && exit {met}; done <$file; done 2>/dev/null; exit 0'
 )
@@ -41,103 +41,115 @@ LOOK = (
 
 @contextlib.contextmanager
 def engine_faults() -> Iterator[None]:
-    """Whatever the engine does wrong is an EngineError; DiskFull where that is what it says."""
+    """Convert all errors of the engine to EngineError, or to DiskFull if it reports a full disk."""
     try:
         yield
     except ENGINE_FAULTS as error:
         if not isinstance(error, APIError):
-            forget()
-        if disk.says_no_room(str(error)) or disk.is_no_room(error):
-            raise DiskFull(
-                f"no room for the container engine: {error}; make room, and run the same command again"
-            ) from error
+            reset_connection()
+        if disk.mentions_full_disk(str(error)) or disk.is_full_disk_error(error):
+            raise DiskFull(f"no space left for the container engine: {error}; {disk.FREE_SPACE_HINT}") from error
         raise EngineError(f"container engine: {type(error).__name__}: {error}") from error
 
 
-def cause(client: docker.DockerClient, container: str) -> Cause:
-    """Which limit the container has met so far; OOM before PIDS, NONE where nothing can be known."""
-    text = _on_host(container)
-    found = _from_within(client, container) if text is None else _told(text)
-    if found is not None:
-        return found
+def find_cause(client: docker.DockerClient, container: str) -> Cause:
+    """Find the limit that the container has exceeded so far: OOM before PIDS; NONE if it can't be known."""
+    texts = _read_host_counters(container)
+    cause = _find_cause_inside(client, container) if texts is None else _parse_counters(texts)
+    if cause is not None:
+        return cause
     with contextlib.suppress(InfraError):
-        return Cause.OOM if state(client, container)["OOMKilled"] else Cause.NONE
+        return Cause.OOM if inspect_state(client, container)["OOMKilled"] else Cause.NONE
     return Cause.NONE
 
 
-def state(client: docker.DockerClient, container: str) -> dict[str, Any]:
-    """The engine's word on a container (`Running`, `ExitCode`, `OOMKilled`). Raises InfraError if it is not there."""
+def inspect_state(client: docker.DockerClient, container: str) -> dict[str, Any]:
+    """The container's state as the engine reports it (`Running`, `ExitCode`, `OOMKilled`).
+
+    Raises:
+        InfraError: it does not exist.
+    """
     with engine_faults():
         try:
-            found: dict[str, Any] = client.api.inspect_container(container)["State"]
+            state: dict[str, Any] = client.api.inspect_container(container)["State"]
         except NotFound as error:
             raise EngineError(f"container {container[:12]} has vanished") from error
-    return found
+    return state
 
 
-def ended_by_inmates(client: docker.DockerClient, container: str, powerful: bool) -> bool:
-    """Whether what ran inside a container ended it: out of memory, or, where `powerful`, by ending its first process.
+def ended_from_within(client: docker.DockerClient, container: str, powerful: bool) -> bool:
+    """Whether a container was ended by its own processes: by using too much memory, or by ending the first process.
 
-    A container that still runs has not ended; one that the engine stopped is the machine's fault.
+    If the engine stopped it, that is the machine's fault.
+
+    Args:
+        powerful: Whether its processes run as root, and so can end the first process.
     """
-    found = state(client, container)
-    if found["Running"]:
+    state = inspect_state(client, container)
+    if state["Running"]:
         return False
-    return bool(found["OOMKilled"]) or (powerful and not found["Error"] and found["ExitCode"] != STOPPED)
+    return bool(state["OOMKilled"]) or (powerful and not state["Error"] and state["ExitCode"] != STOPPED)
 
 
-def run_within(client: docker.DockerClient, container: str, command: list[str], user: str = "") -> int | None:
-    """A command's exit status; None if it has not ended after WITHIN_SECONDS, and then it is still there.
+def run_with_deadline(client: docker.DockerClient, container: str, command: list[str], user: str = "") -> int | None:
+    """Run a command in a container. Its output is not read, because the agent may have replaced the shell.
 
-    Nothing that it prints comes here: the container may be its inmates' own, its shell too. Raises ENGINE_FAULTS.
+    Returns:
+        Its exit status; None if it still runs after DEADLINE_SECONDS.
+
+    Raises:
+        ENGINE_FAULTS: the engine failed.
     """
-    api, deadline = client.api, time.monotonic() + WITHIN_SECONDS
-    made = api.exec_create(container, command, user=user, stdout=False, stderr=False)["Id"]
-    api.exec_start(made, detach=True)
-    while (found := api.exec_inspect(made))["Running"] or found["ExitCode"] is None:
+    api, deadline = client.api, time.monotonic() + DEADLINE_SECONDS
+    exec_id = api.exec_create(container, command, user=user, stdout=False, stderr=False)["Id"]
+    api.exec_start(exec_id, detach=True)
+    while (state := api.exec_inspect(exec_id))["Running"] or state["ExitCode"] is None:
         if time.monotonic() > deadline:
             return None
         time.sleep(0.01)
-    return int(found["ExitCode"])
+    return int(state["ExitCode"])
 
 
-def _on_host(container: str) -> dict[Cause, str] | None:
-    """The counters by this machine's own /sys; None where the engine keeps them elsewhere, or is elsewhere."""
+def _read_host_counters(container: str) -> dict[Cause, str] | None:
+    """Read the counters from this machine's /sys; None if they are not there, for example with a rootless engine."""
     names = (f"docker/{container}", f"system.slice/docker-{container}.scope")
     for name in names:
-        first = {kind: _text(CGROUPS / path.replace("/", f"/{name}/")) for kind, ((path, _), _) in COUNTERS.items()}
-        second = {kind: _text(CGROUPS / name / path) for kind, (_, (path, _)) in COUNTERS.items()}
-        for found in (first, second):
-            if any(found.values()):
-                return found
+        first = {
+            kind: _read_text(CGROUPS / path.replace("/", f"/{name}/")) for kind, ((path, _), _) in COUNTERS.items()
+        }
+        second = {kind: _read_text(CGROUPS / name / path) for kind, (_, (path, _)) in COUNTERS.items()}
+        for texts in (first, second):
+            if any(texts.values()):
+                return texts
     return None
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except OSError:
         return ""
 
 
-def _from_within(client: docker.DockerClient, container: str) -> Cause | None:
-    """What the counters say as the container sees them; None if the engine can run nothing in it.
+def _find_cause_inside(client: docker.DockerClient, container: str) -> Cause | None:
+    """Read the counters inside the container; None if the engine can run nothing in it.
 
-    A command that the container has no room for, though it runs, says as much as the counter of processes.
+    If the script can't be started in a running container, its processes are at their limit.
     """
-    for kind, places in COUNTERS.items():
-        paths = " ".join(f"/sys/fs/cgroup/{path}" for path, _ in places)
-        look = LOOK.format(paths=paths, key=places[0][1], met=MET)
+    for kind, files in COUNTERS.items():
+        paths = " ".join(f"/sys/fs/cgroup/{path}" for path, _ in files)
+        script = COUNTER_SCRIPT.format(paths=paths, key=files[0][1], met=LIMIT_MET_STATUS)
         try:
-            status = run_within(client, container, ["sh", "-c", look])
+            status = run_with_deadline(client, container, ["sh", "-c", script])
         except ENGINE_FAULTS:
             return None
         if status:
-            return kind if status == MET else Cause.PIDS
+            return kind if status == LIMIT_MET_STATUS else Cause.PIDS
     return Cause.NONE
 
 
-def _told(texts: dict[Cause, str]) -> Cause:
+def _parse_counters(texts: dict[Cause, str]) -> Cause:
+    """The first limit whose counter is above 0."""
     for kind, text in texts.items():
         keys = {key for _, key in COUNTERS[kind]}
         pairs = (line.split() for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What dead runs have left in the engine and among the temporary files: found, and removed where that is safe."""
+"""What ended runs left in the engine and among the temporary files: finding it, and removing it where that is safe."""
 
 from __future__ import annotations
 
@@ -23,85 +23,94 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Leftover:
-    """`kind`: container, volume, image or folder; `owner`: the run whose it was.
+    """Something that a run left behind.
 
-    `over`: epoch seconds after which no process can still want it, whoever works on that run in whatever folder.
+    Attributes:
+        kind: container, volume, image or folder.
+        owner: The run that made it.
+        expires: When no process can need it any more, even if a copy of the run is in progress; epoch seconds.
     """
 
     kind: str
     name: str
     owner: str
-    over: float
+    expires: float
 
-    def safe(self, now: float) -> bool:
-        """Whether it may be removed though a copy of the run may be at work elsewhere."""
-        return self.over < now
+    def is_expired(self, now: float) -> bool:
+        """Whether it may be removed even if a copy of the run is in progress elsewhere."""
+        return self.expires < now
 
 
-def find(dead: Collection[str]) -> list[Leftover]:
-    """What belongs to owners that no process works for, and containers of any owner whose time is long over.
+def find_leftovers(dead: Collection[str]) -> list[Leftover]:
+    """Find what belongs to the runs in `dead`, which no process works on, and overdue containers of all runs.
 
-    Raises InfraError where the engine fails.
+    Raises:
+        InfraError: the engine failed.
     """
-    return _in_the_engine(dead) + _folders(dead)
+    return _find_in_engine(dead) + _find_folders(dead)
 
 
-def remove(some: Iterable[Leftover]) -> None:
-    """Remove them; who else has removed one meanwhile did what was wanted. Raises InfraError."""
+def remove_leftovers(leftovers: Iterable[Leftover]) -> None:
+    """Remove them; it is fine if one is gone already. Raises InfraError."""
     with engine_faults():
         api = engine.connect().api
-        for one in some:
+        for leftover in leftovers:
             with contextlib.suppress(NotFound):
-                if one.kind == "container":
-                    api.remove_container(one.name, force=True, v=True)
-                elif one.kind == "volume":
-                    api.remove_volume(one.name, force=True)
-                elif one.kind == "image":
-                    api.remove_image(one.name, force=True)
+                if leftover.kind == "container":
+                    api.remove_container(leftover.name, force=True, v=True)
+                elif leftover.kind == "volume":
+                    api.remove_volume(leftover.name, force=True)
+                elif leftover.kind == "image":
+                    api.remove_image(leftover.name, force=True)
                 else:
-                    shutil.rmtree(one.name, ignore_errors=True)
+                    shutil.rmtree(leftover.name, ignore_errors=True)
 
 
-def others_at_work(dead: Collection[str]) -> set[str]:
-    """The owners of containers that run now, but for the dead. Raises InfraError where the engine fails."""
+def active_owners(dead: Collection[str]) -> set[str]:
+    """The runs, except those in `dead`, whose containers run now. Raises InfraError if the engine fails."""
     with engine_faults():
         rows = engine.connect().api.containers(filters={"label": engine.LABEL})
     return {_owner(row) for row in rows} - set(dead)
 
 
-def _in_the_engine(dead: Collection[str]) -> list[Leftover]:
+def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     with engine_faults():
         api, label = engine.connect().api, {"label": engine.LABEL}
         containers = api.containers(all=True, filters=label)
         volumes = api.volumes(filters=label)["Volumes"] or []
         images = api.images(filters=label, all=True)
     old = time.time() - engine.GRACE_SECONDS
-    found = [Leftover("container", row["Id"], _owner(row), _until(row)) for row in containers]
-    found = [one for one in found if one.owner in dead or one.over < old]
-    found += [Leftover("volume", row["Name"], _owner(row), _made(row) + DAY) for row in volumes if _owner(row) in dead]
-    return found + [
+    in_engine = [Leftover("container", row["Id"], _owner(row), _end_time(row)) for row in containers]
+    remains = [leftover for leftover in in_engine if leftover.owner in dead or leftover.expires < old]
+    remains += [
+        Leftover("volume", row["Name"], _owner(row), _creation_time(row) + DAY)
+        for row in volumes
+        if _owner(row) in dead
+    ]
+    remains += [
         Leftover("image", row["Id"], _owner(row), float(row["Created"]) + DAY) for row in images if _owner(row) in dead
     ]
+    return remains
 
 
 def _owner(row: Row) -> str:
     return str(row["Labels"][engine.LABEL])
 
 
-def _until(container: Row) -> float:
-    """By the calendar; never past while the clock that can't be set says that the time is not over."""
+def _end_time(container: Row) -> float:
+    """The end by the calendar clock; in the future as long as the boot clock, which can't be set, says so."""
     label = container["Labels"].get(engine.UNTIL)
     if label is None:
         return float(container["Created"]) + DAY
     until = float(label.partition(" ")[0])
-    return until if engine.is_over(label, 0) else max(until, time.time() + 1)
+    return until if engine.is_overdue(label, 0) else max(until, time.time() + 1)
 
 
-def _made(volume: Row) -> float:
+def _creation_time(volume: Row) -> float:
     return datetime.fromisoformat(volume["CreatedAt"]).timestamp()
 
 
-def _folders(dead: Collection[str]) -> list[Leftover]:
+def _find_folders(dead: Collection[str]) -> list[Leftover]:
     top = Path(tempfile.gettempdir())
-    found = [(owner, path) for owner in sorted(dead) for path in top.glob(f"{engine.temporary_prefix(owner)}*")]
-    return [Leftover("folder", str(path), owner, path.stat().st_mtime + DAY) for owner, path in sorted(found)]
+    folders = [(owner, path) for owner in sorted(dead) for path in top.glob(f"{engine.temporary_prefix(owner)}*")]
+    return [Leftover("folder", str(path), owner, path.stat().st_mtime + DAY) for owner, path in sorted(folders)]

@@ -1,4 +1,4 @@
-"""What a container may do and use: the limits that all kinds share, and the filter of system calls."""
+"""The limits that all kinds of container share, and the filter of system calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evolve.sandbox.engine import connect, info
 from evolve.sandbox.engine_features import uses_selinux
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
-# What package managers and debuggers want: behind capabilities, or among the processes of one user.
+# For package managers and debuggers; they need capabilities, or affect processes of the same user only.
 LOOSE_CALLS = (
     "chroot",
     "kcmp",
@@ -30,8 +30,8 @@ LOOSE_CALLS = (
 
 
 @functools.cache
-def seccomp(profile: SuiteProfile) -> str:
-    """The filter as the engine takes it: JSON that lists what is allowed; all else is EPERM."""
+def seccomp_profile(profile: SuiteProfile) -> str:
+    """The filter of system calls, as JSON for the engine: an allow-list; all other calls fail with EPERM."""
     rules: dict[str, Any] = json.loads(SECCOMP.read_text(encoding="utf-8"))
     if profile is SuiteProfile.LOOSE:
         rules["syscalls"].append({"names": list(LOOSE_CALLS), "action": "SCMP_ACT_ALLOW"})
@@ -44,21 +44,24 @@ def security_options(profile: SuiteProfile) -> list[str]:
     On SELinux, `label=disable`: relabelling (`z`, `Z`) would change the user's own files, the engine's API has no such
     option for these mounts, and no label lets a container connect to a socket of a process outside.
     """
-    options = ["no-new-privileges", f"seccomp={seccomp(profile)}"]
+    options = ["no-new-privileges", f"seccomp={seccomp_profile(profile)}"]
     return [*options, "label=disable"] if uses_selinux(info()) else options
 
 
 @functools.cache
-def processors() -> int:
-    """How many the engine's machine has; it refuses to give a container more."""
+def engine_processors() -> int:
+    """The number of processors of the engine's machine; it refuses a container with more."""
     return int(info()["NCPU"])
 
 
 def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
-    """The limits that all kinds share; `more` adds options, and folders to `tmpfs`.
+    """The limits that all kinds of container share, as the engine's HostConfig.
 
-    Swap equal to memory means none; tmpfs counts as memory. LOOSE leaves out what is about the user's powers and the
-    root file system, and keeps all the rest.
+    A swap limit equal to the memory limit means no swap; tmpfs counts as memory. LOOSE leaves out the limits on
+    capabilities and on writing to the root file system.
+
+    Args:
+        more: Further options; `tmpfs` adds folders.
     """
     options: dict[str, Any] = {
         "init": True,
@@ -67,7 +70,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         "pids_limit": spec.pids,
         "mem_limit": f"{spec.memory_mb}m",
         "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(min(spec.cpus, processors()) * 1e9),
+        "nano_cpus": int(min(spec.cpus, engine_processors()) * 1e9),
         "ipc_mode": "private",
         "shm_size": "16m",
         "ulimits": [

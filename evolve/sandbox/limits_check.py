@@ -1,6 +1,6 @@
-"""Run inside a throw-away container, as its source alone (`python3 -c`): tries what a sandbox must refuse.
+"""Tries to exceed a sandbox's limits. Its source runs in a throw-away container, by `python3 -c`.
 
-Prints one JSON object, limit -> [whether it holds, what was seen]. The standard library only.
+Prints one JSON object: by limit, [whether it holds, what was observed]. Standard library only.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ STEP = 1 << 20
 
 
 def memory(limit_mb: int) -> tuple[bool, str]:
-    """A child takes twice the memory that there is."""
+    """Let a child process take twice the memory that is allowed."""
     child = os.fork()
     if child == 0:
-        taken = []
+        blocks = []
         for _ in range(2 * limit_mb):
-            taken.append(b"x" * STEP)
+            blocks.append(b"x" * STEP)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
-    held = not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0)
-    return held, f"{2 * limit_mb} MB {'refused' if held else 'given'}, {limit_mb} allowed"
+    holds = not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0)
+    return holds, f"{2 * limit_mb} MB {'refused' if holds else 'given'}, {limit_mb} allowed"
 
 
 def processes(limit: int) -> tuple[bool, str]:
-    """Children that only wait, until no more can be made."""
+    """Start waiting children until no more can be started."""
     children: list[int] = []
     try:
         while len(children) <= limit:
@@ -44,52 +44,53 @@ def processes(limit: int) -> tuple[bool, str]:
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-    return False, f"{len(children)} made, {limit} allowed"
+    return False, f"{len(children)} started, {limit} allowed"
 
 
 def network() -> tuple[bool, str]:
-    """Only the loopback is there, and nothing beyond it can be reached."""
+    """Check that there is only the loopback, and that nothing else can be reached."""
     names = [name for _, name in socket.if_nameindex()]
     try:
         with socket.create_connection(("192.0.2.1", 9), timeout=0.5):
             pass
     except TimeoutError:
-        return False, "packets leave"
+        return False, "packets are sent"
     except OSError as error:
-        return names in ([], ["lo"]), f"interfaces: {', '.join(names) or 'none'}; a way out: {error.strerror}"
-    return False, "a connection was made"
+        return names in ([], ["lo"]), f"interfaces: {', '.join(names) or 'none'}; connecting: {error.strerror}"
+    return False, "a connection was opened"
 
 
 def root_read_only() -> tuple[bool, str]:
-    for place in ("/evolve-doctor", "/usr/evolve-doctor", "/etc/evolve-doctor"):
+    """Check that no file can be created on the root file system."""
+    for path in ("/evolve-doctor", "/usr/evolve-doctor", "/etc/evolve-doctor"):
         try:
-            Path(place).write_bytes(b"")
+            Path(path).write_bytes(b"")
         except OSError as error:
             if error.errno != errno.EROFS:
-                return False, f"{place}: {error.strerror}, not read-only"
+                return False, f"{path}: {error.strerror}, not read-only"
         else:
-            return False, f"{place} could be written"
+            return False, f"{path} could be written"
     return True, "writing refused"
 
 
 def privileges() -> tuple[bool, str]:
-    """No way to become root, by the kernel's word and by trying; no capability; a filter of system calls."""
+    """Check that the process can't become root, has no capability, and has a filter of system calls."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    facts = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    found = {"NoNewPrivs": facts.get("NoNewPrivs"), "CapEff": facts.get("CapEff", "").lstrip("0") or "0"}
-    found |= {"CapBnd": facts.get("CapBnd", "").lstrip("0") or "0", "Seccomp": facts.get("Seccomp")}
+    status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    observed = {"NoNewPrivs": status.get("NoNewPrivs"), "CapEff": status.get("CapEff", "").lstrip("0") or "0"}
+    observed |= {"CapBnd": status.get("CapBnd", "").lstrip("0") or "0", "Seccomp": status.get("Seccomp")}
     try:
         os.setuid(0)
-        became = True
+        became_root = True
     except OSError:
-        became = False
-    wanted = {"NoNewPrivs": "1", "CapEff": "0", "CapBnd": "0", "Seccomp": "2"}
-    seen = ", ".join(f"{key} {value}" for key, value in found.items())
-    return found == wanted and not became, f"{seen}{'; became root' if became else '; root refused'}"
+        became_root = False
+    expected = {"NoNewPrivs": "1", "CapEff": "0", "CapBnd": "0", "Seccomp": "2"}
+    text = ", ".join(f"{key} {value}" for key, value in observed.items())
+    return observed == expected and not became_root, f"{text}{'; became root' if became_root else '; root refused'}"
 
 
 def disk(limit_mb: int) -> tuple[bool, str]:
-    """What may be written into /tmp."""
+    """Write to /tmp until it is full."""
     written = 0
     try:
         with Path("/tmp/evolve-doctor").open("wb", buffering=0) as file:
@@ -106,7 +107,7 @@ def disk(limit_mb: int) -> tuple[bool, str]:
 
 def main(memory_mb: int, pids: int, disk_mb: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    found = {
+    checks = {
         "root file system read-only": root_read_only(),
         "network none": network(),
         "no new privileges": privileges(),
@@ -114,7 +115,7 @@ def main(memory_mb: int, pids: int, disk_mb: int) -> None:
         "processes": processes(pids),
         "memory": memory(memory_mb),
     }
-    print(json.dumps(found), flush=True)
+    print(json.dumps(checks), flush=True)
 
 
 if __name__ == "__main__":

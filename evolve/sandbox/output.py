@@ -1,4 +1,4 @@
-"""One stream of a command's output: its beginning and its end are kept, and the token that closes it is found."""
+"""One stream of a command's output: it keeps the beginning and the end, and finds the token that closes it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Tail:
         self.total = 0
 
     def feed(self, data: bytes) -> None:
+        """Add the next bytes of the stream."""
         self.total += len(data)
         room = HALF - len(self.head)
         if room > 0:
@@ -27,7 +28,7 @@ class Tail:
             del self.tail[:-KEEP_BYTES]
 
     def status(self) -> bytes | None:
-        """What stands between the token and the end of its line, once that is there; empty but for stdout."""
+        """The text between the token and the end of its line, which only stdout has; None before the token came."""
         text = bytes(self.head + self.tail)[-2 * HALF :]
         start = text.rfind(self.token)
         if start < 0 or b"\n" not in text[start:]:
@@ -37,7 +38,7 @@ class Tail:
         return text[start + len(self.token) : end]
 
     def _drop(self, count: int) -> None:
-        """Take the token's line off the end."""
+        """Remove the token's line from the end."""
         self.total -= count
         beyond = count - len(self.tail)
         del self.tail[max(len(self.tail) - count, 0) :]
@@ -49,7 +50,7 @@ class Tail:
         return self.total > KEEP_BYTES
 
     def text(self) -> bytes:
-        """All of it, or its first and last HALF bytes: a function of the output alone, not of its timing."""
+        """The whole output, or its first and last HALF bytes. It depends on the output only, not on its timing."""
         if not self.cut:
             return bytes(self.head + self.tail)
         return bytes(self.head) + CUT + bytes(self.tail[-HALF:])

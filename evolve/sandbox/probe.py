@@ -1,4 +1,4 @@
-"""Proof that the limits work on this machine: one throw-away container tries what they must refuse."""
+"""Checking that the limits work on this machine: a throw-away container tries to exceed them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evolve.core.errors import InfraError
 from evolve.core.records import SandboxSpec
+from evolve.core.text import last_line
 from evolve.sandbox.container import ScaffoldProcess, probe_container
 
 SOURCE = Path(__file__).with_name("limits_check.py")
@@ -19,33 +20,37 @@ SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Proof:
-    """`held`: whether the limit did what it must; `seen`: what was seen of it from within."""
+class LimitCheck:
+    """Whether one limit holds, and what a process in the container observed."""
 
     limit: str
-    held: bool
-    seen: str
+    holds: bool
+    observed: str
 
 
-def prove(image: str, spec: SandboxSpec = SPEC, make: Callable[..., ScaffoldProcess] | None = None) -> list[Proof]:
-    """Each limit of a sandbox, in a few seconds. Raises InfraError where the container does not come to an answer."""
-    words = [str(number) for number in (spec.memory_mb, spec.pids, spec.disk_mb)]
-    command = ["python3", "-S", "-c", SOURCE.read_text(encoding="utf-8"), *words]
+def check_limits(
+    image: str, spec: SandboxSpec = SPEC, make: Callable[..., ScaffoldProcess] | None = None
+) -> list[LimitCheck]:
+    """Check each limit of a sandbox, in a few seconds. Raises InfraError if the container gives no answer."""
+    limits = [str(number) for number in (spec.memory_mb, spec.pids, spec.disk_mb)]
+    command = ["python3", "-S", "-c", SOURCE.read_text(encoding="utf-8"), *limits]
     started = time.monotonic()
     process = (make or probe_container)(f"doctor-{os.getpid()}", image, command, spec, SECONDS)
     try:
-        ended = process.ended(SECONDS)
-        return _told(process.output, ended, time.monotonic() - started)
+        ended = process.wait(SECONDS)
+        return _parse_checks(process.output, ended, time.monotonic() - started)
     finally:
         process.kill()
 
 
-def _told(output: bytes, ended: bool, seconds: float) -> list[Proof]:
+def _parse_checks(output: bytes, ended: bool, seconds: float) -> list[LimitCheck]:
     text = output.decode("utf-8", "replace").strip()
     try:
-        found = json.loads(text.splitlines()[-1] if text else "")
-        return [Proof(str(name), held is True, str(seen)) for name, (held, seen) in found.items()]
+        answer = json.loads(last_line(text))
+        return [LimitCheck(str(name), holds is True, str(observed)) for name, (holds, observed) in answer.items()]
     except (ValueError, TypeError, AttributeError) as error:
-        how = "ended" if ended else "was killed"
-        said = text[-200:] or "nothing"
-        raise InfraError(f"the test container {how} after {seconds:.1f} s without an answer: it said {said}") from error
+        end = "ended" if ended else "was killed"
+        printed = text[-200:] or "nothing"
+        raise InfraError(
+            f"the test container {end} after {seconds:.1f} s without an answer; it printed {printed}"
+        ) from error

@@ -1,8 +1,8 @@
-"""A shell kept open inside a container: a command costs a write and a read, not a call of the engine.
+"""A shell that stays open inside a container, so that a command costs a write and a read instead of an engine call.
 
-The shell reads its script from the exec's standard input; the exec's two output streams come back multiplexed in
-frames (Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). Each
-command ends by printing a fresh random token on both streams, with the exit status on the first.
+The shell reads its script from the exec's standard input. The exec's two output streams arrive multiplexed in frames
+(Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). After each
+command the shell prints a fresh random token on both streams, with the exit status on stdout.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
 STDOUT, STDERR = 1, 2
 KILL_TRIES = 2
-# Where memory runs out, commands go before the container's first process, whose end would take the counters along.
+# If memory runs out, the kernel kills commands before the container's first process, with which the counters would go.
 OPEN = "echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec sh"
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
@@ -40,7 +40,7 @@ KILL_ALL_BUT = (
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command left. Output is bytes, cut in the middle beyond KEEP_BYTES for each stream."""
+    """A command's result. Each stream's output is cut in the middle beyond KEEP_BYTES."""
 
     exit_code: int
     stdout: bytes
@@ -50,11 +50,11 @@ class CommandResult:
 
 
 class ShellDied(InfraError):
-    """The shell's stream ended: its container died, or a command killed it."""
+    """The shell's stream ended, because its container died or a command killed it."""
 
 
 class ContainerShell:
-    """One `sh` in a running container, as `user`, in `workdir`. Commands run one after another, each in a child."""
+    """An `sh` in a running container, as `user`, in `workdir`. Commands run in order, each in a child process."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class ContainerShell:
         self._owner: Any = None
         self._buffer = bytearray()
         self._lost = b""
-        self._powerful = user.startswith("0")
-        self._killing = KILL_OWN
+        self._is_root = user.startswith("0")
+        self._kill_script = KILL_OWN
         self._open()
-        if self._powerful:
-            self._spare_the_keeper()
+        if self._is_root:
+            self._spare_initial_processes()
 
     def _open(self) -> None:
         api, command = self._client.api, ["sh", "-c", OPEN]
@@ -88,13 +88,13 @@ class ContainerShell:
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
 
-    def _spare_the_keeper(self) -> None:
-        """Root could kill what keeps the container up: whatever runs before the first command is left out."""
-        found = self.run("cd /proc && echo [0-9]*").stdout.decode(errors="replace").split()
-        self._killing = KILL_ALL_BUT.format(spared=" ".join(pid for pid in found if pid.isdigit()))
+    def _spare_initial_processes(self) -> None:
+        """Spare the processes that run now: they keep the container running, and root could kill them."""
+        listed = self.run("cd /proc && echo [0-9]*").stdout.decode(errors="replace").split()
+        self._kill_script = KILL_ALL_BUT.format(spared=" ".join(pid for pid in listed if pid.isdigit()))
 
     def close(self) -> None:
-        """Shut the stream down at once: an engine whose client stops reading hangs."""
+        """Shut the stream down at once; the engine hangs if its client stops reading."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -103,11 +103,18 @@ class ContainerShell:
         self._socket = None
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
-        """Run `command` by `sh -c` in the working directory; `timeout` in seconds kills all that runs as the user.
+        """Run `command` by `sh -c` in the working directory.
 
-        `stdin`: bytes that the command can read; without, its standard input is empty.
-        Status 137: the command, or its container, was killed by what ran in it. Raises ShellDied if the machine lost
-        the container, ValueError if the command is longer than MAX_COMMAND.
+        Args:
+            timeout: Seconds after which all processes of the user are killed.
+            stdin: The command's standard input.
+
+        Returns:
+            The result; its status is 137 if a process in the container killed the command or the container.
+
+        Raises:
+            ShellDied: the machine lost the container.
+            ValueError: the command is longer than MAX_COMMAND.
         """
         if len(command.encode()) > MAX_COMMAND:
             raise ValueError(f"a command is at most {MAX_COMMAND} bytes long")
@@ -121,7 +128,7 @@ class ContainerShell:
             self._kill_all()
             return CommandResult(124, b"", b"", timed_out=True)
         except ShellDied as death:
-            return self._after(death)
+            return self._result_after(death)
 
     def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
@@ -136,11 +143,11 @@ class ContainerShell:
             self._send(stdin)
         return self._collect(token, deadline, early)
 
-    def _after(self, death: ShellDied) -> CommandResult:
-        """A shell that its own commands ended is their result; raises `death` where the machine failed."""
-        if exit_cause.state(self._client, self._container)["Running"]:
+    def _result_after(self, death: ShellDied) -> CommandResult:
+        """The result of a command that ended its shell or container; raises `death` if the machine did."""
+        if exit_cause.inspect_state(self._client, self._container)["Running"]:
             return CommandResult(exit_cause.KILLED, b"", b"the command's shell was killed\n")
-        if not exit_cause.ended_by_inmates(self._client, self._container, self._powerful):
+        if not exit_cause.ended_from_within(self._client, self._container, self._is_root):
             raise death
         self._lost = b"the container was ended by what ran in it\n"
         return CommandResult(exit_cause.KILLED, b"", self._lost)
@@ -152,17 +159,18 @@ class ContainerShell:
             self._socket.sendall(data)
         except OSError as error:
             self.close()
-            raise ShellDied(f"the shell of container {self._container[:12]} is gone: {error}") from error
+            raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
 
     def _await_ready(self, expected: bytes, deadline: float) -> deque[tuple[int, bytes]]:
-        """Data must not be sent before the shell has read its line: some shells read ahead.
+        """Wait until the shell has read its line: some shells read ahead, so data must not be sent before.
 
-        Returns the command's own frames that have come by then; the two streams may overtake each other.
+        Returns:
+            The frames of the command that have arrived by then; the two streams may overtake each other.
         """
         early: deque[tuple[int, bytes]] = deque()
         seen, total = b"", 0
         while expected not in seen:
-            stream, data = self._frame(deadline)
+            stream, data = self._receive_frame(deadline)
             total += len(data)
             if total > FLOOD_BYTES:
                 raise TimeoutError
@@ -179,7 +187,7 @@ class ContainerShell:
         total = 0
         while len(ends) < 2:
             try:
-                stream, data = early.popleft() if early else self._frame(deadline)
+                stream, data = early.popleft() if early else self._receive_frame(deadline)
             except TimeoutError:
                 self._kill_all()
                 out, err = streams[STDOUT], streams[STDERR]
@@ -191,20 +199,20 @@ class ContainerShell:
             if tail is None:
                 continue
             tail.feed(data)
-            if stream not in ends and (found := tail.status()) is not None:
-                ends[stream] = found
+            if stream not in ends and (status := tail.status()) is not None:
+                ends[stream] = status
         out, err = streams[STDOUT], streams[STDERR]
-        return CommandResult(_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
+        return CommandResult(_parse_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
 
-    def _frame(self, deadline: float) -> tuple[int, bytes]:
-        header = self._exactly(8, deadline)
+    def _receive_frame(self, deadline: float) -> tuple[int, bytes]:
+        header = self._receive(8, deadline)
         stream, length = struct.unpack(">BxxxL", header)
-        # A shell that prints before it is spoken to can make this stream begin in the middle of a frame.
+        # If the shell prints before its first command, this stream can begin in the middle of a frame.
         if length > FLOOD_BYTES:
             raise TimeoutError
-        return stream, self._exactly(length, deadline)
+        return stream, self._receive(length, deadline)
 
-    def _exactly(self, count: int, deadline: float) -> bytes:
+    def _receive(self, count: int, deadline: float) -> bytes:
         assert self._socket is not None
         while len(self._buffer) < count:
             left = deadline - time.monotonic()
@@ -217,24 +225,29 @@ class ContainerShell:
                 raise
             except OSError as error:
                 self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} is gone: {error}") from error
+                raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
             if not data:
                 self.close()
                 raise ShellDied(f"the shell of container {self._container[:12]} ended")
             self._buffer += data
-        taken = bytes(self._buffer[:count])
+        data = bytes(self._buffer[:count])
         del self._buffer[:count]
-        return taken
+        return data
 
     def _kill_all(self) -> None:
-        """Kill every process of this user in the container (what keeps it up stays), and the shell with them.
+        """Kill all processes of this user in the container, but not those that keep it running.
 
-        Where no process can be started for that, the container itself is killed. Raises InfraError.
+        If no process can be started for that, the container itself is killed.
+
+        Raises:
+            InfraError: the engine failed.
         """
         self.close()
         for _ in range(KILL_TRIES):
             with contextlib.suppress(*ENGINE_FAULTS):
-                status = exit_cause.run_within(self._client, self._container, ["sh", "-c", self._killing], self._user)
+                status = exit_cause.run_with_deadline(
+                    self._client, self._container, ["sh", "-c", self._kill_script], self._user
+                )
                 if status == 0:
                     return
                 if status is None:
@@ -247,23 +260,23 @@ class ContainerShell:
         self._lost = b"the container was killed: its processes could not be ended\n"
 
 
-def _status(text: bytes) -> int:
-    """An exit status as the shell told it; 1 for what none can be, since root may have replaced the shell."""
+def _parse_status(text: bytes) -> int:
+    """Parse the exit status that the shell printed; 1 if it is invalid, since root may have replaced the shell."""
     return int(text) if len(text) <= 3 and text.isdigit() else 1
 
 
 class MainShell(ContainerShell):
-    """The shell that is its container's main process: no exec. A command past its time limit ends the container."""
+    """The shell that is its container's main process. A command that exceeds its time limit ends the container."""
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         super().__init__(client, container, "", "/")
-        self._powerful = True
+        self._is_root = True
 
     def _open(self) -> None:
-        if self._powerful:
-            raise ShellDied(f"the shell of container {self._container[:12]} has ended, and its container with it")
-        wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        self._owner = self._client.api.attach_socket(self._container, params=wanted)
+        if self._is_root:
+            raise ShellDied(f"the shell of container {self._container[:12]} ended, and its container with it")
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._owner = self._client.api.attach_socket(self._container, params=streams)
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
 

@@ -1,4 +1,4 @@
-"""The images of tasks that this engine has: which are needed, and removing those that are not."""
+"""The engine's task images: listing them, which ones are needed, and removing the others."""
 
 from __future__ import annotations
 
@@ -9,38 +9,45 @@ from docker.errors import APIError
 
 from evolve.sandbox.engine import connect
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.images import TASK_TAG, present_bases, tag_of
+from evolve.sandbox.images import TASK_TAG, local_bases, task_tag
 
 NOT_FOUND, IN_USE = 404, 409
 
 
 @dataclass(frozen=True)
-class Built:
-    """A task's image; `bytes`: what it has beyond the base image, which stays."""
+class BuiltImage:
+    """A task's image; `bytes`: its size without the base image, which is kept."""
 
     tag: str
     bytes: int
 
 
-def needed(digests: Iterable[str]) -> set[str]:
-    """The names of the images of tasks with these digests, on each base image that is here. Raises InfraError."""
-    wanted = set(digests)
+def needed_tags(digests: Iterable[str]) -> set[str]:
+    """The names of the images of tasks with these digests, for each local base image. Raises InfraError."""
+    unique = set(digests)
     with engine_faults():
-        return {tag_of(digest, facts["Id"]) for facts in present_bases().values() for digest in wanted}
+        return {task_tag(digest, facts["Id"]) for facts in local_bases().values() for digest in unique}
 
 
-def built() -> list[Built]:
-    """By tag. Raises InfraError where the engine fails."""
+def built_images() -> list[BuiltImage]:
+    """List the task images by tag. Raises InfraError if the engine fails."""
     with engine_faults():
         rows = connect().api.images(name=TASK_TAG)
-        bases = [int(facts["Size"]) for facts in present_bases().values()]
+        bases = [int(facts["Size"]) for facts in local_bases().values()]
     smallest = min(bases, default=0)
-    found = [Built(tag, max(row["Size"] - smallest, 0)) for row in rows for tag in row["RepoTags"] or []]
-    return sorted((one for one in found if one.tag.startswith(f"{TASK_TAG}:")), key=lambda one: one.tag)
+    tags = [(tag, max(row["Size"] - smallest, 0)) for row in rows for tag in row["RepoTags"] or []]
+    return [BuiltImage(tag, size) for tag, size in sorted(tags) if tag.startswith(f"{TASK_TAG}:")]
 
 
-def remove(tag: str) -> bool:
-    """Whether the image is gone now; one that a container uses stays. Raises InfraError where the engine fails."""
+def remove_image(tag: str) -> bool:
+    """Remove an image unless a container uses it.
+
+    Returns:
+        Whether it is gone.
+
+    Raises:
+        InfraError: the engine failed.
+    """
     with engine_faults():
         try:
             connect().api.remove_image(tag)

@@ -81,7 +81,7 @@ def _engine(url: URL) -> Engine:
         ) from problem
     if engine.dialect.name == "sqlite":
         folder = Path(str(url.database)).parent
-        with disk.told(folder):
+        with disk.convert_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
@@ -143,9 +143,9 @@ def database_error(problem: DBAPIError, url: URL) -> InfraError:
     """Return our own error for a database that can't be read or written."""
     message = driver_message(problem)
     if url.get_backend_name() != "sqlite":
-        kind = DiskFull if disk.says_no_room(message) else InfraError
+        kind = DiskFull if disk.mentions_full_disk(message) else InfraError
         return kind(f"{describe_url(url)}: {message}")
-    return disk.sqlite_failure(Path(str(url.database)), message)
+    return disk.sqlite_error(Path(str(url.database)), message)
 
 
 def driver_message(problem: DBAPIError) -> str:

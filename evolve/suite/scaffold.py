@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evolve.core.errors import BadInput
+from evolve.suite.bundled import or_bundled
 
 FILE = "scaffold.toml"
 
@@ -47,7 +48,8 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
 
 
 def check_folder(folder: Path) -> ScaffoldFile:
-    """Read the `scaffold.toml` of a folder on disk. Raises BadInput."""
+    """Read the `scaffold.toml` of a folder on disk, or of a bundled scaffold. Raises BadInput."""
+    folder = or_bundled(folder)
     if not folder.is_dir():
         raise BadInput(str(folder), "no such folder", "pass a scaffold's folder, such as scaffolds/single")
     file = folder / FILE

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
+from evolve.suite.bundled import or_bundled
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
@@ -115,7 +116,11 @@ class Suite:
 
 
 def load_suite(folder: Path) -> Suite:
-    """Read `folder/suite.toml` and every task that it names. Raises BadInput for the first error."""
+    """Read `folder/suite.toml` and every task that it names. Raises BadInput for the first error.
+
+    `tasks/bugfix` is the bundled suite if there is no such folder here.
+    """
+    folder = or_bundled(folder)
     file = folder / SUITE_FILE
     if not file.is_file():
         raise BadInput(str(file), "no such file", "pass a folder with a suite.toml, such as tasks/bugfix")

@@ -97,7 +97,7 @@ def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> Tri
     """
     result = run_trial_ahead(spec, spending_file)
     with contextlib.suppress(InfraError):  # the evidence is complete; the run's sweep finds what is left
-        reaper().settle()
+        reaper().wait()
     return result
 
 
@@ -142,7 +142,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
 
 def fault_of(error: Exception) -> Fault:
     """Which part of the machine failed. A full disk may show as any OSError."""
-    if disk.is_no_room(error):
+    if disk.is_full_disk_error(error):
         return Fault.DISK
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
@@ -168,7 +168,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Jud
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
-            shell = crew.do(lambda: populated_shell(task.result(), state))
+            shell = crew.submit(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             ending = run_scaffold(
                 spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
@@ -179,7 +179,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Jud
                 return ending, judge(spec, state, task.result(), ttl)
             return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
-        reaper().later(state.remove)
+        reaper().schedule(state.remove)
 
 
 def container_lifetime(seconds: float) -> int:
@@ -239,7 +239,7 @@ def run_scaffold(
         with Gateway(door, model, workspace, folder) as gateway:
             started = crew.start(_start_scaffold, spec, folder, ttl)
             with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
-                reaper().settle()
+                reaper().wait()
             process = started.result()
             ended = wait_for_end(process, gateway, spec.limits.seconds)
             causes = {} if ended else {"scaffold": process.cause(None)}
@@ -247,7 +247,7 @@ def run_scaffold(
                 process.kill()
             gateway.wait_for_calls()
             fault = gateway.fault
-        frozen = crew.do(freeze)
+        frozen = crew.submit(freeze)
         status = process.status() if ended else None
         if ended:
             causes["scaffold"] = process.cause(status)
@@ -264,13 +264,13 @@ def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> 
     A call in progress at the deadline is waited for: the endpoint may be what delays the scaffold.
     """
     end = time.monotonic() + seconds
-    while not process.ended(left := end + gateway.budget.given_back - time.monotonic()):
+    while not process.wait(left := end + gateway.budget.given_back - time.monotonic()):
         if left <= 0:
             if gateway.budget.wait_until_idle(0):
                 return False
             gateway.wait_for_calls()
             if gateway.fault or end + gateway.budget.given_back <= time.monotonic():
-                return process.ended(PARTING_SECONDS)
+                return process.wait(PARTING_SECONDS)
     return True
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from evolve.budget.ledger import SpendingFile
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec, Usage
-from evolve.sandbox.archive import Left, pack_texts, take_out, unpack_archive
+from evolve.sandbox.archive import CollectedFiles, collect_files, pack_texts, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.shell import ContainerShell
@@ -41,7 +41,7 @@ class SelfWork:
 class SelfWorkResult:
     """The scaffold's output, however it ended; `ending` says how, "" for exit status 0."""
 
-    left: Left
+    left: CollectedFiles
     events: tuple[Mapping[str, Any], ...]
     usage: Usage
     ending: str = ""
@@ -53,7 +53,7 @@ def run_self_work(work: SelfWork, spending_file: SpendingFile | None = None) -> 
         return _run_containers(work, spending_file)
     finally:
         with contextlib.suppress(InfraError):  # the run's sweep finds what is left
-            reaper().settle()
+            reaper().wait()
 
 
 def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfWorkResult:
@@ -64,7 +64,7 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl)
-            shell = crew.do(_open_shell_with_files, task, state, work.files)
+            shell = crew.submit(_open_shell_with_files, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
             ending = run_scaffold(
@@ -73,7 +73,7 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
             left = _read_back(work, reader.result(), ending.usage)
             return SelfWorkResult(left, ending.events, ending.usage, _describe_end(ending))
     finally:
-        reaper().later(state.remove)
+        reaper().schedule(state.remove)
 
 
 def _open_shell_with_files(task: Future[Container], state: TaskState, files: Mapping[str, str]) -> ContainerShell:
@@ -83,9 +83,9 @@ def _open_shell_with_files(task: Future[Container], state: TaskState, files: Map
     return shell
 
 
-def _read_back(work: SelfWork, reader: Container, spent: Usage) -> Left:
+def _read_back(work: SelfWork, reader: Container, spent: Usage) -> CollectedFiles:
     try:
-        return take_out(reader.main_shell(), work.spec.image.workdir, work.kept)
+        return collect_files(reader.main_shell(), work.spec.image.workdir, work.kept)
     except InfraError as error:
         raise ChargedFault(error, spent) from error
 

@@ -65,8 +65,8 @@ def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> d
 def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
     """The number of leading messages that both lists share."""
     count = 0
-    for one, other in zip(old, new, strict=False):
-        if _without_empty(one) != _without_empty(other):
+    for before, after in zip(old, new, strict=False):
+        if _without_empty(before) != _without_empty(after):
             break
         count += 1
     return count
@@ -92,9 +92,9 @@ def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -
 
 
 def _copied_step(message: Mapping[str, Any]) -> Step:
-    thought, said = split_reasoning(message)
-    step: Step = {"source": "agent", "message": _as_text(said), "is_copied_context": True}
-    return {**step, "reasoning_content": thought} if thought else step
+    reasoning, text = split_reasoning(message)
+    step: Step = {"source": "agent", "message": _as_text(text), "is_copied_context": True}
+    return {**step, "reasoning_content": reasoning} if reasoning else step
 
 
 def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: str, content: str) -> None:
@@ -113,10 +113,10 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
             "message": "the model's API refused the request",
             "extra": {"error": event["error"]},
         }
-    thought, said = split_reasoning(answer)
-    step: Step = {"source": "agent", "message": _as_text(said), "llm_call_count": 1}
-    if thought:
-        step["reasoning_content"] = thought
+    reasoning, text = split_reasoning(answer)
+    step: Step = {"source": "agent", "message": _as_text(text), "llm_call_count": 1}
+    if reasoning:
+        step["reasoning_content"] = reasoning
     if calls := answer.get("tool_calls"):
         step["tool_calls"] = [_tool_call(call) for call in calls]
     usage = event["response"].get("usage") or {}
@@ -176,7 +176,7 @@ def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredF
     """
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
-    disk.write_whole(path, data)
+    disk.write_atomically(path, data)
     return StoredFile(path.relative_to(root).as_posix(), hashlib.sha256(data).hexdigest())
 
 
@@ -212,16 +212,18 @@ def normalise(value: Any) -> Any:
 
 def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
     """The number (from 1) of the first event that differs between two recordings, or None."""
-    for number, (one, other) in enumerate(zip(old, new, strict=False), 1):
-        if normalise(one) != normalise(other):
+    for number, (recorded, replayed) in enumerate(zip(old, new, strict=False), 1):
+        if normalise(recorded) != normalise(replayed):
             return number
     return None if len(old) == len(new) else min(len(old), len(new)) + 1
 
 
 def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
     """Name the kind and the fields of the differing event, in one line."""
-    one, other = (events[number - 1] if number <= len(events) else None for events in (old, new))
-    if one is None or other is None:
-        return "the recording is longer" if other is None else "the replay is longer"
-    fields = [key for key in sorted({*one, *other}) if normalise(one.get(key)) != normalise(other.get(key))]
-    return f"{one['kind']}: {', '.join(fields)}"
+    recorded, replayed = (events[number - 1] if number <= len(events) else None for events in (old, new))
+    if recorded is None or replayed is None:
+        return "the recording is longer" if replayed is None else "the replay is longer"
+    fields = [
+        key for key in sorted({*recorded, *replayed}) if normalise(recorded.get(key)) != normalise(replayed.get(key))
+    ]
+    return f"{recorded['kind']}: {', '.join(fields)}"

@@ -90,7 +90,7 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
     try:
         return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir))
     except InfraError:
-        if not task.ruined():
+        if not task.is_ruined():
             raise
         return replace(UNTESTABLE, cause=task.cause())
 

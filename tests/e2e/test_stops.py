@@ -102,7 +102,7 @@ def test_an_interrupt_keeps_what_was_begun_and_a_second_run_is_told_who_is_at_wo
         before = home.trials()
         process.send_signal(signal.SIGINT)
         _out, error = process.communicate(timeout=300)
-    assert process.returncode == 130 and "interrupt again" in error and "Traceback" not in error, error
+    assert process.returncode == 130 and "press Ctrl-C again" in error and "Traceback" not in error, error
     assert home.trials() >= before and home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error'") == 0
     assert home.asked("SELECT count(*) FROM loss") == 0
     status, said = home.run()

@@ -90,7 +90,7 @@ class Home:
         with Store.open(self.database) as store:
             played = sum(row.proposal is not None for row in store.rounds(RUN))
             proposer = model(played)
-            purse = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
+            budget = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
             campaign = Campaign(
                 run=RUN,
                 config=RunConfig(scaffold=self.scaffold, model="scripted", prompt_price=1.0, completion_price=1.0),
@@ -99,14 +99,14 @@ class Home:
                 lineage=Lineage.open(self.scaffold, self.folder / "own.git"),
                 evaluator=NoisyEvaluator(),  # type: ignore[arg-type]
                 asked=lambda what: proposer,
-                budget=purse,
+                budget=budget,
                 images={t.name: TaskImage("i", "/app") for t in TASKS},
                 base_image="base",
                 folder=self.folder / "runs" / RUN,
                 watcher=SilentWatcher(),
                 least_room=0,
             )
-            with closing(purse):
+            with closing(budget):
                 search.run_rounds(campaign, len(LEVELS))
 
     def came_to(self) -> dict[str, Any]:
@@ -207,19 +207,24 @@ def test_a_full_disk_stops_a_run_clearly_and_changes_nothing(small: Callable[[],
         assert home.came_to() == wanted, f"filled after {after:.2f} s but for {spare} bytes"
         assert not list(home.folder.rglob("*.part"))
     assert len(said) > FULL // 2
-    assert all(re.fullmatch(r"no room on DISK: .+; make room, and run the same command again", one) for one in said)
+    assert all(
+        re.fullmatch(r"no space left on DISK: .+; free some space, then run the same command again", one)
+        for one in said
+    )
 
 
 def test_too_little_room_is_said_before_anything_begins(small: Callable[[], Path]) -> None:
     place = small()
-    disk.check([place, place / "not" / "there"], 10 * 2**20)
-    with pytest.raises(DiskFull, match=rf"no room on {place}: \d+ MB are free, 200 MB are wanted; make room"):
-        disk.check([place / "not" / "there"])
+    disk.check_free_space([place, place / "not" / "there"], 10 * 2**20)
+    with pytest.raises(
+        DiskFull, match=rf"no space left on {place}: \d+ MB are free, 200 MB are needed; free some space"
+    ):
+        disk.check_free_space([place / "not" / "there"])
 
 
 def test_a_file_is_whole_or_as_it_was(small: Callable[[], Path]) -> None:
     place = small() / "file"
-    disk.write_whole(place, b"old")
-    with pytest.raises(DiskFull, match="make room"):
-        disk.write_whole(place, b"\0" * (21 * 2**20))
+    disk.write_atomically(place, b"old")
+    with pytest.raises(DiskFull, match="free some space"):
+        disk.write_atomically(place, b"\0" * (21 * 2**20))
     assert place.read_bytes() == b"old" and [one.name for one in place.parent.iterdir()] == ["file"]

@@ -59,10 +59,11 @@ def test_each_kind_of_fault_costs_a_try_and_nothing_else(
     tmp_path: Path, endpoint: FaultyEndpoint, kind: str, stream: bool
 ) -> None:
     endpoint.begin(Plan(share=1, kinds=(kind,), until=1))
-    started = time.monotonic()
+    before = time.monotonic()
     with serving(tmp_path, endpoint, stream, seconds=30) as served, client(served) as api:
+        started = time.monotonic()
         answer = api.chat.completions.create(model="any", messages=[USER])
-        elapsed, left = time.monotonic() - started, served.budget.left()["seconds"]
+        least, left, most = time.monotonic() - started, served.budget.left()["seconds"], time.monotonic() - before
     (event,), used, counts = served.events, served.budget.usage, endpoint.counts()
     assert counts["faults"] == {kind: 1} and counts["whole"] == 1
     assert answer.choices[0].message.content == embedded.complete(event["request"])["choices"][0]["message"]["content"]
@@ -70,7 +71,7 @@ def test_each_kind_of_fault_costs_a_try_and_nothing_else(
     assert (used.prompt_tokens, used.completion_tokens) == (counts["prompt_tokens"], counts["completion_tokens"])
     assert used.cost_usd == pytest.approx((used.prompt_tokens + 2 * used.completion_tokens) / 1e6)
     assert used.lost_seconds > (TRY_SECONDS * 0.9 if kind in SLOW else 0)
-    assert left == pytest.approx(30 - elapsed + used.lost_seconds, abs=0.3)
+    assert 30 - most <= left - used.lost_seconds <= 30 - least
     assert set(event) == {"kind", "request", "response"} and "retries" not in json.dumps(event)
     assert served.fault is None
 
@@ -180,7 +181,7 @@ class Scaffold:
     def __init__(self, work: Callable[[], object]) -> None:
         self._thread = in_background(work)
 
-    def ended(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         self._thread.join(max(seconds, 0.0))
         return not self._thread.is_alive()
 

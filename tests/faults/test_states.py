@@ -54,7 +54,7 @@ class Asking(SilentWatcher):
 
     def trial_done(self, result: Any) -> None:
         self.left -= 1
-        self.stop.asked = self.stop.asked or self.left <= 0
+        self.stop.requested = self.stop.requested or self.left <= 0
 
 
 def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:

@@ -1,6 +1,6 @@
 """A run that is to be killed: `victim HOME RUN ROUNDS POINT TIMES`; POINT may be empty.
 
-The whole program but for the containers: house, lock, loop, gate, git, database and purse are real. A trial's outcome
+The whole program but for the containers: lock, loop, gate, git, database and ledger are real. A trial's outcome
 is a function of the scaffold's text, the task and the attempt; the model's answers are functions of the request. It
 ends with the program's own exit status.
 """
@@ -70,9 +70,9 @@ class Answering:
         return completion(None, tool_call("propose", json.dumps(told)))
 
 
-def play(spec: TrialSpec, purse: SpendingFile | None = None) -> TrialResult:
+def play(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
     """The higher the level, the more often a task passes; two calls of the model each."""
-    model = Answering() if purse is None else Metered(Answering(), spec.model, purse, spec.key)
+    model = Answering() if spending_file is None else Metered(Answering(), spec.model, spending_file, spec.key)
     for _ in range(2):
         model.complete({"messages": [{"role": "user", "content": "x" * 40}], "max_tokens": 10})
     text = (spec.scaffold.folder / "main.py").read_text()

@@ -32,9 +32,9 @@ def test_tasks_that_do_not_build_are_named_and_the_others_are_built(task: Task, 
     ]
     made, failures = images.build_all(some, base, 2, print)
     assert set(made) == {task.name} and set(failures) == {"fails", "nonsense", "homeless"}
-    assert "does not build" in failures["fails"] and "returned a non-zero code" in failures["fails"]
+    assert "can't be built" in failures["fails"] and "returned a non-zero code" in failures["fails"]
     assert "NONSENSE" in failures["nonsense"].upper()
-    assert "has no WORKDIR of its own" in failures["homeless"]
+    assert "sets no WORKDIR" in failures["homeless"]
 
 
 def test_an_engine_that_is_not_there_is_no_tasks_fault(
@@ -42,9 +42,9 @@ def test_an_engine_that_is_not_there_is_no_tasks_fault(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-        engine.forget()
+        engine.reset_connection()
         with pytest.raises(EngineError, match="does not answer"):
             images.build_all([task], base, 1, print)
         assert not engine.answers()
-    engine.forget()
+    engine.reset_connection()
     assert engine.answers()

@@ -12,7 +12,7 @@ import pytest
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine
 from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
-from evolve.sandbox.limits import processors
+from evolve.sandbox.limits import engine_processors
 
 pytestmark = pytest.mark.docker
 SPEC = SandboxSpec(cpus=0.5, memory_mb=96, pids=48, disk_mb=32, runtime="runc", network=True)
@@ -45,7 +45,7 @@ def test_a_tasks_containers_have_its_own_limits(
 
 def test_more_processors_than_there_are_is_all_of_them(built: dict[str, TaskImage], swept: str) -> None:
     state = TaskState(swept, next(iter(built.values())), replace(SPEC, cpus=1000.0))
-    assert told(task_container(state, 30))["NanoCpus"] == processors() * 10**9
+    assert told(task_container(state, 30))["NanoCpus"] == engine_processors() * 10**9
     state.remove()
 
 
@@ -63,9 +63,9 @@ def test_a_container_that_stopped_its_own_clock_is_swept_by_the_next_start(
     )
     process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, replace(SPEC, network=False), 1)
     try:
-        assert not process.ended(4) and engine.sweep_overdue() == 0
+        assert not process.wait(4) and engine.sweep_overdue() == 0
         monkeypatch.setattr(engine, "GRACE_SECONDS", 0)
-        assert engine.sweep_overdue() == 1 and process.ended(5)
+        assert engine.sweep_overdue() == 1 and process.wait(5)
     finally:
         process.kill()
 

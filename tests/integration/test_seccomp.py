@@ -19,7 +19,7 @@ from evolve.sandbox.container import (
     task_container,
     verifier_container,
 )
-from evolve.sandbox.limits import SECCOMP, seccomp
+from evolve.sandbox.limits import SECCOMP, seccomp_profile
 
 pytestmark = pytest.mark.docker
 EPERM, ENOSYS = 1, 38
@@ -152,7 +152,7 @@ def test_in_a_scaffold_container(swept: str, base: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(f"exec({PROBE!r})\n{ORDINARY}")
     process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, SandboxSpec(memory_mb=128), 60)
     try:
-        assert process.ended(30) and process.status() == 0, process.output
+        assert process.wait(30) and process.status() == 0, process.output
         check(process.output.decode())
         assert b"FINE" in process.output
     finally:
@@ -165,4 +165,4 @@ def test_the_list_is_well_formed() -> None:
     plain = [name for rule in rules["syscalls"] if "args" not in rule for name in rule["names"]]
     assert len(plain) == len(set(plain)) > 250
     assert not set(plain) & {*REFUSED, "socket", "clone", "personality", "mknod", "mknodat"}
-    assert len(json.loads(seccomp(SuiteProfile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1
+    assert len(json.loads(seccomp_profile(SuiteProfile.LOOSE))["syscalls"]) == len(rules["syscalls"]) + 1

@@ -11,6 +11,7 @@ from evolve.maintenance.doctor import machine, results
 from evolve.maintenance.doctor.finding import Finding
 from evolve.maintenance.doctor.machine import AskedModel
 from evolve.maintenance.doctor.repair import repair
+from evolve.suite.bundled import or_bundled
 
 __all__ = ["AskedModel", "Finding", "examine", "repair"]
 
@@ -29,9 +30,9 @@ def examine(
         asked: the model to call.
     """
     return [
-        *machine.check_engine(suite),
+        *machine.check_engine(suite and or_bundled(suite)),
         machine.check_disk(runs),
-        machine.check_git(scaffold),
+        machine.check_git(scaffold and or_bundled(scaffold)),
         *results.examine(runs, deep),
         machine.check_model(asked or AskedModel()),
     ]

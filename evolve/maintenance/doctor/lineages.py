@@ -14,6 +14,7 @@ from evolve.repo import Repository, repository_around
 from evolve.runs import gc_record
 from evolve.runs.repository import find_lineage, lineage_home
 from evolve.store import RoundRow, RunRow, Store
+from evolve.suite.bundled import stored_folder
 
 FIX = "`evolve doctor --fix` repairs it"
 MANUAL_FIXES = {
@@ -29,7 +30,7 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     for row in rows:
         try:
             record = run_record(store, runs, row, row.id in busy)
-            candidates += sum(one.commit is not None for one in record.rounds)
+            candidates += sum(round_.commit is not None for round_ in record.rounds)
             findings += _findings(row.id, run_damage(runs, row, record))
         except EvolveError as error:
             findings.append(Finding("lineage", BAD, f"run {row.id}: {error}"))
@@ -48,7 +49,7 @@ def run_damage(runs: Path, row: RunRow, record: RunRecord) -> list[Damage]:
 
 def run_record(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunRecord:
     """What the database says about a run."""
-    rounds = tuple(_round_record(one) for one in store.rounds(row.id))
+    rounds = tuple(_round_record(round_row) for round_row in store.rounds(row.id))
     has_baseline = bool(rounds) and rounds[0].verdict is not None
     champion = store.champion(row.id).commit if has_baseline else None
     return RunRecord(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)
@@ -65,7 +66,7 @@ def _round_record(row: RoundRow) -> RoundRecord:
 
 def repository_state(repository: Repository, record: RunRecord, notes: consistency.Notes) -> RepositoryState:
     """What the repository says about the rounds of a run."""
-    commits = repository.whole_commits(one.commit for one in record.rounds if one.commit)
+    commits = repository.whole_commits(round_.commit for round_ in record.rounds if round_.commit)
     return RepositoryState(repository.branches(record.run), commits, notes, repository.stale_locks(record.run))
 
 
@@ -76,7 +77,7 @@ def find_repository(runs: Path, row: RunRow) -> Repository:
     """
     if (lineage := find_lineage(row, runs)) is not None:
         return Repository(lineage.git_dir)
-    own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), Path(row.scaffold)
+    own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), stored_folder(Path(row.scaffold), runs)
     if own.is_dir():
         return Repository(own.resolve())
     # An evaluation of another run's candidate has its branches in that run's own repository.
@@ -94,7 +95,7 @@ def find_repository(runs: Path, row: RunRow) -> Repository:
 
 def _findings(run: str, damage: Sequence[Damage]) -> list[Finding]:
     """One finding for each kind of damage."""
-    by_kind = groupby(sorted(damage, key=lambda one: one.kind), lambda one: one.kind)
+    by_kind = groupby(sorted(damage, key=lambda item: item.kind), lambda item: item.kind)
     return [
         Finding("lineage", BAD, f"run {run}: {kind}: {format_names([*map(_name, group)])}", MANUAL_FIXES.get(kind, FIX))
         for kind, group in by_kind

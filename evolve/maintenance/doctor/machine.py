@@ -52,7 +52,7 @@ def _describe_engine() -> Finding:
 
 def _check_base_image() -> Finding:
     with engine_faults():
-        name = images.present_base()
+        name = images.local_base()
     if not name:
         return Finding("base image", NOTE, "missing", "`make evolve` downloads or builds it")
     return Finding("base image", GOOD, name)
@@ -62,11 +62,11 @@ def _check_limits(base: str | None) -> Finding:
     """Try in a throw-away container what the limits must prevent."""
     if base is None:
         return Finding("limits", NOTE, "not checked: needs the base image")
-    proofs = probe.prove(base)
-    if broken := [f"{proof.limit} ({proof.seen})" for proof in proofs if not proof.held]:
+    checks = probe.check_limits(base)
+    if broken := [f"{check.limit} ({check.observed})" for check in checks if not check.holds]:
         fix = "enable cgroups and seccomp in the kernel and the engine; start no run on this machine until then"
         return Finding("limits", BAD, f"not enforced: {'; '.join(broken)}", fix)
-    return Finding("limits", GOOD, f"enforced, tried in a container: {', '.join(proof.limit for proof in proofs)}")
+    return Finding("limits", GOOD, f"enforced, tried in a container: {', '.join(check.limit for check in checks)}")
 
 
 def _check_task_images(suite: Path) -> Finding:
@@ -74,8 +74,8 @@ def _check_task_images(suite: Path) -> Finding:
     if not suite.is_dir():
         return Finding("task images", NOTE, f"{suite} is not a folder", "name the suite with --suite")
     tasks = load_suite(suite).tasks
-    needed = task_images.needed(task.digest for task in tasks)
-    built = needed & {image.tag for image in task_images.built()}
+    needed = task_images.needed_tags(task.digest for task in tasks)
+    built = needed & {image.tag for image in task_images.built_images()}
     detail = f"{len(built)} of {len(tasks)} images of {suite} are built"
     if len(built) == len(tasks):
         return Finding("task images", GOOD, detail)

@@ -9,7 +9,7 @@ from pathlib import Path
 from evolve.core.clock import now
 from evolve.core.errors import EvolveError, Locked
 from evolve.core.records import Decision
-from evolve.host.locks import at_work, locked
+from evolve.host.locks import hold_lock, is_locked
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
@@ -30,17 +30,17 @@ def repair(runs: Path) -> list[Finding]:
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
         return [Finding("database", BAD, str(error))]
-    return findings + _sweep({row.id for row in rows if not at_work(runs / row.id)})
+    return findings + _sweep({row.id for row in rows if not is_locked(runs / row.id)})
 
 
 def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
     folder = runs / row.id
     try:
         folder.mkdir(exist_ok=True)
-        with locked(folder / "lock", row.id):
+        with hold_lock(folder / "lock", row.id):
             damage = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
-            decisions = {one.number: one.decision for one in store.rounds(row.id) if one.decision}
-            fixable = [one for one in damage if one.fixable]
+            decisions = {round_.number: round_.decision for round_ in store.rounds(row.id) if round_.decision}
+            fixable = [item for item in damage if item.fixable]
             return _repair_damage(lineages.find_repository(runs, row), fixable, decisions) if fixable else []
     except Locked:
         return [Finding("lineage", NOTE, f"run {row.id} is running: skipped")]
@@ -54,12 +54,12 @@ def _repair_damage(
     """Repair each damage; returns one finding for each kind of repair, and one for each repair that failed."""
     repaired: dict[str, list[str]] = {}
     failures = []
-    for one in damage:
+    for item in damage:
         try:
-            repair_text, name = _apply(repository, one, decisions)
+            repair_text, name = _apply(repository, item, decisions)
             repaired.setdefault(repair_text, []).append(name)
         except EvolveError as error:
-            failures.append(Finding("lineage", BAD, f"run {one.run}: {error}"))
+            failures.append(Finding("lineage", BAD, f"run {item.run}: {error}"))
     run = damage[0].run
     findings = [
         Finding("lineage", FIXED, f"run {run}: {repair_text}: {format_names(names)}")
@@ -87,8 +87,8 @@ def _sweep(dead: set[str]) -> list[Finding]:
 
     def sweep() -> Finding:
         moment = time.time()
-        removable = [leftover for leftover in leftovers.find(dead) if leftover.safe(moment)]
-        leftovers.remove(removable)
+        removable = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(moment)]
+        leftovers.remove_leftovers(removable)
         if not removable:
             return Finding("leftovers", NOTE, "none to remove")
         return Finding("leftovers", FIXED, f"removed {len(removable)}")

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from evolve.core.errors import EvolveError
-from evolve.host.locks import at_work
+from evolve.host.locks import is_locked
 from evolve.maintenance.doctor import files, lineages
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_names, run_check
 from evolve.runs.request import DATABASE
@@ -49,7 +49,7 @@ def _check_database(file: Path, state: integrity.Integrity, rows: Sequence[RunRo
 
 
 def _check_runs(runs: Path, store: Store, rows: Sequence[RunRow], deep: bool) -> list[Finding]:
-    busy = {row.id for row in rows if at_work(runs / row.id)}
+    busy = {row.id for row in rows if is_locked(runs / row.id)}
     findings = lineages.examine(runs, store, rows, busy)
     findings += files.examine(runs, store, rows, busy, deep)
     findings += unknown_folders(runs, rows)
@@ -60,7 +60,7 @@ def unknown_folders(runs: Path, rows: Sequence[RunRow]) -> list[Finding]:
     """Report folders of runs that are not in the database; a run that is only starting has a lock."""
     known = {row.id for row in rows}
     folders = [path for path in sorted(runs.iterdir()) if path.is_dir() and path.name not in known]
-    unknown = [str(path) for path in folders if not at_work(path)]
+    unknown = [str(path) for path in folders if not is_locked(path)]
     if not unknown:
         return []
     detail = f"not in the database: {format_names(unknown)}"
@@ -70,11 +70,11 @@ def unknown_folders(runs: Path, rows: Sequence[RunRow]) -> list[Finding]:
 def _check_leftovers(dead: set[str]) -> Finding:
     if not engine.answers():
         return Finding("leftovers", NOTE, "not checked: no container engine answers")
-    remains = leftovers.find(dead)
+    remains = leftovers.find_leftovers(dead)
     if not remains:
         return Finding("leftovers", GOOD, "none of stopped runs")
     now = time.time()
-    waiting = sum(not leftover.safe(now) for leftover in remains)
+    waiting = sum(not leftover.is_expired(now) for leftover in remains)
     kinds = Counter((leftover.kind, leftover.owner) for leftover in remains)
     names = format_names([f"{count} {kind}{'s' * (count > 1)} of {owner}" for (kind, owner), count in kinds.items()])
     later = f"; {waiting} of them are within their time limit and end by themselves" if waiting else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import StoredFile, Verdict
-from evolve.host.locks import at_work
+from evolve.host.locks import is_locked
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.doctor.machine import folder_size
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
@@ -23,7 +23,7 @@ def plan(runs: Path, store: Store, request: GcRequest) -> RemovalPlan:
     rows = store.runs()
     if unknown := sorted(request.finished - {row.id for row in rows}):
         raise BadInput(f"run {unknown[0]}", "there is no such run", "see `evolve history`")
-    busy = {row.id for row in rows if at_work(runs / row.id)}
+    busy = {row.id for row in rows if is_locked(runs / row.id)}
     planned = RemovalPlan()
     if request.parts & set(RUN_PARTS):
         for row in rows:
@@ -59,11 +59,12 @@ def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Remov
     repository = find_repository(runs, row)
     commits, checked_out = repository.branches(row.id), repository.checked_out()
     reverted = [
-        one.candidate
-        for one in store.rounds(row.id)
-        if one.candidate and one.decision and one.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
+        round_.candidate
+        for round_ in store.rounds(row.id)
+        if round_.candidate and round_.decision and round_.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
-    names = [one.branch for one in reverted if commits.get(one.branch) == one.commit and one.branch not in checked_out]
+    unmoved = [candidate.branch for candidate in reverted if commits.get(candidate.branch) == candidate.commit]
+    names = [branch for branch in unmoved if branch not in checked_out]
     return Removable("branches", row.id, tuple(names), repository.weight(names) if names else 0)
 
 
@@ -104,7 +105,7 @@ def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str]
 
 def _plan_leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
-    safe = [leftover for leftover in leftovers.find(dead) if leftover.safe(now)]
+    safe = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(now)]
     size = sum(folder_size(Path(leftover.name)) for leftover in safe if leftover.kind == "folder")
     names = tuple(leftover.name for leftover in safe)
     return RemovalPlan((Removable("leftovers", "", names, size),)) if safe else RemovalPlan()
@@ -114,13 +115,13 @@ def _plan_images(
     store: Store, rows: Sequence[RunRow], busy: set[str], dead: set[str], request: GcRequest
 ) -> RemovalPlan:
     """Images that no task needs; none while any run is running, since runs of other folders are not visible here."""
-    if busy or (others := sorted(leftovers.others_at_work(dead))):
+    if busy or (others := sorted(leftovers.active_owners(dead))):
         return RemovalPlan(skipped=(f"images: {', '.join(sorted(busy) or others)} is running and may need them",))
     digests = {task.digest for row in rows for task in store.tasks(row.id)}
     for folder in {Path(row.suite) for row in rows} | {request.suite} - {None}:
         digests |= _suite_digests(folder)
-    needed = task_images.needed(digests)
-    unused = [image for image in task_images.built() if image.tag.removesuffix("-raw") not in needed]
+    needed = task_images.needed_tags(digests)
+    unused = [image for image in task_images.built_images() if image.tag.removesuffix("-raw") not in needed]
     removable = Removable("images", "", tuple(image.tag for image in unused), sum(image.bytes for image in unused))
     return RemovalPlan((removable,)) if unused else RemovalPlan()
 

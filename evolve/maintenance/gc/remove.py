@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evolve.core.errors import EvolveError, Locked
-from evolve.host.locks import at_work, locked
+from evolve.host.locks import hold_lock, is_locked
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.gc.plan import plan_run
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
@@ -39,12 +39,14 @@ def _remove_of_run(runs: Path, store: Store, request: GcRequest, run: str, plann
     row = store.run(run)
     assert row is not None
     try:
-        with locked(runs / run / "lock", run):
+        with hold_lock(runs / run / "lock", run):
             current = {entry.part: set(entry.names) for entry in plan_run(runs, store, row, request).entries}
             done = RemovalPlan()
             for entry in (entry for entry in planned.entries if entry.run == run and entry.part in RUN_PARTS):
                 names = tuple(name for name in entry.names if name in current.get(entry.part, ()))
-                done += _skip_on_error(replace(entry, names=names), lambda one: _remove_entry(runs, store, one))
+                done += _skip_on_error(
+                    replace(entry, names=names), lambda removable: _remove_entry(runs, store, removable)
+                )
             return done
     except Locked as error:
         return RemovalPlan(skipped=(str(error),))
@@ -82,14 +84,18 @@ def _remove_branches(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
 
 
 def _remove_images(entry: Removable) -> RemovalPlan:
-    in_use = [tag for tag in entry.names if not task_images.remove(tag)]
+    in_use = [tag for tag in entry.names if not task_images.remove_image(tag)]
     removed = tuple(tag for tag in entry.names if tag not in in_use)
     return RemovalPlan((replace(entry, names=removed),), tuple(f"images: {tag} is in use" for tag in in_use))
 
 
 def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
     """Look for them again, since a run may have been resumed meanwhile."""
-    dead, now = {row.id for row in store.runs() if not at_work(runs / row.id)}, time.time()
-    safe = [leftover for leftover in leftovers.find(dead) if leftover.name in entry.names and leftover.safe(now)]
-    leftovers.remove(safe)
+    dead, now = {row.id for row in store.runs() if not is_locked(runs / row.id)}, time.time()
+    safe = [
+        leftover
+        for leftover in leftovers.find_leftovers(dead)
+        if leftover.name in entry.names and leftover.is_expired(now)
+    ]
+    leftovers.remove_leftovers(safe)
     return RemovalPlan((replace(entry, names=tuple(leftover.name for leftover in safe)),))

@@ -1,4 +1,4 @@
-"""The rows as tables: one for each mix and budget, rules by gain."""
+"""Format the rows as tables, one per mix and budget, with the rules ordered by gain."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from itertools import groupby
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from gates.playing import Row
+from gates.campaigns import Row
 
 COLUMNS = ("rule", "gain", "reported", "inflation", "kept", "harmful", "null", "proposals")
 
 
 def tables(rows: Sequence[Row]) -> Iterator[Table]:
-    for (mix, budget), some in groupby(rows, key=lambda row: (row.mix, row.budget)):
-        ranked = sorted(some, key=lambda row: -row.gain)
+    for (mix, budget), group in groupby(rows, key=lambda row: (row.mix, row.budget)):
+        ranked = sorted(group, key=lambda row: -row.gain)
         title = f"{mix}, {budget} trials, {ranked[0].seeds} seeds"
-        made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for column in COLUMNS:
-            made.add_column(column, justify="left" if column == "rule" else "right", no_wrap=True)
+            table.add_column(column, justify="left" if column == "rule" else "right", no_wrap=True)
         for row in ranked:
-            made.add_row(*_shown(row))
-        yield made
+            table.add_row(*_cells(row))
+        yield table
 
 
-def _shown(row: Row) -> tuple[str, ...]:
+def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.rule,
         f"{row.gain:.1f} ±{row.gain_se:.1f}",

@@ -98,7 +98,7 @@ def test_repetitions_are_counted_but_not_of_the_tests() -> None:
     assert features(document(asked(*calls))).repeated_calls == 2
 
 
-def test_trouble_with_tools_is_counted() -> None:
+def test_tool_problems_are_counted() -> None:
     first = completion(None, tool_call("edit", "{oops", "1"), edit(2))
     answers = [
         {"role": "tool", "tool_call_id": "1", "content": "the text was NOT FOUND in a.py"},
@@ -109,7 +109,7 @@ def test_trouble_with_tools_is_counted() -> None:
     assert (seen.malformed_calls, seen.not_found, seen.cut_outputs, seen.plain_answers) == (1, 1, 1, 1)
 
 
-def test_the_apis_errors_are_named() -> None:
+def test_api_error_codes_are_listed() -> None:
     error = {"status": 400, "code": "context_length_exceeded", "message": "too long"}
     assert features(document(chat_event([START], error=error))).error_codes == ("context_length_exceeded",)
 
@@ -151,13 +151,13 @@ def test_the_digest_puts_the_commonest_weakness_first() -> None:
     assert "G1: 2 of 3 failed trials submitted although the tests failed" in text
 
 
-def test_passed_trials_say_nothing_but_their_number() -> None:
+def test_the_digest_only_counts_passed_trials() -> None:
     text = digest([(result("a", 1.0), document(asked(content="SECRET OF SUCCESS")))], 60)
     assert "SECRET" not in text
     assert "G1" not in text and "End of" not in text
 
 
-def test_a_digest_of_nothing_is_possible() -> None:
+def test_a_digest_of_no_trials() -> None:
     assert digest([], 60).startswith("- 0 of 0 trials passed; 0 failed.")
 
 
@@ -215,7 +215,7 @@ def test_each_failed_trial_ends_in_one_way(kind: FailureKind) -> None:
     assert ending(read(ENDS[kind])[0]) is kind
 
 
-def test_endings_share_out_the_failed_trials() -> None:
+def test_each_failed_trial_is_in_one_ending() -> None:
     trials = [
         (result(f"t{n}", 0.0, outcome=trial.outcome, cause=trial.cause), d)
         for n, (trial, d) in enumerate(ENDS.values())
@@ -243,7 +243,7 @@ def test_commands_may_edit_files_too(command: str, edits: int) -> None:
 
 
 @pytest.mark.parametrize("command", ["pytest -q", "python3 -m pytest", "make test", "cargo test", "npm run test"])
-def test_tests_are_known_by_many_names(command: str) -> None:
+def test_test_runs_are_recognised(command: str) -> None:
     assert features(document(asked(), run_event(command))).test_runs == 1
 
 
@@ -268,13 +268,13 @@ def test_tasks_are_fixed_broken_or_unstable_by_shared_attempts() -> None:
     assert task_changes(old, new) == TaskChanges(fixed=("a",), broken=("b",), unstable=("a", "c"))
 
 
-def test_the_digest_tells_what_changed_and_where_tokens_went() -> None:
+def test_the_digest_reports_changes_and_token_use() -> None:
     text = digest([(result("a", 0.0), document(asked(edit(1))))], 60, TaskChanges(("train-01",), ("train-02",), ()))
     assert "- fixed: train-01" in text and "- broken: train-02" in text
     assert "failed trials took 100 % of 20 tokens" in text
 
 
-def test_labels_are_stable_and_tell_no_name() -> None:
+def test_labels_are_stable_and_do_not_reveal_names() -> None:
     assert task_labels(["b", "a"]) == {"a": "train-01", "b": "train-02"}
 
 
@@ -289,7 +289,7 @@ def test_trials_can_be_read_from_any_step_on() -> None:
     assert shelf.steps("train-09.0").startswith("error: there is no trial train-09.0; there are: train-01.3")
 
 
-def test_words_are_found_in_all_trials() -> None:
+def test_search_covers_all_trials() -> None:
     said = {name: document(asked(edit(1), content=f"So I think about {name}")) for name in ("one", "two")}
     shelf = Shelf(read(*[(result(name, 0.0), seen) for name, seen in said.items()]))
     found = shelf.search("i THINK").splitlines()

@@ -1,4 +1,4 @@
-"""What it means that there is no room: in errors of the system's, of the database, of git."""
+"""A full disk, as errors of the system, the database and git show it; and files that are written atomically."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ from evolve.host import disk
 from evolve.repo.shell import Answer, GitShell
 from evolve.store.database import database_error
 
-LINE = "make room, and run the same command again"
+HINT = disk.FREE_SPACE_HINT
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_an_error_of_the_systems_is_told(tmp_path: Path, number: int) -> None:
-    with pytest.raises(DiskFull, match=f"no room on /.*: .*here can't be written; {LINE}"), disk.told(tmp_path):
+def test_a_full_disk_is_recognised_by_the_error_number(tmp_path: Path, number: int) -> None:
+    with (
+        pytest.raises(DiskFull, match=f"no space left on /.*: .*here can't be written; {HINT}"),
+        disk.convert_os_errors(tmp_path),
+    ):
         raise OSError(number, os.strerror(number), str(tmp_path / "here"))
 
 
-def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), disk.told(tmp_path):
+def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), disk.convert_os_errors(tmp_path):
         (tmp_path / "none").read_bytes()
 
 
-def test_it_is_a_fault_of_the_machine() -> None:
+def test_a_full_disk_is_a_fault_of_the_machine() -> None:
     assert DiskFull.fault is Fault.DISK and issubclass(DiskFull, InfraError) and DiskFull.exit_status == 1
 
 
-def test_a_full_database_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_recognised_in_sqlites_message(tmp_path: Path) -> None:
     url = URL.create("sqlite", database=str(tmp_path / "evolve.db"))
     full, other = (
         database_error(OperationalError("", {}, sqlite3.OperationalError(words)), url)
         for words in ("database or disk is full", "disk I/O error")
     )
-    assert isinstance(full, DiskFull) and str(full).endswith(f"evolve.db: database or disk is full; {LINE}")
-    assert not isinstance(other, DiskFull), "there is room here"
+    assert isinstance(full, DiskFull) and str(full).endswith(f"evolve.db: database or disk is full; {HINT}")
+    assert not isinstance(other, DiskFull), "this disk has space left"
 
 
-def test_git_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_recognised_in_gits_message(tmp_path: Path) -> None:
     shell = GitShell(tmp_path)
     full = shell.failure("git x failed", Answer(128, b"", "fatal: write error: No space left on device"))
     assert isinstance(full, DiskFull) and "write error" in str(full)
     assert not isinstance(shell.failure("git x failed", Answer(128, b"", "fatal: bad object")), DiskFull)
 
 
-def test_a_file_is_written_whole_with_its_folder(tmp_path: Path) -> None:
-    disk.write_whole(tmp_path / "a" / "b", b"text")
+def test_a_file_is_written_with_its_folder(tmp_path: Path) -> None:
+    disk.write_atomically(tmp_path / "a" / "b", b"text")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b"]
     assert (tmp_path / "a" / "b").read_bytes() == b"text"

@@ -1,4 +1,4 @@
-"""A task that one command solves, a scaffold that gives that command, and their images: what is left is overhead."""
+"""A task that one command solves, and a scaffold that runs it: nearly all of a trial's time is overhead."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if [ "$(cat answer.txt)" = 42 ]; then echo 1; else echo 0; fi > /logs/verifier/r
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Everything that trials of the trivial task need. `owner` labels the containers."""
+class Setup:
+    """Everything that trials of the trivial task need. owner: the label of their containers."""
 
     folder: Path
     task: Task
@@ -43,7 +43,7 @@ class Scene:
     owner: str
 
     def spec(self, attempt: int, main: str = SCAFFOLD) -> TrialSpec:
-        """One trial of a scaffold whose only file is `main`."""
+        """A trial of a scaffold whose only file is `main`."""
         scaffold = self.folder / f"scaffold-{abs(hash(main))}"
         scaffold.mkdir(exist_ok=True)
         (scaffold / "main.py").write_text(main)
@@ -64,7 +64,7 @@ class Scene:
 
 
 def write_suite(folder: Path) -> None:
-    """The suite on disk, with the one task."""
+    """Write the suite with its single task."""
     files = {
         "suite.toml": f'[splits]\ntrain = ["{NAME}"]\n',
         f"{NAME}/task.toml": TASK_TOML,
@@ -80,10 +80,10 @@ def write_suite(folder: Path) -> None:
         path.chmod(0o755 if name.endswith(".sh") else 0o644)
 
 
-def scene(folder: Path, owner: str) -> Scene:
-    """The suite and its image in the engine, built if need be; `folder` must be open to other users."""
+def set_up(folder: Path, owner: str) -> Setup:
+    """Write the suite and build its image unless it exists; `folder` must be readable by other users."""
     write_suite(folder / "suite")
     engine.bring_up(print)
     base = images.base_image(print)
     task = load_suite(folder / "suite").tasks[0]
-    return Scene(folder, task, images.task_image(task, base), base, owner)
+    return Setup(folder, task, images.task_image(task, base), base, owner)

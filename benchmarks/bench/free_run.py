@@ -1,4 +1,4 @@
-"""A run whose trials and model cost nothing: real loop, real git, real database, real worker processes."""
+"""A run whose trials and model cost nothing, with the real loop, git, database and worker processes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from evolve.core.records import (
     stable_hash,
 )
 from evolve.executor.evaluate import Evaluator
+from evolve.llm import OnLost
 from evolve.loop.campaign import Campaign
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
@@ -39,7 +40,7 @@ STARTED = "2026-11-23T21:44:00+00:00"
 
 
 def play(spec: TrialSpec) -> TrialResult:
-    """Stands for a trial: a reward by hash, one step, its file on disk."""
+    """Stand in for a trial: a reward by hash, one step, its trajectory on disk."""
     reward = float(stable_hash(spec.seed, spec.candidate, spec.task.name) % 100 < 50)
     step = {"step_id": 1, "source": "agent", "message": "done", "llm_call_count": 1}
     path = spec.folder / "trials" / f"{spec.key}.json.gz"
@@ -51,17 +52,17 @@ def play(spec: TrialSpec) -> TrialResult:
     )  # fmt: skip
 
 
-class Numbering:
-    """A model that proposes the next number, for ever."""
+class CountingModel:
+    """A model that always proposes the next number."""
 
     def __init__(self) -> None:
         self.number = 0
 
-    def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
         self.number += 1
         edit = {"path": "main.py", "old": "", "new": f"LEVEL = {self.number}\n"}
-        words = {"hypothesis": f"{self.number} is better", "prediction": "more pass", "edits": [edit]}
-        call = {"id": "1", "type": "function", "function": {"name": "propose", "arguments": json.dumps(words)}}
+        proposal = {"hypothesis": f"{self.number} is better", "prediction": "more pass", "edits": [edit]}
+        call = {"id": "1", "type": "function", "function": {"name": "propose", "arguments": json.dumps(proposal)}}
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
         usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
         return {
@@ -70,7 +71,7 @@ class Numbering:
         }  # fmt: skip
 
 
-class Counting:
+class TrialWatcher:
     """A watcher that calls `on_trial` after each trial."""
 
     def __init__(self, on_trial: Callable[[], None]) -> None:
@@ -87,8 +88,8 @@ class Counting:
 
 
 @contextmanager
-def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
-    """Such a run in an empty folder, with a cap in dollars that it never reaches."""
+def campaign(folder: Path, watcher: TrialWatcher, jobs: int) -> Iterator[Campaign]:
+    """Set up such a run in an empty folder, with a cap in dollars that it never reaches."""
     scaffold = folder / "repo" / "scaffold"
     scaffold.mkdir(parents=True)
     for name, text in SCAFFOLD.items():
@@ -99,7 +100,7 @@ def campaign(folder: Path, watcher: Counting, jobs: int) -> Iterator[Campaign]:
     config = RunConfig(scaffold=scaffold, model="numbering", prompt_price=1.0, completion_price=1.0)
     with Store.open(folder / "runs" / "evolve.db") as store, Evaluator(jobs, play) as evaluator:
         store.create_run(RunRow(RUN, STARTED, 0, "{}", "0" * 64, "s", "s", "n", None, "{}", "0", "r", None), tasks)
-        model = Numbering()
+        model = CountingModel()
         yield Campaign(
             run=RUN,
             config=config,

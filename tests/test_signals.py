@@ -17,7 +17,7 @@ def test_the_first_interrupt_asks_and_the_second_drops(capfd: pytest.CaptureFixt
     with listen_for_signals() as stop:
         stop.check()
         os.kill(os.getpid(), signal.SIGINT)
-        assert stop.asked and "interrupt again" in capfd.readouterr().err
+        assert stop.requested and "press Ctrl-C again" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             stop.check()
         with pytest.raises(KeyboardInterrupt):
@@ -28,7 +28,7 @@ def test_a_termination_drops_at_once() -> None:
     with listen_for_signals() as stop:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
-        assert not stop.asked
+        assert not stop.requested
 
 
 def test_the_handlers_are_put_back() -> None:
@@ -43,7 +43,7 @@ def test_a_program_in_the_background_goes_on_ignoring_interrupts() -> None:
     try:
         with listen_for_signals() as stop:
             os.kill(os.getpid(), signal.SIGINT)
-            assert not stop.asked
+            assert not stop.requested
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -53,7 +53,7 @@ def test_other_threads_hear_nothing() -> None:
 
     def listen() -> None:
         with listen_for_signals() as stop:
-            asked.append(stop.asked)
+            asked.append(stop.requested)
 
     thread = threading.Thread(target=listen)
     thread.start()

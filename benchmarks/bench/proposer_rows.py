@@ -1,4 +1,4 @@
-"""What became of a run's rounds: from its rows, its lineage and its trials' files."""
+"""Summarise a run's rounds from its database rows, its lineage and its trials' files."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ Seen = tuple[TrialResult, StoredFile]
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Rounds that leave a patch out or merge two lines are the loop's own: in `rounds`, not in `proposed`.
+    """One run. Rounds in which the loop itself ablates a patch or merges lines count in `rounds`, not in `proposed`.
 
-    measured: rounds with a candidate that was tried; proposed: those of them whose patch is the model's;
-    repeated: those of the latter that share an idea with an earlier one; predicted, hits: train tasks that were said to
-    go better, and did; chance: share of all train tasks that went better in the same rounds; digest_chars,
-    digest_most: mean, largest.
+    measured: rounds with a measured candidate; proposed: those of them whose patch is the model's; repeated: those of
+    the latter that repeat an earlier idea; predicted, hits: train tasks predicted to improve, and those that did;
+    chance: share of all train tasks that improved in the same rounds; digest_chars, digest_most: mean, largest.
     """
 
     run: str
@@ -53,7 +52,7 @@ class Row:
     tokens: float
 
     @property
-    def shown(self) -> tuple[str, ...]:
+    def cells(self) -> tuple[str, ...]:
         return (
             self.proposer,
             str(self.seed),
@@ -68,21 +67,21 @@ class Row:
 
 
 COLUMNS = (
-    "proposer", "seed", "measured", "repeated", "predictions true", "by chance", "digest, mean, most", "calls",
+    "proposer", "seed", "measured", "repeated", "true predictions", "by chance", "digest (mean, max)", "calls",
     "tokens",
 )  # fmt: skip
 
 
 def table(rows: Sequence[Row]) -> Table:
-    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in COLUMNS:
-        made.add_column(column, justify="left" if column == "proposer" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column == "proposer" else "right", no_wrap=True)
     for row in rows:
-        made.add_row(*row.shown)
-    return made
+        table.add_row(*row.cells)
+    return table
 
 
-def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
+def build_row(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
     rounds = [row for row in store.rounds(run) if row.proposal and row.decision]
     asked = [row for row in rounds if row.proposal and not row.proposal.by_loop]
     measured = [row for row in asked if row.candidate]
@@ -114,10 +113,10 @@ def row_of(store: Store, runs: Path, run: str, proposer: str, seed: int) -> Row:
 
 
 def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[int]:
-    """Of the digests that the rounds' proposers were given, made anew from the trials that had begun by then."""
-    names = analysis.task_labels({t.task for some in trials.values() for t in some if t.split is Split.TRAIN})
+    """The sizes of the digests that the rounds' proposers saw, rebuilt from the trials started before each round."""
+    names = analysis.task_labels({t.task for results in trials.values() for t in results if t.split is Split.TRAIN})
     known: dict[tuple[Seen, ...], int] = {}
-    found = []
+    sizes = []
     for row in rows:
         assert row.parent
         began = _began_before(trials, row.parent, row.started_at)
@@ -126,8 +125,8 @@ def _digest_chars(runs: Path, trials: Trials, rows: Sequence[RoundRow]) -> list[
             before = [trial for trial in trials.get(row.parent.parent or "", ()) if trial.split is Split.TRAIN]
             change = analysis.task_changes(before, [trial for trial in began if trial.split is Split.TRAIN])
             known[seen] = len(_digest(runs, seen, names, change))
-        found.append(known[seen])
-    return found
+        sizes.append(known[seen])
+    return sizes
 
 
 def _digest(runs: Path, seen: Sequence[Seen], names: dict[str, str], change: analysis.TaskChanges) -> str:

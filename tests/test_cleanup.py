@@ -1,4 +1,4 @@
-"""What starts and is removed beside a trial's work."""
+"""Background starts and removals of a trial."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def test_removals_happen_in_order_and_beside() -> None:
     done: list[int] = []
     gate = threading.Event()
     one = Reaper()
-    one.later(lambda: gate.wait(SECONDS) and done.append(1))
-    one.later(lambda: done.append(2))
+    one.schedule(lambda: gate.wait(SECONDS) and done.append(1))
+    one.schedule(lambda: done.append(2))
     assert done == []
     gate.set()
-    one.settle()
+    one.wait()
     assert done == [1, 2]
 
 
 def test_a_failed_removal_is_told_once_and_the_others_happen() -> None:
     done: list[int] = []
     one = Reaper()
-    one.later(fail)
-    one.later(lambda: done.append(2))
+    one.schedule(fail)
+    one.schedule(lambda: done.append(2))
     with pytest.raises(InfraError, match="engine is gone"):
-        one.settle()
+        one.wait()
     assert done == [2]
-    one.settle()
+    one.wait()
 
 
 def test_what_was_started_is_killed_at_the_end_also_what_starts_late() -> None:
@@ -63,7 +63,7 @@ def test_what_was_started_is_killed_at_the_end_also_what_starts_late() -> None:
         crew.start(Thing, "early", killed)
         crew.start(late)
     gate.set()
-    reaper().settle()
+    reaper().wait()
     assert killed == ["early", "late"]
 
 
@@ -78,7 +78,7 @@ def test_what_could_not_be_made_needs_no_kill_and_its_error_is_the_callers() -> 
         made = crew.start(broken)
         with pytest.raises(InfraError, match="no container"):
             made.result()
-    reaper().settle()
+    reaper().wait()
     assert killed == ["other"]
 
 

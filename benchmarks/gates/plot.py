@@ -1,4 +1,4 @@
-"""The rows as a picture: for each mix the gain by budget, and below it the inflation."""
+"""Plot the rows: for each mix the gain by budget, and below it the inflation."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gates.playing import Row
+from gates.campaigns import Row
 from gates.rules import RULES
 
 ACROSS = 4
 OURS = "evolve"
 QUANTITIES = {"gain": "gain, points", "inflation": "reported - true, points"}
-# Okabe and Ito's colours, which the colour-blind tell apart: one for each family, the name up to its first hyphen.
+# Okabe and Ito's colours, which colour-blind people can distinguish: one per family (a name up to its first hyphen).
 COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#E69F00", "#56B4E9", "#8C6D31")
 MARKERS = ("o", "D", "v", "s", "P", "X", "^")
 DASHES = ("-", "--", ":", "-.")
 
 
 def draw(rows: Sequence[Row], file: Path) -> None:
-    """Writes a PNG. A point is a mean over seeds, its bar two standard errors either way."""
+    """Write a PNG. A point is a mean over seeds, its bar two standard errors in each direction."""
     mixes = list(dict.fromkeys(row.mix for row in rows))
     across = min(ACROSS, len(mixes))
     blocks = -(-len(mixes) // across)
@@ -36,14 +36,14 @@ def draw(rows: Sequence[Row], file: Path) -> None:
         for line, quantity in enumerate(QUANTITIES):
             _panel(axes[2 * block + line, column], [row for row in rows if row.mix == mix], quantity)
         axes[2 * block, column].set_title(mix)
-    _around(figure, axes, len(mixes))
+    _decorate(figure, axes, len(mixes))
     figure.savefig(file, dpi=120)
 
 
 def _panel(axes: Axes, rows: Sequence[Row], quantity: str) -> None:
     rules = list(dict.fromkeys(row.rule for row in rows))
     budgets = sorted({row.budget for row in rows})
-    # Side by side within a budget, so that the bars can be told apart.
+    # Shift the rules within a budget, so that their bars don't overlap.
     shifts = np.linspace(0.92, 1.08, len(rules)) if len(rules) > 1 else np.ones(1)
     for rule, shift in zip(rules, shifts, strict=True):
         line = sorted((row for row in rows if row.rule == rule), key=lambda row: row.budget)
@@ -62,7 +62,7 @@ def _panel(axes: Axes, rows: Sequence[Row], quantity: str) -> None:
 
 
 def _style(rule: str) -> dict[str, Any]:
-    """Ours in black; another's by its place in the registry, so that a selection of rules changes none."""
+    """Evolve's rule is black; another's style depends on its place in RULES, not on the rules selected."""
     if rule == OURS:
         return {"color": "black", "marker": "*", "markersize": 10, "linewidth": 2.4, "zorder": 3}
     family = _family(rule)
@@ -75,8 +75,8 @@ def _family(rule: str) -> str:
     return rule.partition("-")[0]
 
 
-def _around(figure: Figure, axes: np.ndarray, panels: int) -> None:
-    """Labels, one legend, and nothing where a last block has no panel."""
+def _decorate(figure: Figure, axes: np.ndarray, panels: int) -> None:
+    """Add labels and one legend, and hide the unused panels of the last block."""
     across = axes.shape[1]
     for line in range(axes.shape[0]):
         axes[line, 0].set_ylabel(list(QUANTITIES.values())[line % 2])

@@ -1,0 +1,144 @@
+"""Play campaigns in worker processes, and average their figures by rule, mix and budget."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from gates.rules import RULES
+from gates.world import MIXES, World
+
+HARMFUL = -1.0
+CHUNK = 20
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The subject of one row of the result."""
+
+    rule: str
+    mix: str
+    budget: int
+
+
+@dataclass(frozen=True)
+class CampaignFigures:
+    """The figures of one campaign.
+
+    gain: the champion's true score minus the seed's; final: its true score; reported: the score that the rule reports;
+    all in points. The others are counts.
+    """
+
+    gain: float
+    final: float
+    reported: float
+    kept: int
+    harmful_kept: int
+    null_kept: int
+    proposals: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """Means over the seeds of a cell. `_se`: standard errors; shares: of all_tasks kept, 0 if nothing was."""
+
+    rule: str
+    mix: str
+    budget: int
+    seeds: int
+    gain: float
+    gain_se: float
+    final: float
+    reported: float
+    inflation: float
+    inflation_se: float
+    kept: float
+    harmful_kept: float
+    harmful_keep_share: float
+    null_kept: float
+    null_keep_share: float
+    proposals: float
+    trials: float
+
+
+def play_campaign(cell: Cell, seed: int) -> CampaignFigures:
+    world = World(MIXES[cell.mix], cell.budget, seed)
+    result = RULES[cell.rule](world)
+    final, effects = world.true_score(result.champion), world.effects(result)
+    return CampaignFigures(
+        gain=final - world.true_score(world.scaffolds[0]),
+        final=final,
+        reported=result.reported,
+        kept=len(result.kept),
+        harmful_kept=sum(effect < HARMFUL for effect in effects),
+        null_kept=effects.count(0.0),
+        proposals=len(world.scaffolds) - 1,
+        trials=world.spent,
+    )
+
+
+def play_campaigns(cell: Cell, seeds: Sequence[int]) -> list[CampaignFigures]:
+    return [play_campaign(cell, seed) for seed in seeds]
+
+
+def cells(rules: Sequence[str], mixes: Sequence[str], budgets: Sequence[int]) -> list[Cell]:
+    return [Cell(rule, mix, budget) for mix, budget, rule in product(mixes, budgets, rules)]
+
+
+def play(requested: Sequence[Cell], seeds: int, jobs: int, progress: Callable[[int], None]) -> list[Row]:
+    """Play all campaigns, in chunks of seeds. progress: called with the number of campaigns that have ended."""
+    figures: dict[Cell, list[CampaignFigures]] = {cell: [] for cell in requested}
+    for cell, chunk in _play_chunks(requested, seeds, jobs):
+        figures[cell] += chunk
+        progress(len(chunk))
+    return [row(cell, campaigns) for cell, campaigns in figures.items()]
+
+
+def _play_chunks(requested: Sequence[Cell], seeds: int, jobs: int) -> Iterator[tuple[Cell, list[CampaignFigures]]]:
+    work = [(cell, range(start, min(start + CHUNK, seeds))) for cell in requested for start in range(0, seeds, CHUNK)]
+    if jobs == 1:
+        yield from ((cell, play_campaigns(cell, chunk)) for cell, chunk in work)
+        return
+    # Spawned, not forked: the parent runs the progress display's thread.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = {pool.submit(play_campaigns, cell, chunk): cell for cell, chunk in work}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def row(cell: Cell, campaigns: Sequence[CampaignFigures]) -> Row:
+    gain, gain_se = _mean(c.gain for c in campaigns)
+    inflation, inflation_se = _mean(c.reported - c.final for c in campaigns)
+    kept, harmful, null = (sum(getattr(c, name) for c in campaigns) for name in ("kept", "harmful_kept", "null_kept"))
+    return Row(
+        rule=cell.rule,
+        mix=cell.mix,
+        budget=cell.budget,
+        seeds=len(campaigns),
+        gain=gain,
+        gain_se=gain_se,
+        final=_mean(c.final for c in campaigns)[0],
+        reported=_mean(c.reported for c in campaigns)[0],
+        inflation=inflation,
+        inflation_se=inflation_se,
+        kept=kept / len(campaigns),
+        harmful_kept=harmful / len(campaigns),
+        harmful_keep_share=harmful / kept if kept else 0.0,
+        null_kept=null / len(campaigns),
+        null_keep_share=null / kept if kept else 0.0,
+        proposals=_mean(c.proposals for c in campaigns)[0],
+        trials=_mean(c.trials for c in campaigns)[0],
+    )
+
+
+def _mean(values: Iterator[float]) -> tuple[float, float]:
+    """The mean and its standard error (0 for a single value). Sorts, so that the order of workers changes no digit."""
+    numbers = np.sort(np.fromiter(values, float))
+    return float(numbers.mean()), float(numbers.std(ddof=1) / math.sqrt(len(numbers))) if len(numbers) > 1 else 0.0

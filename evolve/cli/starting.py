@@ -1,0 +1,21 @@
+"""Commands that set up a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evolve.core.records import Split
+from evolve.project import init
+from evolve.report.escaping import plain
+
+
+def init_project(tasks: Path | None, example: bool, seed: int) -> None:
+    report = init.init_project(Path(), tasks, example, seed)
+    for line in init.report_lines(report):
+        print(plain(line))
+
+
+def new_task(name: str, suite: Path | None, split: Split) -> None:
+    report = init.new_task(Path(), name, suite, split)
+    for line in [*init.done_lines(report), "next: edit the task's files, then run `evolve tasks check`"]:
+        print(plain(line))

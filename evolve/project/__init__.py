@@ -1,0 +1,1 @@
+"""Setting up a project: `evolve init` and `evolve tasks new`."""

@@ -1,0 +1,218 @@
+"""`evolve init` and `evolve tasks new`: what a folder has, and which files it gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+from evolve.core.records import Split
+from evolve.project.guesses import guess_entry, guess_evolvable, ignore_runs
+from evolve.project.split import split_tasks
+from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
+from evolve.project.writing import IS_THERE, NewFile, Unit, write
+from evolve.suite.bundled import bundled_scaffold, bundled_suite
+from evolve.suite.scaffold import FILE as SCAFFOLD_FILE
+from evolve.suite.tasks import SUITE_FILE, load_task
+
+CONFIG_FILE = "evolve.toml"
+TASK_FILE = "task.toml"
+TEMPLATE = Path(__file__).with_name("task_template")
+SAMPLE = "first-task"
+SUITE_FOLDERS = ("tasks", "evolve-tasks")
+NOT_AGENT = ("__pycache__", "node_modules", "runs", "venv")
+MOST_FILES = 5_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The scaffold's and the suite's folder as `evolve.toml` names them, and the files to write."""
+
+    scaffold: str
+    suite: str
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done with each file or folder, by name; and what a run still needs."""
+
+    done: Mapping[str, str]
+    missing: tuple[str, ...]
+
+
+def init_project(folder: Path, tasks: Path | None = None, example: bool = False, seed: int = 0) -> Report:
+    """Make `folder` a project that Evolve can run in. Existing files stay as they are.
+
+    tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split.
+    Raises BadInput if something is wrong; nothing is written then.
+    """
+    if example and tasks:
+        raise BadInput("--example", "can't be combined with --tasks", "choose one of them")
+    layout = _example() if example else _own(folder, tasks, seed)
+    config = Unit.of_text(CONFIG_FILE, evolve_toml(layout.scaffold, layout.suite))
+    done = write(folder, (config, *layout.units), _gitignore(folder))
+    return Report(done, tuple(_missing(folder, layout, example)))
+
+
+def _example() -> Layout:
+    copies = (Unit.of_folder("scaffold", bundled_scaffold()), Unit.of_folder("tasks", bundled_suite()))
+    return Layout("scaffold", "tasks", copies)
+
+
+def _own(folder: Path, tasks: Path | None, seed: int) -> Layout:
+    """The agent in this folder, with the suite that was named, one that is here, or a new one."""
+    suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
+    files = _agent_files(folder, suite)
+    text = scaffold_toml(folder.resolve().name or "scaffold", guess_entry(files), guess_evolvable(files))
+    return Layout(".", suite, (Unit.of_text(SCAFFOLD_FILE, text), *units))
+
+
+def _agent_files(folder: Path, suite: str) -> set[str]:
+    """The files of the agent, relative to its folder; at most MOST_FILES."""
+    files: set[str] = set()
+    for top, folders, names in os.walk(folder):
+        place = Path(top).relative_to(folder)
+        kept = (name for name in folders if name not in NOT_AGENT and not name.startswith("."))
+        folders[:] = sorted(name for name in kept if (place / name).as_posix() != suite)
+        files |= {(place / name).as_posix() for name in names}
+        if len(files) > MOST_FILES:
+            break
+    return files
+
+
+def _suite_here(folder: Path, seed: int) -> tuple[str, tuple[Unit, ...]]:
+    """The folder of tasks that is there already; otherwise a new suite with one sample task."""
+    for name in SUITE_FOLDERS:
+        place = folder / name
+        if (place / SUITE_FILE).is_file() or task_folders(place):
+            return _suite_of(folder, Path(name), seed)
+        if not place.exists():
+            return name, (_new_suite(name, SAMPLE), _new_task(f"{name}/{SAMPLE}", SAMPLE))
+    raise BadInput(
+        SUITE_FOLDERS[0], "exists, but holds no tasks", "name a folder of tasks: `evolve init --tasks FOLDER`"
+    )
+
+
+def _suite_of(folder: Path, tasks: Path, seed: int) -> tuple[str, tuple[Unit, ...]]:
+    """The folder as `evolve.toml` names it, and its `suite.toml`."""
+    place, name = folder / tasks, _inside(folder, tasks)
+    if (place / SUITE_FILE).is_file():
+        return name, (Unit(f"{name}/{SUITE_FILE}", ()),)
+    found = task_folders(place)
+    if not found:
+        raise BadInput(str(tasks), "holds no task", f"name a folder whose folders have a {TASK_FILE} each")
+    difficulties = {one.name: load_task(one, Split.TRAIN).difficulty for one in found}
+    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed)
+    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),)
+
+
+def _inside(folder: Path, tasks: Path) -> str:
+    """A folder of tasks, relative to the project's if it is in there. Raises BadInput for the project's own folder."""
+    own, place = folder.resolve(), (folder / tasks).resolve()
+    if place == own or place in own.parents:
+        raise BadInput(str(tasks), "contains the agent, which must not see its tasks", "move the tasks to a folder")
+    return place.relative_to(own).as_posix() if own in place.parents else place.as_posix()
+
+
+def task_folders(folder: Path) -> list[Path]:
+    """The folders of tasks in a folder, by name."""
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
+
+
+def _new_suite(folder: str, task: str) -> Unit:
+    name = f"{folder}/{SUITE_FILE}"
+    return Unit.of_text(name, suite_toml(Path(folder).name, {Split.TRAIN: [task]}))
+
+
+def _new_task(folder: str, name: str) -> Unit:
+    """The template of a task, with the verifier of the bundled suite."""
+    template = Unit.of_folder(folder, TEMPLATE, lambda content: content.replace(b'"NAME"', f'"{name}"'.encode()))
+    verifier = Unit.of_folder(f"{folder}/tests", bundled_suite() / "_verifier")
+    return Unit(folder, (*template.files, *verifier.files))
+
+
+def _gitignore(folder: Path) -> tuple[NewFile, ...]:
+    file = folder / ".gitignore"
+    before = _read(file) if file.exists() else ""
+    after = ignore_runs(before)
+    return () if after == before else (NewFile(file.name, after.encode()),)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(str(file), f"can't be read: {error}", "correct the file") from error
+
+
+def _missing(folder: Path, layout: Layout, example: bool) -> list[str]:
+    """What a run still needs, in the order in which to provide it."""
+    found = [f'{key} = "{value}" in {CONFIG_FILE}' for key, value in _unnamed(folder, layout)]
+    if not example and "entry" not in _values(folder / SCAFFOLD_FILE):
+        found.append(f"the Python file that starts the agent (`entry` in {SCAFFOLD_FILE})")
+    if any(unit.name.endswith(f"/{SAMPLE}") for unit in layout.units):
+        found.append("tasks of your own (`evolve tasks new NAME`)")
+    if not (example or _names_model(folder)):
+        found.append(f"a model (`model` in {CONFIG_FILE}; `evolve models` lists them)")
+    return found
+
+
+def _names_model(folder: Path) -> bool:
+    """Whether `evolve.toml` or the environment says which model to use."""
+    variables = ("MODEL", "BASE_URL", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+    in_file = {"model", "base_url"} & {*_values(folder / CONFIG_FILE)}
+    return bool(in_file) or any(os.environ.get(name) for name in variables)
+
+
+def _unnamed(folder: Path, layout: Layout) -> list[tuple[str, str]]:
+    """The folders that an `evolve.toml` from before does not name."""
+    values = _values(folder / CONFIG_FILE)
+    pairs = (("scaffold", layout.scaffold), ("suite", layout.suite))
+    return [(key, wanted) for key, wanted in pairs if values.get(key) != wanted]
+
+
+def _values(file: Path) -> dict[str, object]:
+    """A TOML file's keys; none if it is not there or not valid."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+
+
+def new_task(folder: Path, name: str, suite: Path | None = None, split: Split = Split.TRAIN) -> Report:
+    """Write a task that passes `evolve tasks check`, and name it in the suite, which is made if it does not exist.
+
+    suite: by default the one of `evolve.toml`, otherwise `tasks`. Raises BadInput; nothing is written then.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise BadInput(f"task {name!r}", "is not a task's name", "use small letters, digits, - and _, at most 64")
+    place = str(suite or _values(folder / CONFIG_FILE).get("suite") or SUITE_FOLDERS[0])
+    if (folder / place / name).exists():
+        raise BadInput(f"{place}/{name}", IS_THERE, "choose another name")
+    file = folder / place / SUITE_FILE
+    if not file.exists():
+        if split is not Split.TRAIN:
+            raise BadInput(str(file), "does not exist yet", "put the first task into train")
+        return Report(write(folder, (_new_suite(place, name), _new_task(f"{place}/{name}", name))), ())
+    edited = add_to_split(_read(file), split, name)
+    if edited is None:
+        raise BadInput(str(file), f"task `{name}` can't be added to [splits]", "correct the file")
+    change = NewFile(f"{place}/{SUITE_FILE}", edited.encode())
+    return Report(write(folder, (_new_task(f"{place}/{name}", name),), (change,)), ())
+
+
+def report_lines(report: Report) -> list[str]:
+    """For people: a line for each file or folder, and one that says what is missing."""
+    missing = "; ".join(report.missing)
+    last = f"still missing: {missing}" if missing else "nothing is missing; next: `evolve run`"
+    return [*done_lines(report), last]
+
+
+def done_lines(report: Report) -> list[str]:
+    return [f"{name}: {what}" for name, what in report.done.items()]

@@ -1,0 +1,3 @@
+def greet(name):
+    """A greeting for one person."""
+    return f"Hello, {name}!"
