@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -106,7 +107,7 @@ def test_the_digest_of_a_clean_scaffold_is_that_of_earlier_versions(name: str, t
 
 def test_results_and_what_git_ignores_do_not_count(agent: Path) -> None:
     before = folder_digest(agent, agent / "runs")
-    write(agent, {"runs/evolve.db": "x", ".mypy_cache/x": "x", "secret.env": "", "evolve.toml": "rounds = 3"})
+    write(agent, {"runs/old/lock": "x", ".mypy_cache/x": "x", "secret.env": "", "evolve.toml": "rounds = 3"})
     write(agent, {".git/info/exclude": "*.env\n"})
     assert folder_digest(agent, agent / "runs") == before
     assert folder_digest(agent, agent / "elsewhere") != before
@@ -132,9 +133,18 @@ def test_a_bundled_scaffold_is_resumed_by_name(
 ) -> None:
     """From a folder that has none of this name, and from another one."""
     monkeypatch.chdir(tmp_path)
-    name = play(request(Path("scaffolds/single"), tmp_path / "runs"), 0)
+    asked = request(Path("scaffolds/single"), tmp_path / "runs")
+    names = set()
+    for _ in range(2):
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            opening.open_run(asked, victim.suite(tmp_path), SilentWatcher()) as it,
+        ):
+            it.lineage.seed(it.run, victim.AT)
+            names.add(it.run)
+            raise KeyboardInterrupt
+    (name,) = names
     assert rows(tmp_path / "runs")[0].scaffold == "scaffolds/single"
-    assert play(request(Path("scaffolds/single"), tmp_path / "runs"), 0) == name
     found = lineage_of(rows(tmp_path / "runs")[0], tmp_path / "runs")
     assert found.git_dir == tmp_path / "runs" / name / "lineage.git" and found.seed_of(name)
 
@@ -152,6 +162,7 @@ def test_an_agents_own_repository_is_resumed_and_no_commit_has_results(agent: Pa
         "M main.py",
         "?? .venv/",
         "?? __pycache__/",
+        "?? evolve.toml",
         "?? new.py",
     ]
 
@@ -290,15 +301,15 @@ def test_another_scaffold_than_the_runs_is_refused(tmp_path: Path) -> None:
 
 
 def test_relative_paths_are_found_beside_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("tasks/bugfix", "scaffolds/single"):
-        shutil.copytree(ROOT / name, tmp_path / "top" / name)
-    suite = load_suite(tmp_path / "top" / "tasks/bugfix")
-    old = row(RunConfig(), suite, "0", "tasks/bugfix", "scaffolds/single")
-    monkeypatch.chdir(write(tmp_path / "away", {"tasks/bugfix/suite.toml": "another suite"}))
+    for bundled, name in (("tasks/bugfix", "tasks/mine"), ("scaffolds/single", "scaffolds/mine")):
+        shutil.copytree(ROOT / bundled, tmp_path / "top" / name)
+    suite = load_suite(tmp_path / "top" / "tasks/mine")
+    old = row(RunConfig(), suite, "0", "tasks/mine", "scaffolds/mine")
+    monkeypatch.chdir(write(tmp_path / "away", {"tasks/mine/suite.toml": "another suite"}))
     found = resumed_config(old, {}, tmp_path / "top" / "runs")
-    assert (found.suite, found.scaffold) == (tmp_path / "top/tasks/bugfix", tmp_path / "top/scaffolds/single")
+    assert (found.suite, found.scaffold) == (tmp_path / "top/tasks/mine", tmp_path / "top/scaffolds/mine")
     shutil.rmtree(tmp_path / "away" / "tasks")
-    with pytest.raises(BadInput, match="its suite tasks/bugfix is missing"):
+    with pytest.raises(BadInput, match="its suite tasks/mine is missing"):
         resumed_config(old, {}, tmp_path / "away" / "runs")
 
 
