@@ -3,6 +3,11 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Evolve reads these as EVOLVE_*: `make evolve ROUNDS=3` and `ROUNDS=3 make evolve` are the same.
+SETTINGS := ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN RUNS JOBS SEED GATE LIMITS SANDBOX \
+	BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS PROMPT_PRICE COMPLETION_PRICE NETWORK RUNTIME \
+	PROPOSER PROPOSER_MODEL PROPOSER_BASE_URL SCORE_ATTEMPTS HOLDOUT_ATTEMPTS CALL_SECONDS
+$(foreach name,$(SETTINGS),$(if $($(name)),$(eval export EVOLVE_$(name) = $$($(name)))))
 # Runs and tests start many processes. Without cached bytecode, each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 # The tests run in a process for each processor, up to eight; those with containers mostly wait, so they get one more.
@@ -17,10 +22,11 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options of evolve: ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN JOBS BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS SEED GATE PROPOSER RUNTIME (make evolve ROUNDS=10 SEED=1)"
+	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
-	@$(BIN)/evolve run
+	@trap : INT; $(BIN)/evolve run; status=$$?; \
+		[ $$status = 0 ] || echo "evolve run: exit status $$status" >&2; exit $$status
 
 test: setup ## run all tests, including those that need containers; an unexpected skip fails
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips

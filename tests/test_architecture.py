@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 TOP_LEVEL = ("__init__.py", "__main__.py")
 # The only functions that may import: the commands, so that `--help` is fast, and the public names of the package.
-LAZY_COMMANDS: tuple[str, ...] = ()
+LAZY_COMMANDS: tuple[str, ...] = ("evolve.cli", "evolve.cli.commands")
 LAZY_NAMES: tuple[str, ...] = ()
 PURE = ("analysis", "guard", "gate")
 PURE_LIBRARY = {
@@ -65,6 +65,7 @@ OWNERS = {
     "sqlite3": ("budget", "store"),
     "alembic": ("store",),
     "typer": ("cli", "__main__"),
+    "pydantic_settings": ("cli",),
 }
 BROAD = {"Exception", "BaseException"}
 MAY_CATCH_ALL = ("trial", "cli", "__main__")
@@ -72,7 +73,7 @@ MAY_CATCH_ALL = ("trial", "cli", "__main__")
 # What may be called while a module is imported: things that make a constant or a class.
 CONSTANT_CALLS = {
     "re.compile", "math.log", "struct.Struct", "TypeVar", "ParamSpec", "NewType", "namedtuple",
-    "dataclass", "dataclasses.dataclass", "field", "dataclasses.field", "ConfigDict", "Field",
+    "dataclass", "dataclasses.dataclass", "field", "dataclasses.field", "ConfigDict", "SettingsConfigDict", "Field",
     "frozenset", "tuple", "dict", "set", "list", "range", "sorted", "len", "max", "min", "MappingProxyType",
     "lru_cache", "functools.lru_cache", "model_validator", "field_validator", "Path", "PurePosixPath", "timedelta",
 }  # fmt: skip
@@ -80,7 +81,7 @@ PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {
     "embedded": ("prompt_sentence",),  # makes one idiom of the proposer out of its sentences
     "gate": ("np.array", "np.linspace", "Level"),
-    "cli": ("typer.*", "app.*", "*_app.*"),
+    "cli": ("typer.*", "app.*", "*_app.*", "option", "table_option"),
     "__main__": ("main", "app", "sys.exit"),
     "store": (
         "CheckConstraint", "Column", "ForeignKey", "ForeignKeyConstraint", "Index", "MetaData", "Table",

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evolve.core.config import GateConfig, RunConfig
-from evolve.core.records import Limits, SandboxSpec, SuiteProfile
-from evolve.runs import identity
-from evolve.suite.tasks import Suite
+from evolve.core.config import TASK_SECONDS, Difference, GateConfig, RunConfig, TrialLimits
+from evolve.core.records import Limits, SandboxSpec
 
 
 def test_the_defaults_need_no_key() -> None:
@@ -20,14 +18,20 @@ def test_the_defaults_need_no_key() -> None:
 
 
 def test_a_config_is_stored_as_json_and_comes_back() -> None:
-    config = RunConfig(suite=Path("x"), seed=3, limits=Limits(calls=9), gate=GateConfig(risk=0.01))
+    config = RunConfig(suite=Path("x"), seed=3, limits=TrialLimits(calls=9), gate=GateConfig(risk=0.01))
     assert RunConfig.model_validate_json(config.canonical()) == config
     assert json.loads(config.canonical())["suite"] == "x"
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": 1}, {"model": "m"}, {"limits": Limits(calls=1)}, {"gate": GateConfig(risk=0.03)}, {"suite": Path("y")}],
+    [
+        {"seed": 1},
+        {"model": "m"},
+        {"limits": TrialLimits(calls=1)},
+        {"gate": GateConfig(risk=0.03)},
+        {"suite": Path("y")},
+    ],
 )
 def test_the_digest_depends_on_every_value(changes: dict[str, Any]) -> None:
     assert RunConfig().digest() == RunConfig().digest()
@@ -36,10 +40,13 @@ def test_the_digest_depends_on_every_value(changes: dict[str, Any]) -> None:
 
 def test_differences_name_key_old_and_new() -> None:
     stored = RunConfig(seed=1, model="a").canonical()
-    assert RunConfig(seed=2, model="a").differences(stored) == ["seed: 1 -> 2"]
+    assert RunConfig(seed=2, model="a").differences(stored) == [Difference("seed", 1, 2)]
+    assert str(Difference("seed", 1, 2)) == "seed: 1 -> 2"
     assert RunConfig(seed=1, model="a").differences(stored) == []
     older = json.dumps({"seed": 0, "gone": True})
-    assert RunConfig().differences(older) == ["gone: True -> absent"]
+    assert RunConfig().differences(older) == [Difference("gone", True, None)]
+    moved = RunConfig(suite=Path("elsewhere"), scaffold=Path("moved"))
+    assert moved.differences(RunConfig().canonical()) == []
 
 
 def test_an_option_that_came_later_is_at_its_default() -> None:
@@ -47,7 +54,7 @@ def test_an_option_that_came_later_is_at_its_default() -> None:
     del stored["gate"]["race"], stored["network"]
     assert RunConfig().differences(json.dumps(stored)) == []
     raced = RunConfig(gate=GateConfig(race=2))
-    assert raced.differences(json.dumps(stored)) == ["gate.race: 1 -> 2"]
+    assert raced.differences(json.dumps(stored)) == [Difference("gate.race", 1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -82,15 +89,32 @@ def test_a_task_keeps_its_limits_and_takes_runtime_and_pids_from_the_run() -> No
     assert not RunConfig().task_sandbox(SandboxSpec()).network
 
 
-@pytest.mark.parametrize("profile", list(SuiteProfile))
-def test_the_suites_profile_is_stored_with_the_run(tmp_path: Path, profile: SuiteProfile) -> None:
-
-    stored = json.loads(identity.identity(RunConfig(scaffold=tmp_path), Suite(tmp_path, (), profile)))
-    assert stored["suite_profile"] == str(profile)
-
-
 def test_a_config_from_before_there_were_two_proposers_is_the_same() -> None:
     stored = json.loads(RunConfig().canonical())
     del stored["proposer"]
     assert RunConfig().differences(json.dumps(stored)) == []
-    assert RunConfig(proposer="self").differences(json.dumps(stored)) == ["proposer: direct -> self"]
+    assert RunConfig(proposer="self").differences(json.dumps(stored)) == [Difference("proposer", "direct", "self")]
+
+
+def test_a_trials_seconds_are_the_tasks_unless_the_run_sets_fewer() -> None:
+    assert RunConfig().limits.for_task(900.0) == Limits(seconds=900.0)
+    assert RunConfig().limits.for_task().seconds == TASK_SECONDS == 1800
+    limits = TrialLimits(seconds=60, commands=5)
+    assert limits.for_task(900.0) == Limits(seconds=60.0, commands=5)
+    assert limits.for_task(30.0).seconds == 30
+
+
+def test_an_older_run_keeps_its_three_minutes() -> None:
+    stored = json.loads(RunConfig().canonical())
+    assert stored["limits"]["seconds"] is None
+    for limits in (None, {"calls": 80}, {"seconds": 180.0}):
+        older = json.dumps(stored | {"limits": limits}) if limits else json.dumps({"seed": 0})
+        config = RunConfig.from_stored(older)
+        assert config.limits.for_task(900.0).seconds == 180 and config.limits.commands is None
+        assert RunConfig().differences(older) == [] == config.differences(older)
+    assert RunConfig().differences(json.dumps(stored | {"limits": {"seconds": 60.0}})) == [
+        Difference("limits.seconds", 60.0, None)
+    ]
+    explicit = RunConfig(limits=TrialLimits(seconds=180))
+    assert explicit.differences(json.dumps(stored)) == [Difference("limits.seconds", None, 180.0)]
+    assert RunConfig.from_stored(json.dumps(stored)) == RunConfig()

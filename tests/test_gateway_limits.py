@@ -451,6 +451,26 @@ def test_a_flood_of_events_ends_as_a_budget(
     assert len(served.events) <= 4
 
 
+def test_the_commands_of_a_trial_may_be_limited(tmp_path: Path) -> None:
+    """Reading and writing files are commands too; calls of the model go on."""
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits(commands=2))
+    workspace = FolderWorkspace(tmp_path)
+    with Gateway(door, ScriptedModel(), workspace, tmp_path) as served:
+        assert call(served, "/evolve/budget")[1]["commands"] == 2
+        assert call(served, "/evolve/write", {"path": "a.txt", "text": "x"})[0] == 200
+        assert call(served, "/evolve/run", {"command": "rm a.txt"})[0] == 200
+        for path, body in (("run", {"command": "touch late.txt"}), ("read", {"path": "a.txt"})):
+            assert code(call(served, f"/evolve/{path}", body)) == (429, "budget")
+        assert chat(served)[0] == 200 and call(served, "/evolve/budget")[1]["commands"] == 0
+    assert (served.budget.exhausted, served.budget.usage.commands) == ("commands", 2)
+    assert not (tmp_path / "late.txt").exists()
+
+
+def test_without_a_limit_of_commands_the_budget_has_none(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        assert set(call(served, "/evolve/budget")[1]) == {"calls", "tokens", "usd", "seconds"}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400), st.booleans()), max_size=30), st.floats(0, 2))
 def test_whatever_is_asked_no_limit_is_passed(asked: list[tuple[int, int, bool]], usd: float) -> None:

@@ -79,7 +79,7 @@ def test_a_dry_run_lists_what_can_be_removed_and_changes_nothing(
     before = tree(home)
     assert evolve("gc", "--older-than", "0h") == 0
     out = capsys.readouterr().out
-    assert "nothing was changed: `evolve gc --yes --older-than 0h` removes it" in out
+    assert "nothing was changed: `evolve gc --yes --older-than 0h` deletes it" in out
     assert "replayed" in "".join(out.split()) and tree(home) == before
     assert evolve("gc", "--older-than", "0h", "--json") == 0
     found = {one["part"]: one for one in json.loads(capsys.readouterr().out)}

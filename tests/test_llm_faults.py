@@ -111,7 +111,7 @@ def test_transient_faults_are_retried_and_reported(upstream: Upstream, model: Op
 def test_persistent_faults_are_reported_too(upstream: Upstream, model: OpenAIModel) -> None:
     lost: list[Usage] = []
     upstream.script(raw("no"))
-    with pytest.raises(InfraError, match="is BASE_URL right"):
+    with pytest.raises(InfraError, match="is the base URL right"):
         model.complete(BODY, lost.append)
     assert sum(lost, Usage()).retries == ATTEMPTS - 1 == len(upstream.requests()) - 1
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.requests import order_of, proposed
+from evolve.cli.requests import run_request
+from evolve.cli.settings import read_settings
 from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import ModelFacts, ModelTerms, RunConfig
+from evolve.core.config import Difference, ModelFacts, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
@@ -21,6 +22,7 @@ from evolve.models.choice import Choice, check_commercial, choose_model
 from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
+from evolve.runs.digests import folder_digest
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
@@ -69,12 +71,9 @@ def own(tmp_path: Path) -> Path:
 
 
 def order(model: str | None, own: Path | None = None, **values: Any) -> RunRequest:
-    usual = {"base_url": None, "prompt_price": None, "completion_price": None, "commercial": False, **values}
-    paths = (ROOT / "scaffolds/single", ROOT / "tasks/bugfix")
-    return order_of(
-        model, usual["base_url"], *paths, 0, Path("runs"), None, 1,
-        usual["prompt_price"], usual["completion_price"], usual["commercial"], own,
-    )  # fmt: skip
+    """What `evolve run` asks for with these options."""
+    usual = {"scaffold": ROOT / "scaffolds/single", "suite": ROOT / "tasks/bugfix", "jobs": 1}
+    return run_request(read_settings(model=model, models=own, **usual, **values))
 
 
 def listing(*names: str) -> Answer:
@@ -280,9 +279,9 @@ def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> No
     assert RunConfig.model_validate_json(made.canonical()) == made
     assert made.differences(made.canonical()) == []
     moved = made.model_copy(update={"terms": ModelTerms(licence="another"), "prompt_price": 0.4})
-    assert moved.differences(made.canonical()) == ["prompt_price: 0.3 -> 0.4"]
+    assert moved.differences(made.canonical()) == [Difference("prompt_price", 0.3, 0.4)]
     warmer = made.model_copy(update={"facts": ModelFacts(sampling=(("temperature", 0.5),))})
-    assert any("facts.sampling" in difference for difference in warmer.differences(made.canonical()))
+    assert any(difference.key == "facts.sampling" for difference in warmer.differences(made.canonical()))
 
 
 @pytest.fixture
@@ -290,7 +289,7 @@ def stored(tmp_path: Path) -> tuple[RunRequest, Store]:
     """An order for the embedded model, and a database with a run of it from before there were profiles."""
     made = order("embedded")
     suite = load_suite(made.config.suite)
-    values = json.loads(identity.identity(made.config, suite))
+    values = json.loads(identity.identity(made.config, suite, folder_digest(made.config.scaffold, tmp_path)))
     for key in ("facts", "terms", "commercial"):
         del values[key]
     store = Store.open(tmp_path / "evolve.db")
@@ -360,14 +359,14 @@ def test_the_command_lists_and_shows(tmp_path: Path) -> None:
 def test_another_model_may_propose(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream.script(listing("small", "large"))
     base = order("small", base_url=upstream.base_url)
-    assert proposed(base, None, None, None) == base
-    both = proposed(base, "large", None, None).config
+    here = base.config.base_url
+    both = order("small", base_url=here, proposer_model="large").config
     assert (both.model_spec.name, both.proposer_spec.name) == ("small", "large")
     assert both.proposer_spec.base_url == upstream.base_url
     assert [line.partition(" at ")[0] for line in about_model(both)] == ["model: small", "proposing model: large"]
-    assert proposed(base, "embedded", None, None).config.proposer_spec.base_url is None
+    assert order("small", base_url=here, proposer_model="embedded").config.proposer_spec.base_url is None
     monkeypatch.setenv("MINIMAX_API_KEY", "secret")
-    profiled = proposed(base, f"minimax/{M27.rpartition('/')[2]}", None, None).config
+    profiled = order("small", base_url=here, proposer_model=f"minimax/{M27.rpartition('/')[2]}").config
     assert profiled.proposer_spec.key_variable == "MINIMAX_API_KEY"
     assert not profiled.priced and "secret" not in profiled.canonical()
 
@@ -375,14 +374,14 @@ def test_another_model_may_propose(upstream: Upstream, monkeypatch: pytest.Monke
 def test_the_proposing_model_is_part_of_a_runs_frozen_config(upstream: Upstream) -> None:
     upstream.script(listing("small", "large"))
     base = order("small", base_url=upstream.base_url)
-    both = proposed(base, "large", None, None)
-    assert any("proposed_by" in words for words in both.config.differences(base.config.canonical()))
+    both = order("small", base_url=upstream.base_url, proposer_model="large")
+    assert any("proposed_by" in difference.key for difference in both.config.differences(base.config.canonical()))
     assert RunConfig.model_validate_json(both.config.canonical()) == both.config
 
 
 def test_commercial_use_also_checks_the_proposing_model(upstream: Upstream) -> None:
     upstream.script(listing(M27))
-    base = order("embedded")
-    barred = proposed(base, f"vllm/{M27}", upstream.base_url, None).config.model_copy(update={"commercial": True})
+    asked = order("embedded", proposer_model=f"vllm/{M27}", proposer_base_url=upstream.base_url)
+    barred = asked.config.model_copy(update={"commercial": True})
     with pytest.raises(BadInput, match="bars commercial use"):
         check_commercial(barred)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import GateConfig
-from evolve.core.records import Limits, SandboxSpec, Split
+from evolve.core.config import GateConfig, TrialLimits
+from evolve.core.records import SandboxSpec, Split
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
 from evolve.suite.scaffold import read
 
@@ -27,7 +27,7 @@ def test_what_is_commented_out_are_the_defaults() -> None:
     text = re.sub(r"^# (?=\w+ = |\[)", "", evolve_toml(".", "tasks"), flags=re.M)
     values = tomllib.loads(text)
     assert {"model", "base_url", "rounds", "seed", "jobs", "budget_usd"} <= set(values)
-    assert values["limits"] == {key: value for key, value in asdict(Limits()).items() if value is not None}
+    assert values["limits"] == {key: value for key, value in TrialLimits().model_dump().items() if value is not None}
     assert values["sandbox"].items() <= asdict(SandboxSpec()).items()
     assert values["gate"].items() <= GateConfig().model_dump().items()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.suite.tasks import REQUIRED_FILES, Suite, load_suite, load_task
@@ -53,6 +54,7 @@ def test_a_task_is_read(tmp_path: Path) -> None:
     assert (task.name, task.split, task.difficulty) == ("one", Split.HOLDOUT, "hard")
     assert task.instruction == "instruction.md\n"
     assert (task.agent_seconds, task.verifier_seconds) == (30.0, 600.0)
+    assert read(make_task(tmp_path / "b", "")).agent_seconds == TASK_SECONDS
     sandbox = task.sandbox
     assert (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb, sandbox.network) == (2.0, 64, 64, False)
 

@@ -1,16 +1,15 @@
-"""Commands that look after a machine and its results: what is wrong, and what can go."""
+"""Commands that look after a machine and its results: what is wrong, and what can be removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
 
-import typer
-
-from evolve.cli.options import RUNS, SCAFFOLD, SUITE, Json_, Runs_, Scaffold_, Suite_, app
-from evolve.cli.requests import results_file
+from evolve.cli.results import results_file
+from evolve.cli.settings import Settings, shown_default
+from evolve.core.errors import EXIT_MACHINE
+from evolve.llm import set_call_seconds
 from evolve.maintenance import doctor, gc
 from evolve.maintenance.doctor.finding import BAD, format_size
 from evolve.report.escaping import plain
@@ -18,25 +17,14 @@ from evolve.report.tables import show
 from evolve.store import integrity
 
 
-@app.command("doctor")
-def doctor_command(
-    runs: Runs_ = RUNS,
-    suite: Suite_ = SUITE,
-    scaffold: Scaffold_ = SCAFFOLD,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what is safe: branches and notes from the rows, stale locks, leftovers.")
-    ] = False,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Compare every file with its sha256, and check every page.")
-    ] = False,
-    as_json: Json_ = False,
-) -> None:
-    """Whether this machine has what a run needs, and whether what the runs left is whole; changes nothing by itself."""
-    repaired = doctor.repair(runs) if fix else []
-    findings = [*repaired, *doctor.examine(runs, suite, scaffold, deep)]
+def examine(settings: Settings, fix: bool, deep: bool, as_json: bool) -> int:
+    """Print what the doctor finds, after what it repaired. -> the exit status: 1 if something is wrong"""
+    set_call_seconds(settings.call_seconds)
+    repaired = doctor.repair(settings.runs) if fix else []
+    asked = doctor.AskedModel(settings.model, settings.base_url, settings.models)
+    findings = [*repaired, *doctor.examine(settings.runs, settings.suite, settings.scaffold, deep, asked)]
     show([_shown(finding) for finding in findings] if not as_json else [asdict(f) for f in findings], as_json)
-    if any(finding.state == BAD for finding in findings):
-        raise typer.Exit(1)
+    return EXIT_MACHINE if any(finding.state == BAD for finding in findings) else 0
 
 
 def _shown(finding: doctor.Finding) -> dict[str, str]:
@@ -45,58 +33,47 @@ def _shown(finding: doctor.Finding) -> dict[str, str]:
     return {"check": finding.check, "state": finding.state, "detail": words}
 
 
-@app.command("gc")
-def gc_command(
-    older_than: Annotated[
-        str, typer.Option(help="Age of trajectories, recordings and conversations, such as 12h, 30d or 2w.")
-    ] = "30d",
-    only: Annotated[str | None, typer.Option(help=f"Parts, with commas: {','.join(gc.PARTS)}.")] = None,
-    run: Annotated[
-        list[str] | None, typer.Option(help="A run that counts as ended though it has not; can be given again.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it. Without this nothing is changed.")] = False,
-    runs: Runs_ = RUNS,
-    suite: Suite_ = SUITE,
-    as_json: Json_ = False,
+def collect_garbage(
+    settings: Settings, older_than: str, only: str | None, ended: Sequence[str], yes: bool, as_json: bool
 ) -> None:
-    """What takes space and can go: shown, and removed with --yes. No row, and no kept or stacked branch, goes."""
-    before = datetime.now(UTC) - gc.parse_age(older_than)
-    wish = gc.GcRequest(before, gc.parse_parts(only), frozenset(run or ()), suite)
+    """List what can be removed, and remove it if `yes`. `ended`: runs that count as ended."""
+    before, runs = datetime.now(UTC) - gc.parse_age(older_than), settings.runs
+    request = gc.GcRequest(before, gc.parse_parts(only), frozenset(ended), settings.suite)
     file = results_file(runs)
     with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
-        found = gc.plan(runs, store, wish)
-        done = gc.remove(runs, store, wish, found) if yes else found
+        planned = gc.plan(runs, store, request)
+        done = gc.remove(runs, store, request, planned) if yes else planned
     if as_json:
-        show([{**asdict(heap), "removed": yes} for heap in done.entries], True)
+        show([{**asdict(entry), "removed": yes} for entry in done.entries], True)
         return
-    _show_heaps(done.entries)
-    for line in (*found.skipped, *(done.skipped if yes else ())):
-        print(plain(f"spared: {line}"))
-    given = [("--only", only), ("--older-than", older_than), *(("--run", one) for one in run or ())]
-    given += [("--runs", str(runs))] if runs != RUNS else []
-    print(_total(done.entries, yes, " ".join(f"{name} {value}" for name, value in given if value)))
+    _show_entries(done.entries)
+    for line in (*planned.skipped, *(done.skipped if yes else ())):
+        print(plain(f"skipped: {line}"))
+    options = [("--only", only), ("--older-than", older_than), *(("--run", run) for run in ended)]
+    options += [("--runs", str(runs))] if str(runs) != shown_default(Settings.model_fields["runs"]) else []
+    print(_total(done.entries, yes, " ".join(f"{name} {value}" for name, value in options if value)))
 
 
-def _show_heaps(heaps: Sequence[gc.Removable]) -> None:
+def _show_entries(entries: Sequence[gc.Removable]) -> None:
     rows = [
         {
-            "part": heap.part,
-            "run": heap.run,
-            "count": len(heap.names),
-            "size": "unknown" if heap.bytes is None else format_size(heap.bytes),
-            "detail": gc.PARTS[heap.part],
+            "part": entry.part,
+            "run": entry.run,
+            "count": len(entry.names),
+            "size": "unknown" if entry.bytes is None else format_size(entry.bytes),
+            "detail": gc.PARTS[entry.part],
         }
-        for heap in heaps
+        for entry in entries
     ]
     if rows:
         show(rows, False)
 
 
-def _total(heaps: Sequence[gc.Removable], yes: bool, given: str) -> str:
+def _total(entries: Sequence[gc.Removable], yes: bool, options: str) -> str:
     """The sum, and the command that removes it."""
-    total = format_size(sum(heap.bytes or 0 for heap in heaps))
+    total = format_size(sum(entry.bytes or 0 for entry in entries))
     if yes:
         return f"{total} removed"
-    if not heaps:
-        return "nothing can go"
-    return f"{total} can go; nothing was changed: `evolve gc --yes {given}` removes it"
+    if not entries:
+        return "nothing can be removed"
+    return f"{total} can be removed; nothing was changed: `evolve gc --yes {options}` deletes it"

@@ -3,261 +3,145 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Annotated
+from dataclasses import asdict
 
-import typer
-
-from evolve.cli.options import (
-    RUNS,
-    SCAFFOLD,
-    SUITE,
-    BaseUrl_,
-    Budget_,
-    BudgetSeconds_,
-    BudgetTokens_,
-    BudgetTrials_,
-    Commercial_,
-    CompletionPrice_,
-    Gate_,
-    Jobs_,
-    Json_,
-    Model_,
-    Models_,
-    Network_,
-    PromptPrice_,
-    Proposer_,
-    ProposerBaseUrl_,
-    ProposerModel_,
-    Runs_,
-    Runtime_,
-    Sandbox_,
-    Scaffold_,
-    Seed_,
-    Suite_,
-    app,
-    tasks_app,
-)
-from evolve.cli.requests import (
-    boxed,
-    evaluated,
-    gated,
-    of_branch,
-    opened,
-    order_for,
-    order_of,
-    proposed,
-    proposing,
-    run_row,
-)
-from evolve.core.caps import Caps
+from evolve.cli.requests import evaluation_request, run_request
+from evolve.cli.results import open_results, run_and_commit
+from evolve.cli.settings import Settings
+from evolve.core.errors import EXIT_MACHINE
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, calibrate
 from evolve.gate.attempts import first_fresh_attempt
-from evolve.host.run_names import NEW
+from evolve.llm import set_call_seconds
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
 from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, score, show
-from evolve.runs import check_tasks, opening, replay
-from evolve.runs.identity import stored_config
+from evolve.runs import check_tasks as checking
+from evolve.runs import opening
+from evolve.runs.identity import resumed_config, stored_config
+from evolve.runs.replay import ReplayResult
 from evolve.runs.request import RunRequest
-from evolve.store import Store
+from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
 
 
-@app.command("run")
-def run_command(
-    rounds: Annotated[int, typer.Option(envvar="ROUNDS", min=0, help="Rounds that the run shall have.")] = 10,
-    model: Model_ = None,
-    base_url: BaseUrl_ = None,
-    scaffold: Scaffold_ = SCAFFOLD,
-    suite: Suite_ = SUITE,
-    run: Annotated[
-        str | None, typer.Option(envvar="RUN", help="Run id to begin or go on with; `new`: a new one.")
-    ] = None,
-    jobs: Jobs_ = 0,
-    budget_usd: Budget_ = None,
-    budget_tokens: BudgetTokens_ = None,
-    budget_seconds: BudgetSeconds_ = None,
-    budget_trials: BudgetTrials_ = None,
-    seed: Seed_ = 0,
-    runs: Runs_ = RUNS,
-    prompt_price: PromptPrice_ = None,
-    completion_price: CompletionPrice_ = None,
-    runtime: Runtime_ = None,
-    network: Network_ = True,
-    sandbox: Sandbox_ = None,
-    gate: Gate_ = None,
-    commercial: Commercial_ = False,
-    models: Models_ = None,
-    proposer_model: ProposerModel_ = None,
-    proposer_base_url: ProposerBaseUrl_ = None,
-    proposer: Proposer_ = "direct",
-) -> None:
-    """Evolve a scaffold. An interrupted run is gone on with by the same command."""
-    order = order_of(
-        model, base_url, scaffold, suite, seed, runs, run, jobs, prompt_price, completion_price, commercial, models,
-    )  # fmt: skip
-    order = replace(order, caps=Caps(budget_usd, budget_tokens, budget_seconds, budget_trials))
-    order = proposing(gated(boxed(order, runtime, network, sandbox), gate), proposer)
-    order = proposed(order, proposer_model, proposer_base_url, models)
-    checked = opening.check(order)
-    with Live(order.config.priced) as view:
-        for line in about_model(order.config):
+def run(settings: Settings) -> None:
+    """Start or resume a run, and print its result."""
+    set_call_seconds(settings.call_seconds)
+    request = run_request(settings)
+    suite = opening.check(request)
+    with Live(request.config.priced) as view:
+        for line in about_model(request.config):
             view.say(line)
-        with opening.open_run(order, checked, view) as search:
-            search.run_rounds(rounds)
-    _print_end(order)
+        with opening.open_run(request, suite, view) as search:
+            name = search.journal.run
+            search.run_rounds(settings.rounds)
+    with open_results(settings.runs) as store:
+        print_result(store, name)
 
 
-@app.command("eval")
-def eval_command(
-    what: Annotated[str, typer.Argument(help="A scaffold's folder, or a branch or commit of a run.")],
-    split: Annotated[list[Split] | None, typer.Option(help="Splits to measure on; default: train, validation.")] = None,
-    attempts: Annotated[int, typer.Option(min=1, help="Trials for each task.")] = 1,
-    model: Model_ = None,
-    base_url: BaseUrl_ = None,
-    suite: Suite_ = SUITE,
-    jobs: Jobs_ = 0,
-    seed: Seed_ = 0,
-    runs: Runs_ = RUNS,
-    prompt_price: PromptPrice_ = None,
-    completion_price: CompletionPrice_ = None,
-    runtime: Runtime_ = None,
-    network: Network_ = True,
-    sandbox: Sandbox_ = None,
-    commercial: Commercial_ = False,
-    models: Models_ = None,
-    as_json: Json_ = False,
-) -> None:
-    """Measure one scaffold, as a run of its own without rounds."""
-    order, commit = order_for(
-        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
-        commercial, models,
-    )  # fmt: skip
-    splits = split or [Split.TRAIN, Split.VALIDATION]
-    trials = evaluated(order, commit, splits, attempts)
+def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: int, as_json: bool) -> None:
+    """Measure one scaffold, and print its scores."""
+    _, trials = _measure(what, settings, splits, attempts)
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
-        show(
-            [{"split": str(name), "trials": len(some), "score": (score(some) or [None])[0]} for name, some in found],
-            True,
-        )
+        show([{"split": str(n), "trials": len(some), "score": (score(some) or [None])[0]} for n, some in found], True)
         return
     for name, some in found:
         print(f"{name}: {percent(score(some))} over {len(some)} trials")
 
 
-@app.command("calibrate")
-def calibrate_command(
-    what: Annotated[
-        str, typer.Argument(help="A scaffold's folder, or a branch or commit of a run.")
-    ] = "scaffolds/single",
-    attempts: Annotated[int, typer.Option(min=2, help="Trials for each task.")] = 4,
-    rounds: Annotated[int, typer.Option(envvar="ROUNDS", min=1, help="Rounds whose cost is told.")] = 100,
-    model: Model_ = None,
-    base_url: BaseUrl_ = None,
-    suite: Suite_ = SUITE,
-    jobs: Jobs_ = 0,
-    seed: Seed_ = 0,
-    runs: Runs_ = RUNS,
-    prompt_price: PromptPrice_ = None,
-    completion_price: CompletionPrice_ = None,
-    runtime: Runtime_ = None,
-    network: Network_ = True,
-    sandbox: Sandbox_ = None,
-    commercial: Commercial_ = False,
-    models: Models_ = None,
-    as_json: Json_ = False,
-) -> None:
-    """The scaffold against itself: how noisy its scores are, what gains a run could show, and what it would cost."""
-    order, commit = order_for(
-        what, model, base_url, suite, seed, runs, jobs, prompt_price, completion_price, runtime, network, sandbox,
-        commercial, models,
-    )  # fmt: skip
-    trials = evaluated(order, commit, [Split.TRAIN, Split.VALIDATION], attempts)
-    found = calibrate.noise(trials)
-    measured = [t for t in load_suite(suite).split(Split.TRAIN, Split.VALIDATION) if t.name in found.rates]
+def _measure(
+    what: str, settings: Settings, splits: Sequence[Split], attempts: int
+) -> tuple[RunRequest, list[TrialResult]]:
+    set_call_seconds(settings.call_seconds)
+    request, commit = evaluation_request(what, settings)
+    suite = opening.check(request)
+    with Live(request.config.priced) as view:
+        for line in about_model(request.config):
+            view.say(line)
+        with opening.open_run(request, suite, view) as search:
+            return request, search.evaluate_once(commit, splits, attempts)
+
+
+def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int, as_json: bool) -> None:
+    """Measure a scaffold against itself, and print what that says of a run of so many rounds."""
+    request, trials = _measure(what, settings, [Split.TRAIN, Split.VALIDATION], attempts)
+    noise = calibrate.noise(trials)
+    suite = load_suite(request.config.suite)
+    measured = [t for t in suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
-    power = calibrate.power(tasks, found.rates, order.config.gate)
-    cost = calibrate.cost(trials, power.trials, rounds, order.jobs)
+    power = calibrate.power(tasks, noise.rates, request.config.gate)
+    cost = calibrate.cost(trials, power.trials, rounds, request.jobs)
     if as_json:
-        facts = {"score": found.score, "difference": found.difference, "always": found.always, "never": found.never}
-        show([{**asdict(found), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
+        facts = {"score": noise.score, "difference": noise.difference, "always": noise.always, "never": noise.never}
+        show([{**asdict(noise), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
         return
-    print("\n".join(calibration_lines(found, power, cost, rounds, order.config.priced)))
+    print("\n".join(calibration_lines(noise, power, cost, rounds, request.config.priced)))
 
 
-@app.command("replay")
-def replay_command(
-    branch: Annotated[str, typer.Argument(help="Such as evolve/RUN/champion or evolve/RUN/round-0007.")],
-    live: Annotated[bool, typer.Option("--live", help="Ask the model anew, and compare the scores.")] = False,
-    jobs: Jobs_ = 0,
-    runs: Runs_ = RUNS,
-    as_json: Json_ = False,
-) -> None:
-    """Run a candidate's trials again: offline from what was recorded, without a model call."""
-    with opened(runs) as store:
-        row, commit = of_branch(store, branch, runs)
-        order = RunRequest(stored_config(row), runs, row.id, jobs or default_jobs())
-    with Live(priced=False) as view, opening.open_for_replay(order, view) as replayer:
+def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) -> int:
+    """Run a candidate's trials again. -> the exit status: 1 if a replay differs"""
+    set_call_seconds(settings.call_seconds)
+    runs = settings.runs
+    with open_results(runs) as store:
+        row, commit = run_and_commit(store, branch, runs)
+    request = RunRequest(resumed_config(row, {}, runs), runs, row.id, settings.jobs or default_jobs())
+    with Live(priced=False) as view, opening.open_for_replay(request, view) as replayer:
         trials = replayer.recorded_trials(commit)
         view.trials_planned(len(trials))
         if live:
             _print_live(trials, replayer.run_live(commit, trials), as_json)
-            return
+            return 0
         results = list(replayer.run_offline(commit, trials))
-    print_replayed(results, as_json)
+    return print_replayed(results, as_json)
 
 
-@tasks_app.command("check")
-def tasks_check(suite: Suite_ = SUITE, jobs: Jobs_ = 0, as_json: Json_ = False) -> None:
-    """For every task: the reference solution earns 1 and doing nothing earns 0, twice in a row."""
-    loaded = load_suite(suite)
+def check_tasks(settings: Settings, as_json: bool) -> int:
+    """Check every task of the suite. -> the exit status: 1 if one is not sound"""
+    suite = load_suite(settings.suite)
     with Live(priced=False) as view:
-        findings = check_tasks.check_suite(loaded, jobs or default_jobs(), view)
+        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view)
     bad = [finding for finding in findings if finding.problem]
     rows = [{"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem} for f in findings]
     if as_json:
         show(rows, True)
     else:
-        show(rows if bad else [], False, ("task", "problem")) if bad else None
+        show(rows, False, ("task", "problem")) if bad else None
         print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound")
-    if bad:
-        raise typer.Exit(1)
+    return EXIT_MACHINE if bad else 0
 
 
 def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
-def _print_end(order: RunRequest) -> None:
+def print_result(store: Store, run: str) -> None:
     """The result of a run, in a few lines on stdout."""
-    with opened(order.runs) as store:
-        row = run_row(store, order.run if order.run not in (None, NEW) else None)
-        rows = store.rounds(row.id)
-        if not rows or rows[0].decision is None:
-            print(f"run {row.id}: no round is decided yet")
-            return
-        seed, champion = store.candidates(row.id)[0], store.champion(row.id)
-        cost = store.view("cost", row.id)
-        history, lineage = store.view("history", row.id), store.view("lineage", row.id)
-        excluded = {task.name: task.excluded for task in store.tasks(row.id) if task.excluded is not None}
-        scores = {c.commit: _scores(store, row.id, c) for c in (seed, champion)}
-    print("\n".join(summary_lines(row.id, history, lineage, order.config.gate.rule == "evolve")))
+    rows, row = store.rounds(run), store.run(run)
+    if row is None or not rows or rows[0].decision is None:
+        print(f"run {run}: no round is decided yet")
+        return
+    history, lineage = store.view("history", run), store.view("lineage", run)
+    excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
+    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
-    for name, candidate in (("seed scaffold", seed), ("champion", champion)):
-        words = ", ".join(f"{split} {percent(value)}" for split, value in scores[candidate.commit].items())
-        print(f"  {name}: {words}")
-    for line in waste_lines(cost):
+    _print_scores(store, row)
+    for line in waste_lines(store.view("cost", run)):
         print(f"  {line}")
-    print(f"  the result: git diff {seed.branch} evolve/{row.id}/champion")
+    print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
+
+
+def _print_scores(store: Store, row: RunRow) -> None:
+    for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
+        scores = _scores(store, row.id, candidate)
+        print(f"  {name}: {', '.join(f'{split} {percent(value)}' for split, value in scores.items())}")
 
 
 def _scores(store: Store, run: str, candidate: Candidate) -> dict[str, tuple[float, float] | None]:
@@ -280,7 +164,7 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
     show(rows, as_json)
 
 
-def print_replayed(results: Sequence[replay.ReplayResult], as_json: bool) -> None:
+def print_replayed(results: Sequence[ReplayResult], as_json: bool) -> int:
     different = [result for result in results if not result.identical]
     rows = [
         {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results
@@ -291,5 +175,4 @@ def print_replayed(results: Sequence[replay.ReplayResult], as_json: bool) -> Non
         for result in different:
             print(plain(f"{result.task}, attempt {result.attempt}: {result.divergence}"))
         print(f"{len(results) - len(different)} of {len(results)} trials identical")
-    if different:
-        raise typer.Exit(1)
+    return EXIT_MACHINE if different else 0

@@ -1,21 +1,23 @@
-"""The options that commands share, and the applications that they belong to."""
+"""The options that commands share, made from the settings, and the applications that they belong to."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from evolve import __version__
+from evolve.cli.settings import TABLES, Settings, keys_of, shown_default
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="The command line. Results go to stdout, progress and errors to stderr.",
+    help="Improve the scaffold around a language model. Results go to stdout, progress and errors to stderr. "
+    "Every setting may also be given in `evolve.toml` or in an EVOLVE_* variable: see docs/configuration.md.",
 )
-tasks_app = typer.Typer(no_args_is_help=True, help="The tasks of a suite.")
+tasks_app = typer.Typer(no_args_is_help=True, help="List and check the tasks of a suite.")
 embedded_app = typer.Typer(no_args_is_help=True, help="The model that needs no key.")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(embedded_app, name="embedded")
@@ -27,7 +29,9 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Version_ = Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version, help="The version.")]
+Version_ = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
+]
 
 
 @app.callback()
@@ -35,59 +39,46 @@ def _all_commands(version: Version_ = False) -> None:
     """Options that stand before a command."""
 
 
-Suite_ = Annotated[Path, typer.Option(envvar="SUITE", help="Folder of the suite.")]
-Scaffold_ = Annotated[Path, typer.Option(envvar="SCAFFOLD", help="Folder of the seed scaffold.")]
-Model_ = Annotated[
-    str | None, typer.Option(envvar="MODEL", help="Model, or PROFILE/MODEL (`evolve models`); `embedded` needs no key.")
-]
-Models_ = Annotated[
-    Path | None,
-    typer.Option(envvar="MODELS", help="File of your own profiles (evolve.models.toml, if it is there)."),
-]
-Commercial_ = Annotated[
-    bool, typer.Option(envvar="COMMERCIAL", help="Refuse a model whose licence is not known to let commercial use.")
-]
-BaseUrl_ = Annotated[str | None, typer.Option(envvar="BASE_URL", help="OpenAI-compatible endpoint.")]
-Seed_ = Annotated[int, typer.Option(envvar="SEED", min=0, help="Seed of all randomness.")]
-Jobs_ = Annotated[int, typer.Option(envvar="JOBS", min=0, help="Trials at once; 0: one a processor.")]
-Budget_ = Annotated[
-    float | None,
-    typer.Option(envvar="BUDGET_USD", min=0, help="Cap over the whole run, proposals included, in dollars."),
-]
-BudgetTokens_ = Annotated[int | None, typer.Option(envvar="BUDGET_TOKENS", min=0, help="The same in tokens.")]
-BudgetSeconds_ = Annotated[
-    float | None, typer.Option(envvar="BUDGET_SECONDS", min=0, help="The same in seconds of work; pauses don't count.")
-]
-BudgetTrials_ = Annotated[int | None, typer.Option(envvar="BUDGET_TRIALS", min=0, help="The same in trials.")]
-Run_ = Annotated[str | None, typer.Option(envvar="RUN", help="Run id; default: the newest.")]
-Runs_ = Annotated[Path, typer.Option(envvar="RUNS", help="Folder of the results.")]
-PromptPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million prompt tokens.")]
-CompletionPrice_ = Annotated[float | None, typer.Option(min=0, help="US dollars per million completion tokens.")]
-Runtime_ = Annotated[str | None, typer.Option(envvar="RUNTIME", help="Runtime of all containers, such as runsc.")]
-Network_ = Annotated[bool, typer.Option(envvar="NETWORK", help="Whether tasks that ask for a network get it.")]
-Sandbox_ = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="KEY=VALUE for the scaffold's container: cpus, memory_mb, disk_mb, and pids (of all containers)."
-    ),
-]
-Gate_ = Annotated[
-    list[str] | None,
-    typer.Option(envvar="GATE", help="KEY=VALUE for the gate, such as risk=0.01, or rule=greedy to compare with."),
-]
-ProposerModel_ = Annotated[
-    str | None, typer.Option(envvar="PROPOSER_MODEL", help="Model that proposes, if not the scaffold's.")
-]
-ProposerBaseUrl_ = Annotated[str | None, typer.Option(envvar="PROPOSER_BASE_URL", help="Endpoint of that model.")]
-Proposer_ = Annotated[
-    Literal["direct", "self"],
-    typer.Option(
-        envvar="PROPOSER", help="Who makes the patches: a conversation with the model, or the scaffold itself at work."
-    ),
-]
-Json_ = Annotated[bool, typer.Option("--json", help="As JSON.")]
+def option(name: str) -> Any:
+    """The option of a setting, with its help text and default."""
+    field = Settings.model_fields[name]
+    default = shown_default(field)
+    return typer.Option(help=f"{field.description} (default: {default})" if default else field.description)
 
-SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
-RUNS = Path("runs")
-SUITE = Path("tasks/bugfix")
-SCAFFOLD = Path("scaffolds/single")
+
+def table_option(name: str) -> Any:
+    """The option of a table: KEY=VALUE, repeatable."""
+    text = f"{Settings.model_fields[name].description} Repeatable; keys: {', '.join(keys_of(name))}."
+    return typer.Option(f"--{TABLES[name]}", metavar="KEY=VALUE", help=text)
+
+
+Rounds_ = Annotated[int | None, option("rounds")]
+Suite_ = Annotated[Path | None, option("suite")]
+Scaffold_ = Annotated[Path | None, option("scaffold")]
+Model_ = Annotated[str | None, option("model")]
+Models_ = Annotated[Path | None, option("models")]
+Commercial_ = Annotated[bool | None, option("commercial")]
+BaseUrl_ = Annotated[str | None, option("base_url")]
+Seed_ = Annotated[int | None, option("seed")]
+Jobs_ = Annotated[int | None, option("jobs")]
+BudgetUsd_ = Annotated[float | None, option("budget_usd")]
+BudgetTokens_ = Annotated[int | None, option("budget_tokens")]
+BudgetSeconds_ = Annotated[float | None, option("budget_seconds")]
+BudgetTrials_ = Annotated[int | None, option("budget_trials")]
+Run_ = Annotated[str | None, option("run")]
+ShownRun_ = Annotated[str | None, typer.Option(help="Run to show; unset: the newest.")]
+Runs_ = Annotated[Path | None, option("runs")]
+PromptPrice_ = Annotated[float | None, option("prompt_price")]
+CompletionPrice_ = Annotated[float | None, option("completion_price")]
+Runtime_ = Annotated[str | None, option("runtime")]
+Network_ = Annotated[bool | None, option("network")]
+Proposer_ = Annotated[Literal["direct", "self"] | None, option("proposer")]
+ProposerModel_ = Annotated[str | None, option("proposer_model")]
+ProposerBaseUrl_ = Annotated[str | None, option("proposer_base_url")]
+ScoreAttempts_ = Annotated[int | None, option("score_attempts")]
+HoldoutAttempts_ = Annotated[int | None, option("holdout_attempts")]
+CallSeconds_ = Annotated[float | None, option("call_seconds")]
+Limits_ = Annotated[list[str] | None, table_option("limits")]
+Sandbox_ = Annotated[list[str] | None, table_option("sandbox")]
+Gate_ = Annotated[list[str] | None, table_option("gate")]
+Json_ = Annotated[bool, typer.Option("--json", help="Print JSON.")]

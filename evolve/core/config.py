@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,39 +13,84 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from evolve.core.records import Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
+# The user's settings; also in a scaffold's folder, of which it is no part.
+SETTINGS_FILE = "evolve.toml"
 PROVENANCE = ("terms.", "proposed_by.terms.")
+# Paths, which say where something lies and not what it is.
+PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
+# Of a trial at a task that names no time, in a run that sets none.
+TASK_SECONDS = 1800.0
+# Of all runs of versions in which limits could not be set; a task's shorter time held too.
+EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 MOST_RACERS = 64
 
 
-class GateConfig(BaseModel):
-    """When a patch is built upon, and when what is stacked becomes champion (see docs/statistics.md).
+class TrialLimits(BaseModel):
+    """What one trial may use, as it is stored with the run; whichever limit is reached first ends the trial."""
 
-    `rule`: `evolve`; or one to compare with, by `attempts` at each task: `greedy` keeps what scores higher, `archive`,
-    `clade` and `pareto` keep all and choose parents (see `evolve/gate/select.py`). The others are of `evolve` alone.
-    `risk`: probability of harm up to which the tip is made champion; `give_up`: of being worse, at which it is left.
-    `passes` over all tasks at the end of each later stage. `tip_passes`: how well the tip is known before it is
-    challenged; `tip_share`: its trials, at least, as a share of its challengers'. `worth` of the first prior, in
-    patches. `validation_veto`: standard errors below the tip on validation alone. `tie_saving`: the share of the cost
-    (or of the size, where costs are equal) that breaks a tie. `ablate_every`: so many rounds, one leaves out a patch.
-    `race`: so many patches of one tip are made at once, and raced. `merge_every`: so many rounds of a rule that keeps
-    all, one merges the best of another branch into the parent.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds of one trial, whatever the task says; "
+        "unset: the task's own `agent.timeout_sec`, or 1800 if it has none.",
+    )
+    calls: int = Field(Limits.calls, gt=0, description="Model calls of one trial.")
+    tokens: int = Field(Limits.tokens, gt=0, description="Tokens of one trial, prompts and answers together.")
+    usd: float = Field(Limits.usd, ge=0, description="US dollars of one trial.")
+    max_tokens: int = Field(Limits.max_tokens, gt=0, description="Tokens of one answer of the model.")
+    commands: int | None = Field(
+        None,
+        gt=0,
+        description="Commands of one trial in the task's container, file reads and writes included; unset: any number.",
+    )
+
+    shorter_of_both: bool = Field(
+        False, description="Whether a task's own limit in seconds holds too, if it is shorter than the run's."
+    )
+
+    def for_task(self, task_seconds: float = TASK_SECONDS) -> Limits:
+        """The limits of a trial at a task that allows so many seconds."""
+        seconds = task_seconds if self.seconds is None else self.seconds
+        seconds = min(seconds, task_seconds) if self.shorter_of_both else seconds
+        return Limits(**{**self.model_dump(exclude={"shorter_of_both"}), "seconds": seconds})
+
+
+class GateConfig(BaseModel):
+    """When the tip takes up a patch, and when its patches become the champion (see docs/statistics.md).
+
+    All but `rule` and `attempts` are of rule `evolve` alone, `merge_every` of the rules that keep all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    rule: Literal["evolve", "greedy", "archive", "clade", "pareto"] = "evolve"
-    attempts: int = Field(2, ge=1, le=MOST_PASSES)
-    risk: float = Field(0.01, gt=0, lt=0.5)
-    give_up: float = Field(0.8, gt=0.5, lt=1)
-    passes: tuple[int, ...] = Field((1, 2, 3, 4, 6, 8), min_length=1)
-    tip_passes: float = Field(2, gt=0)
-    tip_share: float = Field(0.05, ge=0, lt=1)
-    worth: float = Field(30, gt=0)
-    validation_veto: float = Field(1.5, ge=0)
-    tie_saving: float = Field(0.05, gt=0, lt=1)
-    ablate_every: int = Field(16, ge=0)
-    race: int = Field(1, ge=1, le=MOST_RACERS)
-    merge_every: int = Field(8, ge=0)
+    rule: Literal["evolve", "greedy", "archive", "clade", "pareto"] = Field(
+        "evolve",
+        description="`evolve`, or a rule to compare with: `greedy` keeps a patch that scores higher; `archive`, "
+        "`clade` and `pareto` keep all patches and choose parents.",
+    )
+    attempts: int = Field(2, ge=1, le=MOST_PASSES, description="Attempts at each task, for the other rules.")
+    risk: float = Field(0.01, gt=0, lt=0.5, description="Probability of harm up to which the tip becomes champion.")
+    give_up: float = Field(0.8, gt=0.5, lt=1, description="Probability of being worse at which the stack is abandoned.")
+    passes: tuple[int, ...] = Field(
+        (1, 2, 3, 4, 6, 8), min_length=1, description="Passes over all tasks at the end of each stage after the first."
+    )
+    tip_passes: float = Field(2, gt=0, description="Passes over all tasks on the tip before it is challenged.")
+    tip_share: float = Field(
+        0.05, ge=0, lt=1, description="Minimum trials of the tip, as a share of those of its challengers."
+    )
+    worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
+    validation_veto: float = Field(
+        1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
+    )
+    tie_saving: float = Field(
+        0.05, gt=0, lt=1, description="Share of the cost (or of the size, at equal cost) that breaks a tie."
+    )
+    ablate_every: int = Field(16, ge=0, description="Every so many rounds, one leaves out a patch; 0: never.")
+    race: int = Field(1, ge=1, le=MOST_RACERS, description="Patches of one tip that are made at once and raced.")
+    merge_every: int = Field(
+        8, ge=0, description="Every so many rounds, one merges the best of another branch into the parent; 0: never."
+    )
 
     @property
     def most_passes(self) -> int:
@@ -123,6 +168,18 @@ class AskedModel(BaseModel):
         )
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A setting whose stored value is not the given one. `key`: with dots, such as `gate.risk`."""
+
+    key: str
+    stored: object
+    given: object
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.stored} -> {self.given}"
+
+
 class RunConfig(BaseModel):
     """Frozen for the whole run. Paths are as the user gave them.
 
@@ -144,7 +201,7 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0)
     holdout_attempts: int = Field(2, ge=0, le=16)
     score_attempts: int = Field(2, ge=1, le=16)
-    limits: Limits = Limits()
+    limits: TrialLimits = TrialLimits()
     sandbox: SandboxSpec = SandboxSpec()
     network: bool = True
     gate: GateConfig = GateConfig()
@@ -194,20 +251,45 @@ class RunConfig(BaseModel):
     def digest(self) -> str:
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
-    def differences(self, stored: str) -> list[str]:
-        """The keys in which this config differs from a stored one, as `key: stored -> this`.
+    def differences(self, stored: str) -> list[Difference]:
+        """The settings in which this config differs from a stored one.
 
-        A key that the stored one lacks had not been invented: its default is what was done before. The model's terms
-        are no difference: what was stored of them stays.
+        A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
+        are is no difference, their digests are compared; neither are the model's terms: the stored ones stay. Nor is
+        it one that this config leaves the seconds of a trial open, which no earlier version could.
         """
-        new, usual = _leaves(json.loads(self.canonical())), _leaves(json.loads(RunConfig().canonical()))
-        old = usual | _leaves(json.loads(stored))
-        sides = {
-            key: (old.get(key, "absent"), new.get(key, "absent"))
+        values = json.loads(stored)
+        values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
+        if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:
+            given["limits"] |= EARLIER_LIMITS
+        usual = json.loads(RunConfig().canonical())
+        new, old = _leaves(given), _leaves(_merged(usual, values))
+        found = [
+            Difference(key, old.get(key), new.get(key))
             for key in sorted({*old, *new})
-            if not key.startswith(PROVENANCE)
-        }
-        return [f"{key}: {before} -> {after}" for key, (before, after) in sides.items() if before != after]
+            if key not in PLACES and not key.startswith(PROVENANCE)
+        ]
+        return [one for one in found if one.stored != one.given]
+
+    @classmethod
+    def from_stored(cls, stored: str) -> RunConfig:
+        """A stored config. Of a gate that no longer exists, only what this version knows."""
+        values = {key: value for key, value in json.loads(stored).items() if key in cls.model_fields}
+        values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+        values["limits"] = _with_earlier(values.get("limits", {}))
+        return cls.model_validate(values)
+
+
+def _with_earlier(limits: dict[str, Any]) -> dict[str, Any]:
+    """Stored limits; those of a version in which they could not be set are completed."""
+    return limits if "commands" in limits else {**EARLIER_LIMITS, **limits}
+
+
+def _merged(usual: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values, and the usual ones of keys that they lack, at any depth."""
+    both = {key: (usual[key], value) for key, value in values.items() if key in usual}
+    deeper = {key: _merged(*pair) for key, pair in both.items() if all(isinstance(one, dict) for one in pair)}
+    return usual | values | deeper
 
 
 def _leaves(values: dict[str, Any], path: str = "") -> dict[str, Any]:

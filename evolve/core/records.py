@@ -136,9 +136,11 @@ class Limits:
     usd: float = 1.0
     seconds: float = 180.0
     max_tokens: int = 4096
+    commands: int | None = None
 
     def __post_init__(self) -> None:
-        if min(self.calls, self.tokens, self.seconds, self.max_tokens) <= 0 or self.usd < 0:
+        amounts = (self.calls, self.tokens, self.seconds, self.max_tokens, self.commands)
+        if any(amount is not None and amount <= 0 for amount in amounts) or self.usd < 0:
             raise ValueError(f"limits must be positive: {self}")
 
 

@@ -2,7 +2,7 @@
 
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
-from evolve.llm.retries import OnLost, call_seconds
+from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
 from evolve.llm.usage import estimate_prompt_tokens, usage_of
 from evolve.llm.window import fit_to_window
 
@@ -16,5 +16,6 @@ __all__ = [
     "fit_to_window",
     "known_models",
     "open_model",
+    "set_call_seconds",
     "usage_of",
 ]

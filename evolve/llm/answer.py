@@ -85,11 +85,11 @@ def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
             value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
         answer = _without_nulls(value)
     except (ValueError, RecursionError) as error:
-        raise _no_answer("the answer is not JSON; is BASE_URL right?", request) from error
+        raise _no_answer("the answer is not JSON; is the base URL right?", request) from error
     raise_if_error(answer, request)
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(choices, list):
-        raise _no_answer("the answer is not a chat completion; is BASE_URL right?", request)
+        raise _no_answer("the answer is not a chat completion; is the base URL right?", request)
     if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
         raise _no_answer("the answer has no choices", request)
     if is_empty(answer):

@@ -87,7 +87,7 @@ def _is_account(status: object, kinds: object, message: object) -> bool:
 def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """Return our own error for an error of the client that retries did not cure."""
     if isinstance(error, openai.NotFoundError):
-        return BadInput("model", f"unknown to the endpoint: {error.message}", "correct MODEL")
+        return BadInput("model", f"unknown to the endpoint: {error.message}", "correct --model")
     if isinstance(error, openai.APIStatusError):
         if is_length_error(error):
             return RequestRefused(400, TOO_LONG, error.message)

@@ -16,18 +16,23 @@ from evolve.core.records import Usage
 
 CALL_SECONDS = 300.0
 CONNECT_SECONDS = 20.0
-VARIABLE = "CALL_SECONDS"
+VARIABLE = "EVOLVE_CALL_SECONDS"
 # Called with the usage of a failed try, and then of the wait after it. An exception from it ends the call.
 OnLost = Callable[[Usage], None]
 
 
+def set_call_seconds(seconds: float) -> None:
+    """Set the time limit of a call for this process and those that it starts."""
+    os.environ[VARIABLE] = f"{seconds:g}"
+
+
 def call_seconds() -> float:
-    """Return the time limit of one try, from the request to the end of the answer; CALL_SECONDS overrides it.
+    """Return the time limit of one try, from the request to the end of the answer; EVOLVE_CALL_SECONDS overrides it.
 
     A model may think for minutes before an answer that is not streamed, so a shorter silence is no sign of a fault.
 
     Raises:
-        BadInput: CALL_SECONDS is not a number of seconds.
+        BadInput: EVOLVE_CALL_SECONDS is not a number of seconds.
     """
     text = os.environ.get(VARIABLE) or str(CALL_SECONDS)
     try:

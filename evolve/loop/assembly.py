@@ -78,10 +78,10 @@ def assemble(
     past = History(run, store, labels)
     lessons = Lessons(past, lineage, model_for, config.proposer_spec, config.seed, budget, folder)
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
-    checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits, smoke)
+    checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
     measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, least_room)
-    briefing = Briefing(store, candidates, lessons, labels, config.limits)
+    briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task())
     direct = config.proposer == "direct"
     writer: Writer = DirectWriter(model_for, config.proposer_spec) if direct else SelfWriter(specs, evaluator)
     return Search(

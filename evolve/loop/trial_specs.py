@@ -31,7 +31,7 @@ class TrialSpecs:
 
     def self_work(self, commit: str, instruction: str, seed: int) -> TrialSpec:
         """Describe a candidate's work on its own files: the base image, the limits of a trial, no verifier."""
-        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.seconds
+        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.for_task().seconds
         task = Task("self", self.candidates.folder, Split.TRAIN, instruction, "", "", seconds, 0.0, sandbox)
         image = TaskImage(self.candidates.base_image, SELF_WORKDIR)
         return self._spec(commit, self.candidates.export(commit), task, image, seed)
@@ -46,7 +46,6 @@ class TrialSpecs:
     def _spec(
         self, commit: str, source: ScaffoldSource, task: Task, image: TaskImage, seed: int, attempt: int = 0
     ) -> TrialSpec:
-        limits = self.config.limits
         return TrialSpec(
             run=self.run,
             candidate=commit,
@@ -56,7 +55,7 @@ class TrialSpecs:
             attempt=attempt,
             seed=seed,
             model=self.config.model_spec,
-            limits=replace(limits, seconds=min(limits.seconds, task.agent_seconds)),
+            limits=self.config.limits.for_task(task.agent_seconds),
             sandbox=self.config.sandbox,
             folder=self.candidates.folder.resolve(),
             owner=self.run,

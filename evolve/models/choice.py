@@ -35,7 +35,7 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
     endpoints list names of that form themselves.
 
     Raises:
-        BadInput: The endpoint doesn't list the model, its key is missing, or CALL_SECONDS is invalid.
+        BadInput: The endpoint doesn't list the model, its key is missing, or EVOLVE_CALL_SECONDS is invalid.
     """
     llm.call_seconds()
     endpoint = base_url or os.environ.get("OPENAI_BASE_URL") or None
@@ -48,7 +48,7 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
     if not keyed and endpoint is None:
         if model is None:
             return Choice(EMBEDDED, None)
-        raise BadInput(f"model {model}", "no API key is set", "set OPENAI_API_KEY, or use MODEL=embedded")
+        raise BadInput(f"model {model}", "no API key is set", "set OPENAI_API_KEY, or use --model embedded")
     return Choice(_check_listed(model, endpoint), endpoint)
 
 
@@ -71,7 +71,7 @@ def _check_terms(where: str, terms: ModelTerms) -> None:
 def _choose_from_profile(profile: Profile, model: str | None, base_url: str | None) -> Choice:
     endpoint = base_url or profile.base_url
     if not profile.local and not os.environ.get(profile.key_variable):
-        fix = f"set {profile.key_variable}, or use MODEL=embedded"
+        fix = f"set {profile.key_variable}, or use --model embedded"
         raise BadInput(f"model {profile.name}/{model}", "no API key is set", fix)
     if model is None or model not in profile.models or profile.local:
         model = _check_listed(model, endpoint, profile.facts(model or ""))
@@ -90,12 +90,12 @@ def _check_listed(model: str | None, base_url: str | None, facts: ModelFacts | N
     try:
         listed = llm.known_models(spec) if model is None or base_url or spec.embedded else []
     except InfraError as error:
-        raise BadInput("BASE_URL", str(error), "correct it, or start the endpoint") from error
+        raise BadInput("base_url", str(error), "correct it, or start the endpoint") from error
     if model is None:
         if len(listed) == 1:
             return listed[0]
-        fix = f"set MODEL to one of: {', '.join(listed[:8]) or 'see the endpoint'}"
-        raise BadInput("MODEL", "no model is given, and the endpoint does not serve exactly one", fix)
+        fix = f"give --model, one of: {', '.join(listed[:8]) or 'see the endpoint'}"
+        raise BadInput("model", "no model is given, and the endpoint does not serve exactly one", fix)
     if listed and model not in listed:
         raise BadInput(f"model {model}", "the endpoint does not list it", f"use one of: {', '.join(listed[:8])}")
     return model

@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from evolve.core.config import GateConfig
-from evolve.core.records import Limits, SandboxSpec, Split
+from evolve.core.config import GateConfig, TrialLimits
+from evolve.core.records import SandboxSpec, Split
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
 GATE_KEYS = ("rule", "risk", "race", "ablate_every")
@@ -32,7 +32,7 @@ def evolve_toml(scaffold: str, suite: str) -> str:
             "# seed = 0",
             "# jobs = 0  # trials at once; 0: one for each processor",
             "# budget_usd = 20.0  # cap on the whole run, in US dollars; default: none",
-            *_table("limits", "the budget of one trial", asdict(Limits())),
+            *_table("limits", "the budget of one trial", TrialLimits().model_dump()),
             *_table("sandbox", "the scaffold's container", {key: sandbox[key] for key in SANDBOX_KEYS}),
             *_table("gate", "when a patch is kept, see docs/statistics.md", {key: gate[key] for key in GATE_KEYS}),
             "",

@@ -1,7 +1,6 @@
 """The lineage of candidates in git: commits and branches that leave the user's work tree, index and HEAD alone."""
 
-from evolve.repo.discover import repository_around
-from evolve.repo.export import scaffold_paths
+from evolve.repo.discover import repository_around, seed_files
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
 from evolve.repo.patch import BadPatch
@@ -17,5 +16,5 @@ __all__ = [
     "champion_branch",
     "repository_around",
     "round_branch",
-    "scaffold_paths",
+    "seed_files",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.repo.export import fresh_folder, store_folder
-from evolve.repo.objects import changed_tree, store_commit
+from evolve.repo.export import entries_on_disk, fresh_folder, store_folder
+from evolve.repo.objects import changed_tree, check_files, store_commit
 from evolve.repo.refs import move_ref
 from evolve.repo.shell import GitShell
 
@@ -48,9 +49,42 @@ def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Pl
     return place or _fallback_place(folder, fallback)
 
 
+def find_in(git_dir: Path, prefix: str) -> Place:
+    """A scaffold that is read from its repository alone: it need not be on disk."""
+    shell = GitShell(git_dir, git_dir)
+    return Place(git_dir, prefix, shell, shell)
+
+
+def find_around(folder: Path) -> Place | None:
+    """The repository around the folder, if there is one with a commit. Raises BadInput where git refuses to work."""
+    return _existing_place(folder.resolve()) if folder.is_dir() else None
+
+
+def seed_files(folder: Path, without: Path, alone: bool = False) -> list[Path]:
+    """The files that the seed commit of a scaffold's folder holds, relative to it; nothing is written.
+
+    without: a folder that does not count, wherever it is; alone: whatever repository is around it. Raises BadInput for
+    links, nested repositories, odd names and too much, or where git refuses to work in the folder.
+    """
+    top = folder.resolve()
+    if not alone and (place := _existing_place(top)) is not None:
+        return _regular(place.home, top, without)
+    with tempfile.TemporaryDirectory(prefix="evolve-repository-") as name:
+        GitShell(Path(name)).run("init", "--quiet", "--bare", "--template=", name)
+        return _regular(GitShell(top, Path(name), top), top, without)
+
+
+def _regular(home: GitShell, folder: Path, without: Path) -> list[Path]:
+    entries = [
+        entry for entry in entries_on_disk(home, folder) if without.resolve() not in (folder / entry.path).parents
+    ]
+    check_files(str(folder), entries)
+    return [Path(entry.path) for entry in entries]
+
+
 def repository_around(folder: Path) -> Path | None:
     """Return the git directory (objects and branches) of the repository around `folder`; None if there is none."""
-    place = _existing_place(folder.resolve()) if folder.is_dir() else None
+    place = find_around(folder)
     return place.shell.cwd if place else None
 
 

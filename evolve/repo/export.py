@@ -11,14 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from evolve.core.config import SETTINGS_FILE
 from evolve.core.errors import BadInput
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
 LEFTOVER_SECONDS = 3600.0
-# A folder that holds one of these is a suite or the results of runs; the file is the project's configuration.
+# Never part of a scaffold unless they are tracked.
+DROPPINGS = (
+    "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
+    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/",
+)  # fmt: skip
+# A folder that holds one of these is a suite or the results of runs.
 NOT_SCAFFOLD = ("suite.toml", "evolve.db")
-CONFIG_FILE = "evolve.toml"
 
 
 def store_folder(home: GitShell, folder: Path) -> list[Entry]:
@@ -31,12 +36,17 @@ def store_folder(home: GitShell, folder: Path) -> list[Entry]:
     Raises:
         BadInput: The folder holds links, nested repositories, unusable names or no files.
     """
-    entries = [entry for path in scaffold_paths(folder, _list_paths(home)) if (entry := _disk_entry(folder, path))]
+    entries = entries_on_disk(home, folder)
     if not entries:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), entries)
     oids = store_files(home, [folder / entry.path for entry in entries])
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(entries, oids, strict=True)]
+
+
+def entries_on_disk(home: GitShell, folder: Path) -> list[Entry]:
+    """List the folder's files, tracked or not, except ignored ones; nothing is stored. Raises BadInput."""
+    return [entry for path in scaffold_paths(folder, _list_paths(home)) if (entry := _disk_entry(folder, path))]
 
 
 def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
@@ -48,12 +58,12 @@ def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
     parents = {path: PurePosixPath(path).parents[:-1] for path in paths}
     folders = {parent for path in parents for parent in parents[path]}
     others = {one for one in folders if any((folder / one / name).is_file() for name in NOT_SCAFFOLD)}
-    return [path for path in parents if path != CONFIG_FILE and others.isdisjoint(parents[path])]
+    return [path for path in parents if path != SETTINGS_FILE and others.isdisjoint(parents[path])]
 
 
 def _list_paths(home: GitShell) -> list[str]:
-    """List tracked and untracked files, except ignored ones and Python's caches."""
-    options = ("--cached", "--others", "--exclude-standard", "--exclude=__pycache__/")
+    """List tracked and untracked files, except ignored ones, virtual environments and caches."""
+    options = ("--cached", "--others", "--exclude-standard", *(f"--exclude={name}" for name in DROPPINGS))
     names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
     return sorted({name for name in names if name})
 

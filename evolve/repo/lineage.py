@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.records import FileEdit, Verdict
-from evolve.repo.discover import Place, find_place
+from evolve.repo.discover import Place, find_around, find_in, find_place
 from evolve.repo.export import check_written, store_folder, write_files
 from evolve.repo.merge import transplanted_edits
 from evolve.repo.objects import (
@@ -62,6 +62,17 @@ class Lineage:
         """
         return cls(find_place(scaffold_folder, fallback.resolve(), alone))
 
+    @classmethod
+    def at(cls, git_dir: Path, prefix: str = "") -> Lineage:
+        """The lineage in a repository, of a scaffold at `prefix` in it; its folder need not be on disk."""
+        return cls(find_in(git_dir, prefix))
+
+    @classmethod
+    def around(cls, scaffold_folder: Path) -> Lineage | None:
+        """The lineage in the repository around the scaffold; None if there is none with a commit. Makes nothing."""
+        place = find_around(scaffold_folder)
+        return cls(place) if place else None
+
     @property
     def git_dir(self) -> Path:
         """The folder with the objects and branches."""
@@ -76,7 +87,7 @@ class Lineage:
             BadInput: The folder holds links, nested repositories, unusable names or no files.
         """
         branch = round_branch(run, 0)
-        sha = read_ref(self.place.shell, f"refs/heads/{branch}") or self._seed_commit(run, when, author)
+        sha = self.seed_of(run) or self._seed_commit(run, when, author)
         self.create_branch(branch, sha)
         if read_ref(self.place.shell, f"refs/heads/{champion_branch(run)}") is None:
             self.set_champion(run, sha)
@@ -165,6 +176,15 @@ class Lineage:
     def branches(self, run: str) -> list[Branch]:
         """Return the run's branches, sorted by name."""
         return list_branches(self.place.shell, run_prefix(run))
+
+    def seed_of(self, run: str) -> str | None:
+        """The commit of the run's round 0; None if this repository has no branch for it."""
+        return read_ref(self.place.shell, f"refs/heads/{round_branch(run, 0)}")
+
+    def folders_with(self, sha: str, name: str) -> list[str]:
+        """The folders of the whole repository that hold a file of this name at a commit; '' is its root."""
+        entries = list_tree(self.place.shell, f"{_full(sha)}:")
+        return [path.rpartition("/")[0] for path in (e.path for e in entries) if path.rpartition("/")[2] == name]
 
     def resolve(self, rev: str) -> str:
         """Return the full sha of a branch, tag or commit. Raises BadInput if git doesn't know it."""

@@ -1,59 +1,118 @@
-"""What makes two runs the same: their configs, and the digests of suite and scaffold."""
+"""What makes two runs the same: their settings, and the digests of suite and scaffold, wherever those are."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from evolve.core.config import GateConfig, RunConfig
-from evolve.repo import scaffold_paths
+from evolve.core.config import Difference, RunConfig
+from evolve.core.errors import BadInput
+from evolve.runs.digests import folder_digest
+from evolve.runs.repository import places_of
 from evolve.store import RunRow
 from evolve.suite.bundled import or_bundled
-from evolve.suite.tasks import Suite
+from evolve.suite.tasks import Suite, load_suite
 
-NOT_FILES = frozenset(["__pycache__", ".git"])
 # Stored beside the config.
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile")
 
 
-def identity(config: RunConfig, suite: Suite) -> str:
+def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
     """The config as it is stored: with the digests of suite and scaffold, and the suite's profile."""
     values = json.loads(config.canonical())
-    values |= {"suite_digest": suite.digest, "scaffold_digest": folder_digest(config.scaffold)}
-    values["suite_profile"] = str(suite.profile)
+    values |= {"suite_digest": suite.digest, "scaffold_digest": scaffold_digest, "suite_profile": str(suite.profile)}
     return json.dumps(values, sort_keys=True)
 
 
+def stored(row: RunRow, key: str) -> Any:
+    """A stored value of the run; None if an older version did not store it."""
+    return json.loads(row.config).get(key)
+
+
 def stored_config(row: RunRow) -> RunConfig:
-    """The config that a run began with; of a gate that no longer exists only what this version knows."""
-    values = {k: v for k, v in json.loads(row.config).items() if k in RunConfig.model_fields}
-    values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+    """The config that a run began with."""
+    return RunConfig.from_stored(row.config)
+
+
+def resumed_config(row: RunRow, given: Mapping[str, Any], runs: Path) -> RunConfig:
+    """The config of a stored run, with the given settings in place of the stored ones: none of them may differ.
+
+    given: by field of `RunConfig`; of a table only the given keys. Where suite and scaffold are is found out, if it is
+    not given. Raises BadInput where a suite or a scaffold is given that is another one than the run's.
+    """
+    values = stored_config(row).model_dump()
+    for key, value in given.items():
+        values[key] = values[key] | value if isinstance(value, dict) and isinstance(values[key], dict) else value
+    values["suite"] = given.get("suite") or suite_of(row, runs)
+    values["scaffold"] = _same_scaffold(row, given["scaffold"], runs) if "scaffold" in given else scaffold_of(row, runs)
     return RunConfig.model_validate(values)
 
 
-def differences(config: RunConfig, suite: Suite, row: RunRow) -> list[str]:
-    """In what a config and a suite differ from those that a run began with."""
-    stored = {key: value for key, value in json.loads(row.config).items() if key not in DIGESTS}
-    return config.differences(json.dumps(stored)) or suite_differences(suite, row)
+def suite_of(row: RunRow, runs: Path) -> Path:
+    """The folder with the run's suite: the first of the possible ones whose digest agrees, else one that is there.
+
+    Raises BadInput if there is none.
+    """
+    there = [folder for folder in (*places_of(row.suite, runs), or_bundled(Path(row.suite))) if folder.is_dir()]
+    if not there:
+        raise BadInput(f"run {row.id}", f"its suite {row.suite} is missing", "name its folder with --suite")
+    return next((folder for folder in there if _is_suite(folder, row)), there[0])
 
 
-def suite_differences(suite: Suite, row: RunRow) -> list[str]:
-    same = json.loads(row.config).get("suite_digest") == suite.digest
-    return [] if same else ["the suite's files have changed"]
+def _is_suite(folder: Path, row: RunRow) -> bool:
+    try:
+        return not suite_differences(load_suite(folder), row)
+    except BadInput:
+        return False
 
 
-def began_alike(config: RunConfig, suite: Suite, row: RunRow) -> bool:
-    """Whether a run began with this config, this suite and this scaffold."""
-    same = json.loads(row.config).get("scaffold_digest") == folder_digest(config.scaffold)
-    return same and not differences(config, suite, row)
+def scaffold_of(row: RunRow, runs: Path) -> Path:
+    """The folder of the run's scaffold, which may be missing: the run's commits have all its files."""
+    return next((folder for folder in places_of(row.scaffold, runs) if folder.is_dir()), Path(row.scaffold))
 
 
-def folder_digest(folder: Path) -> str:
-    """sha256 over the names and contents of a scaffold's files."""
-    total, folder = hashlib.sha256(), or_bundled(folder)
-    files = [p for p in folder.rglob("*") if p.is_file() and NOT_FILES.isdisjoint(p.relative_to(folder).parts)]
-    own = set(scaffold_paths(folder, (path.relative_to(folder).as_posix() for path in files)))
-    for path in sorted(p for p in files if p.relative_to(folder).as_posix() in own):
-        total.update(f"{path.relative_to(folder).as_posix()}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
+def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
+    """The given folder: the one that the run began with, whatever is in it now, or one with the same files."""
+    if any(given.resolve() == folder.resolve() for folder in places_of(row.scaffold, runs)):
+        return given
+    if or_bundled(given).is_dir() and folder_digest(given, runs) == stored(row, "scaffold_digest"):
+        return given
+    raise BadInput(
+        "scaffold",
+        f"run {row.id} began with {row.scaffold}, and {given} has other files",
+        "leave it out, or use --run new",
+    )
+
+
+def check_same(config: RunConfig, suite: Suite, row: RunRow) -> None:
+    """Raise BadInput unless a run that began with the row's settings may be resumed with these."""
+    if found := differences(config, row):
+        first = min(found, key=lambda one: not one.key.endswith("model"))
+        problem = f"run {row.id} has {_shown(first.stored)}, not {_shown(first.given)}"
+        raise BadInput(first.key, problem, "leave it out, or start another run with --run new")
+    if problem := suite_differences(suite, row):
+        raise BadInput(f"run {row.id}", problem, "restore the suite's files, or start another run with --run new")
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def differences(config: RunConfig, row: RunRow) -> list[Difference]:
+    """In which settings a config differs from the one that a run began with."""
+    values = {key: value for key, value in json.loads(row.config).items() if key not in DIGESTS}
+    return config.differences(json.dumps(values))
+
+
+def suite_differences(suite: Suite, row: RunRow) -> str:
+    """Why a suite is not the run's; "" if it is."""
+    return "" if stored(row, "suite_digest") == suite.digest else "the files of its suite have changed"
+
+
+def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> bool:
+    """Whether a run began with these settings, this suite and this scaffold."""
+    if differences(config, row) or suite_differences(suite, row):
+        return False
+    return bool(stored(row, "scaffold_digest") == folder_digest(config.scaffold, runs))

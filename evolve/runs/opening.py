@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.budget.run_budget import Budget
 from evolve.core.clock import now
+from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.executor.evaluate import Evaluator
 from evolve.host import disk, signals
@@ -27,9 +29,10 @@ from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
-from evolve.runs.identity import began_alike, differences, identity, suite_differences
+from evolve.runs.digests import folder_digest
+from evolve.runs.identity import began_alike, check_same, identity, stored, stored_config, suite_differences
 from evolve.runs.replay import Replayer
-from evolve.runs.request import NamedRun, RunRequest
+from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
@@ -42,12 +45,14 @@ from evolve.trial.self_work import run_self_work
 
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
-    suite = load_suite(request.config.suite)
-    scaffold.check_folder(request.config.scaffold)
+    _check_name(request.run)
+    suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
+    if row is not None:
+        check_same(request.config, suite, row)
+    elif request.origin is None:
+        scaffold.check_folder(request.config.scaffold)
     check_commercial(request.config)
     _check_priced(request)
-    if request.run not in (None, NEW):
-        _check_resumable(request, suite)
     return suite
 
 
@@ -56,27 +61,15 @@ def _check_priced(request: RunRequest) -> None:
     unpriced = [asked.model for asked in request.config.models if not asked.spec.priced]
     if request.caps.usd is not None and unpriced:
         raise BadInput(
-            "BUDGET_USD",
+            "budget_usd",
             f"no price is known for {unpriced[0]}",
             "give --prompt-price and --completion-price, or drop it",
         )
 
 
-def _check_resumable(request: RunRequest, suite: Suite) -> None:
-    name = str(request.run)
-    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or len(name) > 64:
-        raise BadInput(f"run {name!r}", "is not a run id", "use letters, digits, - and _, at most 64")
-    row = _stored_row(request)
-    if row is not None and (differing := differences(request.config, suite, row)):
-        raise BadInput(f"run {name}", f"exists with another config ({differing[0]})", "use the same, or another RUN")
-
-
-def _stored_row(request: RunRequest) -> RunRow | None:
-    """The row of the run that was asked for by its id, if there is one."""
-    if not Store.exists(request.database):
-        return None
-    with Store.open(request.database) as store:
-        return store.run(str(request.run))
+def _check_name(run: str | None) -> None:
+    if run is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run):
+        raise BadInput(f"run {run!r}", "is not a run id", "use letters, digits, - and _, at most 64")
 
 
 @contextlib.contextmanager
@@ -84,13 +77,14 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
     """Start or resume a run. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
     engine.check_runtime(request.config.sandbox.runtime)
-    request.runs.mkdir(parents=True, exist_ok=True)
+    _make_folder(request.runs)
     with Store.open(request.database) as store:
-        run = request.named(_choose_name(request, suite, store))
-        run.folder.mkdir(exist_ok=True)
-        lock = hold_lock(run.folder / "lock", run.name, lambda: _holder(store, run.name))
-        with signals.listen_for_signals() as stop, lock:
-            _refuse_depleted(run.folder)
+        name = _choose_name(request, suite, store)
+        folder = request.runs / name
+        folder.mkdir(exist_ok=True)
+        with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
+            _refuse_depleted(folder)
+            run = _named(request, name, store)
             enter = functools.partial(_enter, run, suite, store, watcher)
             with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
                 try:
@@ -102,18 +96,33 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
             run_budget.book_losses(store, run.name, run.folder)
 
 
+def _make_folder(runs: Path) -> None:
+    """The folder of the results, which git ignores even if it lies within the scaffold."""
+    runs.mkdir(parents=True, exist_ok=True)
+    if not (ignored := runs / ".gitignore").exists():
+        disk.write_atomically(ignored, b"*\n")
+
+
+def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
+    """The run of this name: a stored one keeps its config. Only where suite and scaffold are is as it is now."""
+    row, config = store.run(name), request.config
+    if row is not None:
+        config = stored_config(row).model_copy(update={key: getattr(config, key) for key in PLACES})
+    return NamedRun(name, request, config, row)
+
+
 @contextlib.contextmanager
 def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]:
     """Open a run as it is, to read and replay it: no row of it is written. Raises BadInput if its suite has changed.
 
     The gate may have changed since: a replay decides nothing.
     """
-    request = request.with_stored_folders()
-    suite, run = load_suite(request.config.suite), request.named(str(request.run))
+    suite = load_suite(request.config.suite)
     with Store.open(request.database) as store:
-        row, known = store.run(run.name), store.tasks(run.name)
-    if row is not None and (differing := suite_differences(suite, row)):
-        raise BadInput(f"run {run.name}", differing[0], "put them back as they were")
+        run = _named(request, str(request.run), store)
+        known = store.tasks(run.name)
+    if run.row is not None and (problem := suite_differences(suite, run.row)):
+        raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay"
     with _open_search(
         run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
@@ -195,7 +204,7 @@ def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
     if request.run not in (None, NEW):
         return str(request.run)
     latest = store.runs()[:1] if request.run is None else []
-    if latest and began_alike(request.config, suite, latest[0]) and not store.ends(latest[0].id):
+    if latest and not store.ends(latest[0].id) and began_alike(request.config, suite, request.runs, latest[0]):
         return latest[0].id
     return next(name for name in generate_run_ids() if store.run(name) is None)
 
@@ -219,14 +228,24 @@ def _refuse_depleted(folder: Path) -> None:
 def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded: Mapping[str, str]) -> Budget:
     """Write the run's rows at the beginning of a session."""
     request = run.request
-    if (row := store.run(run.name)) is not None:
-        watcher.say(f"resuming run {run.name}, started {row.created_at}: {_progress(store, run.name)}")
+    if run.row is not None:
+        _check_seed(run)
+        watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
         _create_run(run, suite, store, excluded)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free)
     watcher.budget_left(budget.left())
     return budget
+
+
+def _check_seed(run: NamedRun) -> None:
+    """Raise BadInput if a resumed run has no commit yet and the scaffold has changed since it began."""
+    if run.row is None or run.lineage().seed_of(run.name) is not None:
+        return
+    if folder_digest(run.config.scaffold, run.request.runs) != stored(run.row, "scaffold_digest"):
+        problem = f"its scaffold {run.config.scaffold} has changed before the run's first commit"
+        raise BadInput(f"run {run.name}", problem, "restore the scaffold's files, or start another run with --run new")
 
 
 def _progress(store: Store, run: str) -> str:
@@ -242,9 +261,16 @@ def _progress(store: Store, run: str) -> str:
     return f"{words}, round {last.number} {state}"
 
 
+def _placed(config: RunConfig) -> RunConfig:
+    """The config with absolute paths, so that the run is found from any folder."""
+    return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
+
+
 def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
-    config, lineage = run.config, run.lineage()
-    text = identity(config, suite)
+    config, lineage = _placed(run.config), run.lineage()
+    origin = run.request.origin
+    digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
+    text = identity(config, suite, digest)
     row = RunRow(
         id=run.name,
         created_at=now(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
-from evolve.store import RunRow
-from evolve.suite.bundled import is_bundled, or_bundled, stored_folder
+from evolve.runs.repository import lineage_home, lineage_of, new_lineage
+from evolve.store import RunRow, Store
 
 DATABASE = "evolve.db"
 
@@ -18,9 +18,8 @@ DATABASE = "evolve.db"
 class RunRequest:
     """What the user asked for.
 
-    `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same config, suite
-    and scaffold and has not ended, otherwise a new one. `home`: where the commits are, if another run's candidate is
-    measured.
+    `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
+    and scaffold and has not ended, otherwise a new one. `origin`: the run whose candidate is measured, if it is one.
     """
 
     config: RunConfig
@@ -28,52 +27,38 @@ class RunRequest:
     run: str | None
     jobs: int
     caps: Caps = field(default_factory=Caps)
-    home: Path | None = None
+    origin: RunRow | None = None
 
     @property
     def database(self) -> Path:
         return self.runs / DATABASE
 
-    def with_stored_folders(self) -> RunRequest:
-        """The request of a stored run with the folders that its paths stand for, wherever the command runs."""
-        names = ("suite", "scaffold")
-        folders = {name: stored_folder(getattr(self.config, name), self.runs) for name in names}
-        return replace(self, config=self.config.model_copy(update=folders))
-
-    def named(self, name: str) -> NamedRun:
-        """The run of this name. The caller holds its lock."""
-        return NamedRun(replace(self, run=name), name)
-
 
 @dataclass(frozen=True)
 class NamedRun:
-    """A run with its name; this process holds its lock, or only reads it."""
+    """A run with its name; this process holds its lock, or only reads it.
 
-    request: RunRequest
+    `row`: as it was stored, None for a new run. `config`: the stored one, for a run that is resumed.
+    """
+
     name: str
-
-    @property
-    def config(self) -> RunConfig:
-        return self.request.config
+    request: RunRequest
+    config: RunConfig
+    row: RunRow | None = None
 
     @property
     def folder(self) -> Path:
         return self.request.runs / self.name
 
     def lineage(self) -> Lineage:
-        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own.
-
-        A bundled scaffold is in no repository of the user's, wherever Evolve is installed.
-        """
-        scaffold, home = self.config.scaffold, self.request.home or lineage_home(self.request.runs, self.name)
-        return Lineage.open(or_bundled(scaffold), home, alone=is_bundled(scaffold))
+        """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
+        runs, stored = self.request.runs, self.row or self.request.origin
+        return lineage_of(stored, runs) if stored else new_lineage(self.config.scaffold, lineage_home(runs, self.name))
 
 
-def lineage_home(runs: Path, run: str) -> Path:
-    """The repository that a run makes for itself where the scaffold is in none."""
-    return runs / run / "lineage.git"
-
-
-def lineage_of(row: RunRow, runs: Path) -> Lineage:
-    """Where the commits of a stored run are."""
-    return Lineage.open(stored_folder(Path(row.scaffold), runs), lineage_home(runs, row.id))
+def stored_row(runs: Path, run: str | None) -> RunRow | None:
+    """The row of the run of this id; None if there is none yet, or no id."""
+    if run is None or not Store.exists(runs / DATABASE):
+        return None
+    with Store.open(runs / DATABASE) as store:
+        return store.run(run)

@@ -279,7 +279,7 @@ def check_runtime(name: str | None) -> None:
     """Raise BadInput if the engine has no runtime of that name; None means its default."""
     runtimes = sorted(info().get("Runtimes") or {})
     if name is not None and name not in runtimes:
-        raise BadInput(f"RUNTIME {name}", "the engine does not have it", f"use one of: {', '.join(runtimes)}")
+        raise BadInput(f"runtime {name}", "the engine does not have it", f"use one of: {', '.join(runtimes)}")
 
 
 def describe() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
 from evolve.suite.bundled import or_bundled
@@ -56,7 +57,7 @@ class _Environment(_Section):
 
 
 class _Agent(_Section):
-    timeout_sec: float = Field(180.0, gt=0)
+    timeout_sec: float = Field(TASK_SECONDS, gt=0)
 
 
 class _Verifier(_Section):

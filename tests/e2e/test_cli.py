@@ -64,7 +64,7 @@ def rows(home: Path, query: str) -> list[tuple[object, ...]]:
 def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     (home / "scaffolds" / "single" / "dirt.txt").write_text("the user's own, not committed")
     before = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, check=True).stdout
-    done = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, SEED="3")
+    done = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, EVOLVE_SEED="3")
     assert done.returncode == 0, done.stderr
     assert "embedded" in done.stderr and "holdout" in done.stdout
 
@@ -90,8 +90,8 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     replayed = evolve(home, "replay", f"evolve/{FIRST}/round-0000")
     assert replayed.returncode == 1 and "vending-machine" in replayed.stdout
 
-    other = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, SEED="4")
-    assert other.returncode == 2 and "another config" in other.stderr
+    other = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, EVOLVE_SEED="4")
+    assert other.returncode == 2 and "seed: run" in other.stderr and "has 3, not 4" in other.stderr
 
 
 @pytest.mark.docker
@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_with_the_same_command(home: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130 and "goes on" in stderr
+    assert process.returncode == 130 and "the same command resumes it" in stderr
     counted = _trials(home)
     done = evolve(home, "run", "--rounds", "1", *SHORT)
     assert done.returncode == 0, done.stderr
@@ -171,19 +171,27 @@ def _no_entry(home: Path) -> None:
     (home / "scaffolds" / "single" / "main.py").unlink()
 
 
+def _bad_settings(home: Path) -> None:
+    (home / "evolve.toml").write_text("round = 3\n")
+
+
 BAD = [
-    (["run"], {"ROUNDS": "abc"}, "ROUNDS", None),
+    (["run"], {"EVOLVE_ROUNDS": "abc"}, "EVOLVE_ROUNDS", None),
     (["run", "--suite", "tasks/nothing"], {}, "suite.toml", None),
     (["run", "--scaffold", "scaffolds/none"], {}, "scaffolds/none", None),
     (["run"], {}, "cpus", _broken_task),
     (["run"], {}, "main.py", _no_entry),
     (["run", "--model", "gpt-nobody"], {}, "OPENAI_API_KEY", None),
     (["run", "--model", "embedded-nobody"], {}, "embedded-nobody", None),
-    (["run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"], {}, "BASE_URL", None),
+    (["run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1"], {}, "base_url", None),
     (["run"], {"DOCKER_HOST": "unix:///nowhere.sock"}, "DOCKER_HOST", None),
     (["run", "--sandbox", "colour=red"], {}, "colour", None),
     (["run", "--sandbox", "memory_mb=1"], {}, "memory_mb", None),
-    pytest.param(["run"], {"RUNTIME": "nobodys"}, "RUNTIME nobodys", None, marks=pytest.mark.docker),
+    pytest.param(["run"], {"EVOLVE_RUNTIME": "nobodys"}, "runtime nobodys", None, marks=pytest.mark.docker),
+    (["run", "--limit", "second=9"], {}, "did you mean `seconds`?", None),
+    (["run", "--limit", "seconds=0"], {}, "--limit seconds", None),
+    (["run"], {}, "evolve.toml: key `round`", _bad_settings),
+    (["history"], {}, "evolve.toml: key `round`", _bad_settings),
     (["run", "--run", "../up"], {}, "run id", None),
     (["history"], {}, "no results yet", None),
     (["show", "x"], {}, "number", None),
@@ -203,8 +211,8 @@ def test_bad_input_gets_one_line_and_nothing_is_written(home, words, variables, 
 
 
 def test_a_bad_word_in_a_process_of_its_own_is_the_same(home: Path) -> None:
-    alone, beside = (run(home, "run", ROUNDS="abc") for run in (evolve, forked))
-    assert (alone.returncode, alone.stderr) == (beside.returncode, beside.stderr) and "ROUNDS" in alone.stderr
+    alone, beside = (run(home, "run", EVOLVE_ROUNDS="abc") for run in (evolve, forked))
+    assert (alone.returncode, alone.stderr) == (beside.returncode, beside.stderr) and "EVOLVE_ROUNDS" in alone.stderr
 
 
 def test_the_version_is_told(home: Path) -> None:

@@ -80,7 +80,7 @@ def played(home: Path, endpoint: FaultyEndpoint, plan: Plan) -> tuple[Path, dict
     repository(home)
     (home / "evolve.models.toml").write_text(PROFILE.format(port=endpoint.port))
     env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
-    env |= {"PYTHONPATH": str(ROOT), "CALL_SECONDS": str(CALL_SECONDS)}
+    env |= {"PYTHONPATH": str(ROOT), "EVOLVE_CALL_SECONDS": str(CALL_SECONDS)}
     order = ["run", "--rounds", str(ROUNDS), "--run", home.name, "--model", "lab/embedded", "--suite", "tasks"]
     gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
     endpoint.begin(plan)

@@ -73,6 +73,13 @@ def test_the_budget_of_calls_holds(trials: Trials) -> None:
     assert (result.outcome, result.usage.calls) == (Outcome.BUDGET, 3)
 
 
+def test_the_limit_of_commands_holds(trials: Trials) -> None:
+    main = "import evolve_door as door\nwhile True: door.run('true')"
+    result = run_trial(trials.spec(main, Limits(commands=4, seconds=30)))
+    assert (result.outcome, result.usage.commands) == (Outcome.BUDGET, 4)
+    assert result.detail == "the budget of commands was spent"
+
+
 def test_a_scaffold_sees_no_key_no_tests_no_network_and_no_name(
     trials: Trials, monkeypatch: pytest.MonkeyPatch
 ) -> None:

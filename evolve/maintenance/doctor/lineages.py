@@ -12,7 +12,7 @@ from evolve.maintenance.consistency import Damage, Kind, RepositoryState, RoundR
 from evolve.maintenance.doctor.finding import BAD, GOOD, Finding, format_names
 from evolve.repo import Repository, repository_around
 from evolve.runs import gc_record
-from evolve.runs.request import lineage_home
+from evolve.runs.repository import find_lineage, lineage_home
 from evolve.store import RoundRow, RunRow, Store
 from evolve.suite.bundled import stored_folder
 
@@ -71,10 +71,12 @@ def repository_state(repository: Repository, record: RunRecord, notes: consisten
 
 
 def find_repository(runs: Path, row: RunRow) -> Repository:
-    """Find a run's commits: in its own repository, else the one around its scaffold, else the recorded one.
+    """Find a run's commits: where its seed is, else in its own repository, else around its scaffold, else as recorded.
 
     `evolve replay` looks in the same places, so a run that was moved is found. Raises EvolveError if there is none.
     """
+    if (lineage := find_lineage(row, runs)) is not None:
+        return Repository(lineage.git_dir)
     own, recorded, scaffold = lineage_home(runs, row.id), Path(row.repository), stored_folder(Path(row.scaffold), runs)
     if own.is_dir():
         return Repository(own.resolve())

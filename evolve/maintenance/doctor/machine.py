@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from evolve import llm
@@ -127,12 +128,19 @@ def _check_repository(program: str, scaffold: Path) -> Finding:
     return Finding("git", GOOD, f"{program}; candidates of {scaffold} are stored in {path}")
 
 
-def check_model() -> Finding:
+@dataclass(frozen=True)
+class AskedModel:
+    """The model that the user named, its endpoint, and the file with the user's own profiles."""
+
+    model: str | None = None
+    base_url: str | None = None
+    profiles: Path | None = None
+
+
+def check_model(asked: AskedModel) -> Finding:
     """Make one tiny call if a model is named or a key is set."""
     try:
-        profiles_file = os.environ.get("MODELS")
-        asked = os.environ.get("MODEL") or None, os.environ.get("BASE_URL") or None
-        choice = choose_model(*asked, read_profiles(Path(profiles_file) if profiles_file else None))
+        choice = choose_model(asked.model, asked.base_url, read_profiles(asked.profiles))
         body = {"model": choice.model, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
         llm.open_model(choice.spec).complete(body)
     except EvolveError as error:

@@ -60,13 +60,14 @@ class TrialBudget:
 
     def left(self) -> dict[str, float]:
         """What is left of each limit, ignoring what the running calls may cost."""
-        used = self.usage
-        return {
+        used, commands = self.usage, self.limits.commands
+        left = {
             "calls": max(self.limits.calls - used.calls, 0),
             "tokens": max(self.limits.tokens - used.prompt_tokens - used.completion_tokens, 0),
             "usd": max(self.limits.usd - used.cost_usd, 0.0),
             "seconds": max(self.deadline + self.given_back - time.monotonic(), 0.0),
         }
+        return left if commands is None else {**left, "commands": max(commands - used.commands, 0)}
 
     @property
     def given_back(self) -> float:
@@ -135,7 +136,7 @@ class TrialBudget:
         """Count one command; returns the seconds that it may take. Raises Refusal."""
         with self._changed:
             self._await_time()
-            self._refuse_spent("seconds", "record")
+            self._refuse_spent("seconds", "record", *(() if self.limits.commands is None else ("commands",)))
             self.usage += Usage(commands=1)
             return self.left()["seconds"]
 

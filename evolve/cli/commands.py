@@ -1,0 +1,350 @@
+"""The commands. Each imports what it needs when it runs, so that help and short commands are fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evolve.cli.options import (
+    BaseUrl_,
+    BudgetSeconds_,
+    BudgetTokens_,
+    BudgetTrials_,
+    BudgetUsd_,
+    CallSeconds_,
+    Commercial_,
+    CompletionPrice_,
+    Gate_,
+    HoldoutAttempts_,
+    Jobs_,
+    Json_,
+    Limits_,
+    Model_,
+    Models_,
+    Network_,
+    PromptPrice_,
+    Proposer_,
+    ProposerBaseUrl_,
+    ProposerModel_,
+    Rounds_,
+    Run_,
+    Runs_,
+    Runtime_,
+    Sandbox_,
+    Scaffold_,
+    ScoreAttempts_,
+    Seed_,
+    ShownRun_,
+    Suite_,
+    app,
+    embedded_app,
+    tasks_app,
+)
+from evolve.cli.settings import Settings, read_settings
+from evolve.core.records import Split
+
+__all__ = ["app"]
+
+What_ = Annotated[str | None, typer.Argument(help="A scaffold's folder, or a branch evolve/RUN/NAME.")]
+PARTS = "branches, images, trajectories, exports, leftovers"
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings, of which the command's options are the ones that win."""
+    return read_settings(**{name: value for name, value in context.params.items() if name in Settings.model_fields})
+
+
+@app.command("run")
+def run_command(
+    context: typer.Context,
+    rounds: Rounds_ = None,
+    model: Model_ = None,
+    base_url: BaseUrl_ = None,
+    scaffold: Scaffold_ = None,
+    suite: Suite_ = None,
+    run: Run_ = None,
+    jobs: Jobs_ = None,
+    budget_usd: BudgetUsd_ = None,
+    budget_tokens: BudgetTokens_ = None,
+    budget_seconds: BudgetSeconds_ = None,
+    budget_trials: BudgetTrials_ = None,
+    limits: Limits_ = None,
+    seed: Seed_ = None,
+    runs: Runs_ = None,
+    prompt_price: PromptPrice_ = None,
+    completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = None,
+    sandbox: Sandbox_ = None,
+    gate: Gate_ = None,
+    score_attempts: ScoreAttempts_ = None,
+    holdout_attempts: HoldoutAttempts_ = None,
+    commercial: Commercial_ = None,
+    models: Models_ = None,
+    proposer: Proposer_ = None,
+    proposer_model: ProposerModel_ = None,
+    proposer_base_url: ProposerBaseUrl_ = None,
+    call_seconds: CallSeconds_ = None,
+) -> None:
+    """Improve a scaffold, or resume a run: the same command resumes an interrupted run, and so does --run NAME."""
+    from evolve.cli import measuring
+
+    measuring.run(settings_of(context))
+
+
+@app.command("eval")
+def eval_command(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="A scaffold's folder, or a branch evolve/RUN/NAME.")],
+    split: Annotated[list[Split] | None, typer.Option(help="Splits to measure on; default: train, validation.")] = None,
+    attempts: Annotated[int, typer.Option(min=1, help="Trials of each task.")] = 1,
+    model: Model_ = None,
+    base_url: BaseUrl_ = None,
+    suite: Suite_ = None,
+    jobs: Jobs_ = None,
+    limits: Limits_ = None,
+    seed: Seed_ = None,
+    runs: Runs_ = None,
+    prompt_price: PromptPrice_ = None,
+    completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = None,
+    sandbox: Sandbox_ = None,
+    commercial: Commercial_ = None,
+    models: Models_ = None,
+    call_seconds: CallSeconds_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Measure one scaffold, as a run of its own without rounds."""
+    from evolve.cli import measuring
+
+    measuring.evaluate(what, settings_of(context), split or [Split.TRAIN, Split.VALIDATION], attempts, as_json)
+
+
+@app.command("calibrate")
+def calibrate_command(
+    context: typer.Context,
+    what: What_ = None,
+    attempts: Annotated[int, typer.Option(min=2, help="Trials of each task.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds whose cost is estimated.")] = 100,
+    model: Model_ = None,
+    base_url: BaseUrl_ = None,
+    suite: Suite_ = None,
+    jobs: Jobs_ = None,
+    limits: Limits_ = None,
+    seed: Seed_ = None,
+    runs: Runs_ = None,
+    prompt_price: PromptPrice_ = None,
+    completion_price: CompletionPrice_ = None,
+    runtime: Runtime_ = None,
+    network: Network_ = None,
+    sandbox: Sandbox_ = None,
+    commercial: Commercial_ = None,
+    models: Models_ = None,
+    call_seconds: CallSeconds_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Measure a scaffold against itself: the noise of its scores, the gains that a run can detect, and its cost."""
+    from evolve.cli import measuring
+
+    settings = settings_of(context)
+    measuring.calibrate_scaffold(what or str(settings.scaffold), settings, attempts, rounds, as_json)
+
+
+@app.command("replay")
+def replay_command(
+    context: typer.Context,
+    branch: Annotated[str, typer.Argument(help="Such as evolve/RUN/champion or evolve/RUN/round-0007.")],
+    live: Annotated[bool, typer.Option("--live", help="Ask the model again, and compare the scores.")] = False,
+    jobs: Jobs_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> int:
+    """Run a candidate's trials again: offline from their recordings, without a model call."""
+    from evolve.cli import measuring
+
+    return measuring.replay_branch(branch, settings_of(context), live, as_json)
+
+
+@tasks_app.command("check")
+def tasks_check(context: typer.Context, suite: Suite_ = None, jobs: Jobs_ = None, as_json: Json_ = False) -> int:
+    """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0."""
+    from evolve.cli import measuring
+
+    return measuring.check_tasks(settings_of(context), as_json)
+
+
+@tasks_app.command("list")
+def tasks_list(context: typer.Context, suite: Suite_ = None, as_json: Json_ = False) -> None:
+    """List the tasks with their splits and difficulty."""
+    from evolve.cli import reading
+
+    reading.list_tasks(settings_of(context).suite, as_json)
+
+
+@app.command("history")
+def history_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
+    """Show the rounds of a run: scores, decisions, hypotheses."""
+    from evolve.cli import reading
+
+    reading.history(settings_of(context), as_json)
+
+
+@app.command("show")
+def show_command(
+    context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False
+) -> None:
+    """Show one round: its proposal, its decision, its trials."""
+    from evolve.cli import reading
+
+    reading.show_round(number, settings_of(context), as_json)
+
+
+@app.command("transcript")
+def transcript_command(
+    context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False
+) -> None:
+    """Show the conversation that led to a round's proposal."""
+    from evolve.cli import transcripts
+
+    transcripts.transcript(number, settings_of(context), as_json)
+
+
+@app.command("lineage")
+def lineage_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
+    """Show which candidate descends from which."""
+    from evolve.cli import reading
+
+    reading.lineage(settings_of(context), as_json)
+
+
+@app.command("diff")
+def diff_command(context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None) -> None:
+    """Show what a round changed in the scaffold, with control characters escaped (`git diff` has the bytes)."""
+    from evolve.cli import reading
+
+    reading.diff(number, settings_of(context))
+
+
+@app.command("claim")
+def claim_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Compare seed scaffold and champion on the holdout in one paired test. Runs no trial."""
+    from evolve.cli import claims
+
+    claims.claim_run(settings_of(context), as_json)
+
+
+@app.command("models")
+def models_command(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="A profile, or PROFILE/MODEL, to show in full.")] = None,
+    models: Models_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """List the known models: context, prices in dollars per million tokens, licences, keys."""
+    from evolve.cli import models as models_module
+
+    models_module.show_models(name, settings_of(context).models, as_json)
+
+
+@app.command("init")
+def init_command(
+    context: typer.Context,
+    tasks: Annotated[
+        Path | None, typer.Option(help="Folder of tasks: make a suite of it, split into train, validation and holdout.")
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Copy the bundled suite and scaffold into this folder.")
+    ] = False,
+    seed: Seed_ = None,
+) -> None:
+    """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Never overwrites a file."""
+    from evolve.cli import starting
+
+    starting.init_project(tasks, example, settings_of(context).seed)
+
+
+@tasks_app.command("new")
+def tasks_new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the task, and of its folder.")],
+    suite: Annotated[
+        Path | None, typer.Option(help="Folder of the suite (default: that of evolve.toml, or tasks).")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Split to add the task to.")] = Split.TRAIN,
+) -> None:
+    """Write a small task that passes `evolve tasks check`, as a start for your own."""
+    from evolve.cli import starting
+
+    settings = settings_of(context)
+    starting.new_task(name, settings.suite if "suite" in settings.model_fields_set else None, split)
+
+
+@app.command("setup")
+def setup_command() -> None:
+    """Start what runs and tests need: a container engine and the base image."""
+    from evolve.cli import machine
+
+    machine.set_up()
+
+
+@app.command("doctor")
+def doctor_command(
+    context: typer.Context,
+    runs: Runs_ = None,
+    suite: Suite_ = None,
+    scaffold: Scaffold_ = None,
+    model: Model_ = None,
+    base_url: BaseUrl_ = None,
+    models: Models_ = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Repair what is safe: branches, notes, stale locks, leftover containers.")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Verify the sha256 of every file and the integrity of the database.")
+    ] = False,
+    as_json: Json_ = False,
+) -> int:
+    """Check machine, database, repository and files; `--fix` repairs what is safe."""
+    from evolve.cli import maintenance
+
+    return maintenance.examine(settings_of(context), fix, deep, as_json)
+
+
+@app.command("gc")
+def gc_command(
+    context: typer.Context,
+    older_than: Annotated[
+        str, typer.Option(help="Minimum age of trajectories, recordings and conversations, such as 12h, 30d or 2w.")
+    ] = "30d",
+    only: Annotated[str | None, typer.Option(help=f"Parts, separated by commas: {PARTS}.")] = None,
+    ended: Annotated[
+        list[str] | None, typer.Option("--run", help="Treat this unfinished run as finished (repeatable).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete the files; otherwise nothing changes.")] = False,
+    runs: Runs_ = None,
+    suite: Suite_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """List removable files; `--yes` deletes them. Rows, and kept or stacked branches, always stay."""
+    from evolve.cli import maintenance
+
+    maintenance.collect_garbage(settings_of(context), older_than, only, ended or [], yes, as_json)
+
+
+@embedded_app.command("serve")
+def embedded_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port.")] = 8123,
+) -> None:
+    """Serve the embedded model over HTTP, as an OpenAI-compatible endpoint."""
+    from evolve.cli import machine
+
+    machine.serve_embedded(host, port)

@@ -1,0 +1,17 @@
+"""Commands that start what the machine has to run."""
+
+from __future__ import annotations
+
+from evolve.embedded import server
+from evolve.report.live import Live
+from evolve.sandbox import engine, images
+
+
+def set_up() -> None:
+    with Live(priced=False) as view:
+        engine.bring_up(view.say)
+        view.say(f"container engine and base image ({images.base_image(view.say)}) are ready")
+
+
+def serve_embedded(host: str, port: int) -> None:
+    server.serve(host, port)

@@ -1,0 +1,47 @@
+"""From what the user named to a row of the results. Raises BadInput."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+from evolve.host.run_names import NEW
+from evolve.runs import gc_record
+from evolve.runs.repository import lineage_of
+from evolve.runs.request import DATABASE
+from evolve.store import RunRow, Store
+
+
+def open_results(runs: Path) -> Store:
+    return Store.open(results_file(runs))
+
+
+def results_file(runs: Path) -> Path:
+    """The database of the results. Raises BadInput where there are none."""
+    database = runs / DATABASE
+    if not Store.exists(database):
+        raise BadInput(str(database), "there are no results yet", "start a run with `evolve run`, or give --runs")
+    return database
+
+
+def run_row(store: Store, run: str | None) -> RunRow:
+    """The named run, or the newest."""
+    rows = store.runs()
+    found = rows[:1] if run in (None, NEW) else [row for row in rows if row.id == run]
+    if not found:
+        known = ", ".join(row.id for row in rows[:5]) or "none yet"
+        raise BadInput(f"run {run or ''}".strip(), "there is no such run", f"use one of: {known}")
+    return found[0]
+
+
+def run_and_commit(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
+    """The run and the commit of a branch evolve/RUN/NAME."""
+    parts = branch.split("/")
+    if len(parts) != 3 or parts[0] != "evolve":
+        raise BadInput(
+            f"branch {branch}", "is not a branch of a run", "use evolve/RUN/champion or evolve/RUN/round-0007"
+        )
+    row = run_row(store, parts[1])
+    if branch in gc_record.read(runs / row.id).branches:
+        raise BadInput(f"branch {branch}", "`evolve gc` has removed it", "its rows are still there: see `evolve show`")
+    return row, lineage_of(row, runs).resolve(branch)

@@ -1,0 +1,261 @@
+"""Every setting of a run, and where its value comes from: `evolve.toml`, `EVOLVE_*` variables, then options.
+
+The options of the commands and the table in docs/configuration.md are made from this one model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
+from evolve.core.errors import BadInput
+from evolve.core.records import SandboxSpec
+from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
+
+PREFIX = "EVOLVE_"
+# The option for a key of each table.
+TABLES = {"limits": "limit", "sandbox": "sandbox", "gate": "gate"}
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "path": "a path",
+    "string": "text",
+}
+
+
+class ContainerLimits(BaseModel):
+    """What the scaffold's container may use."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    cpus: float = Field(SandboxSpec.cpus, gt=0, description="Processors of the scaffold's container.")
+    memory_mb: int = Field(SandboxSpec.memory_mb, ge=32, description="Memory of the scaffold's container, in MB.")
+    pids: int = Field(SandboxSpec.pids, ge=16, description="Processes of each container.")
+    disk_mb: int = Field(SandboxSpec.disk_mb, ge=8, description="Writable space of the scaffold's container, in MB.")
+
+
+class Settings(BaseSettings):
+    """What the user set. A table holds only what it was given; `model_fields_set` says what was given at all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        frozen=True,
+    )
+    rounds: int = Field(10, ge=0, description="Number of rounds to run.")
+    model: str | None = Field(
+        None, description="Model, or PROFILE/MODEL (see `evolve models`); `embedded` needs no key."
+    )
+    base_url: str | None = Field(None, description="OpenAI-compatible endpoint.")
+    models: Path | None = Field(None, description="File of your own profiles; unset: evolve.models.toml if it exists.")
+    scaffold: Path = Field(DEFAULT_SCAFFOLD, description="Folder of the seed scaffold.")
+    suite: Path = Field(DEFAULT_SUITE, description="Folder of the task suite.")
+    run: str | None = Field(
+        None,
+        description="Run to start or resume; `new` starts a new one. "
+        "Unset: the newest run if it began with the same settings and has not ended, otherwise a new one.",
+    )
+    runs: Path = Field(Path("runs"), description="Folder of the results.")
+    jobs: int = Field(0, ge=0, description="Number of trials at once; 0: one per processor.")
+    seed: int = Field(0, ge=0, description="Seed of all randomness.")
+    budget_usd: float | None = Field(
+        None, ge=0, description="Stop after spending this many US dollars, proposals included; needs known prices."
+    )
+    budget_tokens: int | None = Field(None, ge=0, description="Stop after this many tokens, proposals included.")
+    budget_seconds: float | None = Field(
+        None, ge=0, description="Stop after this many seconds of work (pauses excluded)."
+    )
+    budget_trials: int | None = Field(None, ge=0, description="Stop after this many trials.")
+    prompt_price: float | None = Field(
+        None, ge=0, description="US dollars per million prompt tokens; unset: the profile's price."
+    )
+    completion_price: float | None = Field(
+        None, ge=0, description="US dollars per million completion tokens; unset: the profile's price."
+    )
+    commercial: bool = Field(False, description="Reject models not known to be licensed for commercial use.")
+    proposer: Literal["direct", "self"] = Field(
+        "direct",
+        description="Who makes the patches: `direct`, a conversation with the model; `self`, the scaffold itself.",
+    )
+    proposer_model: str | None = Field(None, description="Model that proposes; unset: the scaffold's.")
+    proposer_base_url: str | None = Field(
+        None, description="Endpoint of the proposing model; unset: that of its profile, otherwise the scaffold's."
+    )
+    runtime: str | None = Field(None, description="Runtime of all containers, such as `runsc`; unset: the engine's.")
+    network: bool = Field(True, description="Allow a network to the tasks that ask for one.")
+    score_attempts: int = Field(
+        RunConfig().score_attempts,
+        ge=1,
+        le=16,
+        description="Attempts at each task for the champion's final score.",
+    )
+    holdout_attempts: int = Field(
+        RunConfig().holdout_attempts,
+        ge=0,
+        le=16,
+        description="Attempts at each holdout task, at start and end.",
+    )
+    call_seconds: float = Field(
+        300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which a model call is abandoned and retried.",
+    )
+    limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
+    sandbox: Annotated[ContainerLimits, NoDecode] = Field(
+        ContainerLimits(), description="Limits of the scaffold's container; `pids` holds for all containers."
+    )
+    gate: Annotated[GateConfig, NoDecode] = Field(
+        GateConfig(), description="The rule that keeps or reverts patches (see docs/statistics.md)."
+    )
+
+    @field_validator("limits", "sandbox", "gate", mode="before")
+    @classmethod
+    def _table(cls, value: object) -> object:
+        """A table may be written as text: `KEY=VALUE`, separated by spaces; the values of a list by commas."""
+        if not isinstance(value, str):
+            return value
+        return pairs(value.split())
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def pairs(words: Sequence[str]) -> dict[str, object]:
+    """`KEY=VALUE`, by key."""
+    split = (word.partition("=")[::2] for word in words)
+    return {key: value.split(",") if "," in value else value for key, value in split}
+
+
+def read_settings(**options: Any) -> Settings:
+    """The settings from all sources. options: of the command line, None where one was not given.
+
+    Raises BadInput, which names the option, variable or key that is wrong.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    given |= {name: pairs(given[name]) for name in TABLES if name in given}
+    try:
+        return Settings(**given)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(SETTINGS_FILE, f"is not valid TOML: {error}", "correct the file") from error
+    except SettingsError as error:
+        raise BadInput(f"{PREFIX}*", str(error), "see docs/configuration.md") from error
+    except ValidationError as error:
+        raise _bad_value(error.errors()[0], given) from error
+
+
+def _bad_value(error: Mapping[str, Any], given: Mapping[str, Any]) -> BadInput:
+    keys = [str(part) for part in error["loc"] if isinstance(part, str)]
+    path, where = keys[:2], _source(keys[:2], given)
+    if error["type"] == "extra_forbidden":
+        return BadInput(where, "there is no such setting", _suggestion(path))
+    expected = EXPECTED.get(str(error["type"]).partition("_")[0])
+    fix = f"give {expected}" if expected else f"{default_words(path)}; see docs/configuration.md"
+    return BadInput(where, f"{_first_lower(error['msg'])} (it is {error['input']!r})", fix)
+
+
+def _first_lower(text: str) -> str:
+    text = text.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def default_words(path: Sequence[str]) -> str:
+    """What a setting is without a value, as the fix of an error."""
+    shown = next((one.default for one in described() if one.key == ".".join(path)), "")
+    return f"the default is {shown}" if shown else "leave it out for the default"
+
+
+def _source(path: Sequence[str], given: Mapping[str, Any]) -> str:
+    """Where a value came from: an option, a variable, or a key of the file."""
+    name = path[0]
+    option = f"--{TABLES.get(name, name).replace('_', '-')}"
+    if name in given and (len(path) == 1 or path[1] in given[name]):
+        return " ".join([option, *path[1:]])
+    variables = {variable.upper() for variable in os.environ}
+    for variable in ("__".join(path), name):
+        if (variable := f"{PREFIX}{variable}".upper()) in variables:
+            return variable
+    return f"{SETTINGS_FILE}: key `{'.'.join(path)}`"
+
+
+def keys_of(table: str) -> list[str]:
+    """The keys of a table of settings."""
+    return list(type(Settings.model_fields[table].default).model_fields)
+
+
+def _suggestion(path: Sequence[str]) -> str:
+    known = keys_of(path[0]) if len(path) > 1 else list(Settings.model_fields)
+    close = difflib.get_close_matches(path[-1], known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"use one of: {', '.join(known)}"
+
+
+class Described(BaseModel):
+    """One setting as people read of it; `option` and `variable` are how it is given besides the file."""
+
+    key: str
+    option: str
+    variable: str
+    default: str
+    meaning: str
+
+
+def described() -> Iterator[Described]:
+    """Every setting, those of tables after the others."""
+    for name, field in Settings.model_fields.items():
+        if name not in TABLES:
+            switch = "no-" if field.default is True else ""
+            yield _described(name, f"--{switch}{name.replace('_', '-')}", f"{PREFIX}{name}".upper(), field)
+    for table, option in TABLES.items():
+        for key, field in type(Settings.model_fields[table].default).model_fields.items():
+            yield _described(f"{table}.{key}", f"--{option} {key}=", f"{PREFIX}{table}__{key}".upper(), field)
+
+
+def _described(key: str, option: str, variable: str, field: FieldInfo) -> Described:
+    return Described(
+        key=key, option=option, variable=variable, default=shown_default(field), meaning=field.description or ""
+    )
+
+
+def shown_default(field: FieldInfo) -> str:
+    """A default as people write it; "" where there is none."""
+    value = field.default
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def table() -> str:
+    """The table of docs/configuration.md."""
+    lines = ["| key in `evolve.toml` | option | default | meaning |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{one.key}` | `{one.option}` | {f'`{one.default}`' if one.default else ''} | {one.meaning} |"
+        for one in described()
+    ]
+    return "\n".join(lines)
