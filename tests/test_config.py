@@ -96,25 +96,26 @@ def test_a_config_from_before_there_were_two_proposers_is_the_same() -> None:
     assert RunConfig(proposer="self").differences(json.dumps(stored)) == [Difference("proposer", "direct", "self")]
 
 
-def test_a_trials_seconds_are_the_tasks_unless_the_run_sets_fewer() -> None:
+def test_a_trials_seconds_are_the_tasks_unless_the_run_sets_them() -> None:
     assert RunConfig().limits.for_task(900.0) == Limits(seconds=900.0)
     assert RunConfig().limits.for_task().seconds == TASK_SECONDS == 1800
     limits = TrialLimits(seconds=60, commands=5)
-    assert limits.for_task(900.0) == Limits(seconds=60.0, commands=5)
-    assert limits.for_task(30.0).seconds == 30
+    assert limits.for_task(900.0) == limits.for_task(30.0) == Limits(seconds=60.0, commands=5)
+    assert TrialLimits(seconds=60, shorter_of_both=True).for_task(30.0).seconds == 30
 
 
-def test_an_older_run_keeps_its_three_minutes() -> None:
+def test_an_older_run_keeps_its_three_minutes_or_a_tasks_shorter_time() -> None:
     stored = json.loads(RunConfig().canonical())
     assert stored["limits"]["seconds"] is None
     for limits in (None, {"calls": 80}, {"seconds": 180.0}):
         older = json.dumps(stored | {"limits": limits}) if limits else json.dumps({"seed": 0})
         config = RunConfig.from_stored(older)
-        assert config.limits.for_task(900.0).seconds == 180 and config.limits.commands is None
+        assert [config.limits.for_task(seconds).seconds for seconds in (900.0, 60.0)] == [180, 60]
+        assert config.limits.commands is None
         assert RunConfig().differences(older) == [] == config.differences(older)
-    assert RunConfig().differences(json.dumps(stored | {"limits": {"seconds": 60.0}})) == [
-        Difference("limits.seconds", 60.0, None)
-    ]
+    assert Difference("limits.seconds", 60.0, None) in RunConfig().differences(
+        json.dumps(stored | {"limits": {"seconds": 60.0}})
+    )
     explicit = RunConfig(limits=TrialLimits(seconds=180))
     assert explicit.differences(json.dumps(stored)) == [Difference("limits.seconds", None, 180.0)]
     assert RunConfig.from_stored(json.dumps(stored)) == RunConfig()
