@@ -28,7 +28,7 @@ evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by d
 	@trap : INT; $(BIN)/evolve run; status=$$?; \
 		[ $$status = 0 ] || echo "evolve run: exit status $$status" >&2; exit $$status
 
-test: setup ## run all tests, including those that need containers; a test that is skipped without need fails it
+test: setup ## run all tests, including those that need containers; an unexpected skip fails
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
 
 long: setup ## run the tests of faults and whole runs with many more kills, faults and rounds (hours)

@@ -17,10 +17,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.free_run import TrialWatcher, campaign
+from bench.free_run import TrialWatcher, open_search
 from rich.console import Console
-
-from evolve.loop import search
 
 ROUNDS = 100_000
 
@@ -77,8 +75,8 @@ def main() -> None:
     printer = CostPrinter(given.trials, given.every, console)
     with tempfile.TemporaryDirectory(prefix="evolve-flat-") as name:
         try:
-            with campaign(Path(name), TrialWatcher(printer), given.jobs) as running:
-                search.run_rounds(running, ROUNDS)
+            with open_search(Path(name), TrialWatcher(printer), given.jobs) as search:
+                search.run_rounds(ROUNDS)
         except EnoughTrials:
             pass
 

@@ -10,7 +10,6 @@ import pytest
 from evolve import llm
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
-from evolve.loop import search
 from evolve.runs import opening
 from tests.fakes import SilentWatcher
 from tests.faults import victim
@@ -31,8 +30,8 @@ def main(home: Path, rounds: int) -> None:
         gate=gate,
     )
     request = opening.RunRequest(config, home / "runs", "offline", 2, Caps())
-    with opening.open_run(request, victim.suite(home), SilentWatcher()) as campaign:
-        search.run_rounds(campaign, rounds)
+    with opening.open_run(request, victim.suite(home), SilentWatcher()) as search:
+        search.run_rounds(rounds)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Split, TaskImage
-from evolve.loop import search
-from evolve.loop.campaign import Campaign
+from evolve.loop.assembly import assemble
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
@@ -52,20 +51,20 @@ def play() -> None:
         (RUNS / RUN).mkdir()
         (RUNS / RUN / "lock").touch()
         model = ProposingModel(_proposal(0, "1", "2"), _proposal(1, "2", "0"), _proposal(2, "2", "77"))
-        campaign = Campaign(
+        search = assemble(
             run=RUN,
             config=config,
             suite=Suite(Path(), tasks),
             store=store,
             lineage=Lineage.open(SCAFFOLD, RUNS / RUN / "lineage.git"),
             evaluator=ScoringEvaluator(lambda text, spec: float("LEVEL = 2" in text)),  # type: ignore[arg-type]
-            asked=lambda what: model,
+            model_for=lambda what: model,
             budget=run_budget.begin(store, RUN, RUNS / RUN, Caps(), free=False),
             images={one.name: TaskImage("i", "/app") for one in tasks},
             base_image="base",
             folder=RUNS / RUN,
             watcher=SilentWatcher(),
         )
-        search.run_rounds(campaign, 3)
-        campaign.budget.close()
+        search.run_rounds(3)
+        search.measurer.budget.close()
         store.end_run(RUN, "done", now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, Decision, Proposal, Verdict
-from evolve.loop.ablate import due, left_out
+from evolve.loop.ablate import ablation_candidates, is_due
 from evolve.store import RoundRow
 
 LINE = ("seed", "one", "two", "three")
@@ -27,23 +27,23 @@ ROWS = [
 
 
 def test_only_some_rounds_are_due() -> None:
-    assert [number for number in range(1, 50) if due(number, GateConfig())] == [16, 32, 48]
+    assert [number for number in range(1, 50) if is_due(number, GateConfig())] == [16, 32, 48]
     for never in (GateConfig(ablate_every=0), GateConfig(rule="greedy")):
-        assert not any(due(number, never) for number in range(1, 50))
+        assert not any(is_due(number, never) for number in range(1, 50))
 
 
 def test_patches_of_the_tips_line_have_their_turn_the_oldest_first() -> None:
     tip = ROWS[4].candidate
     assert tip is not None
-    assert [found.number for found in left_out(ROWS, tip)] == [1, 3, 4]
+    assert [found.number for found in ablation_candidates(ROWS, tip)] == [1, 3, 4]
 
 
 def test_nobody_has_two_turns_and_an_ablation_none() -> None:
     rows = [*ROWS, row(5, "three", "four", ablates=1), row(6, "four", None, ablates=3)]
     tip = rows[5].candidate
     assert tip is not None
-    assert [found.number for found in left_out(rows, tip)] == [4]
+    assert [found.number for found in ablation_candidates(rows, tip)] == [4]
 
 
 def test_the_seed_scaffold_has_no_patch() -> None:
-    assert left_out(ROWS, Candidate("seed", 0, None, "b")) == []
+    assert ablation_candidates(ROWS, Candidate("seed", 0, None, "b")) == []

@@ -16,7 +16,7 @@ from evolve.core.records import FileEdit, Proposal, Usage
 from evolve.embedded import complete
 from evolve.embedded.improver import undo_changes
 from evolve.embedded.knobs import Knobs
-from evolve.loop.propose import Brief, Made, self_improve, self_proposer
+from evolve.loop.propose import Brief, WrittenProposal, self_improve, self_proposer
 from evolve.sandbox.archive import CollectedFiles
 from evolve.trial.self_work import SelfWorkResult
 from tests.fakes import chat_event
@@ -74,7 +74,7 @@ class Workshop:
         return SelfWorkResult(CollectedFiles(left), tuple(events), Usage(len(events)))
 
 
-def improved(folder: Path, scaffold: Path, seed: int, check: Any = lambda proposal: None) -> Made:
+def improved(folder: Path, scaffold: Path, seed: int, check: Any = lambda proposal: None) -> WrittenProposal:
     brief = Brief(texts(scaffold), ("*.py", "*.md", "settings.toml"), DIGEST, "", Shelf([]), {"G1": ["alpha"]})
     return self_improve(Workshop(folder, scaffold), brief, seed, check)
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.gate.race import BEHIND, Challenger, ChallengerNeeds, Raced, race
+from evolve.gate.race import BEHIND, Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
-from tests.test_gate_line import PASSES, TASKS, begun, rewards
+from tests.test_gate_stack_rule import PASSES, TASKS, begun, rewards
 
 
 def nothing() -> Any:
     return np.full((PASSES, TASKS), np.nan)
 
 
-def ended(*field: Any) -> Raced:
+def ended(*field: Any) -> RaceResult:
     said = race(begun(), [Challenger(one) for one in field])
-    assert isinstance(said, Raced)
+    assert isinstance(said, RaceResult)
     return said
 
 
@@ -42,7 +42,7 @@ def test_the_best_wins_and_the_others_are_dropped() -> None:
     assert said.winner == 1
     assert [ruling.taken for ruling in said.rulings] == [False, True, False]
     assert said.rulings[0].why == said.rulings[2].why == BEHIND
-    assert said.rulings[0].finding.trials == 7
+    assert said.rulings[0].assessment.trials == 7
 
 
 def test_what_is_good_and_falls_behind_waits_and_what_is_bad_does_not() -> None:
@@ -56,16 +56,16 @@ def test_one_alone_is_judged_as_ever() -> None:
     new = rewards(0.5, PASSES, 5)
     alone, said = begun().judge(new), ended(new).rulings[0]
     assert isinstance(alone, Ruling)
-    assert (alone.taken, alone.finding) == (said.taken, said.finding)
+    assert (alone.taken, alone.assessment) == (said.taken, said.assessment)
 
 
 def test_the_losers_tell_of_the_tip_too() -> None:
     winner, loser = np.ones((PASSES, TASKS)), rewards(0.5, PASSES, 6)
     alone, raced = ended(winner), ended(winner, loser)
-    told, silent = (said.rulings[0].line for said in (raced, alone))
+    told, silent = (said.rulings[0].rule for said in (raced, alone))
     assert isinstance(told, StackRule) and isinstance(silent, StackRule)
     assert (len(told.tried), len(silent.tried)) == (2, 1)
-    assert raced.rulings[0].finding.effect != alone.rulings[0].finding.effect
+    assert raced.rulings[0].assessment.effect != alone.rulings[0].assessment.effect
 
 
 @settings(max_examples=25, deadline=None)

@@ -56,8 +56,8 @@ def test_a_front_is_of_those_who_are_best_somewhere() -> None:
 
 def begun(rule: Any, salt: int = 0) -> Population:
     start = Population(GateConfig(rule=rule, attempts=1), plan(range(7), range(14), range(14, 20), (1,)), salt)
-    assert start.tip_is_vague()
-    return start.tip_measured(member(None, 0.4).rewards[0])
+    assert start.tip_needs_trials()
+    return start.with_tip_pass(member(None, 0.4).rewards[0])
 
 
 def ruled(population: Any, solved: float) -> Ruling:
@@ -69,7 +69,7 @@ def ruled(population: Any, solved: float) -> Ruling:
 @pytest.mark.parametrize("rule", list(STRATEGIES))
 def test_all_that_solves_something_stays_and_the_highest_score_is_champion(rule: str) -> None:
     population = begun(rule)
-    assert not population.tip_is_vague()
+    assert not population.tip_needs_trials()
     assert population.judge(np.full((1, TASKS), np.nan)) == NeedPart(Part(0, tuple(range(TASKS))))
     better, worse, broken = (ruled(population, solved) for solved in (0.5, 0.3, 0.0))
     assert (better.taken, better.fate) == (True, StackFate.PROMOTED)
@@ -86,7 +86,7 @@ def test_the_choice_of_parents_is_a_function_of_the_salt(rule: str) -> None:
         for number in range(12):
             said = population.judge((np.random.default_rng(number).random((1, TASKS)) < 0.5).astype(float))
             found.append(said.tip)
-            population = said.line
+            population = said.rule
         return found
 
     assert parents(1) == parents(1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
-from evolve.gate import Entrant, NeedTrials, Ruled, Standing, TaskSlot, begin, judge, ready
+from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
 from evolve.gate.attempts import first_attempt
 from tests.fakes import result
 
@@ -38,7 +38,7 @@ def at_work(
 ) -> tuple[Standing, list[TrialResult]]:
     """The standing with its tip made ready, and the tip's trials."""
     tip = list(known or [])
-    while isinstance(said := ready(standing, tip), NeedTrials):
+    while isinstance(said := learn_tip(standing, tip), NeedTrials):
         assert said.commits == (standing.tip.commit,)
         tip += trials(said, reward)
     return said, tip
@@ -46,7 +46,7 @@ def at_work(
 
 def ruled(
     standing: Standing, candidate: Candidate, tip: list[TrialResult], reward: Reward, own: Reward | None = None
-) -> Ruled:
+) -> Judgement:
     own, new = own or rate(0.4, "tip"), []
     while isinstance(said := judge(standing, [Entrant(candidate, new)], tip), NeedTrials):
         more = trials(said, reward if said.commits == (candidate.commit,) else own)
@@ -55,11 +55,11 @@ def ruled(
 
 
 def begun(tasks: Sequence[TaskSlot] = TASKS, **values: float) -> tuple[Standing, list[TrialResult]]:
-    return at_work(begin(tasks, GateConfig(**values), SEED), rate(0.4, "tip"))
+    return at_work(initial_standing(tasks, GateConfig(**values), SEED), rate(0.4, "tip"))
 
 
 def test_the_tip_is_run_on_everything_before_it_is_challenged() -> None:
-    said = ready(begin(TASKS, GateConfig(), SEED), [])
+    said = learn_tip(initial_standing(TASKS, GateConfig(), SEED), [])
     assert isinstance(said, NeedTrials)
     assert sorted(said.slots) == [(task.name, 0) for task in TASKS]
     standing, tip = begun()
@@ -113,7 +113,7 @@ def test_a_tip_meets_its_challengers_on_attempts_that_it_never_had() -> None:
 def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None:
     standing, tip = begun()
     stacked = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
-    loose = replace(stacked, line=replace(stacked.line, settings=GateConfig(risk=0.3)))
+    loose = replace(stacked, rule=replace(stacked.rule, settings=GateConfig(risk=0.3)))
     after, own = at_work(loose, lambda *_: 1.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 1.0)
     assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, StackFate.PROMOTED)
@@ -124,12 +124,12 @@ def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None
 def test_a_stack_that_turns_out_worse_is_left_for_the_champion() -> None:
     standing, tip = begun()
     stacked = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
-    level = replace(stacked.line.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
-    after, own = at_work(replace(stacked, line=replace(stacked.line, level=level)), lambda *_: 0.0)
+    level = replace(stacked.rule.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
+    after, own = at_work(replace(stacked, rule=replace(stacked.rule, level=level)), lambda *_: 0.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 0.0)
     assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, StackFate.GIVEN_UP)
     assert said.standing.tip == said.standing.champion == SEED
-    assert len(said.standing.line.own) * 20 == len(tip), "the champion's own trials count again"
+    assert len(said.standing.rule.own) * 20 == len(tip), "the champion's own trials count again"
 
 
 def same_but(usage: Usage, tip: list[TrialResult], standing: Standing) -> list[TrialResult]:
@@ -185,18 +185,18 @@ def begun_with(candidate: Candidate) -> tuple[Standing, Candidate, list[TrialRes
 
 
 def test_a_stable_order_is_used() -> None:
-    names = [task.name for task in begin(TASKS, GateConfig(), SEED).tasks]
+    names = [task.name for task in initial_standing(TASKS, GateConfig(), SEED).tasks]
     assert names == sorted(names, key=stable_hash)
 
 
 def test_greedy_keeps_what_scores_higher_once_and_never_measures_it_again() -> None:
-    standing, tip = at_work(begin(TASKS, GateConfig(rule="greedy", attempts=1), SEED), rate(0.4, "tip"))
+    standing, tip = at_work(initial_standing(TASKS, GateConfig(rule="greedy", attempts=1), SEED), rate(0.4, "tip"))
     assert len(tip) == 20
     lucky = ruled(standing, PATCH, tip, rate(0.8, "lucky"))
     assert lucky.decisions[0].verdict is Verdict.KEEP
     assert lucky.decisions[0].evidence is None
     assert lucky.standing.tip == lucky.standing.champion == PATCH
-    assert ready(lucky.standing, []) == lucky.standing
+    assert learn_tip(lucky.standing, []) == lucky.standing
     same = ruled(lucky.standing, NEXT, [], rate(0.4, "other"))
     assert same.decisions[0].verdict is Verdict.REVERT
     assert "after 20 trials" in same.decisions[0].reason
@@ -213,14 +213,14 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
         return [replace(trial, usage=Usage(1, dice.randrange(1, 1000), 10)) for trial in made]
 
     all_old, all_new = more(SEED.commit, own), more(PATCH.commit, chance)
-    standing = ready(begin(TASKS, GateConfig(), SEED), all_old)
+    standing = learn_tip(initial_standing(TASKS, GateConfig(), SEED), all_old)
     assert isinstance(standing, Standing)
     old, new = ([], []) if salt % 2 else (all_old[:40], [])
     while isinstance(said := judge(standing, [Entrant(PATCH, new)], old), NeedTrials):
         pool, known = (all_new, new) if said.commits == (PATCH.commit,) else (all_old, old)
         known += [trial for trial in pool if (trial.task, trial.attempt) in said.slots]
     later = judge(standing, [Entrant(PATCH, all_new)], all_old)
-    assert isinstance(later, Ruled)
+    assert isinstance(later, Judgement)
     assert later.decisions[0] == said.decisions[0]
 
 
@@ -229,15 +229,17 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     tip = [replace(trial, usage=Usage(3, 10 * trial.attempt + 50, 50)) for trial in tip]
     twin = [replace(trial, candidate=PATCH.commit, usage=Usage(3, 99, 50)) for trial in tip]
     said = judge(standing, [Entrant(PATCH, twin)], tip)
-    assert isinstance(said, Ruled)
-    assert said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial went as the tip's did"
-    assert said.standing.line.own == standing.line.own
+    assert isinstance(said, Judgement)
+    assert (
+        said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial ended exactly as without the patch"
+    )
+    assert said.standing.rule.own == standing.rule.own
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
     said = judge(standing, [Entrant(PATCH, alike)], tip)
     assert isinstance(said, NeedTrials) or "every trial" not in said.decisions[0].reason
 
 
-def raced(standing: Standing, tip: list[TrialResult], **rates: Reward) -> Ruled:
+def raced(standing: Standing, tip: list[TrialResult], **rates: Reward) -> Judgement:
     """A race of candidates with these rewards, on top of the tip."""
     field = [Candidate(name * 40, 10 + n, standing.tip.commit, name) for n, name in enumerate(rates)]
     new: dict[str, list[TrialResult]] = {one.commit: [] for one in field}
@@ -269,7 +271,7 @@ def test_rules_that_keep_all_merge_another_branch_from_time_to_time() -> None:
     standing, tip = begun(rule="archive", attempts=1, merge_every=3)  # type: ignore[arg-type]
     assert [len(standing.to_merge(number)) for number in (1, 3)] == [0, 0]
     after = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
-    after = replace(after, line=replace(after.line, tip=0), tip=SEED)  # type: ignore[type-var]
+    after = replace(after, rule=replace(after.rule, tip=0), tip=SEED)  # type: ignore[type-var]
     after = ruled(after, NEXT, tip, rate(0.5, "next")).standing
-    chosen = replace(after, line=replace(after.line, tip=2), tip=NEXT)  # type: ignore[type-var]
+    chosen = replace(after, rule=replace(after.rule, tip=2), tip=NEXT)  # type: ignore[type-var]
     assert [chosen.to_merge(number) for number in (1, 2, 3)] == [(), (), (PATCH,)]

@@ -15,13 +15,12 @@ import pytest
 from filelock import FileLock
 
 from evolve import cli
-from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Verdict
-from evolve.loop.campaign import Campaign
 from evolve.maintenance import doctor, gc
 from evolve.maintenance.doctor import results
-from evolve.runs import gc_record, opening, replay
+from evolve.runs import gc_record, opening
+from evolve.runs.replay import Replayer
 from evolve.sandbox import engine, images, leftovers, task_images
 from evolve.store import Store
 from tests.played import RUN, RUNS, SCAFFOLD, git
@@ -183,9 +182,9 @@ def test_a_run_whose_files_were_removed_is_neither_replayed_nor_resumed(
     assert "`evolve gc` has removed it" in capsys.readouterr().err
     with Store.open(RUNS / "evolve.db") as store:
         trials = store.trials(RUN, git("rev-parse", KEPT[0]))
-        campaign = Campaign(RUN, RunConfig(), None, store, None, None, None, None, {}, "", RUNS / RUN, None)  # type: ignore[arg-type]
+        replayer = Replayer(RUN, RUNS / RUN, store, None, None)  # type: ignore[arg-type]
         with pytest.raises(BadInput, match=f"recordings of its {len(trials)} trials are missing"):
-            list(replay.run_offline(campaign, trials[0].candidate, trials))
+            list(replayer.run_offline(trials[0].candidate, trials))
     with pytest.raises(BadInput, match="start one with --run new"):
         opening._refuse_depleted(RUNS / RUN)
     opening._refuse_depleted(RUNS)

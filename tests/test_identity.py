@@ -17,7 +17,6 @@ from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import SuiteProfile
-from evolve.loop import search
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.identity import began_alike, check_same, identity, resumed_config, stored
@@ -69,12 +68,12 @@ def play(asked: RunRequest, rounds: int, suite: Suite | None = None) -> str:
     """Play the rounds; a run of 0 rounds is left as a kill leaves it. -> its name"""
     tasks = suite or victim.suite(asked.runs)
     try:
-        with opening.open_run(asked, tasks, SilentWatcher()) as campaign:
-            name = campaign.run
+        with opening.open_run(asked, tasks, SilentWatcher()) as search:
+            name = search.candidates.run
             if rounds == 0:
-                search.begin(campaign)
+                search.start()
                 raise KeyboardInterrupt
-            search.run_rounds(campaign, rounds)
+            search.run_rounds(rounds)
     except KeyboardInterrupt:
         pass
     return name
@@ -138,10 +137,10 @@ def test_a_bundled_scaffold_is_resumed_by_name(
     for _ in range(2):
         with (
             contextlib.suppress(KeyboardInterrupt),
-            opening.open_run(asked, victim.suite(tmp_path), SilentWatcher()) as it,
+            opening.open_run(asked, victim.suite(tmp_path), SilentWatcher()) as search,
         ):
-            it.lineage.seed(it.run, victim.AT)
-            names.add(it.run)
+            search.candidates.lineage.seed(search.candidates.run, victim.AT)
+            names.add(search.candidates.run)
             raise KeyboardInterrupt
     (name,) = names
     assert rows(tmp_path / "runs")[0].scaffold == "scaffolds/single"

@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -19,12 +19,12 @@ from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
-from evolve.gate.attempts import ATTEMPTS_PER_REIGN
+from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
 from evolve.host.signals import Stop
-from evolve.loop import search
-from evolve.loop.campaign import Campaign
+from evolve.loop.assembly import assemble
+from evolve.loop.search import Search
 from evolve.repo import Lineage
 from evolve.sandbox.archive import CollectedFiles
 from evolve.store import RunRow, Store
@@ -72,9 +72,23 @@ def by_tenths(text: str, spec: TrialSpec) -> float:
     return int(text.split("=")[1].split()[0]) / 10
 
 
+@dataclass(frozen=True)
+class Run:
+    """A search with what it writes to. `folder`: the run's."""
+
+    search: Search
+    config: RunConfig
+    store: Store
+    lineage: Lineage
+    folder: Path
+
+    def play(self, rounds: int) -> None:
+        self.search.run_rounds(rounds)
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
-    """Makes campaigns on one repository and one database: the second is the first, gone on with."""
+def made(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Open runs on one repository and one database: the second is the first, resumed."""
     folder = tmp_path / "repo" / "scaffold"
     folder.mkdir(parents=True)
     (folder / "main.py").write_text(SEED_TEXT)
@@ -87,74 +101,86 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Campaign]]:
     row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
     store.create_run(RunRow(RUN, *row), tasks)
 
-    def make(model: ProposingModel, evaluator: ScoringEvaluator, caps: Caps = NO_CAPS, **gate: object) -> Campaign:
-        return Campaign(
+    def make(
+        model: ProposingModel,
+        evaluator: ScoringEvaluator,
+        caps: Caps = NO_CAPS,
+        proposer: Literal["direct", "self"] = "direct",
+        database: Store = store,
+        **more: Any,
+    ) -> Run:
+        parts = {name: more.pop(name) for name in ("vocabulary", "stop") if name in more}
+        changes = {"gate": GateConfig.model_validate(more), "proposer": proposer}
+        run_config, lineage = config.model_copy(update=changes), Lineage.open(folder, tmp_path / "own.git")
+        search = assemble(
             run=RUN,
-            config=config.model_copy(update={"gate": GateConfig.model_validate(gate)}),
+            config=run_config,
             suite=Suite(tmp_path, tasks),
-            store=store,
-            lineage=Lineage.open(folder, tmp_path / "own.git"),
+            store=database,
+            lineage=lineage,
             evaluator=evaluator,  # type: ignore[arg-type]
-            asked=lambda what: model,
+            model_for=lambda what: model,
             budget=run_budget.begin(store, RUN, tmp_path / "runs" / RUN, caps, free=False),
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
             watcher=SilentWatcher(),
+            **parts,
         )
+        return Run(search, run_config, database, lineage, tmp_path / "runs" / RUN)
 
     yield make
     store.close()
 
 
-def verdicts(campaign: Campaign) -> list[Verdict]:
-    return [row.decision.verdict for row in campaign.store.rounds(RUN) if row.decision]
+def verdicts(run: Run) -> list[Verdict]:
+    return [row.decision.verdict for row in run.store.rounds(RUN) if row.decision]
 
 
-def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(4, 0, None, "(", 4, 3), ScoringEvaluator(by_level))
-    search.run_rounds(campaign, 6)
-    assert verdicts(campaign) == ["baseline", "keep", "revert", "refused", "refused", "refused", "revert"]
-    champion = campaign.store.champion(RUN)
+def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable[..., Run]) -> None:
+    run = made(proposing(4, 0, None, "(", 4, 3), ScoringEvaluator(by_level))
+    run.play(6)
+    assert verdicts(run) == ["baseline", "keep", "revert", "refused", "refused", "refused", "revert"]
+    champion = run.store.champion(RUN)
     assert champion.round == 1
-    assert campaign.lineage.resolve(f"evolve/{RUN}/champion") == champion.commit
-    assert str(campaign.lineage.files(champion.commit)["main.py"]).startswith("LEVEL = 4\n")
-    assert (campaign.config.scaffold / "main.py").read_text() == SEED_TEXT
+    assert run.lineage.resolve(f"evolve/{RUN}/champion") == champion.commit
+    assert str(run.lineage.files(champion.commit)["main.py"]).startswith("LEVEL = 4\n")
+    assert (run.config.scaffold / "main.py").read_text() == SEED_TEXT
 
 
-def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Campaign]) -> None:
+def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Run]) -> None:
     known = Vocabulary(literals={"LEVEL = 4": Sign(STRONG, frozenset({0}))})
-    campaign = replace(made(proposing(4, 3), ScoringEvaluator(by_level)), vocabulary=known)
-    search.run_rounds(campaign, 2)
-    assert [verdict == "refused" for verdict in verdicts(campaign)] == [False, True, False]
-    refused = campaign.store.rounds(RUN)[1].decision
+    run = made(proposing(4, 3), ScoringEvaluator(by_level), vocabulary=known)
+    run.play(2)
+    assert [verdict == "refused" for verdict in verdicts(run)] == [False, True, False]
+    refused = run.store.rounds(RUN)[1].decision
     assert refused and refused.reason.startswith("leak: `LEVEL = 4`")
 
 
-def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Campaign]) -> None:
+def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Run]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing(4, 0), evaluator)
-    search.run_rounds(campaign, 2)
-    champion = campaign.store.champion(RUN).commit
+    run = made(proposing(4, 0), evaluator)
+    run.play(2)
+    champion = run.store.champion(RUN).commit
     used = [s.attempt for s in evaluator.specs if s.candidate == champion and s.task.split is Split.TRAIN]
-    assert {ATTEMPTS_PER_REIGN} < set(used)
-    challenger = [s for s in evaluator.specs if s.candidate not in (champion, campaign.store.candidates(RUN)[0].commit)]
-    assert {s.attempt for s in challenger} == {ATTEMPTS_PER_REIGN}
+    assert {ATTEMPTS_PER_TIP} < set(used)
+    challenger = [s for s in evaluator.specs if s.candidate not in (champion, run.store.candidates(RUN)[0].commit)]
+    assert {s.attempt for s in challenger} == {ATTEMPTS_PER_TIP}
 
 
-def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Campaign]) -> None:
+def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Run]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing(4, 0), evaluator)
-    search.run_rounds(campaign, 2)
-    looks = campaign.store.holdout_looks(RUN)
+    run = made(proposing(4, 0), evaluator)
+    run.play(2)
+    looks = run.store.holdout_looks(RUN)
     assert [look.why for look in looks] == ["seed scaffold at the start", "champion at the end"]
     measured = {s.candidate for s in evaluator.specs if s.task.split is Split.HOLDOUT}
     assert measured == {look.commit for look in looks}
 
 
-def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[..., Campaign]) -> None:
+def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[..., Run]) -> None:
     model = proposing(0, None)
-    search.run_rounds(made(model, ScoringEvaluator(by_level)), 2)
+    made(model, ScoringEvaluator(by_level)).play(2)
     shown = json.dumps(model.requests[-1])
     assert "level 0 is better" in shown and "revert" in shown
     assert "validation-" not in shown and "holdout-" not in shown
@@ -162,7 +188,7 @@ def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[
 
 @pytest.mark.parametrize("stop_after", [0, 7, 19, 30, 50, 66] if EVERY_CUT else [0, 19, 66])
 def test_a_run_that_was_cut_off_takes_the_same_decisions(
-    made: Callable[..., Campaign], stop_after: int, tmp_path: Path
+    made: Callable[..., Run], stop_after: int, tmp_path: Path
 ) -> None:
     def failing(text: str, spec: TrialSpec) -> float:
         if len(broken.specs) > stop_after:
@@ -172,24 +198,24 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
     broken = ScoringEvaluator(failing)
     model = proposing(4, 0, 5)
     with pytest.raises(InfraError):
-        search.run_rounds(made(model, broken), 3)
+        made(model, broken).play(3)
     again = made(model, ScoringEvaluator(by_level))
-    search.run_rounds(again, 3)
+    again.play(3)
     assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
     assert len(model.requests) == 3
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
     assert len(slots) == len(set(slots))
 
 
-def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Campaign]) -> None:
+def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Run]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing(4), evaluator, caps=Caps(usd=0.25))
+    run = made(proposing(4), evaluator, caps=Caps(usd=0.25))
     with pytest.raises(BudgetExhausted):
-        search.run_rounds(campaign, 3)
-    assert len(campaign.store.trials(RUN)) == len(evaluator.specs) == 25
+        run.play(3)
+    assert len(run.store.trials(RUN)) == len(evaluator.specs) == 25
 
 
-def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Campaign]) -> None:
+def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Run]) -> None:
     stop = Stop()
 
     def asking(text: str, spec: TrialSpec) -> float:
@@ -198,14 +224,14 @@ def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: C
 
     interrupted = ScoringEvaluator(asking)
     with pytest.raises(KeyboardInterrupt):
-        search.run_rounds(replace(made(proposing(4), interrupted), stop=stop), 1)
+        made(proposing(4), interrupted, stop=stop).play(1)
     again = made(proposing(4), ScoringEvaluator(by_level))
     assert len(again.store.trials(RUN)) == 10
-    search.run_rounds(again, 1)
+    again.play(1)
     assert verdicts(again) == ["baseline", "keep"]
 
 
-def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) -> None:
+def test_infrastructure_errors_are_no_evidence(made: Callable[..., Run]) -> None:
     seen: set[str] = set()
 
     def shaky(text: str, spec: TrialSpec) -> float | None:
@@ -214,10 +240,10 @@ def test_infrastructure_errors_are_no_evidence(made: Callable[..., Campaign]) ->
             return None
         return by_level(text, spec)
 
-    campaign = made(proposing(4), Retrying(shaky))
-    search.run_rounds(campaign, 1)
-    assert verdicts(campaign) == ["baseline", "keep"]
-    assert {t.reward for t in campaign.store.trials(RUN) if not t.counts} == {None}
+    run = made(proposing(4), Retrying(shaky))
+    run.play(1)
+    assert verdicts(run) == ["baseline", "keep"]
+    assert {t.reward for t in run.store.trials(RUN) if not t.counts} == {None}
 
 
 class Retrying(ScoringEvaluator):
@@ -236,20 +262,20 @@ class Retrying(ScoringEvaluator):
                 super().measure([spec], keep)
 
 
-def test_a_kept_patch_is_left_out_in_its_turn_and_the_run_can_be_gone_on_with(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(4, 0, 5), ScoringEvaluator(by_level), ablate_every=2)
-    search.run_rounds(campaign, 2)
-    row = campaign.store.rounds(RUN)[2]
+def test_a_kept_patch_is_left_out_in_its_turn_and_the_run_can_be_gone_on_with(made: Callable[..., Run]) -> None:
+    run = made(proposing(4, 0, 5), ScoringEvaluator(by_level), ablate_every=2)
+    run.play(2)
+    row = run.store.rounds(RUN)[2]
     assert row.proposal is not None and row.candidate is not None
     assert row.proposal.ablates == 1
     assert "without the patch of round 1" in row.proposal.hypothesis
-    assert campaign.lineage.files(row.candidate.commit)["main.py"] == SEED_TEXT
-    assert verdicts(campaign) == ["baseline", "keep", "revert"]
-    search.run_rounds(made(proposing(0, 5), ScoringEvaluator(by_level), ablate_every=2), 4)
-    assert [row.proposal.ablates for row in campaign.store.rounds(RUN) if row.proposal] == [None, 1, None, None]
+    assert run.lineage.files(row.candidate.commit)["main.py"] == SEED_TEXT
+    assert verdicts(run) == ["baseline", "keep", "revert"]
+    made(proposing(0, 5), ScoringEvaluator(by_level), ablate_every=2).play(4)
+    assert [row.proposal.ablates for row in run.store.rounds(RUN) if row.proposal] == [None, 1, None, None]
 
 
-def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Campaign]) -> None:
+def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Run]) -> None:
     def two_files(body: Any) -> dict[str, Any]:
         edits = [{"path": "main.py", "old": "", "new": "LEVEL = 4\n"}, {"path": "more.py", "old": "", "new": "X = 1\n"}]
         arguments = {"hypothesis": "two things", "prediction": "more", "edits": edits}
@@ -258,54 +284,54 @@ def test_dead_weight_goes_when_it_is_left_out_at_no_loss(made: Callable[..., Cam
     def by_file(text: str, spec: TrialSpec) -> float:
         return by_level("LEVEL = 4" if spec.candidate != seed else text, spec)
 
-    campaign = made(ProposingModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
-    seed = campaign.lineage.seed(RUN, "2026-11-23T21:44:00+00:00")
-    search.run_rounds(campaign, 2)
-    row = campaign.store.rounds(RUN)[2]
+    run = made(ProposingModel(two_files), ScoringEvaluator(by_file), ablate_every=2)
+    seed = run.lineage.seed(RUN, "2026-11-23T21:44:00+00:00")
+    run.play(2)
+    row = run.store.rounds(RUN)[2]
     assert row.decision is not None and row.decision.verdict is not Verdict.REVERT
     assert "as good, and cheaper" in row.decision.reason
 
 
-def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callable[..., Campaign]) -> None:
-    search.run_rounds(made(proposing(4, 0), ScoringEvaluator(by_level)), 2)
+def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callable[..., Run]) -> None:
+    made(proposing(4, 0), ScoringEvaluator(by_level)).play(2)
     with pytest.raises(BadInput, match="not those of this version's gate"):
-        search.run_rounds(made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9), 3)
+        made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9).play(3)
 
 
 @pytest.mark.parametrize("rule", ["greedy", "archive", "clade", "pareto"])
-def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Campaign], rule: str) -> None:
+def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Run], rule: str) -> None:
     levels = (2, 0, 4, 3, 5)
     whole = made(proposing(*levels), ScoringEvaluator(by_level), rule=rule, attempts=1)
-    search.run_rounds(whole, 3)
-    search.run_rounds(made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1), 5)
+    whole.play(3)
+    made(proposing(*levels[3:]), ScoringEvaluator(by_level), rule=rule, attempts=1).play(5)
     rows = whole.store.rounds(RUN)
     assert str(whole.lineage.files(whole.store.champion(RUN).commit)["main.py"]).startswith("LEVEL = 5\n")
     assert verdicts(whole)[2] is Verdict.REVERT, "it solves nothing"
     assert all(row.decision and row.decision.evidence is None for row in rows)
 
 
-def racing(made: Callable[..., Campaign], *levels: object, **more: Any) -> Campaign:
+def racing(made: Callable[..., Run], *levels: object, **more: Any) -> Run:
     return made(proposing(*levels), more.pop("evaluator", None) or ScoringEvaluator(by_level), **{"race": 3, **more})
 
 
-def races(campaign: Campaign) -> list[int]:
-    return [row.race for row in campaign.store.rounds(RUN)]
+def races(run: Run) -> list[int]:
+    return [row.race for row in run.store.rounds(RUN)]
 
 
-def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Campaign]) -> None:
-    campaign = racing(made, 4, 3, 2, 0, -1)
-    search.run_rounds(campaign, 5)
-    assert races(campaign) == [0, 1, 1, 1, 4, 4]
-    rows = campaign.store.rounds(RUN)
+def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Run]) -> None:
+    run = racing(made, 4, 3, 2, 0, -1)
+    run.play(5)
+    assert races(run) == [0, 1, 1, 1, 4, 4]
+    rows = run.store.rounds(RUN)
     assert {row.parent.round for row in rows[1:4] if row.parent} == {0}
-    assert sorted(verdicts(campaign)[1:4]) == ["keep", "revert", "revert"]
-    taken = 1 + verdicts(campaign)[1:4].index(Verdict.KEEP)
+    assert sorted(verdicts(run)[1:4]) == ["keep", "revert", "revert"]
+    taken = 1 + verdicts(run)[1:4].index(Verdict.KEEP)
     assert {row.parent.round for row in rows[4:] if row.parent} == {taken}
     assert len({row.candidate.commit for row in rows if row.candidate}) == 6
 
 
-@pytest.mark.parametrize("stop_after", [50, 60, 75, 90, 105, 130] if EVERY_CUT else [50, 90, 130])
-def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Campaign], stop_after: int) -> None:
+@pytest.mark.parametrize("stop_after", [50, 60, 75, 90, 105, 130])
+def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Run], stop_after: int) -> None:
     def failing(text: str, spec: TrialSpec) -> float:
         if len(broken.specs) > stop_after:
             raise InfraError("the machine is gone")
@@ -313,35 +339,35 @@ def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Ca
 
     broken, model = ScoringEvaluator(failing), proposing(3, 4, 2, 0, -1, -2)
     with pytest.raises(InfraError):
-        search.run_rounds(made(model, broken, race=3), 6)
+        made(model, broken, race=3).play(6)
     again = made(model, ScoringEvaluator(by_level), race=3)
-    search.run_rounds(again, 6)
+    again.play(6)
     assert len(verdicts(again)) == 7
     assert races(again) == [0, 1, 1, 1, 4, 4, 4]
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
     assert len(slots) == len(set(slots))
 
 
-def test_a_race_that_was_cut_off_between_its_decisions_is_decided_to_the_end(made: Callable[..., Campaign]) -> None:
-    campaign = racing(made, 3, 4, 2)
-    add, told = campaign.store.add_decision, []
+def test_a_race_that_was_cut_off_between_its_decisions_is_decided_to_the_end(made: Callable[..., Run]) -> None:
+    run = racing(made, 3, 4, 2)
+    add, told = run.store.add_decision, []
 
-    def one_only(run: str, number: int, *rest: Any) -> None:
+    def one_only(name: str, number: int, *rest: Any) -> None:
         if number and told:
             raise InfraError("the disk is full")
         told.append(number) if number else None
-        add(run, number, *rest)
+        add(name, number, *rest)
 
-    campaign.store.add_decision = one_only  # type: ignore[method-assign]
+    run.store.add_decision = one_only  # type: ignore[method-assign]
     with pytest.raises(InfraError):
-        search.run_rounds(campaign, 3)
-    campaign.store.add_decision = add  # type: ignore[method-assign]
-    assert len(verdicts(campaign)) == 2
-    search.run_rounds(racing(made), 3)
-    assert len(verdicts(campaign)) == 4
+        run.play(3)
+    run.store.add_decision = add  # type: ignore[method-assign]
+    assert len(verdicts(run)) == 2
+    racing(made).play(3)
+    assert len(verdicts(run)) == 4
 
 
-def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Campaign]) -> None:
+def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Run]) -> None:
     def answer(path: str, level: int) -> Callable[[Any], dict[str, Any]]:
         edits = [{"path": path, "old": "", "new": f"LEVEL = {level}\n"}]
         words = {"hypothesis": f"{path} at {level}", "prediction": "more", "edits": edits}
@@ -352,93 +378,93 @@ def test_what_was_as_good_as_the_winner_is_merged_into_it(made: Callable[..., Ca
         return max(by_level(file.read_text(), spec) for file in files if file.is_file())
 
     answers = [answer("main.py", 4), answer("more.py", 4), answer("main.py", 0)]
-    campaign = made(ProposingModel(*answers), ScoringEvaluator(by_either), race=2)
+    run = made(ProposingModel(*answers), ScoringEvaluator(by_either), race=2)
     # A module that nothing speaks of would be refused.
-    (campaign.config.scaffold / "parts.toml").write_text('parts = ["main.py", "more.py"]\n')
-    search.run_rounds(campaign, 4)
-    merged = campaign.store.rounds(RUN)[3]
+    (run.config.scaffold / "parts.toml").write_text('parts = ["main.py", "more.py"]\n')
+    run.play(4)
+    merged = run.store.rounds(RUN)[3]
     assert merged.proposal and merged.candidate
     assert merged.proposal.merges in (1, 2)
     assert "merges round" in merged.proposal.hypothesis
-    files = campaign.lineage.files(merged.candidate.commit)
+    files = run.lineage.files(merged.candidate.commit)
     assert (files["main.py"], files["more.py"]) == ("LEVEL = 4\n", "LEVEL = 4\n")
     assert merged.parent is not None and merged.parent.round != merged.proposal.merges
 
 
-def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Campaign]) -> None:
+def test_answers_that_came_before_one_failed_are_kept(made: Callable[..., Run]) -> None:
     def fails(body: Any) -> dict[str, Any]:
         raise InfraError("no answer")
 
     good = proposing(4, 3).answers
-    campaign = made(ProposingModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
+    run = made(ProposingModel(good[0], fails, good[1]), ScoringEvaluator(by_level), race=3)
     with pytest.raises(InfraError, match="no answer"):
-        search.run_rounds(campaign, 3)
-    assert sum(row.proposal is not None for row in campaign.store.rounds(RUN)) == 2
-    search.run_rounds(racing(made, 4), 3)
-    assert len(verdicts(campaign)) == 4
+        run.play(3)
+    assert sum(row.proposal is not None for row in run.store.rounds(RUN)) == 2
+    racing(made, 4).play(3)
+    assert len(verdicts(run)) == 4
 
 
-def told(campaign: Campaign) -> list[tuple[Verdict, str]]:
-    return [(row.decision.verdict, row.decision.reason) for row in campaign.store.rounds(RUN) if row.decision]
+def told(run: Run) -> list[tuple[Verdict, str]]:
+    return [(row.decision.verdict, row.decision.reason) for row in run.store.rounds(RUN) if row.decision]
 
 
-def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Campaign]) -> None:
+def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Run]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    campaign = made(proposing("CRASH"), evaluator)
-    search.run_rounds(campaign, 1)
-    verdict, reason = told(campaign)[1]
+    run = made(proposing("CRASH"), evaluator)
+    run.play(1)
+    verdict, reason = told(run)[1]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it does not start") and "NameError: CRASH" in reason
     assert len({spec.candidate for spec in evaluator.specs}) == 1
-    assert not list((campaign.folder / "smoke").iterdir())
+    assert not list((run.folder / "smoke").iterdir())
 
 
-def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(0, 0, 4, 5, 6, 7, 8, 0, 9, 0), ScoringEvaluator(by_tenths))
-    search.run_rounds(campaign, 10)
-    verdict, reason = told(campaign)[2]
+def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Run]) -> None:
+    run = made(proposing(0, 0, 4, 5, 6, 7, 8, 0, 9, 0), ScoringEvaluator(by_tenths))
+    run.play(10)
+    verdict, reason = told(run)[2]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it repeats the idea of round 1 (revert: ")
-    taken = [told(campaign)[number][0] in (Verdict.KEEP, Verdict.STACK) for number in (3, 4, 5, 6, 7, 9)]
+    taken = [told(run)[number][0] in (Verdict.KEEP, Verdict.STACK) for number in (3, 4, 5, 6, 7, 9)]
     assert taken == [True] * 6
-    assert told(campaign)[8][0] is Verdict.REFUSED, "five patches were taken since"
-    assert told(campaign)[10][0] is Verdict.REVERT, "six patches were taken since"
+    assert told(run)[8][0] is Verdict.REFUSED, "five patches were taken since"
+    assert told(run)[10][0] is Verdict.REVERT, "six patches were taken since"
 
 
-def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(0, 2, 4, 5, 6, 7, 8, 9, 0, 2), ScoringEvaluator(by_tenths))
-    search.run_rounds(campaign, 10)
-    assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[3:9]] == [True] * 6
-    assert told(campaign)[9][0] is Verdict.REVERT
-    verdict, reason = told(campaign)[10]
+def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[..., Run]) -> None:
+    run = made(proposing(0, 2, 4, 5, 6, 7, 8, 9, 0, 2), ScoringEvaluator(by_tenths))
+    run.play(10)
+    assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(run)[3:9]] == [True] * 6
+    assert told(run)[9][0] is Verdict.REVERT
+    verdict, reason = told(run)[10]
     assert verdict is Verdict.REFUSED
     assert reason.startswith("it repeats the idea of round 2 (stack: ")
 
 
-def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(4, None, 0), ScoringEvaluator(by_level))
-    search.run_rounds(campaign, 3)
-    assert [(lesson.round, lesson.text) for lesson in campaign.store.lessons(RUN)] == [
+def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Run]) -> None:
+    run = made(proposing(4, None, 0), ScoringEvaluator(by_level))
+    run.play(3)
+    assert [(lesson.round, lesson.text) for lesson in run.store.lessons(RUN)] == [
         (1, "It was tried."),
         (3, "It was tried."),
     ]
-    page = (campaign.folder / "memory.md").read_text()
+    page = (run.folder / "memory.md").read_text()
     assert page.index("## Round 3: revert") < page.index("## Round 2: refused") < page.index("## Round 1: keep")
     assert page.count("Lesson: It was tried.\n") == 2
-    search.run_rounds(made(proposing(0), ScoringEvaluator(by_level)), 3)
-    assert len(campaign.store.lessons(RUN)) == 2
+    made(proposing(0), ScoringEvaluator(by_level)).play(3)
+    assert len(run.store.lessons(RUN)) == 2
 
 
-def test_rounds_that_an_older_version_played_are_not_asked_about(made: Callable[..., Campaign]) -> None:
+def test_rounds_that_an_older_version_played_are_not_asked_about(made: Callable[..., Run]) -> None:
     older = made(proposing(4, 0), ScoringEvaluator(by_level), ablate_every=3)
-    search.run_rounds(older, 3)
+    older.play(3)
     database = older.folder.parent / "evolve.db"
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("update proposal set transcript_path = null, transcript_sha256 = null")
         connection.execute("delete from lesson")
     with Store.open(database) as store:
-        newer = replace(made(proposing(0, 5, 3), ScoringEvaluator(by_level), ablate_every=3), store=store)
-        search.run_rounds(newer, 6)
+        newer = made(proposing(0, 5, 3), ScoringEvaluator(by_level), ablate_every=3, database=store)
+        newer.play(6)
         own = [row.number for row in store.rounds(RUN) if row.proposal and row.proposal.ablates is not None]
         taught = [lesson.round for lesson in store.lessons(RUN)]
     measured = [n for n, verdict in enumerate(verdicts(newer)) if n > 3 and verdict is not Verdict.REFUSED]
@@ -446,7 +472,7 @@ def test_rounds_that_an_older_version_played_are_not_asked_about(made: Callable[
     assert 3 in own, "one of the older version's, of the loop's own"
 
 
-def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[..., Campaign]) -> None:
+def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[..., Run]) -> None:
     model = proposing(4)
     proposes = model.complete
 
@@ -457,45 +483,45 @@ def test_a_lesson_that_the_facts_do_not_bear_out_is_not_taken(made: Callable[...
         return proposes(body, on_lost)
 
     model.complete = boasting  # type: ignore[method-assign]
-    campaign = made(model, ScoringEvaluator(by_level))
-    search.run_rounds(campaign, 1)
-    lesson = campaign.store.lessons(RUN)[0]
+    run = made(model, ScoringEvaluator(by_level))
+    run.play(1)
+    lesson = run.store.lessons(RUN)[0]
     assert lesson.problem == "the number 99 is not in the facts"
     assert lesson.text == "Effect better."
     assert (lesson.usage.calls, lesson.usage.retries, lesson.usage.lost_seconds) == (2, 2, 1.0)
-    proposal = campaign.store.rounds(RUN)[1].proposal
+    proposal = run.store.rounds(RUN)[1].proposal
     assert proposal and proposal.usage.retries == proposal.usage.calls > 0
 
 
-def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Campaign]) -> None:
+def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Run]) -> None:
     def predicting(body: Any) -> dict[str, Any]:
         edit = {"path": "main.py", "old": "", "new": "LEVEL = 4\n"}
         words = {"hypothesis": "higher", "prediction": "more", "edits": [edit]}
         named = {"fixes": ["train-05", "train-10", "train-99"], "may_break": ["train-01.0"]}
         return completion(None, tool_call("propose", json.dumps({**words, **named})))
 
-    campaign = made(ProposingModel(predicting), ScoringEvaluator(by_level))
-    search.run_rounds(campaign, 1)
-    proposal = campaign.store.rounds(RUN)[1].proposal
+    run = made(ProposingModel(predicting), ScoringEvaluator(by_level))
+    run.play(1)
+    proposal = run.store.rounds(RUN)[1].proposal
     assert proposal and (proposal.fixes, proposal.breaks) == (("train-04", "train-09"), ("train-00",))
-    row = campaign.store.view("history", RUN)[1]
+    row = run.store.view("history", RUN)[1]
     assert [row[name] for name in ("predicted", "fixed", "feared", "broken")] == [2, 1, 1, 0]
-    moves = {(r["kind"], r["task"]): r["move"] for r in campaign.store.view("predictions", RUN)}
+    moves = {(r["kind"], r["task"]): r["move"] for r in run.store.view("predictions", RUN)}
     assert moves == {("fix", "train-04"): 1.0, ("fix", "train-09"): 0.0, ("break", "train-00"): 0.0}
-    assert "1 of 2 tasks that were to be fixed went better" in (campaign.folder / "memory.md").read_text()
+    assert "1 of 2 tasks predicted to be fixed went better" in (run.folder / "memory.md").read_text()
 
 
-def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Campaign]) -> None:
-    campaign = made(proposing(4), ScoringEvaluator(by_level))
-    search.run_rounds(campaign, 1)
-    proposal = campaign.store.rounds(RUN)[1].proposal
+def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Run]) -> None:
+    run = made(proposing(4), ScoringEvaluator(by_level))
+    run.play(1)
+    proposal = run.store.rounds(RUN)[1].proposal
     assert proposal and proposal.transcript
-    messages = trajectory.load(campaign.folder.parent / proposal.transcript.path)
+    messages = trajectory.load(run.folder.parent / proposal.transcript.path)
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
-    assert trajectory.is_intact(proposal.transcript, campaign.folder.parent)
+    assert trajectory.is_intact(proposal.transcript, run.folder.parent)
 
 
-def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[..., Campaign]) -> None:
+def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[..., Run]) -> None:
     def leaving(level: int) -> Callable[[SelfWork], SelfWorkResult]:
         paper = {"hypothesis": f"level {level}", "prediction": "more", "fixes": ["train-05"]}
         left = {"scaffold/main.py": f"LEVEL = {level}\n".encode(), "proposal.json": json.dumps(paper).encode()}
@@ -505,11 +531,10 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
 
     evaluator = ScoringEvaluator(by_level)
     evaluator.works = [leaving(4), leaving(4), leaving(3)]
-    campaign = made(proposing(0), evaluator)
-    campaign = replace(campaign, config=campaign.config.model_copy(update={"proposer": "self"}))
-    search.run_rounds(campaign, 2)
-    rows = campaign.store.rounds(RUN)
-    assert verdicts(campaign)[1] is Verdict.KEEP
+    run = made(proposing(0), evaluator, proposer="self")
+    run.play(2)
+    rows = run.store.rounds(RUN)
+    assert verdicts(run)[1] is Verdict.KEEP
     assert rows[1].proposal and rows[1].proposal.fixes == ("train-04",) and rows[1].proposal.transcript
     seeds = [stable_hash(0, "propose", number) for number in (1, 2)]
     assert [work.spec.seed for work in evaluator.worked] == [
@@ -519,20 +544,24 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
     assert rows[1].candidate and second.spec.candidate == rows[1].candidate.commit, "the tip works on itself"
     assert second.files["scaffold/main.py"] == "LEVEL = 4\n" and "level 4" in second.files["notes/memory.md"]
     assert "changed nothing" in repair.spec.task.instruction
-    assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == ("base", RUN, campaign.config.limits.for_task())
+    assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == (
+        "base",
+        RUN,
+        run.config.limits.for_task(),
+    )
     shown = json.dumps([second.files, second.spec.task.instruction])
     assert "validation-" not in shown and "holdout-" not in shown
     assert rows[2].proposal and rows[2].proposal.usage.calls == 6
 
 
-def test_two_patches_of_a_race_with_one_idea_are_one(made: Callable[..., Campaign]) -> None:
-    campaign = racing(made, 4, 4, 3)
-    search.run_rounds(campaign, 3)
-    refused = [reason for verdict, reason in told(campaign) if verdict is Verdict.REFUSED]
+def test_two_patches_of_a_race_with_one_idea_are_one(made: Callable[..., Run]) -> None:
+    run = racing(made, 4, 4, 3)
+    run.play(3)
+    refused = [reason for verdict, reason in told(run) if verdict is Verdict.REFUSED]
     assert refused == ["another patch of this race has the same idea"]
 
 
-def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[..., Campaign]) -> None:
+def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[..., Run]) -> None:
     def answer(level: int, fixes: list[str]) -> dict[str, Any]:
         edit = {"path": f"part{level}.py", "old": "", "new": f"PART = {level}\n"}
         words = {"hypothesis": f"part {level}", "prediction": "more", "edits": [edit], "fixes": fixes}
@@ -543,10 +572,10 @@ def test_a_patch_of_which_nothing_came_true_is_left_out_first(made: Callable[...
         return by_level(f"LEVEL = {1 + 2 * parts}", spec)
 
     answers = [answer(1, ["train-03"]), answer(2, ["train-12"])]
-    campaign = made(ProposingModel(*answers), ScoringEvaluator(by_parts), ablate_every=3)
+    run = made(ProposingModel(*answers), ScoringEvaluator(by_parts), ablate_every=3)
     # A module that nothing speaks of would be refused.
-    (campaign.config.scaffold / "parts.toml").write_text('parts = ["part1.py", "part2.py"]\n')
-    search.run_rounds(campaign, 3)
-    assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(campaign)[1:3]] == [True, True]
-    row = campaign.store.rounds(RUN)[3]
+    (run.config.scaffold / "parts.toml").write_text('parts = ["part1.py", "part2.py"]\n')
+    run.play(3)
+    assert [verdict in (Verdict.KEEP, Verdict.STACK) for verdict, _ in told(run)[1:3]] == [True, True]
+    row = run.store.rounds(RUN)[3]
     assert row.proposal and row.proposal.ablates == 2

@@ -14,8 +14,8 @@ from evolve import embedded
 from evolve.analysis import Shelf, analyse_trials, task_labels
 from evolve.core.errors import InfraError, RequestRefused
 from evolve.core.records import FileEdit, ModelSpec, Proposal, Usage
-from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, Made, direct, emphases, prompt_digest
-from evolve.loop.propose.answer import MAX_WORDS
+from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, WrittenProposal, direct, emphases, prompt_digest
+from evolve.loop.propose.answer import MAX_CHARS
 from evolve.loop.propose.brief import SHOWN_FILES_CHARS, opening, tools
 from tests.fakes import ScriptedModel, completion, result, tool_call
 from tests.test_analysis import asked, document
@@ -33,7 +33,7 @@ def brief(files: dict[str, str] = FILES, memory: str = "") -> Brief:
 
 def held(
     *answers: Any, check: Any = lambda proposal: None, files: dict[str, str] = FILES
-) -> tuple[Made, ScriptedModel]:
+) -> tuple[WrittenProposal, ScriptedModel]:
     """A whole conversation with these answers."""
     model = ScriptedModel(*answers)
     return direct(model, SPEC, brief(files), 1, check), model
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_told_and_may_be_mended() -> None:
     assert made.proposal.note == "" and made.proposal.usage.calls == 2
     repair = model.requests[1]["messages"][-1]
     assert repair["role"] == "tool" and repair["tool_call_id"] == "call_1"
-    assert "does not apply" in repair["content"] and "3 more times" in repair["content"]
+    assert "does not apply" in repair["content"] and "3 more attempts" in repair["content"]
     assert model.requests[0]["seed"] != model.requests[1]["seed"]
 
 
@@ -288,10 +288,10 @@ def test_what_a_model_says_is_bounded_and_whole() -> None:
     made = answered(
         None, tool_call("propose", {**arguments(), "hypothesis": "\ud800\0" + "x" * 10**6, "prediction": {}})
     )
-    assert made.hypothesis.startswith("??xx") and len(made.hypothesis) == MAX_WORDS
+    assert made.hypothesis.startswith("??xx") and len(made.hypothesis) == MAX_CHARS
     assert made.prediction == "{}"
     note = answered(None, tool_call("propose", "[" + "x" * 10**6)).note
-    assert 0 < len(note) <= MAX_WORDS
+    assert 0 < len(note) <= MAX_CHARS
 
 
 @pytest.mark.parametrize("where", [0, 2])

@@ -9,7 +9,7 @@ import pytest
 
 from evolve.core.records import Proposal
 from evolve.llm import open_model
-from evolve.loop.propose import Made, direct
+from evolve.loop.propose import WrittenProposal, direct
 from tests.fakes import tool_call
 from tests.test_propose import GOOD, arguments, brief
 from tests.upstream import Upstream, refuses, says, streams
@@ -24,7 +24,7 @@ ANSWERS = (
 )
 
 
-def held(upstream: Upstream, *answers: Any, check: Any = lambda proposal: None, **spec: Any) -> Made:
+def held(upstream: Upstream, *answers: Any, check: Any = lambda proposal: None, **spec: Any) -> WrittenProposal:
     upstream.script(*answers)
     model = upstream.spec(**spec)
     return direct(open_model(model), model, brief(), 1, check)

@@ -24,8 +24,7 @@ from evolve.cli import measuring
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
-from evolve.loop import search
-from evolve.loop.campaign import Campaign
+from evolve.loop.assembly import assemble
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.escaping import MAX_LINE, plain
@@ -104,21 +103,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", str(folder), "scripted", None, "{}", "0", "r", None)
         store.create_run(RunRow(RUN, *row), tasks)
         model = _Model()
-        campaign = Campaign(
+        search = assemble(
             run=RUN,
             config=config,
             suite=Suite(top, tasks),
             store=store,
             lineage=Lineage.open(folder, top / "own.git"),
             evaluator=_HostileEvaluator(),  # type: ignore[arg-type]
-            asked=lambda what: model,
+            model_for=lambda what: model,
             budget=run_budget.begin(store, RUN, top / "runs" / RUN, Caps(), free=False),
             images={one.name: TaskImage("i", "/app") for one in tasks},
             base_image="base",
             folder=top / "runs" / RUN,
             watcher=SilentWatcher(),
         )
-        search.run_rounds(campaign, 4)
+        search.run_rounds(4)
     return top / "runs"
 
 

@@ -23,6 +23,8 @@ from bench.ours import BUILTIN, FORKED, timed_ms
 from bench.trivial_task import Setup
 from evolve.core.records import Outcome
 from evolve.sandbox.container import AGENT, TaskState, task_container
+from evolve.sandbox.endpoint import current_endpoint
+from evolve.sandbox.engine import CALL_SECONDS
 from evolve.trial.run import run_trial
 
 Creation = tuple[tuple[Any, ...], dict[str, Any]]
@@ -64,7 +66,7 @@ def floor_seconds(setup: Setup, jobs: int, trials: int, repeats: int) -> Figure:
 
 
 def _run_parallel(creations: list[Creation], jobs: int, trials: int, numbers: Iterator[int]) -> float:
-    clients = [docker.from_env() for _ in range(jobs)]
+    clients = [current_endpoint().client(CALL_SECONDS) for _ in range(jobs)]
     _run_sequence(clients[0], creations, next(numbers))
     began = time.monotonic()
     with ThreadPoolExecutor(jobs) as pool:

@@ -27,7 +27,8 @@ from evolve.core.records import (
 )
 from evolve.executor.evaluate import Evaluator
 from evolve.llm import OnLost
-from evolve.loop.campaign import Campaign
+from evolve.loop.assembly import assemble
+from evolve.loop.search import Search
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
@@ -88,7 +89,7 @@ class TrialWatcher:
 
 
 @contextmanager
-def campaign(folder: Path, watcher: TrialWatcher, jobs: int) -> Iterator[Campaign]:
+def open_search(folder: Path, watcher: TrialWatcher, jobs: int) -> Iterator[Search]:
     """Set up such a run in an empty folder, with a cap in dollars that it never reaches."""
     scaffold = folder / "repo" / "scaffold"
     scaffold.mkdir(parents=True)
@@ -101,14 +102,14 @@ def campaign(folder: Path, watcher: TrialWatcher, jobs: int) -> Iterator[Campaig
     with Store.open(folder / "runs" / "evolve.db") as store, Evaluator(jobs, play) as evaluator:
         store.create_run(RunRow(RUN, STARTED, 0, "{}", "0" * 64, "s", "s", "n", None, "{}", "0", "r", None), tasks)
         model = CountingModel()
-        yield Campaign(
+        yield assemble(
             run=RUN,
             config=config,
             suite=Suite(folder, tasks),
             store=store,
             lineage=Lineage.open(scaffold, folder / "own.git"),
             evaluator=evaluator,
-            asked=lambda what: model,
+            model_for=lambda what: model,
             budget=run_budget.begin(store, RUN, folder / "runs" / RUN, Caps(usd=1e6), free=False),
             images={task.name: TaskImage("i", "/app") for task in tasks},
             base_image="base",

@@ -16,8 +16,9 @@ from evolve import analysis
 from evolve.analysis import ideas
 from evolve.cli.results import run_row
 from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
-from evolve.loop import recall
-from evolve.loop.campaign import seen_by_proposers, text_files
+from evolve.loop.briefing import seen_by_proposers
+from evolve.loop.candidates import text_files
+from evolve.loop.history import idea_of
 from evolve.report.predictions import base_rates
 from evolve.runs.repository import lineage_of
 from evolve.store import RoundRow, Store
@@ -101,7 +102,7 @@ def build_row(store: Store, runs: Path, run: str, proposer: str, seed: int) -> R
         rounds=len(rounds),
         measured=sum(row.candidate is not None for row in rounds),
         proposed=len(measured),
-        repeated=ideas.count_repeated([recall.idea_of(row, files) for row in measured]),
+        repeated=ideas.count_repeated([idea_of(row, files) for row in measured]),
         predicted=sum(row["predicted"] or 0 for row in history),
         hits=sum(row["fixed"] or 0 for row in history),
         chance=better / told if told else 0.0,

@@ -9,9 +9,9 @@ import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.attempts import ATTEMPTS_PER_REIGN
+from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.gate.plan import plan
-from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
+from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
 from gates.greedy import all_tasks, generator
@@ -57,7 +57,7 @@ class Search:
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
-        while self.line.tip_is_vague():
+        while self.line.tip_needs_trials():
             self._run_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
@@ -67,8 +67,8 @@ class Search:
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
-        assert isinstance(ruling.line, StackRule)
-        self.line = ruling.line
+        assert isinstance(ruling.rule, StackRule)
+        self.line = ruling.rule
         if ruling.taken:
             self.tip = patch
         if ruling.fate is StackFate.PROMOTED:
@@ -78,7 +78,7 @@ class Search:
         elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 
-    def _race(self, patches: list[Scaffold]) -> Raced:
+    def _race(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
         while isinstance(raced := race(self.line, [Challenger(rows) for rows in rewards]), ChallengerNeeds):
             if raced.part is None:
@@ -92,11 +92,11 @@ class Search:
         return raced
 
     def _run_tip(self) -> None:
-        self.line = self.line.tip_measured(
+        self.line = self.line.with_tip_pass(
             self.world.run(self.tip, all_tasks(self.world), _first_attempt(self.tip.number) + len(self.line.own))
         )
 
 
 def _first_attempt(reign: int) -> int:
     """The first attempt of a scaffold's reign as tip."""
-    return reign * ATTEMPTS_PER_REIGN
+    return reign * ATTEMPTS_PER_TIP

@@ -14,7 +14,6 @@ from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, calibrate
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.llm import set_call_seconds
-from evolve.loop import search
 from evolve.report.calibration import calibration_lines
 from evolve.report.escaping import plain
 from evolve.report.final_lines import summary_lines, waste_lines
@@ -38,9 +37,9 @@ def run(settings: Settings) -> None:
     with Live(request.config.priced) as view:
         for line in about_model(request.config):
             view.say(line)
-        with opening.open_run(request, suite, view) as campaign:
-            name = campaign.run
-            search.run_rounds(campaign, settings.rounds)
+        with opening.open_run(request, suite, view) as search:
+            name = search.candidates.run
+            search.run_rounds(settings.rounds)
     with open_results(settings.runs) as store:
         print_result(store, name)
 
@@ -65,8 +64,8 @@ def _measure(
     with Live(request.config.priced) as view:
         for line in about_model(request.config):
             view.say(line)
-        with opening.open_run(request, suite, view) as campaign:
-            return request, search.evaluate_once(campaign, commit, splits, attempts)
+        with opening.open_run(request, suite, view) as search:
+            return request, search.evaluate_once(commit, splits, attempts)
 
 
 def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int, as_json: bool) -> None:
@@ -92,13 +91,13 @@ def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) ->
     with open_results(runs) as store:
         row, commit = run_and_commit(store, branch, runs)
     request = RunRequest(resumed_config(row, {}, runs), runs, row.id, settings.jobs or default_jobs())
-    with Live(priced=False) as view, opening.open_for_replay(request, view) as campaign:
-        trials = replay.recorded_trials(campaign, commit)
+    with Live(priced=False) as view, opening.open_for_replay(request, view) as replayer:
+        trials = replayer.recorded_trials(commit)
         view.trials_planned(len(trials))
         if live:
-            _print_live(trials, replay.run_live(campaign, commit, trials), as_json)
+            _print_live(trials, replayer.run_live(commit, trials), as_json)
             return 0
-        results = list(replay.run_offline(campaign, commit, trials))
+        results = list(replayer.run_offline(commit, trials))
     return print_replayed(results, as_json)
 
 

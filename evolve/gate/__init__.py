@@ -1,11 +1,31 @@
 """Whether to build upon a patch, drop it, or run more trials: pure functions of the evidence (docs/statistics.md).
 
-`standing` speaks of tasks, trials and candidates; `line` is the rule over arrays, and `race` for several challengers;
-`ruling` is what they answer. `belief`, `stages`, `plan`, `reign` and `tally` are what the line is made of; `attempts`
-numbers the trials.
-`greedy` and `population` (with `select`) are rules to compare with.
+`standing`: the gate over tasks, trials and candidates. `stack_rule`: the rule over arrays; `race`: the same for several
+challengers; `ruling`: their answers. The rule is made of `prior`, `stages`, `plan`, `seed_history` and
+`task_difficulty`. `attempts`: numbers of trials. `greedy`, `population` and `select`: rules to compare with.
+`calibrate`: what a suite can show. `claim`: seed against champion on the holdout.
 """
 
-from evolve.gate.standing import Entrant, NeedTrials, Ruled, Slot, Standing, TaskSlot, begin, judge, ready
+from evolve.gate.standing import (
+    Entrant,
+    Judgement,
+    NeedTrials,
+    Slot,
+    Standing,
+    TaskSlot,
+    initial_standing,
+    judge,
+    learn_tip,
+)
 
-__all__ = ["Entrant", "NeedTrials", "Ruled", "Slot", "Standing", "TaskSlot", "begin", "judge", "ready"]
+__all__ = [
+    "Entrant",
+    "Judgement",
+    "NeedTrials",
+    "Slot",
+    "Standing",
+    "TaskSlot",
+    "initial_standing",
+    "judge",
+    "learn_tip",
+]

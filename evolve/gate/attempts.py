@@ -1,23 +1,23 @@
-"""On which attempts scaffolds meet, so that no luck that chose one is counted for it again."""
+"""The numbers of the attempts on which scaffolds are compared: luck that chose a scaffold must not count again."""
 
 from __future__ import annotations
 
 from evolve.core.records import Candidate
 
-ATTEMPTS_PER_REIGN = 4096
+ATTEMPTS_PER_TIP = 4096
 FRESH = 2048
 
 
 def first_attempt(tip: Candidate) -> int:
-    """The first attempt of a tip's reign: numbers that it was never measured on before it was taken.
+    """The first of the attempts on which a tip meets its challengers; it has no trials on them before it is taken.
 
-    The score that made it win is biased upwards; it must meet its challengers on fresh trials.
+    The score that made it win is biased upwards, so it must meet its challengers on fresh trials.
     """
-    return tip.round * ATTEMPTS_PER_REIGN
+    return tip.round * ATTEMPTS_PER_TIP
 
 
 def first_fresh_attempt(champion: Candidate) -> int:
-    """From here on nothing is decided: a champion's reported score is that of these attempts.
+    """The first of the attempts for a champion's reported score; nothing is decided by them.
 
     The seed scaffold was not chosen, so all of its trials are fresh.
     """

@@ -1,7 +1,7 @@
-"""What a suite can show, before anything is spent on rounds: the scaffold against itself (A/A). Pure.
+"""What a suite can show, before any rounds: the scaffold against itself (A/A). Pure.
 
-Luck is taken as independent between scaffolds. Where a model heeds seeds, equal behaviour has equal luck, and all of
-this is better than said here.
+Luck is assumed to be independent between scaffolds. If a model respects seeds, equal behaviour has equal luck, and
+the suite can show more than is computed here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
-from evolve.gate import TaskSlot, begin
+from evolve.gate import TaskSlot, initial_standing
 from evolve.gate.ruling import NeedPart
 
 POWER = 0.8
@@ -27,11 +27,11 @@ Rates = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Noise:
-    """Of one scaffold, from several attempts at each task. Rewards are in [0, 1].
+    """The noise of one scaffold's score, from several attempts at each task. Rewards are in [0, 1].
 
     `rates`: mean reward by task. `one_pass`: standard deviation of the score of one attempt at all tasks, from the
-    spread within tasks; `difference`: of two such scores of the same scaffold. `seen`: the same, as it was seen over
-    `pairs` pairs of passes that were really run; None with a single pass.
+    spread within tasks; `difference`: of two such scores of the same scaffold. `seen`: the same, measured over
+    `pairs` pairs of passes that were run; None with a single pass.
     """
 
     rates: Rates
@@ -59,11 +59,11 @@ class Noise:
 
 @dataclass(frozen=True)
 class Power:
-    """What the gate would make of the first patches of this scaffold, by simulation.
+    """What the gate would decide on the first patches of this scaffold, by simulation.
 
-    `null`: the share that is built upon of patches that do nothing; that is no keep yet. `smallest`: the smallest gain
-    of GAINS in the mean reward that is built upon four times in five; None if none is. `trials`: until a patch that
-    does nothing is decided, with the tip's.
+    `null`: the share of patches without effect that is built upon, which is not a keep yet. `smallest`: the smallest
+    gain of GAINS in the mean reward that is built upon four times in five; None if none is. `trials`: until a patch
+    without effect is decided, with the tip's.
     """
 
     null: float
@@ -73,7 +73,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of rounds whose patches do nothing, proposals aside: trials, hours of the clock, US dollars."""
+    """The cost of rounds whose patches have no effect, without proposals: trials, hours of the clock, US dollars."""
 
     trials: float
     hours: float
@@ -81,12 +81,12 @@ class Cost:
 
     @property
     def time(self) -> str:
-        """In words; minutes below an hour."""
+        """The time as text; minutes below an hour."""
         return f"{self.hours:.1f} hours" if self.hours >= 1 else f"{max(60 * self.hours, 1):.0f} min"
 
 
 def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int) -> Cost:
-    """`trials`: of the scaffold, for what one takes. `per_round`: trials of a candidate. `jobs`: trials at once."""
+    """Compute a cost. `trials`: of the scaffold; `per_round`: trials of a round; `jobs`: trials at once."""
     count = per_round * rounds
     seconds = sum(trial.seconds for trial in trials) / len(trials)
     usd = sum(trial.usage.cost_usd for trial in trials) / len(trials)
@@ -96,11 +96,11 @@ def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int
 def estimate(
     tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, rounds: int, jobs: int
 ) -> Cost:
-    """Of rounds from a scaffold whose trials are these; patches that do nothing are simulated, 40 of them."""
+    """Estimate the cost of rounds from a scaffold's trials; 40 patches without effect are simulated."""
     names = {task.name for task in tasks}
     known = [trial for trial in trials if trial.counts and trial.task in names]
     rates = _rates(_by_task(known))
-    return cost(known, _of_nothing(tasks, rates, settings, 40)[1], rounds, jobs)
+    return cost(known, _null_patches(tasks, rates, settings, 40)[1], rounds, jobs)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
@@ -113,19 +113,23 @@ def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
 
 
 def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
-    return {task: sum(found.values()) / len(found) for task, found in rewards.items()}
+    return {task: sum(by_attempt.values()) / len(by_attempt) for task, by_attempt in rewards.items()}
 
 
 def noise(trials: Sequence[TrialResult]) -> Noise:
-    """From trials that count, of one scaffold. Raises ValueError where some task has fewer attempts than another."""
+    """Compute the noise from the trials of one scaffold that count.
+
+    Raises:
+        ValueError: Some task has fewer attempts than another.
+    """
     rewards = _by_task(trials)
-    attempts = sorted({attempt for found in rewards.values() for attempt in found})
-    if not attempts or any(len(found) != len(attempts) for found in rewards.values()):
+    attempts = sorted({attempt for by_attempt in rewards.values() for attempt in by_attempt})
+    if not attempts or any(len(by_attempt) != len(attempts) for by_attempt in rewards.values()):
         raise ValueError("every task needs the same attempts")
     count = len(rewards)
-    within = sum(_variance(list(found.values())) for found in rewards.values())
-    passes = [sum(found[attempt] for found in rewards.values()) / count for attempt in attempts]
-    differences = [one - other for one, other in combinations(passes, 2)]
+    within = sum(_variance(list(by_attempt.values())) for by_attempt in rewards.values())
+    passes = [sum(by_attempt[attempt] for by_attempt in rewards.values()) / count for attempt in attempts]
+    differences = [a - b for a, b in combinations(passes, 2)]
     seen = math.sqrt(sum(d * d for d in differences) / len(differences)) if differences else None
     return Noise(_rates(rewards), len(attempts), math.sqrt(within) / count, seen, len(differences))
 
@@ -139,20 +143,22 @@ def _variance(values: Sequence[float]) -> float:
 
 
 def power(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int = 300) -> Power:
-    """`candidates` simulated patches for each gain; a gain is the same shift of all tasks in logits."""
-    null, trials = _of_nothing(tasks, rates, settings, candidates)
+    """Simulate `candidates` patches for each gain; a gain is the same shift of all tasks in logits."""
+    null, trials = _null_patches(tasks, rates, settings, candidates)
     smallest = None
     for gain in GAINS:
         better = _shifted(rates, gain)
-        if better is not None and _taken(tasks, rates, better, settings, candidates)[0] >= POWER:
+        if better is not None and _simulate(tasks, rates, better, settings, candidates)[0] >= POWER:
             smallest = gain
             break
     return Power(null, smallest, trials)
 
 
-def _of_nothing(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int) -> tuple[float, float]:
-    """Of patches that do nothing: the share built upon, and a round's mean trials with the tip's."""
-    taken, trials = _taken(tasks, rates, rates, settings, candidates)
+def _null_patches(
+    tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int
+) -> tuple[float, float]:
+    """Of patches without effect: the share built upon, and a round's mean trials with the tip's."""
+    taken, trials = _simulate(tasks, rates, rates, settings, candidates)
     return taken, trials * (1 + settings.tip_share)
 
 
@@ -170,22 +176,22 @@ def _shifted(rates: Rates, gain: float) -> Rates | None:
     return moved
 
 
-def _taken(
+def _simulate(
     tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int
 ) -> tuple[float, float]:
     """Share that is built upon, and mean trials of the candidate; each against a tip measured anew."""
     dice = np.random.default_rng(CALIBRATION_STREAM)
-    start = begin(tasks, settings, Candidate("simulated", 0, None, "simulated"))
+    start = initial_standing(tasks, settings, Candidate("simulated", 0, None, "simulated"))
     before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
     passes = (settings.most_passes, len(start.tasks))
     rulings = []
     for _ in range(candidates):
-        line = start.line
-        while line.tip_is_vague():
-            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
+        rule = start.rule
+        while rule.tip_needs_trials():
+            rule = rule.with_tip_pass((dice.random(len(before)) < before).astype(float))
         rewards = (dice.random(passes) < after).astype(float)
-        while isinstance(said := line.judge(rewards), NeedPart):
-            line = line.tip_measured((dice.random(len(before)) < before).astype(float))
-        rulings.append(said)
+        while isinstance(answer := rule.judge(rewards), NeedPart):
+            rule = rule.with_tip_pass((dice.random(len(before)) < before).astype(float))
+        rulings.append(answer)
     taken = sum(ruling.taken for ruling in rulings) / candidates
-    return taken, sum(ruling.finding.trials for ruling in rulings) / candidates
+    return taken, sum(ruling.assessment.trials for ruling in rulings) / candidates

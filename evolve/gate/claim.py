@@ -18,9 +18,10 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Claim:
-    """Rewards are means over tasks of means over attempts, in [0, 1]. `low`, `high`: 95 % interval of the difference.
+    """The comparison of seed and champion. Rewards: means over tasks of means over attempts, in [0, 1].
 
-    `p_value`: two-sided, of the exact test; 1 where no task differs. `better`, `worse`: tasks.
+    `low`, `high`: 95 % interval of the difference. `p_value`: two-sided, of the exact test; 1 where no task differs.
+    `better`, `worse`: numbers of tasks.
     """
 
     tasks: int
@@ -87,6 +88,6 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     for size in sizes:
         if size:
             chances = (np.roll(chances, size) + np.roll(chances, -size)) / 2
-    found = abs(sum(round(d / STEP) for d in differences))
-    far = np.abs(np.arange(-total, total + 1)) >= found
+    observed = abs(sum(round(d / STEP) for d in differences))
+    far = np.abs(np.arange(-total, total + 1)) >= observed
     return min(float(chances[far].sum()), 1.0)

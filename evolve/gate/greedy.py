@@ -1,4 +1,4 @@
-"""The loop without statistics, to compare with: a patch is kept if it scores higher than the champion once did."""
+"""A rule without statistics, to compare with: a patch is kept if it scores higher than the champion once did."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ class Greedy:
     score: float | None = None
     stacked: int = 0
 
-    def tip_is_vague(self) -> bool:
+    def tip_needs_trials(self) -> bool:
         return self.score is None
 
-    def tip_measured(self, rewards: Floats) -> Greedy:
+    def with_tip_pass(self, rewards: Floats) -> Greedy:
         own = (*self.own, rewards)
         return replace(self, own=own, score=float(np.mean(own)) if len(own) == self.settings.attempts else None)
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
-        """`new`: as for `Line.judge`; nothing else makes a difference."""
+        """Judge a challenger; `new`: as for `StackRule.judge`, nothing else makes a difference."""
         if asked := whole_passes(self.plan, new[: self.settings.attempts]):
             return asked
         assert self.score is not None
         seen = new[: self.settings.attempts]
         effect, error = float(seen.mean()) - self.score, float(seen.std() / np.sqrt(seen.size / 2))
-        finding = Assessment(effect, error, 0.0, seen.size)
+        assessment = Assessment(effect, error, 0.0, seen.size)
         if effect <= 0:
-            return Ruling(False, StackFate.OPEN, finding, self, "not above the champion's score")
+            return Ruling(False, StackFate.OPEN, assessment, self, "not above the champion's score")
         after = replace(self, score=float(seen.mean()))
-        return Ruling(True, StackFate.PROMOTED, finding, after, "above the champion's score")
+        return Ruling(True, StackFate.PROMOTED, assessment, after, "above the champion's score")
 
 
 def whole_passes(plan: SuitePlan, wanted: Floats) -> NeedPart | None:
-    """The next pass over all tasks that `wanted`, passes x tasks, lacks; None if it is whole."""
-    lacking = np.flatnonzero(np.isnan(wanted).any(axis=1))
-    return NeedPart(Part(int(lacking[0]), tuple(range(plan.count)))) if len(lacking) else None
+    """The next pass over all tasks that is missing in `wanted`, passes x tasks; None if none is."""
+    missing = np.flatnonzero(np.isnan(wanted).any(axis=1))
+    return NeedPart(Part(int(missing[0]), tuple(range(plan.count)))) if len(missing) else None

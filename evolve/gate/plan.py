@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Part:
-    """Some tasks (indices), at one attempt of the tip's reign."""
+    """Some tasks (by index), on one attempt, counted from the tip's first."""
 
     attempt: int
     tasks: tuple[int, ...]
@@ -18,7 +18,7 @@ class Part:
 
 @dataclass(frozen=True)
 class SuitePlan:
-    """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many can only drop."""
+    """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many of them can only drop."""
 
     count: int
     validation: tuple[int, ...]
@@ -27,19 +27,19 @@ class SuitePlan:
 
     @property
     def trials(self) -> tuple[int, ...]:
-        """Of a challenger, up to the end of each stage."""
+        """The number of a challenger's trials at the end of each stage."""
         sizes = [sum(len(part.tasks) for part in parts) for parts in self.stages]
         return tuple(np.cumsum(sizes).tolist())
 
 
 def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], passes: Sequence[int]) -> SuitePlan:
-    """`first`: the half of `train` that is run before the rest. `passes`: over all tasks, by the later stages."""
+    """Plan the stages. `first`: the half of `train` that is run first; `passes`: over all tasks, in later stages."""
     rest = tuple(sorted({*train} - {*first}))
     everything = tuple(range(len(train) + len(validation)))
-    begun = [part for part in (tuple(first), rest, tuple(validation)) if part]
-    stages_: list[tuple[Part, ...]] = [(Part(0, tasks),) for tasks in begun]
+    first_stages = [part for part in (tuple(first), rest, tuple(validation)) if part]
+    stages_: list[tuple[Part, ...]] = [(Part(0, tasks),) for tasks in first_stages]
     for before, after in zip((1, *passes), passes, strict=False):
         if after > before:
             stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
-    screens = len(begun) - 1 if validation else 0
+    screens = len(first_stages) - 1 if validation else 0
     return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens)

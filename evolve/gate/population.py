@@ -1,4 +1,4 @@
-"""Rules without a single line: all that solves something stays, and any of it may have the next child."""
+"""Rules without a single line: every scaffold that solves something stays, and any of them may be the next parent."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ class Population:
     judged: int = 0
     stacked: int = 0
 
-    def tip_is_vague(self) -> bool:
+    def tip_needs_trials(self) -> bool:
         """The seed scaffold alone is ever: all others have their trials when they come in."""
         return not self.members
 
-    def tip_measured(self, rewards: Floats) -> Population:
+    def with_tip_pass(self, rewards: Floats) -> Population:
         own = (*self.own, rewards)
         if len(own) < self.settings.attempts:
             return replace(self, own=own)
         return replace(self, own=(), members=(Member(None, np.array(own)),))
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
-        """`new`: as for `Line.judge`; nothing else makes a difference."""
+        """Judge a challenger; `new`: as for `StackRule.judge`, nothing else makes a difference."""
         if asked := whole_passes(self.plan, new[: self.settings.attempts]):
             return asked
         child, parent = Member(self.tip, new[: self.settings.attempts]), self.members[self.tip]
         stays = child.score > 0
         members = (*self.members, child) if stays else self.members
-        crowned = stays and child.score > self.members[best(self.members)].score
+        promoted = stays and child.score > self.members[best(self.members)].score
         error = float(child.rewards.std() * np.sqrt(2 / child.rewards.size))
-        finding = Assessment(child.score - parent.score, error, 0.0, child.rewards.size)
-        why = "the highest score so far" if crowned else "stays" if stays else "solves nothing"
+        assessment = Assessment(child.score - parent.score, error, 0.0, child.rewards.size)
+        why = "the highest score so far" if promoted else "stays in the archive" if stays else "solves nothing"
         after = replace(self, members=members, judged=self.judged + 1)
-        after = replace(after, tip=after._chosen())
-        return Ruling(stays, StackFate.PROMOTED if crowned else StackFate.OPEN, finding, after, why, after.tip)
+        after = replace(after, tip=after._choose_parent())
+        return Ruling(stays, StackFate.PROMOTED if promoted else StackFate.OPEN, assessment, after, why, after.tip)
 
     def other_branch(self) -> int | None:
         """The place of the highest score that is neither an ancestor nor a descendant of the tip; None without one."""
@@ -67,6 +67,6 @@ class Population:
         ]
         return max(apart, key=lambda place: self.members[place].score, default=None)
 
-    def _chosen(self) -> int:
+    def _choose_parent(self) -> int:
         dice = np.random.default_rng(stable_hash(self.salt, "parent", self.judged))
         return STRATEGIES[self.settings.rule](self.members, dice)

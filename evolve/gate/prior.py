@@ -1,4 +1,4 @@
-"""What is believed of patches: a prior over their effects, learned from a run, and the level of the scaffold in use.
+"""Beliefs: a prior over the effects of patches, fitted to a run, and the level of the tip.
 
 Effects and levels are differences and means of rewards, in [-1, 1] and [0, 1]; 0.01 is a point.
 """
@@ -24,8 +24,8 @@ LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One patch that was tried: its estimated effect, and the standard error of that."""
+class EstimatedEffect:
+    """The estimated effect of a patch, and its standard error."""
 
     effect: float
     error: float
@@ -34,7 +34,7 @@ class Tried:
 def first_prior(
     broken: float = 0.05, harmful: float = 0.35, helpful: float = 0.2, loss: float = 0.045, gain: float = 0.025
 ) -> Floats:
-    """Weights of EFFECTS before anything is known: shares of patches, sizes exponential with these means."""
+    """Weights of EFFECTS before any evidence: shares of patches, with sizes exponential with these means."""
     edges = np.concatenate([[-math.inf], (EFFECTS[1:] + EFFECTS[:-1]) / 2, [math.inf]])
     up, down = (-np.expm1(-np.maximum(side, 0) / mean) for side, mean in ((edges, gain), (-edges, loss)))
     weights = helpful * np.diff(up) - harmful * np.diff(down)
@@ -43,13 +43,14 @@ def first_prior(
     return np.asarray(weights / weights.sum())
 
 
-def learned(tried: Sequence[Tried], first: Floats, worth: float, steps: int = 30) -> Floats:
-    """Empirical Bayes on a grid of effects (Stephens 2017, Biostatistics 18:275): EM, `first` worth so many patches.
+def fit_prior(tried: Sequence[EstimatedEffect], first: Floats, worth: float, steps: int = 30) -> Floats:
+    """Fit the prior by empirical Bayes on a grid of effects (Stephens 2017, Biostatistics 18:275).
 
-    At which stage a patch was dropped does not matter: the likelihood is the same under any stopping rule.
+    EM; `first`, the prior before, weighs as much as `worth` patches. At which stage a patch was dropped does not
+    matter: the likelihood is the same under any stopping rule.
     """
-    estimates = np.array([one.effect for one in tried])
-    errors = np.array([one.error for one in tried])
+    estimates = np.array([patch.effect for patch in tried])
+    errors = np.array([patch.error for patch in tried])
     likely = np.exp(-0.5 * ((estimates[:, None] - EFFECTS) / errors[:, None]) ** 2) + LEAST_LIKELIHOOD
     weights = first
     for _ in range(steps):
@@ -61,9 +62,9 @@ def learned(tried: Sequence[Tried], first: Floats, worth: float, steps: int = 30
 
 @dataclass(frozen=True)
 class Score:
-    """What a challenger's trials say: its score, put level with the whole suite's, and the squared standard error.
+    """A challenger's score, on the scale of the whole suite, and its squared standard error.
 
-    `weight` of the tip's level in it: below 1 where luck that it shared with others was taken out.
+    `weight`: of the tip's level in it; below 1 where luck shared with others was subtracted.
     """
 
     value: float
@@ -85,46 +86,47 @@ class Level:
     lead_variance: float = 0.0
     covariance: float = 0.0
 
-    def measured(self, score: Score) -> Level:
-        """After trials of the tip."""
-        found = self.effect(score)
-        gain = score.weight * self.variance / found.error**2
-        return self._moved(self.mean + gain * found.effect, (1 - gain * score.weight) * self.variance)
+    def after_tip_trials(self, score: Score) -> Level:
+        """The belief after trials of the tip."""
+        estimate = self.effect(score)
+        gain = score.weight * self.variance / estimate.error**2
+        return self._with_tip_mean(self.mean + gain * estimate.effect, (1 - gain * score.weight) * self.variance)
 
-    def _moved(self, mean: float, variance: float) -> Level:
-        """The tip's level is known otherwise; its lead goes along by regression."""
+    def _with_tip_mean(self, mean: float, variance: float) -> Level:
+        """The belief with another level of the tip; its lead follows by regression."""
         slope = self.covariance / self.variance
         lead = self.lead + slope * (mean - self.mean)
         rest = self.lead_variance - slope * self.covariance
         return Level(mean, variance, lead, max(rest + slope * slope * variance, 0.0), slope * variance)
 
-    def effect(self, score: Score) -> Tried:
+    def effect(self, score: Score) -> EstimatedEffect:
         """The estimated effect of a challenger."""
         total = score.weight**2 * self.variance + score.error2
-        return Tried(score.value - score.weight * self.mean, math.sqrt(total))
+        return EstimatedEffect(score.value - score.weight * self.mean, math.sqrt(total))
 
-    def challenged(self, score: Score, weights: Floats) -> tuple[Level, Level]:
-        """After a patch of the tip scored. -> belief if it is dropped, and if it becomes the tip.
+    def after_challenger(self, score: Score, weights: Floats) -> tuple[Level, Level]:
+        """Learn from the score of a patch of the tip. If all challengers look good, the tip had bad luck.
 
-        Each challenger's trials tell about the tip too: where all look good, the tip had bad luck.
+        Returns:
+            The belief if the patch is dropped, and if it becomes the tip.
         """
-        found, shares = self.effect(score), self._shares(score, weights)
-        given = self.mean + score.weight * self.variance / found.error**2 * (found.effect - EFFECTS)
-        inner = self.variance * score.error2 / found.error**2
+        estimate, shares = self.effect(score), self._shares(score, weights)
+        given = self.mean + score.weight * self.variance / estimate.error**2 * (estimate.effect - EFFECTS)
+        inner = self.variance * score.error2 / estimate.error**2
         old, new = float(shares @ given), float(shares @ (given + EFFECTS))
-        dropped = self._moved(old, inner + float(shares @ (given - old) ** 2))
+        dropped = self._with_tip_mean(old, inner + float(shares @ (given - old) ** 2))
         variance = inner + float(shares @ (given + EFFECTS - new) ** 2)
         both = inner + float(shares @ ((given - old) * (given + EFFECTS - new)))
         return dropped, self._stacked(dropped, new, variance, both)
 
     def expected(self, score: Score, weights: Floats) -> float:
-        """The mean of what a challenger's effect may be, given its score."""
+        """The expected effect of a challenger, given its score."""
         return float(self._shares(score, weights) @ EFFECTS)
 
     def _shares(self, score: Score, weights: Floats) -> Floats:
         """Probabilities of EFFECTS, given a challenger's score; `weights` before it."""
-        found = self.effect(score)
-        shares = weights * np.exp(-0.5 * ((found.effect - EFFECTS) / found.error) ** 2) + 1e-300
+        estimate = self.effect(score)
+        shares = weights * np.exp(-0.5 * ((estimate.effect - EFFECTS) / estimate.error) ** 2) + 1e-300
         return np.asarray(shares / shares.sum())
 
     def _stacked(self, dropped: Level, mean: float, variance: float, both: float) -> Level:
@@ -141,11 +143,11 @@ class Level:
             return float(self.lead < margin)
         return float(ndtr((margin - self.lead) / math.sqrt(self.lead_variance)))
 
-    def of_champion(self) -> Level:
-        """The champion is the tip again."""
+    def back_to_champion(self) -> Level:
+        """The belief once the champion is the tip again."""
         variance = self.variance + self.lead_variance - 2 * self.covariance
         return Level(self.mean - self.lead, max(variance, LEAST_VARIANCE))
 
-    def promoted(self) -> Level:
-        """The tip is the champion."""
+    def as_champion(self) -> Level:
+        """The belief once the tip is the champion."""
         return Level(self.mean, self.variance)

@@ -1,4 +1,4 @@
-"""Several patches of one tip, raced by successive halving; the rule then judges the one that is left."""
+"""Race several patches of one tip by successive halving; the rule then judges the one that is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEHIND = "behind others of its race"
 
 @dataclass(frozen=True)
 class Challenger:
-    """What is known of one: as for `Line.judge`."""
+    """The arguments of `StackRule.judge` for one challenger."""
 
     new: Floats
     saving: float = 0.0
@@ -31,10 +31,10 @@ class ChallengerNeeds:
 
 
 @dataclass(frozen=True)
-class Raced:
-    """A ruling for each challenger. `winner`: the place of the one that was judged last; its ruling has the line after.
+class RaceResult:
+    """A ruling for each challenger. `winner`: the place of the one that was judged last; its ruling has the rule after.
 
-    `waiting`: places of those that fell behind one that was taken, and would have got more trials by themselves.
+    `waiting`: places of those that fell behind one that was taken, and deserved more trials by themselves.
     """
 
     rulings: tuple[Ruling, ...]
@@ -42,53 +42,55 @@ class Raced:
     waiting: tuple[int, ...]
 
 
-def race(line: Rule, field: Sequence[Challenger]) -> ChallengerNeeds | Raced:
-    """Half of those that are left fall behind after each stage (Jamieson and Talwalkar 2016, AISTATS, algorithm 1).
+def race(rule: Rule, field: Sequence[Challenger]) -> ChallengerNeeds | RaceResult:
+    """Drop half of the challengers after each stage (Jamieson and Talwalkar 2016, AISTATS, algorithm 1).
 
-    All run the same trials until then. Who falls behind is dropped, with what it tells of the tip. One challenger alone
-    is judged as ever, by any rule.
+    All run the same trials until then. Trials of those that are dropped still tell about the tip. A single challenger
+    is judged as usual, by any rule.
     """
     if len(field) == 1:
-        return _last(line, field, 0, {}, [])
-    assert isinstance(line, StackRule)
-    return _halved(line, field)
+        return _judge_last(rule, field, 0, {}, [])
+    assert isinstance(rule, StackRule)
+    return _halve(rule, field)
 
 
-def _halved(line: StackRule, field: Sequence[Challenger]) -> ChallengerNeeds | Raced:
+def _halve(rule: StackRule, field: Sequence[Challenger]) -> ChallengerNeeds | RaceResult:
     left = tuple(range(len(field)))
     behind: dict[int, Ruling] = {}
     waiting: list[int] = []
-    for stage in range(len(line.plan.stages)):
-        if asked := _lacking(line, stage, field, left):
-            return asked
-        ranked = _ranked(line, stage, field, left)
-        left = ranked[: 1 if stage == len(line.plan.stages) - 1 else (len(ranked) + 1) // 2]
+    for stage in range(len(rule.plan.stages)):
+        if needs := _missing_part(rule, stage, field, left):
+            return needs
+        ranked = _ranked(rule, stage, field, left)
+        left = ranked[: 1 if stage == len(rule.plan.stages) - 1 else (len(ranked) + 1) // 2]
         fallen = ranked[len(left) :]
-        waiting += [place for place in fallen if line.worth_more(stage, field[place].new)]
+        waiting += [place for place in fallen if rule.deserves_more_trials(stage, field[place].new)]
         for place in fallen:
-            behind[place], line = line.passed_over(stage, field[place].new, BEHIND)
+            behind[place], rule = rule.drop_behind(stage, field[place].new, BEHIND)
         if len(left) == 1:
             break
-    return _last(line, field, left[0], behind, waiting)
+    return _judge_last(rule, field, left[0], behind, waiting)
 
 
-def _ranked(line: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(left, key=lambda place: -line.effect(stage, field[place].new)))
+def _ranked(rule: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(left, key=lambda place: -rule.effect(stage, field[place].new)))
 
 
-def _lacking(line: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]) -> ChallengerNeeds | None:
-    asked = [line.lacks(stage, field[place].new) for place in left]
-    first = next((one for one in asked if one), None)
+def _missing_part(
+    rule: StackRule, stage: int, field: Sequence[Challenger], left: tuple[int, ...]
+) -> ChallengerNeeds | None:
+    needs = [rule.missing_part(stage, field[place].new) for place in left]
+    first = next((need for need in needs if need), None)
     return ChallengerNeeds(left, first.part) if first else None
 
 
-def _last(
-    line: Rule, field: Sequence[Challenger], winner: int, behind: Mapping[int, Ruling], waiting: Sequence[int]
-) -> ChallengerNeeds | Raced:
-    """The one that is left is judged like any challenger."""
-    one = field[winner]
-    said = line.judge(one.new, one.saving, one.idle)
-    if isinstance(said, NeedPart):
-        return ChallengerNeeds((winner,), said.part)
-    rulings = tuple({**behind, winner: said}[place] for place in range(len(field)))
-    return Raced(rulings, winner, tuple(sorted(waiting)) if said.taken else ())
+def _judge_last(
+    rule: Rule, field: Sequence[Challenger], winner: int, behind: Mapping[int, Ruling], waiting: Sequence[int]
+) -> ChallengerNeeds | RaceResult:
+    """Judge the one that is left like any challenger."""
+    last = field[winner]
+    answer = rule.judge(last.new, last.saving, last.idle)
+    if isinstance(answer, NeedPart):
+        return ChallengerNeeds((winner,), answer.part)
+    rulings = tuple({**behind, winner: answer}[place] for place in range(len(field)))
+    return RaceResult(rulings, winner, tuple(sorted(waiting)) if answer.taken else ())

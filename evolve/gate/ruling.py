@@ -1,4 +1,4 @@
-"""What a rule says of a challenger: which trials it needs, or what becomes of it and of the line."""
+"""A rule's answer on a challenger: which trials it needs, or the ruling on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evolve.gate.prior import Floats
 
 
 class Rule(Protocol):
-    """What stands behind a standing: the line, or another rule that asks and decides in the same way.
+    """A rule: it asks for trials until it can decide. A value: each step gives a new one.
 
     `own`: passes of the tip so far; `stacked`: how many patches lie between champion and tip.
     """
@@ -23,16 +23,16 @@ class Rule(Protocol):
     def own(self) -> tuple[Floats, ...]: ...
     @property
     def stacked(self) -> int: ...
-    def tip_is_vague(self) -> bool: ...
-    def tip_measured(self, rewards: Floats) -> Rule: ...
+    def tip_needs_trials(self) -> bool: ...
+    def with_tip_pass(self, rewards: Floats) -> Rule: ...
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling: ...
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a challenger came to, as shares of the mean reward: estimated effect and its standard error.
+    """The evidence on a challenger, as shares of the mean reward: estimated effect and its standard error.
 
-    `doubt`: the probability that the line as it would now be is worse than the champion by over a point.
+    `doubt`: the probability that the tip after it is worse than the champion by over a point.
     """
 
     effect: float
@@ -43,15 +43,15 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Ruling:
-    """Whether the challenger is built upon, the fate of what is stacked (it included), and the line after it.
+    """Whether the challenger is built upon, the fate of the stack (it included), and the rule after it.
 
-    `tip`: which of all that were taken so far, the seed first, has the next child; None where that follows.
+    `tip`: which of all scaffolds taken so far, the seed first, is the next parent; None where that follows.
     """
 
     taken: bool
     fate: StackFate
-    finding: Assessment
-    line: Rule
+    assessment: Assessment
+    rule: Rule
     why: str
     tip: int | None = None
 

@@ -1,4 +1,4 @@
-"""What is seen on the seeds of one tip's reign: scaffolds that run a task on the same seed share some of their luck."""
+"""Results on one tip's seeds: scaffolds that run a task on the same seed share some of their luck."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from evolve.gate.prior import Floats
 
 @dataclass(frozen=True)
 class SeedHistory:
-    """`own`: passes of the tip, each its rewards by task. Of all that ran on the seeds that challengers meet, the tip
+    """The results of the tip and its challengers, by seed.
 
-    included: `sums` of rewards less what each scaffold is better than the tip, and how many (`counts`), passes x tasks.
+    own: passes of the tip, each its rewards by task; sums: of the rewards of all of them, each less the scaffold's gain
+    over the tip, passes x tasks; counts: how many there are.
     """
 
     own: tuple[Floats, ...]
@@ -24,28 +25,28 @@ class SeedHistory:
     def begin(cls, passes: int, tasks: int) -> SeedHistory:
         return cls((), np.zeros((passes, tasks)), np.zeros((passes, tasks)))
 
-    def anew(self) -> SeedHistory:
-        """The next tip's."""
+    def for_next_tip(self) -> SeedHistory:
+        """An empty history, for the next tip."""
         return SeedHistory.begin(*self.sums.shape)
 
-    def measured(self, rewards: Floats) -> SeedHistory:
-        """After one more pass of the tip over all tasks."""
+    def with_tip_pass(self, rewards: Floats) -> SeedHistory:
+        """The history with one more pass of the tip over all tasks."""
         after = SeedHistory((*self.own, rewards), self.sums, self.counts)
-        return after.met(self.as_challenger(rewards), 0.0)
+        return after.with_rewards(self.as_challenger(rewards), 0.0)
 
     def as_challenger(self, rewards: Floats) -> Floats:
-        """The tip's next pass as passes x tasks, NaN elsewhere: all NaN if no challenger goes so far."""
+        """The tip's next pass as passes x tasks, NaN elsewhere; all NaN if no challenger has so many passes."""
         seen = np.full_like(self.sums, np.nan)
         seen[len(self.own) : len(self.own) + 1] = rewards
         return seen
 
-    def met(self, rewards: Floats, better: float) -> SeedHistory:
-        """`rewards`: of a scaffold `better` than the tip by so much; passes x tasks, NaN where not run."""
+    def with_rewards(self, rewards: Floats, better: float) -> SeedHistory:
+        """The history with a scaffold's rewards, passes x tasks, NaN where not run. `better`: its gain over the tip."""
         known = ~np.isnan(rewards)
         return SeedHistory(self.own, self.sums + np.where(known, rewards - better, 0.0), self.counts + known)
 
     def means(self) -> Floats:
-        """By seed; 0 where nothing ran."""
+        """Mean rewards by seed; 0 where nothing ran."""
         return np.asarray(self.sums / np.maximum(self.counts, 1))
 
     def shares(self, correlation: float) -> Floats:

@@ -1,4 +1,4 @@
-"""Whose child comes next, where all that was measured stays: strategies of the field behind one protocol."""
+"""Published strategies for choosing the next parent among all measured scaffolds."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def clade(members: Members, dice: np.random.Generator) -> int:
 def pareto(members: Members, dice: np.random.Generator) -> int:
     """GEPA (Agrawal et al. 2025, arXiv 2507.19457, algorithm 2): weighed by the tasks on which nobody is better.
 
-    Whoever is among the best only where another one is too, and scores less, has no weight.
+    A member whose best tasks are all shared with one that scores higher has no weight.
     """
     weights = front_counts(np.array([member.rewards.mean(axis=0) for member in members]))
     return int(dice.choice(len(members), p=weights / weights.sum()))

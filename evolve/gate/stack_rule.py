@@ -1,4 +1,4 @@
-"""The rule itself, over arrays: what is known of the line of scaffolds that a run builds, and what follows from it.
+"""The stack rule, over arrays: the evidence on the scaffolds that a run builds, and the decisions that follow.
 
 Rounds start from the *tip*: the champion and the patches stacked on it, each taken on weak evidence. The tip becomes
 champion once all that is stacked is worse with a small probability only; if it is probably worse, it is given up.
@@ -14,7 +14,7 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.plan import SuitePlan
-from evolve.gate.prior import Floats, Level, Score, Tried, first_prior, learned
+from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory
 from evolve.gate.stages import Stage, stages
@@ -31,20 +31,20 @@ FIRST_PAIRS = 40.0
 
 @dataclass(frozen=True)
 class StackRule:
-    """All that the rule knows, after some rounds. A value: the same trials in the same order give the same one.
+    """All evidence after some rounds. A value: the same trials in the same order give the same one.
 
-    `reign`: what was seen on the seeds of the tip; `held`: of the champion, while another is the tip. `luck`: sums over
-    pairs of trials on a shared seed, of the product and of the square of their residuals.
+    `seeds`: results on the tip's seeds; `champion_seeds`: on the champion's, while another scaffold is the tip. `luck`:
+    sums over pairs of trials on a shared seed, of the product and of the square of their residuals.
     """
 
     settings: GateConfig
     plan: SuitePlan
-    tally: TaskDifficulty
-    reign: SeedHistory
-    held: SeedHistory
+    difficulty: TaskDifficulty
+    seeds: SeedHistory
+    champion_seeds: SeedHistory
     level: Level = VAGUE
     prior: Floats = field(default_factory=first_prior)
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[EstimatedEffect, ...] = ()
     learn_at: int = 4
     luck: tuple[float, float] = (0.0, 0.0)
     stacked: int = 0
@@ -53,60 +53,64 @@ class StackRule:
 
     @classmethod
     def begin(cls, settings: GateConfig, plan: SuitePlan) -> StackRule:
-        reign = SeedHistory.begin(settings.most_passes, plan.count)
-        return cls(settings, plan, TaskDifficulty.empty(plan.count), reign, reign)
+        seeds = SeedHistory.begin(settings.most_passes, plan.count)
+        return cls(settings, plan, TaskDifficulty.empty(plan.count), seeds, seeds)
 
     @property
     def own(self) -> tuple[Floats, ...]:
-        return self.reign.own
+        return self.seeds.own
 
     @property
     def shared_luck(self) -> float:
         """Correlation of two scaffolds' rewards on a shared seed, given the task; at first taken as none."""
         product, square = self.luck
-        return min(max(product / (square + FIRST_PAIRS * self.tally.spread**2), 0.0), MOST_SHARED)
+        return min(max(product / (square + FIRST_PAIRS * self.difficulty.spread**2), 0.0), MOST_SHARED)
 
-    def tip_is_vague(self) -> bool:
+    def tip_needs_trials(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""
-        bound = self.tally.spread**2 / (self.plan.count * self.settings.tip_passes)
+        bound = self.difficulty.spread**2 / (self.plan.count * self.settings.tip_passes)
         few = self.tip_trials < self.settings.tip_share * self.patch_trials
         fresh = bool(self.own or self.stacked)
         return not fresh or self.level.variance > bound or few
 
-    def tip_measured(self, rewards: Floats) -> StackRule:
-        """After one more pass of the tip over all tasks."""
-        known = replace(self, tally=self.tally.with_(rewards[None]), tip_trials=self.tip_trials + self.plan.count)
-        seen = self.reign.as_challenger(rewards)
-        alone = Score(float(rewards.mean()), known.tally.spread**2 / self.plan.count)
+    def with_tip_pass(self, rewards: Floats) -> StackRule:
+        """The rule after one more pass of the tip over all tasks."""
+        known = replace(
+            self, difficulty=self.difficulty.with_rewards(rewards[None]), tip_trials=self.tip_trials + self.plan.count
+        )
+        seen = self.seeds.as_challenger(rewards)
+        alone = Score(float(rewards.mean()), known.difficulty.spread**2 / self.plan.count)
         score = alone if np.isnan(seen).all() else known.score(seen)
-        return replace(known, reign=self.reign.measured(rewards), level=self.level.measured(score))
+        return replace(known, seeds=self.seeds.with_tip_pass(rewards), level=self.level.after_tip_trials(score))
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
-        """`new`: the challenger's rewards, passes x tasks, NaN where not run yet.
+        """Judge a challenger.
 
-        `saving`: the share of the tip's cost that it saves; breaks ties, where no pair of trials differs. `idle`:
-        whether all of these trials went exactly as the tip's did on the same seeds, not in their rewards alone.
+        Args:
+            new: Its rewards, passes x tasks, NaN where not run yet.
+            saving: The share of the tip's cost that it saves; it breaks ties, where no pair of trials differs.
+            idle: Whether all of these trials ended exactly as the tip's did on the same seeds, in all respects.
         """
         for number, stage in enumerate(self.stages()):
-            if asked := self.lacks(number, new):
-                return asked
+            if needed := self.missing_part(number, new):
+                return needed
             seen = self._up_to(number, new)
             effect = self.level.effect(self.score(seen)).effect
             tie = saving >= self.settings.tie_saving and self._ties(seen)
             if tie and number >= self.plan.screens:
-                return self._taken(seen, "as good, and cheaper")
+                return self._take(seen, "as good, and cheaper")
             if idle and not tie and number >= ALL_OF_TRAIN:
-                return self._idle(seen)
+                return self._drop_idle(seen)
             if effect < stage.drop and not tie:
-                return self._dropped(seen, "not worth more trials")
+                return self._drop(seen, "not worth more trials")
             if effect >= stage.take:
                 if self._worse_on_validation(seen):
-                    return self._dropped(seen, "worse on validation")
-                return self._taken(seen, "likely to be worth it")
-        return self._dropped(seen, "not enough after all trials")
+                    return self._drop(seen, "worse on validation")
+                return self._take(seen, "likely to be worth it")
+        return self._drop(seen, "not enough after all trials")
 
-    def lacks(self, stage: int, new: Floats) -> NeedPart | None:
-        """What is needed before the challenger can be judged after this stage, those before it being there."""
+    def missing_part(self, stage: int, new: Floats) -> NeedPart | None:
+        """The first part that is missing before the challenger can be judged after this stage."""
         for part in self.plan.stages[stage]:
             if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
                 return NeedPart(None)
@@ -118,31 +122,32 @@ class StackRule:
         """The challenger's estimated effect after this stage."""
         return self.level.effect(self.score(self._up_to(stage, new))).effect
 
-    def worth_more(self, stage: int, new: Floats) -> bool:
-        """Whether the challenger, by itself, would not be dropped after this stage."""
+    def deserves_more_trials(self, stage: int, new: Floats) -> bool:
+        """Whether the challenger, judged alone, would get more trials after this stage."""
         return self.effect(stage, new) >= self.stages()[stage].drop
 
-    def passed_over(self, stage: int, new: Floats, why: str) -> tuple[Ruling, StackRule]:
-        """Dropped after this stage for another's sake; what is stacked is settled when that one is judged.
+    def drop_behind(self, stage: int, new: Floats, why: str) -> tuple[Ruling, StackRule]:
+        """Drop a challenger that fell behind another one; the stack's fate is decided when that one is judged.
 
-        Returns the ruling, and the line after it.
+        Returns:
+            The ruling, and the rule after it.
         """
         seen = self._up_to(stage, new)
         score = self.score(seen)
-        after, found = self._without(seen, score), self.level.effect(score)
-        finding = Assessment(found.effect, found.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
-        return Ruling(False, StackFate.OPEN, finding, after, why), after
+        after, estimate = self._after_drop(seen, score), self.level.effect(score)
+        assessment = Assessment(estimate.effect, estimate.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
+        return Ruling(False, StackFate.OPEN, assessment, after, why), after
 
     def stages(self) -> tuple[Stage, ...]:
-        """Of the present belief; rounded, so that few are ever solved."""
-        shared = float(self.reign.shares(self.shared_luck)[0].mean())
-        spread = max(round(self.tally.spread * math.sqrt(1 - self.shared_luck * shared) * 20), 1) / 20
+        """The thresholds for the present belief; rounded, so that few are ever computed."""
+        shared = float(self.seeds.shares(self.shared_luck)[0].mean())
+        spread = max(round(self.difficulty.spread * math.sqrt(1 - self.shared_luck * shared) * 20), 1) / 20
         variance = 1.4 ** round(math.log((1 - shared) ** 2 * self.level.variance + 1e-9, 1.4))
         weights = tuple((np.round(self.prior * 200) / 200).tolist())
         return stages(weights, spread, variance, self.plan.trials, self.plan.screens)
 
     def _up_to(self, stage: int, new: Floats) -> Floats:
-        """The challenger's rewards that belong to the stages until this one."""
+        """The challenger's rewards of the stages up to this one."""
         seen = np.full_like(new, np.nan)
         for parts in self.plan.stages[: stage + 1]:
             for part in parts:
@@ -152,11 +157,11 @@ class StackRule:
     def score(self, seen: Floats) -> Score:
         """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds."""
         known, count = ~np.isnan(seen), int((~np.isnan(seen)).sum())
-        shares = np.where(known, self.reign.shares(self.shared_luck), 0.0)
-        level = self.tally.rates - self.tally.rates.mean()
-        values = np.where(known, seen - level - shares * (self.reign.means() - level), 0.0)
+        shares = np.where(known, self.seeds.shares(self.shared_luck), 0.0)
+        level = self.difficulty.rates - self.difficulty.rates.mean()
+        values = np.where(known, seen - level - shares * (self.seeds.means() - level), 0.0)
         left = np.where(known, 1 - self.shared_luck * shares, 0.0)
-        error2 = self.tally.spread**2 * float(left.sum()) / count**2
+        error2 = self.difficulty.spread**2 * float(left.sum()) / count**2
         return Score(float(values.sum()) / count, error2, 1 - float(shares.sum()) / count)
 
     def _ties(self, seen: Floats) -> bool:
@@ -173,88 +178,94 @@ class StackRule:
         chosen = list(self.plan.validation)
         if not chosen:
             return False
-        known, rates = ~np.isnan(seen[:, chosen]), self.tally.rates
+        known, rates = ~np.isnan(seen[:, chosen]), self.difficulty.rates
         if not known.any():
             return False
         gain = (seen[:, chosen] - rates[chosen])[known].mean() + rates.mean() - self.level.mean
-        error2 = self.tally.spread**2 / known.sum() + self.level.variance
+        error2 = self.difficulty.spread**2 / known.sum() + self.level.variance
         return bool(gain < -self.settings.validation_veto * math.sqrt(error2))
 
-    def _idle(self, seen: Floats) -> Ruling:
-        """Dropped: of n trials none went otherwise. Nothing is learned of the tip, whose trials these are again.
+    def _drop_idle(self, seen: Floats) -> Ruling:
+        """Drop a challenger none of whose n trials differed. They tell nothing new about the tip.
 
         An effect that was never seen in n trials has about 1 / n as its scale (95 % limit 3 / n: Hanley and
         Lippman-Hand 1983, JAMA 249:1743).
         """
         count = int((~np.isnan(seen)).sum())
-        tried = (*self.tried, Tried(0.0, 1 / count))[-REMEMBERED:]
-        after = replace(self, tried=tried, luck=self._luck_seen(seen), patch_trials=self.patch_trials + count)
-        finding = Assessment(0.0, 1 / count, self.level.behind(HARM), count)
-        return Ruling(False, StackFate.OPEN, finding, after._learned(), "every trial went as the tip's did")
+        tried = (*self.tried, EstimatedEffect(0.0, 1 / count))[-REMEMBERED:]
+        after = replace(self, tried=tried, luck=self._luck_with(seen), patch_trials=self.patch_trials + count)
+        assessment = Assessment(0.0, 1 / count, self.level.behind(HARM), count)
+        return Ruling(
+            False,
+            StackFate.OPEN,
+            assessment,
+            after._with_learned_prior(),
+            "every trial ended exactly as without the patch",
+        )
 
-    def _dropped(self, seen: Floats, why: str) -> Ruling:
+    def _drop(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)
-        return self._settled(seen, score, self._without(seen, score), taken=False, why=why)
+        return self._settle(seen, score, self._after_drop(seen, score), taken=False, why=why)
 
-    def _without(self, seen: Floats, score: Score) -> StackRule:
-        """After a challenger that is dropped. One that earns nothing at all is broken, and tells nothing of the tip."""
-        after = self._noted(seen, score, self.level)
+    def _after_drop(self, seen: Floats, score: Score) -> StackRule:
+        """The rule after a dropped challenger. One that earns nothing is broken and tells nothing of the tip."""
+        after = self._remember(seen, score, self.level)
         if not np.nansum(seen):
             return after
-        level, _ = self.level.challenged(score, self.prior)
-        return replace(after, level=level, reign=self.reign.met(seen, self.level.expected(score, self.prior)))
+        level, _ = self.level.after_challenger(score, self.prior)
+        return replace(after, level=level, seeds=self.seeds.with_rewards(seen, self.level.expected(score, self.prior)))
 
-    def _taken(self, seen: Floats, why: str) -> Ruling:
+    def _take(self, seen: Floats, why: str) -> Ruling:
         score = self.score(seen)
-        _, level = self.level.challenged(score, self.prior)
+        _, level = self.level.after_challenger(score, self.prior)
         after = replace(
-            self._noted(seen, score, level),
-            tally=self.tally.with_(seen),
-            reign=self.reign.anew(),
-            held=self.held if self.stacked else self.reign,
+            self._remember(seen, score, level),
+            difficulty=self.difficulty.with_rewards(seen),
+            seeds=self.seeds.for_next_tip(),
+            champion_seeds=self.champion_seeds if self.stacked else self.seeds,
             stacked=self.stacked + 1,
         )
-        return self._settled(seen, score, after, taken=True, why=why)
+        return self._settle(seen, score, after, taken=True, why=why)
 
-    def _settled(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
-        """The line once it is decided what becomes of the stack."""
-        level, found = after.level, self.level.effect(score)
-        finding = Assessment(found.effect, found.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
-        if after.stacked and finding.doubt <= self.settings.risk:
-            after = replace(after, level=level.promoted(), stacked=0)
-            return Ruling(taken, StackFate.PROMOTED, finding, after, why)
+    def _settle(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
+        """Decide the fate of the stack."""
+        level, estimate = after.level, self.level.effect(score)
+        assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
+        if after.stacked and assessment.doubt <= self.settings.risk:
+            after = replace(after, level=level.as_champion(), stacked=0)
+            return Ruling(taken, StackFate.PROMOTED, assessment, after, why)
         if after.stacked and level.behind(0.0) >= self.settings.give_up:
-            after = replace(after, level=level.of_champion(), reign=after.held, stacked=0)
-            return Ruling(False, StackFate.GIVEN_UP, finding, after, why)
-        return Ruling(taken, StackFate.OPEN, finding, after, why)
+            after = replace(after, level=level.back_to_champion(), seeds=after.champion_seeds, stacked=0)
+            return Ruling(False, StackFate.GIVEN_UP, assessment, after, why)
+        return Ruling(taken, StackFate.OPEN, assessment, after, why)
 
-    def _noted(self, seen: Floats, score: Score, level: Level) -> StackRule:
-        """The challenger remembered: for the prior, and for how much luck is shared."""
+    def _remember(self, seen: Floats, score: Score, level: Level) -> StackRule:
+        """Remember the challenger, for the prior and for the shared luck."""
         tried = (*self.tried, self.level.effect(score))[-REMEMBERED:]
-        luck = self._luck_seen(seen)
+        luck = self._luck_with(seen)
         after = replace(
             self, level=level, tried=tried, luck=luck, patch_trials=self.patch_trials + int((~np.isnan(seen)).sum())
         )
-        return after._learned()
+        return after._with_learned_prior()
 
-    def _luck_seen(self, seen: Floats) -> tuple[float, float]:
-        """The sums with this challenger's pairs. The tip's own deviation is from its other passes on the same task,
+    def _luck_with(self, seen: Floats) -> tuple[float, float]:
+        """The sums with this challenger's pairs.
 
-        so that the task itself, and the error of its rate, drop out.
+        The tip's deviation is from its other passes on the same task, so the task and the error of its rate drop out.
         """
         passes = len(self.own)
         if passes < 2:
             return self.luck
         own = np.array(self.own)
         deviation = (own - (own.sum(axis=0) - own) / (passes - 1))[: len(seen)]
-        new = seen[: len(deviation)] - self.tally.rates
+        new = seen[: len(deviation)] - self.difficulty.rates
         both = ~np.isnan(new)
         product = np.where(both, new * deviation, 0.0).sum()
         square = np.where(both, deviation**2, 0.0).sum() * (passes - 1) / passes
         return self.luck[0] + float(product), self.luck[1] + float(square)
 
-    def _learned(self) -> StackRule:
+    def _with_learned_prior(self) -> StackRule:
         if len(self.tried) < self.learn_at:
             return self
         later = max(self.learn_at + 2, int(1.5 * self.learn_at))
-        return replace(self, learn_at=later, prior=learned(self.tried, first_prior(), self.settings.worth))
+        return replace(self, learn_at=later, prior=fit_prior(self.tried, first_prior(), self.settings.worth))

@@ -1,4 +1,4 @@
-"""When to drop a patch, when to build on it: stages solved backwards, where every trial must earn its price."""
+"""When to drop a patch and when to build on it: thresholds by backward induction, where each trial has a price."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PRICE_SHARE = 0.7
 
 @dataclass(frozen=True)
 class Stage:
-    """At an estimated effect below `drop` a patch goes, from `take` on it is built upon; between, trials go on."""
+    """A patch is dropped at an estimated effect below `drop`, built upon from `take` on; between, trials continue."""
 
     drop: float
     take: float
@@ -28,9 +28,9 @@ class Stage:
 def stages(
     weights: tuple[float, ...], spread: float, tip_variance: float, trials: tuple[int, ...], screens: int
 ) -> tuple[Stage, ...]:
-    """One for each cumulative number of `trials`; the first `screens` of them can't take a patch.
+    """Compute a stage for each cumulative number of `trials`; the first `screens` of them can't take a patch.
 
-    `spread`: standard deviation of a single trial's reward, `tip_variance`: of what is known of the tip's mean.
+    `spread`: standard deviation of a single trial's reward; `tip_variance`: variance of the tip's estimated mean.
     An endless stream of patches is tried at a price: a trial costs the gain that the best rule makes per trial, which
     is the price at which a fresh patch is worth nothing (renewal reward; Schmit et al. 2019, AISTATS, "Optimal testing
     in the experiment-rich regime"). Backward induction over the normal group-sequential joint distribution (Jennison
@@ -40,8 +40,8 @@ def stages(
     low, high = 0.0, 0.01
     for _ in range(13):
         price = (low + high) / 2
-        low, high = (price, high) if problem.solved(price)[0] > 0 else (low, price)
-    return problem.solved(PRICE_SHARE * low)[1]
+        low, high = (price, high) if problem.solve(price)[0] > 0 else (low, price)
+    return problem.solve(PRICE_SHARE * low)[1]
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,26 @@ class _Problem:
     @classmethod
     def of(cls, weights: Floats, spread: float, tip_variance: float, trials: Floats, screens: int) -> _Problem:
         known = np.maximum.accumulate(1 / (spread**2 / trials + tip_variance))
-        believed = [_shares(weights * _bell((GRID[:, None] - EFFECTS) * math.sqrt(one)) + 1e-300) for one in known]
-        seen = [weights @ _shares(_bell((GRID - EFFECTS[:, None]) * math.sqrt(one))) for one in known]
+        believed = [
+            _shares(weights * _bell((GRID[:, None] - EFFECTS) * math.sqrt(precision)) + 1e-300) for precision in known
+        ]
+        seen = [weights @ _shares(_bell((GRID - EFFECTS[:, None]) * math.sqrt(precision))) for precision in known]
         steps = zip(known[:-1].tolist(), known[1:].tolist(), seen[1:], strict=True)
         moves = tuple(_move(now, later, marginal) for now, later, marginal in steps)
         costs = tuple(float(cost) for cost in np.diff(trials, prepend=0))
         return cls(seen[0], tuple(shares @ EFFECTS for shares in believed), moves, costs, screens)
 
-    def solved(self, price: float) -> tuple[float, tuple[Stage, ...]]:
+    def solve(self, price: float) -> tuple[float, tuple[Stage, ...]]:
         """The worth of a fresh patch at this price of a trial, and the stages."""
-        found: list[Stage] = []
-        go_on = np.full(len(GRID), -1.0)
+        solved: list[Stage] = []
+        continuing = np.full(len(GRID), -1.0)
         for number in reversed(range(len(self.gains))):
             gain = self.gains[number] if number >= self.screens else np.full(len(GRID), -1.0)
-            best = np.maximum(np.maximum(gain, go_on), 0.0)
-            found.append(Stage(_first(best > 0), _first((gain > 0) & (gain >= go_on))))
+            best = np.maximum(np.maximum(gain, continuing), 0.0)
+            solved.append(Stage(_first(best > 0), _first((gain > 0) & (gain >= continuing))))
             if number:
-                go_on = self.moves[number - 1] @ best - price * self.costs[number]
-        return float(self.start @ best - price * self.costs[0]), tuple(reversed(found))
+                continuing = self.moves[number - 1] @ best - price * self.costs[number]
+        return float(self.start @ best - price * self.costs[0]), tuple(reversed(solved))
 
 
 def _move(now: float, later: float, marginal: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The rule over named tasks, trials and candidates: who stands where, which trials are needed, what is decided."""
+"""The gate over named tasks, trials and candidates: a run's standing, the trials that are needed, the decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
 from evolve.gate.prior import Floats
-from evolve.gate.race import Challenger, ChallengerNeeds, Raced, race
+from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.ruling import Rule, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
@@ -51,14 +51,14 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a run has come to: champion, tip (the same, or the champion with patches stacked on it), and what is known.
+    """Champion and tip of a run (the tip may have patches stacked on the champion), and the evidence on both.
 
-    `tasks` in the order of the arrays of `line`; `taken`: all that were ever built upon, the seed first. `waiting`:
-    what fell behind the tip in the last race and looked worth more trials: to be merged into it.
+    `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
+    fell behind the tip in the last race but deserved more trials, and is merged into it next.
     """
 
     tasks: tuple[TaskSlot, ...]
-    line: Rule
+    rule: Rule
     champion: Candidate
     tip: Candidate
     taken: tuple[Candidate, ...]
@@ -67,18 +67,18 @@ class Standing:
     @property
     def first(self) -> int:
         """The first of the attempts on which the tip meets its challengers; a population shares the first ones."""
-        return 0 if self.line.settings.rule in STRATEGIES else first_attempt(self.tip)
+        return 0 if self.rule.settings.rule in STRATEGIES else first_attempt(self.tip)
 
     def to_merge(self, number: int) -> tuple[Candidate, ...]:
-        """What the rounds from this one on should merge into the tip."""
-        every = self.line.settings.merge_every
-        if not isinstance(self.line, Population) or not every or number % every:
+        """The candidates that the rounds from this one on should merge into the tip."""
+        every = self.rule.settings.merge_every
+        if not isinstance(self.rule, Population) or not every or number % every:
             return self.waiting
-        other = self.line.other_branch()
+        other = self.rule.other_branch()
         return () if other is None else (self.taken[other],)
 
     def slots(self, part: Part) -> tuple[Slot, ...]:
-        """The part's tasks, on the attempts of the tip's reign."""
+        """The part's tasks, on the tip's attempts."""
         return tuple((self.tasks[index].name, self.first + part.attempt) for index in part.tasks)
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
@@ -86,19 +86,19 @@ class Standing:
         tip = candidate if ruling.taken else self.champion if ruling.fate is StackFate.GIVEN_UP else self.tip
         champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
-        return replace(self, line=ruling.line, champion=champion, tip=tip, taken=taken, waiting=())
+        return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=())
 
 
 @dataclass(frozen=True)
-class Ruled:
+class Judgement:
     """The decision on each entrant, and the standing after all of them."""
 
     decisions: tuple[Decision, ...]
     standing: Standing
 
 
-def begin(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0) -> Standing:
-    """A run's start. The order in which the suite lists its tasks does not matter; `salt`: for choices by chance."""
+def initial_standing(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0) -> Standing:
+    """The standing at the start. The order of the suite's tasks does not matter; `salt`: for random choices."""
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
     train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
@@ -112,13 +112,14 @@ def _rule(settings: GateConfig, stages: SuitePlan, salt: int) -> Rule:
     return Greedy(settings, stages) if settings.rule == "greedy" else StackRule.begin(settings, stages)
 
 
-def ready(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standing:
-    """The standing once its tip is known well enough to be challenged. `tip`: all trials of the tip.
+def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standing:
+    """Learn from the tip's trials. `tip`: all of them.
 
-    Returns MoreTrials as long as it is not.
+    Returns:
+        The standing once its tip is known well enough to be challenged; the trials that are needed until then.
     """
     known = _by_slot(tip)
-    while standing.line.tip_is_vague():
+    while standing.rule.tip_needs_trials():
         after = _tip_pass(standing, known)
         if isinstance(after, NeedTrials):
             return after
@@ -126,27 +127,30 @@ def ready(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standi
     return standing
 
 
-def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> NeedTrials | Ruled:
-    """The rule, for candidates that patch the tip; several are raced. `tip`: all trials of the tip.
+def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> NeedTrials | Judgement:
+    """Decide on candidates that patch the tip; several are raced. `tip`: all trials of the tip.
 
-    Infrastructure errors are left out here. Returns MoreTrials as long as trials are lacking.
+    Trials that failed by a fault of the machine are left out here.
+
+    Returns:
+        The decisions, or the trials that are needed before them.
     """
-    known, own = _by_slot(tip), [_by_slot(one.trials) for one in entrants]
+    known, own = _by_slot(tip), [_by_slot(entrant.trials) for entrant in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    while isinstance(said := race(standing.line, _field(standing, entrants, known, shown)), ChallengerNeeds):
-        if said.part is None:
+    while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown)), ChallengerNeeds):
+        if answer.part is None:
             after = _tip_pass(standing, known)
             if isinstance(after, NeedTrials):
                 return after
             standing = after
             continue
-        slots = standing.slots(said.part)
-        if short := [place for place in said.places if any(slot not in own[place] for slot in slots)]:
+        slots = standing.slots(answer.part)
+        if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
             return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
-        for place in said.places:
+        for place in answer.places:
             shown[place] |= {slot: own[place][slot] for slot in slots}
-    return _ruled(standing, entrants, said)
+    return _judgement(standing, entrants, answer)
 
 
 def _field(
@@ -155,18 +159,18 @@ def _field(
     return tuple(
         Challenger(
             _array(standing, trials),
-            _saving(standing, tip, trials, one.smaller),
+            _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
         )
-        for one, trials in zip(entrants, shown, strict=True)
+        for entrant, trials in zip(entrants, shown, strict=True)
     )
 
 
-def _ruled(standing: Standing, entrants: Sequence[Entrant], raced: Raced) -> Ruled:
+def _judgement(standing: Standing, entrants: Sequence[Entrant], raced: RaceResult) -> Judgement:
     after = standing.after(raced.rulings[raced.winner], entrants[raced.winner].candidate)
     waiting = tuple(entrants[place].candidate for place in raced.waiting)
     decisions = tuple(_decision(standing, ruling) for ruling in raced.rulings)
-    return Ruled(decisions, replace(after, waiting=waiting))
+    return Judgement(decisions, replace(after, waiting=waiting))
 
 
 def _as_before(tip: Trials, slot: Slot, trial: TrialResult) -> bool:
@@ -185,16 +189,16 @@ def _by_slot(trials: Sequence[TrialResult]) -> Trials:
 
 def _tip_pass(standing: Standing, known: Trials) -> NeedTrials | Standing:
     """After one more pass of the tip."""
-    slots = standing.slots(Part(len(standing.line.own), tuple(range(len(standing.tasks)))))
-    if lacking := tuple(slot for slot in slots if slot not in known):
-        return NeedTrials((standing.tip.commit,), lacking)
+    slots = standing.slots(Part(len(standing.rule.own), tuple(range(len(standing.tasks)))))
+    if missing := tuple(slot for slot in slots if slot not in known):
+        return NeedTrials((standing.tip.commit,), missing)
     rewards = np.array([known[slot].reward for slot in slots], float)
-    return replace(standing, line=standing.line.tip_measured(rewards))
+    return replace(standing, rule=standing.rule.with_tip_pass(rewards))
 
 
 def _array(standing: Standing, shown: Trials) -> Floats:
     """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
-    rewards = np.full((standing.line.settings.most_passes, len(standing.tasks)), np.nan)
+    rewards = np.full((standing.rule.settings.most_passes, len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), trial in shown.items():
         rewards[attempt - standing.first, places[task]] = trial.reward
@@ -204,9 +208,9 @@ def _array(standing: Standing, shown: Trials) -> Floats:
 def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
     """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
     both = [slot for slot in shown if slot in tip]
-    before, after = (_cost([some[slot] for slot in both]) for some in (tip, shown))
+    before, after = (_cost([trials[slot] for slot in both]) for trials in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
-    return cheaper if abs(cheaper) >= standing.line.settings.tie_saving else smaller
+    return cheaper if abs(cheaper) >= standing.rule.settings.tie_saving else smaller
 
 
 def _cost(trials: Sequence[TrialResult]) -> float:
@@ -216,16 +220,20 @@ def _cost(trials: Sequence[TrialResult]) -> float:
 
 
 def _decision(standing: Standing, ruling: Ruling) -> Decision:
-    found, promoted = ruling.finding, ruling.fate is StackFate.PROMOTED
+    evidence, promoted = ruling.assessment, ruling.fate is StackFate.PROMOTED
     verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
     fate = ruling.fate if verdict is Verdict.REVERT else StackFate.OPEN
-    stacked = standing.line.stacked + ruling.taken
+    stacked = standing.rule.stacked + ruling.taken
     ends = {
-        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * found.doubt:.0f} %" if stacked else "",
-        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * found.doubt:.1f} %",
-        StackFate.GIVEN_UP: f"; with it the {standing.line.stacked} stacked before: probably worse than the champion",
+        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %" if stacked else "",
+        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %",
+        StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
     }
-    said = f"{100 * found.effect:+.1f} ± {100 * found.error:.1f} points after {found.trials} trials: {ruling.why}"
-    if standing.line.settings.rule != "evolve":
-        return Decision(verdict, said, fate)
-    return Decision(verdict, said + ends[ruling.fate], fate, Evidence(found.effect, found.error, found.doubt))
+    reason = (
+        f"{100 * evidence.effect:+.1f} ± {100 * evidence.error:.1f} points after {evidence.trials} trials: {ruling.why}"
+    )
+    if standing.rule.settings.rule != "evolve":
+        return Decision(verdict, reason, fate)
+    return Decision(
+        verdict, reason + ends[ruling.fate], fate, Evidence(evidence.effect, evidence.error, evidence.doubt)
+    )

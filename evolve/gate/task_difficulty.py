@@ -1,4 +1,4 @@
-"""How hard each task is for the scaffolds on the line, and how much one trial scatters."""
+"""How hard each task is for the scaffolds that a run builds on, and how much one trial scatters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FADE_ABOVE = 12.0
 
 @dataclass(frozen=True)
 class TaskDifficulty:
-    """By task, over the scaffolds on the line: sums of rewards and of their squares, and how many trials."""
+    """Sums of rewards and of their squares, and numbers of trials, by task."""
 
     rewards: Floats
     squares: Floats
@@ -26,8 +26,8 @@ class TaskDifficulty:
         zeros = np.zeros(tasks)
         return cls(zeros, zeros, zeros)
 
-    def with_(self, rewards: Floats) -> TaskDifficulty:
-        """`rewards`: passes x tasks, NaN where not run. Old trials fade: tasks' difficulty changes along the line."""
+    def with_rewards(self, rewards: Floats) -> TaskDifficulty:
+        """Add rewards, passes x tasks, NaN where not run. Old trials fade: difficulty changes as the scaffold does."""
         fade = 0.5 if self.runs.mean() > FADE_ABOVE else 1.0
         known = ~np.isnan(rewards)
         values = np.where(known, rewards, 0.0)
@@ -39,7 +39,7 @@ class TaskDifficulty:
 
     @property
     def rates(self) -> Floats:
-        """Mean rewards, drawn towards a half."""
+        """Mean rewards, shrunk towards a half."""
         return np.asarray((self.rewards + 0.5) / (self.runs + 1))
 
     @property

@@ -1,24 +1,57 @@
-"""From time to time a round leaves one kept patch out, so that each shows an effect of its own and dead weight goes."""
+"""From time to time a round leaves one kept patch out: each shows an effect of its own, and dead weight goes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, Proposal
-from evolve.loop import recall
-from evolve.loop.campaign import Campaign
+from evolve.gate import Standing
+from evolve.loop.checks import Checks
+from evolve.loop.history import History
+from evolve.loop.proposer import RoundProposal
+from evolve.repo import Lineage
 from evolve.store import RoundRow
 
 SHOWN_CHARS = 300
 
 
-def due(number: int, gate: GateConfig) -> bool:
-    """Whether this round is one of those."""
+@dataclass(frozen=True)
+class AblationProposer:
+    """Propose the tip without one of its patches, in rounds that are due for it."""
+
+    gate: GateConfig
+    history: History
+    lineage: Lineage
+    checks: Checks
+
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
+        """Yield one for each round that is due, as long as there are patches to leave out."""
+        for row in rounds:
+            if is_due(row.number, self.gate) and (ablation := self._ablation(standing.tip)):
+                problem = self.checks.problem(standing.tip, row, ablation)
+                yield RoundProposal(row.number, replace(ablation, note=problem or ""))
+
+    def _ablation(self, tip: Candidate) -> Proposal | None:
+        """The tip without one of its patches; patches whose predictions all failed come first."""
+        failed = {facts.round for facts in self.history.results() if facts.hits.predicted and not facts.hits.fixed}
+        rows = ablation_candidates(self.history.rounds(), tip)
+        for row in sorted(rows, key=lambda row: row.number not in failed):
+            assert row.candidate and row.candidate.parent and row.proposal
+            edits = self.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
+            if edits:
+                what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
+                return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)
+        return None
+
+
+def is_due(number: int, gate: GateConfig) -> bool:
+    """Whether this round leaves a patch out."""
     return gate.rule == "evolve" and gate.ablate_every > 0 and number % gate.ablate_every == 0
 
 
-def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
+def ablation_candidates(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
     """The patches on the tip's line that were never left out yet, the oldest first; ablations are none themselves."""
     by_commit = {row.candidate.commit: row for row in rows if row.candidate}
     line, commit = [], tip.commit
@@ -27,19 +60,3 @@ def left_out(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
         commit = row.candidate.parent
     tried = {row.proposal.ablates for row in rows if row.proposal}
     return [row for row in reversed(line) if row.number not in tried and row.proposal and row.proposal.ablates is None]
-
-
-def proposal(campaign: Campaign, tip: Candidate) -> Proposal | None:
-    """The tip without one of its patches; None where there is none that can be left out.
-
-    Those first of which nothing came true that was predicted.
-    """
-    failed = {facts.round for facts in recall.round_results(campaign) if facts.hits.predicted and not facts.hits.fixed}
-    rows = left_out(campaign.store.rounds(campaign.run), tip)
-    for row in sorted(rows, key=lambda row: row.number not in failed):
-        assert row.candidate and row.candidate.parent and row.proposal
-        edits = campaign.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
-        if edits:
-            what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
-            return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)
-    return None

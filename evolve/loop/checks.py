@@ -1,38 +1,47 @@
-"""What a proposal goes through before it is measured, the cheapest first; and the commit that it becomes."""
+"""What a patch goes through before it is measured, the cheapest check first."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from evolve import guard
-from evolve.core.records import Candidate, Proposal
-from evolve.loop import recall, smoke
-from evolve.loop.campaign import Campaign
-from evolve.repo import Author, BadPatch
+from evolve.core.records import Candidate, Limits, Proposal
+from evolve.guard import Vocabulary
+from evolve.loop.candidates import Candidates
+from evolve.loop.history import History, repeated_idea
+from evolve.loop.smoke import SmokeTest
+from evolve.repo import BadPatch
 from evolve.store import RoundRow
 
 
-def problem(campaign: Campaign, tip: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
-    """Why this patch of the tip can't be measured, in one line; None if it can. Raises InfraError."""
-    if refused := refusal(campaign, tip, proposal):
-        return refused
-    if not proposal.by_loop and (earlier := recall.repeat(campaign, tip, proposal)):
-        return earlier
-    commit = committed(campaign, row, tip, proposal)
-    return str(commit) if isinstance(commit, BadPatch) else smoke.problem(campaign, commit)
+@dataclass(frozen=True)
+class Checks:
+    """Check patches. `vocabulary`: the words of single tasks, which no patch may hold."""
 
+    candidates: Candidates
+    history: History
+    vocabulary: Vocabulary
+    limits: Limits
+    smoke: SmokeTest
 
-def refusal(campaign: Campaign, tip: Candidate, proposal: Proposal) -> str | None:
-    """What the guard says of it: a function of the rows."""
-    files, evolvable = campaign.text_files(tip.commit), campaign.evolvable(tip.commit)
-    return guard.refusal(proposal, files, evolvable, campaign.vocabulary, campaign.config.limits.for_task())
+    def refusal(self, parent: Candidate, proposal: Proposal) -> str | None:
+        """Why the guard refuses this patch, in one line; None if it doesn't. The same rows give the same answer."""
+        files, evolvable = self.candidates.texts(parent.commit), self.candidates.evolvable(parent.commit)
+        return guard.refusal(proposal, files, evolvable, self.vocabulary, self.limits)
 
+    def problem(self, parent: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
+        """Why this patch can't be measured, in one line; None if it can.
 
-def committed(campaign: Campaign, row: RoundRow, tip: Candidate, proposal: Proposal) -> str | BadPatch:
-    """The patched tip as a commit without a branch; a second time gives the same. Or why there can be none."""
-    author = Author(campaign.config.proposer_spec.name, "model@evolve.invalid")
-    words = proposal.hypothesis
-    try:
-        return campaign.lineage.commit_candidate(
-            campaign.run, row.number, tip.commit, proposal.edits, words, author, row.started_at
-        )
-    except BadPatch as bad:
-        return bad
+        Raises:
+            InfraError: The machine failed.
+        """
+        if refused := self.refusal(parent, proposal):
+            return refused
+        if not proposal.by_loop and (repeated := self._repeated_idea(parent, proposal)):
+            return repeated
+        commit = self.candidates.commit(row, parent, proposal)
+        return str(commit) if isinstance(commit, BadPatch) else self.smoke.problem(commit)
+
+    def _repeated_idea(self, parent: Candidate, proposal: Proposal) -> str | None:
+        files = self.candidates.texts(parent.commit)
+        return repeated_idea(proposal, files, self.history.rounds(), self.candidates.texts)

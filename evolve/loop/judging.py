@@ -1,108 +1,130 @@
-"""The gate at work: it says which trials it needs, they are run, until it has decided; and the same from the rows."""
+"""The gate at work: trials are run until it has decided. And the same decisions once more, from the rows."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
 from evolve import gate
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Proposal, TrialResult, Verdict
-from evolve.gate import Entrant, NeedTrials, Ruled, Standing
-from evolve.loop.campaign import Campaign, measure
+from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
+from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
+from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
+from evolve.suite.tasks import Suite
 
-Found = TypeVar("Found")
-Patch = tuple[Candidate, Proposal]
+Answer = TypeVar("Answer")
 TrialsOf = Callable[[str], Sequence[TrialResult]]
+Texts = Callable[[str], Mapping[str, str]]
 
 
-def initial_standing(campaign: Campaign, seed: Candidate) -> Standing:
-    """The standing of a run whose seed scaffold was not measured yet."""
-    return gate.begin(campaign.task_slots, campaign.config.gate, seed, campaign.config.seed)
+@dataclass(frozen=True)
+class Patch:
+    """A candidate that patches the tip. `smaller`: the share of the tip's text that it saves."""
+
+    candidate: Candidate
+    smaller: float
 
 
-def measure_tip(campaign: Campaign, standing: Standing) -> Standing:
-    """The standing once its tip is known well enough, from trials that are run for it here."""
-    while isinstance(said := gate.ready(standing, _stored(campaign)(standing.tip.commit)), NeedTrials):
-        measure(campaign, said.commits, said.slots)
-    return said
+class OtherDecisions(Exception):
+    """The rows of a run hold other decisions than this version's gate takes."""
 
 
-def judge_challengers(campaign: Campaign, standing: Standing, patches: Sequence[Patch]) -> Ruled:
-    """The decisions on patches of the tip, from trials that are run for it here."""
-    while isinstance(said := _said(campaign, standing, patches, _stored(campaign)), NeedTrials):
-        measure(campaign, said.commits, said.slots)
-    return said
+def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
+    """The tasks that the gate may know: never the holdout."""
+    tasks = suite.split(Split.TRAIN, Split.VALIDATION)
+    return tuple(TaskSlot(task.name, task.split, task.difficulty) for task in tasks)
 
 
-def _said(campaign: Campaign, standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Ruled:
+def initial_standing(suite: Suite, config: RunConfig, seed: Candidate) -> Standing:
+    """The standing of a run whose seed scaffold has not been measured yet."""
+    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed)
+
+
+def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
+    """Run trials of the tip until it is known well enough.
+
+    Returns:
+        The standing with them.
+    """
+    while isinstance(answer := gate.learn_tip(standing, measurer.trials(standing.tip.commit)), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[Patch]) -> Judgement:
+    """Run trials of the patches, and of the tip, until each patch is decided."""
+    while isinstance(answer := _judge(standing, patches, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
-        return Ruled((), replace(standing, waiting=()))
-    entrants = [
-        Entrant(
-            candidate, trials(candidate.commit), _smaller(campaign, standing.tip.commit, candidate.commit, proposal)
-        )
-        for candidate, proposal in patches
-    ]
+        return Judgement((), replace(standing, waiting=()))
+    entrants = [Entrant(patch.candidate, trials(patch.candidate.commit), patch.smaller) for patch in patches]
     return gate.judge(standing, entrants, trials(standing.tip.commit))
 
 
-def standing_of(campaign: Campaign) -> Standing:
-    """Where a run stands after the rounds that are decided: a function of its rows, so that it need not be stored.
+def patch_of(texts: Texts, tip: Candidate, candidate: Candidate, proposal: Proposal) -> Patch:
+    """A candidate with its share of text saved; a patch that is left out at no loss goes, whatever its size."""
+    if proposal.ablates is not None:
+        return Patch(candidate, 1.0)
+    before, after = (sum(map(len, texts(commit).values())) for commit in (tip.commit, candidate.commit))
+    return Patch(candidate, 1 - after / before if before else 0.0)
 
-    A race of which one round is not decided is left out whole. Raises BadInput if the rows tell of other decisions than
-    this version's rule takes.
+
+def standing_of(
+    run: str, standing: Standing, rows: Sequence[RoundRow], trials: Iterable[TrialResult], texts: Texts
+) -> Standing:
+    """Decide the decided rounds once more, from their rows: so the standing need not be stored.
+
+    A race of which one round is not decided is left out whole.
+
+    Args:
+        run: The run's name, for the error.
+        standing: The run's initial standing.
+        rows: All rounds.
+        trials: All trials.
+        texts: Gives a commit's text files.
+
+    Raises:
+        BadInput: The rows hold other decisions than this version's gate takes.
     """
-    rows = campaign.store.rounds(campaign.run)
-    trials: dict[str, list[TrialResult]] = defaultdict(list)
-    for trial in campaign.store.trials(campaign.run):
-        trials[trial.candidate].append(trial)
-    seed = rows[0].candidate
-    assert seed is not None
-    standing = initial_standing(campaign, seed)
-    for _, race in groupby(rows[1:], lambda row: row.race):
-        entered = list(race)
-        if any(row.decision is None for row in entered):
-            break
-        standing = _known(campaign, gate.ready(standing, trials[standing.tip.commit]))
-        standing = _after(campaign, standing, entered, trials.__getitem__)
+    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in trials:
+        by_commit[trial.candidate].append(trial)
+    try:
+        for _, race in groupby(rows[1:], lambda row: row.race):
+            rounds = list(race)
+            if any(row.decision is None for row in rounds):
+                break
+            standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
+            standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
+    except OtherDecisions:
+        problem, fix = "its decisions are not those of this version's gate", "begin a new run with RUN=new"
+        raise BadInput(f"run {run}", problem, fix) from None
     return standing
 
 
-def _after(campaign: Campaign, standing: Standing, race: Iterable[RoundRow], trials: TrialsOf) -> Standing:
+def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
     """The standing after a race that is decided."""
-    entered = [row for row in race if row.decision and row.decision.verdict is not Verdict.REFUSED]
-    patches = [(row.candidate, row.proposal) for row in entered if row.candidate and row.proposal]
-    ruled = _known(campaign, _said(campaign, standing, patches, trials))
-    taken = [(decision.verdict, decision.fate) for decision in ruled.decisions]
-    if taken != [(row.decision.verdict, row.decision.fate) for row in entered if row.decision]:
-        raise _other_rule(campaign)
+    measured = [row for row in rounds if row.decision and row.decision.verdict is not Verdict.REFUSED]
+    patches = [
+        patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
+    ]
+    ruled = _answered(_judge(standing, patches, trials))
+    decided = [(decision.verdict, decision.fate) for decision in ruled.decisions]
+    if decided != [(row.decision.verdict, row.decision.fate) for row in measured if row.decision]:
+        raise OtherDecisions
     return ruled.standing
 
 
-def _known(campaign: Campaign, said: NeedTrials | Found) -> Found:
-    if isinstance(said, NeedTrials):
-        raise _other_rule(campaign)
-    return said
-
-
-def _other_rule(campaign: Campaign) -> BadInput:
-    return BadInput(
-        f"run {campaign.run}", "its decisions are not those of this version's gate", "begin a new run with RUN=new"
-    )
-
-
-def _stored(campaign: Campaign) -> TrialsOf:
-    return lambda commit: campaign.store.trials(campaign.run, commit)
-
-
-def _smaller(campaign: Campaign, old: str, new: str, proposal: Proposal) -> float:
-    """The share of the scaffold's text that is gone. A patch that is left out at no loss goes, whatever its size."""
-    if proposal.ablates is not None:
-        return 1.0
-    before, after = (sum(map(len, campaign.text_files(commit).values())) for commit in (old, new))
-    return 1 - after / before if before else 0.0
+def _answered(answer: NeedTrials | Answer) -> Answer:
+    if isinstance(answer, NeedTrials):
+        raise OtherDecisions
+    return answer

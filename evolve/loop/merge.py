@@ -1,35 +1,63 @@
-"""Two lines become one: what another candidate changed since their common ancestor is made to the tip."""
+"""Two lines become one: what another candidate changed since their common ancestor is applied to the tip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from evolve.core.records import Candidate, Proposal
-from evolve.loop.campaign import Campaign
+from evolve.gate import Standing
+from evolve.loop.checks import Checks
+from evolve.loop.proposer import RoundProposal
+from evolve.repo import Lineage
+from evolve.store import RoundRow, Store
 
 SHOWN_CHARS = 300
 
 
-def common_ancestor(candidates: Sequence[Candidate], one: str, other: str) -> str:
+@dataclass(frozen=True)
+class MergeProposer:
+    """Propose the tip with the changes of candidates that the gate wants merged."""
+
+    run: str
+    store: Store
+    lineage: Lineage
+    checks: Checks
+
+    def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
+        """Yield one for each of the first rounds, as long as there are candidates to merge."""
+        if not rounds:
+            return
+        for row, merged in zip(rounds, self._merges(standing, rounds[0].race), strict=False):
+            problem = self.checks.problem(standing.tip, row, merged)
+            yield RoundProposal(row.number, replace(merged, note=problem or ""))
+
+    def _merges(self, standing: Standing, race: int) -> Iterator[Proposal]:
+        rows = self.store.rounds(self.run)
+        done = {row.proposal.merges for row in rows if row.race == race and row.proposal}
+        for other in standing.to_merge(race):
+            if other.round not in done and (merged := self._merged(rows, standing.tip, other)):
+                yield merged
+
+    def _merged(self, rows: Sequence[RoundRow], tip: Candidate, other: Candidate) -> Proposal | None:
+        """The tip with what `other` changed; None where both changed the same lines, or nothing would be new."""
+        base = common_ancestor(self.store.candidates(self.run), tip.commit, other.commit)
+        edits = self.lineage.transplant(tip.commit, base, other.commit)
+        if not edits:
+            return None
+        hypothesis = next(row.proposal.hypothesis for row in rows if row.number == other.round and row.proposal)
+        what = f"merges round {other.round}: {hypothesis}"[:SHOWN_CHARS]
+        return Proposal(what, "the gains of both", edits, merges=other.round)
+
+
+def common_ancestor(candidates: Sequence[Candidate], commit: str, other: str) -> str:
     """The commit of the latest candidate that both descend from, each of them included."""
     parents = {candidate.commit: candidate.parent for candidate in candidates}
-    line = set(_line(parents, one))
-    return next(commit for commit in _line(parents, other) if commit in line)
+    line = set(_line(parents, commit))
+    return next(ancestor for ancestor in _line(parents, other) if ancestor in line)
 
 
 def _line(parents: dict[str, str | None], commit: str | None) -> Iterator[str]:
     while commit is not None:
         yield commit
         commit = parents[commit]
-
-
-def proposal(campaign: Campaign, tip: Candidate, other: Candidate) -> Proposal | None:
-    """The tip with what `other` changed; None where the two changed the same lines, or nothing would be new."""
-    base = common_ancestor(campaign.store.candidates(campaign.run), tip.commit, other.commit)
-    edits = campaign.lineage.transplant(tip.commit, base, other.commit)
-    if not edits:
-        return None
-    rows = campaign.store.rounds(campaign.run)
-    said = next(row.proposal.hypothesis for row in rows if row.number == other.round and row.proposal)
-    what = f"merges round {other.round}: {said}"[:SHOWN_CHARS]
-    return Proposal(what, "the gains of both", edits, merges=other.round)

@@ -3,48 +3,57 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.core.records import Outcome, Split, TrialResult
-from evolve.loop.campaign import Campaign
+from evolve.executor.evaluate import Evaluator
+from evolve.loop.trial_specs import TrialSpecs
 from evolve.trial import trajectory
 
 SECONDS = 120.0
-SAID_CHARS = 1_000
+DETAIL_CHARS = 1_000
 SILENT = "it does not start: it ended before it asked the model anything"
 
 
-def problem(campaign: Campaign, commit: str) -> str | None:
-    """Why this scaffold comes to no call of the model, with the end of what it printed; None if it does.
+@dataclass(frozen=True)
+class SmokeTest:
+    """Start scaffolds at the first train task. `folder`: for the files of such a trial, which are removed."""
 
-    Raises InfraError where the machine fails, BadInput for a broken scaffold.toml.
-    """
-    place = campaign.folder / "smoke" / commit[:16]
-    try:
-        result = _tried(campaign, commit, place)
-        return None if _asked(result, place.parent) else _words(result)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    specs: TrialSpecs
+    evaluator: Evaluator
+    folder: Path
+
+    def problem(self, commit: str) -> str | None:
+        """Why this scaffold does not call the model, with the end of its output; None if it does.
+
+        Raises:
+            InfraError: The machine failed.
+            BadInput: The scaffold.toml is broken.
+        """
+        place = self.folder / commit[:16]
+        try:
+            result = self._run(commit, place)
+            return None if _called_the_model(result, place.parent) else _describe(result)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _run(self, commit: str, place: Path) -> TrialResult:
+        """Run a trial that is answered from an empty recording."""
+        silence = place / "silence.jsonl.gz"
+        trajectory.store(silence, place, [])
+        task = min(task.name for task in self.specs.suite.split(Split.TRAIN))
+        (spec,) = self.specs.trials(commit, [(task, 0)])
+        limits = replace(spec.limits, seconds=min(SECONDS, spec.limits.seconds))
+        return self.evaluator.run_one(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
 
 
-def _tried(campaign: Campaign, commit: str, place: Path) -> TrialResult:
-    """A trial at the first train task, answered from an empty recording."""
-    silence = place / "silence.jsonl.gz"
-    trajectory.store(silence, place, [])
-    slot = min(task.name for task in campaign.suite.split(Split.TRAIN)), 0
-    spec = campaign.trial_spec(commit, campaign.source(commit), slot)
-    limits = replace(spec.limits, seconds=min(SECONDS, spec.limits.seconds))
-    return campaign.evaluator.run_one(replace(spec, limits=limits, folder=place.resolve(), replay_of=silence.resolve()))
-
-
-def _asked(result: TrialResult, root: Path) -> bool:
-    """Whether the scaffold came to a call of the model: the trial's recording tells."""
+def _called_the_model(result: TrialResult, root: Path) -> bool:
     if result.recording is None:
         return False
     return any(event["kind"] == "chat" for event in trajectory.load(root / result.recording.path))
 
 
-def _words(result: TrialResult) -> str:
-    said = " ".join(result.detail.split())[-SAID_CHARS:] if result.outcome is Outcome.SCAFFOLD_ERROR else ""
-    return f"{SILENT} ({result.outcome}{f': {said}' if said else ''})"
+def _describe(result: TrialResult) -> str:
+    detail = " ".join(result.detail.split())[-DETAIL_CHARS:] if result.outcome is Outcome.SCAFFOLD_ERROR else ""
+    return f"{SILENT} ({result.outcome}{f': {detail}' if detail else ''})"

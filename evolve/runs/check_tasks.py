@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
-from evolve.loop.campaign import Watcher
+from evolve.loop.watcher import Watcher
 from evolve.sandbox import engine, images
 from evolve.sandbox.archive import unpack
 from evolve.suite.tasks import Suite

@@ -24,11 +24,14 @@ from evolve.host import disk, signals
 from evolve.host.locks import hold_lock
 from evolve.host.run_names import NEW, generate_run_ids
 from evolve.host.signals import Stop
-from evolve.loop.campaign import Campaign, Watcher
+from evolve.loop.assembly import assemble
+from evolve.loop.search import Search
+from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.digests import folder_digest
 from evolve.runs.identity import began_alike, check_same, identity, stored, stored_config, suite_differences
+from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
@@ -70,7 +73,7 @@ def _check_name(run: str | None) -> None:
 
 
 @contextlib.contextmanager
-def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Campaign]:
+def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Search]:
     """Start or resume a run. At the end nothing of it is left in the engine, whatever happened."""
     engine.bring_up(watcher.say)
     engine.check_runtime(request.config.sandbox.runtime)
@@ -83,9 +86,9 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Ca
             _refuse_depleted(folder)
             run = _named(request, name, store)
             enter = functools.partial(_enter, run, suite, store, watcher)
-            with _campaign(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as campaign:
+            with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
                 try:
-                    yield campaign
+                    yield search
                     store.end_run(run.name, "done", now())
                 except BudgetExhausted as error:
                     store.end_run(run.name, "budget", now())
@@ -109,7 +112,7 @@ def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
 
 
 @contextlib.contextmanager
-def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]:
+def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]:
     """Open a run as it is, to read and replay it: no row of it is written. Raises BadInput if its suite has changed.
 
     The gate may have changed since: a replay decides nothing.
@@ -121,14 +124,15 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Campaign]
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay"
-    with _campaign(
+    with _open_search(
         run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
-    ) as campaign:
-        yield campaign
+    ) as search:
+        measurer = search.measurer
+        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator)
 
 
 @contextlib.contextmanager
-def _campaign(
+def _open_search(
     run: NamedRun,
     suite: Suite,
     watcher: Watcher,
@@ -136,7 +140,7 @@ def _campaign(
     known: Sequence[TaskRow],
     enter: Callable[[Mapping[str, str]], Budget],
     stop: Stop,
-) -> Iterator[Campaign]:
+) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
     request = run.request
     engine.bring_up(watcher.say)
@@ -158,14 +162,14 @@ def _campaign(
                 request.jobs, notify=watcher.say, should_stop=lambda: stop.requested, **_paid_by(budget.terms)
             ) as evaluator,
         ):
-            yield Campaign(
+            yield assemble(
                 run=run.name,
                 config=run.config,
                 suite=made.suite,
                 store=store,
                 lineage=run.lineage(),
                 evaluator=evaluator,
-                asked=lambda what: Metered(model, spec, budget.terms, what),
+                model_for=lambda what: Metered(model, spec, budget.terms, what),
                 budget=budget,
                 images=made.images,
                 base_image=base,

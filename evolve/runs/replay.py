@@ -9,7 +9,9 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
-from evolve.loop.campaign import Campaign
+from evolve.executor.evaluate import Evaluator
+from evolve.loop.trial_specs import TrialSpecs
+from evolve.store import Store
 from evolve.trial import trajectory
 
 
@@ -28,33 +30,55 @@ class ReplayResult:
         return not self.divergence
 
 
-def recorded_trials(campaign: Campaign, commit: str) -> list[TrialResult]:
-    """The counted trials of a commit. Raises BadInput if there are none."""
-    trials = [trial for trial in campaign.store.trials(campaign.run, commit) if trial.counts]
-    if not trials:
-        raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
-    return trials
+@dataclass(frozen=True)
+class Replayer:
+    """Run trials of a run again. `folder`: the run's."""
 
+    run: str
+    folder: Path
+    store: Store
+    specs: TrialSpecs
+    evaluator: Evaluator
 
-def run_offline(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
-    """Run each trial again with the recorded answers instead of a model; writes nothing to the database.
+    def recorded_trials(self, commit: str) -> list[TrialResult]:
+        """The counted trials of a commit. Raises BadInput if there are none."""
+        trials = [trial for trial in self.store.trials(self.run, commit) if trial.counts]
+        if not trials:
+            raise BadInput(commit[:12], "has no recorded trials", "name a branch of a run, such as evolve/RUN/champion")
+        return trials
 
-    Raises BadInput if no recording is left.
-    """
-    root = campaign.folder.parent
-    _refuse_without_recordings(commit, trials, root)
-    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-        specs, problems = {}, {}
-        for trial in trials:
-            problem = _recording_problem(trial, root)
-            if problem:
-                problems[_slot(trial)] = problem
-            if trial.recording and (root / trial.recording.path).is_file():
-                specs[_slot(trial)] = _spec(campaign, commit, trial, Path(name) / "run", root / trial.recording.path)
-        replays: dict[tuple[str, int], TrialResult] = {}
-        campaign.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
-        for trial in trials:
-            yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, Path(name))
+    def run_offline(self, commit: str, trials: Sequence[TrialResult]) -> Iterator[ReplayResult]:
+        """Run each trial again with the recorded answers instead of a model; writes nothing to the database.
+
+        Raises BadInput if no recording is left.
+        """
+        root = self.folder.parent
+        _refuse_without_recordings(commit, trials, root)
+        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+            specs, problems = {}, {}
+            for trial in trials:
+                problem = _recording_problem(trial, root)
+                if problem:
+                    problems[_slot(trial)] = problem
+                if trial.recording and (root / trial.recording.path).is_file():
+                    specs[_slot(trial)] = self._spec(commit, trial, Path(name) / "run", root / trial.recording.path)
+            replays: dict[tuple[str, int], TrialResult] = {}
+            self.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
+            for trial in trials:
+                yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, Path(name))
+
+    def run_live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
+        """Run each trial again with new calls of the model and new seeds; writes nothing to the database."""
+        results: list[TrialResult] = []
+        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+            specs = [self._spec(commit, trial, Path(name) / "run", None) for trial in trials]
+            reseeded = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
+            self.evaluator.measure(reseeded, lambda result: results.append(result) if result.counts else None)
+        return results
+
+    def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
+        (spec,) = self.specs.trials(commit, [_slot(trial)])
+        return replace(spec, seed=trial.seed, folder=folder, owner=f"{self.run}.replay", replay_of=recording)
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
@@ -66,23 +90,8 @@ def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root:
         )
 
 
-def run_live(campaign: Campaign, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """Run each trial again with new calls of the model and new seeds; writes nothing to the database."""
-    results: list[TrialResult] = []
-    with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-        specs = [_spec(campaign, commit, trial, Path(name) / "run", None) for trial in trials]
-        reseeded = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
-        campaign.evaluator.measure(reseeded, lambda result: results.append(result) if result.counts else None)
-    return results
-
-
 def _slot(trial: TrialResult) -> tuple[str, int]:
     return trial.task, trial.attempt
-
-
-def _spec(campaign: Campaign, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
-    spec = campaign.trial_spec(commit, campaign.source(commit), _slot(trial))
-    return replace(spec, seed=trial.seed, folder=folder, owner=f"{campaign.run}.replay", replay_of=recording)
 
 
 def _recording_problem(trial: TrialResult, root: Path) -> str:

@@ -6,15 +6,17 @@ Only what the run's own process does is changed; its workers are as they are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from unittest import mock
 
 from evolve.analysis import memory, task_labels
 from evolve.cli import main
 from evolve.core.records import TrialResult
-from evolve.loop import proposing, recall
-from evolve.loop.campaign import Campaign, train_trajectories
+from evolve.loop import briefing, history
+from evolve.loop.briefing import train_trajectories
+from evolve.loop.candidates import Candidates
+from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
 
 Patch = Any
@@ -24,13 +26,13 @@ Shown = tuple[TrialResult, Mapping[str, object]]
 def every_split() -> list[Patch]:
     """The proposer's trajectories are those of all splits."""
 
-    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
-        trials = [(trial, trial.trajectory) for trial in campaign.store.trials(campaign.run, commit)]
-        return [(trial, trajectory.load(campaign.folder.parent / file.path)[0]) for trial, file in trials if file]
+    def trajectories(trials: Iterable[TrialResult], candidates: Candidates) -> list[Shown]:
+        files = [(trial, trial.trajectory) for trial in trials]
+        return [(trial, trajectory.load(candidates.folder.parent / file.path)[0]) for trial, file in files if file]
 
     return [
-        mock.patch.object(proposing, "train_trajectories", trajectories),
-        mock.patch.object(recall, "train_labels", lambda campaign: task_labels(t.name for t in campaign.suite.tasks)),
+        mock.patch.object(briefing, "train_trajectories", trajectories),
+        mock.patch.object(history, "train_labels", lambda suite: task_labels(t.name for t in suite.tasks)),
     ]
 
 
@@ -38,11 +40,11 @@ def verifiers_words() -> list[Patch]:
     """Trajectories end with the verifier's output."""
     real = train_trajectories
 
-    def trajectories(campaign: Campaign, commit: str) -> list[Shown]:
-        found: list[tuple[TrialResult, Any]] = [*real(campaign, commit)]
+    def trajectories(trials: Iterable[TrialResult], candidates: Candidates) -> list[Shown]:
+        found: list[tuple[TrialResult, Any]] = [*real(trials, candidates)]
         return [(t, {**one, "steps": [*one["steps"], {"source": "user", "message": t.detail}]}) for t, one in found]
 
-    return [mock.patch.object(proposing, "train_trajectories", trajectories)]
+    return [mock.patch.object(briefing, "train_trajectories", trajectories)]
 
 
 def names() -> list[Patch]:
@@ -50,12 +52,12 @@ def names() -> list[Patch]:
     real = memory.fact_lines
     known: list[str] = []
 
-    def named(campaign: Campaign) -> dict[str, str]:
-        known[:] = [task.name for task in campaign.suite.tasks]
+    def named(suite: Suite) -> dict[str, str]:
+        known[:] = [task.name for task in suite.tasks]
         return {name: name for name in known}
 
     return [
-        mock.patch.object(recall, "train_labels", named),
+        mock.patch.object(history, "train_labels", named),
         mock.patch.object(memory, "fact_lines", lambda facts: [*real(facts), *known]),
     ]
 

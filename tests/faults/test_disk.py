@@ -27,8 +27,7 @@ from evolve.core.config import RunConfig
 from evolve.core.errors import DiskFull
 from evolve.core.records import Split, TaskImage, TrialSpec
 from evolve.host import disk
-from evolve.loop import search
-from evolve.loop.campaign import Campaign
+from evolve.loop.assembly import assemble
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
@@ -91,14 +90,14 @@ class Home:
             played = sum(row.proposal is not None for row in store.rounds(RUN))
             proposer = model(played)
             budget = run_budget.begin(store, RUN, self.folder / "runs" / RUN, Caps(), free=False)
-            campaign = Campaign(
+            search = assemble(
                 run=RUN,
                 config=RunConfig(scaffold=self.scaffold, model="scripted", prompt_price=1.0, completion_price=1.0),
                 suite=Suite(self.folder, TASKS),
                 store=store,
                 lineage=Lineage.open(self.scaffold, self.folder / "own.git"),
                 evaluator=NoisyEvaluator(),  # type: ignore[arg-type]
-                asked=lambda what: proposer,
+                model_for=lambda what: proposer,
                 budget=budget,
                 images={t.name: TaskImage("i", "/app") for t in TASKS},
                 base_image="base",
@@ -107,7 +106,7 @@ class Home:
                 least_room=0,
             )
             with closing(budget):
-                search.run_rounds(campaign, len(LEVELS))
+                search.run_rounds(len(LEVELS))
 
     def came_to(self) -> dict[str, Any]:
         """Lineage, decisions and trials, without the times that are in commits' ids."""

@@ -17,7 +17,7 @@ from evolve import embedded
 from evolve.core.errors import AccountError, EndpointError
 from evolve.core.records import Fault, Limits
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.loop.propose.direct import Talk
+from evolve.loop.propose.direct import Conversation
 from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
 from evolve.trial.run import wait_for_end
@@ -240,7 +240,7 @@ def test_an_endpoint_that_never_comes_back_is_no_timeout(
 def test_a_proposal_tells_what_was_lost(endpoint: FaultyEndpoint) -> None:
     endpoint.begin(Plan(share=1, kinds=("unavailable",), until=2))
     spec = endpoint.spec()
-    talk = Talk(OpenAIModel(spec, 0.02), spec, 7, [USER])
+    talk = Conversation(OpenAIModel(spec, 0.02), spec, 7, [USER])
     talk.ask([])
     assert (talk.usage.calls, talk.usage.retries) == (1, 2) and talk.usage.lost_seconds > 0
 

@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from evolve.core.caps import Caps
 from evolve.core.errors import Locked
 from evolve.host.signals import Stop
-from evolve.loop import search
 from evolve.runs import opening
 from evolve.store import Store
 from tests.fakes import SilentWatcher
@@ -90,14 +89,15 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
 
         @rule(trials=st.integers(1, 20))
         def be_interrupted(self, trials: int) -> None:
-            stop = Stop()
+            watcher = Asking(Stop(), trials)
             order, tasks = victim.order(self.victim.home, RUN), victim.suite(self.victim.home)
             with (
                 patched(),
                 contextlib.suppress(KeyboardInterrupt),
-                opening.open_run(order, tasks, Asking(stop, trials)) as campaign,
+                opening.open_run(order, tasks, watcher) as search,
             ):
-                search.run_rounds(replace(campaign, stop=stop), ROUNDS)
+                watcher.stop = search.measurer.stop
+                search.run_rounds(ROUNDS)
 
         @rule()
         def be_begun_twice(self) -> None:
@@ -108,8 +108,8 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
 
         def play(self, caps: Caps | None = None) -> None:
             order = replace(victim.order(self.victim.home, RUN), caps=caps or Caps())
-            with opening.open_run(order, victim.suite(self.victim.home), SilentWatcher()) as campaign:
-                search.run_rounds(campaign, ROUNDS)
+            with opening.open_run(order, victim.suite(self.victim.home), SilentWatcher()) as search:
+                search.run_rounds(ROUNDS)
 
         def count(self) -> int:
             with Store.open(self.victim.home / "runs" / "evolve.db") as store:

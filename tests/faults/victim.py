@@ -37,7 +37,6 @@ from evolve.core.records import (  # fmt: skip
 )
 from evolve.executor.evaluate import Evaluator
 from evolve.guard import Vocabulary
-from evolve.loop import search
 from evolve.runs import opening
 from evolve.runs.request import RunRequest
 from evolve.sandbox import engine, images
@@ -147,8 +146,8 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
 
 def play_run(home: Path, run: str, rounds: int) -> None:
     """What `evolve run` does, without what it shows."""
-    with opening.open_run(order(home, run), suite(home), SilentWatcher()) as campaign:
-        search.run_rounds(campaign, rounds)
+    with opening.open_run(order(home, run), suite(home), SilentWatcher()) as search:
+        search.run_rounds(rounds)
 
 
 def order(home: Path, run: str) -> RunRequest:

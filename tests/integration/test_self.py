@@ -22,7 +22,7 @@ from evolve.core.records import (
     TrialSpec,
 )
 from evolve.executor.evaluate import Evaluator
-from evolve.loop.propose import Brief, Made, self_improve, self_proposer
+from evolve.loop.propose import Brief, WrittenProposal, self_improve, self_proposer
 from evolve.sandbox import engine
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 from tests.fakes import tool_call
@@ -58,7 +58,7 @@ class Shop:
             limits=self.limits, sandbox=SandboxSpec(memory_mb=128), folder=self.folder, owner=OWNER,
         )  # fmt: skip
 
-    def improved(self, scaffold: Path, seed: int = 1) -> Made:
+    def improved(self, scaffold: Path, seed: int = 1) -> WrittenProposal:
         brief = Brief(texts(scaffold), ("*.py", "prompts/*.md", "settings.toml"), DIGEST, "", Shelf([]), {})
         with Evaluator(1) as evaluator:
 

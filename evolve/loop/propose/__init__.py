@@ -1,6 +1,6 @@
-"""Proposers: from what a run knows to a patch, a hypothesis and a prediction."""
+"""Writing a patch, a hypothesis and a prediction from a brief: in a conversation, or by the scaffold itself."""
 
-from evolve.loop.propose.brief import Brief, Check, Made, Proposer, emphases, prompt_digest
+from evolve.loop.propose.brief import Brief, Check, Message, WrittenProposal, emphases, prompt_digest
 from evolve.loop.propose.direct import MAX_REPAIRS, MAX_TURNS, direct
 from evolve.loop.propose.self_proposer import self_improve
 
@@ -9,8 +9,8 @@ __all__ = [
     "MAX_TURNS",
     "Brief",
     "Check",
-    "Made",
-    "Proposer",
+    "Message",
+    "WrittenProposal",
     "direct",
     "emphases",
     "prompt_digest",

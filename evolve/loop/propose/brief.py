@@ -1,4 +1,4 @@
-"""What a proposer is given, what it makes, and the request that it begins with."""
+"""What a writer of patches is given and what it returns, and the request that a conversation starts with."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ Check = Callable[[Proposal], str | None]
 
 @dataclass(frozen=True)
 class Brief:
-    """What the proposer is shown, and may look up.
+    """What the writer of a patch is shown, and may look up.
 
     files: the parent's text files; memory: text about the earlier rounds; meanings: the train tasks (by name) that each
-    word of a prediction stands for: a group's id, a task's label; emphasis: of one among several that are asked.
+    word of a prediction stands for: a group's id, a task's label; emphasis: what to focus on, if several are written
+    at once.
     """
 
     files: Mapping[str, str]
@@ -40,15 +41,11 @@ class Brief:
 
 
 @dataclass(frozen=True)
-class Made:
+class WrittenProposal:
     """A proposal with the conversation that it came from."""
 
     proposal: Proposal
     messages: tuple[Message, ...]
-
-
-# A proposal that passes the check; else the last one, whose `note` says what is wrong with it. Given a seed.
-Proposer = Callable[[Brief, int, Check], Made]
 
 
 def prompt_digest(names: Sequence[str] = FILES) -> str:
@@ -57,19 +54,19 @@ def prompt_digest(names: Sequence[str] = FILES) -> str:
 
 
 def prompt(name: str, **values: object) -> str:
-    """A prompt file, filled in."""
+    """Fill in a prompt file."""
     return Template((PROMPTS / name).read_text(encoding="utf-8")).substitute(values)
 
 
 def emphases() -> list[str]:
-    """One for each of several proposers that are asked at once."""
+    """What proposals that are written at once focus on, one line each."""
     return (PROMPTS / "propose_emphasis.md").read_text(encoding="utf-8").splitlines()
 
 
 def tools(name: str = "propose_tools.json") -> list[Message]:
     """The tools of a prompt file, as a request has them."""
-    found = json.loads((PROMPTS / name).read_text(encoding="utf-8"))
-    return found if isinstance(found, list) else [found]
+    parsed = json.loads((PROMPTS / name).read_text(encoding="utf-8"))
+    return parsed if isinstance(parsed, list) else [parsed]
 
 
 def opening(brief: Brief) -> list[Message]:
@@ -89,7 +86,7 @@ def opening(brief: Brief) -> list[Message]:
 
 
 def shown_files(files: Mapping[str, str]) -> str:
-    """The texts, the smallest first until there is no more room; of the others the names."""
+    """Show the smallest files in full until there is no more room, and the names of the others."""
     room, shown = SHOWN_FILES_CHARS, []
     for path in sorted(files, key=lambda path: (len(files[path]), path)):
         room -= len(files[path])

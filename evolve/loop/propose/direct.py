@@ -1,4 +1,4 @@
-"""The `direct` proposer: one conversation with the model, which reads trials as it likes and ends in a proposal."""
+"""The `direct` proposer: one conversation, in which the model may read trials, and which ends in a proposal."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec, Proposal, Usage, stable_hash
 from evolve.llm import ChatModel, usage_of
-from evolve.loop.propose.answer import proposed, words
-from evolve.loop.propose.brief import Brief, Check, Made, Message, opening, prompt, tools
+from evolve.loop.propose.answer import clean_text, parse_proposal
+from evolve.loop.propose.brief import Brief, Check, Message, WrittenProposal, opening, prompt, tools
 
 MAX_TOKENS = 16_384
 MAX_TURNS = 30
 MAX_REPAIRS = 3
-FORGOTTEN = "(dropped: the conversation grew too long)"
+DROPPED = "(dropped: the conversation grew too long)"
 
 
 @dataclass
-class Talk:
-    """A conversation as it grows. Each request has a seed of its own, so that the same words may be answered anew."""
+class Conversation:
+    """A conversation with the model. Each request has its own seed, so that the same text may get another answer."""
 
     model: ChatModel
     spec: ModelSpec
@@ -30,18 +30,20 @@ class Talk:
     usage: Usage = field(default_factory=Usage)
 
     def ask(self, offered: Sequence[Message]) -> Message:
-        """The model's next message. A conversation that is too long is asked once more without what was looked up.
+        """Ask for the model's next message; once more without the tools' answers if the conversation is too long.
 
-        Raises RequestRefused where the endpoint refuses the request, InfraError where it fails.
+        Raises:
+            RequestRefused: The endpoint refuses the request.
+            InfraError: The endpoint failed.
         """
         try:
-            return self._asked(offered)
+            return self._request(offered)
         except RequestRefused as error:
-            if error.code != "context_length_exceeded" or not self._forget():
+            if error.code != "context_length_exceeded" or not self._forget_answers():
                 raise
-            return self._asked(offered)
+            return self._request(offered)
 
-    def _asked(self, offered: Sequence[Message]) -> Message:
+    def _request(self, offered: Sequence[Message]) -> Message:
         seed = self.seed if self.usage.calls == 0 else stable_hash(self.seed, self.usage.calls)
         request = {
             **dict(self.spec.sampling),
@@ -52,79 +54,91 @@ class Talk:
             "seed": seed & 0x7FFFFFFF,
         }
         self.usage += Usage(calls=1)
-        completion = self.model.complete(request, self._lose)
+        completion = self.model.complete(request, self._count_lost)
         self.usage += replace(usage_of(completion, self.spec, request), calls=0)
         message: Message = completion["choices"][0]["message"]
         self.messages.append(message)
         return message
 
-    def _lose(self, lost: Usage) -> None:
+    def _count_lost(self, lost: Usage) -> None:
         self.usage += lost
 
-    def _forget(self) -> bool:
-        """Drop what the tools answered; whether there was anything."""
+    def _forget_answers(self) -> bool:
+        """Drop the tools' answers.
+
+        Returns:
+            Whether there were any.
+        """
         long = [message for message in self.messages if message["role"] == "tool" and len(message["content"]) > 500]
         for message in long:
-            message["content"] = FORGOTTEN
+            message["content"] = DROPPED
         return bool(long)
 
     def answer(self, call: Any, text: str) -> None:
         self.messages.append({"role": "tool", "tool_call_id": str(call.get("id", "")), "content": text})
 
 
-def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int, check: Check) -> Made:
-    """A proposal that passes the check; else the last one, whose `note` says what is wrong with it.
+def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int, check: Check) -> WrittenProposal:
+    """Have the model write a proposal; up to MAX_REPAIRS times it is given the problem to fix.
 
-    Up to MAX_REPAIRS times the model is told what is wrong, and may mend it. Raises InfraError if the endpoint fails.
+    Returns:
+        A proposal that passes the check; otherwise the last one, whose `note` says what is wrong with it.
+
+    Raises:
+        InfraError: The endpoint failed.
     """
-    talk = Talk(model, spec, seed, opening(brief))
+    conversation = Conversation(model, spec, seed, opening(brief))
     made = Proposal("", "", (), note="the model proposed nothing")
     for left in range(MAX_REPAIRS, -1, -1):
         try:
-            call, made = _next_proposal(talk, brief)
+            call, made = _next_proposal(conversation, brief)
         except RequestRefused as error:
-            made = replace(made, note=words(f"the model refused: {error}"))
+            made = replace(made, note=clean_text(f"the model refused: {error}"))
             break
         made = replace(made, note=made.note or check(made) or "")
         if not made.note or not left:
             break
-        _tell(talk, call, prompt("propose_repair.md", problem=made.note, left=left))
-    return Made(replace(made, usage=talk.usage), tuple(talk.messages))
+        _reply(conversation, call, prompt("propose_repair.md", problem=made.note, left=left))
+    return WrittenProposal(replace(made, usage=conversation.usage), tuple(conversation.messages))
 
 
-def _next_proposal(talk: Talk, brief: Brief) -> tuple[Mapping[str, Any] | None, Proposal]:
-    """What the model proposes next, and its call; None and a note where it makes no call or reads for ever."""
+def _next_proposal(conversation: Conversation, brief: Brief) -> tuple[Mapping[str, Any] | None, Proposal]:
+    """Ask until the model proposes.
+
+    Returns:
+        Its call and the proposal; no call, and a note, if it makes none within MAX_TURNS.
+    """
     offered = tools()
-    while talk.usage.calls < MAX_TURNS:
-        calls = [call for call in talk.ask(offered).get("tool_calls") or [] if _named(call)]
-        chosen = next((call for call in calls if _named(call) == "propose"), None)
+    while conversation.usage.calls < MAX_TURNS:
+        calls = [call for call in conversation.ask(offered).get("tool_calls") or [] if _tool_name(call)]
+        chosen = next((call for call in calls if _tool_name(call) == "propose"), None)
         for call in calls:
             if call is not chosen:
-                talk.answer(call, looked_up(brief, _named(call), call["function"].get("arguments")))
+                conversation.answer(call, look_up(brief, _tool_name(call), call["function"].get("arguments")))
         if chosen is not None:
-            return chosen, proposed(chosen["function"].get("arguments"), brief)
+            return chosen, parse_proposal(chosen["function"].get("arguments"), brief)
         if not calls:
             return None, Proposal("", "", (), note="the model proposed nothing")
     return None, Proposal("", "", (), note=f"no proposal within {MAX_TURNS} calls of the model")
 
 
-def _tell(talk: Talk, call: Mapping[str, Any] | None, text: str) -> None:
-    """As the answer to its call, or as a word of ours where it made none."""
+def _reply(conversation: Conversation, call: Mapping[str, Any] | None, text: str) -> None:
+    """Answer the model's call; if it made none, send a user message."""
     if call is not None:
-        talk.answer(call, text)
+        conversation.answer(call, text)
     else:
-        talk.messages.append({"role": "user", "content": text})
+        conversation.messages.append({"role": "user", "content": text})
 
 
-def _named(call: Any) -> str:
-    """The function's name; "" for what is no call."""
+def _tool_name(call: Any) -> str:
+    """The name of the called function; "" if this is no call."""
     function = call.get("function") if isinstance(call, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     return name if isinstance(name, str) else ""
 
 
-def looked_up(brief: Brief, name: str, text: Any) -> str:
-    """What one of the reading tools answers; whatever is wrong with a call is told."""
+def look_up(brief: Brief, name: str, text: Any) -> str:
+    """The answer of one of the reading tools; it says so if something is wrong with the call."""
     try:
         given = json.loads(text)
         if name == "read_trial":
@@ -135,5 +149,5 @@ def looked_up(brief: Brief, name: str, text: Any) -> str:
             path = str(given["path"])
             return brief.files.get(path, f"error: there is no file {path}; there are: {', '.join(sorted(brief.files))}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return words(f"error: malformed arguments: {type(error).__name__}: {error}")
-    return words(f"error: there is no tool {name}")
+        return clean_text(f"error: malformed arguments: {type(error).__name__}: {error}")
+    return clean_text(f"error: there is no tool {name}")

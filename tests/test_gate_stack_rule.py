@@ -31,7 +31,7 @@ def begun(order: Any = None, **settings: Any) -> Any:
     chosen = GateConfig(**settings)
     line = StackRule.begin(chosen, plan(train[:7], train, validation, chosen.passes))
     for one in rewards(0.4, 2, 1):
-        line = line.tip_measured(one[order])
+        line = line.with_tip_pass(one[order])
     return line
 
 
@@ -49,11 +49,11 @@ def test_the_first_prior_is_a_distribution_with_more_harm_than_gain() -> None:
 
 
 def test_the_prior_is_learned_from_what_was_tried() -> None:
-    first, tried = prior.first_prior(), [prior.Tried(0.07, 0.01)] * 50
-    after = prior.learned(tried, first, worth=10)
+    first, tried = prior.first_prior(), [prior.EstimatedEffect(0.07, 0.01)] * 50
+    after = prior.fit_prior(tried, first, worth=10)
     assert after.sum() == pytest.approx(1)
     assert after[prior.EFFECTS == 0.07] > 0.7
-    assert np.allclose(prior.learned(tried, first, worth=1e9), first, atol=1e-6)
+    assert np.allclose(prior.fit_prior(tried, first, worth=1e9), first, atol=1e-6)
 
 
 def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
@@ -63,14 +63,14 @@ def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
     tip = rng.normal(0.5, 0.03, draws)
     effect = rng.choice(prior.EFFECTS, draws, p=weights)
     near = np.abs(tip + effect + rng.normal(0, 0.04, draws) - 0.58) < 0.002
-    dropped, stacked = level.challenged(prior.Score(0.58, 0.04**2), weights)
+    dropped, stacked = level.after_challenger(prior.Score(0.58, 0.04**2), weights)
     assert dropped.mean == pytest.approx(tip[near].mean(), abs=0.001)
     assert dropped.variance == pytest.approx(tip[near].var(), rel=0.05)
     assert stacked.mean == pytest.approx((tip + effect)[near].mean(), abs=0.001)
     assert stacked.lead == pytest.approx(effect[near].mean(), abs=0.001)
     assert stacked.lead_variance == pytest.approx(effect[near].var(), rel=0.05)
     assert stacked.covariance == pytest.approx(np.cov(effect[near], (tip + effect)[near])[0, 1], rel=0.1)
-    assert stacked.of_champion().mean == pytest.approx(dropped.mean)
+    assert stacked.back_to_champion().mean == pytest.approx(dropped.mean)
 
 
 def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing() -> None:
@@ -95,14 +95,14 @@ def test_each_stage_is_asked_for_in_turn() -> None:
 def test_a_clear_gain_is_taken_and_promoted_and_clear_harm_is_dropped() -> None:
     unsure = ruled(begun(), np.ones((PASSES, TASKS)))
     assert (unsure.taken, unsure.fate) == (True, StackFate.OPEN)
-    assert not unsure.line.own, "its own trials as a challenger are no fresh ones"
+    assert not unsure.rule.own, "its own trials as a challenger are no fresh ones"
     better = ruled(begun(risk=0.2), np.ones((PASSES, TASKS)))
     assert (better.taken, better.fate) == (True, StackFate.PROMOTED)
-    assert better.finding == unsure.finding
-    assert better.line.tip_is_vague(), "a new champion gets fresh trials of its own"
+    assert better.assessment == unsure.assessment
+    assert better.rule.tip_needs_trials(), "a new champion gets fresh trials of its own"
     worse = ruled(begun(), np.zeros((PASSES, TASKS)))
     assert (worse.taken, worse.fate) == (False, StackFate.OPEN)
-    assert worse.finding.trials == 7
+    assert worse.assessment.trials == 7
 
 
 def test_a_gain_on_train_that_costs_on_validation_is_dropped() -> None:
@@ -114,12 +114,12 @@ def test_a_gain_on_train_that_costs_on_validation_is_dropped() -> None:
 
 def test_a_stack_that_turns_out_worse_is_given_up() -> None:
     line = begun()
-    line = replace(line, stacked=1, held=line.reign.anew().measured(np.zeros(TASKS)))
+    line = replace(line, stacked=1, champion_seeds=line.seeds.for_next_tip().with_tip_pass(np.zeros(TASKS)))
     line = replace(line, level=replace(line.level, lead=-0.05, lead_variance=0.001, covariance=0.0))
     said = ruled(line, np.zeros((PASSES, TASKS)))
     assert said.fate is StackFate.GIVEN_UP
-    assert said.line.stacked == 0
-    assert said.line.reign is line.held
+    assert said.rule.stacked == 0
+    assert said.rule.seeds is line.champion_seeds
 
 
 def test_a_tie_goes_to_the_cheaper() -> None:
@@ -133,11 +133,11 @@ def test_a_tie_goes_to_the_cheaper() -> None:
 def test_luck_that_is_shared_is_noticed_and_taken_out() -> None:
     line = begun()
     for one in rewards(0.4, 6, 2):
-        line = line.tip_measured(one)
+        line = line.with_tip_pass(one)
     twin = np.array(line.own)
     alike = line
     for _ in range(30):
-        alike = ruled(alike, twin).line
+        alike = ruled(alike, twin).rule
     assert alike.shared_luck > 0.6 > 0.3 > line.shared_luck
     assert alike.score(twin).error2 < line.score(twin).error2 / 2
 
@@ -147,8 +147,8 @@ def test_the_order_of_tasks_changes_nothing(seed: int) -> None:
     order, new = np.random.default_rng(seed).permutation(TASKS), rewards(0.5, PASSES, 100 + seed)
     one, other = ruled(begun(), new), ruled(begun(order), new[:, order])
     assert (one.taken, one.fate, one.why) == (other.taken, other.fate, other.why)
-    assert one.finding.effect == pytest.approx(other.finding.effect)
-    assert one.finding.doubt == pytest.approx(other.finding.doubt)
+    assert one.assessment.effect == pytest.approx(other.assessment.effect)
+    assert one.assessment.doubt == pytest.approx(other.assessment.doubt)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -164,7 +164,7 @@ def campaigns(effect: float, **settings: Any) -> float:
     """The share of 150 challengers that is taken: pass rates 0.4 for the tip, 0.4 + effect for them."""
     line, taken = begun(tip_passes=8, **settings), 0
     for one in rewards(0.4, 6, 3):
-        line = line.tip_measured(one)
+        line = line.with_tip_pass(one)
     for seed in range(150):
         new = rewards(0.4 + effect, max(line.settings.passes), 1000 + seed)
         taken += ruled(line, new).taken
@@ -185,9 +185,9 @@ def test_peeking_more_often_does_not_take_more_that_is_worth_nothing() -> None:
 
 def test_broken_patches_do_not_talk_the_tip_down() -> None:
     line = begun()
-    stacked = ruled(line, np.ones((PASSES, TASKS))).line.tip_measured(np.ones(TASKS))
+    stacked = ruled(line, np.ones((PASSES, TASKS))).rule.with_tip_pass(np.ones(TASKS))
     after = stacked
     for _ in range(10):
-        after = ruled(after, np.zeros((PASSES, TASKS))).line
+        after = ruled(after, np.zeros((PASSES, TASKS))).rule
     assert (after.level.mean, after.level.variance) == (stacked.level.mean, stacked.level.variance)
     assert after.tried != stacked.tried

@@ -1,4 +1,4 @@
-"""What scaffolds share that run on the seeds of one tip's reign."""
+"""What scaffolds share that run on the seeds of one tip."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ruling
 from evolve.gate.seed_history import SeedHistory
 from evolve.gate.stack_rule import StackRule
-from tests.test_gate_line import PASSES, begun, rewards
+from tests.test_gate_stack_rule import PASSES, begun, rewards
 
 CORRELATION = 0.25
 
 
 def test_passes_beyond_the_challengers_are_the_tips_alone() -> None:
-    reign = SeedHistory.begin(passes=2, tasks=3)
+    history = SeedHistory.begin(passes=2, tasks=3)
     for _ in range(3):
-        reign = reign.measured(np.ones(3))
-    assert len(reign.own) == 3
-    assert reign.counts.tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert np.isnan(reign.as_challenger(np.ones(3))).all()
-    assert not reign.anew().own
+        history = history.with_tip_pass(np.ones(3))
+    assert len(history.own) == 3
+    assert history.counts.tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert np.isnan(history.as_challenger(np.ones(3))).all()
+    assert not history.for_next_tip().own
 
 
 def test_what_a_scaffold_is_better_by_is_no_luck() -> None:
-    reign = SeedHistory.begin(1, 2).measured(np.array([0.0, 1.0])).met(np.array([[1.0, np.nan]]), 0.4)
-    assert reign.means() == pytest.approx(np.array([[0.3, 1.0]]))
+    history = SeedHistory.begin(1, 2).with_tip_pass(np.array([0.0, 1.0])).with_rewards(np.array([[1.0, np.nan]]), 0.4)
+    assert history.means() == pytest.approx(np.array([[0.3, 1.0]]))
 
 
 @given(st.integers(1, 12), st.floats(0.01, 0.95), st.integers(0, 1000))
 def test_shares_are_the_best_linear_prediction(count: int, correlation: float, seed: int) -> None:
     """No other multiple of the mean of `count` values predicts the next one with a smaller expected square."""
-    reign = SeedHistory.begin(1, 1)
+    history = SeedHistory.begin(1, 1)
     for _ in range(count):
-        reign = reign.met(np.zeros((1, 1)), 0.0)
-    share = float(reign.shares(correlation)[0, 0])
+        history = history.with_rewards(np.zeros((1, 1)), 0.0)
+    share = float(history.shares(correlation)[0, 0])
     variance_of_mean = (1 + (count - 1) * correlation) / count
 
     def error(multiple: float) -> float:
@@ -56,7 +56,7 @@ def stacked(correlation: float) -> StackRule:
     line = replace(line, luck=(1e6 * correlation, 1e6))
     said = line.judge(np.where(rewards(0.5, PASSES, 12) > 0, 1.0, 0.0))
     assert isinstance(said, Ruling) and said.taken
-    return replace(said.line, stacked=1, level=replace(said.line.level, lead_variance=0.002, lead=0.03))
+    return replace(said.rule, stacked=1, level=replace(said.rule.level, lead_variance=0.002, lead=0.03))
 
 
 def after_a_streak(line: StackRule, same: Floats) -> float:
@@ -64,7 +64,7 @@ def after_a_streak(line: StackRule, same: Floats) -> float:
     for _ in range(14):
         said = line.judge(same)
         assert isinstance(said, Ruling) and not said.taken
-        line = said.line
+        line = said.rule
     return line.level.behind(-0.01)
 
 

@@ -1,0 +1,102 @@
+"""Putting a search together from what a run opens: the one place that knows all collaborators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from evolve.budget.run_budget import Budget
+from evolve.core.config import RunConfig
+from evolve.core.records import TaskImage
+from evolve.executor.evaluate import Evaluator
+from evolve.guard import Vocabulary
+from evolve.host import disk
+from evolve.host.signals import Stop
+from evolve.llm import ChatModel
+from evolve.loop import history
+from evolve.loop.ablate import AblationProposer
+from evolve.loop.briefing import Briefing
+from evolve.loop.candidates import Candidates
+from evolve.loop.checks import Checks
+from evolve.loop.history import History
+from evolve.loop.journal import Journal
+from evolve.loop.lessons import Lessons
+from evolve.loop.measuring import Measurer
+from evolve.loop.merge import MergeProposer
+from evolve.loop.proposing import ModelProposer
+from evolve.loop.scoring import Scorer
+from evolve.loop.search import Search
+from evolve.loop.smoke import SmokeTest
+from evolve.loop.trial_specs import TrialSpecs
+from evolve.loop.watcher import Watcher
+from evolve.loop.writers import DirectWriter, SelfWriter, Writer
+from evolve.repo import Lineage
+from evolve.store import Store
+from evolve.suite.tasks import Suite
+
+
+def assemble(
+    *,
+    run: str,
+    config: RunConfig,
+    suite: Suite,
+    store: Store,
+    lineage: Lineage,
+    evaluator: Evaluator,
+    model_for: Callable[[str], ChatModel],
+    budget: Budget,
+    images: Mapping[str, TaskImage],
+    base_image: str,
+    folder: Path,
+    watcher: Watcher,
+    vocabulary: Vocabulary | None = None,
+    stop: Stop | None = None,
+    least_room: int = disk.MIN_FREE_BYTES,
+) -> Search:
+    """Put a run's search together.
+
+    Args:
+        run: The run's name.
+        config: The run's config.
+        suite: Its tasks, without those that are excluded.
+        store: The database.
+        lineage: The repository of its candidates.
+        evaluator: Runs trials.
+        model_for: The model that proposes, for work of this name in the ledger.
+        budget: What the run may spend.
+        images: By the name of the task.
+        base_image: For scaffolds that name no image.
+        folder: The run's own under the runs folder.
+        watcher: Shows the progress.
+        vocabulary: The words of single tasks, which no patch may hold.
+        stop: Whether the user has asked for the end.
+        least_room: Bytes that must be free on the disk where a round or trials are to start.
+    """
+    candidates = Candidates(run, lineage, folder, base_image, config.proposer_spec.name)
+    specs = TrialSpecs(run, config, suite, images, candidates)
+    labels = history.train_labels(suite)
+    past = History(run, store, labels)
+    lessons = Lessons(past, lineage, model_for, config.proposer_spec, config.seed, budget, folder)
+    smoke = SmokeTest(specs, evaluator, folder / "smoke")
+    checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
+    disks = (folder, lineage.git_dir)
+    measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, least_room)
+    briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task())
+    direct = config.proposer == "direct"
+    writer: Writer = DirectWriter(model_for, config.proposer_spec) if direct else SelfWriter(specs, evaluator)
+    return Search(
+        config=config,
+        suite=suite,
+        candidates=candidates,
+        journal=Journal(run, store, lineage, budget, watcher),
+        proposers=(
+            MergeProposer(run, store, lineage, checks),
+            AblationProposer(config.gate, past, lineage, checks),
+            ModelProposer(briefing, writer, checks, config.seed, folder),
+        ),
+        checks=checks,
+        measurer=measurer,
+        scorer=Scorer(run, config, suite, store, measurer),
+        lessons=lessons,
+        watcher=watcher,
+    )

@@ -1,0 +1,65 @@
+"""A run's candidates as commits, and their files as text and on disk."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.core.records import Candidate, Proposal, ScaffoldSource
+from evolve.repo import Author, BadPatch, Lineage
+from evolve.store import RoundRow
+from evolve.suite import scaffold
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Make and read the commits of a run.
+
+    folder: the run's own under the runs folder; base_image: for scaffolds that name no image; author: the name of the
+    model that proposes.
+    """
+
+    run: str
+    lineage: Lineage
+    folder: Path
+    base_image: str
+    author: str
+
+    def texts(self, commit: str) -> Mapping[str, str]:
+        """The scaffold's text files at a commit, by path."""
+        return text_files(self.lineage, commit)
+
+    def evolvable(self, commit: str) -> tuple[str, ...]:
+        """The patterns of the files that a patch of this commit may change."""
+        return scaffold.read(commit[:12], self.lineage.files(commit)).evolvable
+
+    def export(self, commit: str) -> ScaffoldSource:
+        """Write a commit's files to disk, unless they are there.
+
+        Raises:
+            BadInput: The scaffold.toml is broken.
+        """
+        spec = scaffold.read(commit[:12], self.lineage.files(commit))
+        folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
+        return ScaffoldSource(folder.resolve(), spec.entry, spec.image or self.base_image)
+
+    def commit(self, row: RoundRow, parent: Candidate, proposal: Proposal) -> str | BadPatch:
+        """Commit the patched parent, without a branch. The same round and proposal give the same commit.
+
+        Returns:
+            The commit, or why the patch can't be one.
+        """
+        author, when = Author(self.author, "model@evolve.invalid"), row.started_at
+        message, edits = proposal.hypothesis, proposal.edits
+        try:
+            return self.lineage.commit_candidate(self.run, row.number, parent.commit, edits, message, author, when)
+        except BadPatch as bad:
+            return bad
+
+
+@functools.lru_cache(maxsize=512)
+def text_files(lineage: Lineage, commit: str) -> Mapping[str, str]:
+    """The text files of a commit, by path. Cached: each round compares its patch with all earlier ones."""
+    return {path: text for path, text in lineage.files(commit).items() if isinstance(text, str)}

@@ -1,0 +1,84 @@
+"""Running the trials that a decision needs; each is a row of the database as soon as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.budget.run_budget import Budget
+from evolve.core.records import TrialResult, TrialSpec
+from evolve.executor.evaluate import Evaluator
+from evolve.gate import Slot
+from evolve.host import disk
+from evolve.host.signals import Stop
+from evolve.loop.trial_specs import TrialSpecs
+from evolve.loop.watcher import Watcher
+from evolve.store import Store
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """Run trials within the caps of a run.
+
+    folders: on whose disks `least_room` bytes must be free where a round or trials are to start.
+    """
+
+    run: str
+    store: Store
+    specs: TrialSpecs
+    evaluator: Evaluator
+    budget: Budget
+    stop: Stop
+    watcher: Watcher
+    folders: tuple[Path, ...]
+    least_room: int = disk.MIN_FREE_BYTES
+
+    def trials(self, commit: str | None = None) -> list[TrialResult]:
+        """All trials so far, of one commit or of the run."""
+        return self.store.trials(self.run, commit)
+
+    def check(self) -> None:
+        """Check that the run may continue.
+
+        Raises:
+            KeyboardInterrupt: The user has asked for the end.
+            BudgetExhausted: A cap is reached.
+            DiskFull: There is too little room for what comes next.
+        """
+        self.stop.check()
+        self.budget.check()
+        disk.check_free_space(self.folders, self.least_room)
+
+    def measure(self, commits: Sequence[str], slots: Iterable[Slot]) -> None:
+        """Give every commit a trial that counts on every slot.
+
+        Raises:
+            BudgetExhausted: A cap is reached; no trial starts after that, and those that ran are rows.
+            KeyboardInterrupt: The user has asked for the end; the same holds.
+            InfraError: The evaluator gave up on a trial.
+        """
+        wanted = list(slots)
+        specs = [spec for commit in commits for spec in self._missing(commit, wanted)]
+        if not specs:
+            return
+        self.check()
+        self.watcher.trials_planned(len(specs))
+        self.evaluator.measure(specs, self._record, self._may_start)
+        if any(self._missing(commit, wanted) for commit in commits):
+            self.check()
+
+    def _missing(self, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
+        known = {(trial.task, trial.attempt) for trial in self.trials(commit) if trial.counts}
+        missing = [slot for slot in slots if slot not in known]
+        return self.specs.trials(commit, missing) if missing else []
+
+    def _record(self, result: TrialResult) -> None:
+        self.store.add_trial(self.run, result)
+        self.budget.book(result.key, result.usage)
+        self.watcher.budget_left(self.budget.left())
+        self.watcher.trial_done(result)
+
+    def _may_start(self) -> bool:
+        """Whether one more trial may start; it is counted at once."""
+        return not self.stop.requested and self.budget.may_start()

@@ -1,0 +1,62 @@
+"""From a candidate and a slot to all that a worker needs to run the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from evolve.core.config import RunConfig
+from evolve.core.records import SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialSpec, stable_hash
+from evolve.gate import Slot
+from evolve.loop.candidates import Candidates
+from evolve.suite.tasks import Suite
+
+SELF_WORKDIR = "/app"
+
+
+@dataclass(frozen=True)
+class TrialSpecs:
+    """Describe a run's trials. `images`: by the name of the task."""
+
+    run: str
+    config: RunConfig
+    suite: Suite
+    images: Mapping[str, TaskImage]
+    candidates: Candidates
+
+    def trials(self, commit: str, slots: Iterable[Slot]) -> list[TrialSpec]:
+        """Describe a trial of one commit on each slot; its files are written to disk."""
+        source = self.candidates.export(commit)
+        return [self._trial(commit, source, slot) for slot in slots]
+
+    def self_work(self, commit: str, instruction: str, seed: int) -> TrialSpec:
+        """Describe a candidate's work on its own files: the base image, the limits of a trial, no verifier."""
+        sandbox, seconds = self.config.task_sandbox(SandboxSpec()), self.config.limits.for_task().seconds
+        task = Task("self", self.candidates.folder, Split.TRAIN, instruction, "", "", seconds, 0.0, sandbox)
+        image = TaskImage(self.candidates.base_image, SELF_WORKDIR)
+        return self._spec(commit, self.candidates.export(commit), task, image, seed)
+
+    def _trial(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
+        name, attempt = slot
+        task = next(task for task in self.suite.tasks if task.name == name)
+        task = replace(task, sandbox=self.config.task_sandbox(task.sandbox))
+        seed = stable_hash(self.config.seed, name, attempt)
+        return self._spec(commit, source, task, self.images[name], seed, attempt)
+
+    def _spec(
+        self, commit: str, source: ScaffoldSource, task: Task, image: TaskImage, seed: int, attempt: int = 0
+    ) -> TrialSpec:
+        return TrialSpec(
+            run=self.run,
+            candidate=commit,
+            task=task,
+            image=image,
+            scaffold=source,
+            attempt=attempt,
+            seed=seed,
+            model=self.config.model_spec,
+            limits=self.config.limits.for_task(task.agent_seconds),
+            sandbox=self.config.sandbox,
+            folder=self.candidates.folder.resolve(),
+            owner=self.run,
+        )
