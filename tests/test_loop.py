@@ -544,7 +544,11 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
     assert rows[1].candidate and second.spec.candidate == rows[1].candidate.commit, "the tip works on itself"
     assert second.files["scaffold/main.py"] == "LEVEL = 4\n" and "level 4" in second.files["notes/memory.md"]
     assert "changed nothing" in repair.spec.task.instruction
-    assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == ("base", RUN, run.config.limits)
+    assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == (
+        "base",
+        RUN,
+        run.config.limits.for_task(),
+    )
     shown = json.dumps([second.files, second.spec.task.instruction])
     assert "validation-" not in shown and "holdout-" not in shown
     assert rows[2].proposal and rows[2].proposal.usage.calls == 6
