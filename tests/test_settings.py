@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.settings import Settings, described, read_settings, table
 from evolve.core.config import GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.runs.settings import Settings, described, read_settings, table
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- settings: begin -->\n", "\n<!-- settings: end -->"
@@ -125,7 +125,7 @@ def test_every_setting_has_a_meaning() -> None:
 def test_the_documentation_has_the_table_of_the_model() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     shown = text.partition(BEGIN)[2].partition(END)[0]
-    assert shown == table(), "put what `evolve.cli.settings.table()` gives between the two comments"
+    assert shown == table(), "put what `evolve.runs.settings.table()` gives between the two comments"
 
 
 def test_the_example_of_the_documentation_is_valid(home: Path) -> None:
