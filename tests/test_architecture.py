@@ -115,8 +115,10 @@ def _module_problems(name: str, tree: ast.Module, trees: Mapping[str, ast.Module
     if name != "evolve" and layer(name) is None:
         yield "has no layer: give it a place in LAYERS"
         return
+    deferred = {node.lineno for node in _deferred(name, tree) if isinstance(node, ast.Import | ast.ImportFrom)}
     for target, line in imports(name, tree, trees, type_checking=True):
-        yield from _import_problems(name, target, line)
+        if not (name in LAZY_NAMES and line in deferred and part(target) == "api"):
+            yield from _import_problems(name, target, line)
     yield from _lazy_imports(name, tree)
     yield from _import_time_calls(name, tree)
     yield from _broad_excepts(name, tree)
@@ -128,7 +130,7 @@ def imports(
     name: str, tree: ast.Module, trees: Mapping[str, ast.Module], type_checking: bool = False
 ) -> Iterator[tuple[str, int]]:
     """(module, line) of everything imported; `from package import module` counts as the module."""
-    guarded = {} if type_checking else {id(node) for block in _guards(tree) for node in ast.walk(block)}
+    guarded = set() if type_checking else {id(node) for node in _deferred(name, tree)}
     for node in ast.walk(tree):
         if id(node) in guarded:
             continue
@@ -150,6 +152,15 @@ def _absolute(name: str, node: ast.ImportFrom, trees: Mapping[str, ast.Module]) 
     return ".".join([*kept, node.module] if node.module else kept)
 
 
+def _deferred(name: str, tree: ast.Module) -> Iterator[ast.AST]:
+    """What does not run while the module is imported, but may import: `if TYPE_CHECKING:`, and the public names."""
+    for block in _guards(tree):
+        yield from ast.walk(block)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and LAZY_NAMES.get(name) == node.name:
+            yield from ast.walk(node)
+
+
 def _guards(tree: ast.Module) -> list[ast.If]:
     """The blocks `if TYPE_CHECKING:` of a module."""
     blocks = [node for node in tree.body if isinstance(node, ast.If)]
@@ -163,8 +174,6 @@ def _import_problems(name: str, target: str, line: int) -> Iterator[str]:
     elif theirs is None:
         if target != "evolve":
             yield f"line {line}: imports {target}, which has no layer"
-    elif name == "evolve" and part(target) == "api":
-        return
     elif mine is None or theirs > mine:
         yield f"line {line}: imports {target}, which lies higher"
     elif theirs == mine and part(target) != part(name):
@@ -346,6 +355,7 @@ def broken(sources: Mapping[str, str], module: str, addition: str) -> list[str]:
         ("evolve", "async def __getattr__(name):\n    from evolve import api", "import inside a function"),
         ("evolve.api", "def __getattr__(name):\n    import evolve.gate", "import inside a function"),
         ("evolve", "def __getattr__(name):\n    from evolve import runs", "evolve.runs, which lies higher"),
+        ("evolve", "from evolve import api", "evolve.api, which lies higher"),
         ("evolve", "if TYPE_CHECKING:\n    from evolve.core import errors", "evolve.core.errors, which lies higher"),
         ("evolve.runs.settings", "import evolve.api", "evolve.api, which lies higher"),
         ("evolve.loop.search", "X = connect()", "calls connect while it is imported"),

@@ -82,7 +82,7 @@ def test_empty_and_unprefixed_variables_are_not_read(monkeypatch: pytest.MonkeyP
         ("[gate]\npasses = [2, 1]", "key `gate.passes`: passes must"),
         ("[gate]\nrace = 2\nrule = 'greedy'", "key `gate`: "),
         ("limits = 3", "evolve.toml: key `limits`: "),
-        ("proposer = 'me'", "key `proposer`: input should be 'direct' or 'self'"),
+        ("proposer = 'me'", "key `proposer`: there is no proposer `me`; use one of: direct, self"),
         ("call_seconds = nan", "key `call_seconds`: "),
         ("rounds", "evolve.toml: is not valid TOML"),
     ],

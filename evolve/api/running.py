@@ -20,8 +20,6 @@ from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import Suite, load_suite
 
-NO_PLUGINS = Plugins()
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -32,14 +30,14 @@ class Prepared:
     commit: str | None = None
 
 
-def prepare_run(settings: Settings, plugins: Plugins = NO_PLUGINS) -> Prepared:
+def prepare_run(settings: Settings, plugins: Plugins | None = None) -> Prepared:
     """Check what the user gave for a run. Raises BadInput."""
     set_call_seconds(settings.call_seconds)
     request = run_request(settings, plugins)
     return Prepared(request, opening.check(request))
 
 
-def prepare_evaluation(what: str, settings: Settings, plugins: Plugins = NO_PLUGINS) -> Prepared:
+def prepare_evaluation(what: str, settings: Settings, plugins: Plugins | None = None) -> Prepared:
     """Check what the user gave for measuring one scaffold. Raises BadInput."""
     set_call_seconds(settings.call_seconds)
     request, commit = evaluation_request(what, settings, plugins)
@@ -77,14 +75,16 @@ def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watch
     return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, prepared.request.jobs))
 
 
-def prepare_replay(branch: str, settings: Settings, plugins: Plugins = NO_PLUGINS) -> Prepared:
+def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = None) -> Prepared:
     """Find the run and the commit of a branch. Raises BadInput."""
     set_call_seconds(settings.call_seconds)
     runs = settings.runs
     with open_results(runs) as store:
         row, commit = run_and_commit(store, branch, runs)
     config, jobs = resumed_config(row, {}, runs), settings.jobs or default_jobs()
-    return Prepared(RunRequest(config, runs, row.id, jobs, plugins=plugins), load_suite(config.suite), commit)
+    return Prepared(
+        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()), load_suite(config.suite), commit
+    )
 
 
 def play_again(prepared: Prepared, live: bool, watcher: Watcher) -> Replay:

@@ -196,8 +196,8 @@ class RunConfig(BaseModel):
     champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
     wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
     at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
-    machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the model
-    that proposes (unless the scaffold does) and writes lessons, None: the same one.
+    machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the
+    model that proposes (unless the scaffold does) and writes lessons, None: the same one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

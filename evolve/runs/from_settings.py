@@ -26,23 +26,24 @@ STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
     "limits", "gate",
 )  # fmt: skip
-NONE = Plugins()
 
 
-def run_request(settings: Settings, plugins: Plugins = NONE) -> RunRequest:
+def run_request(settings: Settings, plugins: Plugins | None = None) -> RunRequest:
     """The request for `evolve run`. Settings that are not given for a stored run are as they were stored."""
     row = stored_row(settings.runs, settings.run)
     config = new_config(settings) if row is None else resumed_config(row, given_values(settings, row), settings.runs)
     caps = Caps(settings.budget_usd, settings.budget_tokens, settings.budget_seconds, settings.budget_trials)
-    return RunRequest(config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins)
+    return RunRequest(
+        config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins or Plugins()
+    )
 
 
-def evaluation_request(what: str, settings: Settings, plugins: Plugins = NONE) -> tuple[RunRequest, str | None]:
+def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = None) -> tuple[RunRequest, str | None]:
     """The request for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, origin = _folder_or_commit(what, settings.runs)
     config = new_config(settings).model_copy(update={"scaffold": folder})
     jobs = settings.jobs or default_jobs()
-    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins), commit
+    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins()), commit
 
 
 def new_config(settings: Settings) -> RunConfig:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evolve.core.config import BUILT_IN, RunConfig
 from evolve.core.errors import BadInput
-from evolve.executor.protocol import Executor
-from evolve.gate.ruling import RuleMaker
 from evolve.host import entry_points
-from evolve.loop.proposer import Proposer
+
+if TYPE_CHECKING:  # commands that only read results start faster without numpy and the engine's client
+    from evolve.executor.protocol import Executor
+    from evolve.gate.ruling import RuleMaker
+    from evolve.loop.proposer import Proposer
 
 
 @dataclass(frozen=True)

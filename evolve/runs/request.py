@@ -30,7 +30,7 @@ class RunRequest:
     jobs: int
     caps: Caps = field(default_factory=Caps)
     origin: RunRow | None = None
-    plugins: Plugins = Plugins()
+    plugins: Plugins = field(default_factory=Plugins)
 
     @property
     def database(self) -> Path:
