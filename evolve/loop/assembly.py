@@ -123,6 +123,6 @@ def _writer(
 ) -> Writer:
     if proposer is not None:
         return PluginWriter(config.proposer, proposer)
-    return (
-        DirectWriter(model_for, config.proposer_spec) if config.proposer == "direct" else SelfWriter(specs, evaluator)
-    )
+    if config.proposer == "direct":
+        return DirectWriter(model_for, config.proposer_spec)
+    return SelfWriter(specs, evaluator)
