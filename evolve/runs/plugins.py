@@ -32,8 +32,11 @@ def check_plugins(config: RunConfig, given: Plugins) -> None:
         ("rule", config.gate.rule, given.rule),
         ("executor", config.executor, given.executor),
     ):
-        if plugin is None and name not in BUILT_IN[kind]:
-            entry_points.load(kind, name)
+        if plugin is not None or name in BUILT_IN[kind]:
+            continue
+        if not entry_points.is_known(kind, name):
+            raise BadInput(kind, f"there is no {kind} `{name}`", "install its package, or pass the object again")
+        entry_points.load(kind, name)
 
 
 def find_plugins(config: RunConfig, given: Plugins) -> Plugins:
