@@ -120,7 +120,8 @@ def test_a_run_with_an_engine_sends_nothing(folder: Path) -> None:
     engine.bring_up(print)
     images.base_image(print)
     repository(folder)
-    done = run_python(folder, "-m", "evolve", "run", "--rounds", "1", "--run", "r", *SHORT, prefix=without_network())
+    words = ["run", "--rounds", "1", "--run", f"offline-{os.getpid()}", *SHORT]
+    done = run_python(folder, "-m", "evolve", *words, prefix=without_network())
     assert done.returncode == 0, done.stderr
     assert rows(folder, "select count(*) > 0, min(reward is not null), sum(calls) > 0 from trial") == [(1, 1, 1)]
     processes, attempts = guard_log(folder)
