@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.requests import run_request
-from evolve.cli.settings import read_settings
 from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import Difference, ModelFacts, ModelTerms, RunConfig
@@ -23,7 +21,9 @@ from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_p
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
 from evolve.runs.digests import folder_digest
+from evolve.runs.from_settings import run_request
 from evolve.runs.request import RunRequest
+from evolve.runs.settings import read_settings
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
 from evolve.trial.gateway.request import model_request

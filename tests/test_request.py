@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.requests import given_values, run_request
-from evolve.cli.settings import described, read_settings
 from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import AskedModel, ModelTerms, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
+from evolve.runs.from_settings import given_values, run_request
 from evolve.runs.identity import identity
 from evolve.runs.request import DATABASE, RunRequest, stored_row
+from evolve.runs.settings import described, read_settings
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite, load_suite
 

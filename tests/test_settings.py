@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.settings import Settings, described, read_settings, table
 from evolve.core.config import GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.runs.settings import Settings, described, read_settings, table
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- settings: begin -->\n", "\n<!-- settings: end -->"
@@ -60,6 +60,11 @@ def test_a_table_may_be_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVE_GATE", "rule=greedy attempts=3")
     assert (read_settings().gate.rule, read_settings().gate.attempts) == ("greedy", 3)
     assert read_settings(gate=["passes=1,2,4"]).gate.passes == (1, 2, 4)
+    assert read_settings(gate=["passes=1"]).gate.passes == (1,)
+    for text, passes in (("1,2", (1, 2)), ("1", (1,))):
+        monkeypatch.setenv("EVOLVE_GATE", "")
+        monkeypatch.setenv("EVOLVE_GATE__PASSES", text)
+        assert read_settings().gate.passes == passes
 
 
 def test_empty_and_unprefixed_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +87,7 @@ def test_empty_and_unprefixed_variables_are_not_read(monkeypatch: pytest.MonkeyP
         ("[gate]\npasses = [2, 1]", "key `gate.passes`: passes must"),
         ("[gate]\nrace = 2\nrule = 'greedy'", "key `gate`: "),
         ("limits = 3", "evolve.toml: key `limits`: "),
-        ("proposer = 'me'", "key `proposer`: input should be 'direct' or 'self'"),
+        ("proposer = 'me'", "key `proposer`: there is no proposer `me`; use one of: direct, self"),
         ("call_seconds = nan", "key `call_seconds`: "),
         ("rounds", "evolve.toml: is not valid TOML"),
     ],
@@ -125,7 +130,7 @@ def test_every_setting_has_a_meaning() -> None:
 def test_the_documentation_has_the_table_of_the_model() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     shown = text.partition(BEGIN)[2].partition(END)[0]
-    assert shown == table(), "put what `evolve.cli.settings.table()` gives between the two comments"
+    assert shown == table(), "put what `evolve.runs.settings.table()` gives between the two comments"
 
 
 def test_the_example_of_the_documentation_is_valid(home: Path) -> None:

@@ -14,12 +14,12 @@ from rich.table import Table
 
 from evolve import analysis
 from evolve.analysis import ideas
-from evolve.cli.results import run_row
 from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.loop.briefing import seen_by_proposers
 from evolve.loop.candidates import text_files
 from evolve.loop.history import idea_of
 from evolve.report.predictions import base_rates
+from evolve.runs.lookup import run_row
 from evolve.runs.repository import lineage_of
 from evolve.store import RoundRow, Store
 from evolve.trial import trajectory

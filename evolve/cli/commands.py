@@ -16,6 +16,7 @@ from evolve.cli.options import (
     CallSeconds_,
     Commercial_,
     CompletionPrice_,
+    Executor_,
     Gate_,
     HoldoutAttempts_,
     Jobs_,
@@ -42,8 +43,8 @@ from evolve.cli.options import (
     embedded_app,
     tasks_app,
 )
-from evolve.cli.settings import Settings, read_settings
 from evolve.core.records import Split
+from evolve.runs.settings import Settings, read_settings
 
 __all__ = ["app"]
 
@@ -75,6 +76,7 @@ def run_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
     sandbox: Sandbox_ = None,
@@ -109,6 +111,7 @@ def eval_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
     sandbox: Sandbox_ = None,
@@ -138,6 +141,7 @@ def calibrate_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
     sandbox: Sandbox_ = None,

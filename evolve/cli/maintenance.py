@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from evolve.cli.results import results_file
-from evolve.cli.settings import Settings, shown_default
 from evolve.core.errors import EXIT_MACHINE
 from evolve.llm import set_call_seconds
 from evolve.maintenance import doctor, gc
 from evolve.maintenance.doctor.finding import BAD, format_size
 from evolve.report.escaping import plain
 from evolve.report.tables import show
+from evolve.runs.lookup import results_file
+from evolve.runs.settings import Settings, shown_default
 from evolve.store import integrity
 
 

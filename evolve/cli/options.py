@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from evolve import __version__
-from evolve.cli.settings import TABLES, Settings, keys_of, shown_default
+from evolve.runs.settings import TABLES, Settings, keys_of, shown_default
 
 app = typer.Typer(
     add_completion=False,
@@ -72,7 +72,8 @@ PromptPrice_ = Annotated[float | None, option("prompt_price")]
 CompletionPrice_ = Annotated[float | None, option("completion_price")]
 Runtime_ = Annotated[str | None, option("runtime")]
 Network_ = Annotated[bool | None, option("network")]
-Proposer_ = Annotated[Literal["direct", "self"] | None, option("proposer")]
+Proposer_ = Annotated[str | None, option("proposer")]
+Executor_ = Annotated[str | None, option("executor")]
 ProposerModel_ = Annotated[str | None, option("proposer_model")]
 ProposerBaseUrl_ = Annotated[str | None, option("proposer_base_url")]
 ScoreAttempts_ = Annotated[int | None, option("score_attempts")]

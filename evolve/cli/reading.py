@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.cli.results import open_results, run_row
-from evolve.cli.settings import Settings
 from evolve.core.errors import BadInput
 from evolve.core.records import VerifierMode
 from evolve.report.escaping import plain
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
+from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
+from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
 
 

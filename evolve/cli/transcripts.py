@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from evolve.cli.results import open_results, run_row
-from evolve.cli.settings import Settings
 from evolve.core.errors import BadInput
 from evolve.report.escaping import plain
 from evolve.report.transcripts import message_text
+from evolve.runs.lookup import open_results, run_row
+from evolve.runs.settings import Settings
 from evolve.trial import trajectory
 
 

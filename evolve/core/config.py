@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,6 +25,13 @@ TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 MOST_RACERS = 64
+# Names that need no plug-in, by kind.
+BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "proposer": ("direct", "self"),
+    "rule": ("evolve", "greedy", "archive", "clade", "pareto"),
+    "executor": ("local",),
+    "watcher": (),
+}
 
 
 class TrialLimits(BaseModel):
@@ -64,10 +72,10 @@ class GateConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    rule: Literal["evolve", "greedy", "archive", "clade", "pareto"] = Field(
+    rule: str = Field(
         "evolve",
         description="`evolve`, or a rule to compare with: `greedy` keeps a patch that scores higher; `archive`, "
-        "`clade` and `pareto` keep all patches and choose parents.",
+        "`clade` and `pareto` keep all patches and choose parents; or the name of a plug-in.",
     )
     attempts: int = Field(2, ge=1, le=MOST_PASSES, description="Attempts at each task, for the other rules.")
     risk: float = Field(0.01, gt=0, lt=0.5, description="Probability of harm up to which the tip becomes champion.")
@@ -102,6 +110,12 @@ class GateConfig(BaseModel):
         if self.race > 1 and self.rule != "evolve":
             raise ValueError(f"race: rule {self.rule} judges one patch at a time")
         return self
+
+    @field_validator("passes", mode="before")
+    @classmethod
+    def _split(cls, passes: object) -> object:
+        """On the command line the numbers are one text, with commas between them."""
+        return passes.split(",") if isinstance(passes, str) else passes
 
     @field_validator("passes")
     @classmethod
@@ -187,8 +201,9 @@ class RunConfig(BaseModel):
     `network`: whether tasks that ask for a network get it. `score_attempts`: at each train and validation task, for the
     champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
     wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
-    at work on its own files. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the model
-    that proposes (unless the scaffold does) and writes lessons, None: the same one.
+    at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
+    machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the
+    model that proposes (unless the scaffold does) and writes lessons, None: the same one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -206,7 +221,8 @@ class RunConfig(BaseModel):
     network: bool = True
     gate: GateConfig = GateConfig()
     commercial: bool = False
-    proposer: Literal["direct", "self"] = "direct"
+    proposer: str = "direct"
+    executor: str = "local"
     facts: ModelFacts = ModelFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None

@@ -16,6 +16,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.core.text import last_line
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
+from evolve.executor.protocol import OnResult, always
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
@@ -31,7 +32,6 @@ LOST_SECONDS = 1800.0
 POLL_SECONDS = 1.0
 SHORTEST_POLL_SECONDS = 0.01
 
-OnResult = Callable[[TrialResult], None]
 Sweep = Callable[[str, int], object]
 
 
@@ -114,9 +114,7 @@ class Evaluator:
         else:
             self._workers.kill()
 
-    def measure(
-        self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = lambda: True
-    ) -> None:
+    def measure(self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = always) -> None:
         """Run trials until each has a result that counts.
 
         Args:

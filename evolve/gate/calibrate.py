@@ -16,8 +16,8 @@ import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
-from evolve.gate import TaskSlot, initial_standing
-from evolve.gate.ruling import NeedPart
+from evolve.gate import TaskSlot, begin_rule, initial_standing
+from evolve.gate.ruling import NeedPart, RuleMaker
 
 POWER = 0.8
 CALIBRATION_STREAM = 11
@@ -94,13 +94,18 @@ def cost(trials: Sequence[TrialResult], per_round: float, rounds: int, jobs: int
 
 
 def estimate(
-    tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, rounds: int, jobs: int
+    tasks: Sequence[TaskSlot],
+    trials: Sequence[TrialResult],
+    settings: GateConfig,
+    rounds: int,
+    jobs: int,
+    begin: RuleMaker = begin_rule,
 ) -> Cost:
     """Estimate the cost of rounds from a scaffold's trials; 40 patches without effect are simulated."""
     names = {task.name for task in tasks}
     known = [trial for trial in trials if trial.counts and trial.task in names]
     rates = _rates(_by_task(known))
-    return cost(known, _null_patches(tasks, rates, settings, 40)[1], rounds, jobs)
+    return cost(known, _null_patches(tasks, rates, settings, 40, begin)[1], rounds, jobs)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
@@ -142,23 +147,29 @@ def _variance(values: Sequence[float]) -> float:
     return sum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
-def power(tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int = 300) -> Power:
+def power(
+    tasks: Sequence[TaskSlot],
+    rates: Rates,
+    settings: GateConfig,
+    candidates: int = 300,
+    begin: RuleMaker = begin_rule,
+) -> Power:
     """Simulate `candidates` patches for each gain; a gain is the same shift of all tasks in logits."""
-    null, trials = _null_patches(tasks, rates, settings, candidates)
+    null, trials = _null_patches(tasks, rates, settings, candidates, begin)
     smallest = None
     for gain in GAINS:
         better = _shifted(rates, gain)
-        if better is not None and _simulate(tasks, rates, better, settings, candidates)[0] >= POWER:
+        if better is not None and _simulate(tasks, rates, better, settings, candidates, begin)[0] >= POWER:
             smallest = gain
             break
     return Power(null, smallest, trials)
 
 
 def _null_patches(
-    tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int
+    tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int, begin: RuleMaker
 ) -> tuple[float, float]:
     """Of patches without effect: the share built upon, and a round's mean trials with the tip's."""
-    taken, trials = _simulate(tasks, rates, rates, settings, candidates)
+    taken, trials = _simulate(tasks, rates, rates, settings, candidates, begin)
     return taken, trials * (1 + settings.tip_share)
 
 
@@ -177,11 +188,11 @@ def _shifted(rates: Rates, gain: float) -> Rates | None:
 
 
 def _simulate(
-    tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int
+    tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int, begin: RuleMaker
 ) -> tuple[float, float]:
     """Share that is built upon, and mean trials of the candidate; each against a tip measured anew."""
     dice = np.random.default_rng(CALIBRATION_STREAM)
-    start = initial_standing(tasks, settings, Candidate("simulated", 0, None, "simulated"))
+    start = initial_standing(tasks, settings, Candidate("simulated", 0, None, "simulated"), begin=begin)
     before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
     passes = (settings.most_passes, len(start.tasks))
     rulings = []

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.plan import Part
+from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import Floats
 
 
@@ -26,6 +26,15 @@ class Rule(Protocol):
     def tip_needs_trials(self) -> bool: ...
     def with_tip_pass(self, rewards: Floats) -> Rule: ...
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling: ...
+
+
+class RuleMaker(Protocol):
+    """Make a rule for a new run: a function, or a class of rules.
+
+    `plan`: the suite as the rule sees it; `salt`: the run's seed, for random choices.
+    """
+
+    def __call__(self, settings: GateConfig, plan: SuitePlan, salt: int) -> Rule: ...
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evolve.core.config import GateConfig
+from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
 from evolve.gate.attempts import first_attempt
 from evolve.gate.greedy import Greedy
@@ -15,7 +16,7 @@ from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
 from evolve.gate.prior import Floats
 from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
-from evolve.gate.ruling import Rule, Ruling
+from evolve.gate.ruling import Rule, RuleMaker, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
 
@@ -97,19 +98,26 @@ class Judgement:
     standing: Standing
 
 
-def initial_standing(tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0) -> Standing:
+def begin_rule(settings: GateConfig, plan: SuitePlan, salt: int) -> Rule:
+    """The rule of this name. Raises BadInput if it is a plug-in's."""
+    if settings.rule in STRATEGIES:
+        return Population(settings, plan, salt)
+    if settings.rule == "greedy":
+        return Greedy(settings, plan)
+    if settings.rule == "evolve":
+        return StackRule.begin(settings, plan)
+    raise BadInput("gate.rule", f"there is no rule `{settings.rule}` here", "install or pass the plug-in")
+
+
+def initial_standing(
+    tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0, begin: RuleMaker = begin_rule
+) -> Standing:
     """The standing at the start. The order of the suite's tasks does not matter; `salt`: for random choices."""
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
     train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
     stages = plan(train[::2], train, validation, settings.passes)
-    return Standing(tuple(ordered), _rule(settings, stages, salt), seed, seed, (seed,))
-
-
-def _rule(settings: GateConfig, stages: SuitePlan, salt: int) -> Rule:
-    if settings.rule in STRATEGIES:
-        return Population(settings, stages, salt)
-    return Greedy(settings, stages) if settings.rule == "greedy" else StackRule.begin(settings, stages)
+    return Standing(tuple(ordered), begin(settings, stages, salt), seed, seed, (seed,))
 
 
 def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standing:

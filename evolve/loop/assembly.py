@@ -8,7 +8,9 @@ from pathlib import Path
 from evolve.budget.run_budget import Budget
 from evolve.core.config import RunConfig
 from evolve.core.records import TaskImage
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
+from evolve.gate import begin_rule
+from evolve.gate.ruling import RuleMaker
 from evolve.guard import Vocabulary
 from evolve.host import disk
 from evolve.host.signals import Stop
@@ -23,13 +25,14 @@ from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
 from evolve.loop.measuring import Measurer
 from evolve.loop.merge import MergeProposer
+from evolve.loop.proposer import Proposer
 from evolve.loop.proposing import ModelProposer
 from evolve.loop.scoring import Scorer
 from evolve.loop.search import Search
 from evolve.loop.smoke import SmokeTest
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
-from evolve.loop.writers import DirectWriter, SelfWriter, Writer
+from evolve.loop.writers import DirectWriter, PluginWriter, SelfWriter, Writer
 from evolve.repo import Lineage
 from evolve.store import Store
 from evolve.suite.tasks import Suite
@@ -42,7 +45,7 @@ def assemble(
     suite: Suite,
     store: Store,
     lineage: Lineage,
-    evaluator: Evaluator,
+    evaluator: Executor,
     model_for: Callable[[str], ChatModel],
     budget: Budget,
     images: Mapping[str, TaskImage],
@@ -52,6 +55,8 @@ def assemble(
     vocabulary: Vocabulary | None = None,
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
+    proposer: Proposer | None = None,
+    begin: RuleMaker = begin_rule,
 ) -> Search:
     """Put a run's search together.
 
@@ -71,8 +76,10 @@ def assemble(
         vocabulary: The words of single tasks, which no patch may hold.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.
+        proposer: The plug-in that the config names as its proposer, if it does.
+        begin: Makes the gate's rule.
     """
-    candidates = Candidates(run, lineage, folder, base_image, config.proposer_spec.name)
+    candidates = Candidates(run, lineage, folder, base_image, _author(config, proposer))
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)
@@ -82,8 +89,7 @@ def assemble(
     disks = (folder, lineage.git_dir)
     measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, least_room)
     briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task())
-    direct = config.proposer == "direct"
-    writer: Writer = DirectWriter(model_for, config.proposer_spec) if direct else SelfWriter(specs, evaluator)
+    writer = _writer(config, proposer, model_for, specs, evaluator)
     return Search(
         config=config,
         suite=suite,
@@ -99,4 +105,24 @@ def assemble(
         scorer=Scorer(run, config, suite, store, measurer),
         lessons=lessons,
         watcher=watcher,
+        begin=begin,
     )
+
+
+def _author(config: RunConfig, proposer: Proposer | None) -> str:
+    """Whose name the commits have."""
+    return config.proposer if proposer else config.proposer_spec.name
+
+
+def _writer(
+    config: RunConfig,
+    proposer: Proposer | None,
+    model_for: Callable[[str], ChatModel],
+    specs: TrialSpecs,
+    evaluator: Executor,
+) -> Writer:
+    if proposer is not None:
+        return PluginWriter(config.proposer, proposer)
+    if config.proposer == "direct":
+        return DirectWriter(model_for, config.proposer_spec)
+    return SelfWriter(specs, evaluator)

@@ -13,6 +13,7 @@ from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
+from evolve.gate.ruling import RuleMaker
 from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -40,9 +41,9 @@ def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
     return tuple(TaskSlot(task.name, task.split, task.difficulty) for task in tasks)
 
 
-def initial_standing(suite: Suite, config: RunConfig, seed: Candidate) -> Standing:
+def initial_standing(suite: Suite, config: RunConfig, seed: Candidate, begin: RuleMaker = gate.begin_rule) -> Standing:
     """The standing of a run whose seed scaffold has not been measured yet."""
-    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed)
+    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed, begin)
 
 
 def measure_tip(measurer: Measurer, standing: Standing) -> Standing:

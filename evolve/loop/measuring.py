@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evolve.budget.run_budget import Budget
 from evolve.core.records import TrialResult, TrialSpec
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
 from evolve.gate import Slot
 from evolve.host import disk
 from evolve.host.signals import Stop
@@ -27,7 +27,7 @@ class Measurer:
     run: str
     store: Store
     specs: TrialSpecs
-    evaluator: Evaluator
+    evaluator: Executor
     budget: Budget
     stop: Stop
     watcher: Watcher

@@ -1,4 +1,4 @@
-"""The protocol of proposers, which have patches for rounds."""
+"""The protocols of whatever proposes patches: for the rounds of a race, and a plug-in for one patch at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from evolve.core.records import Proposal
 from evolve.gate import Standing
+from evolve.loop.propose import Brief, Check
 from evolve.store import RoundRow
 
 
@@ -21,7 +22,7 @@ class RoundProposal:
     prompt_digest: str = ""
 
 
-class Proposer(Protocol):
+class RoundProposer(Protocol):
     """Propose patches of the tip."""
 
     def propose(self, standing: Standing, rounds: Sequence[RoundRow]) -> Iterator[RoundProposal]:
@@ -31,5 +32,25 @@ class Proposer(Protocol):
 
         Raises:
             InfraError: The endpoint or the machine failed; what was yielded by then counts.
+        """
+        ...
+
+
+class Proposer(Protocol):
+    """Write patches in place of a model.
+
+    Several patches of one race are asked for at the same time, in threads.
+    """
+
+    def propose(self, brief: Brief, seed: int, check: Check) -> Proposal:
+        """Write one patch.
+
+        Args:
+            brief: The scaffold's files, a digest of its failed train trials, and what earlier rounds taught.
+            seed: For random choices; the same in a resumed run.
+            check: Tells why a proposal can't be measured, in one line; None if it can.
+
+        Returns:
+            The proposal. One that fails the check becomes a refused round.
         """
         ...

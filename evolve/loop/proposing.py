@@ -14,14 +14,14 @@ from evolve.loop.briefing import Briefing
 from evolve.loop.checks import Checks
 from evolve.loop.journal import Journal
 from evolve.loop.propose import Brief, Message, emphases
-from evolve.loop.proposer import Proposer, RoundProposal
+from evolve.loop.proposer import RoundProposal, RoundProposer
 from evolve.loop.writers import Writer
 from evolve.store import RoundRow
 from evolve.trial import trajectory
 
 
 def collect_proposals(
-    proposers: Sequence[Proposer], journal: Journal, standing: Standing, rounds: Sequence[RoundRow]
+    proposers: Sequence[RoundProposer], journal: Journal, standing: Standing, rounds: Sequence[RoundRow]
 ) -> list[Proposal]:
     """Ask the proposers in turn until every round has a proposal; each is stored before it is used.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
-from evolve.gate import Standing, calibrate
+from evolve.gate import Standing, begin_rule, calibrate
+from evolve.gate.ruling import RuleMaker
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
@@ -24,7 +25,7 @@ from evolve.loop.judging import (
 )
 from evolve.loop.lessons import Lessons
 from evolve.loop.measuring import Measurer
-from evolve.loop.proposer import Proposer
+from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
 from evolve.loop.watcher import Watcher
@@ -37,19 +38,20 @@ from evolve.suite.tasks import Suite
 class Search:
     """One run's search for a better scaffold: its collaborators, and nothing that follows from its rows.
 
-    proposers: asked in turn until each round has a proposal.
+    proposers: asked in turn until each round has a proposal; begin: makes the gate's rule.
     """
 
     config: RunConfig
     suite: Suite
     candidates: Candidates
     journal: Journal
-    proposers: tuple[Proposer, ...]
+    proposers: tuple[RoundProposer, ...]
     checks: Checks
     measurer: Measurer
     scorer: Scorer
     lessons: Lessons
     watcher: Watcher
+    begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int) -> None:
         """Play rounds 1 to `rounds`, except those that are decided; then score the champion.
@@ -95,7 +97,7 @@ class Search:
         """
         seed = self._measure_seed()
         self.scorer.look_at_holdout(seed, "seed scaffold at the start")
-        initial, rows = initial_standing(self.suite, self.config, seed), self.journal.rounds()
+        initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
         standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
         self.journal.set_champion(standing.champion)
         self.journal.note_latest()
@@ -118,7 +120,7 @@ class Search:
             return row.candidate
         seed = self.journal.add_seed(row)
         self.watcher.say("round 0: measuring the seed scaffold")
-        measure_tip(self.measurer, initial_standing(self.suite, self.config, seed))
+        measure_tip(self.measurer, initial_standing(self.suite, self.config, seed, self.begin))
         self.journal.decide(0, Decision(Verdict.BASELINE, "the seed scaffold"))
         return seed
 
@@ -142,7 +144,7 @@ class Search:
         if left <= 0 or rows[0].candidate is None:
             return
         trials, jobs = self.measurer.trials(rows[0].candidate.commit), self.measurer.evaluator.jobs
-        estimate = calibrate.estimate(task_slots(self.suite), trials, self.config.gate, left, jobs)
+        estimate = calibrate.estimate(task_slots(self.suite), trials, self.config.gate, left, jobs, self.begin)
         usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
         self.watcher.say(f"{cost}, plus proposals; more if patches help")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.core.records import Outcome, Split, TrialResult
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.trial import trajectory
 
@@ -21,7 +21,7 @@ class SmokeTest:
     """Start scaffolds at the first train task. `folder`: for the files of such a trial, which are removed."""
 
     specs: TrialSpecs
-    evaluator: Evaluator
+    evaluator: Executor
     folder: Path
 
     def problem(self, commit: str) -> str | None:
@@ -49,8 +49,9 @@ class SmokeTest:
 
 
 def _called_the_model(result: TrialResult, root: Path) -> bool:
+    """Whether it did, as far as is known: executors other than our own may record nothing."""
     if result.recording is None:
-        return False
+        return result.outcome is not Outcome.SCAFFOLD_ERROR
     return any(event["kind"] == "chat" for event in trajectory.load(root / result.recording.path))
 
 

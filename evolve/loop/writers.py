@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evolve.budget.run_budget import proposal_key
 from evolve.core.records import Candidate, ModelSpec
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
 from evolve.llm import ChatModel
 from evolve.loop.propose import Brief, Check, WrittenProposal, direct, prompt_digest, self_improve, self_proposer
+from evolve.loop.proposer import Proposer
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.trial.self_work import SelfWork, SelfWorkResult
 
@@ -58,11 +59,30 @@ class DirectWriter:
 
 
 @dataclass(frozen=True)
+class PluginWriter:
+    """Have a plug-in write the patch. `name`: as it is stored with the run."""
+
+    name: str
+    proposer: Proposer
+
+    @property
+    def model(self) -> str:
+        return self.name
+
+    def prompt_digest(self) -> str:
+        return ""
+
+    def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
+        proposal = self.proposer.propose(brief, seed, check)
+        return WrittenProposal(replace(proposal, note=proposal.note or check(proposal) or ""), ())
+
+
+@dataclass(frozen=True)
 class SelfWriter:
     """Have the tip scaffold write the patch, in a container."""
 
     specs: TrialSpecs
-    evaluator: Evaluator
+    evaluator: Executor
 
     @property
     def model(self) -> str:

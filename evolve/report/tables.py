@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evolve.core.records import TrialResult
 from evolve.report.escaping import plain
 
 Row = Mapping[str, Any]
@@ -54,26 +52,6 @@ def _format_cell(name: str, value: Any) -> str:
         return f"{value:.2f}"
     text = str(value)
     return text[:12] if name.endswith(("commit", "commit_sha")) else text
-
-
-def score(trials: Sequence[TrialResult]) -> tuple[float, float] | None:
-    """The mean over tasks of the mean reward, and the half width of its 95 % interval.
-
-    The interval is 1.96 standard errors over tasks: sd of the tasks' means / sqrt(tasks).
-
-    Returns:
-        None if no trial counts.
-    """
-    by_task: dict[str, list[float]] = {}
-    for trial in trials:
-        if trial.reward is not None:
-            by_task.setdefault(trial.task, []).append(trial.reward)
-    means = [sum(rewards) / len(rewards) for rewards in by_task.values()]
-    if not means:
-        return None
-    mean = sum(means) / len(means)
-    variance = sum((m - mean) ** 2 for m in means) / max(len(means) - 1, 1)
-    return mean, 1.96 * math.sqrt(variance / len(means))
 
 
 def percent(value: tuple[float, float] | None) -> str:

@@ -19,7 +19,10 @@ from evolve.budget.run_budget import Budget
 from evolve.core.clock import now
 from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
+from evolve.core.records import TaskImage
 from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
+from evolve.gate import begin_rule
 from evolve.host import disk, signals
 from evolve.host.locks import hold_lock
 from evolve.host.run_names import NEW, generate_run_ids
@@ -31,16 +34,20 @@ from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.digests import folder_digest
 from evolve.runs.identity import began_alike, check_same, identity, stored, stored_config, suite_differences
+from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
 from evolve.suite.tasks import Suite, load_suite
-from evolve.suite.unbuildable import exclude_unbuildable
+from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
 from evolve.trial.self_work import run_self_work
+
+# Of tasks whose environments an executor makes itself.
+NO_IMAGE = TaskImage("", "")
 
 
 def check(request: RunRequest) -> Suite:
@@ -51,6 +58,7 @@ def check(request: RunRequest) -> Suite:
         check_same(request.config, suite, row)
     elif request.origin is None:
         scaffold.check_folder(request.config.scaffold)
+    check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     _check_priced(request)
     return suite
@@ -75,8 +83,8 @@ def _check_name(run: str | None) -> None:
 @contextlib.contextmanager
 def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Search]:
     """Start or resume a run. At the end nothing of it is left in the engine, whatever happened."""
-    engine.bring_up(watcher.say)
-    engine.check_runtime(request.config.sandbox.runtime)
+    if is_local(request.config):
+        _bring_up(request.config, watcher)
     _make_folder(request.runs)
     with Store.open(request.database) as store:
         name = _choose_name(request, suite, store)
@@ -142,25 +150,20 @@ def _open_search(
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
-    request = run.request
-    engine.bring_up(watcher.say)
-    engine.check_runtime(run.config.sandbox.runtime)
-    base = images.base_image(watcher.say)
+    request, plugins = run.request, find_plugins(run.config, run.request.plugins)
+    local = is_local(run.config)
     disk.check_free_space((request.runs,))
-    made = exclude_unbuildable(
-        suite, known, lambda tasks: images.build_all(tasks, base, request.jobs, watcher.say), watcher.say
-    )
+    base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
     budget, spec = enter(made.excluded), run.config.proposer_spec
-    engine.sweep(owner)
-    engine.sweep_overdue()
+    if local:
+        engine.sweep(owner)
+        engine.sweep_overdue()
     model = llm.open_model(spec)
     try:
         with (
             contextlib.closing(budget),
             Store.open(request.database) as store,
-            Evaluator(
-                request.jobs, notify=watcher.say, should_stop=lambda: stop.requested, **_paid_by(budget.terms)
-            ) as evaluator,
+            _executor(plugins, request.jobs, watcher, stop, budget) as evaluator,
         ):
             yield assemble(
                 run=run.name,
@@ -177,9 +180,42 @@ def _open_search(
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks),
                 stop=stop,
+                proposer=plugins.proposer,
+                begin=plugins.rule or begin_rule,
             )
     finally:
-        _swept(owner, watcher)
+        if local:
+            _swept(owner, watcher)
+
+
+def _bring_up(config: RunConfig, watcher: Watcher) -> None:
+    engine.bring_up(watcher.say)
+    engine.check_runtime(config.sandbox.runtime)
+
+
+def _built(run: NamedRun, suite: Suite, watcher: Watcher, known: Sequence[TaskRow]) -> tuple[str, UsableSuite]:
+    """The base image, and the suite with the images of its tasks."""
+    _bring_up(run.config, watcher)
+    base, jobs = images.base_image(watcher.say), run.request.jobs
+    return base, exclude_unbuildable(
+        suite, known, lambda tasks: images.build_all(tasks, base, jobs, watcher.say), watcher.say
+    )
+
+
+def _unbuilt(suite: Suite, known: Sequence[TaskRow], watcher: Watcher) -> UsableSuite:
+    """The suite for an executor that makes the tasks' environments itself."""
+    return exclude_unbuildable(suite, known, lambda tasks: ({t.name: NO_IMAGE for t in tasks}, {}), watcher.say)
+
+
+@contextlib.contextmanager
+def _executor(plugins: Plugins, jobs: int, watcher: Watcher, stop: Stop, budget: Budget) -> Iterator[Executor]:
+    """What runs the trials; a plug-in is not closed."""
+    if plugins.executor is not None:
+        yield plugins.executor
+        return
+    paid = _paid_by(budget.terms)
+    with Evaluator(jobs, notify=watcher.say, should_stop=lambda: stop.requested, **paid) as evaluator:
+        yield evaluator
 
 
 def _swept(owner: str, watcher: Watcher) -> None:
@@ -281,9 +317,14 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(engine.describe(), sort_keys=True),
+        engine=json.dumps(_described_engine(config), sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
     store.create_run(row, suite.tasks, excluded)
+
+
+def _described_engine(config: RunConfig) -> Mapping[str, object]:
+    """The container engine, or the plug-in that runs trials without it."""
+    return engine.describe() if is_local(config) else {"executor": config.executor}

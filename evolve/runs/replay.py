@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.protocol import Executor
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.store import Store
 from evolve.trial import trajectory
@@ -38,7 +38,7 @@ class Replayer:
     folder: Path
     store: Store
     specs: TrialSpecs
-    evaluator: Evaluator
+    evaluator: Executor
 
     def recorded_trials(self, commit: str) -> list[TrialResult]:
         """The counted trials of a commit. Raises BadInput if there are none."""

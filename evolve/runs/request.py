@@ -8,6 +8,7 @@ from pathlib import Path
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
+from evolve.runs.plugins import Plugins
 from evolve.runs.repository import lineage_home, lineage_of, new_lineage
 from evolve.store import RunRow, Store
 
@@ -20,6 +21,7 @@ class RunRequest:
 
     `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
     and scaffold and has not ended, otherwise a new one. `origin`: the run whose candidate is measured, if it is one.
+    `plugins`: objects that the user gave for names in the config.
     """
 
     config: RunConfig
@@ -28,6 +30,7 @@ class RunRequest:
     jobs: int
     caps: Caps = field(default_factory=Caps)
     origin: RunRow | None = None
+    plugins: Plugins = field(default_factory=Plugins)
 
     @property
     def database(self) -> Path:

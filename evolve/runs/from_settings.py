@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evolve.cli.results import open_results, run_and_commit
-from evolve.cli.settings import Settings
 from evolve.core.caps import Caps
 from evolve.core.config import AskedModel, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
@@ -16,30 +14,36 @@ from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model
 from evolve.models.profile import Profile, read_profiles, split_name
 from evolve.runs.identity import resumed_config, stored_config
+from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
+from evolve.runs.settings import Settings
 from evolve.store import RunRow
 from evolve.suite.bundled import or_bundled
 
 # Settings that are stored with a run under the same names; those of a model and of containers have others there.
 STORED = (
-    "suite", "scaffold", "seed", "commercial", "proposer", "network", "score_attempts", "holdout_attempts",
+    "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
     "limits", "gate",
 )  # fmt: skip
 
 
-def run_request(settings: Settings) -> RunRequest:
+def run_request(settings: Settings, plugins: Plugins | None = None) -> RunRequest:
     """The request for `evolve run`. Settings that are not given for a stored run are as they were stored."""
     row = stored_row(settings.runs, settings.run)
     config = new_config(settings) if row is None else resumed_config(row, given_values(settings, row), settings.runs)
     caps = Caps(settings.budget_usd, settings.budget_tokens, settings.budget_seconds, settings.budget_trials)
-    return RunRequest(config, settings.runs, settings.run, settings.jobs or default_jobs(), caps)
+    return RunRequest(
+        config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins or Plugins()
+    )
 
 
-def evaluation_request(what: str, settings: Settings) -> tuple[RunRequest, str | None]:
+def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = None) -> tuple[RunRequest, str | None]:
     """The request for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, origin = _folder_or_commit(what, settings.runs)
     config = new_config(settings).model_copy(update={"scaffold": folder})
-    return RunRequest(config, settings.runs, NEW, settings.jobs or default_jobs(), origin=origin), commit
+    jobs = settings.jobs or default_jobs()
+    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins()), commit
 
 
 def new_config(settings: Settings) -> RunConfig:

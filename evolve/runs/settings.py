@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -26,6 +26,7 @@ from pydantic_settings import (
 from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.host import entry_points
 from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
 
 PREFIX = "EVOLVE_"
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
+        enable_decoding=False,
         env_nested_delimiter="__",
         env_ignore_empty=True,
         toml_file=SETTINGS_FILE,
@@ -92,13 +94,18 @@ class Settings(BaseSettings):
         None, ge=0, description="US dollars per million completion tokens; unset: the profile's price."
     )
     commercial: bool = Field(False, description="Reject models not known to be licensed for commercial use.")
-    proposer: Literal["direct", "self"] = Field(
+    proposer: str = Field(
         "direct",
-        description="Who makes the patches: `direct`, a conversation with the model; `self`, the scaffold itself.",
+        description="Who makes the patches: `direct`, a conversation with the model; `self`, the scaffold itself; "
+        "or the name of a plug-in.",
     )
     proposer_model: str | None = Field(None, description="Model that proposes; unset: the scaffold's.")
     proposer_base_url: str | None = Field(
         None, description="Endpoint of the proposing model; unset: that of its profile, otherwise the scaffold's."
+    )
+    executor: str = Field(
+        "local",
+        description="What runs the trials: `local`, containers on this machine; or the name of a plug-in.",
     )
     runtime: str | None = Field(None, description="Runtime of all containers, such as `runsc`; unset: the engine's.")
     network: bool = Field(True, description="Allow a network to the tasks that ask for one.")
@@ -131,7 +138,7 @@ class Settings(BaseSettings):
     @field_validator("limits", "sandbox", "gate", mode="before")
     @classmethod
     def _table(cls, value: object) -> object:
-        """A table may be written as text: `KEY=VALUE`, separated by spaces; the values of a list by commas."""
+        """A table may be written as text: `KEY=VALUE`, separated by spaces."""
         if not isinstance(value, str):
             return value
         return pairs(value.split())
@@ -144,10 +151,9 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def pairs(words: Sequence[str]) -> dict[str, object]:
+def pairs(words: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE`, by key."""
-    split = (word.partition("=")[::2] for word in words)
-    return {key: value.split(",") if "," in value else value for key, value in split}
+    return dict(word.partition("=")[::2] for word in words)
 
 
 def read_settings(**options: Any) -> Settings:
@@ -156,20 +162,42 @@ def read_settings(**options: Any) -> Settings:
     Raises BadInput, which names the option, variable or key that is wrong.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    given |= {name: pairs(given[name]) for name in TABLES if name in given}
+    return _read(given | {name: pairs(given[name]) for name in TABLES if name in given}, _option)
+
+
+def read_arguments(arguments: Mapping[str, Any]) -> Settings:
+    """The settings from all sources, as `read_settings`; arguments of a function take the place of options.
+
+    A table is a mapping. Raises BadInput, which names the argument, variable or key that is wrong.
+    """
+    return _read({name: value for name, value in arguments.items() if value is not None}, ".".join)
+
+
+def _read(given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> Settings:
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(SETTINGS_FILE, f"is not valid TOML: {error}", "correct the file") from error
     except SettingsError as error:
         raise BadInput(f"{PREFIX}*", str(error), "see docs/configuration.md") from error
     except ValidationError as error:
-        raise _bad_value(error.errors()[0], given) from error
+        raise _bad_value(error.errors()[0], given, spelled) from error
+    for kind, path, name in _names(settings):
+        if not entry_points.is_known(kind, name):
+            raise entry_points.unknown(_source(path, given, spelled), kind, name)
+    return settings
 
 
-def _bad_value(error: Mapping[str, Any], given: Mapping[str, Any]) -> BadInput:
+def _names(settings: Settings) -> Iterator[tuple[str, list[str], str]]:
+    """Kind, key and name of whatever may be a plug-in."""
+    yield "proposer", ["proposer"], settings.proposer
+    yield "executor", ["executor"], settings.executor
+    yield "rule", ["gate", "rule"], settings.gate.rule
+
+
+def _bad_value(error: Mapping[str, Any], given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> BadInput:
     keys = [str(part) for part in error["loc"] if isinstance(part, str)]
-    path, where = keys[:2], _source(keys[:2], given)
+    path, where = keys[:2], _source(keys[:2], given, spelled)
     if error["type"] == "extra_forbidden":
         return BadInput(where, "there is no such setting", _suggestion(path))
     expected = EXPECTED.get(str(error["type"]).partition("_")[0])
@@ -188,12 +216,16 @@ def default_words(path: Sequence[str]) -> str:
     return f"the default is {shown}" if shown else "leave it out for the default"
 
 
-def _source(path: Sequence[str], given: Mapping[str, Any]) -> str:
-    """Where a value came from: an option, a variable, or a key of the file."""
+def _option(path: Sequence[str]) -> str:
+    """How a setting is given on the command line."""
+    return " ".join([f"--{TABLES.get(path[0], path[0]).replace('_', '-')}", *path[1:]])
+
+
+def _source(path: Sequence[str], given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> str:
+    """Where a value came from: what was given, a variable, or a key of the file."""
     name = path[0]
-    option = f"--{TABLES.get(name, name).replace('_', '-')}"
     if name in given and (len(path) == 1 or path[1] in given[name]):
-        return " ".join([option, *path[1:]])
+        return spelled(path)
     variables = {variable.upper() for variable in os.environ}
     for variable in ("__".join(path), name):
         if (variable := f"{PREFIX}{variable}".upper()) in variables:

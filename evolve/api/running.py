@@ -1,0 +1,99 @@
+"""Running and measuring from settings: what the command line and the functions of `evolve` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evolve.api.results import Calibration, Replay, Result
+from evolve.core.records import Split
+from evolve.executor.evaluate import default_jobs
+from evolve.gate import TaskSlot, begin_rule, calibrate
+from evolve.llm import set_call_seconds
+from evolve.loop.watcher import Watcher
+from evolve.runs import opening
+from evolve.runs.from_settings import evaluation_request, run_request
+from evolve.runs.identity import resumed_config
+from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.plugins import Plugins, find_plugins
+from evolve.runs.request import RunRequest
+from evolve.runs.settings import Settings
+from evolve.suite.tasks import Suite, load_suite
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose input has been checked; nothing is written yet. `commit`: to be measured, if it is known."""
+
+    request: RunRequest
+    suite: Suite
+    commit: str | None = None
+
+
+def prepare_run(settings: Settings, plugins: Plugins | None = None) -> Prepared:
+    """Check what the user gave for a run. Raises BadInput."""
+    set_call_seconds(settings.call_seconds)
+    request = run_request(settings, plugins)
+    return Prepared(request, opening.check(request))
+
+
+def prepare_evaluation(what: str, settings: Settings, plugins: Plugins | None = None) -> Prepared:
+    """Check what the user gave for measuring one scaffold. Raises BadInput."""
+    set_call_seconds(settings.call_seconds)
+    request, commit = evaluation_request(what, settings, plugins)
+    return Prepared(request, opening.check(request), commit)
+
+
+def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
+    """Start or resume a run, and play its rounds until they are decided or a cap is reached.
+
+    Returns:
+        The run's id.
+    """
+    with opening.open_run(prepared.request, prepared.suite, watcher) as search:
+        name = search.journal.run
+        search.run_rounds(rounds)
+    return name
+
+
+def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher: Watcher) -> Result:
+    """Measure one scaffold, as a run of its own without rounds."""
+    with opening.open_run(prepared.request, prepared.suite, watcher) as search:
+        trials = search.evaluate_once(prepared.commit, splits, attempts)
+        return Result(search.journal.run, tuple(trials))
+    raise AssertionError("an evaluation has no caps")
+
+
+def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watcher) -> Calibration:
+    """Measure a scaffold against itself, and compute what that says of a run of so many rounds."""
+    result = measure(prepared, [Split.TRAIN, Split.VALIDATION], attempts, watcher)
+    config, noise = prepared.request.config, calibrate.noise(result.trials)
+    measured = [t for t in load_suite(config.suite).split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
+    tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
+    begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
+    power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)
+    return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, prepared.request.jobs))
+
+
+def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = None) -> Prepared:
+    """Find the run and the commit of a branch. Raises BadInput."""
+    set_call_seconds(settings.call_seconds)
+    runs = settings.runs
+    with open_results(runs) as store:
+        row, commit = run_and_commit(store, branch, runs)
+    config, jobs = resumed_config(row, {}, runs), settings.jobs or default_jobs()
+    return Prepared(
+        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()), load_suite(config.suite), commit
+    )
+
+
+def play_again(prepared: Prepared, live: bool, watcher: Watcher) -> Replay:
+    """Run a candidate's trials again, with the recorded answers or with new calls of the model."""
+    with opening.open_for_replay(prepared.request, watcher) as replayer:
+        recorded = replayer.recorded_trials(str(prepared.commit))
+        watcher.trials_planned(len(recorded))
+        if live:
+            new = Result(replayer.run, tuple(replayer.run_live(str(prepared.commit), recorded)))
+            return Replay(Result(replayer.run, tuple(recorded)), (), new)
+        compared = tuple(replayer.run_offline(str(prepared.commit), recorded))
+        return Replay(Result(replayer.run, tuple(recorded)), compared)

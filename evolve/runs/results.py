@@ -1,0 +1,43 @@
+"""What a stored run shows: the scores of its scaffolds, and its claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evolve.core.errors import BadInput
+from evolve.core.records import Candidate, Split, TrialResult
+from evolve.core.scores import Score, score
+from evolve.gate.attempts import first_fresh_attempt
+from evolve.gate.claim import Claim, claim
+from evolve.store import Store
+
+
+def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
+    """Scores from a candidate's own fresh trials; those that it was chosen by are left out."""
+    trials = store.trials(run, candidate.commit)
+    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    return {split: score(of_split(fresh, split)) for split in Split}
+
+
+def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
+    """The trials at tasks of a split."""
+    return [trial for trial in trials if trial.split is split]
+
+
+def claim_of(store: Store, run: str) -> Claim:
+    """The claim of a run.
+
+    Raises:
+        BadInput: The run has no new champion, or too few holdout trials.
+    """
+    candidates = store.candidates(run)
+    champion = store.champion(run) if candidates else None
+    if champion is not None and champion.round == 0:
+        raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
+    pair = [store.trials(run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
+    claimed = claim(*pair)
+    if claimed is None:
+        raise BadInput(
+            f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
+        )
+    return claimed
