@@ -13,9 +13,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tests run in a process for each processor, up to eight; those with containers mostly wait, so they get one more.
 CORES := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -le 8 ] || n=8; echo $$n)
 PYTEST := $(BIN)/pytest --no-loadscope-reorder
-UNIT := $(PYTEST) -n $(CORES) -m "not docker"
+UNIT := $(PYTEST) -n $(CORES) -m "not docker and not slow"
 LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_ROUNDS=20 EVOLVE_MARKED_ROUNDS=10 \
-	EVOLVE_EXAMPLES=30 EVOLVE_MIGRATION_STEP=1 EVOLVE_EVERY_CUT=1
+	EVOLVE_EXAMPLES=30 EVOLVE_MIGRATION_STEP=1 EVOLVE_EVERY_CUT=1 EVOLVE_PROPERTY_EXAMPLES=100
 
 .DEFAULT_GOAL := help
 .PHONY: help setup evolve test long check unit format clean
@@ -31,8 +31,8 @@ evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by d
 test: setup ## run all tests, including those that need containers; an unexpected skip fails
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
 
-long: setup ## run the tests of faults and whole runs with many more kills, faults and rounds (hours)
-	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/integration/test_kills.py tests/test_loop.py
+long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
+	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/integration/test_kills.py tests/test_*.py
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
@@ -40,7 +40,7 @@ setup: $(VENV)/ready ## create the virtual environment, find or install a contai
 check: $(VENV)/ready ## check format, lint and types, and run the unit tests
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(UNIT)
 
-unit: $(VENV)/ready ## run the tests that need no container engine
+unit: $(VENV)/ready ## run the fast tests that need no container engine (a minute)
 	@$(UNIT)
 
 format: $(VENV)/ready ## format the code and fix what the linter can

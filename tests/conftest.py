@@ -6,6 +6,7 @@ places named in SPREAD each goes to the next free one. A session's fixture exist
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
+from hypothesis import settings
+from sqlalchemy import URL, Engine
 from xdist.scheduler import LoadScopeScheduling
 
+from evolve.gate import calibrate
 from evolve.sandbox import engine
-from evolve.store import database
+from evolve.store import Store, database
 from tests.built import build_shared
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
@@ -54,6 +59,14 @@ ACCEPTED_SKIPS = (
 NO_ENGINE = "no container engine answers: `make setup` brings one"
 
 
+# `make long` sets EVOLVE_PROPERTY_EXAMPLES: a property without a number of its own is tried with as many examples.
+EXAMPLES = int(os.environ.get("EVOLVE_PROPERTY_EXAMPLES", "25"))
+settings.register_profile("evolve", max_examples=EXAMPLES, deadline=None)
+settings.load_profile("evolve")
+# For git in tests: no sample hooks in new repositories, no housekeeping after commands.
+GIT_SETTINGS = {"init.templateDir": "", "gc.auto": "0", "maintenance.auto": "false"}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--strict-skips", action="store_true", help="fail if a test is skipped for an unexpected reason")
 
@@ -66,6 +79,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if marked and "not docker" not in (config.option.markexpr or "") and not engine.answers():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: the garbage collector need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:
@@ -107,7 +126,55 @@ def _unexpected_skips(config: pytest.Config) -> Counter[str]:
     return Counter(reason for reason in reasons if not reason.startswith(ACCEPTED_SKIPS))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
+def git_settings() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_COUNT", str(len(GIT_SETTINGS)))
+        for number, (name, value) in enumerate(GIT_SETTINGS.items()):
+            patch.setenv(f"GIT_CONFIG_KEY_{number}", name)
+            patch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the newest schema and no rows."""
+    file = tmp_path_factory.mktemp("database") / "evolve.db"
+    Store.open(file).close()
+    return file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_migration(request: pytest.FixtureRequest, empty_database: Path) -> Iterator[None]:
+    """A new database is a copy of an empty one, and the migrations are read once. Tests of migrations do without."""
+    if request.path.stem in WAITING:
+        yield
+        return
+    open_engine, script = database._engine, ScriptDirectory.from_config(database._alembic())
+
+    def copying(url: URL) -> Engine:
+        file = Path(str(url.database))
+        if url.get_backend_name() == "sqlite" and file.parent.is_dir() and not file.exists():
+            shutil.copy(empty_database, file)
+        return open_engine(url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_engine", copying)
+        patch.setattr(ScriptDirectory, "from_config", lambda _: script)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_estimate(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a run says of its cost is simulated with four patches, not 40; test_calibrate.py has them all."""
+    simulate = calibrate._null_patches
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem != "test_calibrate":
+            patch.setattr(calibrate, "_null_patches", lambda *words: simulate(*words[:3], 4))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
 def no_power_cut(request: pytest.FixtureRequest) -> Iterator[None]:
     """Nothing waits for the disk: no test cuts the power. Tests of what is written, and how, do wait."""
     if request.path.stem in WAITING:

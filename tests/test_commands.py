@@ -45,7 +45,13 @@ def test_the_version_imports_no_settings_either(tmp_path: Path) -> None:
     assert imported(tmp_path, "--version") & {"pydantic", "typer", "rich"} == set()
 
 
-@pytest.mark.parametrize("words", [("history",), ("show", "1"), ("lineage",), ("diff", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("history",),
+        *(pytest.param(words, marks=pytest.mark.slow) for words in (("show", "1"), ("lineage",), ("diff", "1"))),
+    ],
+)
 def test_a_command_that_shows_imports_no_engine_model_or_statistics(played_home: Path, words: tuple[str, ...]) -> None:
     assert imported(played_home, *words) & {"scipy", "docker", "openai"} == set()
 

@@ -88,7 +88,7 @@ def shell_scaffold(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("scaffold", [SEED, TEAM], ids=lambda path: path.name)
+@pytest.mark.parametrize("scaffold", [SEED, pytest.param(TEAM, marks=pytest.mark.slow)], ids=lambda path: path.name)
 def test_most_requests_end_with_a_patch_and_a_hypothesis(tmp_path: Path, scaffold: Path) -> None:
     proposals = [improved(tmp_path / str(seed), scaffold, 1000 * seed).proposal for seed in range(6)]
     assert sum(bool(proposal.edits) for proposal in proposals) >= 5
@@ -124,6 +124,7 @@ def test_after_a_refusal_it_changes_the_original_files_again(tmp_path: Path) -> 
     assert not kept, "what the refused change had done is undone"
 
 
+@pytest.mark.slow
 def test_a_refused_idea_is_not_drawn_again_in_the_round(tmp_path: Path) -> None:
     told = 0
     for seed in range(6):
@@ -139,6 +140,7 @@ def test_a_refused_idea_is_not_drawn_again_in_the_round(tmp_path: Path) -> None:
     assert told >= 3 * 6, "few of the four tries in each change nothing at all"
 
 
+@pytest.mark.slow
 def test_a_refused_change_is_undone_even_if_files_are_shown_in_part(tmp_path: Path) -> None:
     """The first change is longer or shorter than what it takes the place of, so that the ends shown differ."""
     cut = tmp_path / "cut"

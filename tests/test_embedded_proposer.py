@@ -103,6 +103,7 @@ def test_every_proposal_has_a_prediction() -> None:
         assert answer["prediction"].endswith(".")
 
 
+@pytest.mark.slow
 def test_kinds_of_proposals_have_their_shares() -> None:
     notes = Counter(str(proposal(SEED, seed)["note"]).split()[0] for seed in range(600))
     assert 0.50 < notes["idea"] / 600 < 0.70
@@ -112,7 +113,7 @@ def test_kinds_of_proposals_have_their_shares() -> None:
 
 
 def test_only_slips_leave_files_that_do_not_parse() -> None:
-    for seed in range(150):
+    for seed in range(100):
         answer = proposal(SEED, seed)
         new = patched(SEED, answer["edits"])
         if answer["note"] == "slip":

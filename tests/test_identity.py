@@ -180,8 +180,17 @@ def test_a_copy_of_the_scaffold_elsewhere_resumes_the_run(tmp_path: Path, engine
     assert play(request(moved, tmp_path / "runs"), 0) != first
 
 
-@pytest.mark.parametrize("own", [True, False])
-@pytest.mark.parametrize("change", ["edited", "moved", "gone"])
+@pytest.mark.parametrize(
+    ("change", "own"),
+    [
+        ("edited", True),
+        ("gone", False),
+        *(
+            pytest.param(change, own, marks=pytest.mark.slow)
+            for change, own in (("edited", False), ("moved", True), ("moved", False), ("gone", True))
+        ),
+    ],
+)
 def test_a_named_run_goes_on_from_its_own_commits(
     tmp_path: Path, engineless: None, own: bool, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,11 @@ TOML = 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 # EVOLVE_EVERY_CUT=1 cuts runs off at more places.
 EVERY_CUT = bool(os.environ.get("EVOLVE_EVERY_CUT"))
 NAMES = {Split.TRAIN: 12, Split.VALIDATION: 8, Split.HOLDOUT: 4}
+
+
+def slowly(*values: object) -> list[Any]:
+    """Parameters for which a test does not run in `make unit`."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def proposing(*levels: object) -> ProposingModel:
@@ -86,18 +92,60 @@ class Run:
         self.search.run_rounds(rounds)
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Open runs on one repository and one database: the second is the first, resumed."""
-    folder = tmp_path / "repo" / "scaffold"
-    folder.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the seed scaffold, to be copied."""
+    top = tmp_path_factory.mktemp("repository")
+    folder = top / "scaffold"
+    folder.mkdir()
     (folder / "main.py").write_text(SEED_TEXT)
     (folder / "scaffold.toml").write_text(TOML)
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
-        subprocess.run(["git", "-C", str(tmp_path / "repo"), *words], check=True)
+        subprocess.run(["git", "-C", str(top), *words], check=True)
+    return top
+
+
+@pytest.fixture
+def made(repository: Path, tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    with opened(repository, tmp_path) as make:
+        yield make
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run of two rounds that no test changes: the first one's patch is kept, the second one's reverted."""
+
+    run: Run
+    evaluator: ScoringEvaluator
+
+
+@pytest.fixture(scope="module")
+def played(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    evaluator = ScoringEvaluator(by_level)
+    with opened(repository, tmp_path_factory.mktemp("played"), scored=2) as make:
+        run = make(proposing(4, 0), evaluator)
+        run.play(2)
+        yield Played(run, evaluator)
+
+
+@contextmanager
+def opened(repository: Path, tmp_path: Path, scored: int = 1) -> Iterator[Callable[..., Run]]:
+    """Open runs on one repository and one database: the second is the first, resumed.
+
+    scored: on how many attempts the reported scores are measured.
+    """
+    shutil.copytree(repository, tmp_path / "repo")
+    folder = tmp_path / "repo" / "scaffold"
     tasks = tuple(task(f"{split}-{n:02}", split) for split, count in NAMES.items() for n in range(count))
     store = Store.open(tmp_path / "runs" / "evolve.db")
-    config = RunConfig(scaffold=folder, model="scripted", prompt_price=1.0, completion_price=1.0)
+    config = RunConfig(
+        scaffold=folder,
+        model="scripted",
+        prompt_price=1.0,
+        completion_price=1.0,
+        score_attempts=scored,
+        holdout_attempts=scored,
+    )
     row = ("2026-11-23T21:44:00+00:00", 0, "{}", "0" * 64, "s", "s", "scripted", None, "{}", "0", "r", None)
     store.create_run(RunRow(RUN, *row), tasks)
 
@@ -157,10 +205,9 @@ def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Run]
     assert refused and refused.reason.startswith("leak: `LEVEL = 4`")
 
 
-def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[..., Run]) -> None:
-    evaluator = ScoringEvaluator(by_level)
-    run = made(proposing(4, 0), evaluator)
-    run.play(2)
+def test_a_new_champion_is_measured_on_attempts_it_never_had(played: Played) -> None:
+    run, evaluator = played.run, played.evaluator
+    assert verdicts(run) == ["baseline", "keep", "revert"]
     champion = run.store.champion(RUN).commit
     used = [s.attempt for s in evaluator.specs if s.candidate == champion and s.task.split is Split.TRAIN]
     assert {ATTEMPTS_PER_TIP} < set(used)
@@ -168,10 +215,8 @@ def test_a_new_champion_is_measured_on_attempts_it_never_had(made: Callable[...,
     assert {s.attempt for s in challenger} == {ATTEMPTS_PER_TIP}
 
 
-def test_the_holdout_is_looked_at_twice_and_never_gates(made: Callable[..., Run]) -> None:
-    evaluator = ScoringEvaluator(by_level)
-    run = made(proposing(4, 0), evaluator)
-    run.play(2)
+def test_the_holdout_is_looked_at_twice_and_never_gates(played: Played) -> None:
+    run, evaluator = played.run, played.evaluator
     looks = run.store.holdout_looks(RUN)
     assert [look.why for look in looks] == ["seed scaffold at the start", "champion at the end"]
     measured = {s.candidate for s in evaluator.specs if s.task.split is Split.HOLDOUT}
@@ -186,7 +231,7 @@ def test_the_proposer_sees_train_trials_and_earlier_rounds_alone(made: Callable[
     assert "validation-" not in shown and "holdout-" not in shown
 
 
-@pytest.mark.parametrize("stop_after", [0, 7, 19, 30, 50, 66] if EVERY_CUT else [0, 19, 66])
+@pytest.mark.parametrize("stop_after", [*slowly(0, 66), 19, *(slowly(7, 30, 50) if EVERY_CUT else ())])
 def test_a_run_that_was_cut_off_takes_the_same_decisions(
     made: Callable[..., Run], stop_after: int, tmp_path: Path
 ) -> None:
@@ -298,7 +343,7 @@ def test_a_run_whose_rows_tell_of_another_rule_is_not_gone_on_with(made: Callabl
         made(proposing(0), ScoringEvaluator(by_level), rule="greedy", attempts=9).play(3)
 
 
-@pytest.mark.parametrize("rule", ["greedy", "archive", "clade", "pareto"])
+@pytest.mark.parametrize("rule", ["greedy", *slowly("archive", "clade", "pareto")])
 def test_other_rules_run_too_and_can_be_gone_on_with(made: Callable[..., Run], rule: str) -> None:
     levels = (2, 0, 4, 3, 5)
     whole = made(proposing(*levels), ScoringEvaluator(by_level), rule=rule, attempts=1)
@@ -330,7 +375,7 @@ def test_patches_of_one_tip_are_made_at_once_and_raced(made: Callable[..., Run])
     assert len({row.candidate.commit for row in rows if row.candidate}) == 6
 
 
-@pytest.mark.parametrize("stop_after", [50, 60, 75, 90, 105, 130])
+@pytest.mark.parametrize("stop_after", [*slowly(50, 60, 90, 105, 130), 75])
 def test_a_race_that_was_cut_off_takes_the_same_decisions(made: Callable[..., Run], stop_after: int) -> None:
     def failing(text: str, spec: TrialSpec) -> float:
         if len(broken.specs) > stop_after:
@@ -419,6 +464,15 @@ def test_a_patch_that_does_not_start_costs_no_trial(made: Callable[..., Run]) ->
     assert not list((run.folder / "smoke").iterdir())
 
 
+def test_an_idea_in_other_words_is_refused(made: Callable[..., Run]) -> None:
+    run = made(proposing(0, 0), ScoringEvaluator(by_tenths))
+    run.play(2)
+    verdict, reason = told(run)[2]
+    assert verdict is Verdict.REFUSED
+    assert reason.startswith("it repeats the idea of round 1 (revert: ")
+
+
+@pytest.mark.slow
 def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made: Callable[..., Run]) -> None:
     run = made(proposing(0, 0, 4, 5, 6, 7, 8, 0, 9, 0), ScoringEvaluator(by_tenths))
     run.play(10)
@@ -431,6 +485,7 @@ def test_an_idea_in_other_words_is_refused_until_the_scaffold_has_moved_on(made:
     assert told(run)[10][0] is Verdict.REVERT, "six patches were taken since"
 
 
+@pytest.mark.slow
 def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[..., Run]) -> None:
     run = made(proposing(0, 2, 4, 5, 6, 7, 8, 9, 0, 2), ScoringEvaluator(by_tenths))
     run.play(10)
@@ -511,9 +566,8 @@ def test_predictions_are_rows_and_their_hits_are_told(made: Callable[..., Run]) 
     assert "1 of 2 tasks predicted to be fixed went better" in (run.folder / "memory.md").read_text()
 
 
-def test_the_conversation_of_a_proposal_is_kept(made: Callable[..., Run]) -> None:
-    run = made(proposing(4), ScoringEvaluator(by_level))
-    run.play(1)
+def test_the_conversation_of_a_proposal_is_kept(played: Played) -> None:
+    run = played.run
     proposal = run.store.rounds(RUN)[1].proposal
     assert proposal and proposal.transcript
     messages = trajectory.load(run.folder.parent / proposal.transcript.path)

@@ -101,6 +101,7 @@ def test_importing_everything_sends_nothing(folder: Path) -> None:
     assert guard_log(folder) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_run_without_an_engine_sends_nothing(folder: Path) -> None:
     shutil.copytree(ROOT / "scaffolds" / "single", folder / "scaffold")
     main = folder / "scaffold" / "main.py"

@@ -91,6 +91,7 @@ def test_its_metadata_names_the_licence(wheel: Path) -> None:
     assert "evolve = evolve.cli:main" in scripts
 
 
+@pytest.mark.slow
 def test_it_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert evolve(installed, tmp_path, "--version").stdout == f"evolve {__version__}\n"
     listed = evolve(installed, tmp_path, "tasks", "list", "--json", "--suite", "tasks/bugfix")
@@ -103,6 +104,7 @@ def test_it_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert set(tomllib.loads((tmp_path / "evolve.toml").read_text())) == {"scaffold", "suite"}
 
 
+@pytest.mark.slow
 def test_init_says_what_is_wrong_in_one_line(installed: Path, tmp_path: Path) -> None:
     done = evolve(installed, tmp_path, "init", "--tasks", "gone")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

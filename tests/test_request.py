@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +21,7 @@ from evolve.runs.identity import identity
 from evolve.runs.request import DATABASE, RunRequest, stored_row
 from evolve.runs.settings import described, read_settings
 from evolve.store import RunRow, Store
-from evolve.suite.tasks import load_suite
+from evolve.suite.tasks import Suite, load_suite
 
 ROOT = Path(__file__).parents[1]
 SINGLE, BUGFIX = ROOT / "scaffolds" / "single", ROOT / "tasks" / "bugfix"
@@ -39,9 +40,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@functools.cache
+def bundled_suite() -> Suite:
+    return load_suite(BUGFIX)
+
+
 def store_run(config: RunConfig, name: str = "older", **changes: Any) -> RunRow:
     """A run of the bundled suite and scaffold in the results of the current folder."""
-    suite = load_suite(BUGFIX)
+    suite = bundled_suite()
     values = json.loads(identity(config, suite, folder_digest(SINGLE, Path("runs")))) | changes
     paths = (str(BUGFIX), str(SINGLE))
     row = RunRow(name, now(), config.seed, json.dumps(values), "0" * 64, *paths, "m", None, "{}", "0", "/gone", None)
@@ -72,7 +78,7 @@ def test_the_name_alone_resumes_a_run() -> None:
     store_run(STARTED)
     request = requested(run="older")
     assert request.config == STARTED
-    assert opening.check(request).digest == load_suite(BUGFIX).digest
+    assert opening.check(request).digest == bundled_suite().digest
 
 
 def test_a_run_of_an_earlier_version_is_resumed_by_its_name() -> None:
@@ -158,7 +164,7 @@ def test_a_missing_suite_is_named(home: Path) -> None:
     row = store_run(STARTED)
     with Store.open(Path("runs", DATABASE)) as store:
         moved = RunRow(**{**vars(row), "id": "moved", "suite": str(home / "gone")})
-        store.create_run(moved, load_suite(BUGFIX).tasks)
+        store.create_run(moved, bundled_suite().tasks)
     with pytest.raises(BadInput, match=r"run moved: its suite .*gone is missing; name its folder with --suite"):
         requested(run="moved")
     opening.check(requested(run="moved", suite=BUGFIX))

@@ -235,6 +235,7 @@ def embedded(body: dict[str, Any], index: int) -> Answer:
     return 200, complete(body | {"seed": 100 + index})
 
 
+@pytest.mark.slow
 def test_the_good_scaffold_mends_a_small_fault_with_the_embedded_model(tmp_path: Path) -> None:
     gateway, done = trial(tmp_path, embedded, GOOD)
     assert done.returncode == 0, done.stderr

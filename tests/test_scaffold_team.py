@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evolve.core.errors import RequestRefused
 from evolve.embedded import complete
 from tests.test_scaffold_single import (
@@ -105,6 +107,7 @@ def test_a_conversation_that_is_too_long_is_shortened(tmp_path: Path) -> None:
     assert [message["content"] for message in planner["messages"] if message["role"] == "tool"] == ["(left out)"] * 2
 
 
+@pytest.mark.slow
 def test_the_embedded_model_can_play_all_roles(tmp_path: Path) -> None:
     def model(body: dict[str, Any], index: int) -> Answer:
         try:

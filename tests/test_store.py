@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -151,15 +152,29 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path) -> Iterator[Store]:
-    with Store.open(file) as opened:
+def store(empty_database: Path, file: Path) -> Iterator[Store]:
+    with copied(empty_database, file) as opened:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def filled_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("filled") / "evolve.db"
+    with copied(empty_database, file) as store:
+        fill(store)
+    return file
+
+
 @pytest.fixture
-def filled(store: Store) -> Store:
-    fill(store)
-    return store
+def filled(filled_database: Path, file: Path) -> Iterator[Store]:
+    with copied(filled_database, file) as opened:
+        yield opened
+
+
+def copied(database: Path, file: Path) -> Store:
+    file.parent.mkdir(exist_ok=True)
+    shutil.copy(database, file)
+    return Store.open(file)
 
 
 def column(rows: list[dict[str, Any]], name: str) -> list[Any]:
@@ -530,6 +545,7 @@ def test_a_wrong_url_is_refused_without_its_password(url: str) -> None:
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_several_processes_may_make_the_same_database(file: Path) -> None:
     code = "import sys; from evolve.store import Store; Store.open(sys.argv[1]).close()"
     processes = [subprocess.Popen([sys.executable, "-c", code, str(file)]) for _ in range(3)]

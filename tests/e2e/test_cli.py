@@ -210,6 +210,7 @@ def test_bad_input_gets_one_line_and_nothing_is_written(home, words, variables, 
     assert not (home / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_bad_word_in_a_process_of_its_own_is_the_same(home: Path) -> None:
     alone, beside = (run(home, "run", EVOLVE_ROUNDS="abc") for run in (evolve, forked))
     assert (alone.returncode, alone.stderr) == (beside.returncode, beside.stderr) and "EVOLVE_ROUNDS" in alone.stderr

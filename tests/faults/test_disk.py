@@ -185,6 +185,7 @@ def small(tmp_path: Path) -> Iterator[Callable[[], Path]]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_a_run_clearly_and_changes_nothing(small: Callable[[], Path]) -> None:
     untouched = Home(small())
     began = time.monotonic()

@@ -12,12 +12,14 @@ from tests.faults.killer import Contained, Victim, differences, killed, unkilled
 KILLS = int(os.environ.get("EVOLVE_KILLS", "6"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_comes_to_the_same(tmp_path: Path) -> None:
     tally = killed(Victim, tmp_path, KILLS, seed=3, jobs=2)
     assert tally.problems == []
     assert tally.kills >= KILLS and tally.ends
 
 
+@pytest.mark.slow
 def test_a_difference_would_be_seen(tmp_path: Path) -> None:
     victim = Victim(tmp_path / "run")
     facts, _ = unkilled(victim)

@@ -128,6 +128,7 @@ def machine(wanted: dict[str, Any]) -> type[RuleBasedStateMachine]:
     return Run
 
 
+@pytest.mark.slow
 def test_whatever_happens_the_run_comes_to_the_same(wanted: dict[str, Any]) -> None:
     run_state_machine_as_test(
         machine(wanted), settings=settings(max_examples=EXAMPLES, stateful_step_count=5, deadline=None)
