@@ -112,7 +112,7 @@ def test_a_refused_request_is_not_retried(
 
 def test_an_unknown_model_is_bad_input(upstream: Upstream, model: OpenAIModel) -> None:
     upstream.script(refuses(404, "bad"))
-    with pytest.raises(BadInput, match="correct MODEL"):
+    with pytest.raises(BadInput, match="correct --model"):
         model.complete(BODY)
     assert len(upstream.requests()) == 1
 

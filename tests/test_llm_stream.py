@@ -223,7 +223,7 @@ def test_an_endpoint_that_does_not_stream_is_understood(upstream: Upstream, mode
     upstream.script(says("whole", streamed=False))
     assert message(model)["content"] == "whole"
     upstream.script(raw("<html>", headers={"content-type": "text/html"}))
-    with pytest.raises(InfraError, match="BASE_URL"):
+    with pytest.raises(InfraError, match="is the base URL right"):
         model.complete(BODY)
 
 

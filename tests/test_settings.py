@@ -60,6 +60,11 @@ def test_a_table_may_be_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVE_GATE", "rule=greedy attempts=3")
     assert (read_settings().gate.rule, read_settings().gate.attempts) == ("greedy", 3)
     assert read_settings(gate=["passes=1,2,4"]).gate.passes == (1, 2, 4)
+    assert read_settings(gate=["passes=1"]).gate.passes == (1,)
+    for text, passes in (("1,2", (1, 2)), ("1", (1,))):
+        monkeypatch.setenv("EVOLVE_GATE", "")
+        monkeypatch.setenv("EVOLVE_GATE__PASSES", text)
+        assert read_settings().gate.passes == passes
 
 
 def test_empty_and_unprefixed_variables_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

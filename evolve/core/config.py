@@ -111,6 +111,12 @@ class GateConfig(BaseModel):
             raise ValueError(f"race: rule {self.rule} judges one patch at a time")
         return self
 
+    @field_validator("passes", mode="before")
+    @classmethod
+    def _split(cls, passes: object) -> object:
+        """On the command line the numbers are one text, with commas between them."""
+        return passes.split(",") if isinstance(passes, str) else passes
+
     @field_validator("passes")
     @classmethod
     def _rising(cls, passes: tuple[int, ...]) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
+        enable_decoding=False,
         env_nested_delimiter="__",
         env_ignore_empty=True,
         toml_file=SETTINGS_FILE,
@@ -137,7 +138,7 @@ class Settings(BaseSettings):
     @field_validator("limits", "sandbox", "gate", mode="before")
     @classmethod
     def _table(cls, value: object) -> object:
-        """A table may be written as text: `KEY=VALUE`, separated by spaces; the values of a list by commas."""
+        """A table may be written as text: `KEY=VALUE`, separated by spaces."""
         if not isinstance(value, str):
             return value
         return pairs(value.split())
@@ -150,10 +151,9 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-def pairs(words: Sequence[str]) -> dict[str, object]:
+def pairs(words: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE`, by key."""
-    split = (word.partition("=")[::2] for word in words)
-    return {key: value.split(",") if "," in value else value for key, value in split}
+    return dict(word.partition("=")[::2] for word in words)
 
 
 def read_settings(**options: Any) -> Settings:
