@@ -27,7 +27,7 @@ def test_what_is_commented_out_are_the_defaults() -> None:
     text = re.sub(r"^# (?=\w+ = |\[)", "", evolve_toml(".", "tasks"), flags=re.M)
     values = tomllib.loads(text)
     assert {"model", "base_url", "rounds", "seed", "jobs", "budget_usd"} <= set(values)
-    assert values["limits"] == {key: value for key, value in TrialLimits().model_dump().items() if value is not None}
+    assert values["limits"] == TrialLimits(seconds=900, commands=200).model_dump()
     assert values["sandbox"].items() <= asdict(SandboxSpec()).items()
     assert values["gate"].items() <= GateConfig().model_dump().items()
 

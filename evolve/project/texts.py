@@ -14,6 +14,11 @@ from evolve.core.records import SandboxSpec, Split
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
 GATE_KEYS = ("rule", "risk", "race", "ablate_every")
 LINE = 100
+# Examples for keys that have no default.
+UNSET_LIMITS = (
+    "# seconds = 900  # default: the task's own `agent.timeout_sec`",
+    "# commands = 200  # default: no limit",
+)
 
 
 def evolve_toml(scaffold: str, suite: str) -> str:
@@ -33,6 +38,7 @@ def evolve_toml(scaffold: str, suite: str) -> str:
             "# jobs = 0  # trials at once; 0: one for each processor",
             "# budget_usd = 20.0  # cap on the whole run, in US dollars; default: none",
             *_table("limits", "the budget of one trial", TrialLimits().model_dump()),
+            *UNSET_LIMITS,
             *_table("sandbox", "the scaffold's container", {key: sandbox[key] for key in SANDBOX_KEYS}),
             *_table("gate", "when a patch is kept, see docs/statistics.md", {key: gate[key] for key in GATE_KEYS}),
             "",
