@@ -170,7 +170,7 @@ def short_estimate(request: pytest.FixtureRequest) -> Iterator[None]:
     simulate = calibrate._null_patches
     with pytest.MonkeyPatch.context() as patch:
         if request.path.stem != "test_calibrate":
-            patch.setattr(calibrate, "_null_patches", lambda *words: simulate(*words[:3], 4))
+            patch.setattr(calibrate, "_null_patches", lambda *words: simulate(*words[:3], 4, *words[4:]))
         yield
 
 
