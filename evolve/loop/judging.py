@@ -107,7 +107,7 @@ def standing_of(
             standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
             standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
     except OtherDecisions:
-        problem, fix = "its decisions are not those of this version's gate", "begin a new run with RUN=new"
+        problem, fix = "its decisions are not those of this version's gate", "start another run with --run new"
         raise BadInput(f"run {run}", problem, fix) from None
     return standing
 
