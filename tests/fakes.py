@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.records import (
-    Decision,
     Limits,
     ModelSpec,
     Outcome,
@@ -208,14 +207,3 @@ class ScoringEvaluator:
             spec.candidate, spec.task.name, spec.task.split, spec.attempt, spec.seed, outcome, reward,
             Usage(1, 100, 10, 0.01, 1), "2026-11-23T21:44:00+00:00", 0.1, "", stored, stored,
         )  # fmt: skip
-
-
-class SilentWatcher:
-    """Watches and says nothing."""
-
-    def say(self, text: str) -> None: ...
-    def round_started(self, number: int, total: int) -> None: ...
-    def trials_planned(self, count: int) -> None: ...
-    def trial_done(self, result: TrialResult) -> None: ...
-    def round_decided(self, number: int, decision: Decision) -> None: ...
-    def budget_left(self, words: str) -> None: ...

@@ -10,8 +10,8 @@ import pytest
 from evolve import llm
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
+from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
-from tests.fakes import SilentWatcher
 from tests.faults import victim
 
 

@@ -13,10 +13,11 @@ from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Split, TaskImage
 from evolve.loop.assembly import assemble
+from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
-from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
+from tests.fakes import ProposingModel, ScoringEvaluator, completion, task, tool_call
 
 # Of this process alone: other tests may run beside these, and the engine is asked for what belongs to a run.
 RUN = f"20261123-2144-otter-{os.getpid()}"

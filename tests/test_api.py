@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import pytest
 
 import evolve
-from evolve.api.watching import Silent
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Decision, FileEdit, Proposal, Split, Verdict
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import SuitePlan
+from evolve.loop.watcher import SilentWatcher
 from tests.simulated import Simulated
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,7 @@ def blocks() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "api.md").read_text(), re.M | re.S)
 
 
-class Heard(Silent):
+class Heard(SilentWatcher):
     """Keeps what it was told."""
 
     decided: ClassVar[list[tuple[int, Decision]]] = []

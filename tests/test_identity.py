@@ -17,6 +17,7 @@ from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import SuiteProfile
+from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.identity import began_alike, check_same, identity, resumed_config, stored
@@ -24,7 +25,6 @@ from evolve.runs.repository import lineage_of
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite, load_suite
-from tests.fakes import SilentWatcher
 from tests.faults import victim
 
 ROOT = Path(__file__).parents[1]

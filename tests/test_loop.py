@@ -26,13 +26,14 @@ from evolve.guard.leaks import STRONG, Sign
 from evolve.host.signals import Stop
 from evolve.loop.assembly import assemble
 from evolve.loop.search import Search
+from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.sandbox.archive import CollectedFiles
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
 from evolve.trial.self_work import SelfWork, SelfWorkResult
-from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
+from tests.fakes import ProposingModel, ScoringEvaluator, completion, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
 NO_CAPS = Caps()

@@ -25,6 +25,7 @@ from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.loop.assembly import assemble
+from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
 from evolve.report.escaping import MAX_LINE, plain
@@ -35,7 +36,7 @@ from evolve.report.transcripts import message_text
 from evolve.runs.replay import ReplayResult
 from evolve.store import RoundRow, RunRow, Store
 from evolve.suite.tasks import Suite
-from tests.fakes import ScoringEvaluator, ScriptedModel, SilentWatcher, completion, result, task, tool_call
+from tests.fakes import ScoringEvaluator, ScriptedModel, completion, result, task, tool_call
 
 RUN = "20261123-2144-quiet-otter"
 CODE = "LEVEL = 1  # \x1b[2J\u202e[red]\x9b31m hidden \u200b\n"

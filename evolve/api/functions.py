@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from evolve.api import running
 from evolve.api.results import Calibration, Replay, Result, split_of
 from evolve.api.stored import Run
-from evolve.api.watching import Silent
 from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Split
@@ -20,7 +19,7 @@ from evolve.gate.claim import Claim
 from evolve.gate.ruling import RuleMaker
 from evolve.host.platform import check_platform
 from evolve.loop.proposer import Proposer
-from evolve.loop.watcher import Watcher
+from evolve.loop.watcher import SilentWatcher, Watcher
 from evolve.runs.plugins import Plugins, created, name_of
 from evolve.runs.settings import Settings, read_arguments
 
@@ -217,7 +216,7 @@ def _watcher(watcher: Watcher | str | None) -> Watcher:
     if isinstance(watcher, str):
         found: Watcher = created("watcher", watcher)
         return found
-    return watcher if watcher is not None else Silent()
+    return watcher if watcher is not None else SilentWatcher()
 
 
 def _refuse_settings_of_runs(settings: Mapping[str, Any]) -> None:

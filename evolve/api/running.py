@@ -68,7 +68,7 @@ def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watch
     """Measure a scaffold against itself, and compute what that says of a run of so many rounds."""
     result = measure(prepared, [Split.TRAIN, Split.VALIDATION], attempts, watcher)
     config, noise = prepared.request.config, calibrate.noise(result.trials)
-    measured = [t for t in load_suite(config.suite).split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
+    measured = [t for t in prepared.suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
     power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)

@@ -28,10 +28,11 @@ from evolve.core.errors import DiskFull
 from evolve.core.records import Split, TaskImage, TrialSpec
 from evolve.host import disk
 from evolve.loop.assembly import assemble
+from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
-from tests.fakes import ProposingModel, ScoringEvaluator, SilentWatcher, completion, task, tool_call
+from tests.fakes import ProposingModel, ScoringEvaluator, completion, task, tool_call
 
 FULL = max(1, int(os.environ.get("EVOLVE_DISK_FULL", "3")))
 RUN = "20261123-2144-quiet-otter"

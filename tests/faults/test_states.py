@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from evolve.core.caps import Caps
 from evolve.core.errors import Locked
 from evolve.host.signals import Stop
+from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.store import Store
-from tests.fakes import SilentWatcher
 from tests.faults import points, victim
 from tests.faults.killer import RUN, Victim, differences
 

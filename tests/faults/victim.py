@@ -37,13 +37,14 @@ from evolve.core.records import (  # fmt: skip
 )
 from evolve.executor.evaluate import Evaluator
 from evolve.guard import Vocabulary
+from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.request import RunRequest
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory
 from evolve.trial.self_work import SelfWork, SelfWorkResult
-from tests.fakes import SilentWatcher, chat_event, completion, tool_call
+from tests.fakes import chat_event, completion, tool_call
 from tests.faults import points
 
 NAMES = {Split.TRAIN: 6, Split.VALIDATION: 4, Split.HOLDOUT: 2}

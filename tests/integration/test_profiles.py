@@ -11,12 +11,12 @@ import pytest
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, Limits, Outcome, Split, SuiteProfile, TaskImage, TrialSpec, VerifierMode
+from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
 from evolve.sandbox import engine, images
 from evolve.sandbox.container import ROOT, TaskState, frozen_image, task_container, verifier_container
 from evolve.suite.tasks import Suite, load_task
 from evolve.trial.run import run_trial
-from tests.fakes import SilentWatcher
 
 from .conftest import Trials
 
