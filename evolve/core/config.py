@@ -11,12 +11,13 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evolve.core.records import Limits, ModelSpec, SandboxSpec
+from evolve.core.records import Api, Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
 # The user's settings; also in a scaffold's folder, of which it is no part.
 SETTINGS_FILE = "evolve.toml"
-PROVENANCE = ("terms.", "proposed_by.terms.")
+# Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
+PROVENANCE = ("terms.", "learned.", "proposed_by.terms.", "proposed_by.learned.")
 # Paths, which say where something lies and not what it is.
 PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
@@ -142,6 +143,38 @@ class ModelFacts(BaseModel):
     text_tools: bool = False
     keep_reasoning: bool = False
     sampling: tuple[tuple[str, int | float], ...] = ()
+    api: Api = "chat"
+    parameters: tuple[tuple[str, str], ...] = ()
+    extra_body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    effort: str = ""
+    answer_tokens: int | None = Field(None, gt=0)
+    requests_per_minute: int | None = Field(None, gt=0)
+    tokens_per_minute: int | None = Field(None, gt=0)
+
+
+class LearnedFacts(BaseModel):
+    """What the check of an endpoint found out before the run; it takes precedence over the profile.
+
+    None: nothing was found. `parameters`: as in `ModelSpec`, for those that the endpoint refused. `server`: pairs of
+    name and value, what a local server says about itself (file, quantisation, build, chat template).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    api: Api | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    stream: bool | None = None
+    keep_reasoning: bool | None = None
+    effort: str | None = None
+    context_tokens: int | None = Field(None, gt=0)
+    answer_tokens: int | None = Field(None, gt=0)
+    server: tuple[tuple[str, str], ...] = ()
+
+    def over(self, facts: ModelFacts) -> ModelFacts:
+        """The facts with what was learned in their place."""
+        parameters = tuple(sorted({**dict(facts.parameters), **dict(self.parameters)}.items()))
+        values = self.model_dump(exclude={"parameters", "server"}, exclude_none=True)
+        return facts.model_copy(update={**values, "parameters": parameters})
 
 
 class ModelTerms(BaseModel):
@@ -168,7 +201,10 @@ class AskedModel(BaseModel):
     base_url: str | None = None
     prompt_price: float | None = Field(None, ge=0)
     completion_price: float | None = Field(None, ge=0)
+    cached_price: float | None = Field(None, ge=0)
+    cache_write_price: float | None = Field(None, ge=0)
     facts: ModelFacts = ModelFacts()
+    learned: LearnedFacts = LearnedFacts()
     terms: ModelTerms = ModelTerms()
 
     @property
@@ -178,7 +214,9 @@ class AskedModel(BaseModel):
             base_url=self.base_url,
             prompt_price=self.prompt_price,
             completion_price=self.completion_price,
-            **self.facts.model_dump(exclude={"profile"}),
+            cached_price=self.cached_price,
+            cache_write_price=self.cache_write_price,
+            **self.learned.over(self.facts).model_dump(exclude={"profile"}),
         )
 
 
@@ -202,7 +240,8 @@ class RunConfig(BaseModel):
     champion's score at the end; no decision is taken on these trials. `commercial`: the run is for commercial use, and
     wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
     at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
-    machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them. `proposed_by`: the
+    machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them, and `learned` is
+    what its endpoint showed before the run. `proposed_by`: the
     model that proposes (unless the scaffold does) and writes lessons, None: the same one.
     """
 
@@ -213,6 +252,8 @@ class RunConfig(BaseModel):
     base_url: str | None = None
     prompt_price: float | None = Field(None, ge=0)
     completion_price: float | None = Field(None, ge=0)
+    cached_price: float | None = Field(None, ge=0)
+    cache_write_price: float | None = Field(None, ge=0)
     seed: int = Field(0, ge=0)
     holdout_attempts: int = Field(2, ge=0, le=16)
     score_attempts: int = Field(2, ge=1, le=16)
@@ -224,6 +265,7 @@ class RunConfig(BaseModel):
     proposer: str = "direct"
     executor: str = "local"
     facts: ModelFacts = ModelFacts()
+    learned: LearnedFacts = LearnedFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None
 

@@ -54,6 +54,21 @@ class EndpointError(InfraError):
     fault = Fault.ENDPOINT
 
 
+class HostRefused(EndpointError):
+    """The model's API refuses something that the host put into the request: never the scaffold's fault.
+
+    Attributes:
+        parameter: The name of the field that it refuses, as in our requests.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+    def __reduce__(self) -> tuple[type[HostRefused], tuple[str, str]]:
+        return HostRefused, (self.parameter, str(self))
+
+
 class AccountError(InfraError):
     """The model's API rejects the key, or the account's quota is used up: waiting does not help."""
 

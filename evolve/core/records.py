@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 
 class Split(StrEnum):
@@ -104,7 +105,8 @@ class Usage:
     """Model calls, tokens, US dollars, and commands run in the task container.
 
     `retries`: calls that failed without a fault of the caller and were repeated. `lost_seconds`: the time that these
-    calls and the waits after them took. No other number includes them.
+    calls and the waits after them took. No other number includes them. `cached_tokens` and `cache_write_tokens`: how
+    many of the prompt tokens the endpoint read from its cache, and wrote into it.
     """
 
     calls: int = 0
@@ -114,6 +116,8 @@ class Usage:
     commands: int = 0
     retries: int = 0
     lost_seconds: float = 0.0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __post_init__(self) -> None:
         if min(vars(self).values()) < 0:
@@ -144,6 +148,9 @@ class Limits:
             raise ValueError(f"limits must be positive: {self}")
 
 
+Api = Literal["chat", "responses", "messages"]
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """The model that answers, and how to call it.
@@ -157,6 +164,15 @@ class ModelSpec:
         text_tools: The model can't call tools: describe them in the prompt, and parse its calls from the text.
         keep_reasoning: Send the model's earlier reasoning back with the conversation.
         sampling: Parameters of every request that does not set them itself.
+        api: The protocol of the endpoint: OpenAI's chat completions or Responses, or Anthropic's Messages.
+        parameters: Pairs of a parameter's name in our requests and the endpoint's name for it; "" if it is never sent.
+        extra_body: Fields that are added to each request, as the text of a JSON object; "" for none.
+        headers: Pairs of name and value that are added to each request. They are stored, so they hold no key.
+        effort: Value of `reasoning_effort` in each request; "" if it is not sent.
+        answer_tokens: The most tokens that the endpoint lets an answer have; None if unknown.
+        cached_price: US dollars per million prompt tokens read from the endpoint's cache; None: as `prompt_price`.
+        cache_write_price: The same for tokens written into it.
+        requests_per_minute: The most requests that the endpoint takes; None if unknown. So is `tokens_per_minute`.
     """
 
     name: str
@@ -169,6 +185,16 @@ class ModelSpec:
     text_tools: bool = False
     keep_reasoning: bool = False
     sampling: tuple[tuple[str, int | float], ...] = ()
+    api: Api = "chat"
+    parameters: tuple[tuple[str, str], ...] = ()
+    extra_body: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    effort: str = ""
+    answer_tokens: int | None = None
+    cached_price: float | None = None
+    cache_write_price: float | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
     @property
     def embedded(self) -> bool:
