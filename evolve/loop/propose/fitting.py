@@ -1,0 +1,108 @@
+"""How much of a brief fits into the model's context window: files first, then the digest, then the earlier rounds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evolve.core.records import ModelSpec
+from evolve.llm import estimate_prompt_tokens
+from evolve.llm.usage import BYTES_PER_TOKEN
+
+NO_LIMIT = sys.maxsize
+SHOWN_FILES_CHARS = 150_000
+# Shares of the room that are kept for the digest and for the earlier rounds, even if the files could fill it.
+DIGEST_SHARE, MEMORY_SHARE = 0.25, 0.1
+# Shares of the window: for the answer, and for what is looked up before it.
+ANSWER_SHARE, READING_SHARE = 0.25, 0.25
+CUT = "(cut to fit into the context window)"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The parts of a brief as they are shown. files: the paths of those shown in full."""
+
+    files: tuple[str, ...]
+    digest: str
+    memory: str
+
+
+def size(text: str) -> int:
+    """Bytes of a text in a request, where line breaks and quotes take two."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) - 2
+
+
+def file_block(path: str, text: str) -> str:
+    """A file as it is shown."""
+    return f'<file path="{path}">\n{text}\n</file>'
+
+
+def fit(files: Mapping[str, str], digest: str, memory: str, room: int) -> Shown:
+    """Choose what is shown in so many bytes."""
+    for_digest, for_memory = min(size(digest), int(room * DIGEST_SHARE)), min(size(memory), int(room * MEMORY_SHARE))
+    shown = smallest_files(files, room - for_digest - for_memory)
+    left = room - sum(size(file_block(path, files[path])) for path in shown)
+    kept = first_lines(digest, left - for_memory)
+    return Shown(shown, kept, last_lines(memory, left - size(kept)))
+
+
+def smallest_files(files: Mapping[str, str], room: int) -> tuple[str, ...]:
+    """The smallest files that fit into so many bytes, by path."""
+    chars, shown = SHOWN_FILES_CHARS, []
+    for path in sorted(files, key=lambda path: (len(files[path]), path)):
+        chars, room = chars - len(files[path]), room - size(file_block(path, files[path]))
+        if chars >= 0 and room >= 0:
+            shown.append(path)
+    return tuple(sorted(shown))
+
+
+def first_lines(text: str, room: int) -> str:
+    """The text, or those of its first lines that fit, with a note."""
+    if size(text) <= room:
+        return text
+    kept, left = [], room - size(CUT)
+    for line in text.splitlines():
+        left -= size(line) + 2
+        if left < 0:
+            break
+        kept.append(line)
+    return "\n".join([*kept, CUT])
+
+
+def last_lines(text: str, room: int) -> str:
+    """The text, or those of its last lines that fit, with a note."""
+    if size(text) <= room:
+        return text
+    reverse = first_lines("\n".join(reversed(text.splitlines())), room)
+    return "\n".join(reversed(reverse.splitlines()))
+
+
+def first_chars(text: str, room: int) -> str:
+    """The text, or its beginning with a note of what is missing, in about so many bytes."""
+    if size(text) <= room:
+        return text
+    kept = text[: max(room - 40, 0) * len(text) // size(text)]
+    return f"{kept}\n(cut: {len(text) - len(kept)} more characters)"
+
+
+def answer_limit(spec: ModelSpec, wanted: int) -> int:
+    """The length of an answer to ask for, in tokens: as wanted, but at most what the endpoint allows."""
+    return min(wanted, spec.answer_tokens or wanted)
+
+
+def brief_room(spec: ModelSpec, fixed: int, answer: int) -> int:
+    """Bytes for the parts of a brief, beside so many tokens of fixed text and of the answer."""
+    if spec.context_tokens is None:
+        return NO_LIMIT
+    kept = min(answer, int(spec.context_tokens * ANSWER_SHARE)) + int(spec.context_tokens * READING_SHARE)
+    return max(spec.context_tokens - fixed - kept, 0) * BYTES_PER_TOKEN
+
+
+def reading_room(spec: ModelSpec, request: Mapping[str, object]) -> int:
+    """Bytes that the model may still read before its answer, after this request."""
+    if spec.context_tokens is None:
+        return NO_LIMIT
+    free = int(spec.context_tokens * (1 - ANSWER_SHARE)) - estimate_prompt_tokens(request)
+    return max(free, 0) * BYTES_PER_TOKEN
