@@ -25,15 +25,27 @@ from evolve.core.errors import (
     ProposalsRefused,
     RequestRefused,
 )
-from evolve.core.records import Decision, FileEdit, Outcome, Proposal, Split, TrialResult, Usage, Verdict
+from evolve.core.records import (
+    Decision,
+    FileEdit,
+    Lesson,
+    ModelSpec,
+    Outcome,
+    Proposal,
+    Split,
+    TrialResult,
+    Usage,
+    Verdict,
+)
 from evolve.host.circuit_breaker import Policy
-from evolve.host.signals import Stop, listen_for_signals
+from evolve.host.signals import listen_for_signals
+from evolve.llm import ChatModel
 from evolve.loop.propose.answer import refused_by_endpoint
 from evolve.loop.stops import MAX_REFUSED, SeedStart, check_refusals, refused_in_a_row, seed_notice, seed_start
 from evolve.loop.watcher import SilentWatcher
 from evolve.store import RoundRow
-from tests.fakes import ProposingModel, ScoringEvaluator, completion, result, tool_call
-from tests.test_loop import RUN, Run, by_level, opened, proposing, told, verdicts, write_repository
+from tests.fakes import ScoringEvaluator, ScriptedModel, completion, result, tool_call
+from tests.test_loop import RUN, Run, by_level, opened, proposing, slowly, told, verdicts, write_repository
 
 FAST = Policy(failures_to_open=2, first_pause=0.01, longest_pause=0.02, patience=60.0)
 IMPATIENT = Policy(failures_to_open=2, first_pause=0.01, longest_pause=0.02, patience=0.1)
@@ -63,7 +75,7 @@ class Notices(SilentWatcher):
 class Interrupted:
     """A model that raises these errors first, at requests that offer `tool`; it keeps all requests that it answers."""
 
-    def __init__(self, model: ProposingModel, tool: str, *errors: BaseException) -> None:
+    def __init__(self, model: ChatModel, tool: str, *errors: BaseException) -> None:
         self.model, self.tool, self.errors = model, tool, list(errors)
         self.requests: list[dict[str, Any]] = []
 
@@ -90,30 +102,25 @@ def undisturbed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> l
         return [comparable(run), model.requests]
 
 
-@pytest.mark.parametrize("tool", ["propose", "lesson"])
-def test_an_outage_is_waited_out_and_changes_nothing(
-    made: Callable[..., Run], tool: str, undisturbed: list[Any]
-) -> None:
-    model, notices = Interrupted(proposing(4, 0), tool, AWAY, AWAY, AWAY), Notices()
+def test_outages_are_waited_out_and_change_nothing(made: Callable[..., Run], undisturbed: list[Any]) -> None:
+    lesson_fails, notices = Interrupted(proposing(4, 0), "lesson", AWAY, AWAY, AWAY), Notices()
+    model = Interrupted(lesson_fails, "propose", AWAY, AWAY, AWAY)
     run = made(model, ScoringEvaluator(by_level), policy=FAST, watcher=notices)
     run.play(2)
-    assert [comparable(run), model.requests] == undisturbed
+    assert [comparable(run), lesson_fails.requests] == undisturbed
     waits = [text for text in notices.texts if "the model's API" in text]
     assert waits[0].startswith("the model's API fails (model endpoint: connection refused): no new calls for ")
-    assert waits[-1] == "the model's API answers again: resuming" and len(waits) == 3
+    assert [text.split(" (")[0] for text in waits] == 2 * [
+        "the model's API fails",
+        "the model's API still fails",
+        "the model's API answers again: resuming",
+    ]
     usages = [row.proposal.usage for row in run.store.rounds(RUN) if row.proposal]
     usages += [lesson.usage for lesson in run.store.lessons(RUN)]
-    assert sum(usage.retries for usage in usages) == 3
+    assert sum(usage.retries for usage in usages) == 6
 
 
-def test_an_outage_during_a_race_is_waited_out(made: Callable[..., Run]) -> None:
-    model = Interrupted(proposing(4, 3, 2), "propose", *[AWAY] * 7)
-    run = made(model, ScoringEvaluator(by_level), policy=FAST, race=3)
-    run.play(3)
-    assert len(verdicts(run)) == 4 and Verdict.REFUSED not in verdicts(run) and model.errors == []
-
-
-@pytest.mark.parametrize("tool", ["propose", "lesson"])
+@pytest.mark.parametrize("tool", ["propose", *slowly("lesson")])
 def test_an_outage_without_end_ends_the_run_which_can_be_resumed(
     made: Callable[..., Run], tool: str, undisturbed: list[Any]
 ) -> None:
@@ -126,79 +133,67 @@ def test_an_outage_without_end_ends_the_run_which_can_be_resumed(
     assert [comparable(run), model.requests] == undisturbed
 
 
-def test_a_user_who_asks_to_stop_waits_for_no_endpoint(made: Callable[..., Run]) -> None:
-    stop = Stop()
+@pytest.mark.slow
+def test_an_outage_during_a_race_is_waited_out(made: Callable[..., Run]) -> None:
+    model = Interrupted(proposing(4, 3, 2), "propose", *[AWAY] * 7)
+    run = made(model, ScoringEvaluator(by_level), policy=FAST, race=3)
+    run.play(3)
+    assert len(verdicts(run)) == 4 and Verdict.REFUSED not in verdicts(run) and model.errors == []
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slowly(signal.SIGINT)])
+def test_a_run_that_is_stopped_leaves_no_thread_waiting(made: Callable[..., Run], number: int) -> None:
     model = Interrupted(proposing(4, 3), "propose", *[AWAY] * 1000)
-    timer = threading.Timer(0.5, lambda: setattr(stop, "requested", True))
-    run = made(model, ScoringEvaluator(by_level), policy=Policy(1, 60.0), stop=stop, race=2)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run.play(2)
+    with listen_for_signals() as stop:
+        run = made(model, ScoringEvaluator(by_level), policy=Policy(1, 60.0), stop=stop, race=2)
+        threading.Timer(0.8, lambda: os.kill(os.getpid(), number)).start()
+        with pytest.raises(KeyboardInterrupt):
+            run.play(2)
+
+
+@pytest.fixture(scope="module")
+def played(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run of one round, whose lesson can be asked for once more."""
+    with opened(repository, tmp_path_factory.mktemp("played")) as make:
+        run = make(proposing(4), ScoringEvaluator(by_level))
+        run.play(1)
+        yield run
+
+
+def lesson_of(run: Run, *answers: Any, **changes: Any) -> tuple[Lesson, list[dict[str, Any]]]:
+    """The lesson of round 1 with these answers of the model, and the requests for it."""
+    model, lessons = ScriptedModel(*answers), run.search.lessons
+    (facts,) = lessons.history.results()
+    return replace(lessons, model_for=lambda what: model, **changes).ask(facts), model.requests
 
 
 @pytest.mark.parametrize(
-    ("error", "stops"),
-    [
-        (REFUSED, False),
-        (HostRefused("tools", "the endpoint refuses `tools`"), False),
-        (BadInput("model", "unknown to the endpoint", "correct --model"), False),
-        (AccountError("key or quota refused"), True),
-        (BudgetExhausted("the budget is spent"), True),
-        (InfraError("the machine failed"), True),
-    ],
+    "error",
+    [REFUSED, HostRefused("tools", "the endpoint refuses `tools`"), BadInput("model", "unknown", "correct --model")],
 )
-def test_only_what_can_be_fixed_makes_a_lesson_stop_a_run(
-    made: Callable[..., Run], error: EvolveError, stops: bool
-) -> None:
-    model = Interrupted(proposing(4), "lesson", error)
-    run = made(model, ScoringEvaluator(by_level))
-    if stops:
-        with pytest.raises(type(error)):
-            run.play(1)
-        assert run.store.lessons(RUN) == []
-        run.play(1)
-    else:
-        run.play(1)
-    (lesson,) = run.store.lessons(RUN)
-    assert lesson.text == ("It was tried." if stops else "Effect better.")
-    assert lesson.problem == ("" if stops else f"the model refused: {error}")
+def test_a_lesson_that_is_refused_is_replaced_by_the_facts(played: Run, error: EvolveError) -> None:
+    lesson, _ = lesson_of(played, error)
+    assert (lesson.text, lesson.problem) == ("Effect better.", f"the model refused: {error}")
 
 
-def lessons_of(made: Callable[..., Run], answer: dict[str, Any], **limits: Any) -> tuple[Run, list[dict[str, Any]]]:
-    """A run of one round whose lessons are always this answer, and the requests for them."""
-    requests: list[dict[str, Any]] = []
-    model = proposing(4)
-    proposes = model.complete
-
-    def complete(body: Any, on_lost: Any = None) -> dict[str, Any]:
-        if body["tools"][0]["function"]["name"] != "lesson":
-            return proposes(body, on_lost)
-        requests.append(body)
-        return answer
-
-    model.complete = complete  # type: ignore[method-assign]
-    run = made(model, ScoringEvaluator(by_level), settings=limits)
-    run.play(1)
-    return run, requests
+@pytest.mark.parametrize("error", [AWAY, AccountError("quota"), BudgetExhausted("spent"), InfraError("broken")])
+def test_a_lesson_that_can_be_had_later_is_not_replaced(played: Run, error: EvolveError) -> None:
+    with pytest.raises(type(error)):
+        lesson_of(played, error)
 
 
-LESSON = completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
+@pytest.mark.parametrize("message", [{}, {"content": None}, {"tool_calls": [3]}, {"tool_calls": "x"}])
+def test_a_malformed_lesson_is_replaced_by_the_facts(played: Run, message: dict[str, Any]) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+    lesson, requests = lesson_of(played, {**completion(), "choices": [choice]})
+    assert (lesson.text, lesson.problem) == ("Effect better.", "the lesson is empty") and len(requests) == 2
 
 
-@pytest.mark.parametrize("message", [{}, {"content": ["odd"]}, {"tool_calls": [3]}, {"tool_calls": "x"}])
-def test_a_malformed_lesson_is_replaced_by_the_facts(made: Callable[..., Run], message: dict[str, Any]) -> None:
-    odd = {**LESSON, "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}]}
-    run, requests = lessons_of(made, odd)
-    (lesson,) = run.store.lessons(RUN)
-    assert len(requests) == 2 or lesson.text == "['odd']"
-    assert lesson.text in ("Effect better.", "['odd']")
-
-
-def test_a_lesson_that_is_cut_off_is_asked_for_again_and_told_so(made: Callable[..., Run]) -> None:
+def test_a_lesson_that_is_cut_off_is_asked_for_again_and_told_so(played: Run) -> None:
     thinking = completion("", tokens=900)
     thinking["choices"][0]["finish_reason"] = "length"
-    run, requests = lessons_of(made, thinking)
-    (lesson,) = run.store.lessons(RUN)
+    lesson, requests = lesson_of(played, thinking)
     assert lesson.problem == "the answer was cut off after 900 tokens, the most that it can have"
     assert lesson.problem in requests[1]["messages"][-1]["content"] and len(requests) == 2
 
@@ -207,11 +202,27 @@ def test_a_lesson_that_is_cut_off_is_asked_for_again_and_told_so(made: Callable[
     ("answer_tokens", "max_tokens", "asked"), [(None, 12_000, 12_000), (8_000, 12_000, 8_000), (8_000, 256, 256)]
 )
 def test_a_lesson_may_be_as_long_as_run_and_endpoint_allow(
-    made: Callable[..., Run], answer_tokens: int | None, max_tokens: int, asked: int
+    played: Run, answer_tokens: int | None, max_tokens: int, asked: int
 ) -> None:
-    facts, limits = ModelFacts(answer_tokens=answer_tokens), TrialLimits(max_tokens=max_tokens)
-    _, requests = lessons_of(made, LESSON, facts=facts, limits=limits)
-    assert [request["max_tokens"] for request in requests] == [asked]
+    spec = ModelSpec("m", answer_tokens=answer_tokens)
+    said = completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
+    lesson, (request,) = lesson_of(played, said, spec=spec, max_tokens=max_tokens)
+    assert lesson.text == "It was tried." and request["max_tokens"] == asked
+
+
+def test_limits_and_facts_reach_the_requests_and_a_missing_lesson_ends_no_run(
+    made: Callable[..., Run],
+) -> None:
+    parameters = (("max_tokens", "max_completion_tokens"), ("seed", ""), ("temperature", ""), ("top_p", ""))
+    settings = {"limits": TrialLimits(max_tokens=23_456), "facts": ModelFacts(parameters=parameters)}
+    model = Interrupted(proposing(4), "lesson", REFUSED)
+    run = made(model, ScoringEvaluator(by_level), settings=settings)
+    run.play(1)
+    (request,) = model.requests
+    assert (request["max_tokens"], run.search.lessons.max_tokens) == (23_456, 23_456)
+    line = "\nThis endpoint ignores: temperature, top_p. Changing them has no effect.\n"
+    assert line in request["messages"][1]["content"]
+    assert [lesson.problem for lesson in run.store.lessons(RUN)] == [f"the model refused: {REFUSED}"]
 
 
 def refusing(*refused: int) -> Callable[..., Any]:
@@ -237,11 +248,12 @@ def test_three_refused_rounds_in_a_row_stop_the_run_which_can_be_resumed(made: C
         "no proposal in 3 rounds in a row; in round 3 the model refused: use `max_completion_tokens`; "
     )
     again = made(model, ScoringEvaluator(by_level))
-    assert verdicts(again) == ["baseline", *["refused"] * 3]
-    again.play(6)
-    assert verdicts(again)[4] is Verdict.KEEP and len(verdicts(again)) == 7
+    assert told(again)[1:] == 3 * [(Verdict.REFUSED, "the model refused: use `max_completion_tokens`")]
+    again.play(4)
+    assert verdicts(again)[4] is Verdict.KEEP
 
 
+@pytest.mark.slow
 def test_refused_rounds_count_across_sessions_and_others_begin_anew(made: Callable[..., Run]) -> None:
     model = refusing(1, 2, 4, 5, 6, 7)
     made(model, ScoringEvaluator(by_level)).play(2)
@@ -359,12 +371,12 @@ def test_a_seed_that_passes_everything_is_scored_and_nothing_else(made: Callable
 def test_a_seed_that_passes_nothing_is_a_normal_start(made: Callable[..., Run]) -> None:
     notices = Notices()
     run = made(
-        proposing(4, 3), ScoringEvaluator(lambda text, spec: by_level(text, spec) * ("1\n" not in text)),
+        proposing(4), ScoringEvaluator(lambda text, spec: by_level(text, spec) * ("1\n" not in text)),
         watcher=notices,
     )  # fmt: skip
     run.play(1)
+    run.play(1)
     assert verdicts(run) == ["baseline", "keep"]
-    run.play(2)
     assert [text for text in notices.texts if "passes none" in text] == [
         "the seed scaffold passes none of 60 trials; the search starts from there"
     ]
@@ -385,30 +397,3 @@ def test_a_seed_that_does_no_work_stops_the_run_before_the_holdout(made: Callabl
             run.play(3)
     assert stopped.value.exit_status == 2
     assert len(run.store.trials(RUN)) == 60 and run.store.holdout_looks(RUN) == []
-
-
-def test_the_proposer_is_told_which_parameters_have_no_effect(made: Callable[..., Run]) -> None:
-    model = proposing(4)
-    parameters = (("max_tokens", "max_completion_tokens"), ("seed", ""), ("temperature", ""), ("top_p", ""))
-    run = made(model, ScoringEvaluator(by_level), settings={"facts": ModelFacts(parameters=parameters)})
-    run.play(1)
-    assert "\nThis endpoint ignores: temperature, top_p. Changing them has no effect.\n" in str(
-        model.requests[0]["messages"][1]["content"]
-    )
-
-
-def test_refusals_of_an_endpoint_are_told_in_the_round(made: Callable[..., Run]) -> None:
-    run = made(refusing(1), ScoringEvaluator(by_level))
-    run.play(1)
-    assert told(run)[1] == (Verdict.REFUSED, "the model refused: use `max_completion_tokens`")
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_a_terminated_run_leaves_no_thread_waiting(made: Callable[..., Run]) -> None:
-
-    model = Interrupted(proposing(4, 3), "propose", *[AWAY] * 1000)
-    with listen_for_signals() as stop:
-        run = made(model, ScoringEvaluator(by_level), policy=Policy(1, 60.0), stop=stop, race=2)
-        threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-        with pytest.raises(KeyboardInterrupt):
-            run.play(2)

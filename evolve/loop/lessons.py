@@ -61,7 +61,7 @@ class Lessons:
         """
         results = self.history.results()
         for facts in self._missing(results) if not self.budget.reached() else ():
-            lesson = self._lesson(facts)
+            lesson = self.ask(facts)
             run, digest = self.history.run, prompt_digest(FILES)
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
             self.budget.book(lesson_key(lesson.round), lesson.usage)
@@ -74,8 +74,12 @@ class Lessons:
         measured = [facts for facts in _due(results) if facts.decision.verdict is not Verdict.REFUSED]
         return [facts for facts in measured if facts.round not in known]
 
-    def _lesson(self, facts: RoundFacts) -> Lesson:
-        """Ask for a lesson, twice at most; the facts alone if the model writes none that agrees with them."""
+    def ask(self, facts: RoundFacts) -> Lesson:
+        """Ask for a round's lesson, twice at most; the facts alone if the model writes none that agrees with them.
+
+        Raises:
+            InfraError, BudgetExhausted: The lesson can be had later.
+        """
         spent: list[Usage] = []
         model = self.model_for(lesson_key(facts.round))
         messages: list[dict[str, Any]] = [
