@@ -133,6 +133,24 @@ def test_a_scaffold_does_its_work_through_the_door(tmp_path: Path) -> None:
     assert served.budget.usage == Usage(1, 10, 10, 0.02, 5)
 
 
+def test_a_message_says_why_it_ends_and_is_handed_back_as_it_came(tmp_path: Path) -> None:
+    cut = completion("cut of")
+    cut["choices"][0]["finish_reason"] = "length"
+    unknown = completion("odd")
+    del unknown["choices"][0]["finish_reason"]
+    with serving(tmp_path, cut, unknown) as served:
+        out = scaffold(
+            served,
+            "import copy\n"
+            "first = door.chat([{'role': 'user', 'content': 'a'}])\n"
+            "second = door.chat([first, copy.deepcopy(first)])\n"
+            "out = [first.finish_reason, copy.deepcopy(first).finish_reason, second.finish_reason, first, {**first}]",
+        )
+    message = cut["choices"][0]["message"]
+    assert out == ["length", "length", None, message, message]
+    assert served.events[1]["request"]["messages"] == [message, message]
+
+
 def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:
     with (
         serving(tmp_path, completion(None, tool_call("look", {})), completion("done")) as served,

@@ -16,10 +16,10 @@ from typing import Any
 
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
-from evolve.core.errors import EvolveError, InfraError, RequestRefused
+from evolve.core.errors import EvolveError, InfraError
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.host import disk
-from evolve.llm import ChatModel, OnLost, open_model
+from evolve.llm import ChatModel, open_model
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
@@ -35,6 +35,7 @@ from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.recorded import RecordedModel
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
@@ -69,24 +70,6 @@ class ChargedFault(InfraError):
 
     def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
         return ChargedFault, (self.why, self.usage)
-
-
-class RecordedModel:
-    """Answer from a recording, in order, for an offline replay."""
-
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        # Requests that the gateway itself refused are refused again, so they need no answer.
-        self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
-
-    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
-        event = next(self._answers, None)
-        if event is None:
-            raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
-        if "response" not in event:
-            error = event["error"]
-            raise RequestRefused(error["status"], error["code"], error["message"])
-        response: dict[str, Any] = event["response"]
-        return response
 
 
 def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
+from evolve.trial.request_digest import canonical
 
 ATIF = "ATIF-v1.8"
 NOISE = [
@@ -210,20 +212,53 @@ def normalise(value: Any) -> Any:
     return value
 
 
+def comparable(event: Event) -> dict[str, Any]:
+    """What must be the same in a replay of an event: not its seed and random ids, nor which others it overlapped with."""
+    kept = {key: value for key, value in event.items() if key != "arrival"}
+    if event["kind"] == "chat":
+        kept["request"] = canonical(event["request"])
+    same: dict[str, Any] = normalise(kept)
+    return same
+
+
 def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
-    """The number (from 1) of the first event that differs between two recordings, or None."""
-    for number, (recorded, replayed) in enumerate(zip(old, new, strict=False), 1):
-        if normalise(recorded) != normalise(replayed):
+    """The number (from 1) of the first event of `old` that differs in `new`, or None.
+
+    If requests overlapped in either, the order of events makes no difference: each is compared with one like it.
+    """
+    for number, (recorded, replayed) in enumerate(_pairs(old, new), 1):
+        if recorded != replayed:
             return number
-    return None if len(old) == len(new) else min(len(old), len(new)) + 1
+    return None
 
 
 def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
     """Name the kind and the fields of the differing event, in one line."""
-    recorded, replayed = (events[number - 1] if number <= len(events) else None for events in (old, new))
+    recorded, replayed = _pairs(old, new)[number - 1]
     if recorded is None or replayed is None:
         return "the recording is longer" if replayed is None else "the replay is longer"
-    fields = [
-        key for key in sorted({*recorded, *replayed}) if normalise(recorded.get(key)) != normalise(replayed.get(key))
-    ]
+    fields = [key for key in sorted({*recorded, *replayed}) if recorded.get(key) != replayed.get(key)]
     return f"{recorded['kind']}: {', '.join(fields)}"
+
+
+def _pairs(old: Sequence[Event], new: Sequence[Event]) -> list[tuple[Step | None, Step | None]]:
+    """Each event of `old` with its counterpart, then what is left of `new`; None: there is no counterpart."""
+    recorded, replayed = [comparable(event) for event in old], [comparable(event) for event in new]
+    if any("arrival" in event for event in (*old, *new)):
+        return list(zip_longest(recorded, _reordered(replayed, recorded)))
+    return list(zip_longest(recorded, replayed))
+
+
+def _reordered(events: Sequence[Step], order: Sequence[Step]) -> list[Step | None]:
+    """The events in the given order: equal ones at the same places, the others in the gaps and at the end."""
+    unused: dict[str, list[int]] = {}
+    for position, event in enumerate(events):
+        unused.setdefault(_key(event), []).append(position)
+    placed = [equal.pop(0) if (equal := unused.get(_key(event))) else None for event in order]
+    left = iter(sorted(position for equal in unused.values() for position in equal))
+    filled = [next(left, None) if position is None else position for position in placed]
+    return [None if position is None else events[position] for position in [*filled, *left]]
+
+
+def _key(event: Step) -> str:
+    return json.dumps(event, sort_keys=True)
