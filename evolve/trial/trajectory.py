@@ -213,7 +213,7 @@ def normalise(value: Any) -> Any:
 
 
 def comparable(event: Event) -> dict[str, Any]:
-    """What must be the same in a replay of an event: not its seed and random ids, nor which others it overlapped with."""
+    """What must be the same in a replay of an event: not its seed and random ids, nor what it overlapped with."""
     kept = {key: value for key, value in event.items() if key != "arrival"}
     if event["kind"] == "chat":
         kept["request"] = canonical(event["request"])
