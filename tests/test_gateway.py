@@ -24,7 +24,7 @@ from evolve.core.errors import BadInput, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
 from evolve.trial.gateway import Door, Gateway
-from evolve.trial.gateway.server import MAX_FILE, READ_BYTES
+from evolve.trial.gateway.commands import MAX_FILE, READ_BYTES
 from evolve.trial.gateway.wire import MAX_BODY
 from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 

@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 from evolve.core.errors import RequestRefused
 from evolve.core.records import Limits, ModelSpec, stable_hash
 from evolve.llm import ChatModel, open_model
+from evolve.trial.comparison import describe_step, first_difference
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway.seeding import MASK, Seeding
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.request_digest import canonical, digest
-from evolve.trial.trajectory import describe_step, first_difference
 from tests.fakes import FolderWorkspace, chat_event, completion, run_event, tool_call
 from tests.test_gateway import USER, chat, client, serving
 
@@ -161,12 +161,19 @@ class SlowEndpoint(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[ModelSpec]:
+@contextmanager
+def slow_endpoint() -> Iterator[ModelSpec]:
+    """A model behind a `SlowEndpoint`."""
     with ThreadingHTTPServer(("127.0.0.1", 0), SlowEndpoint) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield ModelSpec("m", f"http://127.0.0.1:{server.server_port}/v1", key_variable="EVOLVE_TEST_NO_KEY")
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[ModelSpec]:
+    with slow_endpoint() as model:
+        yield model
 
 
 @contextmanager

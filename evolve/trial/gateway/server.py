@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,11 +20,11 @@ from starlette.routing import Route
 from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
-from evolve.sandbox.shell import CommandResult, ShellDied
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
+from evolve.trial.gateway.commands import Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HasHungUp, disconnect_check, longest_delay
-from evolve.trial.gateway.request import event_size, model_request, parse_number, wants_usage
+from evolve.trial.gateway.request import event_size, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.wire import (
     Body,
@@ -39,20 +38,10 @@ from evolve.trial.gateway.wire import (
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
-MAX_FILE = 1_000_000
 MAX_TEXT = 2_000
-READ_BYTES = 60_000
-MAX_COMMAND_SECONDS = 120.0
-KILLED = 137
 Event = dict[str, Any]
 Action = Callable[[Body, HasHungUp], Response]
 RecordedAction = Callable[[Body, HasHungUp, Arrival], Response]
-
-
-class Workspace(Protocol):
-    """Where commands run: the task's container, or a fake in tests."""
-
-    def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ class Gateway:
     """Serve one trial. Use as a context manager; `events` is the recording."""
 
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
-        self.door, self.model, self.workspace = door, model, workspace
+        self.door, self.model = door, model
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay())
@@ -79,18 +68,17 @@ class Gateway:
         self.fault: Exception | None = None
         self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
         self._lock = threading.Lock()
-        self._workspace_lock = threading.Lock()
-        self._server = uvicorn.Server(self._config())
+        self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
-    def _config(self) -> uvicorn.Config:
+    def _config(self, commands: Commands) -> uvicorn.Config:
         intake = Intake()
         routes = [
             Route("/evolve/task", self._route(intake, self._task), methods=["GET"]),
             Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
-            Route("/evolve/run", self._route(intake, self._recorded(self._run)), methods=["POST"]),
-            Route("/evolve/read", self._route(intake, self._recorded(self._read)), methods=["POST"]),
-            Route("/evolve/write", self._route(intake, self._recorded(self._write)), methods=["POST"]),
+            Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
+            Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
+            Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
             Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
             Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
         ]
@@ -234,52 +222,6 @@ class Gateway:
         fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
         self._record("chat", arrival, request=request, error=fields, **more)
         return refusal
-
-    def _run(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
-        command, timeout = str(body.get("command", "")), max(parse_number("timeout", body.get("timeout", 30)), 0.1)
-        result = self._command(command, timeout)
-        answer = {
-            "exit_code": result.exit_code,
-            "stdout": result.stdout.decode(errors="replace"),
-            "stderr": result.stderr.decode(errors="replace"),
-            "timed_out": result.timed_out,
-            "truncated": result.truncated,
-        }
-        self._record("run", arrival, command=command, timeout=timeout, **answer)
-        return json_response(answer)
-
-    def _read(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
-        path = str(body.get("path", ""))
-        result = self._command(f"head -c {READ_BYTES + 1} < {shlex.quote(path)}", 30)
-        found, data = result.exit_code == 0, result.stdout[:READ_BYTES]
-        self._record("read", arrival, path=path, found=found, bytes=len(data))
-        if not found:
-            raise Refusal(404, "not_found", f"no such file: {path}")
-        return json_response({"text": data.decode(errors="replace"), "truncated": len(result.stdout) > READ_BYTES})
-
-    def _write(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
-        path, text = str(body.get("path", "")), str(body.get("text", ""))
-        data = text.encode()
-        if len(data) > MAX_FILE:
-            raise Refusal(413, "too_large", f"a file is at most {MAX_FILE} bytes")
-        quoted = shlex.quote(path)
-        result = self._command(f'mkdir -p -- "$(dirname -- {quoted})" && cat > {quoted}', 30, data)
-        self._record("write", arrival, path=path, text=text, exit_code=result.exit_code)
-        if result.exit_code != 0:
-            raise Refusal(400, "not_writable", result.stderr.decode(errors="replace")[:500])
-        return json_response({"bytes": len(data)})
-
-    def _command(self, command: str, timeout: float, stdin: bytes = b"") -> CommandResult:
-        with self._workspace_lock:
-            left = self.budget.start_command()
-            try:
-                return self.workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
-            except ValueError as error:
-                raise Refusal(413, "too_large", str(error)) from error
-            except ShellDied:
-                # A command may kill its own shell; if the container is gone, this raises too.
-                self.workspace.run("true", 10)
-                return CommandResult(KILLED, b"", b"the command killed its shell\n")
 
 
 async def _no_such_route(request: Request, error: HTTPException) -> Response:
