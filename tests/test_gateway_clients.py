@@ -37,7 +37,7 @@ def test_the_raw_response(tmp_path: Path) -> None:
 
 def test_the_async_client_streams_and_calls_tools(tmp_path: Path) -> None:
     async def work(served: Gateway) -> tuple[list[str], Any]:
-        transport = httpx2.AsyncHTTPTransport(uds=str(served.path))
+        transport = httpx2.AsyncHTTPTransport(uds=str(served.path), verify=False)
         async with (
             httpx2.AsyncClient(transport=transport) as http_client,
             openai.AsyncOpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client) as api,

@@ -201,7 +201,7 @@ def ask_in_tasks(served: Gateway) -> None:
     """The same with `asyncio.gather`."""
 
     async def work() -> None:
-        transport = httpx2.AsyncHTTPTransport(uds=str(served.path))
+        transport = httpx2.AsyncHTTPTransport(uds=str(served.path), verify=False)
         async with (
             httpx2.AsyncClient(transport=transport) as http_client,
             openai.AsyncOpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client) as api,
@@ -226,9 +226,9 @@ def seeds_of(events: list[dict[str, Any]]) -> Calls:
 def test_equal_trials_with_calls_at_once_have_the_same_seeds_and_replays(
     tmp_path: Path, endpoint: ModelSpec, scaffold: Callable[[Gateway], None], calls: int, trials: int
 ) -> None:
-    recordings = []
+    recordings, model = [], open_model(endpoint)
     for _ in range(trials):
-        with trial(tmp_path, open_model(endpoint), endpoint) as served:
+        with trial(tmp_path, model, endpoint) as served:
             scaffold(served)
         recordings.append(served.events)
     assert len(recordings[0]) == calls
