@@ -22,6 +22,7 @@ from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
+from evolve.loop.drift import Drift
 from evolve.loop.history import History
 from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
@@ -98,7 +99,8 @@ def assemble(
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
     checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
-    measurer = Measurer(run, store, specs, evaluator, budget, stop, watcher, disks, least_room)
+    drift = Drift(store.trials(run))
+    measurer = Measurer(run, store, specs, evaluator, budget, stop, watcher, disks, drift, least_room)
     briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task(), config.model_spec)
     writer = _writer(config, proposer, patient, specs, evaluator)
     return Search(
