@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.budget.rate import Rates
+from evolve.core.config import ModelFacts
 from evolve.core.records import Fault, ModelSpec, Outcome, SandboxSpec, TrialResult, Usage
 from evolve.executor.concurrency import (
     CEILING,
@@ -26,7 +28,10 @@ from evolve.executor.concurrency import (
     is_loopback,
     trial_memory_mb,
 )
+from evolve.loop.watcher import SilentWatcher
+from evolve.runs import jobs, opening
 from tests.fakes import result
+from tests.faults import victim
 
 REMOTE = ModelSpec("m", base_url="https://host.invalid/v1")
 MACHINE = Machine(processors=4, memory_mb=33_600)
@@ -183,6 +188,32 @@ def test_the_number_stays_within_its_bounds(most: int, first: int, trials: list[
         assert 1 <= after.limit <= most and after.limit <= pace.limit + 1 and after.cuts >= pace.cuts
         assert after.limit >= pace.limit or after.limit >= int(pace.limit * 0.75) or after.limit == pace.limit - 1
         pace = after
+
+
+class Heard(SilentWatcher):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_run_says_both_when_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    victim.without_containers(monkeypatch)
+    (tmp_path / "scaffold").mkdir()
+    for name, text in victim.FILES.items():
+        (tmp_path / "scaffold" / name).write_text(text)
+    monkeypatch.setattr(jobs, "available_memory_mb", lambda: 7000)
+    asked = victim.order(tmp_path, "first")
+    facts = {"base_url": "https://host.invalid/v1", "facts": ModelFacts(requests_per_minute=60)}
+    watcher = Heard()
+    request = replace(asked, jobs=0, config=asked.config.model_copy(update=facts))
+    with opening.open_run(request, victim.suite(tmp_path), watcher) as search:
+        assert search.measurer.evaluator.jobs == 4
+    line = "4 trials at once (memory for 4, the endpoint is remote); at most 60 requests a minute"
+    assert line in watcher.lines
 
 
 @dataclass

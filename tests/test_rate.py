@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,11 @@ from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.budget.rate import Rates, Sent, longest_wait, most_trials, rates_of, send_times
 from evolve.budget.turns import PacedModel, Turns, paced, turns_of
-from evolve.core.errors import BudgetExhausted, InfraError, RequestRefused
+from evolve.core.errors import BudgetExhausted, EndpointError, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm.client import OpenAIModel
+from evolve.trial.gateway import TrialBudget, longest_delay
+from evolve.trial.gateway.budget import MAX_LOST_SECONDS
 from tests.fakes import ScriptedModel, completion
 from tests.upstream import Upstream, refuses, says
 
@@ -87,9 +89,7 @@ def test_nobody_waits_longer_because_a_call_used_less_than_it_reserved(
 ) -> None:
     sent, waiting = [Sent(now - pause, tokens) for pause, tokens in calls], [tokens for _, tokens in calls]
     corrected = [replace(call, tokens=call.tokens // 2) for call in sent]
-    pairs = zip(
-        send_times(rates, corrected, waiting, now), send_times(rates, sent, waiting, now), strict=True
-    )
+    pairs = zip(send_times(rates, corrected, waiting, now), send_times(rates, sent, waiting, now), strict=True)
     assert all(sooner <= later for sooner, later in pairs)
 
 
@@ -186,7 +186,7 @@ def _ask_often(path: Path, rates: Rates, calls: int) -> list[float]:
 def test_processes_share_the_limit(tmp_path: Path) -> None:
     rates = Rates(requests=4, window=0.5)
     with multiprocessing.get_context("fork").Pool(3) as pool:
-        moments = sorted(sum(pool.starmap(_ask_often, [(tmp_path / "rates.db", rates, 4)] * 3), []))
+        moments = sorted(chain(*pool.starmap(_ask_often, [(tmp_path / "rates.db", rates, 4)] * 3)))
     assert len(moments) == 12
     # A process may be held up between its turn and the call; the others' calls are not.
     assert all(later - earlier > 0.4 for earlier, later in zip(moments, moments[4:], strict=False))
@@ -289,6 +289,16 @@ def test_metered_calls_are_paced_if_their_model_has_limits(tmp_path: Path) -> No
     Metered(model, SPEC, terms, "a trial").complete(BODY)
     assert (tmp_path / turns_module.FILE).exists()
     turns_of.cache_clear()
+
+
+def test_a_trial_may_wait_for_its_turns_longer_than_an_endpoint_may_fail() -> None:
+    limits, slow = Limits(calls=30), replace(SPEC, requests_per_minute=6)
+    lost = Usage(lost_seconds=MAX_LOST_SECONDS + 200)
+    now = time.monotonic()
+    TrialBudget(limits, slow, now).record_loss(lost)
+    assert longest_delay(slow, limits) == longest_delay(SPEC, limits) - 30 * 30 + 30 * 10
+    with pytest.raises(EndpointError):
+        TrialBudget(limits, replace(SPEC, requests_per_minute=None), now).record_loss(lost)
 
 
 def test_the_times_of_a_busy_minute_are_regular() -> None:

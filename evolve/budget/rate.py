@@ -51,7 +51,7 @@ def send_times(rates: Rates, sent: Sequence[Sent], waiting: Sequence[int], now: 
         sent: The calls that were sent, in any order.
         waiting: The tokens of each waiting call, in the order in which they came.
     """
-    calls, times = sorted(sent, key=lambda call: call.at), []
+    calls, times = sorted(sent, key=lambda call: call.at), list[float]()
     for tokens in waiting:
         at = max(_earliest(rates, calls, tokens, now), times[-1] if times else now)
         times.append(at)
