@@ -153,7 +153,7 @@ def test_fewer_trials_run_at_once_where_the_endpoint_refuses_calls(tmp_path: Pat
     results = measured(pool, specs(tmp_path, *["crowd"] * 16))
     assert len(results) == 16 and pool.jobs < 3
     assert max(int(trial.detail) for trial in results[8:]) < 3
-    assert messages[0] == "the model's API refuses or delays calls; trials at once: 2" and len(messages) <= 2
+    assert messages[0] == "calls of the model are refused or delayed; trials at once: 2" and len(messages) <= 2
 
 
 def test_more_trials_run_at_once_while_the_endpoint_answers(tmp_path: Path) -> None:

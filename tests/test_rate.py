@@ -76,7 +76,9 @@ def test_no_call_waits_longer_than_the_limits_make_it(rates: Rates, calls: list[
     """It is sent at its arrival, with the one before it, or when an earlier call no longer counts."""
     so_far: list[Sent] = []
     for arrival, call in played(rates, calls):
-        causes = [arrival, *(earlier.at for earlier in so_far[-1:]), *(earlier.at + WINDOW for earlier in so_far)]
+        spans = {WINDOW, *(seconds for _, seconds in rates.request_windows)}
+        freed = (earlier.at + seconds for earlier in so_far for seconds in spans)
+        causes = [arrival, *(earlier.at for earlier in so_far[-1:]), *freed]
         assert call.at in causes and call.at >= arrival
         ahead = sum(earlier.at > arrival for earlier in so_far)
         assert call.at - arrival <= WINDOW * (ahead + 1)
@@ -91,6 +93,14 @@ def test_nobody_waits_longer_because_a_call_used_less_than_it_reserved(
     corrected = [replace(call, tokens=call.tokens // 2) for call in sent]
     pairs = zip(send_times(rates, corrected, waiting, now), send_times(rates, sent, waiting, now), strict=True)
     assert all(sooner <= later for sooner, later in pairs)
+
+
+@pytest.mark.parametrize(("requests", "burst"), [(1, 1), (3, 1), (7, 1), (60, 10), (100, 17)])
+def test_the_requests_of_a_busy_minute_are_spread_over_it(requests: int, burst: int) -> None:
+    times = send_times(Rates(requests, window=WINDOW), [], [1] * 3 * requests, 0.0)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert max(pauses) <= max(WINDOW / requests, 10.5) + 1e-6 and times.count(0.0) == burst
+    assert times[requests] >= WINDOW and times[-1] <= 3 * WINDOW
 
 
 def test_a_call_larger_than_the_limit_is_sent_alone() -> None:
@@ -264,11 +274,12 @@ def test_tokens_count_as_they_were_used(path: Path) -> None:
 
 
 def test_a_refused_call_counts_and_is_passed_on(path: Path) -> None:
-    model = PacedModel(ScriptedModel(RequestRefused(400, "x", "x")), SPEC, Rates(requests=2, window=WINDOW), path)
+    rates = Rates(requests=12, window=WINDOW)
+    model = PacedModel(ScriptedModel(RequestRefused(400, "x", "x")), SPEC, rates, path)
     for _ in range(2):
         with pytest.raises(RequestRefused):
             model.complete(BODY)
-    assert not turns_of(path).ask(f"{SPEC.name} at {SPEC.base_url}", Rates(requests=2, window=WINDOW), 1).now
+    assert not turns_of(path).ask(f"{SPEC.name} at {SPEC.base_url}", rates, 1).now
 
 
 def test_another_try_waits_for_another_turn(path: Path, upstream: Upstream) -> None:
@@ -299,8 +310,3 @@ def test_a_trial_may_wait_for_its_turns_longer_than_an_endpoint_may_fail() -> No
     assert longest_delay(slow, limits) == longest_delay(SPEC, limits) - 30 * 30 + 30 * 10
     with pytest.raises(EndpointError):
         TrialBudget(limits, replace(SPEC, requests_per_minute=None), now).record_loss(lost)
-
-
-def test_the_times_of_a_busy_minute_are_regular() -> None:
-    times = send_times(Rates(requests=2, window=WINDOW), [], [1] * 6, 0.0)
-    assert [later - earlier for earlier, later in pairwise(times)] == [0, WINDOW, 0, WINDOW, 0]

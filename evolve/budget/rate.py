@@ -28,6 +28,18 @@ class Rates:
     def unlimited(self) -> bool:
         return self.requests is None and self.tokens is None
 
+    @property
+    def request_windows(self) -> tuple[tuple[int, float], ...]:
+        """Pairs of a number of requests, and the seconds within which no more may be sent.
+
+        The second pair spreads them over the window: otherwise all would be sent at its start, and then none for most
+        of a minute. An endpoint may also enforce its limit second by second.
+        """
+        if self.requests is None:
+            return ()
+        burst = max(round(self.requests * TURN_SECONDS / 60), 1)
+        return (self.requests, self.window), (burst, burst * self.window / self.requests)
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -62,8 +74,9 @@ def send_times(rates: Rates, sent: Sequence[Sent], waiting: Sequence[int], now: 
 def _earliest(rates: Rates, sent: Sequence[Sent], tokens: int, now: float) -> float:
     """When one call may be sent after `sent`, which is in order of time."""
     at = now
-    if rates.requests is not None and len(sent) >= rates.requests:
-        at = max(at, sent[-rates.requests].at + rates.window)
+    for most, seconds in rates.request_windows:
+        if len(sent) >= most:
+            at = max(at, sent[-most].at + seconds)
     if rates.tokens is not None:
         at = max(at, _earliest_by_tokens(rates.tokens, rates.window, sent, tokens, now))
     return at

@@ -181,7 +181,7 @@ class Evaluator:
             self.jobs = self._pace.limit
             if result.counts and self.jobs < self._fewest:
                 self._fewest = self.jobs
-                self._fault_policy.notify(f"the model's API refuses or delays calls; trials at once: {self.jobs}")
+                self._fault_policy.notify(f"calls of the model are refused or delayed; trials at once: {self.jobs}")
 
     def _poll_seconds(
         self, queue: deque[QueuedTrial], running: dict[Worker, RunningTrial], tracker: FaultTracker
