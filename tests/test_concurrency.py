@@ -101,6 +101,7 @@ def test_the_memory_of_a_trial_is_that_of_its_three_containers_and_its_worker() 
         ("http://0.0.0.0:8000", True),
         ("http://10.0.0.7/v1", False),
         ("https://localhost.example.com/v1", False),
+        ("http://[::1", False),
         (None, False),
     ],
 )

@@ -81,7 +81,7 @@ def test_no_call_waits_longer_than_the_limits_make_it(rates: Rates, calls: list[
         causes = [arrival, *(earlier.at for earlier in so_far[-1:]), *freed]
         assert call.at in causes and call.at >= arrival
         ahead = sum(earlier.at > arrival for earlier in so_far)
-        assert call.at - arrival <= WINDOW * (ahead + 1)
+        assert call.at - arrival <= WINDOW * (ahead + 1) + 1e-6
         so_far.append(call)
 
 

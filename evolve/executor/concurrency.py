@@ -60,11 +60,13 @@ def trial_memory_mb(scaffold: SandboxSpec, tasks: Iterable[SandboxSpec]) -> int:
 
 def is_loopback(base_url: str | None) -> bool:
     """Whether an endpoint is on this machine."""
-    host = urlsplit(base_url or "").hostname or ""
     try:
+        host = urlsplit(base_url or "").hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return False
     return address.is_loopback or address.is_unspecified
 
 
