@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evolve import embedded
@@ -122,15 +122,19 @@ def test_what_is_shown_fits(files: dict[str, str], digest: str, memory: str, roo
 
 
 @given(texts, st.integers(0, 300))
+@example("\n", 0)
+@example('"' * 100 + "a" * 100, 200)
 def test_texts_are_cut_at_the_right_end(text: str, room: int) -> None:
-    lines, head, tail = text.splitlines(), first_lines(text, room), last_lines(text, room)
-    for cut in (head, tail):
-        assert cut == text or (CUT in cut and size(cut) <= max(room, size(CUT)))
-    if head != text:
-        assert head.splitlines()[:-1] == lines[: len(head.splitlines()) - 1]
-    if tail != text:
-        assert tail.splitlines()[1:] == lines[len(lines) - len(tail.splitlines()) + 1 :]
+    lines, head, tail = text.split("\n"), first_lines(text, room), last_lines(text, room)
+    kept = [line.split("\n") for line in (head, tail)]
+    if size(text) <= room:
+        assert head == tail == text
+    else:
+        assert max(size(head), size(tail)) <= max(room, size(CUT))
+        assert kept[0] == [*lines[: len(kept[0]) - 1], CUT]
+        assert kept[1] == [CUT, *lines[len(lines) - len(kept[1]) + 1 :]]
     assert size(first_chars(text, room)) <= max(room, 40)
+    assert first_chars(text, room).startswith(text[: (room - 40) // 2] if room > 40 else "")
 
 
 @pytest.mark.parametrize(

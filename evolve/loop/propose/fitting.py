@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from evolve.core.records import ModelSpec
 from evolve.llm import estimate_prompt_tokens
@@ -17,6 +19,10 @@ SHOWN_FILES_CHARS = 150_000
 DIGEST_SHARE, MEMORY_SHARE = 0.25, 0.1
 # Shares of the window: for the answer, and for what is looked up before it.
 ANSWER_SHARE, READING_SHARE = 0.25, 0.25
+# Bytes of a line break in a request.
+LINE_BREAK = 2
+# At most, of the note of how much was cut.
+NOTE_BYTES = 40
 CUT = "(cut to fit into the context window)"
 
 
@@ -62,28 +68,28 @@ def first_lines(text: str, room: int) -> str:
     """The text, or those of its first lines that fit, with a note."""
     if size(text) <= room:
         return text
-    kept, left = [], room - size(CUT)
-    for line in text.splitlines():
-        left -= size(line) + 2
-        if left < 0:
-            break
-        kept.append(line)
-    return "\n".join([*kept, CUT])
+    return "\n".join([*_fitting(text.split("\n"), room), CUT])
 
 
 def last_lines(text: str, room: int) -> str:
     """The text, or those of its last lines that fit, with a note."""
     if size(text) <= room:
         return text
-    reverse = first_lines("\n".join(reversed(text.splitlines())), room)
-    return "\n".join(reversed(reverse.splitlines()))
+    return "\n".join([CUT, *reversed(_fitting(text.split("\n")[::-1], room))])
+
+
+def _fitting(lines: Sequence[str], room: int) -> list[str]:
+    """The first lines that fit, line breaks and the note included."""
+    sizes = accumulate((size(line) + LINE_BREAK for line in lines), initial=size(CUT))
+    return [line for line, total in zip(lines, islice(sizes, 1, None), strict=True) if total <= room]
 
 
 def first_chars(text: str, room: int) -> str:
-    """The text, or its beginning with a note of what is missing, in about so many bytes."""
+    """The text, or as much of its beginning as fits, with a note of what is missing."""
     if size(text) <= room:
         return text
-    kept = text[: max(room - 40, 0) * len(text) // size(text)]
+    end = bisect_right(range(len(text)), room - NOTE_BYTES, key=lambda end: size(text[:end]))
+    kept = text[: max(end - 1, 0)]
     return f"{kept}\n(cut: {len(text) - len(kept)} more characters)"
 
 
