@@ -17,9 +17,14 @@ def claim_run(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         claimed, looks = claim_of(store, row.id), store.holdout_looks(row.id)
-    terms = stored_config(row).terms
+    models = stored_config(row).models
     if as_json:
-        facts = {"run": row.id, "model": row.model, "terms": terms.model_dump()}
+        terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in models]
+        facts = {"run": row.id, "model": row.model, "terms": terms[0], "terms_of_all_models": terms}
         show([{**facts, **asdict(claimed), "looks": [asdict(look) for look in looks]}], True)
         return
-    print("\n".join([*claim_lines(row.id, row.model, claimed, looks), *licence_lines(terms)]))
+    lines = claim_lines(row.id, row.model, claimed, looks)
+    for model in models:
+        licence = licence_lines(model.terms, "    " if len(models) > 1 else "  ")
+        lines += [f"  model {model.model}:", *licence] if licence and len(models) > 1 else licence
+    print("\n".join(lines))
