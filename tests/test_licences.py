@@ -12,7 +12,6 @@ from evolve.loop.candidates import licence_trailers
 from evolve.models.licence import STRICTNESS, Licence, ranked
 from evolve.models.profile import read_profiles
 from evolve.report.models import about_model, commercial_lines, commercial_rows, licence_lines, model_facts, model_rows
-from tests.forked import forked
 
 M27 = "MiniMaxAI/MiniMax-M2.7"
 OWN = f"""
@@ -122,13 +121,6 @@ def test_only_models_that_may_be_used_commercially_are_listed() -> None:
         "  vllm/deepseek-ai/DeepSeek-R1",
         "    duty: keep the copyright and permission notice in copies",
     ]
-
-
-def test_the_command_lists_them(tmp_path: Path) -> None:
-    done = forked(tmp_path, "models", "--commercial", COLUMNS="200")
-    assert "Llama 3.3 Community License Agreement: commercial use under conditions" in done.stdout
-    rows = json.loads(forked(tmp_path, "models", "--commercial", "--json", COLUMNS="200").stdout)
-    assert {row["commercial"] for row in rows} == {"allowed", "conditions"}
 
 
 def test_one_model_is_shown_with_all_statements() -> None:

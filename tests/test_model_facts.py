@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.config import RunConfig
@@ -67,7 +67,7 @@ def lab() -> Profile:
 
 
 def test_the_parameters_are_those_of_the_gateway() -> None:
-    assert PARAMETERS == PASSED_FIELDS - {"messages"} | {"max_tokens", "seed", "reasoning_effort"}
+    assert PASSED_FIELDS - {"messages"} | {"max_tokens", "seed", "reasoning_effort"} == PARAMETERS
 
 
 def test_a_models_facts_win_over_its_profiles() -> None:
@@ -108,11 +108,11 @@ def test_facts_are_shown_with_their_sources_and_headers_without_values() -> None
         ("api = 'grpc'", "a.api.name: input should be 'chat', 'responses' or 'messages'"),
         ("parameters = { max_token = 'x' }", "a.parameters: there is no parameter max_token"),
         ("parameters = { seed = true }", "a.parameters: seed must be the endpoint's name for it, or false"),
-        ("extra_body = { messages = [] }", "a.extra_body: messages is set by the run itself"),
+        ("extra_body = { messages = [] }", "a.extra_body: the run itself sets messages"),
         ("extra_body = { day = 2026-01-01 }", "a.extra_body: a value can't be written as JSON"),
-        ("headers = { Authorization = 'Bearer very-secret' }", "a.headers: Authorization holds a key"),
-        ("headers = { 'x y' = 'very-secret' }", "a.headers: 'x y' is no name of a header"),
-        ("headers = { x = 'very-\\u00e9-secret' }".replace("'very", '"very').replace("secret'", 'secret"'), "a.headers: the value of x"),
+        ("headers = { Authorization = 'Bearer very-secret' }", "a.headers: the header Authorization holds a key"),
+        ("headers = { 'x y' = 'very-secret' }", "a.headers: there can be no header 'x y'"),
+        ('headers = { x = "very-\\u00e9-secret" }', "a.headers: the value of x"),
         ("effort = ''", "a.effort.value: "),
         ("answer_tokens = 0", "a.answer_tokens.tokens: "),
         ("rates = { requests_per_minute = 0 }", "a.rates.requests_per_minute: "),
@@ -127,6 +127,7 @@ def test_wrong_facts_are_named_in_one_line_without_a_headers_value(tmp_path: Pat
     assert words in message and "\n" not in message and "secret" not in message
 
 
+@settings(max_examples=40)
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_headers_are_one_line_of_plain_characters_or_refused(name: str, value: str) -> None:
     """Property: whatever is accepted can be sent, and holds no key."""
@@ -145,12 +146,13 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), JSON, min_size=1, max_size=4))
 def test_fields_come_back_from_their_text_in_any_order(fields: dict[str, Any]) -> None:
     """Property: the text holds the fields, whatever their order; those of the run itself are refused."""
     backwards = dict(reversed(fields.items()))
     if OWN_FIELDS.union({"reasoning_effort"}).intersection(fields):
-        with pytest.raises(ValueError, match="set by the run itself|setting of its own"):
+        with pytest.raises(ValueError, match=r"run itself sets|setting of its own"):
             body_text(fields)
         return
     assert body_text(fields) == body_text(backwards) and json.loads(body_text(fields)) == fields
@@ -164,7 +166,7 @@ def test_a_table_of_parameters_is_completed_and_names_both_sources() -> None:
     assert own.over(common).source == "model; profile" and own.over(None) == own
 
 
-def settings(**options: Any) -> Settings:
+def packaged(**options: Any) -> Settings:
     return read_settings(suite=DEFAULT_SUITE, scaffold=DEFAULT_SCAFFOLD, **options)
 
 
@@ -172,7 +174,7 @@ def test_options_complete_and_override_the_profile() -> None:
     words = {"extra_body": ['provider={"only": ["x"]}', "seedless=true"], "headers": ["x-team=red", "x-run=7"]}
     model = "openrouter/minimax/minimax-m2.7"
     Path("evolve.models.toml").write_text("[openrouter.headers]\nx-team = 'blue'\nx-title = 't'\n")
-    facts = new_config(settings(model=model, reasoning_effort="high", **words)).facts
+    facts = new_config(packaged(model=model, reasoning_effort="high", **words)).facts
     assert facts.extra_body == '{"provider": {"only": ["x"]}, "seedless": true}'
     assert facts.headers == (("x-run", "7"), ("x-team", "red"), ("x-title", "t"))
     assert facts.effort == "high" and facts.keep_reasoning
@@ -189,13 +191,13 @@ def test_the_settings_may_be_tables_arguments_and_variables(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"headers": ["x-api-key=very-secret"]}, "--header: x-api-key holds a key, which would be stored"),
-        ({"headers": ["Cookie=very-secret"]}, "--header: Cookie holds a key"),
+        ({"headers": ["x-api-key=very-secret"]}, "--header: the header x-api-key holds a key, which would be stored"),
+        ({"headers": ["Cookie=very-secret"]}, "--header: the header Cookie holds a key"),
         ({"headers": ["x=very-secret\r\n"]}, "--header: the value of x must be a line"),
-        ({"headers": ["content-type=text/secret"]}, "--header: content-type is set by the client itself"),
+        ({"headers": ["content-type=text/secret"]}, "--header: the client itself sets content-type"),
         ({"extra_body": ["provider=very-secret"]}, "--extra-body provider: its value is not JSON; write a JSON value"),
-        ({"extra_body": ['model="secret"']}, "--extra-body: model is set by the run itself"),
-        ({"extra_body": ["reasoning_effort=1"]}, "--extra-body: reasoning_effort has a setting of its own"),
+        ({"extra_body": ['model="secret"']}, "--extra-body: the run itself sets model"),
+        ({"extra_body": ["reasoning_effort=1"]}, "--extra-body: there is a setting of its own for reasoning_effort"),
         ({"reasoning_effort": ""}, "--reasoning-effort: "),
     ],
 )
@@ -230,11 +232,12 @@ def resumed(stored: RunRow, **options: Any) -> RunConfig:
 
 def test_a_resumed_run_keeps_what_is_not_given_and_refuses_what_differs() -> None:
     model = "openrouter/minimax/minimax-m2.7"
-    first = new_config(settings(model=model, reasoning_effort="high", extra_body=["provider=1"], headers=["x=1"]))
+    first = new_config(packaged(model=model, reasoning_effort="high", extra_body=["provider=1"], headers=["x=1"]))
     stored, suite = row(first), load_suite(first.suite)
-    for options in ({}, {"model": model}, {"reasoning_effort": "high"}, {"headers": ["x=1"], "model": model}):
-        assert resumed(stored, **options).facts == first.facts
-        check_same(resumed(stored, **options), suite, stored)
+    for options in ({"reasoning_effort": "high"}, {"headers": ["x=1"], "model": model}):
+        again = resumed(stored, **options)
+        assert again.facts == first.facts
+        check_same(again, suite, stored)
     for options, key in (({"reasoning_effort": "low"}, "effort"), ({"extra_body": ["provider=2"]}, "extra_body")):
         with pytest.raises(BadInput, match=f"facts.{key}: run stored has"):
             check_same(resumed(stored, **options), suite, stored)

@@ -355,6 +355,8 @@ def test_one_model_is_shown_with_its_sources() -> None:
 def test_the_command_lists_and_shows(tmp_path: Path) -> None:
     assert len(json.loads(evolve(tmp_path, "models", "--json").stdout)) > 20
     assert "barred" in evolve(tmp_path, "models", f"vllm/{M27}").stdout
+    rows = json.loads(evolve(tmp_path, "models", "--commercial", "--json").stdout)
+    assert {row["commercial"] for row in rows} == {"allowed", "conditions"}
     wrong = evolve(tmp_path, "models", "nothing")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
 
