@@ -8,10 +8,21 @@ from pathlib import Path
 import pytest
 
 from evolve.core.config import COMMERCIAL_USE, ModelTerms, RunConfig
-from evolve.loop.candidates import licence_trailers
+from evolve.core.records import Candidate, FileEdit, Proposal
+from evolve.loop.candidates import Candidates, licence_trailers
 from evolve.models.licence import STRICTNESS, Licence, ranked
 from evolve.models.profile import read_profiles
-from evolve.report.models import about_model, commercial_lines, commercial_rows, licence_lines, model_facts, model_rows
+from evolve.repo import Lineage
+from evolve.report.models import (
+    about_model,
+    commercial_lines,
+    commercial_rows,
+    licence_lines,
+    licences_of_models,
+    model_facts,
+    model_rows,
+)
+from evolve.store import RoundRow
 
 M27 = "MiniMaxAI/MiniMax-M2.7"
 OWN = f"""
@@ -84,6 +95,16 @@ def test_duties_are_printed_whatever_the_verdict(verdict: str) -> None:
     ]
 
 
+def test_a_claim_shows_the_licences_of_all_models(tmp_path: Path) -> None:
+    alone = RunConfig(model=M27, base_url="http://x/v1", terms=own_terms(tmp_path))
+    assert licences_of_models(alone) == licence_lines(alone.terms)
+    both = alone.model_copy(update={"proposed_by": alone.models[0].model_copy(update={"model": "other"})})
+    lines = licences_of_models(both)
+    assert [line for line in lines if "model " in line] == [f"  model {M27}:", "  model other:"]
+    assert sum("military use" in line for line in lines) == 2
+    assert licences_of_models(RunConfig()) == []
+
+
 def test_a_run_from_before_duties_loads_and_prints_its_licence() -> None:
     stored = json.loads(RunConfig(model="m").canonical())
     stored["terms"] = {"licence": "L", "commercial": "conditions", "summary": "Show it.", "source": "s", "as_of": ""}
@@ -101,6 +122,28 @@ def test_commits_name_the_licence_and_its_duties(tmp_path: Path) -> None:
     assert trailers["Evolve-Model-Prohibited-Uses"] == "military use"
     assert licence_trailers(RunConfig.from_stored(config.canonical())) == trailers
     assert licence_trailers(RunConfig()) == {}
+
+
+def test_a_resumed_run_makes_the_same_commit_with_its_licence(tmp_path: Path) -> None:
+    scaffold, when = tmp_path / "scaffold", "2026-11-29T12:00:00+00:00"
+    scaffold.mkdir()
+    (scaffold / "main.py").write_text("print(1)\n")
+    lineage = Lineage.open(scaffold, tmp_path / "lineage.git")
+    parent = Candidate(lineage.seed("run", when), 0, None, "seed")
+    proposal = Proposal("Say more", "", (FileEdit("main.py", "print(2)\n"),))
+    config = RunConfig(model=M27, base_url="http://x/v1", terms=own_terms(tmp_path))
+    commits = []
+    for stored in (
+        config,
+        RunConfig.from_stored(config.canonical()),
+        config.model_copy(update={"terms": ModelTerms()}),
+    ):
+        candidates = Candidates("run", lineage, tmp_path, "base", M27, licence_trailers(stored))
+        row = RoundRow(1, parent, when, None, None, None, 1)
+        commits.append(str(candidates.commit(row, parent, proposal)))
+    assert commits[0] == commits[1] != commits[2]
+    assert {"Evolve-Round": "1", **licence_trailers(config)}.items() <= lineage.trailers(commits[0]).items()
+    assert not any(key.startswith("Evolve-Model") for key in lineage.trailers(commits[2]))
 
 
 def test_terms_are_no_part_of_what_makes_two_runs_the_same(tmp_path: Path) -> None:

@@ -241,3 +241,13 @@ def test_a_resumed_run_keeps_what_is_not_given_and_refuses_what_differs() -> Non
     for options, key in (({"reasoning_effort": "low"}, "effort"), ({"extra_body": ["provider=2"]}, "extra_body")):
         with pytest.raises(BadInput, match=f"facts.{key}: run stored has"):
             check_same(resumed(stored, **options), suite, stored)
+
+
+def test_the_examples_of_the_documentation_are_one_valid_file(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "models.md").read_text()
+    path = tmp_path / "examples.toml"
+    path.write_text("\n".join(block.partition("```")[0] for block in text.split("```toml\n")[1:]))
+    profiles = read_profiles(path)
+    assert profiles["lab"].facts("big-coder").parameters == (("logprobs", ""), ("seed", "random_seed"))
+    assert profiles["lab"].terms("big-coder").statements[0].prohibited == ("military use",)
+    assert '"only": ["minimax"]' in profiles["openrouter"].facts("minimax/minimax-m2.7").extra_body

@@ -51,6 +51,17 @@ def licence_lines(terms: ModelTerms, indent: str = "  ") -> list[str]:
     return [plain(f"{indent}{line}") for line in lines]
 
 
+def licences_of_models(config: RunConfig, indent: str = "  ") -> list[str]:
+    """The licences of all models of a run; each under the model's name, if there are several."""
+    if len(config.models) == 1:
+        return licence_lines(config.terms, indent)
+    lines = []
+    for asked in config.models:
+        licence = licence_lines(asked.terms, f"{indent}  ")
+        lines += [plain(f"{indent}model {asked.model}:"), *licence] if licence else []
+    return lines
+
+
 def _statement_line(title: str, stated: LicenceStatement) -> str:
     source = ", ".join(filter(None, (stated.source, stated.as_of)))
     summary = f" {stated.summary}" if stated.summary else ""
