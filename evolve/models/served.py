@@ -23,8 +23,6 @@ def listed_models(spec: ModelSpec) -> list[str]:
     Raises:
         BadInput: The endpoint can't be reached, or rejects the key.
     """
-    if spec.api == "messages":
-        return []
     try:
         return llm.known_models(spec)
     except InfraError as error:
@@ -48,7 +46,7 @@ def check_served(spec: ModelSpec) -> None:
         AccountError: It refuses the key or has no quota left for the call.
     """
     listed = listed_models(spec)
-    if spec.name in listed or not (listed or spec.api == "messages"):
+    if spec.name in listed or not listed:
         return
     if spec.in_process or not _answers(spec):
         names = difflib.get_close_matches(spec.name, listed, MOST_NAMES, 0.4) or listed[:MOST_NAMES]
