@@ -143,6 +143,13 @@ def test_a_variant_has_the_facts_of_its_model_but_not_its_price(upstream: Upstre
     assert lab(upstream, models=models)["lab"].known("big:nitro") == KnownModel()
 
 
+def test_openrouter_is_asked_for_one_provider_unless_a_variant_chooses_it() -> None:
+    profile, pinned = read_profiles()["openrouter"], '{"provider": {"allow_fallbacks": false, "sort": "price"}}'
+    assert profile.facts("minimax/minimax-m2.7").extra_body == profile.facts("any/other").extra_body == pinned
+    variant = profile.facts("minimax/minimax-m2.7:nitro")
+    assert variant.extra_body == "" and variant.keep_reasoning and variant.context_tokens == 196_608
+
+
 def test_azure_needs_its_endpoint_and_takes_deployments(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match=r"--base-url https://RESOURCE\.openai\.azure\.com/openai/v1"):
         chosen("azure/ours")

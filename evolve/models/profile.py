@@ -111,13 +111,11 @@ class Profile(Known):
 
     def known(self, model: str) -> KnownModel:
         """The facts about a model, completed with the profile's own; for an unlisted model only those."""
-        listed = self.models.get(model) or self._without_variant(model)
-        return listed.completed(self)
-
-    def _without_variant(self, model: str) -> KnownModel:
-        """What still holds about a variant of a listed model."""
-        base = self.models.get(model.rpartition(":")[0], KnownModel()) if self.variants else KnownModel()
-        return base.model_copy(update={"price": None, "rates": None})
+        base, colon, _ = model.rpartition(":")
+        if self.variants and colon and model not in self.models:
+            # The variant chooses the provider, so what the profile says about that does not hold.
+            return self.known(base).model_copy(update={"price": None, "extra_body": None})
+        return self.models.get(model, KnownModel()).completed(self)
 
     def facts(self, model: str) -> ModelFacts:
         """The facts that requests to a model depend on."""
