@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.caps import Caps
-from evolve.core.config import AskedModel, ModelFacts, RunConfig
+from evolve.core.config import RATES, AskedModel, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
-from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model, profiles_listing
 from evolve.models.facts import body_text, header_pairs
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import resumed_config, stored_config
+from evolve.runs.identity import resumed_config, stored_config, with_rates
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
@@ -39,7 +38,13 @@ def run_request(settings: Settings, plugins: Plugins | None = None) -> RunReques
     config = new_config(settings) if row is None else resumed_config(row, given_values(settings, row), settings.runs)
     caps = Caps(settings.budget_usd, settings.budget_tokens, settings.budget_seconds, settings.budget_trials)
     return RunRequest(
-        config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins or Plugins()
+        config,
+        settings.runs,
+        settings.run,
+        settings.jobs,
+        caps,
+        plugins=plugins or Plugins(),
+        own_server=_is_own_server(settings, config),
     )
 
 
@@ -47,8 +52,22 @@ def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = 
     """The request for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, origin = _folder_or_commit(what, settings.runs)
     config = new_config(settings).model_copy(update={"scaffold": folder})
-    jobs = settings.jobs or default_jobs()
-    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins()), commit
+    return RunRequest(
+        config,
+        settings.runs,
+        NEW,
+        settings.jobs,
+        origin=origin,
+        plugins=plugins or Plugins(),
+        own_server=_is_own_server(settings, config),
+    ), commit
+
+
+def _is_own_server(settings: Settings, config: RunConfig) -> bool:
+    """Whether the scaffold's model has the profile of a server that the user runs."""
+    name = config.facts.profile
+    profile = read_profiles(settings.models).get(name) if name else None
+    return profile is not None and profile.local and profile.base_url is not None
 
 
 def new_config(settings: Settings) -> RunConfig:
@@ -75,9 +94,9 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     if given & {"model", "base_url"}:
         choice = choose_model(settings.model or _full_name(stored), settings.base_url, profiles)
         kept = {name: getattr(stored.facts, name) for name in GIVEN_FACTS}
-        facts = _with_given(choice.facts.model_copy(update=kept), settings)
-        values |= {"model": choice.model, "base_url": choice.base_url, "facts": facts}
-    elif given & set(GIVEN_FACTS.values()):
+        facts = with_rates(choice.facts.model_copy(update=kept), stored.facts)
+        values |= {"model": choice.model, "base_url": choice.base_url, "facts": _with_given(facts, settings)}
+    elif given & {*GIVEN_FACTS.values(), *RATES}:
         values["facts"] = _with_given(stored.facts, settings)
     if given & {"proposer_model", "proposer_base_url"}:
         values["proposed_by"] = _same_prices(_proposing_model(settings, stored.models[0], profiles), stored)
@@ -91,8 +110,8 @@ def _given(settings: Settings, name: str) -> Any:
 
 
 def _with_given(facts: ModelFacts, settings: Settings) -> ModelFacts:
-    """The facts with what the settings give in their place: the effort, and single fields and headers."""
-    values: dict[str, Any] = {}
+    """The facts with what the settings give in their place: limits, the effort, and single fields and headers."""
+    values = {name: value for name in RATES if (value := getattr(settings, name)) is not None}
     if settings.reasoning_effort is not None:
         values["effort"] = settings.reasoning_effort
     if settings.extra_body:
