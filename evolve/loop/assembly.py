@@ -20,7 +20,7 @@ from evolve.llm import ChatModel
 from evolve.loop import history
 from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
-from evolve.loop.candidates import Candidates
+from evolve.loop.candidates import Candidates, licence_trailers
 from evolve.loop.checks import Checks
 from evolve.loop.drift import Drift
 from evolve.loop.history import History
@@ -90,7 +90,8 @@ def assemble(
     def patient(what: str) -> ChatModel:
         return PatientModel(model_for(what), patience)
 
-    candidates = Candidates(run, lineage, folder, base_image, _author(config, proposer))
+    author = _author(config, proposer)
+    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config))
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)
