@@ -14,7 +14,7 @@ from typing import Any
 from evolve import __version__, llm
 from evolve.budget import run_budget
 from evolve.budget.ledger import SpendingFile
-from evolve.budget.metered import Metered
+from evolve.budget.metered import Metered, charge_dead
 from evolve.budget.run_budget import Budget
 from evolve.core.clock import now
 from evolve.core.config import PLACES, RunConfig
@@ -232,6 +232,7 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
         "work": functools.partial(run_trial_ahead, spending_file=terms),
         "run_inline": functools.partial(run_trial, spending_file=terms),
         "do_self_work": functools.partial(run_self_work, spending_file=terms),
+        "charge_dead": functools.partial(charge_dead, terms),
     }
 
 
