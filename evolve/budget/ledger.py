@@ -178,8 +178,8 @@ def _amounts(usage: Usage) -> tuple[float, ...]:
 
 def _usage(amounts: Sequence[Any]) -> Usage:
     """From the values of COLUMNS."""
-    *counts, cached, written = amounts
-    return Usage(*counts, cached_tokens=cached, cache_write_tokens=written)
+    calls, prompt, completion, usd, cached, written = amounts
+    return Usage(calls, prompt, completion, usd, cached_tokens=cached, cache_write_tokens=written)
 
 
 @contextlib.contextmanager
