@@ -13,7 +13,7 @@ from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import resumed_config, stored_config
+from evolve.runs.identity import GIVEN_PRICE, resumed_config, stored_config
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
@@ -127,9 +127,7 @@ def _priced(
     if choice.price:
         prompt = choice.price.prompt if prompt is None else prompt
         completion = choice.price.completion if completion is None else completion
-    return (prompt, completion), choice.terms.model_copy(
-        update={"price_source": "given with the command", "price_as_of": ""}
-    )
+    return (prompt, completion), choice.terms.model_copy(update={"price_source": GIVEN_PRICE, "price_as_of": ""})
 
 
 def _folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, RunRow | None]:
