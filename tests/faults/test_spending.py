@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from evolve.budget.ledger import SpendingFile
-from evolve.budget.metered import charge_dead, ledger_of
+from evolve.budget.metered import Metered, charge_dead, ledger_of
 from evolve.core.caps import Caps
-from evolve.core.records import Fault, Outcome, TrialResult, Usage
+from evolve.core.records import Fault, Limits, ModelSpec, Outcome, TrialResult, Usage
 from evolve.executor.evaluate import Evaluator
 from evolve.llm import highest_usage
-from tests.fakes import task, trial_spec
+from evolve.trial.gateway import Door, Gateway
+from tests.fakes import FolderWorkspace, ScriptedModel, completion, task, trial_spec
 from tests.faults import spender
+from tests.test_gateway import chat
 from tests.upstream import Upstream, after, says
 
 # Dollars per million tokens: 0.02 dollars for each answer of the endpoint, over two for what is reserved.
@@ -81,3 +83,19 @@ def test_the_spending_of_a_killed_worker_is_booked_and_the_next_call_proceeds(
     spent = ledger.spent()
     assert (spent.calls, spent.tokens) == (total.calls, total.tokens) == (5, 80 + reserved.tokens)
     assert spent.cost_usd == pytest.approx(total.cost_usd)
+
+
+def test_the_wait_for_room_is_given_back_to_the_trial(terms: SpendingFile, tmp_path: Path) -> None:
+    spec = ModelSpec("m", prompt_price=PRICE, completion_price=PRICE)
+    door = Door("opaque", "Mend it.", "/work", 7, spec, Limits(seconds=1.0, usd=5.0, max_tokens=1000))
+    ledger = ledger_of(terms)
+    hold = ledger.reserve("another trial", Usage(1, 2000, 0, 2.0)) or 0
+    free = threading.Timer(1.5, ledger.settle, (hold, Usage(1, 10, 10, 0.02)))
+    model = Metered(ScriptedModel(completion(tokens=10)), spec, terms, "a trial")
+    with Gateway(door, model, FolderWorkspace(tmp_path), tmp_path) as served:
+        free.start()
+        status, answer = chat(served)
+        assert status == 200, answer
+        assert served.budget.given_back > 1.3 and served.budget.left()["seconds"] > 0
+        assert served.budget.usage.lost_seconds > 1.3 and served.budget.usage.retries == 0
+    free.join()
