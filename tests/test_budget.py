@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,24 @@ def test_concurrent_calls_wait_while_others_may_use_up_the_budget(begin: Callabl
     assert session.left() == "$0.00"
 
 
+def test_a_cap_holds_even_if_each_byte_of_the_prompts_is_a_token(begin: Callable[..., Budget]) -> None:
+    def billed(body: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(0.02)
+        tokens = {"prompt_tokens": len(body["messages"][0]["content"]), "completion_tokens": body["max_tokens"]}
+        return {**completion(), "usage": tokens}
+
+    session, model = begin(usd=40.0), ScriptedModel(billed)
+    body = {"messages": [{"role": "user", "content": "7" * 8000}], "max_tokens": 100}  # 8.10 dollars
+
+    def ask(_: int) -> None:
+        with contextlib.suppress(BudgetExhausted):
+            metered(session, model).complete(body)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(16)))
+    assert 40.0 <= session.spent().cost_usd <= 40.0 + 8.1
+
+
 def test_no_call_is_made_after_the_deadline(begin: Callable[..., Budget]) -> None:
     session = begin(seconds=0.0)
     with pytest.raises(BudgetExhausted):
@@ -131,6 +150,11 @@ def test_a_wait_is_reported_while_it_lasts_and_is_bounded(
     with pytest.raises(BudgetExhausted):
         metered(session, ScriptedModel()).complete(BODY, lost.append)
     assert 0.5 <= time.monotonic() - began < 5
+    model = metered(session, ScriptedModel())
+    for _ in range(2):  # all calls of a trial share the time
+        with pytest.raises(BudgetExhausted):
+            model.complete(BODY)
+    assert 0.5 <= model._waited < 0.6
     assert len(lost) >= 2 and 0.3 < sum(usage.lost_seconds for usage in lost) < 5
 
 

@@ -15,7 +15,8 @@ from evolve.llm import Body, ChatModel, OnLost, highest_usage, usage_of
 RETRY_SECONDS = 0.05
 # How often the time that a call has waited is reported.
 REPORT_SECONDS = 1.0
-# The longest time that a call waits for room. A trial that loses over 600 s would count as the endpoint's failure.
+# The longest time that the calls of one trial wait for room, all together. What a trial loses beyond ten minutes would
+# count as the endpoint's failure.
 LONGEST_WAIT_SECONDS = 540.0
 
 
@@ -36,11 +37,12 @@ class Metered:
     what: the work that the calls are for. Time spent waiting for other calls is reported as lost, while it lasts.
 
     Raises:
-        BudgetExhausted: The run's caps leave no room for a call, or none becomes free in LONGEST_WAIT_SECONDS.
+        BudgetExhausted: The run's caps leave no room for a call, or the calls have waited for LONGEST_WAIT_SECONDS.
     """
 
     def __init__(self, model: ChatModel, spec: ModelSpec, terms: SpendingFile, what: str) -> None:
         self._model, self._spec, self._terms, self._what = paced(model, spec, terms), spec, terms, what
+        self._waited = 0.0
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Make one call of the model, once the budget has room for it."""
@@ -63,16 +65,18 @@ class Metered:
 
     def _reserve(self, ledger: Ledger, most: Usage, wait: _Wait) -> int:
         """Wait until the calls in progress leave room, and reserve it."""
-        last, ends = time.monotonic() + LONGEST_WAIT_SECONDS, self._terms.ends
-        while time.monotonic() < (last if ends is None else min(last, ends)):
+        while self._terms.ends is None or time.monotonic() < self._terms.ends:
             try:
                 hold = ledger.reserve(self._what, most)
             except LookupError:
                 break
             if hold is not None:
                 return hold
+            if self._waited >= LONGEST_WAIT_SECONDS:
+                break
             wait.report(REPORT_SECONDS)
             time.sleep(RETRY_SECONDS)
+            self._waited += RETRY_SECONDS
         raise BudgetExhausted("the run's budget is spent")
 
 
