@@ -64,9 +64,12 @@ class Search:
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
             try:
-                champion = self._play_rounds(standing, rounds).champion
+                standing = self._play_rounds(standing, rounds)
+                with self.scorer.keeping_enough():
+                    self.lessons.learn()
             except BudgetExhausted as error:
-                champion, reached = self.journal.champion(), error
+                reached = error
+            champion = self.journal.champion() if reached else standing.champion
             self.scorer.measure_fresh(champion)
             self.scorer.look_at_holdout(champion, "champion at the end")
             if reached:
@@ -79,8 +82,6 @@ class Search:
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers)
-        with self.scorer.keeping_enough():
-            self.lessons.learn()
         return standing
 
     def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
