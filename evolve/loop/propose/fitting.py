@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 
 from evolve.core.records import ModelSpec
 from evolve.llm import estimate_prompt_tokens
-from evolve.llm.usage import BYTES_PER_TOKEN
+from evolve.llm.estimates import BYTES_PER_TOKEN
 
 NO_LIMIT = sys.maxsize
 SHOWN_FILES_CHARS = 150_000
