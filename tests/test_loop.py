@@ -96,7 +96,10 @@ class Run:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the seed scaffold, to be copied."""
-    top = tmp_path_factory.mktemp("repository")
+    return write_repository(tmp_path_factory.mktemp("repository"))
+
+
+def write_repository(top: Path) -> Path:
     folder = top / "scaffold"
     folder.mkdir()
     (folder / "main.py").write_text(SEED_TEXT)
@@ -158,8 +161,9 @@ def opened(repository: Path, tmp_path: Path, scored: int = 1) -> Iterator[Callab
         database: Store = store,
         **more: Any,
     ) -> Run:
-        parts = {name: more.pop(name) for name in ("vocabulary", "stop") if name in more}
-        changes = {"gate": GateConfig.model_validate(more), "proposer": proposer}
+        parts = {name: more.pop(name) for name in ("vocabulary", "stop", "policy", "watcher") if name in more}
+        settings = more.pop("settings", {})
+        changes = {"gate": GateConfig.model_validate(more), "proposer": proposer, **settings}
         run_config, lineage = config.model_copy(update=changes), Lineage.open(folder, tmp_path / "own.git")
         search = assemble(
             run=RUN,
@@ -173,8 +177,7 @@ def opened(repository: Path, tmp_path: Path, scored: int = 1) -> Iterator[Callab
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
-            watcher=SilentWatcher(),
-            **parts,
+            **{"watcher": SilentWatcher(), **parts},
         )
         return Run(search, run_config, database, lineage, tmp_path / "runs" / RUN)
 
