@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from evolve.llm.refusals import MAX_TEXT, canonical_name, error_fields, error_text, refused_parameter
 
-
 # Each row: the server, a public report (a repository's issue), the HTTP status, what it refuses, and the body.
 ERRORS = json.loads((Path(__file__).parent / "llm_errors.json").read_text(encoding="utf-8"))
 

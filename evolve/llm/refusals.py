@@ -57,8 +57,9 @@ MODEL_UNKNOWN = re.compile(
 # The refusal concerns a field inside of a message or a tool, which are the caller's.
 NESTED = re.compile(r"\b(messages|tools|contents?|functions|function_declarations)\W{1,4}\d", re.IGNORECASE)
 REFUSING = re.compile(
-    r"unsupported|not support|no endpoints found|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|deprecated"
-    r"|invalid|cannot|must be|should be|too (large|big|high)|only |extra |range|maximum|exceeds|disabled|\d+ > \d+",
+    r"unsupported|not support|n't support|no endpoints found|unknown|unrecogni[sz]ed|unexpected|not permitted"
+    r"|not allowed|deprecated|invalid|cannot|must be|should be|too (large|big|high)|only |extra |range|maximum"
+    r"|exceeds|disabled|\d+ > \d+",
     re.IGNORECASE,
 )
 # The rest of a sentence that names what to use in place of the refused parameter.
