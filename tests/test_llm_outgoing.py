@@ -65,6 +65,8 @@ def test_what_a_request_sets_itself_is_kept(upstream: Upstream) -> None:
 def test_extra_fields_must_be_an_object(text: str) -> None:
     with pytest.raises(BadInput, match="extra_body"):
         endpoint_fields(BODY, ModelSpec("m", extra_body=text))
+    with pytest.raises(BadInput, match="extra_body"):
+        OpenAIModel(ModelSpec("m", extra_body=text))
 
 
 def test_headers_are_sent_with_every_request(upstream: Upstream) -> None:

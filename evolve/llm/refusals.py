@@ -55,7 +55,10 @@ MODEL_UNKNOWN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # The refusal concerns a field inside of a message or a tool, which are the caller's.
-NESTED = re.compile(r"\b(messages|tools|contents?|functions|function_declarations)\W{1,4}\d", re.IGNORECASE)
+NESTED = re.compile(
+    r"\b(messages|tools|contents?|functions|function_declarations)\W{1,4}\d|\b(function|tool) [`'\"]|\bschema\b",
+    re.IGNORECASE,
+)
 REFUSING = re.compile(
     r"unsupported|not support|n't support|no endpoints found|unknown|unrecogni[sz]ed|unexpected|not permitted"
     r"|not allowed|deprecated|invalid|cannot|must be|should be|too (large|big|high)|only |extra |range|maximum"
