@@ -83,6 +83,13 @@ def test_extra_fields_and_headers_are_the_hosts(upstream: Upstream) -> None:
     assert isinstance(fault, HostRefused) and fault.parameter == "anthropic-beta"
 
 
+def test_a_renamed_parameter_has_our_name(upstream: Upstream) -> None:
+    names = (("max_tokens", "n_answer"), ("temperature", "heat"))
+    fault = fault_of(upstream, refuses(400, None, "n_answer must be at least 1000"), parameters=names)
+    assert isinstance(fault, HostRefused) and fault.parameter == "max_tokens"
+    assert isinstance(fault_of(upstream, refuses(400, None, "heat is not supported"), parameters=names), RequestRefused)
+
+
 def test_an_error_with_status_200_is_attributed_too(upstream: Upstream) -> None:
     fault = fault_of(upstream, raw(json.dumps({"error": {"code": 400, "message": "Unknown parameter: 'seed'."}})))
     assert isinstance(fault, HostRefused) and fault.parameter == "seed"

@@ -121,7 +121,7 @@ def _named_parameters(text: str, more: Collection[str]) -> Iterator[str]:
 def canonical_name(name: str, more: Collection[str] = ()) -> str | None:
     """Return our name for a field of a request as an endpoint spells it (`presencePenalty`), None if it is unknown."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("body."))
-    known = {**{re.sub(r"[^a-z0-9]", "", other.lower()): other for other in more}, **OTHER_NAMES}
+    known = {**OTHER_NAMES, **{re.sub(r"[^a-z0-9]", "", other.lower()): other for other in more}}
     return known.get(plain) or next((own for own in NAMES if own.replace("_", "") == plain), None)
 
 
