@@ -164,8 +164,19 @@ def test_a_404_about_a_parameter_is_about_the_request(upstream: Upstream) -> Non
     message = "No endpoints found that support the provided 'tool_choice' value."
     fault = fault_of(upstream, refuses(404, None, message), body={**BODY, "tool_choice": "required"})
     assert isinstance(fault, RequestRefused) and fault.status == 404
+    fault = fault_of(upstream, refuses(501, None, "parameter 'temperature' is not supported"))
+    assert isinstance(fault, RequestRefused) and fault.status == 501 and len(upstream.requests()) == 1
+    fault = fault_of(upstream, refuses(501, None, "parameter 'seed' is not supported"))
+    assert isinstance(fault, HostRefused) and fault.parameter == "seed"
     unknown = fault_of(upstream, refuses(404, "model_not_found", "The model `m` does not exist"))
     assert isinstance(unknown, BadInput)
+
+
+def test_a_proxys_page_is_told_by_its_title(upstream: Upstream) -> None:
+    page = raw("<!DOCTYPE html><html><head><title>502\nBad Gateway</title></head><body>x</body></html>", status=502)
+    assert str(fault_of(upstream, page)) == "model endpoint: 502 Bad Gateway"
+    assert str(fault_of(upstream, raw("<html><b>no</b> way</html>", status=503))) == "model endpoint: no way"
+    assert "503" in str(fault_of(upstream, raw("", status=503)))
 
 
 # The same request always fails, or the endpoint does.

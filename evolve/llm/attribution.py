@@ -17,6 +17,7 @@ from evolve.llm.window import TOO_LONG
 
 # The host decides on these alone: see `PASSED_FIELDS` of the gateway.
 HOST_FIELDS = frozenset({"model", "max_tokens", "seed", "stream", "stream_options", "reasoning_effort"})
+NOT_IMPLEMENTED = 501
 SIZE_CODES = (TOO_LONG, TOO_LARGE_CODE)
 
 
@@ -45,7 +46,7 @@ class Attribution:
         parameter = self._own_name(refused_parameter_of(error, self._more_names()))
         if parameter and self.is_hosts(parameter, text) and not (is_absent and parameter == "model"):
             return host_refused(parameter, text)
-        if is_absent and parameter not in (None, "model"):
+        if (is_absent or error.status_code == NOT_IMPLEMENTED) and parameter not in (None, "model"):
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), text)
         if is_absent and self.has_answered:
             return EndpointError(f"model endpoint: it answered before, and now says {error.status_code}: {text}")

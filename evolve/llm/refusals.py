@@ -18,6 +18,10 @@ NAMED_WITHIN = 400
 PARAMETER_STATUSES = (400, 404, 405, 422, 501)
 TEXT_KEYS = ("message", "msg", "error", "errors", "detail", "raw", "metadata", "error_msg", "status_msg", "title")
 
+PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+TITLE = re.compile(r"<title>(.+?)</title>", re.IGNORECASE | re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+
 # Names of one parameter, in lower case and without punctuation, and our name for it.
 OTHER_NAMES = {
     "maxcompletiontokens": "max_tokens", "maxoutputtokens": "max_tokens", "maxnewtokens": "max_tokens",
@@ -136,7 +140,7 @@ def _texts(value: Any, levels: int) -> Iterator[str]:
         return
     if isinstance(value, str):
         inner = _json_in(value)
-        yield from [value] if inner is None else _texts(inner, levels - 1)
+        yield from [_page_text(value)] if inner is None else _texts(inner, levels - 1)
     elif isinstance(value, list):
         for item in value[:MAX_LEVELS]:
             yield from _texts(item, levels - 1)
@@ -146,6 +150,14 @@ def _texts(value: Any, levels: int) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key in TEXT_KEYS:
             yield from _texts(value.get(key), levels - 1)
+
+
+def _page_text(text: str) -> str:
+    """Return a text; of a web page, such as a proxy's, its title or what is left without its tags."""
+    if not PAGE.match(text):
+        return text
+    title = TITLE.search(text)
+    return " ".join((title[1] if title else TAG.sub(" ", text)).split())
 
 
 def _json_in(text: str) -> Any:
