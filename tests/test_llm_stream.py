@@ -69,6 +69,7 @@ def test_all_forms_of_reasoning_and_refusals_are_merged(upstream: Upstream, mode
     )  # fmt: skip
     assert message(model) == {
         "role": "assistant",
+        "content": None,
         "reasoning": "I think",
         "reasoning_content": "Hm, well",
         "reasoning_details": [
@@ -140,6 +141,17 @@ def test_a_last_chunk_with_the_whole_message_replaces_the_pieces(upstream: Upstr
     assert made["usage"] == last["usage"]
 
 
+def test_of_several_reports_of_usage_the_last_one_counts(upstream: Upstream, model: OpenAIModel) -> None:
+    counts = [{"prompt_tokens": 9, "completion_tokens": number} for number in (1, 2)]
+    growing = [{**chunk(content="a"), "usage": usage} for usage in counts]
+    upstream.script(streams(*growing, {**END, "usage": None}))
+    assert model.complete(BODY)["usage"] == counts[-1]
+    upstream.script(
+        streams(chunk(content="a"), {**END, "usage": counts[0]}, {**chunk(), "choices": [], "usage": counts[1]})
+    )
+    assert model.complete(BODY)["usage"] == counts[-1]
+
+
 def test_comments_other_fields_and_odd_line_ends_are_ignored(upstream: Upstream, model: OpenAIModel) -> None:
     split = event_text(chunk(content="two"))
     odd = ": OPENROUTER PROCESSING\r\n\r\n: keep-alive\n\nid: 3\nretry: 10\n" + event_text(chunk(content="one "))
@@ -161,7 +173,7 @@ def test_a_character_in_two_halves_is_one_and_half_of_one_is_none(upstream: Upst
         streams(chunk(content="ha"), "data: {oops\n\n"),
         streams(chunk(content="ha"), {"error": {"message": "overloaded", "code": 502}}),
         streams(chunk(content="ha"), {"error": "overloaded"}),
-        streams(chunk(content="ha"), {"object": "error", "message": "overloaded", "code": 500}),
+        streams(chunk(content="ha"), {"object": "error", "message": "overloaded", "code": 503}),
         streams(chunk(content="ha"), chunk(finish="error")),
         streams(chunk(0, content="a"), chunk(1, content="b"), chunk(0, finish="stop"), end=""),
         streams({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, end=""),
