@@ -1,4 +1,4 @@
-"""What an endpoint says about its models and about itself, beside the chat: its list of models, a local server's state."""
+"""What an endpoint states beside the chat: its list of models, and what a local server says about itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATES: Mapping[str, tuple[str, ...]] = {
 class Listing:
     """What an endpoint states about one model.
 
-    window: tokens of prompt and answer; prices: US dollars per million tokens of prompt and of answer. None: not stated.
+    window: tokens of prompt and answer; prices: US dollars per million tokens of each. None: not stated.
     """
 
     names: tuple[str, ...] = ()
@@ -44,8 +44,10 @@ def is_local(spec: ModelSpec) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith((".local", ".localhost", ".internal")) or (
-            bool(host) and "." not in host
+        return (
+            host == "localhost"
+            or host.endswith((".local", ".localhost", ".internal"))
+            or (bool(host) and "." not in host)
         )
 
 
