@@ -281,6 +281,7 @@ class TrialSpec:
             on the same attempt share their luck.
         owner: Label of the containers, by which a sweep finds them.
         replay_of: Answer from this recording instead of a model.
+        concurrency: The number of trials that run at once when it starts, itself included.
     """
 
     run: str
@@ -296,6 +297,7 @@ class TrialSpec:
     folder: Path
     owner: str
     replay_of: Path | None = None
+    concurrency: int = 1
 
     @property
     def task_id(self) -> str:
