@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,13 @@ def run_request(settings: Settings, plugins: Plugins | None = None) -> RunReques
     config = new_config(settings) if row is None else resumed_config(row, given_values(settings, row), settings.runs)
     caps = Caps(settings.budget_usd, settings.budget_tokens, settings.budget_seconds, settings.budget_trials)
     return RunRequest(
-        config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins or Plugins()
+        config,
+        settings.runs,
+        settings.run,
+        settings.jobs or default_jobs(),
+        caps,
+        plugins=plugins or Plugins(),
+        checks_models=settings.preflight,
     )
 
 
@@ -43,7 +50,8 @@ def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = 
     folder, commit, origin = _folder_or_commit(what, settings.runs)
     config = new_config(settings).model_copy(update={"scaffold": folder})
     jobs = settings.jobs or default_jobs()
-    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins()), commit
+    request = RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins())
+    return replace(request, checks_models=settings.preflight), commit
 
 
 def new_config(settings: Settings) -> RunConfig:

@@ -60,12 +60,13 @@ def check(request: RunRequest) -> Suite:
         scaffold.check_folder(request.config.scaffold)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
-    _check_priced(request)
+    if not request.checks_models:
+        check_priced(request)
     return suite
 
 
-def _check_priced(request: RunRequest) -> None:
-    """A cap in dollars needs prices."""
+def check_priced(request: RunRequest) -> None:
+    """Raise BadInput if a cap in dollars has no prices, given or listed by the endpoint."""
     unpriced = [asked.model for asked in request.config.models if not asked.spec.priced]
     if request.caps.usd is not None and unpriced:
         raise BadInput(
@@ -270,7 +271,7 @@ def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded
     else:
         _create_run(run, suite, store, excluded)
         watcher.say(f"run {run.name}")
-    budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free)
+    budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
     return budget
 

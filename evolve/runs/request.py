@@ -10,7 +10,7 @@ from evolve.core.config import RunConfig
 from evolve.repo import Lineage
 from evolve.runs.plugins import Plugins
 from evolve.runs.repository import lineage_home, lineage_of, new_lineage
-from evolve.store import RunRow, Store
+from evolve.store import PreflightRow, RunRow, Store
 
 DATABASE = "evolve.db"
 
@@ -21,7 +21,8 @@ class RunRequest:
 
     `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
     and scaffold and has not ended, otherwise a new one. `origin`: the run whose candidate is measured, if it is one.
-    `plugins`: objects that the user gave for names in the config.
+    `plugins`: objects that the user gave for names in the config. `checks_models`: whether the models' endpoints are
+    checked first; `preflights`: these checks, to be stored with the run.
     """
 
     config: RunConfig
@@ -31,6 +32,8 @@ class RunRequest:
     caps: Caps = field(default_factory=Caps)
     origin: RunRow | None = None
     plugins: Plugins = field(default_factory=Plugins)
+    checks_models: bool = True
+    preflights: tuple[PreflightRow, ...] = ()
 
     @property
     def database(self) -> Path:

@@ -52,6 +52,7 @@ def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_mode
     listing = read_listing(asked.spec)
     tools = _check_trial(talk, requests)
     _check_proposal(talk, requests)
+    _check_long_answer(talk, requests)
     streaming = _check_streaming(talk, requests)
     right = _check_answers(talk, requests)
     window = _check_window(talk, requests, listing)
@@ -178,14 +179,15 @@ def _check_trial(talk: Conversation, requests: Requests) -> bool:
 
 
 def _check_proposal(talk: Conversation, requests: Requests) -> None:
-    """Ask for a long text in a proposal's form, and see that it is one. Raises BadInput."""
-    answer = _unrefused(
-        talk, "a proposal",
-        lambda spec: ask.proposal_request(spec, requests.proposal_tools, requests.proposal_answer),
-    )  # fmt: skip
-    if not text_of(answer):
-        answer = talk.ask(lambda spec: ask.question_request(spec, LONG_QUESTION, requests.trial_answer))
-    if problem := garbage(text_of(answer)):
+    """Make a request in a proposal's form."""
+    length, tools = requests.proposal_answer, requests.proposal_tools
+    _unrefused(talk, "a proposal", lambda spec: ask.proposal_request(spec, tools, length))
+
+
+def _check_long_answer(talk: Conversation, requests: Requests) -> None:
+    """Ask for a long text, and see that it is one. Raises BadInput."""
+    make = functools.partial(ask.question_request, text=LONG_QUESTION, longest_answer=requests.trial_answer)
+    if problem := garbage(text_of(_unrefused(talk, "a question", make))):
         raise BadInput(f"model {talk.spec.name}", f"it writes nonsense: {problem}", BROKEN)
 
 
