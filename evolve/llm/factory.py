@@ -8,11 +8,14 @@ from evolve.llm.model import ChatModel, EmbeddedModel
 from evolve.llm.textcalls import TextToolsModel
 
 
-def open_model(spec: ModelSpec) -> ChatModel:
-    """Return the client for this model. Tools are described in text for a model that can't call them."""
+def open_model(spec: ModelSpec, has_answered: bool = False) -> ChatModel:
+    """Return the client for this model. Tools are described in text for a model that can't call them.
+
+    has_answered: The endpoint is known to have answered this model's requests: see `OpenAIModel`.
+    """
     if spec.in_process:
         return EmbeddedModel()
-    model = OpenAIModel(spec)
+    model = OpenAIModel(spec, has_answered=has_answered)
     return TextToolsModel(model) if spec.text_tools else model
 
 
