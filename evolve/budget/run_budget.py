@@ -15,6 +15,7 @@ from evolve import __version__
 from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
+from evolve.budget.turns import turns_of
 from evolve.core.caps import Caps, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
@@ -79,6 +80,7 @@ class Budget:
     def close(self) -> None:
         self._ledger.close()
         ledger_of.cache_clear()
+        turns_of.cache_clear()
 
     def _seconds(self) -> float:
         return self._earlier_seconds + time.monotonic() - self._started

@@ -12,6 +12,7 @@ from evolve.core.records import Split, TrialResult
 from evolve.gate import calibrate
 from evolve.loop.judging import task_slots
 from evolve.runs.identity import stored
+from evolve.runs.jobs import planned_concurrency
 from evolve.runs.model_check import CheckedModel
 from evolve.runs.request import RunRequest
 from evolve.store import Store
@@ -85,7 +86,8 @@ def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[Ch
     total = trials.times(tokens).plus(Range(rounds * PROPOSAL_TOKENS[0], rounds * PROPOSAL_TOKENS[1]))
     speed = next((model.preflight.tokens_per_second for model in checked if model.role == "scaffold"), None)
     seconds = seconds_per_trial(config, tokens, speed, earlier)
-    hours = None if seconds is None else Range(*(s / 3600 / request.jobs for s in _both(trials.times(seconds))))
+    jobs = planned_concurrency(request, suite).most
+    hours = None if seconds is None else Range(*(s / 3600 / jobs for s in _both(trials.times(seconds))))
     return Plan(rounds, trials, total, dollars(config, total), hours, basis)
 
 

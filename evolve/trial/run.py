@@ -149,7 +149,7 @@ def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: 
 
 def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
-    ttl = container_lifetime(spec.limits.seconds + spec.task.verifier_seconds)
+    ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
@@ -176,9 +176,9 @@ def _image_ids(spec: TrialSpec) -> tuple[str, str]:
     return image_id(spec.scaffold.image), image_id(spec.image.image)
 
 
-def container_lifetime(seconds: float) -> int:
+def container_lifetime(spec: TrialSpec, seconds: float) -> int:
     """Seconds after which a container for work of that length ends by itself, with an allowance for lost time."""
-    return int(seconds + longest_delay()) + SPARE_SECONDS
+    return int(seconds + longest_delay(spec.model, spec.limits)) + SPARE_SECONDS
 
 
 def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:

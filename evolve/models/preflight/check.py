@@ -14,8 +14,8 @@ from evolve.core.config import AskedModel
 from evolve.core.errors import BadInput, EndpointError, HostRefused, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import ChatModel, usage_of
-from evolve.llm.statements import Listing, read_listing, read_server
 from evolve.llm.sanity import LONG_QUESTION, QUESTIONS, garbage, text_of
+from evolve.llm.statements import Listing, read_listing, read_server
 from evolve.models.preflight import requests as ask
 from evolve.models.preflight.learning import learn, window_in
 from evolve.models.preflight.report import Preflight

@@ -63,7 +63,7 @@ class Gateway:
         self.door, self.model = door, model
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
-        self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay())
+        self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
         self.events: list[Event] = []
         self.fault: Exception | None = None
         self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
@@ -115,7 +115,8 @@ class Gateway:
 
     def wait_for_calls(self) -> None:
         """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
-        if not self.budget.wait_until_idle(longest_delay() - self.budget.given_back):
+        longest = longest_delay(self.door.model, self.door.limits)
+        if not self.budget.wait_until_idle(longest - self.budget.given_back):
             self._note_fault(EndpointError("model endpoint: a call did not end"))
 
     def _route(self, intake: Intake, action: Action) -> Callable[[Request], Any]:
