@@ -332,9 +332,14 @@ def doctor_command(
     ] = False,
     as_json: Json_ = False,
 ) -> int:
-    """Check machine, database, repository and files; `--fix` repairs what is safe."""
+    """Check machine, database, repository and files; with `--model`, only that model's endpoint.
+
+    `--fix` repairs what is safe.
+    """
     from evolve.cli import maintenance
 
+    if model is not None:
+        return maintenance.examine_models(settings_of(context), as_json)
     return maintenance.examine(settings_of(context), fix, deep, as_json)
 
 

@@ -19,11 +19,15 @@ DATABASE = "evolve.db"
 class RunRequest:
     """What the user asked for.
 
-    `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
-    and scaffold and has not ended, otherwise a new one. `jobs`: most trials at once; 0: see `planned_concurrency`.
-    `own_server`: the model's profile is of the user's own server. `origin`: the run whose candidate is measured, if it
-    is one. `plugins`: objects that the user gave for names in the config. `checks_models`: whether the models' endpoints
-    are checked first; `preflights`: these checks, to be stored with the run.
+    Attributes:
+        run: The id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
+            and scaffold and has not ended, otherwise a new one.
+        jobs: Most trials at once; 0: see `planned_concurrency`.
+        origin: The run whose candidate is measured, if it is one.
+        plugins: Objects that the user gave for names in the config.
+        own_server: The model's profile is of the user's own server.
+        checks_models: The models' endpoints are checked first.
+        preflights: These checks, to be stored with the run.
     """
 
     config: RunConfig
