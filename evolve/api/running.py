@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evolve.api.results import Calibration, Replay, Result
 from evolve.core.records import Split
@@ -16,6 +16,8 @@ from evolve.runs.from_settings import evaluation_request, run_request
 from evolve.runs.identity import resumed_config
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.model_check import check_models, summary_line
+from evolve.runs.plan import Plan, plan_of
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
@@ -45,12 +47,28 @@ def prepare_evaluation(what: str, settings: Settings, plugins: Plugins | None = 
     return Prepared(request, opening.check(request), commit)
 
 
+def plan(prepared: Prepared, rounds: int, watcher: Watcher) -> Plan:
+    """Check the run's models, and estimate what its rounds take. Raises BadInput."""
+    return _planned(prepared, rounds, watcher)[1]
+
+
+def _planned(prepared: Prepared, rounds: int, watcher: Watcher) -> tuple[Prepared, Plan]:
+    request, checked = check_models(prepared.request, prepared.suite, watcher.say)
+    for model in checked:
+        watcher.say(summary_line(model))
+    opening.check_priced(request.config, request.caps)
+    return replace(prepared, request=request), plan_of(request, prepared.suite, rounds, checked)
+
+
 def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
     """Start or resume a run, and play its rounds until they are decided or a cap is reached.
 
     Returns:
         The run's id.
     """
+    prepared, planned = _planned(prepared, rounds, watcher)
+    for line in planned.lines():
+        watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
         search.run_rounds(rounds)
@@ -59,6 +77,10 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
 
 def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher: Watcher) -> Result:
     """Measure one scaffold, as a run of its own without rounds."""
+    request, checked = check_models(prepared.request, prepared.suite, watcher.say)
+    for model in checked:
+        watcher.say(summary_line(model))
+    prepared = replace(prepared, request=request)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         trials = search.evaluate_once(prepared.commit, splits, attempts)
         return Result(search.journal.run, tuple(trials))

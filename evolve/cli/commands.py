@@ -27,6 +27,7 @@ from evolve.cli.options import (
     Model_,
     Models_,
     Network_,
+    Preflight_,
     PromptPrice_,
     Proposer_,
     ProposerBaseUrl_,
@@ -99,11 +100,16 @@ def run_command(
     proposer_model: ProposerModel_ = None,
     proposer_base_url: ProposerBaseUrl_ = None,
     call_seconds: CallSeconds_ = None,
+    preflight: Preflight_ = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what the run will take, and stop.")] = False,
 ) -> None:
     """Improve a scaffold, or resume a run: the same command resumes an interrupted run, and so does --run NAME."""
     from evolve.cli import measuring
 
-    measuring.run(settings_of(context))
+    if plan:
+        measuring.show_plan(settings_of(context))
+    else:
+        measuring.run(settings_of(context))
 
 
 @app.command("eval")
@@ -133,6 +139,7 @@ def eval_command(
     commercial: Commercial_ = None,
     models: Models_ = None,
     call_seconds: CallSeconds_ = None,
+    preflight: Preflight_ = None,
     as_json: Json_ = False,
 ) -> None:
     """Measure one scaffold, as a run of its own without rounds."""
@@ -168,6 +175,7 @@ def calibrate_command(
     commercial: Commercial_ = None,
     models: Models_ = None,
     call_seconds: CallSeconds_ = None,
+    preflight: Preflight_ = None,
     as_json: Json_ = False,
 ) -> None:
     """Measure a scaffold against itself: the noise of its scores, the gains that a run can detect, and its cost."""
@@ -339,9 +347,14 @@ def doctor_command(
     ] = False,
     as_json: Json_ = False,
 ) -> int:
-    """Check machine, database, repository and files; `--fix` repairs what is safe."""
+    """Check machine, database, repository and files; with `--model`, only that model's endpoint.
+
+    `--fix` repairs what is safe.
+    """
     from evolve.cli import maintenance
 
+    if model is not None:
+        return maintenance.examine_models(settings_of(context), as_json)
     return maintenance.examine(settings_of(context), fix, deep, as_json)
 
 

@@ -12,6 +12,7 @@ from evolve.maintenance import doctor, gc
 from evolve.maintenance.doctor.finding import BAD, format_size
 from evolve.report.escaping import plain
 from evolve.report.tables import show
+from evolve.runs.from_settings import new_config
 from evolve.runs.lookup import results_file
 from evolve.runs.settings import Settings, shown_default
 from evolve.store import integrity
@@ -24,6 +25,14 @@ def examine(settings: Settings, fix: bool, deep: bool, as_json: bool) -> int:
     asked = doctor.AskedModel(settings.model, settings.base_url, settings.models)
     findings = [*repaired, *doctor.examine(settings.runs, settings.suite, settings.scaffold, deep, asked)]
     show([_shown(finding) for finding in findings] if not as_json else [asdict(f) for f in findings], as_json)
+    return EXIT_MACHINE if any(finding.state == BAD for finding in findings) else 0
+
+
+def examine_models(settings: Settings, as_json: bool) -> int:
+    """Print what the check of the models' endpoints finds. -> the exit status: 1 if one can't be used"""
+    set_call_seconds(settings.call_seconds)
+    findings = doctor.examine_models(new_config(settings))
+    show([asdict(f) for f in findings] if as_json else [_shown(finding) for finding in findings], as_json)
     return EXIT_MACHINE if any(finding.state == BAD for finding in findings) else 0
 
 

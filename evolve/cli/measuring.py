@@ -38,6 +38,15 @@ def run(settings: Settings) -> None:
         print_result(store, name)
 
 
+def show_plan(settings: Settings) -> None:
+    """Print what a run will take, after the check of its models; nothing is started."""
+    prepared = running.prepare_run(settings)
+    with Live(prepared.request.config.priced) as view:
+        _show_model(prepared, view)
+        planned = running.plan(prepared, settings.rounds, view)
+    print("\n".join(planned.lines()))
+
+
 def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: int, as_json: bool) -> None:
     """Measure one scaffold, and print its scores."""
     prepared = running.prepare_evaluation(what, settings)

@@ -14,6 +14,7 @@ from evolve.embedded.messages import text_of
 from evolve.embedded.notes import note
 from evolve.embedded.policy import solve
 from evolve.embedded.proposer import propose
+from evolve.embedded.smalltalk import is_small_talk, small_talk
 from evolve.embedded.tools import tool_names
 
 CHARS_PER_TOKEN = 4
@@ -47,6 +48,8 @@ def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, A
 def _role(body: Mapping[str, Any]) -> Role:
     """Choose the role by the offered tools and by whether the task is to improve the scaffold."""
     offered = {*tool_names(body)}
+    if not offered and is_small_talk(body):
+        return small_talk
     if "lesson" in offered:
         return note
     if "propose" in offered:

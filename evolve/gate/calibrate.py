@@ -108,6 +108,16 @@ def estimate(
     return cost(known, _null_patches(tasks, rates, settings, 40, begin)[1], rounds, jobs)
 
 
+def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> tuple[float, float]:
+    """The trials of one round, of which nothing is known yet: if each patch is harmful, and at most.
+
+    Rates of one half are assumed, at which rewards vary most.
+    """
+    rates = {task.name: 0.5 for task in tasks}
+    harmful = _simulate(tasks, rates, dict.fromkeys(rates, 0.1), settings, 20, begin)[1]
+    return harmful, settings.most_passes * len(rates) * (1 + settings.tip_share)
+
+
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
     """Rewards by task and attempt, of trials that count."""
     rewards: dict[str, dict[int, float]] = defaultdict(dict)

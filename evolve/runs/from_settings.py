@@ -44,6 +44,7 @@ def run_request(settings: Settings, plugins: Plugins | None = None) -> RunReques
         caps,
         plugins=plugins or Plugins(),
         own_server=_is_own_server(settings, config),
+        checks_models=settings.preflight,
     )
 
 
@@ -59,6 +60,7 @@ def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = 
         origin=origin,
         plugins=plugins or Plugins(),
         own_server=_is_own_server(settings, config),
+        checks_models=settings.preflight,
     ), commit
 
 

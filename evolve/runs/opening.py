@@ -72,12 +72,13 @@ def check(request: RunRequest) -> Suite:
         scaffold.check_folder(request.config.scaffold)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
-    _check_priced(request.config, request.caps)
+    if not request.checks_models:
+        check_priced(request.config, request.caps)
     return suite
 
 
-def _check_priced(config: RunConfig, caps: Caps) -> None:
-    """A cap in dollars needs prices."""
+def check_priced(config: RunConfig, caps: Caps) -> None:
+    """Raise BadInput if a cap in dollars has no prices, given or listed by the endpoint."""
     unpriced = [asked.model for asked in config.models if not asked.spec.priced]
     if caps.usd is not None and unpriced:
         raise BadInput(
@@ -105,7 +106,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
         with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
             _refuse_depleted(folder)
             run = _named(request, name, store)
-            _check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
+            check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
             enter = functools.partial(_enter, run, suite, store, watcher)
             with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
                 try:
@@ -292,7 +293,7 @@ def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded
     else:
         _create_run(run, suite, store, excluded)
         watcher.say(f"run {run.name}")
-    budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free)
+    budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
     return budget
 

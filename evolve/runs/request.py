@@ -10,7 +10,7 @@ from evolve.core.config import RunConfig
 from evolve.repo import Lineage
 from evolve.runs.plugins import Plugins
 from evolve.runs.repository import lineage_home, lineage_of, new_lineage
-from evolve.store import RunRow, Store
+from evolve.store import PreflightRow, RunRow, Store
 
 DATABASE = "evolve.db"
 
@@ -19,10 +19,15 @@ DATABASE = "evolve.db"
 class RunRequest:
     """What the user asked for.
 
-    `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
-    and scaffold and has not ended, otherwise a new one. `jobs`: most trials at once; 0: see `planned_concurrency`.
-    `own_server`: the model's profile is of the user's own server. `origin`: the run whose candidate is measured, if it
-    is one. `plugins`: objects that the user gave for names in the config.
+    Attributes:
+        run: The id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
+            and scaffold and has not ended, otherwise a new one.
+        jobs: Most trials at once; 0: see `planned_concurrency`.
+        origin: The run whose candidate is measured, if it is one.
+        plugins: Objects that the user gave for names in the config.
+        own_server: The model's profile is of the user's own server.
+        checks_models: The models' endpoints are checked first.
+        preflights: These checks, to be stored with the run.
     """
 
     config: RunConfig
@@ -33,6 +38,8 @@ class RunRequest:
     origin: RunRow | None = None
     plugins: Plugins = field(default_factory=Plugins)
     own_server: bool = False
+    checks_models: bool = True
+    preflights: tuple[PreflightRow, ...] = ()
 
     @property
     def database(self) -> Path:

@@ -151,6 +151,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds after which a model call is abandoned and retried.",
     )
+    preflight: bool = Field(
+        True,
+        description="Check the model's endpoint before the run: what it takes, whether it answers sensibly, how much "
+        "it reads.",
+    )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
     sandbox: Annotated[ContainerLimits, NoDecode] = Field(
         ContainerLimits(), description="Limits of the scaffold's container; `pids` holds for all containers."

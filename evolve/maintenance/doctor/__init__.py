@@ -10,10 +10,11 @@ from pathlib import Path
 from evolve.maintenance.doctor import machine, results
 from evolve.maintenance.doctor.finding import Finding
 from evolve.maintenance.doctor.machine import AskedModel
+from evolve.maintenance.doctor.model import examine_models
 from evolve.maintenance.doctor.repair import repair
 from evolve.suite.bundled import or_bundled
 
-__all__ = ["AskedModel", "Finding", "examine", "repair"]
+__all__ = ["AskedModel", "Finding", "examine", "examine_models", "repair"]
 
 
 def examine(

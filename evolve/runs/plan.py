@@ -1,0 +1,156 @@
+"""What a run will take, before its first trial: trials, tokens, dollars and hours, each as a range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evolve.core.config import TASK_SECONDS, RunConfig
+from evolve.core.records import Split, TrialResult
+from evolve.gate import begin_rule, calibrate
+from evolve.gate.ruling import RuleMaker
+from evolve.loop.judging import task_slots
+from evolve.runs.identity import stored
+from evolve.runs.jobs import planned_concurrency
+from evolve.runs.model_check import CheckedModel
+from evolve.runs.plugins import find_plugins
+from evolve.runs.request import RunRequest
+from evolve.store import Store
+from evolve.suite.tasks import Suite
+
+# Of a trial and of a proposal of which nothing is known: tokens, prompts and answers together.
+LEAST_TRIAL_TOKENS = 10_000
+PROPOSAL_TOKENS = (10_000, 200_000)
+# Agents send the conversation again with each call: most of their tokens are prompts.
+ANSWER_SHARE = (0.05, 0.2)
+# Fewer earlier trials say little about the next ones.
+LEAST_TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high:
+            raise ValueError(f"not a range: {self.low} to {self.high}")
+
+    def times(self, other: Range) -> Range:
+        return Range(self.low * other.low, self.high * other.high)
+
+    def plus(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.high + other.high)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will take, proposals included. usd, hours: None if price or speed is unknown; basis: in words."""
+
+    rounds: int
+    trials: Range
+    tokens: Range
+    usd: Range | None
+    hours: Range | None
+    basis: str
+
+    def lines(self) -> list[str]:
+        """The plan in two lines."""
+        parts = [
+            f"{_shown(self.trials)} trials",
+            f"{_shown(self.tokens)} tokens",
+            f"${_shown(self.usd)}" if self.usd else "dollars unknown (no price)",
+            f"{_shown(self.hours)} hours" if self.hours else "hours unknown",
+        ]
+        return [f"plan for {self.rounds} rounds: {', '.join(parts)}", f"  ({self.basis}; caps and --jobs are obeyed)"]
+
+
+def _shown(figures: Range) -> str:
+    return f"{_number(figures.low)} to {_number(figures.high)}"
+
+
+def _number(value: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g}{unit}"
+    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[CheckedModel]) -> Plan:
+    """Plan a run from its suite and settings, earlier trials of this suite, and what the check of its models found."""
+    config, earlier = request.config, earlier_trials(request, suite)
+    begin = find_plugins(config, request.plugins).rule or begin_rule
+    trials = trials_of(config, suite, rounds, begin)
+    tokens, basis = tokens_per_trial(config, earlier)
+    total = trials.times(tokens).plus(Range(rounds * PROPOSAL_TOKENS[0], rounds * PROPOSAL_TOKENS[1]))
+    speed = next((model.preflight.tokens_per_second for model in checked if model.role == "scaffold"), None)
+    seconds = seconds_per_trial(config, tokens, speed, earlier)
+    jobs = planned_concurrency(request, suite).most
+    hours = None if seconds is None else Range(*(s / 3600 / jobs for s in _both(trials.times(seconds))))
+    return Plan(rounds, trials, total, dollars(config, total), hours, basis)
+
+
+def trials_of(config: RunConfig, suite: Suite, rounds: int, begin: RuleMaker = begin_rule) -> Range:
+    """The seed's trials, those of the rounds, and the final scores. `begin` makes the gate's rule."""
+    tasks = task_slots(suite)
+    measured, holdout = len(suite.split(Split.TRAIN, Split.VALIDATION)), len(suite.split(Split.HOLDOUT))
+    fixed = config.gate.tip_passes * measured + config.score_attempts * measured + 2 * config.holdout_attempts * holdout
+    low, high = calibrate.trial_range(tasks, config.gate, begin)
+    return Range(round(fixed + rounds * low), round(fixed + rounds * high))
+
+
+def tokens_per_trial(config: RunConfig, earlier: Sequence[TrialResult]) -> tuple[Range, str]:
+    """Tokens of one trial, and where the figure comes from."""
+    if len(earlier) >= LEAST_TRIALS:
+        low, high = np.quantile([trial.usage.tokens for trial in earlier], (0.1, 0.9))
+        return Range(float(low), float(high)), f"tokens as in {len(earlier)} earlier trials of this suite and model"
+    limit = config.limits.tokens
+    return Range(
+        min(LEAST_TRIAL_TOKENS, limit), limit
+    ), f"tokens of a trial: {LEAST_TRIAL_TOKENS:,} to its limit of {limit:,}"
+
+
+def dollars(config: RunConfig, tokens: Range) -> Range | None:
+    """The cost of tokens at the model's prices; None if a price is unknown."""
+    spec = config.model_spec
+    if not spec.priced:
+        return None
+    costs = [
+        spec.cost_usd(round(n * (1 - share)), round(n * share))
+        for n, share in zip(_both(tokens), ANSWER_SHARE, strict=True)
+    ]
+    return Range(min(costs), max(costs))
+
+
+def seconds_per_trial(
+    config: RunConfig, tokens: Range, speed: float | None, earlier: Sequence[TrialResult]
+) -> Range | None:
+    """Seconds of one trial, as earlier ones took or at the model's speed in tokens a second; None if unknown."""
+    if len(earlier) >= LEAST_TRIALS:
+        low, high = np.quantile([trial.seconds for trial in earlier], (0.1, 0.9))
+        return Range(float(low), float(high))
+    if not speed:
+        return None
+    longest = config.limits.seconds or TASK_SECONDS
+    low, high = (min(n * share / speed, longest) for n, share in zip(_both(tokens), ANSWER_SHARE, strict=True))
+    return Range(low, max(low, high))
+
+
+def earlier_trials(request: RunRequest, suite: Suite) -> list[TrialResult]:
+    """The trials that count of earlier runs with the same suite and model; none if there are no results yet."""
+    if not Store.exists(request.database):
+        return []
+    with Store.open(request.database) as store:
+        alike = [
+            row.id for row in store.runs()
+            if stored(row, "suite_digest") == suite.digest and row.model == request.config.model
+        ]  # fmt: skip
+        return [trial for run in alike for trial in store.trials(run) if trial.counts]
+
+
+def _both(figures: Range) -> tuple[float, float]:
+    return figures.low, figures.high
