@@ -12,8 +12,8 @@ from evolve.core.errors import (
     EvolveError,
     InfraError,
     Locked,
-    ProposalsRefused,
     RequestRefused,
+    RequestsRefused,
 )
 
 
@@ -24,7 +24,7 @@ def test_bad_input_names_place_problem_and_fix_in_one_line() -> None:
 
 
 def test_exit_statuses() -> None:
-    errors = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x"), ProposalsRefused("x")]
+    errors = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x"), RequestsRefused("x")]
     assert [error.exit_status for error in errors] == [2, 75, 1, 3, 4]
 
 

@@ -22,8 +22,8 @@ from evolve.core.errors import (
     EvolveError,
     HostRefused,
     InfraError,
-    ProposalsRefused,
     RequestRefused,
+    RequestsRefused,
 )
 from evolve.core.records import (
     Decision,
@@ -241,7 +241,7 @@ def refusing(*refused: int) -> Callable[..., Any]:
 
 def test_three_refused_rounds_in_a_row_stop_the_run_which_can_be_resumed(made: Callable[..., Run]) -> None:
     model = refusing(1, 2, 3)
-    with pytest.raises(ProposalsRefused) as stopped:
+    with pytest.raises(RequestsRefused) as stopped:
         made(model, ScoringEvaluator(by_level)).play(6)
     assert stopped.value.exit_status == 4 and "\n" not in str(stopped.value)
     assert str(stopped.value).startswith(
@@ -258,16 +258,16 @@ def test_refused_rounds_count_across_sessions_and_others_begin_anew(made: Callab
     model = refusing(1, 2, 4, 5, 6, 7)
     made(model, ScoringEvaluator(by_level)).play(2)
     made(model, ScoringEvaluator(by_level)).play(4)
-    with pytest.raises(ProposalsRefused, match="in 3 rounds in a row"):
+    with pytest.raises(RequestsRefused, match="in 3 rounds in a row"):
         made(model, ScoringEvaluator(by_level)).play(6)
-    with pytest.raises(ProposalsRefused, match="with more than 6 rounds to resume"):
+    with pytest.raises(RequestsRefused, match="with more than 6 rounds to resume"):
         made(model, ScoringEvaluator(by_level)).play(6)
-    with pytest.raises(ProposalsRefused, match="in 4 rounds in a row"):
+    with pytest.raises(RequestsRefused, match="in 4 rounds in a row"):
         made(model, ScoringEvaluator(by_level)).play(9)
 
 
 def test_a_race_of_which_all_are_refused_stops_the_run(made: Callable[..., Run]) -> None:
-    with pytest.raises(ProposalsRefused):
+    with pytest.raises(RequestsRefused):
         made(refusing(1, 2, 3), ScoringEvaluator(by_level), race=3).play(6)
 
 
@@ -301,7 +301,7 @@ def test_refused_rounds_in_a_row_are_counted_from_the_rows(proposals: list[Propo
     if expected < MAX_REFUSED:
         check_refusals(rows, 100)
     else:
-        with pytest.raises(ProposalsRefused):
+        with pytest.raises(RequestsRefused):
             check_refusals(rows, 100)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.config import AskedModel, LearnedFacts, ModelFacts
-from evolve.core.errors import BadInput, EndpointError, HostRefused, RequestRefused
+from evolve.core.errors import BadInput, EndpointError, HostRefused, RequestRefused, RequestsRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.sanity import LONG_QUESTION, QUESTIONS
 from evolve.models.preflight import MAX_CALLS, Preflight, Requests, check_endpoint
@@ -178,6 +178,15 @@ def test_a_refused_request_is_quoted() -> None:
 
     with pytest.raises(BadInput, match=r"a trial \(HTTP 413\): Limit 6000"):
         check(Endpoint((rule,)))
+
+
+def test_an_endpoint_that_refuses_all_questions_has_an_exit_status_of_its_own() -> None:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        raise RequestRefused(400, "content_filter", "The response was filtered: content management policy.")
+
+    with pytest.raises(RequestsRefused, match="content management policy") as error:
+        check(Endpoint((rule,)))
+    assert error.value.exit_status == 4
 
 
 def test_an_endpoint_that_refuses_on_and_on_ends_the_check() -> None:

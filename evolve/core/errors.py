@@ -94,8 +94,8 @@ class BudgetExhausted(EvolveError):
     fault = Fault.CAP
 
 
-class ProposalsRefused(EvolveError):
-    """The model's API refused the requests for proposals, round after round. The run can be resumed."""
+class RequestsRefused(EvolveError):
+    """The model's API refuses what a run asks: proposals round after round, or the very first question."""
 
     exit_status = EXIT_REFUSED
 

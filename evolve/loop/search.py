@@ -62,7 +62,7 @@ class Search:
             BadInput: The seed scaffold does no work at all.
             BudgetExhausted: A cap is reached; the run can be resumed.
             InfraError: The machine failed; the run can be resumed.
-            ProposalsRefused: The endpoint refused the proposals of several rounds in a row; the run can be resumed.
+            RequestsRefused: The endpoint refused the proposals of several rounds in a row; the run can be resumed.
         """
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
@@ -83,7 +83,7 @@ class Search:
 
         Raises:
             BudgetExhausted: A cap is almost reached; enough is left for the trials after the rounds.
-            ProposalsRefused: See `run_rounds`.
+            RequestsRefused: See `run_rounds`.
         """
         self._print_estimate(rounds)
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):

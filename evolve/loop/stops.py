@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import takewhile
 
-from evolve.core.errors import BadInput, ProposalsRefused
+from evolve.core.errors import BadInput, RequestsRefused
 from evolve.core.records import Outcome, Split, TrialResult
 from evolve.core.text import last_line
 from evolve.loop.propose.answer import is_refused_by_endpoint
@@ -93,14 +93,14 @@ def check_refusals(rows: Sequence[RoundRow], rounds: int) -> None:
         rounds: How many the run is to have.
 
     Raises:
-        ProposalsRefused: It refused those of MAX_REFUSED rounds or more in a row.
+        RequestsRefused: It refused those of MAX_REFUSED rounds or more in a row.
     """
     refused = refused_in_a_row(rows)
     if len(refused) >= MAX_REFUSED:
         last = refused[0]
         again = "again" if len(rows) <= rounds else f"with more than {rounds} rounds"
         reason = " ".join(last.proposal.note.split())[:MAX_QUOTE] if last.proposal else ""
-        raise ProposalsRefused(
+        raise RequestsRefused(
             f"no proposal in {len(refused)} rounds in a row; in round {last.number} {reason}; "
             f"`evolve doctor` checks the endpoint; fix this, then run the same command {again} to resume"
         )

@@ -172,7 +172,7 @@ def _open_search(
     if local:
         engine.sweep(owner)
         engine.sweep_overdue()
-    model = llm.open_model(spec)
+    model = llm.open_model(spec, has_answered=request.checks_models)
     try:
         with (
             contextlib.closing(budget),
