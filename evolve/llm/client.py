@@ -38,8 +38,15 @@ class OpenAIModel:
         self._spec, self._longest_wait = spec, longest_wait
         self._seconds = seconds or call_seconds()
         self._asks_for_usage = spec.stream
-        key = os.environ.get(spec.key_variable) or "none"
-        self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=self._seconds, max_retries=0)
+        self._client: Any = self._open_client()
+
+    def _open_client(self) -> Any:
+        """Return the vendor's client. Models of other APIs have their own."""
+        key = os.environ.get(self._spec.key_variable) or "none"
+        return openai.OpenAI(
+            api_key=key, base_url=self._spec.base_url, timeout=self._seconds, max_retries=0,
+            default_headers=dict(self._spec.headers),
+        )  # fmt: skip
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         losses = Losses(on_lost)
@@ -60,21 +67,23 @@ class OpenAIModel:
     def _request(self, body: Body) -> dict[str, Any]:
         """Adapt the request to the model. Raises RequestRefused if it can't fit into the context window."""
         request = fit_to_window(body, self._spec)
-        if not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
+        # What other APIs want back, their own modules decide.
+        if self._spec.api == "chat" and not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
             request["messages"] = [without_reasoning(message) for message in request["messages"]]
         return request
 
     def _try_once(self, request: Body) -> dict[str, Any]:
         """Send the request once, with a time limit."""
         try:
-            return self._send(request, time.monotonic() + self._seconds)
+            return self._exchange(request, time.monotonic() + self._seconds)
         except openai.APIStatusError as error:
             if not self._asks_for_usage or not _refuses_options(error):
                 raise
             self._asks_for_usage = False
         return self._try_once(request)
 
-    def _send(self, request: Body, end: float) -> dict[str, Any]:
+    def _exchange(self, request: Body, end: float) -> dict[str, Any]:
+        """Turn an adapted request into a completion, until `end` on the monotonic clock. Other APIs have their own."""
         known = ("model", "messages", "stream", "stream_options")
         # The rest is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
         others = {key: value for key, value in request.items() if key not in known}

@@ -1,0 +1,78 @@
+"""Read one answer of another protocol than chat completions, with the same limits on size and time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpx2
+import openai
+
+from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.faults import raise_reported
+
+Events = Callable[[httpx2.Response], Iterable[Any]]
+Merge = Callable[[Iterable[Any], httpx2.Request], Any]
+Convert = Callable[[Any, httpx2.Request], dict[str, Any]]
+# How endpoints report that they can't use earlier reasoning, or encrypted reasoning at all, in lower case.
+REASONING_WORDS = re.compile(
+    r"encrypted[_ ]content|without its required|items are not persisted|thinking.{0,80}(block|signature)"
+    r"|signature.{0,80}thinking"
+)
+
+
+def read_completion(
+    response: httpx2.Response, end: float, events: Events, merge: Merge, convert: Convert
+) -> dict[str, Any]:
+    """Read a response, whole or streamed, as a `chat.completion`.
+
+    Args:
+        response: The response, not yet read.
+        end: The time on the monotonic clock at which reading ends.
+        events: Parses the events of a stream.
+        merge: Assembles the answer from them.
+        convert: Writes an answer as a `chat.completion`.
+
+    Raises:
+        RequestRefused: The answer reports that the request is at fault.
+        AccountError: The answer reports that the key or the account is at fault.
+        openai.APIConnectionError: It is no usable answer; worth a retry.
+    """
+    request = response.request
+    with BoundedBytes(response, end) as pieces:
+        # Endless comments would keep the client's parser busy for ever.
+        bounded = httpx2.Response(200, headers=response.headers, stream=pieces, request=request)
+        if "event-stream" in response.headers.get("content-type", ""):
+            answer = _merged(bounded, events, merge)
+        else:
+            answer = _parsed(b"".join(pieces), request)
+    return parse_completion(json.dumps(convert(answer, request)).encode(), request)
+
+
+def _merged(response: httpx2.Response, events: Events, merge: Merge) -> Any:
+    try:
+        return merge(events(response), response.request)
+    except openai.APIConnectionError:
+        raise
+    except openai.APIStatusError:
+        raise
+    except openai.APIError as error:
+        raise_reported(error.body or error.message, response.request)
+        raise
+    except (ValueError, RecursionError) as error:
+        raise openai.APIConnectionError(message="an event is not JSON", request=response.request) from error
+
+
+def _parsed(raw: bytes, request: httpx2.Request) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        problem = "the answer is not JSON; is the base URL right?"
+        raise openai.APIConnectionError(message=problem, request=request) from error
+
+
+def refuses_reasoning(error: openai.APIStatusError) -> bool:
+    """Whether an endpoint can't use the reasoning that is sent back: of another model, or changed by the scaffold."""
+    return error.status_code == 400 and bool(REASONING_WORDS.search(f"{error.code} {error.message}".lower()))
