@@ -71,7 +71,7 @@ def test_a_long_wait_is_shortened(upstream: Upstream, model: OpenAIModel) -> Non
     assert len(upstream.requests()) == 2
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, None), (503, "overloaded"), (429, "rate_limit_exceeded")])
+@pytest.mark.parametrize(("status", "code"), [(502, None), (503, "overloaded"), (429, "rate_limit_exceeded")])
 def test_persistent_faults_are_infrastructure_errors(
     upstream: Upstream, model: OpenAIModel, status: int, code: str | None
 ) -> None:
@@ -97,7 +97,7 @@ def test_an_unreachable_endpoint_is_a_fault() -> None:
         (400, "context_length_exceeded", "context_length_exceeded"),
         (400, None, "invalid_request"),
         (422, "odd", "odd"),
-        (413, None, "invalid_request"),
+        (413, None, "request_too_large"),
     ],
 )
 def test_a_refused_request_is_not_retried(

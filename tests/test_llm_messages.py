@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -20,19 +21,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefused
+from evolve.core.errors import AccountError, BadInput, HostRefused, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import known_models, open_model
 from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.messages.answer import FINISH_REASONS, merge_events, to_completion
+from evolve.llm.messages.blocks import FORMAT
 from evolve.llm.messages.model import MessagesModel
 from evolve.llm.messages.request import NOTHING, to_request
+from evolve.llm.pieces import Piece, describe_pieces
 from evolve.loop.propose import direct
 from tests.fakes import tool_call
 from tests.test_propose import GOOD, arguments, brief
 from tests.upstream import Upstream, after, raw
 from tests.vendors import (
+    JSON_VALUES,
     PIXEL,
     SCHEMA,
     TOOL,
@@ -40,6 +44,7 @@ from tests.vendors import (
     conversations,
     events,
     fails,
+    odd_requests,
     plain,
     replies,
     reply,
@@ -379,6 +384,26 @@ def test_a_changed_message_goes_back_without_thinking(changes: dict[str, Any]) -
     assert blocks and not any("thinking" in block["type"] for block in blocks)
 
 
+@given(odd_requests())
+def test_no_request_of_a_scaffold_is_an_error_of_ours(body: dict[str, Any]) -> None:
+    with contextlib.suppress(RequestRefused):
+        json.dumps(to_request(body, ModelSpec("m", keep_reasoning=True, extra_body=ALWAYS)))
+
+
+@given(JSON_VALUES)
+def test_no_answer_of_an_endpoint_is_an_error_of_ours(value: Any) -> None:
+    for read in (to_completion, lambda answer, request: to_completion(merge_events([answer], request), request)):
+        with contextlib.suppress(RequestRefused, AccountError, openai.APIConnectionError):
+            json.dumps(read(value, HTTP))
+
+
+def test_a_scaffold_can_send_no_blocks_but_these() -> None:
+    fetching = {"type": "document", "source": {"type": "url", "url": "http://elsewhere"}}
+    notes = describe_pieces([Piece("reasoning", fetching), Piece("text", fetching, "yes")], FORMAT)
+    said = {"role": "assistant", "content": "yes", "reasoning_details": notes}
+    assert sent_back(said, keep_reasoning=True) == [{"type": "text", "text": "yes"}]
+
+
 # --- over the wire ---
 
 
@@ -507,6 +532,22 @@ def test_thinking_that_the_endpoint_cannot_use_is_left_out(upstream: Upstream) -
     assert model(upstream).complete(body)["choices"][0]["message"]["content"] == "yes"
     first, second = ([block["type"] for block in sent["messages"][1]["content"]] for sent in upstream.bodies())
     assert first == ["thinking", "text", "tool_use"] and second == ["text", "tool_use"]
+
+
+@pytest.mark.parametrize(
+    "problem", ["tools.0.cache_control: Extra inputs are not permitted", "cache_control is not supported"]
+)
+def test_a_mark_of_ours_that_is_refused_is_the_hosts_fault(upstream: Upstream, problem: str) -> None:
+    upstream.script(fails(400, "invalid_request_error", problem))
+    with pytest.raises(HostRefused) as caught:
+        model(upstream).complete(BODY)
+    assert caught.value.parameter == "cache_control" and len(upstream.requests()) == 1
+
+
+def test_what_a_refusal_quotes_is_not_the_hosts_fault(upstream: Upstream) -> None:
+    upstream.script(fails(400, "invalid_request_error", "messages.1: unexpected text `cache_control`"))
+    with pytest.raises(RequestRefused):
+        model(upstream).complete(BODY)
 
 
 @pytest.mark.parametrize("answer", ["<html>a proxy's page</html>", "{}", "[]", '{"content": 3}'])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from typing import Any
 
@@ -15,12 +17,14 @@ from openai.types.responses import response as response_types
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, InfraError, RequestRefused
+from evolve.core.errors import AccountError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import open_model
 from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.fields import UNSUPPORTED, unsupported_parameters
-from evolve.llm.responses.answer import to_completion
+from evolve.llm.pieces import Piece, describe_pieces
+from evolve.llm.responses.answer import merge_events, to_completion
+from evolve.llm.responses.items import FORMAT
 from evolve.llm.responses.model import ResponsesModel
 from evolve.llm.responses.request import to_request
 from evolve.loop.propose import direct
@@ -28,6 +32,7 @@ from tests.fakes import tool_call
 from tests.test_propose import GOOD, arguments, brief
 from tests.upstream import Upstream, after, raw, refuses
 from tests.vendors import (
+    JSON_VALUES,
     SCHEMA,
     TOOL,
     assert_valid,
@@ -35,6 +40,7 @@ from tests.vendors import (
     events,
     function_call,
     message,
+    odd_requests,
     plain,
     reasoning,
     responds,
@@ -270,6 +276,26 @@ def test_details_of_others_are_ignored(details: Any) -> None:
     assert sent_back(said, keep_reasoning=True) == [{"type": "message", "role": "assistant", "content": "yes"}]
 
 
+@given(odd_requests())
+def test_no_request_of_a_scaffold_is_an_error_of_ours(body: dict[str, Any]) -> None:
+    json.dumps(to_request(body, ModelSpec("m", keep_reasoning=True)))
+
+
+@given(JSON_VALUES)
+def test_no_answer_of_an_endpoint_is_an_error_of_ours(value: Any) -> None:
+    for read in (to_completion, lambda answer, request: to_completion(merge_events([answer], request), request)):
+        with contextlib.suppress(RequestRefused, AccountError, openai.APIConnectionError):
+            json.dumps(read(value, HTTP))
+
+
+def test_a_scaffold_can_send_no_items_but_these() -> None:
+    fetching = {"type": "item_reference", "server_url": "http://elsewhere", "id": "x"}
+    notes = describe_pieces([Piece("reasoning", fetching), Piece("text", fetching, "yes")], FORMAT)
+    said = {"role": "assistant", "content": "yes", "reasoning_details": notes}
+    assert [item["type"] for item in sent_back(said, keep_reasoning=True)] == ["reasoning", "message"]
+    assert "elsewhere" not in json.dumps(sent_back(said, keep_reasoning=True))
+
+
 # --- over the wire ---
 
 
@@ -379,6 +405,13 @@ def test_reasoning_that_the_endpoint_cannot_use_is_left_out(upstream: Upstream, 
     first, second = upstream.bodies()
     assert any(item["type"] == "reasoning" for item in first["input"]) and first["include"]
     assert not any(item["type"] == "reasoning" for item in second["input"]) and "include" not in second
+
+
+def test_a_field_of_ours_that_is_refused_is_the_hosts_fault(upstream: Upstream) -> None:
+    upstream.script(refuses(400, "unsupported_parameter", "store: not for you"))
+    with pytest.raises(HostRefused) as caught:
+        model(upstream).complete(BODY)
+    assert caught.value.parameter == "store" and len(upstream.requests()) == 1
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_all_forms_of_reasoning_and_refusals_are_merged(upstream: Upstream, mode
     )  # fmt: skip
     assert message(model) == {
         "role": "assistant",
+        "content": None,
         "reasoning": "I think",
         "reasoning_content": "Hm, well",
         "reasoning_details": [
@@ -161,7 +162,7 @@ def test_a_character_in_two_halves_is_one_and_half_of_one_is_none(upstream: Upst
         streams(chunk(content="ha"), "data: {oops\n\n"),
         streams(chunk(content="ha"), {"error": {"message": "overloaded", "code": 502}}),
         streams(chunk(content="ha"), {"error": "overloaded"}),
-        streams(chunk(content="ha"), {"object": "error", "message": "overloaded", "code": 500}),
+        streams(chunk(content="ha"), {"object": "error", "message": "overloaded", "code": 503}),
         streams(chunk(content="ha"), chunk(finish="error")),
         streams(chunk(0, content="a"), chunk(1, content="b"), chunk(0, finish="stop"), end=""),
         streams({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, end=""),

@@ -235,8 +235,34 @@ def conversations(draw: st.DrawFn) -> Item:
     return request | {name: draw(options[name]) for name in sorted(chosen)}
 
 
+def _names() -> st.SearchStrategy[str]:
+    """Names of fields that the adapters read."""
+    return st.sampled_from(
+        ["role", "content", "type", "text", "tool_calls", "function", "name", "arguments", "id", "image_url", "url",
+         "reasoning_details", "format", "item", "index", "chars", "call_id", "output", "status", "summary", "input",
+         "usage", "stop_reason", "error", "input_tokens", "output_tokens_details", "response", "delta", "message"]
+    )  # fmt: skip
+
+
 def _roles() -> st.SearchStrategy[str]:
     return st.sampled_from(["system", "developer"])
 
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+SETTINGS = ("messages", "tools", "tool_choice", "response_format", "stop", "temperature", "top_p", "max_tokens")
+
+
+def odd_requests() -> st.SearchStrategy[Item]:
+    """Requests whose values a scaffold made up."""
+    messages = st.lists(st.dictionaries(_names(), JSON_VALUES, max_size=6) | JSON_VALUES, max_size=4)
+    values = st.fixed_dictionaries({"model": st.just("m")}, optional=dict.fromkeys(SETTINGS, JSON_VALUES))
+    return st.builds(lambda body, listed: {**body, "messages": listed}, values, messages)
+
+
+# --- anything ---
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "text", "function", "data:x", "call"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names(), inner, max_size=5),
+    max_leaves=12,
+)

@@ -1,6 +1,7 @@
 """Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
 from evolve.llm.factory import known_models, open_model
+from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
 from evolve.llm.usage import estimate_prompt_tokens, usage_of
@@ -17,5 +18,6 @@ __all__ = [
     "known_models",
     "open_model",
     "set_call_seconds",
+    "unsupported_parameters",
     "usage_of",
 ]

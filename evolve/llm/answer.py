@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import openai
 
 from evolve.core.errors import RequestRefused
 from evolve.llm.faults import is_empty, raise_if_error
+from evolve.llm.normal import Unusable, normal_answer
 
 MAX_ANSWER = 16_000_000
 
@@ -70,8 +72,13 @@ class BoundedBytes(httpx2.SyncByteStream):
                 socket.socket.shutdown(link, socket.SHUT_RDWR)
 
 
-def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
-    """Parse an endpoint's answer; without nulls, and with only numbers and characters that JSON can represent.
+def parse_completion(raw: bytes, request: httpx2.Request, seed: int = 0) -> dict[str, Any]:
+    """Parse an endpoint's answer and bring it into the one form of `normal_answer`.
+
+    Args:
+        raw: The body of the response.
+        request: The request that it answers.
+        seed: For the ids of calls that have none.
 
     Raises:
         RequestRefused: The answer reports that the request is at fault.
@@ -79,29 +86,40 @@ def parse_completion(raw: bytes, request: httpx2.Request) -> dict[str, Any]:
         openai.APIConnectionError: It is no usable answer; worth a retry.
     """
     try:
-        value = json.loads(raw, parse_constant=lambda _: None)
-        if b"\\ud" in raw.lower():
-            text = json.dumps(value, ensure_ascii=False)
-            value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        answer = _without_nulls(value)
+        value = parse_json(raw)
     except (ValueError, RecursionError) as error:
         raise _no_answer("the answer is not JSON; is the base URL right?", request) from error
-    raise_if_error(answer, request)
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(choices, list):
-        raise _no_answer("the answer is not a chat completion; is the base URL right?", request)
-    if not choices or not all(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise _no_answer("the answer has no choices", request)
+    raise_if_error(value, request)
+    try:
+        answer = normal_answer(value, seed)
+    except Unusable as error:
+        raise _no_answer(str(error), request) from error
     if is_empty(answer):
         raise _no_answer("the answer is empty", request)
-    return dict(answer)
+    for choice in answer["choices"]:
+        choice["finish_reason"] = choice["finish_reason"] or (
+            "tool_calls" if choice["message"].get("tool_calls") else "stop"
+        )
+    return answer
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON of unknown origin: only numbers and characters that JSON can represent are left.
+
+    Raises:
+        ValueError, RecursionError: It is not JSON, or nested too deeply.
+    """
+    text = raw.decode("utf-8-sig", "replace")
+    value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite_number)
+    if "\\ud" in text.lower():
+        text = json.dumps(value, ensure_ascii=False)
+        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
+
+
+def _finite_number(text: str) -> float | None:
+    return number if math.isfinite(number := float(text)) else None
 
 
 def _no_answer(problem: str, request: httpx2.Request) -> openai.APIConnectionError:
     return openai.APIConnectionError(message=problem, request=request)
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -11,97 +11,134 @@ import httpx2
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from evolve.core.errors import BadInput, EndpointError
+from evolve.core.errors import BadInput, EndpointError, RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.answer import BoundedBytes, parse_completion
-from evolve.llm.faults import is_transient, translate_error
+from evolve.llm.attribution import Attribution
+from evolve.llm.crosscheck import retry_between_tiny_requests
+from evolve.llm.dialect import Dialect
+from evolve.llm.faults import is_server_error, is_transient
 from evolve.llm.model import Body
-from evolve.llm.reasoning import without_reasoning
+from evolve.llm.outgoing import adapted_request, conversation_seed, endpoint_fields, with_empty_reasoning
 from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, call_seconds, requested_wait
 from evolve.llm.stream import read_stream
-from evolve.llm.window import fit_to_window
 
 ATTEMPTS = 6
+# A field that is not sent, where the client wants an argument.
+LEFT_OUT: Any = openai.omit
+
+
+def api_client(spec: ModelSpec, seconds: float, max_retries: int = 0) -> openai.OpenAI:
+    """Return the client of a model's endpoint; the only place that makes one. seconds: the time limit of a request."""
+    key = os.environ.get(spec.key_variable) or "none"
+    headers = dict(spec.headers)
+    return openai.OpenAI(
+        api_key=key, base_url=spec.base_url, timeout=seconds, max_retries=max_retries, default_headers=headers
+    )
 
 
 class OpenAIModel:
     """A model behind an OpenAI-compatible endpoint. Retries transient faults with exponential back-off and jitter."""
 
-    def __init__(self, spec: ModelSpec, longest_wait: float = 60.0, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        longest_wait: float = 60.0,
+        seconds: float | None = None,
+        *,
+        has_answered: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Create the client.
 
         Args:
             spec: The model.
             longest_wait: Longest wait between two tries, in seconds.
             seconds: Time limit of one try; None: see `call_seconds`.
+            has_answered: The endpoint is known to have answered: a 404 is then its fault, and no wrong model name.
+            sleep: Waits between tries.
         """
-        self._spec, self._longest_wait = spec, longest_wait
+        self._spec, self._longest_wait, self._sleep = spec, longest_wait, sleep
         self._seconds = seconds or call_seconds()
-        self._asks_for_usage = spec.stream
+        self._has_answered = has_answered
+        self._dialect = Dialect.of(spec)
         self._client: Any = self._open_client()
 
     def _open_client(self) -> Any:
-        """Return the vendor's client. Models of other APIs have their own."""
-        key = os.environ.get(self._spec.key_variable) or "none"
-        return openai.OpenAI(
-            api_key=key, base_url=self._spec.base_url, timeout=self._seconds, max_retries=0,
-            default_headers=dict(self._spec.headers),
-        )  # fmt: skip
+        """Return the vendor's client. Clients of other APIs have their own."""
+        return api_client(self._spec, self._seconds)
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
-        losses = Losses(on_lost)
+        """Answer a request: see `ChatModel`. Raises HostRefused, an EndpointError, for what the caller did not add."""
+        request = adapted_request(body, self._spec)
+        try:
+            answer = self._persist(request, Losses(on_lost))
+        except (openai.OpenAIError, RequestRefused) as error:
+            fault = Attribution(self._spec, request, self._has_answered).fault_of(error)
+            if fault is error:
+                raise
+            raise fault from error
+        self._has_answered = True
+        return answer
+
+    def _persist(self, request: Body, losses: Losses) -> dict[str, Any]:
+        """Try the request until it is answered or can't be."""
         attempts = Retrying(
             retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(ATTEMPTS),
             wait=self._wait,
+            sleep=self._sleep,
             before=losses.before_try,
             after=losses.after_failure,
             reraise=True,
         )
         try:
-            answer: dict[str, Any] = attempts(self._try_once, self._request(body))
+            answer: dict[str, Any] = attempts(self._try_once, request)
         except openai.OpenAIError as error:
-            raise translate_error(error, self._spec.key_variable) from error
+            if not is_server_error(error) or not is_transient(error):
+                raise
+            return retry_between_tiny_requests(self._try_once, request, self._spec, losses, self._pause, error)
         return answer
 
-    def _request(self, body: Body) -> dict[str, Any]:
-        """Adapt the request to the model. Raises RequestRefused if it can't fit into the context window."""
-        request = fit_to_window(body, self._spec)
-        # What other APIs want back, their own modules decide.
-        if self._spec.api == "chat" and not self._spec.keep_reasoning and isinstance(request.get("messages"), list):
-            request["messages"] = [without_reasoning(message) for message in request["messages"]]
-        return request
-
     def _try_once(self, request: Body) -> dict[str, Any]:
-        """Send the request once, with a time limit."""
+        """Send the request once, with a time limit; at once again if the endpoint wants it in another form."""
+        started = time.monotonic()
         try:
-            return self._exchange(request, time.monotonic() + self._seconds)
-        except openai.APIStatusError as error:
-            if not self._asks_for_usage or not _refuses_options(error):
+            return self._exchange(request, started + self._seconds)
+        except openai.APIError as error:
+            if not self._dialect.adjust(error, self._spec):
+                self._dialect.note_failure(error, time.monotonic() - started)
                 raise
-            self._asks_for_usage = False
         return self._try_once(request)
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
-        """Turn an adapted request into a completion, until `end` on the monotonic clock. Other APIs have their own."""
-        known = ("model", "messages", "stream", "stream_options")
-        # The rest is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
-        others = {key: value for key, value in request.items() if key not in known}
-        if self._asks_for_usage:
-            others["stream_options"] = {"include_usage": True}
-        left = max(end - time.monotonic(), 0.01)
+        """Turn an adapted request into a completion, until `end` on the monotonic clock.
+
+        All that depends on the API's protocol is here; clients of other APIs have their own.
+
+        Returns:
+            The answer in the form of `normal_answer`.
+
+        Raises:
+            openai.OpenAIError, RequestRefused, AccountError: see `faults` and `attribution`.
+        """
+        if self._dialect.fills_reasoning:
+            request = {**request, "messages": with_empty_reasoning(request.get("messages"))}
+        seed, left = conversation_seed(request), max(end - time.monotonic(), 0.01)
+        # All is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
+        fields = endpoint_fields({**request, **self._dialect.fields()}, self._spec)
         with self._client.chat.completions.with_streaming_response.create(
-            model=request["model"],
-            messages=request["messages"],
-            stream=self._spec.stream,
-            extra_body=others,
+            model=fields.pop("model", LEFT_OUT),
+            messages=fields.pop("messages", LEFT_OUT),
+            stream=fields.pop("stream", LEFT_OUT),
+            extra_body=fields,
             timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
         ) as answer:
             response = answer.http_response
             if "event-stream" in response.headers.get("content-type", ""):
-                return read_stream(self._client, response, end)
+                return read_stream(self._client, response, end, seed)
             with BoundedBytes(response, end) as pieces:
-                return parse_completion(b"".join(pieces), response.request)
+                return parse_completion(b"".join(pieces), response.request, seed)
 
     def _wait(self, state: RetryCallState) -> float:
         """Return the wait that the endpoint asks for, otherwise an exponential one with jitter."""
@@ -112,10 +149,8 @@ class OpenAIModel:
         default: Callable[[RetryCallState], float] = wait_exponential_jitter(initial=1, max=self._longest_wait)
         return default(state)
 
-
-def _refuses_options(error: openai.APIStatusError) -> bool:
-    """Whether an endpoint does not support `stream_options`."""
-    return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
+    def _pause(self, number: int) -> None:
+        self._sleep(min(2.0**number, self._longest_wait))
 
 
 def list_models(spec: ModelSpec) -> list[str]:
@@ -125,11 +160,8 @@ def list_models(spec: ModelSpec) -> list[str]:
         InfraError: The endpoint can't be reached.
         BadInput: It rejects the key (no run has started yet).
     """
-    client = openai.OpenAI(
-        api_key=os.environ.get(spec.key_variable) or "none", base_url=spec.base_url, timeout=30, max_retries=1
-    )
     try:
-        return [model.id for model in client.models.list()]
+        return [model.id for model in api_client(spec, 30, max_retries=1).models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         fix = f"set {spec.key_variable}"
         raise BadInput("model", f"the endpoint refuses the key: {error.message}", fix) from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import httpx2
 import openai
 
 from evolve.llm.answer import BoundedBytes, parse_completion
-from evolve.llm.faults import raise_reported
+from evolve.llm.attribution import host_refused
+from evolve.llm.faults import describe_error, raise_reported
+from evolve.llm.refusals import error_fields
 
 Events = Callable[[httpx2.Response], Iterable[Any]]
 Merge = Callable[[Iterable[Any], httpx2.Request], Any]
@@ -48,7 +50,11 @@ def read_completion(
             answer = _merged(bounded, events, merge)
         else:
             answer = _parsed(b"".join(pieces), request)
-    return parse_completion(json.dumps(convert(answer, request)).encode(), request)
+    try:
+        raw = json.dumps(convert(answer, request)).encode()
+    except RecursionError as error:
+        raise openai.APIConnectionError(message="the answer is nested too deeply", request=request) from error
+    return parse_completion(raw, request)
 
 
 def _merged(response: httpx2.Response, events: Events, merge: Merge) -> Any:
@@ -76,3 +82,16 @@ def _parsed(raw: bytes, request: httpx2.Request) -> Any:
 def refuses_reasoning(error: openai.APIStatusError) -> bool:
     """Whether an endpoint can't use the reasoning that is sent back: of another model, or changed by the scaffold."""
     return error.status_code == 400 and bool(REASONING_WORDS.search(f"{error.code} {error.message}".lower()))
+
+
+def raise_if_refused(error: openai.APIStatusError, added: Collection[str]) -> None:
+    """Raise HostRefused if an endpoint refuses one of the fields that only this protocol's requests have.
+
+    added: Their names. An error names its field, or begins with the path to it.
+    """
+    if error.status_code not in (400, 422):
+        return
+    named = re.match(rf"[\w.\[\]]*\b({'|'.join(added)})\b", describe_error(error))
+    name = named[1] if named else error_fields(error.body).get("param")
+    if name in added:
+        raise host_refused(name, describe_error(error)) from error

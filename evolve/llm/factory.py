@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 EXTRA = "evolve-scaffold[anthropic]"
 
 
-def open_model(spec: ModelSpec) -> ChatModel:
+def open_model(spec: ModelSpec, has_answered: bool = False) -> ChatModel:
     """Return the client for this model. Tools are described in text for a model that can't call them.
+
+    has_answered: The endpoint is known to have answered this model's requests: see `OpenAIModel`.
 
     Raises:
         BadInput: The client of the model's API is not installed.
     """
     if spec.in_process:
         return EmbeddedModel()
-    model = model_class(spec.api)(spec)
+    model = model_class(spec.api)(spec, has_answered=has_answered)
     return TextToolsModel(model) if spec.text_tools else model
 
 

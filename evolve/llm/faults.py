@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import httpx2
 import openai
 
 from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
+from evolve.llm.refusals import error_fields, error_text, refused_parameter
 from evolve.llm.window import TOO_LONG
 
 PASSING = (408, 409, 425, 429)
-UNAUTHORISED, UNPAID, FORBIDDEN, TOO_MANY = 401, 402, 403, 429
+UNAUTHORISED, UNPAID, FORBIDDEN, TOO_LARGE, TOO_MANY, SERVER_ERROR = 401, 402, 403, 413, 429, 500
+TOO_LARGE_CODE = "request_too_large"
+# Nothing is at this address, or no longer: the wrong model or base URL.
+NOT_THERE = (404, 405, 410)
+DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 # MiniMax's own codes, returned with status 200: it rejects the content of the prompt or the answer.
 REFUSED_NUMBERS = (1026, 1027, 1039, 2013)
 # The key is wrong or missing, the balance is empty, or the plan's hours are used up.
@@ -39,35 +44,80 @@ LENGTH_WORDS = re.compile(
 )
 # The message lists possible causes, of which the length is only one.
 GUESSES = re.compile(r"possible causes|or the request contains")
+# A request that is larger than all that the endpoint takes in a minute never succeeds.
+LARGE_WORDS = re.compile(r"request too large|request_too_large")
+LIMIT = re.compile(r"limit:?\s*(\d+).{0,40}requested:?\s*(\d+)", re.DOTALL)
+
+
+class ReportedFault(openai.APIConnectionError):
+    """A fault that an answer, or an event of a stream, reports although its HTTP status was 200.
+
+    Attributes:
+        reported: The status that the answer gives it; None if it gives none.
+    """
+
+    def __init__(self, message: str, code: int | None, request: httpx2.Request) -> None:
+        super().__init__(message=message, request=request)
+        self.reported = code
 
 
 def is_too_long(error: object) -> bool:
     """Whether an endpoint's error, in any form, reports that the conversation is too long."""
-    text = str(error).lower()
+    fields = error_fields(error)
+    text = f"{error_text(error)} {fields.get('code')} {fields.get('type')}".lower()
     return bool(LENGTH_WORDS.search(text)) and not GUESSES.search(text)
+
+
+def is_too_large(error: openai.APIStatusError) -> bool:
+    """Whether this request alone is larger than the endpoint's limit, so that waiting does not help."""
+    if error.status_code != TOO_MANY:
+        return error.status_code == TOO_LARGE
+    text = error_text([error.message, error.body]).lower()
+    numbers = LIMIT.search(text)
+    return bool(LARGE_WORDS.search(text)) or bool(numbers and int(numbers[2]) > int(numbers[1]))
+
+
+def is_server_error(error: BaseException) -> bool:
+    """Whether a server failed on this request itself: the error that a request which it can't handle gets each time."""
+    if isinstance(error, ReportedFault):
+        return error.reported == SERVER_ERROR
+    return isinstance(error, openai.APIStatusError) and error.status_code == SERVER_ERROR
+
+
+def refused_parameter_of(error: openai.APIStatusError, more: Collection[str] = ()) -> str | None:
+    """Return our name for the parameter that an HTTP error refuses, see `refused_parameter`."""
+    code, param = error_fields(error.body).get("code"), error_fields(error.body).get("param")
+    text = error_text([error.body, error.message])
+    return refused_parameter(
+        error.status_code,
+        code if isinstance(code, str) else None,
+        param if isinstance(param, str) else None,
+        text,
+        more,
+    )
 
 
 def is_length_error(error: openai.APIStatusError) -> bool:
     """Whether an HTTP error reports it; some endpoints use a status meant for their own faults."""
     limited = error.status_code in (401, 403, 404, 429)
-    return not limited and is_too_long([error.message, error.body])
+    return not limited and (is_too_long(error.body) or is_too_long(error.message))
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether a retry may succeed."""
     if not isinstance(error, openai.APIStatusError):
         return isinstance(error, openai.APIConnectionError)
-    if is_length_error(error) or is_account_error(error):
+    if is_length_error(error) or is_account_error(error) or is_too_large(error) or refused_parameter_of(error):
         return False
     return error.status_code >= 500 or error.status_code in PASSING
 
 
 def is_account_error(error: openai.APIStatusError) -> bool:
     """Whether an HTTP error is about the key or the account, where waiting does not help."""
-    return _is_account(error.status_code, [error.code, error.type], [error.message, error.body])
+    return _is_account(error.status_code, [error.code, error.type], error_text([error.body, error.message]))
 
 
-def _is_account(status: object, kinds: object, message: object) -> bool:
+def _is_account(status: object, kinds: object, message: str) -> bool:
     """Whether an error is about the key or the account.
 
     Args:
@@ -77,7 +127,7 @@ def _is_account(status: object, kinds: object, message: object) -> bool:
     """
     if status in (UNAUTHORISED, UNPAID) or status in ACCOUNT_NUMBERS:
         return True
-    text = str(message).lower()
+    text = message.lower()
     if status == FORBIDDEN:
         return not FLAGGED_WORDS.search(text)
     # With any other status the message may quote the request, which the scaffold controls.
@@ -86,17 +136,26 @@ def _is_account(status: object, kinds: object, message: object) -> bool:
 
 def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """Return our own error for an error of the client that retries did not cure."""
-    if isinstance(error, openai.NotFoundError):
-        return BadInput("model", f"unknown to the endpoint: {error.message}", "correct --model")
-    if isinstance(error, openai.APIStatusError):
-        if is_length_error(error):
-            return RequestRefused(400, TOO_LONG, error.message)
-        if is_account_error(error):
-            return AccountError(f"model endpoint: key or quota refused ({key_variable}): {error.message}")
-        if error.status_code < 500 and error.status_code not in PASSING:
-            return RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message)
-        return EndpointError(f"model endpoint: {error.message}")
-    return EndpointError(f"model endpoint: {error}")
+    if not isinstance(error, openai.APIStatusError):
+        return EndpointError(f"model endpoint: {error}")
+    text = describe_error(error)
+    if is_length_error(error):
+        return RequestRefused(400, TOO_LONG, text)
+    if is_account_error(error):
+        return AccountError(f"model endpoint: key or quota refused ({key_variable}): {text}")
+    if error.status_code in NOT_THERE:
+        return BadInput("model", f"unknown to the endpoint: {text}", "correct --model")
+    if is_too_large(error):
+        return RequestRefused(TOO_LARGE, TOO_LARGE_CODE, text)
+    if error.status_code < 500 and error.status_code not in PASSING:
+        return RequestRefused(error.status_code, str(error.code or "invalid_request"), text)
+    return EndpointError(f"model endpoint: {text}")
+
+
+def describe_error(error: openai.APIStatusError) -> str:
+    """Return an HTTP error in one line: the server's own words, and the status where it has none."""
+    text = " ".join(error_text(error.body).split())
+    return text or error.message or f"HTTP status {error.status_code}"
 
 
 def is_empty(answer: Mapping[str, Any]) -> bool:
@@ -146,13 +205,14 @@ def choices_of(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def raise_reported(error: object, request: httpx2.Request) -> None:
     """Raise the error in an answer's body: an object with `message`, `code` and `type`, or a text."""
     fields = error if isinstance(error, Mapping) else {"message": error}
-    message, code = str(fields.get("message") or error), fields.get("code")
+    code = fields.get("code")
+    message = error_text(error) or f"code {code}"
+    if isinstance(code, str) and DIGITS.fullmatch(code):
+        code = int(code)
     if is_too_long(error):
         raise RequestRefused(400, TOO_LONG, message)
-    if isinstance(code, str) and code.isdigit():
-        code = int(code)
     if _is_account(code, [code, fields.get("type")], message):
         raise AccountError(f"model endpoint: key or quota refused: {message}")
     if isinstance(code, int) and (code in (400, 413, 422) or code in REFUSED_NUMBERS):
         raise RequestRefused(400 if code >= 1000 else code, "invalid_request", message)
-    raise openai.APIConnectionError(message=f"the answer reports an error: {message}", request=request)
+    raise ReportedFault(f"the answer reports an error: {message}", code if isinstance(code, int) else None, request)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from evolve.core.records import Api, ModelSpec
 from evolve.llm.model import Body
+from evolve.llm.outgoing import extra_fields, is_never_sent
+from evolve.llm.parts import arguments_text
 
 # Parameters that a scaffold or the host may set, for which a protocol has no field.
 _NEITHER = {
@@ -26,21 +27,15 @@ def unsupported_parameters(api: Api) -> frozenset[str]:
     return UNSUPPORTED[api]
 
 
-def dropped_parameters(spec: ModelSpec) -> frozenset[str]:
-    """Return the parameters that the endpoint refuses, by the names of our requests."""
-    return frozenset(name for name, sent_as in spec.parameters if not sent_as)
-
-
 def given(body: Body, name: str, spec: ModelSpec) -> Any:
     """Return the value of a parameter; None if it is not set, or the endpoint refuses it."""
-    return None if name in dropped_parameters(spec) else body.get(name)
+    return None if is_never_sent(spec, name) else body.get(name)
 
 
 def effort(body: Body, spec: ModelSpec) -> Any:
     """Return the reasoning effort of a request; None if it is not sent."""
-    return (
-        None if "reasoning_effort" in dropped_parameters(spec) else body.get("reasoning_effort") or spec.effort or None
-    )
+    asked = {"reasoning_effort": body.get("reasoning_effort") or spec.effort or None}
+    return given(asked, "reasoning_effort", spec)
 
 
 def answer_limit(body: Body) -> int | None:
@@ -59,10 +54,12 @@ def with_extra_body(fields: Body, spec: ModelSpec) -> dict[str, Any]:
 
     An object in `extra_body` is added to the object of that name, all other values replace ours. Names of
     `ModelSpec.parameters` other than "" have no effect: these protocols fix the names.
+
+    Raises:
+        BadInput: `extra_body` is not the text of a JSON object.
     """
-    extra = json.loads(spec.extra_body) if spec.extra_body else {}
-    kept = {key: value for key, value in fields.items() if key not in dropped_parameters(spec)}
-    for key, value in extra.items():
+    kept = {key: value for key, value in fields.items() if not is_never_sent(spec, key)}
+    for key, value in extra_fields(spec).items():
         before = kept.get(key)
         kept[key] = {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
     return kept
@@ -87,16 +84,10 @@ def calls_of(message: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
     pairs = [(call, call.get("function")) for call in listed]
     return [
-        (str(call.get("id") or ""), str(function.get("name") or ""), _arguments(function.get("arguments")))
+        (str(call.get("id") or ""), str(function.get("name") or ""), arguments_text(function.get("arguments")))
         for call, function in pairs
         if isinstance(function, Mapping)
     ]
-
-
-def _arguments(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value.strip() else "{}"
-    return json.dumps(value if value is not None else {}, ensure_ascii=False)
 
 
 def parts_of(content: Any) -> list[Mapping[str, Any]]:
@@ -109,6 +100,12 @@ def parts_of(content: Any) -> list[Mapping[str, Any]]:
 def text_of(content: Any) -> str:
     """Return the text of a message's content, refusals included."""
     return "".join(str(part.get("text") or part.get("refusal") or "") for part in parts_of(content))
+
+
+def known_texts(item: Any, *names: str) -> dict[str, Any]:
+    """Return those of the named fields of an object that are text."""
+    value = item if isinstance(item, Mapping) else {}
+    return {name: value[name] for name in names if isinstance(value.get(name), str)}
 
 
 def image_url(part: Mapping[str, Any]) -> str:

@@ -20,10 +20,12 @@ class ChatModel(Protocol):
         Args:
             body: The request.
             on_lost: Called with the `retries` and `lost_seconds` of failed tries and the waits after them, as they
-                happen. An exception from it ends the call.
+                happen; and with calls, tokens and cost of requests made only to see whether the endpoint works. An
+                exception from it ends the call.
 
         Raises:
             RequestRefused: The request is at fault.
+            HostRefused: What the host added to it is.
             InfraError: The endpoint or the account is at fault.
         """
         ...

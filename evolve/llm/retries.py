@@ -19,6 +19,7 @@ CONNECT_SECONDS = 20.0
 VARIABLE = "EVOLVE_CALL_SECONDS"
 # Called with the usage of a failed try, and then of the wait after it. An exception from it ends the call.
 OnLost = Callable[[Usage], None]
+NOTHING = Usage()
 
 
 def set_call_seconds(seconds: float) -> None:
@@ -55,9 +56,9 @@ def requested_wait(headers: Mapping[str, str], now: float) -> float | None:
         return span
     try:
         date = parsedate_to_datetime(retry_after)
-    except ValueError:
+        return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
         return None
-    return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now, 0.0)
 
 
 def _number(text: str) -> float | None:
@@ -77,15 +78,16 @@ class Losses:
     def before_try(self, state: RetryCallState) -> None:
         """Report the wait before a retry, and start the clock."""
         if state.attempt_number > 1:
-            self._report(retries=1)
+            self.report(Usage(retries=1))
         self._since = time.monotonic()
 
     def after_failure(self, state: RetryCallState) -> None:
         """Report a try that failed with a transient fault."""
-        self._report()
+        self.report()
 
-    def _report(self, retries: int = 0) -> None:
+    def report(self, usage: Usage = NOTHING) -> None:
+        """Report the time since the last report, and this usage."""
         now = time.monotonic()
         seconds, self._since = now - self._since, now
         if self._on_lost:
-            self._on_lost(Usage(retries=retries, lost_seconds=seconds))
+            self._on_lost(usage + Usage(lost_seconds=seconds))

@@ -119,7 +119,7 @@ def _add_event(message: Fields, content: dict[int, Fields], event: Mapping[str, 
         case "content_block_delta" if isinstance(index, int) and isinstance(delta, Mapping):
             _add_delta(content.setdefault(index, {"type": "text"}), delta)
         case "message_delta" if isinstance(delta, Mapping):
-            message.update(delta)
+            message.update({key: delta[key] for key in ("stop_reason", "stop_details") if key in delta})
             _add_usage(message, event.get("usage"))
 
 

@@ -33,10 +33,8 @@ def _piece(block: Mapping[str, Any]) -> Piece | None:
         case "text" if block.get("text"):
             return Piece("text", {}, str(block["text"]))
         case "tool_use":
-            known = ("type", "id", "name", "input")
-            rest = {key: value for key, value in block.items() if key not in known and value is not None}
             call = (str(block.get("id") or ""), str(block.get("name") or ""), _arguments(block.get("input")))
-            return Piece("call", rest, call=call)
+            return Piece("call", call=call)
     return None
 
 
@@ -49,16 +47,25 @@ def assistant_blocks(message: Mapping[str, Any], keep: bool) -> list[Block]:
     """Return the blocks of an assistant message. keep: whether its thinking is sent."""
     restored = pieces.restored_pieces(message, FORMAT) if keep else None
     sent = pieces.plain_pieces(message) if restored is None else restored
-    return [_block(piece) for piece in sent if piece.kind != "text" or piece.text.strip()]
+    written = [_block(piece) for piece in sent if piece.kind != "text" or piece.text.strip()]
+    return [block for block in written if block]
 
 
 def _block(piece: Piece) -> Block:
     if piece.kind == "reasoning":
-        return dict(piece.item)
+        return _thinking(piece.item)
     if piece.kind == "text":
         return {"type": "text", "text": piece.text}
     call_id, name, arguments = piece.call
-    return {**piece.item, "type": "tool_use", "id": usable_id(call_id), "name": name, "input": _input(arguments)}
+    return {"type": "tool_use", "id": usable_id(call_id), "name": name, "input": _input(arguments)}
+
+
+def _thinking(item: Mapping[str, Any]) -> Block:
+    """Return a block of thinking; empty for any other, which a scaffold may have written, and which may fetch."""
+    fields_of_kind = {"thinking": ("thinking", "signature"), "redacted_thinking": ("data",)}
+    names = fields_of_kind.get(str(item.get("type")), ())
+    texts = fields.known_texts(item, *names)
+    return {"type": item["type"], **texts} if names and len(texts) == len(names) else {}
 
 
 def _input(arguments: str) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import ModelSpec
-from evolve.llm.fields import dropped_parameters
+from evolve.llm.outgoing import is_never_sent
 
-MARK = {"cache_control": {"type": "ephemeral"}}
+CONTROL = "cache_control"
+MARK = {CONTROL: {"type": "ephemeral"}}
 TURNS = 2
 
 
@@ -24,7 +25,7 @@ def with_cache_marks(request: Mapping[str, Any], spec: ModelSpec) -> dict[str, A
     A single turn without tools is hardly a conversation's beginning: only what comes before it is marked, because
     writing to the cache costs more than an ordinary token.
     """
-    if "cache_control" in dropped_parameters(spec) or "cache_control" in request:
+    if is_never_sent(spec, CONTROL) or CONTROL in request:
         return dict(request)
     marked = dict(request)
     for key in ("tools", "system"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -20,7 +21,8 @@ class MessagesModel(OpenAIModel):
         return wire.open_client(self._spec, self._seconds)
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
-        return wire.send(self._client, request, self._spec, end)
+        spec = replace(self._spec, stream=self._dialect.streams)
+        return wire.send(self._client, request, spec, end)
 
     def list_models(self) -> list[str]:
         """Return the names of the endpoint's models; empty if it lists none.

@@ -89,7 +89,7 @@ def _sampling(body: Body, spec: ModelSpec) -> dict[str, Any]:
     stops = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
     return {
         # Ours may be up to 2.
-        "temperature": temperature if temperature is None else min(temperature, 1.0),
+        "temperature": min(temperature, 1.0) if isinstance(temperature, int | float) else temperature,
         "top_p": fields.given(body, "top_p", spec),
         "top_k": fields.given(body, "top_k", spec),
         # The API refuses sequences of white space alone.

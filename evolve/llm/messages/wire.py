@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from evolve.core.records import ModelSpec
-from evolve.llm.exchange import read_completion, refuses_reasoning
+from evolve.llm.exchange import raise_if_refused, read_completion, refuses_reasoning
 from evolve.llm.messages.answer import merge_events, to_completion
 from evolve.llm.messages.errors import as_openai_errors
 from evolve.llm.messages.request import to_request
@@ -20,6 +20,7 @@ from evolve.llm.model import Body
 from evolve.llm.retries import CONNECT_SECONDS
 
 PATH = "/v1"
+ADDED = ("cache_control",)
 # The latest in which endpoints take parameters for sampling from a model that has them; later ones refuse all.
 # (platform.claude.com/docs/en/api/versioning)
 VERSION = ("anthropic-version", "2023-06-01")
@@ -51,12 +52,14 @@ def send(client: anthropic.Anthropic, request: Body, spec: ModelSpec, end: float
     Raises:
         RequestRefused: An image has an unknown form, or the answer reports that the request is at fault.
         AccountError: The answer reports that the key or the account is at fault.
+        HostRefused: The endpoint refuses a field that only requests of this API have.
         openai.OpenAIError: The request failed.
     """
     try:
         return _send(client, to_request(request, spec), spec, end)
     except openai.APIStatusError as error:
         if not refuses_reasoning(error):
+            raise_if_refused(error, ADDED)
             raise
     return _send(client, to_request(request, spec, reasoning=False), spec, end)
 

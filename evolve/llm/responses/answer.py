@@ -94,8 +94,8 @@ def usage(counts: Any) -> Fields | None:
         "prompt_tokens": counts.get("input_tokens"),
         "completion_tokens": counts.get("output_tokens"),
         "total_tokens": counts.get("total_tokens"),
-        "prompt_tokens_details": dict(counts.get("input_tokens_details") or {}),
-        "completion_tokens_details": dict(counts.get("output_tokens_details") or {}),
+        "prompt_tokens_details": counts.get("input_tokens_details"),
+        "completion_tokens_details": counts.get("output_tokens_details"),
     }
     return fields.without_empty(named)
 

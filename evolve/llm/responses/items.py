@@ -60,14 +60,25 @@ def assistant_items(message: Item, keep: bool) -> list[dict[str, Any]]:
 
 
 def _item(piece: Piece) -> dict[str, Any]:
+    """Return the item of a piece, with known fields alone: a scaffold may have written others, which may fetch."""
+    if piece.kind == "reasoning":
+        return _reasoning_item(piece.item)
+    own = fields.known_texts(piece.item, "id", "status")
     if piece.kind == "call":
         call_id, name, arguments = piece.call
-        own = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
-        return {**piece.item, **own}
-    if piece.kind == "reasoning":
-        return dict(piece.item)
-    spoken = {**piece.item, "type": "message", "role": "assistant", "content": piece.text}
-    if not piece.item.get("id"):
+        return {**own, "type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+    spoken = {"type": "message", "role": "assistant", "content": piece.text, **fields.known_texts(piece.item, "phase")}
+    if "id" not in own:
         return spoken
     part = {"type": "output_text", "text": piece.text, "annotations": []}
-    return {"status": "completed", **spoken, "content": [part]}
+    return {"status": "completed", **own, **spoken, "content": [part]}
+
+
+def _reasoning_item(item: Item) -> dict[str, Any]:
+    known = {"type": "reasoning", "summary": _texts(item.get("summary")), "content": _texts(item.get("content"))}
+    texts = fields.known_texts(item, "id", "encrypted_content")
+    return {key: value for key, value in (known | texts).items() if value or key != "content"}
+
+
+def _texts(parts: Any) -> list[dict[str, Any]]:
+    return [fields.known_texts(part, "type", "text") for part in parts] if isinstance(parts, list) else []

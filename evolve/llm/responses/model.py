@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from evolve.llm.client import OpenAIModel
@@ -13,4 +14,5 @@ class ResponsesModel(OpenAIModel):
     """A model behind the Responses API: see `OpenAIModel`, whose retries and errors it has."""
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
-        return send(self._client, request, self._spec, end)
+        spec = replace(self._spec, stream=self._dialect.streams)
+        return send(self._client, request, spec, end)

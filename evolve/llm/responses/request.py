@@ -84,7 +84,9 @@ def _tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tool_choice(choice: Any) -> Any:
     function = choice.get("function") if isinstance(choice, Mapping) else None
-    return {"type": "function", "name": function.get("name")} if isinstance(function, Mapping) else choice
+    if isinstance(function, Mapping):
+        return {"type": "function", "name": function.get("name")}
+    return choice if isinstance(choice, str) else None
 
 
 def _answer_format(wanted: Any) -> Any:
@@ -92,4 +94,4 @@ def _answer_format(wanted: Any) -> Any:
     if not isinstance(wanted, Mapping):
         return None
     schema = wanted.get("json_schema")
-    return {"type": "json_schema", **schema} if isinstance(schema, Mapping) else dict(wanted)
+    return {**(schema if isinstance(schema, Mapping) else {}), "type": wanted.get("type")}

@@ -10,11 +10,13 @@ import httpx2
 import openai
 
 from evolve.core.records import ModelSpec
-from evolve.llm.exchange import read_completion, refuses_reasoning
+from evolve.llm.exchange import raise_if_refused, read_completion, refuses_reasoning
 from evolve.llm.model import Body
 from evolve.llm.responses.answer import merge_events, to_completion
 from evolve.llm.responses.request import to_request
 from evolve.llm.retries import CONNECT_SECONDS
+
+ADDED = ("include", "store")
 
 
 def send(client: openai.OpenAI, request: Body, spec: ModelSpec, end: float) -> dict[str, Any]:
@@ -28,12 +30,14 @@ def send(client: openai.OpenAI, request: Body, spec: ModelSpec, end: float) -> d
     Raises:
         RequestRefused: The answer reports that the request is at fault.
         AccountError: The answer reports that the key or the account is at fault.
+        HostRefused: The endpoint refuses a field that only requests of this API have.
         openai.OpenAIError: The request failed.
     """
     try:
         return _send(client, to_request(request, spec), spec, end)
     except openai.APIStatusError as error:
         if not refuses_reasoning(error):
+            raise_if_refused(error, ADDED)
             raise
     return _send(client, to_request(request, spec, reasoning=False), spec, end)
 
