@@ -223,6 +223,7 @@ def test_an_answer_has_a_limit_in_any_case() -> None:
     body = {"model": "m", "messages": []}
     assert to_request(body, SPEC)["max_tokens"] == 4096
     assert to_request(body, ModelSpec("m", answer_tokens=900))["max_tokens"] == 900
+    assert to_request(body, ModelSpec("m", answer_tokens=128_000))["max_tokens"] == 4096
     assert to_request({**body, "max_completion_tokens": 7}, SPEC)["max_tokens"] == 7
 
 

@@ -13,7 +13,7 @@ from evolve.llm.messages.cache import with_cache_marks
 from evolve.llm.messages.thinking import with_valid_thinking
 from evolve.llm.model import Body
 
-# The API wants a limit in each request.
+# The API wants a limit in each request. The budget assumes the same one.
 DEFAULT_ANSWER_TOKENS = 4096
 # A conversation begins with the user, and no turn is empty.
 NOTHING = "(no message)"
@@ -36,7 +36,7 @@ def to_request(body: Body, spec: ModelSpec, reasoning: bool = True) -> dict[str,
     first = next((n for n, message in enumerate(messages) if not _is_instruction(message)), len(messages))
     request = {
         "model": body.get("model"),
-        "max_tokens": fields.answer_limit(body) or spec.answer_tokens or DEFAULT_ANSWER_TOKENS,
+        "max_tokens": fields.answer_limit(body) or min(spec.answer_tokens or DEFAULT_ANSWER_TOKENS, DEFAULT_ANSWER_TOKENS),
         "system": [block for message in messages[:first] for block in _texts(message)] or None,
         "messages": turns_of(messages[first:], spec, reasoning),
         **_sampling(body, spec),
