@@ -36,7 +36,8 @@ def to_request(body: Body, spec: ModelSpec, reasoning: bool = True) -> dict[str,
     first = next((n for n, message in enumerate(messages) if not _is_instruction(message)), len(messages))
     request = {
         "model": body.get("model"),
-        "max_tokens": fields.answer_limit(body) or min(spec.answer_tokens or DEFAULT_ANSWER_TOKENS, DEFAULT_ANSWER_TOKENS),
+        "max_tokens": fields.answer_limit(body)
+        or min(spec.answer_tokens or DEFAULT_ANSWER_TOKENS, DEFAULT_ANSWER_TOKENS),
         "system": [block for message in messages[:first] for block in _texts(message)] or None,
         "messages": turns_of(messages[first:], spec, reasoning),
         **_sampling(body, spec),
