@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, BadInput, HostRefused, InfraError, RequestRefused
+from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import known_models, open_model
 from evolve.llm.answer import MAX_ANSWER
@@ -538,11 +538,12 @@ def test_thinking_that_the_endpoint_cannot_use_is_left_out(upstream: Upstream) -
 @pytest.mark.parametrize(
     "problem", ["tools.0.cache_control: Extra inputs are not permitted", "cache_control is not supported"]
 )
-def test_a_mark_of_ours_that_is_refused_is_the_hosts_fault(upstream: Upstream, problem: str) -> None:
-    upstream.script(fails(400, "invalid_request_error", problem))
-    with pytest.raises(HostRefused) as caught:
-        model(upstream).complete(BODY)
-    assert caught.value.parameter == "cache_control" and len(upstream.requests()) == 1
+def test_marks_that_are_refused_are_set_no_more(upstream: Upstream, problem: str) -> None:
+    upstream.script(fails(400, "invalid_request_error", problem), replies(text("yes")))
+    asked = model(upstream)
+    for _ in range(2):
+        assert asked.complete(BODY)["choices"][0]["message"]["content"] == "yes"
+    assert [marks(body) > 0 for body in upstream.bodies()] == [True, False, False]
 
 
 def test_what_a_refusal_quotes_is_not_the_hosts_fault(upstream: Upstream) -> None:
@@ -593,6 +594,12 @@ def test_the_models_of_an_endpoint_are_listed(upstream: Upstream) -> None:
     assert upstream.requests()[0]["path"] == "/v1/models"
     upstream.script(fails(404, "not_found_error"))
     assert known_models(spec) == []
+    for odd in ("<html>a web page</html>", "[]", '{"data": 3}', '{"data": [3, {"id": null}]}'):
+        upstream.script(raw(odd, headers={"content-type": "text/html"}), raw(odd))
+        assert known_models(spec) == known_models(spec) == []
+    upstream.script(raw(None))
+    with pytest.raises(InfraError, match="model endpoint"):
+        known_models(spec)
     upstream.script(fails(401, "authentication_error"))
     with pytest.raises(BadInput, match="key"):
         known_models(spec)

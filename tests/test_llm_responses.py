@@ -17,7 +17,7 @@ from openai.types.responses import response as response_types
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, HostRefused, InfraError, RequestRefused
+from evolve.core.errors import AccountError, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import open_model
 from evolve.llm.answer import MAX_ANSWER
@@ -407,11 +407,12 @@ def test_reasoning_that_the_endpoint_cannot_use_is_left_out(upstream: Upstream, 
     assert not any(item["type"] == "reasoning" for item in second["input"]) and "include" not in second
 
 
-def test_a_field_of_ours_that_is_refused_is_the_hosts_fault(upstream: Upstream) -> None:
-    upstream.script(refuses(400, "unsupported_parameter", "store: not for you"))
-    with pytest.raises(HostRefused) as caught:
-        model(upstream).complete(BODY)
-    assert caught.value.parameter == "store" and len(upstream.requests()) == 1
+def test_a_field_of_ours_that_is_refused_is_sent_no_more(upstream: Upstream) -> None:
+    upstream.script(refuses(400, "unsupported_parameter", "store: not for you"), responds(message("m", "yes")))
+    asked = model(upstream)
+    for _ in range(2):
+        assert asked.complete(BODY)["choices"][0]["message"]["content"] == "yes"
+    assert ["store" in body for body in upstream.bodies()] == [True, False, False]
 
 
 @pytest.mark.parametrize(

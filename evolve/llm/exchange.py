@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import openai
 
+from evolve.core.records import ModelSpec
 from evolve.llm.answer import BoundedBytes, parse_completion
 from evolve.llm.attribution import host_refused
 from evolve.llm.faults import describe_error, raise_reported
+from evolve.llm.outgoing import is_never_sent
 from evolve.llm.refusals import error_fields
 
 Events = Callable[[httpx2.Response], Iterable[Any]]
@@ -84,14 +87,24 @@ def refuses_reasoning(error: openai.APIStatusError) -> bool:
     return error.status_code == 400 and bool(REASONING_WORDS.search(f"{error.code} {error.message}".lower()))
 
 
-def raise_if_refused(error: openai.APIStatusError, added: Collection[str]) -> None:
-    """Raise HostRefused if an endpoint refuses one of the fields that only this protocol's requests have.
+def raise_if_refused(error: openai.APIStatusError, added: Iterable[str], spec: ModelSpec) -> None:
+    """Raise HostRefused if an endpoint refuses a field that only this protocol's requests have.
 
-    added: Their names. An error names its field, or begins with the path to it.
+    Args:
+        error: It names its field, or begins with the path to it.
+        added: The names of these fields.
+        spec: The model, which says which of them are sent.
     """
-    if error.status_code not in (400, 422):
+    sent = [name for name in added if not is_never_sent(spec, name)]
+    if error.status_code not in (400, 422) or not sent:
         return
-    named = re.match(rf"[\w.\[\]]*\b({'|'.join(added)})\b", describe_error(error))
-    name = named[1] if named else error_fields(error.body).get("param")
-    if name in added:
-        raise host_refused(name, describe_error(error)) from error
+    text, param = describe_error(error), error_fields(error.body).get("param")
+    named = re.match(rf"[\w.\[\]]*\b({'|'.join(sent)})\b", text)
+    for name in sent:
+        if name == (named[1] if named else param):
+            raise host_refused(name, text) from error
+
+
+def without_field(spec: ModelSpec, name: str) -> ModelSpec:
+    """Return the model whose requests don't have this field."""
+    return replace(spec, parameters=(*spec.parameters, (name, "")))

@@ -57,4 +57,4 @@ def known_models(spec: ModelSpec) -> list[str]:
     """Return the names of the endpoint's models; empty if it lists none. Raises the errors of `list_models`."""
     if spec.in_process:
         return ["embedded", "embedded-hard"]
-    return list_models(spec) if spec.api != "messages" else import_messages()(spec).list_models()
+    return list_models(spec) if spec.api != "messages" else import_messages()(spec, seconds=30).list_models()

@@ -8,8 +8,9 @@ from typing import Any
 import anthropic
 import openai
 
-from evolve.core.errors import BadInput, EndpointError
+from evolve.core.errors import BadInput, EndpointError, HostRefused
 from evolve.llm.client import OpenAIModel
+from evolve.llm.exchange import without_field
 from evolve.llm.messages import wire
 from evolve.llm.model import Body
 
@@ -22,7 +23,12 @@ class MessagesModel(OpenAIModel):
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
         spec = replace(self._spec, stream=self._dialect.streams)
-        return wire.send(self._client, request, spec, end)
+        try:
+            return wire.send(self._client, request, spec, end)
+        except HostRefused as refusal:
+            # No answer depends on this field, so the client does without it from now on.
+            self._spec = without_field(self._spec, refusal.parameter)
+        return self._exchange(request, end)
 
     def list_models(self) -> list[str]:
         """Return the names of the endpoint's models; empty if it lists none.

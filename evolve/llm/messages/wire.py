@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from evolve.llm.retries import CONNECT_SECONDS
 
 PATH = "/v1"
 ADDED = ("cache_control",)
+MOST_MODELS = 1000
 # The latest in which endpoints take parameters for sampling from a model that has them; later ones refuse all.
 # (platform.claude.com/docs/en/api/versioning)
 VERSION = ("anthropic-version", "2023-06-01")
@@ -59,7 +61,7 @@ def send(client: anthropic.Anthropic, request: Body, spec: ModelSpec, end: float
         return _send(client, to_request(request, spec), spec, end)
     except openai.APIStatusError as error:
         if not refuses_reasoning(error):
-            raise_if_refused(error, ADDED)
+            raise_if_refused(error, ADDED, spec)
             raise
     return _send(client, to_request(request, spec, reasoning=False), spec, end)
 
@@ -88,6 +90,14 @@ def _send(client: anthropic.Anthropic, request: dict[str, Any], spec: ModelSpec,
 
 
 def list_models(client: anthropic.Anthropic) -> list[str]:
-    """Return the names of the endpoint's models. Raises the errors of the `openai` client."""
+    """Return the names of the endpoint's models; empty if it lists none. Raises the errors of the `openai` client."""
     with as_openai_errors():
-        return [model.id for model in client.models.list()]
+        # One page, since an endpoint could go on for ever; unparsed, since a web page is no list.
+        response = client.models.with_raw_response.list(limit=MOST_MODELS).http_response
+    try:
+        page = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return []
+    models = page.get("data") if isinstance(page, dict) else None
+    listed = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    return [model["id"] for model in listed if isinstance(model.get("id"), str)]

@@ -37,7 +37,7 @@ def send(client: openai.OpenAI, request: Body, spec: ModelSpec, end: float) -> d
         return _send(client, to_request(request, spec), spec, end)
     except openai.APIStatusError as error:
         if not refuses_reasoning(error):
-            raise_if_refused(error, ADDED)
+            raise_if_refused(error, ADDED, spec)
             raise
     return _send(client, to_request(request, spec, reasoning=False), spec, end)
 
