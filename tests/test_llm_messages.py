@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import known_models, open_model
+from evolve.llm import known_models, open_model, usage_of
 from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.messages.answer import FINISH_REASONS, merge_events, to_completion
@@ -318,6 +318,13 @@ def test_an_answer_has_the_form_of_a_chat_completion() -> None:
         "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 8},
         "completion_tokens_details": {"reasoning_tokens": 12},
     }
+
+
+def test_the_budget_reads_the_usage() -> None:
+    spec = ModelSpec("m", prompt_price=1.0, completion_price=5.0, cached_price=0.1, cache_write_price=1.25)
+    used = usage_of(to_completion(reply(*THREE), HTTP), spec, BODY)
+    assert (used.prompt_tokens, used.cached_tokens, used.cache_write_tokens, used.completion_tokens) == (78, 60, 8, 20)
+    assert used.cost_usd == pytest.approx((10 * 1.0 + 60 * 0.1 + 8 * 1.25 + 20 * 5.0) / 1e6)
 
 
 def test_every_reason_to_stop_has_its_finish_reason() -> None:

@@ -150,10 +150,10 @@ def test_the_parameters_that_protocols_lack() -> None:
 
 
 def test_what_the_endpoint_refuses_is_not_sent() -> None:
-    refused = ("temperature", "reasoning_effort", "include")
+    refused = ("temperature", "reasoning_effort", "include", "max_tokens")
     spec = ModelSpec("m", effort="low", parameters=tuple((name, "") for name in refused))
     request = to_request({**BODY, "temperature": 1, "top_p": 0.5}, spec)
-    assert not {"temperature", "reasoning", "include"} & set(request) and request["top_p"] == 0.5
+    assert not {"temperature", "reasoning", "include", "max_output_tokens"} & set(request) and request["top_p"] == 0.5
 
 
 def test_the_smallest_limit_is_the_apis() -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 from evolve.core.records import ModelSpec
 from evolve.llm import fields
+from evolve.llm.estimates import DEFAULT_ANSWER_TOKENS
 from evolve.llm.messages import blocks
 from evolve.llm.messages.blocks import Block
 from evolve.llm.messages.cache import with_cache_marks
 from evolve.llm.messages.thinking import with_valid_thinking
 from evolve.llm.model import Body
 
-# The API wants a limit in each request. The budget assumes the same one.
-DEFAULT_ANSWER_TOKENS = 4096
 # A conversation begins with the user, and no turn is empty.
 NOTHING = "(no message)"
 TOOL_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
@@ -36,6 +35,7 @@ def to_request(body: Body, spec: ModelSpec, reasoning: bool = True) -> dict[str,
     first = next((n for n, message in enumerate(messages) if not _is_instruction(message)), len(messages))
     request = {
         "model": body.get("model"),
+        # The API wants a limit in each request.
         "max_tokens": fields.answer_limit(body)
         or min(spec.answer_tokens or DEFAULT_ANSWER_TOKENS, DEFAULT_ANSWER_TOKENS),
         "system": [block for message in messages[:first] for block in _texts(message)] or None,

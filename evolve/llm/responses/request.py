@@ -8,6 +8,7 @@ from typing import Any
 from evolve.core.records import ModelSpec
 from evolve.llm import fields
 from evolve.llm.model import Body
+from evolve.llm.outgoing import is_never_sent
 from evolve.llm.responses import items
 
 # The API refuses smaller limits.
@@ -24,7 +25,8 @@ def to_request(body: Body, spec: ModelSpec, reasoning: bool = True) -> dict[str,
         spec: The model.
         reasoning: Whether earlier reasoning may be sent back.
     """
-    limit, tools = fields.answer_limit(body), [_tool(function) for function in fields.functions_of(body)]
+    limit = None if is_never_sent(spec, "max_tokens") else fields.answer_limit(body)
+    tools = [_tool(function) for function in fields.functions_of(body)]
     request = {
         "model": body.get("model"),
         "input": list(input_items(body, spec, reasoning)),
