@@ -2,6 +2,7 @@
 
 from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.factory import known_models, open_model
+from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
 from evolve.llm.usage import highest_usage, usage_of
@@ -19,5 +20,6 @@ __all__ = [
     "known_models",
     "open_model",
     "set_call_seconds",
+    "unsupported_parameters",
     "usage_of",
 ]

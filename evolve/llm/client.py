@@ -72,7 +72,11 @@ class OpenAIModel:
         self._seconds = seconds or call_seconds()
         self._has_answered = has_answered
         self._dialect = Dialect.of(spec)
-        self._client = api_client(spec, self._seconds)
+        self._client: Any = self._open_client()
+
+    def _open_client(self) -> Any:
+        """Return the vendor's client. Clients of other APIs have their own."""
+        return api_client(self._spec, self._seconds)
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Answer a request: see `ChatModel`. Raises HostRefused, an EndpointError, for what the caller did not add."""

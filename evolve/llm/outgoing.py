@@ -33,7 +33,8 @@ def adapted_request(body: Body, spec: ModelSpec) -> Fields:
         request["max_tokens"] = min(asked, spec.answer_tokens)
     request = fit_to_window(request, spec)
     if isinstance(messages := request.get("messages"), list):
-        request["messages"] = strict_messages(messages, spec.keep_reasoning)
+        # What other APIs want back, their own modules decide.
+        request["messages"] = strict_messages(messages, spec.keep_reasoning or spec.api != "chat")
     return request
 
 
