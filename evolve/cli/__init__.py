@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from evolve import __version__
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
+from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.host import disk
 from evolve.host.platform import check_platform
 from evolve.report.crash import write_crash_log
@@ -63,6 +65,8 @@ def _fail(text: str, status: int) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    line = Text.assemble(("error:", "bold red"), " ", plain(text))
+    # Errors of libraries may quote a request with its headers.
+    shown = plain(without_secrets(text, environment_secrets(os.environ)))
+    line = Text.assemble(("error:", "bold red"), " ", shown)
     Console(stderr=True, highlight=False).print(line, soft_wrap=True)
     return status

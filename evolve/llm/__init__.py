@@ -1,5 +1,7 @@
 """Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
+from evolve.llm.addresses import check_address
+from evolve.llm.connection import Unreachable, redacted
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
@@ -11,11 +13,14 @@ __all__ = [
     "ChatModel",
     "EmbeddedModel",
     "OnLost",
+    "Unreachable",
     "call_seconds",
+    "check_address",
     "estimate_prompt_tokens",
     "fit_to_window",
     "known_models",
     "open_model",
+    "redacted",
     "set_call_seconds",
     "usage_of",
 ]

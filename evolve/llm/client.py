@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +10,9 @@ import httpx2
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from evolve.core.errors import BadInput, EndpointError
 from evolve.core.records import ModelSpec
 from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.connection import hides_key, open_client
 from evolve.llm.faults import is_transient, translate_error
 from evolve.llm.model import Body
 from evolve.llm.reasoning import without_reasoning
@@ -38,9 +37,9 @@ class OpenAIModel:
         self._spec, self._longest_wait = spec, longest_wait
         self._seconds = seconds or call_seconds()
         self._asks_for_usage = spec.stream
-        key = os.environ.get(spec.key_variable) or "none"
-        self._client = openai.OpenAI(api_key=key, base_url=spec.base_url, timeout=self._seconds, max_retries=0)
+        self._client = open_client(spec, self._seconds)
 
+    @hides_key
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         losses = Losses(on_lost)
         attempts = Retrying(
@@ -107,24 +106,3 @@ class OpenAIModel:
 def _refuses_options(error: openai.APIStatusError) -> bool:
     """Whether an endpoint does not support `stream_options`."""
     return error.status_code in (400, 422) and "stream_options" in f"{error.message} {error.body}"
-
-
-def list_models(spec: ModelSpec) -> list[str]:
-    """Return the names of the endpoint's models; empty if it lists none.
-
-    Raises:
-        InfraError: The endpoint can't be reached.
-        BadInput: It rejects the key (no run has started yet).
-    """
-    client = openai.OpenAI(
-        api_key=os.environ.get(spec.key_variable) or "none", base_url=spec.base_url, timeout=30, max_retries=1
-    )
-    try:
-        return [model.id for model in client.models.list()]
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        fix = f"set {spec.key_variable}"
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", fix) from error
-    except openai.NotFoundError:
-        return []
-    except openai.OpenAIError as error:
-        raise EndpointError(f"model endpoint {spec.base_url or 'api.openai.com'}: {error}") from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evolve.core.records import ModelSpec
-from evolve.llm.client import OpenAIModel, list_models
+from evolve.llm.client import OpenAIModel
+from evolve.llm.listing import list_models
 from evolve.llm.model import ChatModel, EmbeddedModel
 from evolve.llm.textcalls import TextToolsModel
 

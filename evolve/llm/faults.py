@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
+from evolve.llm.connection import connection_reason
 from evolve.llm.window import TOO_LONG
 
 PASSING = (408, 409, 425, 429)
@@ -96,7 +97,7 @@ def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError
         if error.status_code < 500 and error.status_code not in PASSING:
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), error.message)
         return EndpointError(f"model endpoint: {error.message}")
-    return EndpointError(f"model endpoint: {error}")
+    return EndpointError(f"model endpoint: {connection_reason(error)}")
 
 
 def is_empty(answer: Mapping[str, Any]) -> bool:

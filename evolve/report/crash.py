@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import tempfile
@@ -10,13 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evolve import __version__
+from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.report.escaping import plain
 
 PACKAGES = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
 
 
 def write_crash_log(error: BaseException) -> Path:
-    """Write the traceback and the versions of Python, the platform and the main packages; returns the file."""
+    """Write traceback and versions of Python, platform and main packages, without keys; returns the file."""
     lines = [
         f"evolve {__version__}",
         f"python {sys.version}",
@@ -28,5 +30,5 @@ def write_crash_log(error: BaseException) -> Path:
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False
     ) as file:
-        file.write(plain("\n".join(lines), lines=True))
+        file.write(plain(without_secrets("\n".join(lines), environment_secrets(os.environ)), lines=True))
     return Path(file.name)
