@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.core.secrets import HIDDEN, PART, environment_secrets, without_secrets
-from evolve.llm import Unreachable, known_models, open_model, redacted
+from evolve.llm import known_models, open_model, redacted
 from evolve.llm.addresses import address_mistake, check_address, is_local, is_openai, key_problem, proxy_mistake
 from evolve.llm.client import OpenAIModel
 from evolve.llm.connection import open_client
@@ -34,6 +34,8 @@ HTML = {"content-type": "text/html"}
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 VISIBLE = st.characters(min_codepoint=33, max_codepoint=126)
 KEYS = st.text(VISIBLE, min_size=PART, max_size=40).filter(lambda key: not set(key) & set("[]\"'`\\"))
+
+PLAIN_KEYS = st.text("abcdefghijklmnopqrstuvwyzABCDEFGH0123456789-_", min_size=PART, max_size=40)
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +138,7 @@ def test_a_key_of_visible_characters_is_right(key: str) -> None:
     assert key_problem(key) is None
 
 
-@given(st.text(min_size=1))
+@given(st.text(st.one_of(VISIBLE, st.sampled_from(" \"'\r\u00a0é")), min_size=1))
 def test_a_key_without_a_problem_can_be_a_header(key: str) -> None:
     assume(key_problem(key) is None)
     assert key == key.strip() and key.isprintable() and f"Bearer {key}".encode("ascii")
@@ -358,9 +360,8 @@ def test_no_part_of_a_key_stays(key: str, before: str, after: str) -> None:
     assert not any(key[at : at + PART] in shown for at in range(len(key) - PART + 1))
 
 
-@given(KEYS, st.integers(2, 8), st.integers(2, 4), st.sampled_from(["***", "********", "...", "…", "xxxxxx"]))
+@given(PLAIN_KEYS, st.integers(2, 8), st.integers(2, 4), st.sampled_from(["***", "********", "...", "…", "xxxxxx"]))
 def test_a_masked_key_is_hidden_whole(key: str, left: int, right: int, mask: str) -> None:
-    assume(not set(key) & set("*•·…xX.<>(){},;=:"))
     shown = without_secrets(f"provided: {key[:left]}{mask}{key[-right:]}. Find it", [key])
     assert shown == f"provided: {HIDDEN}. Find it"
 
@@ -388,11 +389,6 @@ def test_hiding_takes_no_time_that_matters() -> None:
     started = time.monotonic()
     without_secrets("some text of a log. " * 3_000, [KEY, *environment_secrets(os.environ)])
     assert time.monotonic() - started < 1
-
-
-def test_an_error_of_the_connection_crosses_processes() -> None:
-    error = pickle.loads(pickle.dumps(Unreachable("base_url", "it is away", "start it")))
-    assert (error.where, error.problem, error.fix) == ("base_url", "it is away", "start it")
 
 
 def test_a_models_own_key_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

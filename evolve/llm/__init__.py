@@ -1,7 +1,7 @@
 """Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
 from evolve.llm.addresses import check_address
-from evolve.llm.connection import Unreachable, redacted
+from evolve.llm.connection import redacted
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
@@ -13,7 +13,6 @@ __all__ = [
     "ChatModel",
     "EmbeddedModel",
     "OnLost",
-    "Unreachable",
     "call_seconds",
     "check_address",
     "estimate_prompt_tokens",

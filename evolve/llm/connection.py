@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import httpx2
 import openai
 
-from evolve.core.errors import EndpointError, EvolveError
+from evolve.core.errors import BadInput, EndpointError, EvolveError
 from evolve.core.records import ModelSpec
 from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.llm.addresses import base_url, check_address, is_local, is_openai, proxy_variable
@@ -23,23 +23,6 @@ ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound="Speaker")
-
-
-class Unreachable(EndpointError):
-    """No connection to the endpoint, for a cause that the user can remove.
-
-    Attributes:
-        where: The setting or variable that is wrong.
-        problem: What is wrong.
-        fix: What the user can do about it.
-    """
-
-    def __init__(self, where: str, problem: str, fix: str) -> None:
-        super().__init__(f"model endpoint: {problem}; {fix}")
-        self.where, self.problem, self.fix = where, problem, fix
-
-    def __reduce__(self) -> tuple[type[Unreachable], tuple[str, str, str]]:
-        return Unreachable, (self.where, self.problem, self.fix)
 
 
 class Speaker(Protocol):
@@ -68,13 +51,15 @@ def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.Ope
         max_retries=retries,
         # The key of administrators is no part of any request here.
         admin_api_key="",
-        default_headers={} if is_openai(address) else _without_account(key),  # type: ignore[arg-type]
+        default_headers=dict(spec.headers) | _account_headers(address, key),  # type: ignore[arg-type]
         http_client=_direct_client() if is_local(address) else None,
     )
 
 
-def _without_account(key: str) -> dict[str, str | openai.Omit]:
-    """Headers that take away what the client adds from the environment, and keep the key."""
+def _account_headers(address: str, key: str) -> dict[str, str | openai.Omit]:
+    """Headers that take away what the client adds from the environment, and keep the key; none for OpenAI itself."""
+    if is_openai(address):
+        return {}
     lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
     names = {line.partition(":")[0].strip() for line in lines if ":" in line} | {*ACCOUNT_HEADERS}
     return {name: f"Bearer {key}" if name.lower() == "authorization" else openai.omit for name in names}
@@ -118,15 +103,15 @@ def connection_reason(error: openai.OpenAIError) -> str:
     return problem[0] if problem else str(error)
 
 
-def unreachable(error: openai.OpenAIError, spec: ModelSpec) -> EndpointError:
-    """Return our own error for a request that got no answer."""
+def unreachable(error: openai.OpenAIError, spec: ModelSpec) -> EvolveError:
+    """Return our own error for a first request that got no answer: BadInput if the user can remove the cause."""
     address = base_url(spec)
     problem = isinstance(error, openai.APIConnectionError) and _problem(error)
     if not problem:
         return EndpointError(redacted(f"model endpoint {address}: {error}", spec))
     if name := proxy_variable(address):
-        return Unreachable(name, f"{address} can't be reached through this proxy: {problem[0]}", f"correct {name}")
-    return Unreachable("base_url", f"{problem[0]} ({address})", problem[1])
+        return BadInput(name, f"{address} can't be reached through this proxy: {problem[0]}", f"correct {name}")
+    return BadInput("base_url", f"{problem[0]} ({address})", problem[1])
 
 
 def _problem(error: openai.APIConnectionError) -> tuple[str, str] | None:

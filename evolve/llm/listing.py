@@ -24,8 +24,8 @@ def list_models(spec: ModelSpec) -> list[str]:
     """Return the names of the endpoint's models; empty if it lists none.
 
     Raises:
-        BadInput: It rejects the key, or the address is that of a web page, of a redirection, or lacks its path.
-        EndpointError: It can't be reached.
+        BadInput: It rejects the key, is not at the address, or can't be reached for a cause that the user can remove.
+        EndpointError: It fails in another way.
     """
     with open_client(spec, LIST_SECONDS, 1) as client:
         try:

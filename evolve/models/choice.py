@@ -73,8 +73,6 @@ def _choose_from_profile(profile: Profile, model: str | None, base_url: str | No
     if not profile.local and not os.environ.get(profile.key_variable):
         fix = f"set {profile.key_variable}, or use --model embedded"
         raise BadInput(f"model {profile.name}/{model}", "no API key is set", fix)
-    if endpoint is not None:
-        llm.check_address(Choice(model or profile.name, endpoint, facts=profile.facts(model or "")).spec)
     if model is None or model not in profile.models or profile.local:
         model = _check_listed(model, endpoint, profile.facts(model or ""))
     if profile.base_url is None and endpoint is None:
@@ -92,8 +90,6 @@ def _check_listed(model: str | None, base_url: str | None, facts: ModelFacts | N
     llm.check_address(spec)
     try:
         listed = llm.known_models(spec) if model is None or base_url or spec.embedded else []
-    except llm.Unreachable as error:
-        raise BadInput(error.where, error.problem, error.fix) from error
     except InfraError as error:
         raise BadInput("base_url", str(error), "correct it, or start the endpoint") from error
     if model is None:
