@@ -50,7 +50,7 @@ WORKING = (
     Row("deepseek", {"keep_reasoning": True}),
     Row("kimi", {"keep_reasoning": True, "parameters": (("temperature", ""),)}),
     Row("gemini"),
-    Row("mistral", {"parameters": (("seed", "random_seed"),)}),
+    Row("mistral", {"parameters": (("seed", "random_seed"), ("stream_options", ""))}),
     Row("tgi"),
     Row("openrouter-claude"),
     Row("object-arguments"),
