@@ -52,7 +52,7 @@ def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.Ope
         # The key of administrators is no part of any request here.
         admin_api_key="",
         default_headers=dict(spec.headers) | _account_headers(address, key),  # type: ignore[arg-type]
-        http_client=_direct_client() if is_local(address) else None,
+        http_client=_direct_client(address) if is_local(address) else None,
     )
 
 
@@ -65,9 +65,11 @@ def _account_headers(address: str, key: str) -> dict[str, str | openai.Omit]:
     return {name: f"Bearer {key}" if name.lower() == "authorization" else openai.omit for name in names}
 
 
-def _direct_client() -> httpx2.Client:
-    # Certificates named in the environment still count.
-    return openai.DefaultHttpxClient(trust_env=False, verify=httpx2.create_ssl_context())
+def _direct_client(address: str) -> httpx2.Client:
+    # Certificates named in the environment still count. Without TLS, none are read: that takes longer than a call.
+    is_secure = address.startswith("https:")
+    context = httpx2.create_ssl_context() if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return openai.DefaultHttpxClient(trust_env=False, verify=context)
 
 
 def redacted(text: str, spec: ModelSpec) -> str:
