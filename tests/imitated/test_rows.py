@@ -26,7 +26,7 @@ from tests.test_gateway import client
 from tests.test_propose import brief
 
 STEPS = 16
-SECONDS = 0.2
+SECONDS = 0.15
 QUICK = 0.01
 NAMED = (("max_tokens", "max_completion_tokens"), ("temperature", ""))
 SAMPLING = tuple((name, "") for name in ("temperature", "top_p", "top_k"))
