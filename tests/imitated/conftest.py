@@ -1,10 +1,13 @@
-"""Which tests need parts of the client that are not here yet: they are expected to fail, and must."""
+"""One process with all endpoints; and which tests need parts of the client that are not here yet."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.imitated.endpoint import SECONDS, ImitatedEndpoints, imitated
 
 NOT_YET = frozenset(
     {
@@ -49,11 +52,11 @@ NOT_YET = frozenset(
         "test_the_proposer_gets_a_patch[openai-gpt56]",
         "test_the_proposer_gets_a_patch[openai-gpt5]",
         "test_the_proposer_gets_a_patch[openai-unverified]",
-        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[llamacpp-no-jinja-tools---jinja-False]",
-        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[mistral-seed-Extra",
-        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[openai-gpt56-reasoning_effort-set",
-        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[openai-unverified-stream-must",
-        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[vllm-no-parser-tools---enable-auto-tool-choice-False]",
+        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[llamacpp-no-jinja]",
+        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[mistral]",
+        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[openai-gpt56]",
+        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[openai-unverified]",
+        "test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence[vllm-no-parser]",
     }
 )
 REASON = "the client does not know how to deal with this endpoint yet"
@@ -63,3 +66,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent and item.name in NOT_YET:
             item.add_marker(pytest.mark.xfail(strict=True, reason=REASON))
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[ImitatedEndpoints]:
+    with imitated(SECONDS) as running:
+        yield running

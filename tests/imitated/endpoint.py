@@ -16,6 +16,8 @@ from evolve.core.records import ModelSpec
 
 ROOT = Path(__file__).parents[2]
 MODEL = "m"
+# The catalogue's unit of time in tests.
+SECONDS = 0.15
 
 
 class ImitatedEndpoint:

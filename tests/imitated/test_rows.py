@@ -20,13 +20,12 @@ from evolve.loop.propose import direct
 from evolve.models.choice import choose_model
 from evolve.trial.gateway import Door, Gateway
 from tests.fakes import FolderWorkspace
-from tests.imitated.endpoint import MODEL, ImitatedEndpoint, ImitatedEndpoints, imitated
+from tests.imitated.endpoint import MODEL, ImitatedEndpoint, ImitatedEndpoints
 from tests.imitated.server import COUNTS
 from tests.test_gateway import client
 from tests.test_propose import brief
 
 STEPS = 16
-SECONDS = 0.15
 QUICK = 0.01
 NAMED = (("max_tokens", "max_completion_tokens"), ("temperature", ""))
 SAMPLING = tuple((name, "") for name in ("temperature", "top_p", "top_k"))
@@ -66,12 +65,6 @@ WORKING = (
     Row("groq", {"answer_tokens": 1_000}),
     Row("xai"),
 )
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[ImitatedEndpoints]:
-    with imitated(SECONDS) as running:
-        yield running
 
 
 def tool(name: str, *parameters: str) -> Any:
@@ -179,7 +172,7 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "parameter", "words", "stream"), LINES)
+@pytest.mark.parametrize(("name", "parameter", "words", "stream"), LINES, ids=[line[0] for line in LINES])
 def test_what_the_host_adds_is_refused_in_one_line_and_is_no_evidence(
     process: ImitatedEndpoints, tmp_path: Path, name: str, parameter: str, words: str, stream: bool
 ) -> None:
