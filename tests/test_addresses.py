@@ -74,6 +74,8 @@ def keyed(upstream: Upstream) -> ModelSpec:
         ("ftp://gpu7/v1", "use http://gpu7/v1"),
         ("http:///v1", "names no host"),
         ("http://gpu7:port/v1", "is malformed"),
+        ("http://gpu7..lab/v1", "is malformed"),
+        ("http://☃☃.lab/v1", "is malformed"),
         (" http://gpu7/v1", "a blank or a line break"),
         ("http://gpu7/v1\r", "a blank or a line break"),
         ("http://gpu7/v1?api-version=1", "use http://gpu7/v1"),
@@ -85,10 +87,10 @@ def test_a_malformed_address_is_one_line_before_any_request(address: str, words:
     assert text.startswith("base_url: ") and words in text and KEY not in text
 
 
-@given(st.text(max_size=40))
-def test_any_text_is_an_address_or_has_a_fix(address: str) -> None:
-    mistake = address_mistake(address)
-    assert mistake is None or all(mistake)
+@given(st.text(max_size=40), st.sampled_from(["", "http://", "https://a/"]))
+def test_any_text_is_an_address_or_has_a_fix(text: str, start: str) -> None:
+    mistake = address_mistake(start + text)
+    assert all(mistake) if mistake else str(openai.OpenAI(api_key="k", base_url=start + text).base_url)
 
 
 @given(st.sampled_from(["http", "https"]), st.from_regex(r"[a-z][a-z0-9]{0,9}(\.[a-z]{2,5})?", fullmatch=True))
@@ -126,7 +128,7 @@ def test_a_key_that_cannot_be_sent_is_one_line(key: str, words: str) -> None:
 def test_the_line_about_a_key_names_its_variable(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\r")
     assert line(upstream.base_url).startswith("OPENAI_API_KEY: ")
-    with pytest.raises(BadInput, match="OPENAI_API_KEY: the key contains a line break"):
+    with pytest.raises(BadInput, match="OPENAI_API_KEY: it contains a line break"):
         choose_model("gpt-5", None, {})
     with pytest.raises(BadInput, match="OPENAI_API_KEY"):
         open_model(ModelSpec("gpt-5"))
@@ -311,6 +313,19 @@ def test_an_error_that_repeats_the_key_is_shown_without_it(
     log.unlink()
 
 
+def test_a_crash_hides_a_key_of_any_variable(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB", "a-very-private-word")
+    upstream.script(refuses(400, None, "what is a-very-private-word?"))
+    client = open_client(upstream.spec(key_variable="LAB"), 5.0)
+    try:
+        client.chat.completions.create(model="m", messages=[])
+    except openai.OpenAIError as error:
+        log = write_crash_log(error)
+        told = log.read_text()
+        log.unlink()
+    assert f"what is {HIDDEN}?" in told and "private" not in told
+
+
 def test_an_answer_that_reports_an_error_with_the_key_is_shown_without_it(upstream: Upstream) -> None:
     upstream.script(raw(f'{{"error": {{"code": 401, "message": "no such key: {KEY}"}}}}'))
     with pytest.raises(AccountError, match=r"no such key: \[key\]"):
@@ -344,6 +359,26 @@ def test_organisation_project_and_own_headers_go_to_openai_alone(
         assert (defaults["OpenAI-Organization"], defaults["OpenAI-Project"]) == ("org-1", "proj-1")
         assert defaults["X-Team"] == "blue"
     assert not is_openai("https://api.openai.com.evil.example/v1")
+
+
+def test_names_of_an_account_are_checked_where_they_are_sent(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1\n")
+    with pytest.raises(BadInput, match="OPENAI_ORG_ID: it contains a line break"):
+        open_model(ModelSpec("gpt-5"))
+    assert sent(upstream)
+    with pytest.raises(BadInput, match="header X-Team: its value contains a line break"):
+        open_model(upstream.spec(headers=(("X-Team", "blue\r"),)))
+
+
+def test_certificates_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    assert line("https://model.example/v1").startswith(
+        "SSL_CERT_FILE: the certificates that it names can't be read (No"
+    )
+    (tmp_path / "gone.pem").write_text("nonsense")
+    assert line("https://localhost:1/v1").startswith("SSL_CERT_FILE: ")
 
 
 def test_the_address_of_the_environment_is_not_openais(monkeypatch: pytest.MonkeyPatch) -> None:

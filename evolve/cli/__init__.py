@@ -11,7 +11,7 @@ from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_
 from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.host import disk
 from evolve.host.platform import check_platform
-from evolve.report.crash import write_crash_log
+from evolve.report.crash import without_keys, write_crash_log
 from evolve.report.escaping import plain
 
 __all__ = ["main"]
@@ -58,7 +58,7 @@ def _failed_unexpectedly(error: Exception) -> int:
         return _fail(str(disk.disk_full_error(Path.cwd(), str(error))), EXIT_MACHINE)
     log = write_crash_log(error)
     words = f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}"
-    return _fail(words, EXIT_BUG)
+    return _fail(without_keys(words, error), EXIT_BUG)
 
 
 def _fail(text: str, status: int) -> int:

@@ -10,11 +10,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+import httpx2
+
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_HOST = "api.openai.com"
+ACCOUNT_VARIABLES = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 # What a client adds to the address itself.
 CALLS = ("/chat/completions", "/completions", "/responses", "/messages", "/models", "/embeddings")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -37,8 +40,11 @@ def check_address(spec: ModelSpec) -> None:
     has_socks = importlib.util.find_spec("socksio") is not None
     if not is_local(address) and (wrong := proxy_mistake(os.environ, has_socks)):
         raise BadInput(*wrong)
-    if problem := key_problem(os.environ.get(spec.key_variable) or ""):
-        raise BadInput(spec.key_variable, problem, "set it again, with the key alone")
+    for name in (spec.key_variable, *(ACCOUNT_VARIABLES if is_openai(address) else ())):
+        if problem := key_problem(os.environ.get(name) or ""):
+            raise BadInput(name, problem, "set it again, without anything around it")
+    if name := next((name for name, value in spec.headers if not f"{name}{value}".isprintable()), None):
+        raise BadInput(f"header {name}", "its value contains a line break or another control character", "remove it")
 
 
 def address_mistake(address: str) -> Mistake | None:
@@ -47,7 +53,10 @@ def address_mistake(address: str) -> Mistake | None:
         return "the address contains a blank or a line break", "remove it"
     try:
         parts, port = urlsplit(address), urlsplit(address).port
-    except ValueError as error:
+        httpx2.URL(address)
+        # Names that this can't encode break the connection with an error of the codec.
+        (parts.hostname or "").encode("idna")
+    except (ValueError, httpx2.InvalidURL) as error:
         return f"the address is malformed ({error})", "use one like http://localhost:8000/v1"
     if parts.username is not None or parts.password is not None:
         return "the address contains a user name or password, which would be stored", "put the key into its variable"
@@ -69,21 +78,21 @@ def _path_mistake(parts: SplitResult) -> Mistake | None:
 
 
 def key_problem(key: str) -> str | None:
-    """Return why this key can't be sent, without its characters; None for one that can, and for an empty one."""
+    """Return why this key, or a name like it, can't be sent; never its characters. None for an empty one."""
     number, length = _first(key, lambda c: c in BREAKS), len(key)
     if number:
-        return f"the key contains a line break (character {number} of {length})"
+        return f"it contains a line break (character {number} of {length})"
     if key and not key.strip():
-        return "the key consists of blanks"
+        return "it consists of blanks"
     if key != key.strip():
-        return "the key begins or ends with a blank"
+        return "it begins or ends with a blank"
     if number := _first(key, lambda c: not " " <= c <= "~"):
         name = unicodedata.name(key[number - 1], "control character").lower()
-        return f"the key contains a character that no key has: {name} (character {number} of {length})"
+        return f"it contains a character that no key has: {name} (character {number} of {length})"
     if key[:1] in ("'", '"') or key[-1:] in ("'", '"'):
-        return "the key stands in quotation marks"
+        return "it stands in quotation marks"
     if " " in key:
-        return "the key contains a blank"
+        return "it contains a blank"
     return None
 
 

@@ -40,10 +40,15 @@ def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.Ope
         retries: How often the client itself repeats a request.
 
     Raises:
-        BadInput: Address, proxy or key have a wrong form.
+        BadInput: Address, proxy or key have a wrong form, or the certificates can't be read.
     """
     check_address(spec)
     address, key = base_url(spec), os.environ.get(spec.key_variable) or PLACEHOLDER
+    try:
+        http_client = _direct_client(address) if is_local(address) else openai.DefaultHttpxClient()
+    except OSError as error:
+        problem = f"the certificates that it names can't be read ({error.strerror or error})"
+        raise BadInput(_certificate_variable(), problem, "correct it, or unset it") from error
     return openai.OpenAI(
         api_key=key,
         base_url=address,
@@ -52,8 +57,12 @@ def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.Ope
         # The key of administrators is no part of any request here.
         admin_api_key="",
         default_headers=dict(spec.headers) | _account_headers(address, key),  # type: ignore[arg-type]
-        http_client=_direct_client(address) if is_local(address) else None,
+        http_client=http_client,
     )
+
+
+def _certificate_variable() -> str:
+    return "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
 
 
 def _account_headers(address: str, key: str) -> dict[str, str | openai.Omit]:

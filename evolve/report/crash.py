@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.report.escaping import plain
 
 PACKAGES = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 
 
 def write_crash_log(error: BaseException) -> Path:
@@ -30,5 +32,19 @@ def write_crash_log(error: BaseException) -> Path:
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False
     ) as file:
-        file.write(plain(without_secrets("\n".join(lines), environment_secrets(os.environ)), lines=True))
+        file.write(plain(without_keys("\n".join(lines), error), lines=True))
     return Path(file.name)
+
+
+def without_keys(text: str, error: BaseException) -> str:
+    """Return the text without the secrets of the environment, and the keys of requests that the error is about."""
+    return without_secrets(text, (*environment_secrets(os.environ), *_sent_keys(error)))
+
+
+def _sent_keys(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        headers = getattr(getattr(error, "request", None), "headers", {})
+        yield from (str(headers.get(name, "")).rpartition(" ")[2] for name in KEY_HEADERS)
+        error = error.__cause__ or error.__context__
