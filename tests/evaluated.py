@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 
@@ -35,9 +36,24 @@ def work(spec: TrialSpec) -> TrialResult:
         return _failed(spec, "no answer", Fault.ENDPOINT)
     if name == "sleeps":
         time.sleep(60)
+    if name == "crowd":
+        return _refused_in_a_crowd(spec)
+    if name == "beside":
+        return _result(spec, Outcome.PASSED, 1.0, str(spec.concurrency))
     if name == "broken" or (name == "shaky" and tries < SHAKY_TRIES):
         return _failed(spec, "Traceback\nKeyError: 'x'", Fault.OTHER)
     return _result(spec, Outcome.FAILED if name == "fails" else Outcome.PASSED, float(name != "fails"))
+
+
+def _refused_in_a_crowd(spec: TrialSpec) -> TrialResult:
+    """A trial whose calls are refused while another one runs; its detail is the number of trials that run."""
+    at_work = spec.folder / f"at work {spec.attempt}"
+    at_work.touch()
+    time.sleep(0.1)
+    running = len(list(spec.folder.glob("at work *")))
+    at_work.unlink()
+    usage = Usage(calls=10, retries=5 if running > 1 else 0)
+    return replace(_result(spec, Outcome.PASSED, 1.0, str(running)), usage=usage)
 
 
 def _failed(spec: TrialSpec, detail: str, fault: Fault) -> TrialResult:

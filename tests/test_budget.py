@@ -15,7 +15,7 @@ from evolve.budget.run_budget import Budget, lesson_key, proposal_key
 from evolve.core.caps import Caps
 from evolve.core.errors import BudgetExhausted, EndpointError, RequestRefused
 from evolve.core.records import Candidate, Lesson, ModelSpec, Proposal, Usage
-from evolve.store import RunRow, Store
+from evolve.store import PreflightRow, RunRow, Store
 from tests.fakes import ScriptedModel, completion, result, task
 
 RUN = "r"
@@ -144,6 +144,14 @@ def test_the_spending_of_a_killed_session_is_booked_once(
     ] == '{"usd": 1.0, "tokens": null, "seconds": null, "trials": null}'
     begin()
     assert len(store.losses(RUN)) == 1 and store.spent(RUN).cost_usd == pytest.approx(0.08)
+
+
+def test_checks_of_the_endpoint_count_against_the_caps(store: Store, tmp_path: Path) -> None:
+    check = PreflightRow(AT, "scaffold", "m", None, "{}", Usage(2, 10, 10, 0.05))
+    session = run_budget.begin(store, RUN, tmp_path / RUN, Caps(usd=0.05), free=False, preflights=[check])
+    assert session.reached() == "the budget of $0.05 is spent"
+    session.close()
+    assert [row.session for row in store.preflights(RUN)] == [store.sessions(RUN)[0].id]
 
 
 def test_losses_that_are_rows_already_are_not_booked_again(

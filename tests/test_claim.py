@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.core.records import Split, TrialResult
+from evolve.core.records import Split, TrialCondition, TrialResult
 from evolve.gate.claim import claim, sign_flip_p
 from evolve.report.claims import claim_lines
 from evolve.store.rows import LookRow
@@ -68,6 +68,38 @@ def test_the_exact_test_counts_all_flips(differences: list[float]) -> None:
         for signs in product((-1, 1), repeat=len(differences))
     ]
     assert sign_flip_p(differences) == pytest.approx(np.mean([flip >= found - 1e-9 for flip in flips]))
+
+
+def answered(by: TrialCondition | None, rewards: Sequence[float | None]) -> list[TrialResult]:
+    return [replace(trial, condition=by) for trial in trials(rewards)]
+
+
+OLD, NEW = TrialCondition(("m-1",), ("fp_1",)), TrialCondition(("m-2",), ("fp_1", "fp_2"))
+
+
+def lines_of(seed: Sequence[TrialResult], champion: Sequence[TrialResult]) -> str:
+    claimed = claim(seed, champion)
+    assert claimed is not None
+    return "\n".join(claim_lines("r", "m", claimed, []))
+
+
+def test_a_claim_says_that_different_models_answered() -> None:
+    text = lines_of(answered(OLD, [0, 0]), [*answered(OLD, [1]), *answered(NEW, [1, 1])[1:]])
+    assert (
+        "answered the seed scaffold as m-1, fp_1, and the champion as m-1, m-2, fp_1, fp_2: the difference may" in text
+    )
+
+
+@pytest.mark.parametrize(("one", "other"), [(OLD, OLD), (None, NEW), (OLD, None)])
+def test_a_claim_says_nothing_where_the_same_model_answered_or_none_is_known(
+    one: TrialCondition | None, other: TrialCondition | None
+) -> None:
+    assert "answered" not in lines_of(answered(one, [0, 0]), answered(other, [1, 1]))
+
+
+def test_trials_that_are_not_compared_do_not_count_as_drift() -> None:
+    beside = [replace(trial, attempt=5) for trial in answered(NEW, [1, 1])]
+    assert "answered" not in lines_of(answered(OLD, [0, 0]), [*answered(OLD, [1, 1]), *beside])
 
 
 def test_where_nothing_changed_it_seldom_says_otherwise() -> None:

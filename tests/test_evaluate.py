@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,30 @@ def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
 
 def test_a_trial_has_its_own_time_and_a_generous_allowance() -> None:
     spec = trial_spec(limits=Limits(seconds=100), task=task())
-    assert overdue_after(spec) >= 100 + spec.task.verifier_seconds + SPARE_SECONDS + 1800
+    assert overdue_after(spec) == 100 + spec.task.verifier_seconds + SPARE_SECONDS + 1800
+    paced = replace(spec, model=replace(spec.model, base_url="http://host.invalid/v1", requests_per_minute=6))
+    assert overdue_after(paced) == overdue_after(spec) + 10 * spec.limits.calls
+
+
+def test_fewer_trials_run_at_once_where_the_endpoint_refuses_calls(tmp_path: Path) -> None:
+    messages: list[str] = []
+    pool = evaluator(jobs=3, messages=messages)
+    results = measured(pool, specs(tmp_path, *["crowd"] * 16))
+    assert len(results) == 16 and pool.jobs < 3
+    assert max(int(trial.detail) for trial in results[8:]) < 3
+    assert messages[0] == "calls of the model are refused or delayed; trials at once: 2" and len(messages) <= 2
+
+
+def test_more_trials_run_at_once_while_the_endpoint_answers(tmp_path: Path) -> None:
+    pool = evaluator(jobs=2, first_jobs=1)
+    assert pool.jobs == 1
+    measured(pool, specs(tmp_path, "one", "two"))
+    assert pool.jobs == 2
+
+
+def test_each_trial_knows_how_many_run_beside_it(tmp_path: Path) -> None:
+    results = measured(evaluator(jobs=2), specs(tmp_path, *["beside"] * 3))
+    assert sorted(trial.detail for trial in results) in (["1", "2", "2"], ["2", "2", "2"])
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "engine"])

@@ -24,7 +24,7 @@ from evolve.core.errors import BadInput, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
 from evolve.sandbox.shell import CommandResult
 from evolve.trial.gateway import Door, Gateway
-from evolve.trial.gateway.server import MAX_FILE, READ_BYTES
+from evolve.trial.gateway.commands import MAX_FILE, READ_BYTES
 from evolve.trial.gateway.wire import MAX_BODY
 from tests.fakes import Answer, FolderWorkspace, ScriptedModel, completion, tool_call
 
@@ -81,7 +81,7 @@ def code(answer: tuple[int, Any]) -> tuple[int, str]:
 
 @contextmanager
 def client(served: Gateway) -> Iterator[openai.OpenAI]:
-    transport = httpx2.HTTPTransport(uds=str(served.path))
+    transport = httpx2.HTTPTransport(uds=str(served.path), verify=False)
     with (
         httpx2.Client(transport=transport) as http_client,
         openai.OpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client, max_retries=0) as made,
@@ -131,6 +131,24 @@ def test_a_scaffold_does_its_work_through_the_door(tmp_path: Path) -> None:
     assert served.events[4]["request"]["temperature"] == 0.5
     assert served.events[4]["response"] == called
     assert served.budget.usage == Usage(1, 10, 10, 0.02, 5)
+
+
+def test_a_message_says_why_it_ends_and_is_handed_back_as_it_came(tmp_path: Path) -> None:
+    cut = completion("cut of")
+    cut["choices"][0]["finish_reason"] = "length"
+    unknown = completion("odd")
+    del unknown["choices"][0]["finish_reason"]
+    with serving(tmp_path, cut, unknown) as served:
+        out = scaffold(
+            served,
+            "import copy\n"
+            "first = door.chat([{'role': 'user', 'content': 'a'}])\n"
+            "second = door.chat([first, copy.deepcopy(first)])\n"
+            "out = [first.finish_reason, copy.deepcopy(first).finish_reason, second.finish_reason, first, {**first}]",
+        )
+    message = cut["choices"][0]["message"]
+    assert out == ["length", "length", None, message, message]
+    assert served.events[1]["request"]["messages"] == [message, message]
 
 
 def test_the_openai_client_chats_with_tools(tmp_path: Path) -> None:

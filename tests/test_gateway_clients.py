@@ -37,7 +37,7 @@ def test_the_raw_response(tmp_path: Path) -> None:
 
 def test_the_async_client_streams_and_calls_tools(tmp_path: Path) -> None:
     async def work(served: Gateway) -> tuple[list[str], Any]:
-        transport = httpx2.AsyncHTTPTransport(uds=str(served.path))
+        transport = httpx2.AsyncHTTPTransport(uds=str(served.path), verify=False)
         async with (
             httpx2.AsyncClient(transport=transport) as http_client,
             openai.AsyncOpenAI(api_key="x", base_url="http://gateway/v1", http_client=http_client) as api,
@@ -52,6 +52,50 @@ def test_the_async_client_streams_and_calls_tools(tmp_path: Path) -> None:
         answers, final = asyncio.run(work(served))
     assert answers == ["a"] * 4
     assert final.choices[0].message.tool_calls[0].function.arguments == '{"at": 1}'
+
+
+def full_answer() -> dict[str, Any]:
+    """An answer with fields that the protocol does not have, and calls that the endpoint numbered wrongly."""
+    calls = [{**tool_call("look", {}, f"call_{n}"), "index": 0, "extra_content": {"mark": n}} for n in (1, 2)]
+    answer = completion("cut of", *calls)
+    answer |= {"system_fingerprint": "fp_1", "provider": "somebody"}
+    choice = answer["choices"][0]
+    choice["message"] |= {"reasoning_content": "hm", "reasoning_details": [{"type": "t", "text": "hm"}]}
+    logprobs = {"content": [{"token": "cut", "logprob": -0.5, "bytes": None, "top_logprobs": []}], "refusal": None}
+    choice |= {"finish_reason": "length", "logprobs": logprobs, "native_finish_reason": "MAX"}
+    return answer
+
+
+def test_a_streamed_answer_has_all_fields_of_a_whole_one(tmp_path: Path) -> None:
+    with serving(tmp_path, full_answer(), usd=100) as served, client(served) as api:
+        whole = api.chat.completions.create(model="any", messages=[USER], tools=[TOOL], logprobs=True)
+        chunks = list(
+            api.chat.completions.create(model="any", messages=[USER], tools=[TOOL], logprobs=True, stream=True)
+        )
+    first, last = (chunk.choices[0].model_dump(exclude_unset=True) for chunk in chunks)
+    expected = whole.choices[0].model_dump(exclude_unset=True)
+    calls = [{**call, "index": n} for n, call in enumerate(expected["message"]["tool_calls"])]
+    assert first["delta"] == {**expected["message"], "tool_calls": calls}
+    assert first["logprobs"] == expected["logprobs"]
+    assert (last["finish_reason"], last["native_finish_reason"]) == ("length", "MAX")
+    for chunk in chunks:
+        assert (chunk.system_fingerprint, chunk.model_extra, chunk.model) == (
+            "fp_1",
+            {"provider": "somebody"},
+            whole.model,
+        )
+    requests = model_of(served).requests
+    assert {**requests[0], "seed": 0} == {**requests[1], "seed": 0}
+    assert served.events[0]["response"] == served.events[1]["response"] == full_answer()
+
+
+def test_the_streaming_helper_of_the_client_puts_the_same_together(tmp_path: Path) -> None:
+    with serving(tmp_path, full_answer(), usd=100) as served, client(served) as api:
+        with api.chat.completions.stream(model="any", messages=[USER]) as stream:
+            message = next(event for event in stream if event.type == "chunk").snapshot.choices[0].message
+        assert message.model_extra is not None
+        assert message.model_extra["reasoning_details"] == [{"type": "t", "text": "hm"}]
+        assert [call.id for call in message.tool_calls or []] == ["call_1", "call_2"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -114,6 +114,28 @@ def test_processors_are_those_that_this_process_may_use() -> None:
         os.sched_setaffinity(0, before)
 
 
+def test_the_available_memory_is_that_of_the_machine() -> None:
+    total = int(platform.MEMORY.read_text().split()[1]) >> 10
+    assert 0 < platform.available_memory_mb() <= total
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"), [("max\n", None), (f"{100 << 20}\n", 90), (f"{20 << 20}\n", 10), (f"{1 << 20}\n", 0)]
+)
+def test_a_container_around_this_process_limits_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, left: int | None
+) -> None:
+    unlimited = platform.available_memory_mb()
+    files = {"max": limit, "used": f"{15 << 20}\n", "memory.stat": f"anon 1\ncache {5 << 20}\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(platform, "MEMORY_GROUPS", ((tmp_path, "max", "used", "cache"), (tmp_path, "no", "no", "")))
+    if left is None:
+        assert abs(platform.available_memory_mb() - unlimited) < unlimited / 2
+    else:
+        assert platform.available_memory_mb() == left
+
+
 def test_the_boot_has_one_id_and_a_clock() -> None:
     assert len(platform.boot_id()) == 36 and platform.boot_id() == platform.boot_id()
     before = platform.seconds_since_boot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 
 from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import AskedModel, ModelTerms, RunConfig, TrialLimits
+from evolve.core.config import AskedModel, ModelFacts, ModelTerms, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
+from evolve.executor.evaluate import default_jobs
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.from_settings import given_values, run_request
-from evolve.runs.identity import identity
+from evolve.runs.identity import continued_config, identity, stored_config
+from evolve.runs.jobs import planned_concurrency
 from evolve.runs.request import DATABASE, RunRequest, stored_row
 from evolve.runs.settings import described, read_settings
 from evolve.store import RunRow, Store
@@ -151,6 +154,69 @@ def test_prices_that_a_profile_changed_since_are_the_stored_ones() -> None:
     values = given_values(settings, row)
     assert "prompt_price" not in values and values["proposed_by"].prompt_price == 9.0
     opening.check(requested(run="older", model="embedded", proposer_model="embedded-hard"))
+
+
+LOCAL = """
+[lab]
+base_url = "http://127.0.0.1:9/v1"
+local = true
+[far]
+base_url = "https://host.invalid/v1"
+key_variable = "PATH"
+[far.models.m]
+"""
+
+
+@pytest.mark.parametrize(("options", "rates"), [({}, (30, None)), ({"requests_per_minute": 9}, (9, None))])
+def test_limits_per_minute_hold_anew_at_each_start(options: dict[str, Any], rates: tuple[int, int | None]) -> None:
+    started = STARTED.model_copy(update={"facts": ModelFacts(requests_per_minute=30)})
+    row = store_run(started)
+    request = requested(run="older", **options)
+    opening.check(request)
+    continued = continued_config(stored_config(row), request.config)
+    for config in (request.config, continued):
+        spec = config.model_spec
+        assert (spec.requests_per_minute, spec.tokens_per_minute) == rates
+    assert continued == started.model_copy(update={"facts": continued.facts})
+
+
+def test_limits_per_minute_given_with_the_command_win_over_the_profiles() -> None:
+    config = requested(**FOLDERS, tokens_per_minute=5000).config
+    assert (config.facts.tokens_per_minute, config.facts.requests_per_minute) == (5000, None)
+    other = config.model_copy(update={"facts": ModelFacts()})
+    assert other.differences(config.canonical()) == []
+
+
+def test_the_limits_of_a_proposing_model_hold_anew_too() -> None:
+    stored, asked = (
+        STARTED.model_copy(update={"proposed_by": AskedModel(model="m", facts=ModelFacts(requests_per_minute=number))})
+        for number in (1, 2)
+    )
+    assert asked.differences(stored.canonical()) == []
+    assert continued_config(stored, asked) == asked
+
+
+def test_a_model_that_is_named_again_keeps_its_limits() -> None:
+    row = store_run(STARTED.model_copy(update={"facts": ModelFacts(requests_per_minute=30)}))
+    values = given_values(read_settings(run="older", model="embedded", tokens_per_minute=7), row)
+    assert values["facts"] == ModelFacts(requests_per_minute=30, tokens_per_minute=7)
+
+
+@pytest.mark.parametrize(("profile", "own"), [("lab", True), ("far", False), ("embedded", False), ("", False)])
+def test_a_local_profile_is_of_the_users_own_server(home: Path, profile: str, own: bool) -> None:
+    (home / "evolve.models.toml").write_text(LOCAL)
+    store_run(STARTED.model_copy(update={"facts": ModelFacts(profile=profile)}))
+    assert requested(run="older").own_server is own
+
+
+def test_the_number_of_trials_is_chosen_by_who_answers() -> None:
+    request = requested(**FOLDERS)
+    assert request.jobs == 0
+    assert planned_concurrency(request, bundled_suite()).most == default_jobs()
+    far = request.config.model_copy(update={"base_url": "https://host.invalid/v1", "model": "m"})
+    remote = planned_concurrency(replace(request, config=far), bundled_suite())
+    assert "endpoint is remote" in remote.reason and remote.most >= 1
+    assert planned_concurrency(replace(request, jobs=99), bundled_suite()).most == 99
 
 
 def test_a_run_that_is_not_stored_is_new() -> None:

@@ -38,11 +38,12 @@ from evolve.core.records import (
     StackFate,
     StoredFile,
     Task,
+    TrialCondition,
     TrialResult,
     Usage,
     Verdict,
 )
-from evolve.store import VIEWS, EndRow, LookRow, RoundRow, RunRow, Store, TaskRow
+from evolve.store import VIEWS, EndRow, LookRow, PreflightRow, RoundRow, RunRow, SessionRow, Store, TaskRow
 from evolve.store.database import database_url, open_engine
 from evolve.store.schema import metadata
 
@@ -53,6 +54,10 @@ SEED = Candidate("aaa", 0, None, "evolve/r1/round-0000")
 BETTER = Candidate("bbb", 1, "aaa", "evolve/r1/round-0001")
 WORSE = Candidate("ccc", 2, "bbb", "evolve/r1/round-0002")
 OPEN = Candidate("ddd", 4, "bbb", "evolve/r1/round-0004")
+
+
+BEFORE = TrialCondition(("m-1",), ("fp_1", "fp_2"), "sha256:b", "sha256:t", 2)
+AFTER = replace(BEFORE, endpoint_models=("m-2",), fingerprints=())
 
 
 def at(minute: int, second: int = 0) -> str:
@@ -130,12 +135,12 @@ def fill(store: Store) -> None:
         trial("aaa", "sort", 0, 0.0, trajectory=file, recording=replace(file, path="r1/aaa-sort-0.calls.gz")),
         trial("aaa", "sort", 1, 1.0),
         trial("aaa", "sort", 2, 1.0),
-        trial("aaa", "tidy", 0, 0.0),
+        trial("aaa", "tidy", 0, 0.0, condition=BEFORE),
         trial("aaa", "vary", 0, None),
         trial("aaa", "vary", 0, 0.5),
         trial("aaa", "hold", 0, 1.0),
-        trial("bbb", "sort", 0, 1.0),
-        trial("bbb", "vary", 0, 1.0),
+        trial("bbb", "sort", 0, 1.0, condition=BEFORE),
+        trial("bbb", "vary", 0, 1.0, condition=AFTER),
         trial("ccc", "sort", 0, 0.0),
         trial("ddd", "sort", 0, None),
         trial("ddd", "sort", 0, None),
@@ -214,6 +219,68 @@ def test_candidates_and_trials_come_back_whole(filled: Store) -> None:
     assert others[0] == trial("aaa", "sort", 1, 1.0)
     assert others[3] == trial("aaa", "vary", 0, None)
     assert filled.trials("other run") == []
+
+
+def test_conditions_come_back_with_their_trials_and_alone(filled: Store) -> None:
+    assert filled.conditions("r1") == [BEFORE, BEFORE, AFTER] and filled.conditions("other run") == []
+    assert [result.condition for result in filled.trials("r1", "bbb")] == [BEFORE, AFTER]
+    rows = filled.view("trials", "r1")
+    assert column(rows, "fingerprints")[6:9] == [None, "fp_1, fp_2", ""]
+    assert column(rows, "concurrency")[2:5] == [None, 2, None]
+
+
+def test_several_values_of_one_trial_are_stored_sorted_and_once(filled: Store) -> None:
+    unsorted = TrialCondition(("b", "a", "b"), ("", "y", "x"))
+    filled.add_trial("r1", trial("bbb", "tidy", 0, 1.0, condition=BEFORE), unsorted)
+    assert filled.trials("r1", "bbb")[-1].condition == TrialCondition(("a", "b"), ("x", "y"))
+
+
+def test_a_trial_runs_at_least_alone() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        TrialCondition(concurrency=0)
+
+
+CACHED = Usage(3, 100, 20, 0.5, 0, 2, 1.5, 80, 10)
+
+
+def test_checks_of_endpoints_come_back_and_count(filled: Store) -> None:
+    session = filled.start_session("r1", SessionRow(at(1), "0.1.0", "host", 7, "{}"))
+    rows = [
+        PreflightRow(at(1), "scaffold", "m", "http://localhost:9/v1", '{"tools": true}', CACHED),
+        PreflightRow(at(1), "proposer", "n", None, "{}", replace(CACHED, cost_usd=0.25)),
+    ]
+    before = filled.spent("r1")
+    for row in rows:
+        filled.add_preflight("r1", session, row)
+    assert filled.preflights("r1") == [replace(row, session=session) for row in rows]
+    spent = filled.spent("r1")
+    assert (spent.cost_usd - before.cost_usd, spent.calls - before.calls, spent.cached_tokens) == (0.75, 6, 160)
+    (cost,) = (row for row in filled.view("cost", "r1") if row["purpose"] == "preflight")
+    assert (cost["round"], cost["calls"], cost["cost_usd"], cost["retries"], cost["lost_seconds"]) == (
+        None, 6, 0.75, 4, 3.0,
+    )  # fmt: skip
+    assert cost["cache_write_tokens"] == 20
+
+
+def test_a_check_belongs_to_a_session_of_its_run(filled: Store) -> None:
+    with pytest.raises(EvolveError, match="FOREIGN KEY"):
+        filled.add_preflight("r1", 99, PreflightRow(at(1), "scaffold", "m", None, "{}", Usage()))
+
+
+def test_cached_tokens_come_back_of_all_work(filled: Store) -> None:
+    session = filled.start_session("r1", SessionRow(at(1), "0.1.0", "host", 7, "{}"))
+    filled.add_trial("r1", trial("bbb", "tidy", 0, 1.0, usage=CACHED))
+    filled.start_race("r1", [5], SEED, at(50))
+    filled.add_proposal("r1", 5, replace(proposal("x"), usage=CACHED), "0" * 64, "m", at(51))
+    filled.add_lesson("r1", Lesson(5, "words", "", CACHED), "0" * 64, "m", at(52))
+    lost = Usage(1, 10, 10, 0.1, cached_tokens=9, cache_write_tokens=1)
+    filled.add_losses("r1", session, {"a trial": lost}, at(53))
+    proposed = filled.rounds("r1")[5].proposal
+    usages = [filled.trials("r1")[-1].usage, proposed and proposed.usage, filled.lessons("r1")[0].usage]
+    assert usages == [CACHED] * 3 and filled.losses("r1")[0].usage == lost
+    assert (filled.spent("r1").cached_tokens, filled.spent("r1").cache_write_tokens) == (3 * 80 + 9, 3 * 10 + 1)
+    cached = {row["purpose"]: row["cached_tokens"] for row in filled.view("cost", "r1") if row["cached_tokens"]}
+    assert cached == {"trials": 80, "proposal": 80, "lesson": 80, "lost": 9}
 
 
 def test_rounds_show_their_progress(filled: Store) -> None:
@@ -615,7 +682,7 @@ def test_they_agree_on_checks_and_partial_indexes_too(store: Store, file: Path, 
     metadata.create_all(engine)
     engine.dispose()
     assert ddl(file) == ddl(models)
-    assert len(ddl(models)) == 15
+    assert len(ddl(models)) == 17
 
 
 def test_the_tables_compile_for_postgresql() -> None:
@@ -684,6 +751,10 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
     "Where did the dollars and tokens go?": [
         ("r1", "proposal", 2.0, 4, 4000, 200),
         ("r1", "trials", 3.0, 24, 1200, 120),
+    ],
+    "Did the endpoint, the images or the concurrency change": [
+        ("r1", "m-1", "fp_1, fp_2", "sha256:b", 2, 2, 4),
+        ("r1", "m-2", "", "sha256:b", 2, 1, 9),
     ],
     "Who looked at the holdout": [("r1", 0, at(2), "start of the run")],
     "Where is the trajectory of each failed trial?": [
@@ -759,6 +830,19 @@ def test_decisions_of_an_older_schema_are_migrated(tmp_path: Path) -> None:
             ("revert",),
             ("revert",),
         ]
+
+
+def test_spending_of_an_older_schema_has_no_cached_tokens(filled: Store, file: Path) -> None:
+    filled.add_trial("r1", trial("bbb", "tidy", 0, 1.0, usage=CACHED))
+    filled.close()
+    migrated(file, downgrade, "0006")
+    with Store.open(file) as store:
+        assert store.spent("r1").calls == 12 * 2 + 4 + 3 and store.spent("r1").cached_tokens == 0
+        assert store.conditions("r1") == [] and store.trials("r1")[-1].condition is None
+    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match="ck_lesson_cached"):
+        connection.execute(
+            "INSERT INTO lesson VALUES ('r1', 0, '', '', '', 'm', 1, 1, 1, 0.0, ?, 0, 0, 0, -1)", (at(1),)
+        )
 
 
 def test_a_migration_can_be_reverted(file: Path, store: Store) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from evolve.analysis import Shelf, Subject, analyse_trials, digest, groups, task_labels
 from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, Usage
-from evolve.trial.trajectory import ATIF, build, first_difference, is_intact, load, normalise, store
+from evolve.trial.comparison import first_difference, normalise
+from evolve.trial.trajectory import ATIF, build, is_intact, load, store
 from tests import fakes
 from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 from tests.test_gateway_limits import HOSTILE_MESSAGE, JSON

@@ -14,6 +14,7 @@ from evolve.loop.watcher import Watcher
 from evolve.runs import opening
 from evolve.runs.from_settings import evaluation_request, run_request
 from evolve.runs.identity import resumed_config
+from evolve.runs.jobs import planned_concurrency
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
@@ -72,7 +73,8 @@ def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watch
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
     power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)
-    return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, prepared.request.jobs))
+    jobs = planned_concurrency(prepared.request, prepared.suite).most
+    return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, jobs))
 
 
 def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = None) -> Prepared:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from evolve.budget.ledger import Ledger, SpendingFile
+from evolve.budget.turns import paced
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
@@ -32,7 +33,7 @@ class Metered:
     """
 
     def __init__(self, model: ChatModel, spec: ModelSpec, terms: SpendingFile, what: str) -> None:
-        self._model, self._spec, self._terms, self._what = model, spec, terms, what
+        self._model, self._spec, self._terms, self._what = paced(model, spec, terms), spec, terms, what
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Make one call of the model, once the budget has room for it."""

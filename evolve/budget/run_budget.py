@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from evolve import __version__
 from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
+from evolve.budget.turns import turns_of
 from evolve.core.caps import Caps, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
-from evolve.store import SessionRow, Store
+from evolve.store import PreflightRow, SessionRow, Store
 
 FOLDER = "spending"
 FILE = "session-{}.db"
@@ -78,17 +80,25 @@ class Budget:
     def close(self) -> None:
         self._ledger.close()
         ledger_of.cache_clear()
+        turns_of.cache_clear()
 
     def _seconds(self) -> float:
         return self._earlier_seconds + time.monotonic() - self._started
 
 
-def begin(store: Store, run: str, folder: Path, caps: Caps, free: bool) -> Budget:
-    """Start a session of the run in its folder. The caller holds the run's lock."""
+def begin(
+    store: Store, run: str, folder: Path, caps: Caps, free: bool, preflights: Sequence[PreflightRow] = ()
+) -> Budget:
+    """Start a session of the run in its folder. The caller holds the run's lock.
+
+    preflights: the checks of endpoints that were made for this session; their cost counts against the caps.
+    """
     book_losses(store, run, folder)
     earlier = work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
     row = SessionRow(now(), __version__, socket.gethostname(), os.getpid(), json.dumps(asdict(caps)))
     number = store.start_session(run, row)
+    for preflight in preflights:
+        store.add_preflight(run, number, preflight)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier
     path = (folder / FOLDER / FILE.format(number)).resolve()
     return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))

@@ -18,6 +18,9 @@ EMBEDDED = "embedded"
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
 PROVENANCE = ("terms.", "learned.", "proposed_by.terms.", "proposed_by.learned.")
+# What each start of a run sets anew: the limits per minute of an endpoint.
+RATES = ("requests_per_minute", "tokens_per_minute")
+ANEW = tuple(f"{model}facts.{name}" for model in ("", "proposed_by.") for name in RATES)
 # Paths, which say where something lies and not what it is.
 PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
@@ -313,8 +316,9 @@ class RunConfig(BaseModel):
         """The settings in which this config differs from a stored one.
 
         A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
-        are is no difference, their digests are compared; neither are the model's terms: the stored ones stay. Nor is
-        it one that this config leaves the seconds of a trial open, which no earlier version could.
+        are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
+        the limits per minute, which each start sets anew. Nor is it one that this config leaves the seconds of a trial
+        open, which no earlier version could.
         """
         values = json.loads(stored)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
@@ -325,7 +329,7 @@ class RunConfig(BaseModel):
         found = [
             Difference(key, old.get(key), new.get(key))
             for key in sorted({*old, *new})
-            if key not in PLACES and not key.startswith(PROVENANCE)
+            if key not in (*PLACES, *ANEW) and not key.startswith(PROVENANCE)
         ]
         return [one for one in found if one.stored != one.given]
 

@@ -281,6 +281,7 @@ class TrialSpec:
             on the same attempt share their luck.
         owner: Label of the containers, by which a sweep finds them.
         replay_of: Answer from this recording instead of a model.
+        concurrency: The number of trials that run at once when it starts, itself included.
     """
 
     run: str
@@ -296,6 +297,7 @@ class TrialSpec:
     folder: Path
     owner: str
     replay_of: Path | None = None
+    concurrency: int = 1
 
     @property
     def task_id(self) -> str:
@@ -317,8 +319,33 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
+class TrialCondition:
+    """The conditions of one trial, which no candidate chooses: what may have drifted between two trials.
+
+    Attributes:
+        endpoint_models: The names under which the endpoint answered, distinct and sorted. So are `fingerprints`, its
+            own marks of the version that answered (`system_fingerprint`).
+        base_image: The id of the scaffold's image; "" without containers. So is `task_image`.
+        concurrency: Number of trials that might run at once.
+    """
+
+    endpoint_models: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    base_image: str = ""
+    task_image: str = ""
+    concurrency: int = 1
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ValueError(f"at least one trial runs at once: {self.concurrency}")
+
+
+@dataclass(frozen=True)
 class TrialResult:
-    """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed."""
+    """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
+
+    `condition`: None if whatever ran the trial did not report it.
+    """
 
     candidate: str
     task: str
@@ -336,6 +363,7 @@ class TrialResult:
     cause: Cause = Cause.NONE
     verifier: VerifierMode = VerifierMode.ISOLATED
     fault: Fault = Fault.NONE
+    condition: TrialCondition | None = None
 
     def __post_init__(self) -> None:
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:

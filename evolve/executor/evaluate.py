@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 
+from evolve.budget.rate import longest_wait
 from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.core.text import last_line
+from evolve.executor.concurrency import Pace
 from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.protocol import OnResult, always
 from evolve.executor.workers import Work, Worker, Workers
@@ -36,13 +38,14 @@ Sweep = Callable[[str, int], object]
 
 
 def default_jobs() -> int:
-    """The number of trials to run at once: one for each available processor."""
+    """The number of trials to run at once where this machine's processors do the work: one for each of them."""
     return usable_processors()
 
 
 def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
-    return spec.limits.seconds + spec.task.verifier_seconds + SPARE_SECONDS + LOST_SECONDS
+    waits = longest_wait(spec.model, spec.limits)
+    return spec.limits.seconds + spec.task.verifier_seconds + SPARE_SECONDS + LOST_SECONDS + waits
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,19 @@ class QueuedTrial:
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial at work; `since` is monotonic time, `started_at` a timestamp."""
+    """A trial at work; `since` is monotonic time, `started_at` a timestamp, `cuts` those of the pace at its start."""
 
     queued: QueuedTrial
     since: float
     started_at: str
+    cuts: int
 
 
 class Evaluator:
     """A pool of worker processes for a whole run. Use as a context manager.
 
     Args:
-        jobs: number of trials at once.
+        jobs: most trials at once; fewer run while the model's API refuses or delays their calls.
         work: runs a trial in a worker; a module-level function, so that workers can import it.
         pause_seconds: pause before the second try; later ones are longer.
         run_inline: runs a trial in this process.
@@ -80,6 +84,10 @@ class Evaluator:
         sweep: removes what a dead worker left in the engine, given the owner and the worker's process id.
         overdue: seconds after which a trial counts as stuck.
         should_stop: whether the user asked to stop; then only the running trials are waited for.
+        first_jobs: number of trials at once at the start; None: `jobs`.
+
+    Attributes:
+        jobs: number of trials that may run at once now.
     """
 
     def __init__(
@@ -95,10 +103,13 @@ class Evaluator:
         sweep: Sweep = engine.sweep,
         overdue: Callable[[TrialSpec], float] = overdue_after,
         should_stop: Callable[[], bool] = lambda: False,
+        first_jobs: int | None = None,
     ) -> None:
-        self.jobs, self._pause_seconds, self._run_inline = jobs, pause_seconds, run_inline
+        self._pause_seconds, self._run_inline = pause_seconds, run_inline
         self._do_self_work, self._sweep, self._overdue, self._should_stop = do_self_work, sweep, overdue, should_stop
         self._fault_policy = FaultPolicy(policy or Policy(), restore, notify)
+        self._pace = Pace(jobs, jobs if first_jobs is None else first_jobs)
+        self.jobs = self._fewest = self._pace.limit
         self._workers = Workers(jobs, work)
         self._closed = threading.Event()
 
@@ -134,6 +145,7 @@ class Evaluator:
             if not (queue or running):
                 return
             ended = self._collect(running, self._poll_seconds(queue, running, tracker))
+            self._adapt_pace(ended, len(running) + len(ended))
             for _, result in ended:
                 on_result(result)
             for trial, result in ended:
@@ -147,19 +159,35 @@ class Evaluator:
         may_start: Callable[[], bool],
     ) -> None:
         """Start as many trials as may start now."""
-        while self._workers.free and tracker.may_start(len(running)) and (queued := _next_ready(queue)):
+        while self._has_room(running) and tracker.may_start(len(running)) and (queued := _next_ready(queue)):
             if not may_start():
                 queue.clear()
                 return
+            spec = replace(queued.spec, concurrency=min(self.jobs, len(running) + len(queue)))
             queue.remove(queued)
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
-            running[self._workers.start(queued.spec)] = RunningTrial(queued, time.monotonic(), started_at)
+            running[self._workers.start(spec)] = RunningTrial(queued, time.monotonic(), started_at, self._pace.cuts)
+
+    def _has_room(self, running: dict[Worker, RunningTrial]) -> bool:
+        return self._workers.free and len(running) < self.jobs
+
+    def _adapt_pace(self, ended: list[tuple[RunningTrial, TrialResult]], running: int) -> None:
+        """Adapt the number of trials at once to what ended while `running` trials ran.
+
+        Each new minimum is reported, except after a fault, which the tracker reports.
+        """
+        for trial, result in ended:
+            self._pace = self._pace.after(result, trial.cuts, running)
+            self.jobs = self._pace.limit
+            if result.counts and self.jobs < self._fewest:
+                self._fewest = self.jobs
+                self._fault_policy.notify(f"calls of the model are refused or delayed; trials at once: {self.jobs}")
 
     def _poll_seconds(
         self, queue: deque[QueuedTrial], running: dict[Worker, RunningTrial], tracker: FaultTracker
     ) -> float:
         """Seconds after which another trial may be able to start although none has ended."""
-        if not queue or not self._workers.free:
+        if not queue or not self._has_room(running):
             return POLL_SECONDS
         soonest = min(queued.after for queued in queue) - time.monotonic()
         wanted = soonest if soonest > 0 else tracker.poll_seconds(len(running))

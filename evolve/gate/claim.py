@@ -21,7 +21,8 @@ class Claim:
     """The comparison of seed and champion. Rewards: means over tasks of means over attempts, in [0, 1].
 
     `low`, `high`: 95 % interval of the difference. `p_value`: two-sided, of the exact test; 1 where no task differs.
-    `better`, `worse`: numbers of tasks.
+    `better`, `worse`: numbers of tasks. `seed_answers`, `champion_answers`: the names and fingerprints with which the
+    endpoint answered the trials of each, as far as they are known.
     """
 
     tasks: int
@@ -33,10 +34,17 @@ class Claim:
     p_value: float
     better: int
     worse: int
+    seed_answers: tuple[str, ...] = ()
+    champion_answers: tuple[str, ...] = ()
 
     @property
     def difference(self) -> float:
         return self.champion - self.seed
+
+    @property
+    def drifted(self) -> bool:
+        """Whether another model, or another version of it, answered the one than the other."""
+        return bool(self.seed_answers and self.champion_answers) and self.seed_answers != self.champion_answers
 
 
 def claim(seed: Sequence[TrialResult], champion: Sequence[TrialResult]) -> Claim | None:
@@ -66,11 +74,21 @@ def claim(seed: Sequence[TrialResult], champion: Sequence[TrialResult]) -> Claim
         p_value=sign_flip_p(differences.tolist()),
         better=int((differences > 0).sum()),
         worse=int((differences < 0).sum()),
+        seed_answers=_answers(seed, shared),
+        champion_answers=_answers(champion, shared),
     )
 
 
 def _rewards(trials: Sequence[TrialResult]) -> Mapping[tuple[str, int], float]:
     return {(t.task, t.attempt): t.reward for t in trials if t.split is Split.HOLDOUT and t.reward is not None}
+
+
+def _answers(trials: Sequence[TrialResult], slots: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """The names, then the fingerprints, with which the endpoint answered on these slots; distinct and sorted."""
+    conditions = [t.condition for t in trials if t.condition and t.counts and (t.task, t.attempt) in slots]
+    names = {name for condition in conditions for name in condition.endpoint_models}
+    fingerprints = {mark for condition in conditions for mark in condition.fingerprints}
+    return (*sorted(names), *sorted(fingerprints))
 
 
 def _half_width(differences: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

@@ -1,4 +1,4 @@
-"""What only Linux offers: the processors of this process, the boot's id and clock, and signals from a dying parent.
+"""What only Linux offers: processors and memory of this machine, the boot's id and clock, signals from a dying parent.
 
 Evolve runs on Linux only. Every call that another system lacks is made here, so this module is what a port changes.
 """
@@ -15,6 +15,13 @@ from pathlib import Path
 from evolve.core.errors import BadInput
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MEMORY = Path("/proc/meminfo")
+# The control group of a container around this process: files with its limit and its use in bytes, and the name of what
+# it can give up of that. Version 2, then 1; on the host itself the files are missing, or there is no limit.
+MEMORY_GROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 PR_SET_PDEATHSIG = 1
 SYSTEMS = {"darwin": "macOS", "win32": "Windows", "cygwin": "Windows"}
 LINUX_ON = {
@@ -35,6 +42,24 @@ def check_platform() -> None:
 def usable_processors() -> int:
     """The number of processors that this process may use; at least 1."""
     return max(1, len(os.sched_getaffinity(0)))
+
+
+def available_memory_mb() -> int:
+    """Memory in MB that new processes can use without swapping, within the limit of a container around this process."""
+    lines = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="ascii").splitlines())
+    available = int(lines["MemAvailable"].split()[0]) << 10
+    left = [_left_bytes(*group) for group in MEMORY_GROUPS]
+    return min([available, *(number for number in left if number is not None)]) >> 20
+
+
+def _left_bytes(folder: Path, limit: str, used: str, cache: str) -> int | None:
+    """What a control group's limit leaves; None if there is no limit."""
+    try:
+        most, now = (int((folder / name).read_text(encoding="ascii")) for name in (limit, used))
+        shares = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return None
+    return max(most - now + int(shares.get(cache, 0)), 0)
 
 
 def boot_id() -> str:

@@ -20,6 +20,7 @@ from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
+from evolve.loop.drift import Drift
 from evolve.loop.history import History
 from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
@@ -87,7 +88,8 @@ def assemble(
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
     checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
-    measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, least_room)
+    drift = Drift(store.trials(run))
+    measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, drift, least_room)
     briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task())
     writer = _writer(config, proposer, model_for, specs, evaluator)
     return Search(

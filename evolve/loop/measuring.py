@@ -12,6 +12,7 @@ from evolve.executor.protocol import Executor
 from evolve.gate import Slot
 from evolve.host import disk
 from evolve.host.signals import Stop
+from evolve.loop.drift import Drift
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
 from evolve.store import Store
@@ -21,7 +22,8 @@ from evolve.store import Store
 class Measurer:
     """Run trials within the caps of a run.
 
-    folders: on whose disks `least_room` bytes must be free where a round or trials are to start.
+    folders: on whose disks `least_room` bytes must be free where a round or trials are to start; drift: knows the
+    run's trials so far.
     """
 
     run: str
@@ -32,6 +34,7 @@ class Measurer:
     stop: Stop
     watcher: Watcher
     folders: tuple[Path, ...]
+    drift: Drift
     least_room: int = disk.MIN_FREE_BYTES
 
     def trials(self, commit: str | None = None) -> list[TrialResult]:
@@ -78,6 +81,8 @@ class Measurer:
         self.budget.book(result.key, result.usage)
         self.watcher.budget_left(self.budget.left())
         self.watcher.trial_done(result)
+        for line in self.drift.add(result):
+            self.watcher.say(line)
 
     def _may_start(self) -> bool:
         """Whether one more trial may start; it is counted at once."""

@@ -23,6 +23,7 @@ def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) ->
         f"  seed scaffold {100 * claim.seed:.1f} %, champion {100 * claim.champion:.1f} %",
         f"  difference {_points(claim.difference)} points, 95 % interval {_points(claim.low)} to {_points(claim.high)}",
         f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
+        *_drift_lines(claim),
         f"  looks at the holdout: {len(looks)}",
     ]
     lines += [f"    {plain(look.looked_at)} {look.commit[:12]} {plain(look.why)}" for look in looks]
@@ -31,6 +32,16 @@ def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) ->
             "  more looks than a run makes by itself: interval and p are not corrected for choosing among them"
         )
     return lines
+
+
+def _drift_lines(claim: Claim) -> list[str]:
+    if not claim.drifted:
+        return []
+    seed, champion = (plain(", ".join(answers)) for answers in (claim.seed_answers, claim.champion_answers))
+    return [
+        f"  the endpoint answered the seed scaffold as {seed}, and the champion as {champion}: "
+        "the difference may be the model's"
+    ]
 
 
 def _points(share: float) -> str:

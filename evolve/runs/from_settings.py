@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.caps import Caps
-from evolve.core.config import AskedModel, ModelTerms, RunConfig
+from evolve.core.config import RATES, AskedModel, ModelFacts, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
-from evolve.executor.evaluate import default_jobs
 from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import resumed_config, stored_config
+from evolve.runs.identity import resumed_config, stored_config, with_rates
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
@@ -34,7 +33,13 @@ def run_request(settings: Settings, plugins: Plugins | None = None) -> RunReques
     config = new_config(settings) if row is None else resumed_config(row, given_values(settings, row), settings.runs)
     caps = Caps(settings.budget_usd, settings.budget_tokens, settings.budget_seconds, settings.budget_trials)
     return RunRequest(
-        config, settings.runs, settings.run, settings.jobs or default_jobs(), caps, plugins=plugins or Plugins()
+        config,
+        settings.runs,
+        settings.run,
+        settings.jobs,
+        caps,
+        plugins=plugins or Plugins(),
+        own_server=_is_own_server(settings, config),
     )
 
 
@@ -42,8 +47,22 @@ def evaluation_request(what: str, settings: Settings, plugins: Plugins | None = 
     """The request for measuring one scaffold as a run of its own, and its commit; None for what is on disk."""
     folder, commit, origin = _folder_or_commit(what, settings.runs)
     config = new_config(settings).model_copy(update={"scaffold": folder})
-    jobs = settings.jobs or default_jobs()
-    return RunRequest(config, settings.runs, NEW, jobs, origin=origin, plugins=plugins or Plugins()), commit
+    return RunRequest(
+        config,
+        settings.runs,
+        NEW,
+        settings.jobs,
+        origin=origin,
+        plugins=plugins or Plugins(),
+        own_server=_is_own_server(settings, config),
+    ), commit
+
+
+def _is_own_server(settings: Settings, config: RunConfig) -> bool:
+    """Whether the scaffold's model has the profile of a server that the user runs."""
+    name = config.facts.profile
+    profile = read_profiles(settings.models).get(name) if name else None
+    return profile is not None and profile.local and profile.base_url is not None
 
 
 def new_config(settings: Settings) -> RunConfig:
@@ -52,6 +71,7 @@ def new_config(settings: Settings) -> RunConfig:
     choice = choose_model(settings.model, settings.base_url, profiles)
     asked = _asked(choice, settings.prompt_price, settings.completion_price)
     values: dict[str, Any] = {name: getattr(settings, name) for name in STORED} | dict(asked)
+    values["facts"] = _given_rates(settings, asked.facts)
     values["sandbox"] = {**settings.sandbox.model_dump(), "runtime": settings.runtime}
     values["proposed_by"] = _proposing_model(settings, asked.base_url, profiles)
     return RunConfig(**values)
@@ -68,10 +88,18 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     profiles = read_profiles(settings.models)
     if given & {"model", "base_url"}:
         choice = choose_model(settings.model or _full_name(stored), settings.base_url, profiles)
-        values |= {"model": choice.model, "base_url": choice.base_url, "facts": choice.facts}
+        values |= {"model": choice.model, "base_url": choice.base_url, "facts": with_rates(choice.facts, stored.facts)}
+    if given & {*RATES}:
+        values["facts"] = _given_rates(settings, values.get("facts", stored.facts))
     if given & {"proposer_model", "proposer_base_url"}:
         values["proposed_by"] = _same_prices(_proposing_model(settings, stored.base_url, profiles), stored)
     return values
+
+
+def _given_rates(settings: Settings, facts: ModelFacts) -> ModelFacts:
+    """The facts with the limits per minute that the user gave."""
+    given = {name: getattr(settings, name) for name in RATES}
+    return facts.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _given(settings: Settings, name: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.config import Difference, RunConfig
+from evolve.core.config import PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
@@ -34,6 +34,24 @@ def stored(row: RunRow, key: str) -> Any:
 def stored_config(row: RunRow) -> RunConfig:
     """The config that a run began with."""
     return RunConfig.from_stored(row.config)
+
+
+def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
+    """A stored config, with what each start sets anew: where suite and scaffold are, and the limits per minute."""
+    values: dict[str, Any] = {key: getattr(asked, key) for key in PLACES}
+    values["facts"] = with_rates(stored.facts, asked.facts)
+    if stored.proposed_by and asked.proposed_by:
+        values["proposed_by"] = _with_rates_of(stored.proposed_by, asked.proposed_by)
+    return stored.model_copy(update=values)
+
+
+def _with_rates_of(stored: AskedModel, asked: AskedModel) -> AskedModel:
+    return stored.model_copy(update={"facts": with_rates(stored.facts, asked.facts)})
+
+
+def with_rates(facts: ModelFacts, source: ModelFacts) -> ModelFacts:
+    """The facts with the limits per minute of others."""
+    return facts.model_copy(update={name: getattr(source, name) for name in RATES})
 
 
 def resumed_config(row: RunRow, given: Mapping[str, Any], runs: Path) -> RunConfig:

@@ -15,12 +15,14 @@ from evolve import __version__, llm
 from evolve.budget import run_budget
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
+from evolve.budget.rate import rates_of
 from evolve.budget.run_budget import Budget
 from evolve.core.clock import now
 from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import TaskImage
-from evolve.executor.evaluate import Evaluator
+from evolve.executor.concurrency import Concurrency
+from evolve.executor.evaluate import Evaluator, default_jobs
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
@@ -33,7 +35,16 @@ from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.digests import folder_digest
-from evolve.runs.identity import began_alike, check_same, identity, stored, stored_config, suite_differences
+from evolve.runs.identity import (
+    began_alike,
+    check_same,
+    continued_config,
+    identity,
+    stored,
+    stored_config,
+    suite_differences,
+)
+from evolve.runs.jobs import planned_concurrency
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
@@ -112,10 +123,10 @@ def _make_folder(runs: Path) -> None:
 
 
 def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
-    """The run of this name: a stored one keeps its config. Only where suite and scaffold are is as it is now."""
+    """The run of this name: a stored one keeps its config, apart from what each start sets anew."""
     row, config = store.run(name), request.config
     if row is not None:
-        config = stored_config(row).model_copy(update={key: getattr(config, key) for key in PLACES})
+        config = continued_config(stored_config(row), config)
     return NamedRun(name, request, config, row)
 
 
@@ -163,7 +174,7 @@ def _open_search(
         with (
             contextlib.closing(budget),
             Store.open(request.database) as store,
-            _executor(plugins, request.jobs, watcher, stop, budget) as evaluator,
+            _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget) as evaluator,
         ):
             yield assemble(
                 run=run.name,
@@ -196,7 +207,7 @@ def _bring_up(config: RunConfig, watcher: Watcher) -> None:
 def _built(run: NamedRun, suite: Suite, watcher: Watcher, known: Sequence[TaskRow]) -> tuple[str, UsableSuite]:
     """The base image, and the suite with the images of its tasks."""
     _bring_up(run.config, watcher)
-    base, jobs = images.base_image(watcher.say), run.request.jobs
+    base, jobs = images.base_image(watcher.say), run.request.jobs or default_jobs()
     return base, exclude_unbuildable(
         suite, known, lambda tasks: images.build_all(tasks, base, jobs, watcher.say), watcher.say
     )
@@ -208,13 +219,21 @@ def _unbuilt(suite: Suite, known: Sequence[TaskRow], watcher: Watcher) -> Usable
 
 
 @contextlib.contextmanager
-def _executor(plugins: Plugins, jobs: int, watcher: Watcher, stop: Stop, budget: Budget) -> Iterator[Executor]:
+def _executor(
+    run: NamedRun, plugins: Plugins, concurrency: Concurrency, watcher: Watcher, stop: Stop, budget: Budget
+) -> Iterator[Executor]:
     """What runs the trials; a plug-in is not closed."""
     if plugins.executor is not None:
         yield plugins.executor
         return
-    paid = _paid_by(budget.terms)
-    with Evaluator(jobs, notify=watcher.say, should_stop=lambda: stop.requested, **paid) as evaluator:
+    watcher.say(concurrency.describe(rates_of(run.config.model_spec)))
+    with Evaluator(
+        concurrency.most,
+        first_jobs=concurrency.first,
+        notify=watcher.say,
+        should_stop=lambda: stop.requested,
+        **_paid_by(budget.terms),
+    ) as evaluator:
         yield evaluator
 
 

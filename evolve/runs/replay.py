@@ -12,7 +12,7 @@ from evolve.core.records import TrialResult, TrialSpec, stable_hash
 from evolve.executor.protocol import Executor
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.store import Store
-from evolve.trial import trajectory
+from evolve.trial import comparison, trajectory
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def _compare(
             trajectory.load(root / trial.recording.path),
             trajectory.load(replay_root / replay.recording.path),
         )
-        if (step := trajectory.first_difference(old, new)) is not None:
-            problems.append(f"step {step} differs: {trajectory.describe_step(old, new, step)}")
+        if (step := comparison.first_difference(old, new)) is not None:
+            problems.append(f"step {step} differs: {comparison.describe_step(old, new, step)}")
         if (replay.outcome, replay.reward) != (trial.outcome, trial.reward):
             problems.append(f"{trial.outcome} with reward {trial.reward} became {replay.outcome} with {replay.reward}")
     return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))

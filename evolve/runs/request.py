@@ -20,8 +20,9 @@ class RunRequest:
     """What the user asked for.
 
     `run`: the id to start or resume; `new`: a new run; None: the newest run if it began with the same settings, suite
-    and scaffold and has not ended, otherwise a new one. `origin`: the run whose candidate is measured, if it is one.
-    `plugins`: objects that the user gave for names in the config.
+    and scaffold and has not ended, otherwise a new one. `jobs`: most trials at once; 0: see `planned_concurrency`.
+    `own_server`: the model's profile is of the user's own server. `origin`: the run whose candidate is measured, if it
+    is one. `plugins`: objects that the user gave for names in the config.
     """
 
     config: RunConfig
@@ -31,6 +32,7 @@ class RunRequest:
     caps: Caps = field(default_factory=Caps)
     origin: RunRow | None = None
     plugins: Plugins = field(default_factory=Plugins)
+    own_server: bool = False
 
     @property
     def database(self) -> Path:

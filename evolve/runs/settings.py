@@ -77,7 +77,18 @@ class Settings(BaseSettings):
         "Unset: the newest run if it began with the same settings and has not ended, otherwise a new one.",
     )
     runs: Path = Field(Path("runs"), description="Folder of the results.")
-    jobs: int = Field(0, ge=0, description="Number of trials at once; 0: one per processor.")
+    jobs: int = Field(
+        0,
+        ge=0,
+        description="Most trials at once; 0: one per processor if the model runs on this machine or your own server, "
+        "otherwise by memory and what the endpoint tolerates.",
+    )
+    requests_per_minute: int | None = Field(
+        None, gt=0, description="Most requests to the scaffold's model in a minute; unset: the profile's limit."
+    )
+    tokens_per_minute: int | None = Field(
+        None, gt=0, description="Most tokens of the scaffold's model in a minute; unset: the profile's limit."
+    )
     seed: int = Field(0, ge=0, description="Seed of all randomness.")
     budget_usd: float | None = Field(
         None, ge=0, description="Stop after spending this many US dollars, proposals included; needs known prices."

@@ -63,6 +63,12 @@ def _inspect(name: str) -> dict[str, Any]:
     return attributes
 
 
+def image_id(name: str) -> str:
+    """The id of a local image, which its content decides. Raises EngineError."""
+    with engine_faults():
+        return str(_inspect(name)["Id"])
+
+
 def local_base() -> str | None:
     """The local base image that is used, if there is one. Raises EngineError."""
     return next(iter(local_bases()), None)

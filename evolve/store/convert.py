@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -22,17 +23,23 @@ from evolve.core.records import (
     StackFate,
     StoredFile,
     Task,
+    TrialCondition,
     TrialResult,
     Usage,
     Verdict,
     VerifierMode,
 )
-from evolve.store.rows import LossRow
+from evolve.store.rows import LossRow, PreflightRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
 SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
 TRIED_AGAIN = ("retries", "lost_seconds")
+CACHED = ("cached_tokens", "cache_write_tokens")
+CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
+CHECKED = ("checked_at", "role", "model", "base_url", "report")
+# Between several values of one trial.
+COMMA = ", "
 KINDS = FIX, BREAK = ("fix", "break")
 
 
@@ -74,11 +81,30 @@ def lesson_values(lesson: Lesson) -> Values:
 
 def _usage_values(usage: Usage) -> Values:
     """Return the usage without commands."""
-    return {name: getattr(usage, name) for name in (*SPENT, *TRIED_AGAIN)}
+    return {name: getattr(usage, name) for name in (*SPENT, *TRIED_AGAIN, *CACHED)}
 
 
 def loss_values(what: str, usage: Usage) -> Values:
-    return {"what": what, **{name: getattr(usage, name) for name in SPENT}}
+    return {"what": what, **{name: getattr(usage, name) for name in (*SPENT, *CACHED)}}
+
+
+def preflight_values(row: PreflightRow) -> Values:
+    return {**{name: getattr(row, name) for name in CHECKED}, **_usage_values(row.usage)}
+
+
+def condition_values(condition: TrialCondition) -> Values:
+    return {
+        "endpoint_models": _joined(condition.endpoint_models),
+        "fingerprints": _joined(condition.fingerprints),
+        "base_image": condition.base_image,
+        "task_image": condition.task_image,
+        "concurrency": condition.concurrency,
+    }
+
+
+def _joined(values: Iterable[str]) -> str:
+    """Several values of one trial as one text: distinct and sorted."""
+    return COMMA.join(sorted({value for value in values if value}))
 
 
 def decision_values(decision: Decision) -> Values:
@@ -109,7 +135,7 @@ def trial_values(result: TrialResult) -> Values:
 
 
 def trial_from(row: RowMapping) -> TrialResult:
-    """Read a trial from a row with the trial's columns and `commit_sha`."""
+    """Read a trial from a row with the trial's columns, those of its conditions, and `commit_sha`."""
     return TrialResult(
         candidate=row["commit_sha"],
         task=row["task"],
@@ -127,6 +153,7 @@ def trial_from(row: RowMapping) -> TrialResult:
         cause=Cause(row["cause"]),
         verifier=VerifierMode(row["verifier"]),
         fault=Fault(row["fault"]),
+        condition=condition_from(row),
     )
 
 
@@ -154,11 +181,34 @@ def lesson_from(row: RowMapping) -> Lesson:
 
 
 def _usage_from(row: RowMapping) -> Usage:
-    return Usage(**{name: row[name] for name in (*SPENT, *TRIED_AGAIN)})
+    return Usage(**{name: row[name] for name in (*SPENT, *TRIED_AGAIN, *CACHED)})
 
 
 def loss_from(row: RowMapping) -> LossRow:
-    return LossRow(row["session_id"], row["what"], Usage(**{name: row[name] for name in SPENT}), row["noticed_at"])
+    usage = Usage(**{name: row[name] for name in (*SPENT, *CACHED)})
+    return LossRow(row["session_id"], row["what"], usage, row["noticed_at"])
+
+
+def preflight_from(row: RowMapping) -> PreflightRow:
+    facts = {name: row[name] for name in CHECKED}
+    return PreflightRow(**facts, usage=_usage_from(row), session=row["session_id"])
+
+
+def condition_from(row: RowMapping) -> TrialCondition | None:
+    """Read a trial's conditions; None if an older version ran it, or an executor that did not report them."""
+    if row["concurrency"] is None:
+        return None
+    return TrialCondition(
+        endpoint_models=_split(row["endpoint_models"]),
+        fingerprints=_split(row["fingerprints"]),
+        base_image=row["base_image"],
+        task_image=row["task_image"],
+        concurrency=row["concurrency"],
+    )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split(COMMA)) if text else ()
 
 
 def decision_from(row: RowMapping) -> Decision:

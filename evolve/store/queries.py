@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from evolve.core.records import StackFate, Verdict
-from evolve.store.convert import SPENT, TRIED_AGAIN
+from evolve.store.convert import CACHED, CONDITION, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
@@ -28,18 +28,20 @@ from evolve.store.schema import (
     lesson,
     loss,
     prediction,
+    preflight,
     proposal,
     round_,
     run_end,
     session,
     task,
     trial,
+    trial_condition,
 )
 from evolve.store.schema import run as run_
 from evolve.store.views import VIEWS
 
 Query = Select[Any]
-SUMMED = (*SPENT, "commands", *TRIED_AGAIN)
+SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED)
 
 _parent = candidate.alias("parent")
 
@@ -79,8 +81,13 @@ def candidate_key(run: str, commit: str) -> Query:
 
 
 def trials(run: str, commit: str | None) -> Query:
-    """Trials with `commit_sha`, in the order in which they were written."""
-    query = select(trial, candidate.c.commit_sha).join(candidate, candidate.c.id == trial.c.candidate_id)
+    """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written."""
+    conditions = (trial_condition.c[name] for name in CONDITION)
+    query = (
+        select(trial, candidate.c.commit_sha, *conditions)
+        .join(candidate, candidate.c.id == trial.c.candidate_id)
+        .outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+    )
     if commit is not None:
         query = query.where(candidate.c.commit_sha == commit)
     return query.where(trial.c.run_id == run).order_by(trial.c.id)
@@ -137,6 +144,18 @@ def losses(run: str) -> Query:
     return select(loss).where(loss.c.run_id == run).order_by(loss.c.id)
 
 
+def preflights(run: str) -> Query:
+    return select(preflight).where(preflight.c.run_id == run).order_by(preflight.c.id)
+
+
+def conditions(run: str) -> Query:
+    """The conditions of the run's trials, in the order in which the trials were written."""
+    query = select(*(trial_condition.c[name] for name in CONDITION)).join(
+        trial, trial.c.id == trial_condition.c.trial_id
+    )
+    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
 def spent_on_trials(run: str, after: int) -> Query:
     """The run's sums of SUMMED over trials with ids above `after`, and `last`, the highest id of any trial.
 
@@ -147,11 +166,11 @@ def spent_on_trials(run: str, after: int) -> Query:
 
 
 def spent_beside(run: str) -> CompoundSelect[Any]:
-    """The sums of SPENT: one row each for proposals, lessons and losses."""
+    """The sums of SPENT and CACHED: one row each for proposals, lessons, losses and checks of the endpoint."""
     return union_all(
         *(
-            select(*(_sum(table.c[name]) for name in SPENT)).where(table.c.run_id == run)
-            for table in (proposal, lesson, loss)
+            select(*(_sum(table.c[name]).label(name) for name in (*SPENT, *CACHED))).where(table.c.run_id == run)
+            for table in (proposal, lesson, loss, preflight)
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from evolve.core.records import Candidate, Decision, Proposal, Split, Usage
 
@@ -83,6 +84,22 @@ class SessionRow:
     pid: int
     caps: str
     id: int = 0
+
+
+@dataclass(frozen=True)
+class PreflightRow:
+    """One check of an endpoint before a session's first trial. `report`: JSON text; `session`: 0 before it is stored.
+
+    `role`: what the model is for, `scaffold` or `proposer`.
+    """
+
+    checked_at: str
+    role: Literal["scaffold", "proposer"]
+    model: str
+    base_url: str | None
+    report: str
+    usage: Usage
+    session: int = 0
 
 
 @dataclass(frozen=True)

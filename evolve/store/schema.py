@@ -86,6 +86,15 @@ def _tried_again() -> list[Column[Any] | CheckConstraint]:
     ]
 
 
+def _cached() -> list[Column[Any] | CheckConstraint]:
+    """How many of the prompt tokens the endpoint read from its cache, and wrote into it."""
+    return [
+        Column("cached_tokens", Integer, nullable=False, server_default=text("0")),
+        Column("cache_write_tokens", Integer, nullable=False, server_default=text("0")),
+        CheckConstraint("cached_tokens >= 0 AND cache_write_tokens >= 0", name="cached"),
+    ]
+
+
 def _key(name: str) -> Column[str]:
     return Column(name, Text, primary_key=True)
 
@@ -152,6 +161,28 @@ loss = Table(
     ForeignKeyConstraint(["run_id", "session_id"], ["session.run_id", "session.id"]),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("noticed_at"),
+    *_cached(),
+)
+
+# What the check of an endpoint found out before a session's first trial. `report`: JSON.
+preflight = Table(
+    "preflight",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Text, ForeignKey("run.id"), nullable=False),
+    _integer("session_id"),
+    _text("checked_at"),
+    _text("role"),
+    _text("model"),
+    Column("base_url", Text),
+    _text("report"),
+    *_spent(),
+    *_cached(),
+    *_tried_again(),
+    ForeignKeyConstraint(["run_id", "session_id"], ["session.run_id", "session.id"]),
+    CheckConstraint("role IN ('scaffold', 'proposer')", name="role"),
+    _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
+    _utc("checked_at"),
 )
 
 run_end = Table(
@@ -234,6 +265,7 @@ proposal = Table(
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
     *_tried_again(),
+    *_cached(),
 )
 
 prediction = Table(
@@ -263,6 +295,7 @@ lesson = Table(
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("created_at"),
     *_tried_again(),
+    *_cached(),
 )
 
 decision = Table(
@@ -319,6 +352,7 @@ trial = Table(
     _one_of("verifier", VerifierMode),
     _one_of("fault", Fault),
     *_tried_again(),
+    *_cached(),
     CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
     _not_negative("attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"),
@@ -339,6 +373,19 @@ Index(
     postgresql_where=_counts,
 )
 Index("ix_trial_run_id_candidate_id", trial.c.run_id, trial.c.candidate_id)
+
+# Under which conditions a trial ran. Several values of one trial are sorted and joined with commas.
+trial_condition = Table(
+    "trial_condition",
+    metadata,
+    Column("trial_id", Integer, ForeignKey("trial.id"), primary_key=True, autoincrement=False),
+    _text("endpoint_models"),
+    _text("fingerprints"),
+    _text("base_image"),
+    _text("task_image"),
+    _integer("concurrency"),
+    CheckConstraint("concurrency >= 1", name="concurrency"),
+)
 
 holdout_look = Table(
     "holdout_look",

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialResult, Usage
+from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialCondition, TrialResult, Usage
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
-from evolve.store.rows import EndRow, LookRow, LossRow, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
 Record = TypeVar("Record")
@@ -81,9 +81,12 @@ class Store:
         """Store a session and return its id."""
         values = {key: value for key, value in asdict(row).items() if key != "id"}
         with self._write() as connection:
-            result = connection.execute(insert(schema.session), {"run_id": run, **values})
-            assert result.inserted_primary_key is not None
-            return int(result.inserted_primary_key[0])
+            return _add_numbered(connection, schema.session, run_id=run, **values)
+
+    def add_preflight(self, run: str, session: int, row: PreflightRow) -> None:
+        """Store what a session found out about an endpoint, and what that cost."""
+        with self._write() as connection:
+            _add(connection, schema.preflight, run_id=run, session_id=session, **convert.preflight_values(row))
 
     def add_losses(self, run: str, session: int, spent: Mapping[str, Usage], at: str) -> None:
         """Store what a session spent on work without a row, by kind of work. Does nothing the second time."""
@@ -147,11 +150,17 @@ class Store:
             values = convert.decision_values(decision)
             _add(connection, schema.decision, run_id=run, round=round_number, decided_at=at, **values)
 
-    def add_trial(self, run: str, result: TrialResult) -> None:
-        """Store one finished trial. At most one row of an attempt counts, besides any number of infra errors."""
+    def add_trial(self, run: str, result: TrialResult, condition: TrialCondition | None = None) -> None:
+        """Store one finished trial. At most one row of an attempt counts, besides any number of infra errors.
+
+        condition: what to store in place of the result's own.
+        """
         with self._write() as connection:
             key, _ = _candidate_key(connection, run, result.candidate)
-            _add(connection, schema.trial, run_id=run, candidate_id=key, **convert.trial_values(result))
+            values = convert.trial_values(result)
+            number = _add_numbered(connection, schema.trial, run_id=run, candidate_id=key, **values)
+            if condition := condition or result.condition:
+                _add(connection, schema.trial_condition, trial_id=number, **convert.condition_values(condition))
 
     def add_holdout_look(self, run: str, commit: str, why: str, at: str) -> None:
         """Store that a commit was scored on the holdout."""
@@ -258,6 +267,15 @@ class Store:
         """Return the run's losses, in the order in which they were noticed."""
         return [convert.loss_from(row) for row in self._rows(queries.losses(run))]
 
+    def preflights(self, run: str) -> list[PreflightRow]:
+        """Return the checks of endpoints before the run's trials, in order."""
+        return [convert.preflight_from(row) for row in self._rows(queries.preflights(run))]
+
+    def conditions(self, run: str) -> list[TrialCondition]:
+        """Return the conditions of the run's trials, in the order of the trials; not all trials have any."""
+        conditions = map(convert.condition_from, self._rows(queries.conditions(run)))
+        return [condition for condition in conditions if condition]
+
     def trial_count(self, run: str) -> int:
         """Return the number of the run's trials, including infrastructure errors."""
         with self._read() as connection:
@@ -268,14 +286,14 @@ class Store:
         return [(row["at"], row["seconds"]) for row in self._rows(queries.moments(run))]
 
     def spent(self, run: str) -> Usage:
-        """Return all that the run has spent: trials (with infrastructure errors), proposals, lessons and losses."""
+        """Return all that the run has spent: trials (with infrastructure errors) and all else that cost anything."""
         last, total = self._spent.get(run, (0, Usage()))
         with self._read() as connection:
             new = connection.execute(queries.spent_on_trials(run, last)).mappings().one()
-            others = connection.execute(queries.spent_beside(run)).all()
+            others = connection.execute(queries.spent_beside(run)).mappings().all()
         total += Usage(**{name: new[name] for name in queries.SUMMED})
         self._spent[run] = (last if new["last"] is None else new["last"], total)
-        return sum((Usage(*row) for row in others), total)
+        return sum((Usage(**row) for row in others), total)
 
     def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
         """Return a view's rows in order, of one run or of all. Raises BadInput if there is no such view."""
@@ -311,6 +329,13 @@ def _translate_errors(engine: Engine) -> Iterator[None]:
 
 def _add(connection: Connection, table: Table, **values: Any) -> None:
     connection.execute(insert(table), values)
+
+
+def _add_numbered(connection: Connection, table: Table, **values: Any) -> int:
+    """Insert a row, and return the id that the database assigned to it."""
+    key = connection.execute(insert(table), values).inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def _insert_tasks(connection: Connection, run: str, tasks: Iterable[Task], excluded: Mapping[str, str]) -> None:

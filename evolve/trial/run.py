@@ -9,17 +9,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
-from evolve.core.errors import EvolveError, InfraError, RequestRefused
+from evolve.core.errors import EvolveError, InfraError
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.host import disk
-from evolve.llm import ChatModel, OnLost, open_model
+from evolve.llm import ChatModel, open_model
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
@@ -32,9 +32,12 @@ from evolve.sandbox.container import (
     verifier_container,
 )
 from evolve.sandbox.engine import temporary_prefix
+from evolve.sandbox.images import image_id
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
+from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.recorded import RecordedModel
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
@@ -49,7 +52,8 @@ class ScaffoldEnd:
     """How the scaffold ended.
 
     status: exit status; None if it was killed at its time limit; exhausted: the trial limit that was reached, or "";
-    causes: the container limits that were reached, by the container's name.
+    causes: the container limits that were reached, by the container's name; images: the ids of the scaffold's image and
+    the task's, if they were looked up.
     """
 
     status: int | None
@@ -58,6 +62,7 @@ class ScaffoldEnd:
     exhausted: str
     events: tuple[Mapping[str, Any], ...]
     causes: Mapping[str, Cause] = field(default_factory=dict)
+    images: tuple[str, str] = ("", "")
 
 
 class ChargedFault(InfraError):
@@ -69,24 +74,6 @@ class ChargedFault(InfraError):
 
     def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
         return ChargedFault, (self.why, self.usage)
-
-
-class RecordedModel:
-    """Answer from a recording, in order, for an offline replay."""
-
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        # Requests that the gateway itself refused are refused again, so they need no answer.
-        self._answers = iter([event for event in events if event["kind"] == "chat" and event.get("asked", True)])
-
-    def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
-        event = next(self._answers, None)
-        if event is None:
-            raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
-        if "response" not in event:
-            error = event["error"]
-            raise RequestRefused(error["status"], error["code"], error["message"])
-        response: dict[str, Any] = event["response"]
-        return response
 
 
 def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
@@ -105,14 +92,14 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     """Run one trial without waiting for its cleanup, which may overlap with the worker's next trial."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
-    usage, cause, fault = Usage(), Cause.NONE, Fault.NONE
+    usage, cause, fault, condition = Usage(), Cause.NONE, Fault.NONE, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
         ending, judgement = _run_containers(spec, model)
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
-        usage = ending.usage
+        usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
@@ -137,6 +124,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         cause=cause,
         verifier=spec.task.verifier,
         fault=fault,
+        condition=condition,
     )
 
 
@@ -161,18 +149,20 @@ def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: 
 
 def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
-    ttl = container_lifetime(spec.limits.seconds + spec.task.verifier_seconds)
+    ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
-        with Crew() as crew:
+        with Crew(threads=5) as crew:
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
             shell = crew.submit(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
+            images = crew.submit(_image_ids, spec)
             ending = run_scaffold(
                 spec, model, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
             )
+            ending = replace(ending, images=images.result())
             if ending.status != 0:
                 return ending, None
             if verifier is None:
@@ -182,9 +172,13 @@ def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Jud
         reaper().schedule(state.remove)
 
 
-def container_lifetime(seconds: float) -> int:
+def _image_ids(spec: TrialSpec) -> tuple[str, str]:
+    return image_id(spec.scaffold.image), image_id(spec.image.image)
+
+
+def container_lifetime(spec: TrialSpec, seconds: float) -> int:
     """Seconds after which a container for work of that length ends by itself, with an allowance for lost time."""
-    return int(seconds + longest_delay()) + SPARE_SECONDS
+    return int(seconds + longest_delay(spec.model, spec.limits)) + SPARE_SECONDS
 
 
 def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:

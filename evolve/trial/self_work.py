@@ -59,7 +59,7 @@ def run_self_work(work: SelfWork, spending_file: SpendingFile | None = None) -> 
 def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfWorkResult:
     """Start the three containers in parallel; the reader is used when the other two are dead."""
     spec = work.spec
-    ttl = container_lifetime(spec.limits.seconds + READ_SECONDS)
+    ttl = container_lifetime(spec, spec.limits.seconds + READ_SECONDS)
     state = TaskState(spec.owner, spec.image, spec.task.sandbox)
     try:
         with Crew() as crew:

@@ -1,4 +1,4 @@
-"""Build trajectories in ATIF (Agent Trajectory Interchange Format, v1.8), and store and compare recordings.
+"""Build trajectories in ATIF (Agent Trajectory Interchange Format, v1.8), and store them and recordings.
 
 A recording is the list of events that passed a trial's gateway: one JSON object per line, compressed.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,6 @@ from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
 
 ATIF = "ATIF-v1.8"
-NOISE = [
-    (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
-    (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
-]
 MAX_DEPTH = 100
 Event = Mapping[str, Any]
 Step = dict[str, Any]
@@ -195,35 +190,3 @@ def is_intact(file: StoredFile, root: Path) -> bool:
     """Whether the file exists and is unchanged since it was stored."""
     path = root / file.path
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
-
-
-def normalise(value: Any) -> Any:
-    """Replace what differs between two correct runs of one program: durations and memory addresses."""
-    if isinstance(value, str):
-        for pattern, placeholder in NOISE:
-            value = pattern.sub(placeholder, value)
-        return value
-    if isinstance(value, Mapping):
-        return {key: normalise(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [normalise(item) for item in value]
-    return value
-
-
-def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
-    """The number (from 1) of the first event that differs between two recordings, or None."""
-    for number, (recorded, replayed) in enumerate(zip(old, new, strict=False), 1):
-        if normalise(recorded) != normalise(replayed):
-            return number
-    return None if len(old) == len(new) else min(len(old), len(new)) + 1
-
-
-def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
-    """Name the kind and the fields of the differing event, in one line."""
-    recorded, replayed = (events[number - 1] if number <= len(events) else None for events in (old, new))
-    if recorded is None or replayed is None:
-        return "the recording is longer" if replayed is None else "the replay is longer"
-    fields = [
-        key for key in sorted({*recorded, *replayed}) if normalise(recorded.get(key)) != normalise(replayed.get(key))
-    ]
-    return f"{recorded['kind']}: {', '.join(fields)}"

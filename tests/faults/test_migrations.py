@@ -26,7 +26,7 @@ from tests.faults import victim
 from tests.faults.killer import RUN, Victim
 
 MIGRATIONS = Path(package.__file__).with_name("migrations")
-NEWEST = "0006"
+NEWEST = "0007"
 STEP = int(os.environ.get("EVOLVE_MIGRATION_STEP", "3"))
 REVISIONS = [f"{number:04}" for number in range(1, int(NEWEST))]
 Rows = dict[str, tuple[list[str], list[tuple[Any, ...]]]]

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.records import Cause, Limits, Outcome, SandboxSpec
-from evolve.sandbox import engine
-from evolve.trial import trajectory
+from evolve.core.records import Cause, Limits, Outcome, SandboxSpec, TrialCondition
+from evolve.sandbox import engine, images
+from evolve.trial import comparison, trajectory
+from evolve.trial.request_digest import digest
 from evolve.trial.run import run_trial
+from tests.test_gateway_seeds import slow_endpoint
 
 from .conftest import Trials
 
@@ -127,7 +129,42 @@ def test_a_replay_without_a_model_repeats_the_trial(trials: Trials) -> None:
     recording = trials.folder / first.recording.path
     again = run_trial(type(spec)(**{**spec.__dict__, "replay_of": recording, "folder": trials.folder / "again"}))
     old, new = trajectory.load(recording), trajectory.load(trials.folder / again.recording.path)
-    assert trajectory.first_difference(old, new) is None and again.outcome is first.outcome
+    assert comparison.first_difference(old, new) is None and again.outcome is first.outcome
+
+
+CONCURRENT = """
+from concurrent.futures import ThreadPoolExecutor
+import evolve_door as door
+
+def ask(question):
+    message = door.chat([{"role": "user", "content": question}])
+    assert message.finish_reason == "stop"
+    return message["content"]
+
+plan = ask("plan")
+with ThreadPoolExecutor(4) as pool:
+    parts = list(pool.map(lambda name: ask("check " + ask(f"part {name}: {plan}")), "abcd"))
+door.write("summary", ask("\\n".join(parts)))
+"""
+
+
+def test_calls_at_once_have_the_same_seeds_again_and_can_be_replayed(trials: Trials) -> None:
+    with slow_endpoint() as model:
+        specs = [trials.spec(CONCURRENT, Limits(calls=20), model) for _ in range(2)]
+        specs = [replace(spec, attempt=number, concurrency=2) for number, spec in enumerate(specs)]
+        results = [run_trial(spec) for spec in specs]
+    assert [result.outcome for result in results] == [Outcome.FAILED] * 2, results[0].detail
+    recordings = [trajectory.load(trials.folder / result.recording.path) for result in results]
+    assert len(recordings[0]) == 11
+    one, other = ({digest(e["request"]): e["request"]["seed"] for e in events[:-1]} for events in recordings)
+    assert one == other and len(one) == 10
+    assert [result.condition for result in results] == [
+        TrialCondition(("scripted",), (), images.image_id(trials.base), images.image_id(trials.image.image), 2)
+    ] * 2
+    recording = trials.folder / results[0].recording.path
+    replayed = run_trial(replace(specs[0], replay_of=recording, folder=trials.folder / "again"))
+    events = trajectory.load(trials.folder / replayed.recording.path)
+    assert comparison.first_difference(recordings[0], events) is None and replayed.outcome is Outcome.FAILED
 
 
 def test_sweeping_finds_what_a_killed_run_left(trials: Trials, swept: str) -> None:

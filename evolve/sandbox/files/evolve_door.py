@@ -20,6 +20,15 @@ class DoorError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
+class _Message(dict):
+    """An assistant's message. `finish_reason` says why it ends: "stop", "tool_calls", or "length" if it was cut off.
+
+    It is an attribute and no key, so that a message that is handed back holds only what the model wrote. None: unknown.
+    """
+
+    finish_reason = None
+
+
 class Result:
     """What a command left: `exit_code`, `stdout`, `stderr` (text), `timed_out`, `truncated`."""
 
@@ -68,11 +77,14 @@ def complete(messages, tools=None, **sampling):
 
 
 def chat(messages, tools=None, **sampling):
-    """The assistant's message of one chat completion: {"role", "content", "tool_calls"?}.
+    """The assistant's message of one chat completion: {"role", "content", "tool_calls"?}, and its `finish_reason`.
 
     Hand it back whole with the conversation: some models need the reasoning that may stand in it.
     """
-    return complete(messages, tools, **sampling)["choices"][0]["message"]
+    choice = complete(messages, tools, **sampling)["choices"][0]
+    message = _Message(choice["message"])
+    message.finish_reason = choice.get("finish_reason")
+    return message
 
 
 def run(command, timeout=30.0):

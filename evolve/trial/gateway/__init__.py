@@ -1,7 +1,8 @@
 """The scaffold's only connection: chat completions and the task's container, metered and recorded, on a Unix socket."""
 
 from evolve.trial.gateway.budget import TrialBudget
+from evolve.trial.gateway.commands import Workspace
 from evolve.trial.gateway.endurance import longest_delay
-from evolve.trial.gateway.server import SOCKET_NAME, Door, Gateway, Workspace
+from evolve.trial.gateway.server import SOCKET_NAME, Door, Gateway
 
 __all__ = ["SOCKET_NAME", "Door", "Gateway", "TrialBudget", "Workspace", "longest_delay"]

@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.budget.rate import longest_wait
 from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.trial.gateway.wire import Refusal
 
 MAX_EVENTS = 10_000
 MAX_RECORDED = 64_000_000
-# The longest time, in seconds, that a trial is given back.
+# The longest time, in seconds, that a trial is given back, apart from waits for its turns under limits per minute.
 MAX_LOST_SECONDS = 600.0
 
 
@@ -82,12 +83,13 @@ class TrialBudget:
             self._changed.notify_all()
 
     def record_loss(self, lost: Usage) -> None:
-        """Count a failed or delayed try of a call. Raises EndpointError when over MAX_LOST_SECONDS are lost."""
+        """Count a failed or delayed try of a call. Raises EndpointError when more is lost than may be given back."""
         with self._changed:
             self.usage += lost
         self.give_back(lost.lost_seconds)
-        if self.given_back > MAX_LOST_SECONDS:
-            raise EndpointError(f"model endpoint: it failed for over {MAX_LOST_SECONDS:g} seconds of one trial")
+        most = MAX_LOST_SECONDS + longest_wait(self.model, self.limits)
+        if self.given_back > most:
+            raise EndpointError(f"model endpoint: it failed for over {most:g} seconds of one trial")
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait up to `seconds` for the running calls; returns whether all have ended."""

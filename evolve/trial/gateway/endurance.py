@@ -8,8 +8,9 @@ from concurrent.futures import CancelledError
 
 from starlette.requests import Request
 
+from evolve.budget.rate import longest_wait
 from evolve.core.errors import EndpointError
-from evolve.core.records import Usage
+from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import call_seconds
 from evolve.trial.gateway.budget import MAX_LOST_SECONDS, TrialBudget
 
@@ -18,9 +19,9 @@ LOOK_SECONDS = 5.0
 HasHungUp = Callable[[], bool]
 
 
-def longest_delay() -> float:
+def longest_delay(model: ModelSpec, limits: Limits) -> float:
     """Seconds by which a trial may exceed its time limit: time given back, and one more call. Raises BadInput."""
-    return MAX_LOST_SECONDS + call_seconds()
+    return MAX_LOST_SECONDS + longest_wait(model, limits) + call_seconds()
 
 
 def disconnect_check(request: Request) -> HasHungUp:

@@ -113,23 +113,29 @@ def stream_response(completion: Mapping[str, Any], usage: bool) -> Response:
 
 
 def _chunks(completion: Mapping[str, Any], usage: bool) -> Iterator[str]:
-    """The whole message, its end, and the usage only if asked for: some clients index into its empty `choices`."""
-    choice = completion["choices"][0]
-    delta = dict(choice["message"])
-    if calls := delta.get("tool_calls"):
-        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
-    head = {
-        "id": completion.get("id", ""),
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": completion.get("model", ""),
-    }
-    first = {"index": 0, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None}
-    yield _event({**head, "choices": [first]})
-    yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice.get("finish_reason")}]})
+    """The whole message, its end, and the usage only if asked for: some clients index into its empty `choices`.
+
+    All fields that the completion, its choices and messages have are in it, known or not.
+    """
+    others = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
+    head = {"id": "", "created": 0, "model": "", **others, "object": "chat.completion.chunk"}
+    for number, choice in enumerate(completion["choices"]):
+        others = {key: value for key, value in choice.items() if key not in ("message", "logprobs")}
+        first = {"delta": _delta(choice["message"]), "logprobs": choice.get("logprobs"), "finish_reason": None}
+        last = {**others, "delta": {}, "finish_reason": choice.get("finish_reason")}
+        for part in (first, last):
+            yield _event({**head, "choices": [{**part, "index": number}]})
     if usage:
         yield _event({**head, "choices": [], "usage": completion.get("usage")})
     yield "data: [DONE]\n\n"
+
+
+def _delta(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The message as one piece. Its calls are numbered here: a client joins those with the same index."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return dict(message)
+    return {**message, "tool_calls": [{**call, "index": index} for index, call in enumerate(calls)]}
 
 
 def _event(content: Mapping[str, Any]) -> str:

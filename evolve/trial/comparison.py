@@ -1,0 +1,83 @@
+"""Compare a recording with that of a replay. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from evolve.trial.request_digest import canonical
+
+NOISE = [
+    (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
+    (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+]
+Event = Mapping[str, Any]
+Comparable = dict[str, Any]
+
+
+def normalise(value: Any) -> Any:
+    """Replace what differs between two correct runs of one program: durations and memory addresses."""
+    if isinstance(value, str):
+        for pattern, placeholder in NOISE:
+            value = pattern.sub(placeholder, value)
+        return value
+    if isinstance(value, Mapping):
+        return {key: normalise(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [normalise(item) for item in value]
+    return value
+
+
+def comparable(event: Event) -> Comparable:
+    """What must be the same in a replay of an event: not its seed and random ids, nor what it overlapped with."""
+    kept = {key: value for key, value in event.items() if key != "arrival"}
+    if event["kind"] == "chat":
+        kept["request"] = canonical(event["request"])
+    same: Comparable = normalise(kept)
+    return same
+
+
+def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
+    """The number (from 1) of the first event of `old` that differs in `new`, or None.
+
+    If requests overlapped in either, the order of events makes no difference: each is compared with one like it.
+    """
+    for number, (recorded, replayed) in enumerate(_pairs(old, new), 1):
+        if recorded != replayed:
+            return number
+    return None
+
+
+def describe_step(old: Sequence[Event], new: Sequence[Event], number: int) -> str:
+    """Name the kind and the fields of the differing event, in one line."""
+    recorded, replayed = _pairs(old, new)[number - 1]
+    if recorded is None or replayed is None:
+        return "the recording is longer" if replayed is None else "the replay is longer"
+    fields = [key for key in sorted({*recorded, *replayed}) if recorded.get(key) != replayed.get(key)]
+    return f"{recorded['kind']}: {', '.join(fields)}"
+
+
+def _pairs(old: Sequence[Event], new: Sequence[Event]) -> list[tuple[Comparable | None, Comparable | None]]:
+    """Each event of `old` with its counterpart, then what is left of `new`; None: there is no counterpart."""
+    recorded, replayed = [comparable(event) for event in old], [comparable(event) for event in new]
+    if any("arrival" in event for event in (*old, *new)):
+        return list(zip_longest(recorded, _reordered(replayed, recorded)))
+    return list(zip_longest(recorded, replayed))
+
+
+def _reordered(events: Sequence[Comparable], order: Sequence[Comparable]) -> list[Comparable | None]:
+    """The events in the given order: equal ones at the same places, the others in the gaps and at the end."""
+    unused: dict[str, list[int]] = {}
+    for position, event in enumerate(events):
+        unused.setdefault(_key(event), []).append(position)
+    placed = [equal.pop(0) if (equal := unused.get(_key(event))) else None for event in order]
+    left = iter(sorted(position for equal in unused.values() for position in equal))
+    filled = [next(left, None) if position is None else position for position in placed]
+    return [None if position is None else events[position] for position in [*filled, *left]]
+
+
+def _key(event: Comparable) -> str:
+    return json.dumps(event, sort_keys=True)
