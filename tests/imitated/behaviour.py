@@ -132,6 +132,7 @@ class Imitation:
         served: Names beyond those; None: any name.
         slow: How long answers take.
         split: Cuts a whole answer into the chunks of a stream.
+        responses: What the Responses API refuses here; None if there is none.
     """
 
     name: str
@@ -140,6 +141,11 @@ class Imitation:
     served: tuple[str, ...] | None = ()
     slow: Slow = field(default_factory=Slow)
     split: Split | None = None
+    responses: tuple[Check, ...] | None = None
+
+    def response_refusal(self, body: Body, ledger: Ledger) -> Refusal | None:
+        refusals = (check(body, ledger) for check in self.responses or ())
+        return next((refusal for refusal in refusals if refusal), None)
 
     def refusal(self, body: Body, ledger: Ledger) -> Refusal | None:
         refusals = (behaviour.check(body, ledger) for behaviour in self.behaviours)

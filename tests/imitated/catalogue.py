@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.imitated import answers, refusals
 from tests.imitated.behaviour import Behaviour, Imitation, Slow
+from tests.imitated.responses import response_refusal
 
 MODEL = "m"
 
@@ -25,10 +26,11 @@ def _plain(name: str, *behaviours: Behaviour) -> Imitation:
 
 def _openai() -> tuple[Imitation, ...]:
     gpt5 = (*refusals.GPT5, answers.REASONING_WITHIN, answers.CACHED_IN_DETAILS)
+    responses, unverified = (response_refusal,), refusals.NOT_VERIFIED
     return (
-        _plain("openai-gpt5", *gpt5),
-        _plain("openai-gpt56", *gpt5, refusals.TOOLS_WITH_EFFORT),
-        _plain("openai-unverified", *gpt5, refusals.NOT_VERIFIED),
+        Imitation("openai-gpt5", gpt5, responses=responses),
+        Imitation("openai-gpt56", (*gpt5, refusals.TOOLS_WITH_EFFORT), responses=responses),
+        Imitation("openai-unverified", (*gpt5, unverified), responses=(response_refusal, unverified.check)),
     )
 
 

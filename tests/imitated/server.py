@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from evolve import embedded
 from evolve.core.errors import RequestRefused
 from tests.imitated.answers import plain_chunks
 from tests.imitated.behaviour import JSON, Body, Imitation, Ledger, Refusal
 from tests.imitated.catalogue import catalogue
+from tests.imitated.player import play
+from tests.imitated.responses import response_events, to_chat, to_response
 from tests.upstream import DONE, event_text
 
 TIMED_OUT = "<!DOCTYPE html><html><title>524: A timeout occurred</title></html>"
@@ -73,48 +74,61 @@ class Handler(BaseHTTPRequestHandler):
             self._json({})
         elif path == "/v1/chat/completions":
             self._chat(body)
+        elif path == "/v1/responses" and self.imitation.responses is not None:
+            self._respond(body)
         else:
             self._refuse(Refusal(404, {"error": {"message": "Not Found", "code": 404}}, "path"))
 
     def _chat(self, body: Body) -> None:
-        imitation, ledger = self.imitation, self.ledger
-        ledger.arrive(body)
-        if not imitation.serves(body.get("model")):
-            self._refuse(_no_such_model(body))
-        elif refusal := imitation.refusal(body, ledger):
+        self.ledger.arrive(body)
+        if refusal := self._model_refusal(body) or self.imitation.refusal(body, self.ledger):
             self._refuse(refusal)
-        else:
-            self._answer(body)
+        elif answer := self._answer(body):
+            split = self.imitation.split or plain_chunks
+            self._send_answer(body, answer, map(event_text, _without_usage(body, split(answer))))
 
-    def _answer(self, body: Body) -> None:
-        imitation, ledger = self.imitation, self.ledger
+    def _respond(self, body: Body) -> None:
+        chat = to_chat(body)
+        self.ledger.arrive({**body, "messages": chat["messages"]})
+        if refusal := self._model_refusal(body) or self.imitation.response_refusal(body, self.ledger):
+            self._refuse(refusal)
+        elif answer := self._answer({**chat, "stream": body.get("stream")}):
+            response = to_response(body, answer)
+            self._send_answer(body, response, map(_named_event, response_events(response)), "")
+
+    def _model_refusal(self, body: Body) -> Refusal | None:
+        return None if self.imitation.serves(body.get("model")) else _no_such_model(body)
+
+    def _answer(self, body: Body) -> Body | None:
+        """The answer, which is billed; None if the request was refused, or the answer would take too long."""
+        imitation, ledger, slow = self.imitation, self.ledger, self.imitation.slow
         try:
-            plain = embedded.complete(imitation.prompt(body))
+            plain = play(imitation.prompt(body))
         except RequestRefused as error:
             fields = {"message": str(error), "type": "invalid_request_error", "param": None, "code": error.code}
             self._refuse(Refusal(error.status, {"error": fields}, error.code))
-            return
-        answer = imitation.answer({**body, "_cached": ledger.cached_tokens(body)}, plain)
-        slow = imitation.slow
+            return None
         if not body.get("stream") and slow.seconds > slow.patience:
             time.sleep(slow.patience)
             self._refuse(Refusal(524, TIMED_OUT, "timed_out", "text/html; charset=UTF-8"))
-            return
+            return None
+        answer = imitation.answer({**body, "_cached": ledger.cached_tokens(body)}, plain)
         ledger.bill(billed_tokens(plain, answer))
-        if body.get("stream"):
-            self._events(map(event_text, _without_usage(body, (imitation.split or plain_chunks)(answer))))
-        else:
-            time.sleep(slow.seconds)
-            self._json(answer)
+        return answer
 
-    def _events(self, events: Iterable[str]) -> None:
-        """The first at once, the others when the answer is there; their end is the connection's."""
+    def _send_answer(self, body: Body, answer: Body, events: Iterable[str], end: str = DONE) -> None:
+        """The whole answer when it is there, or its first event at once; a stream's end is the connection's."""
+        seconds = self.imitation.slow.seconds
+        if not body.get("stream"):
+            time.sleep(seconds)
+            self._json(answer)
+            return
         self._head(200, "text/event-stream")
         self.close_connection = True
         first, *others = events
         self.wfile.write(first.encode())
-        time.sleep(self.imitation.slow.seconds)
-        self.wfile.write("".join([*others, DONE]).encode())
+        time.sleep(seconds)
+        self.wfile.write("".join([*others, end]).encode())
 
     def _refuse(self, refusal: Refusal) -> None:
         self.ledger.refuse(refusal.reason)
@@ -140,6 +154,10 @@ def _no_such_model(body: Body) -> Refusal:
     words = f"The model `{body.get('model')}` does not exist or you do not have access to it."
     error = {"message": words, "type": "invalid_request_error", "param": None, "code": "model_not_found"}
     return Refusal(404, {"error": error}, "model")
+
+
+def _named_event(event: Body) -> str:
+    return f"event: {event['type']}\n{event_text(event)}"
 
 
 def _without_usage(body: Body, events: Iterable[Body]) -> Iterable[Body]:

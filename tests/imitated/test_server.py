@@ -23,12 +23,12 @@ WITH_TOOLS = {"messages": [USER], "tools": [LOOK]}
 LATER = {"messages": [USER, CALLED, RESULT], "tools": [LOOK]}
 
 
-def ask(endpoint: ImitatedEndpoint, body: Body) -> tuple[int, str, dict[str, str]]:
+def ask(endpoint: ImitatedEndpoint, body: Body, path: str = "/chat/completions") -> tuple[int, str, dict[str, str]]:
     """Status, text and headers (names in lower case) of one request without any client of ours."""
     address = urlsplit(endpoint.base_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
     try:
-        connection.request("POST", f"{address.path}/chat/completions", json.dumps({"model": MODEL, **body}))
+        connection.request("POST", f"{address.path}{path}", json.dumps({"model": MODEL, **body}))
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return response.status, response.read().decode(), headers
@@ -204,3 +204,54 @@ def test_an_outage_ends(process: ImitatedEndpoints) -> None:
 def test_each_difference_names_its_source() -> None:
     checked = [b for imitation in catalogue().values() for b in imitation.behaviours if b.name != "outage"]
     assert all(b.source for b in checked if b.check.__name__ != "no_check")
+
+
+def test_simple_questions_are_answered(process: ImitatedEndpoints) -> None:
+    endpoint = process.endpoint("xai")
+    filler = "Shelf 3 holds 17 boxes of a part. " * 600
+    known = {
+        "What is 7 + 5? Answer with the number only.": "12",
+        "What is the capital of France? Answer with one word.": "Paris",
+        "Repeat this sentence and write nothing else: The blue boat sails.": "The blue boat sails.",
+        f"The password is walnut-1. {filler} What is the password?": "walnut-1",
+    }
+    for question, answer in known.items():
+        assert message(endpoint, {"messages": [{"role": "user", "content": question}]})["content"] == answer
+    cut = process.endpoint("ollama")
+    asked = {"messages": [{"role": "user", "content": f"The password is walnut-1. {filler} What is the password?"}]}
+    assert message(cut, asked)["content"] == "I do not know it."
+
+
+RESPONSES: list[tuple[Body, int, str]] = [
+    ({"max_tokens": 9}, 400, "this parameter has moved to 'max_output_tokens'"),
+    ({"reasoning_effort": "low"}, 400, "this parameter has moved to 'reasoning.effort'"),
+    ({"seed": 1}, 400, "Unknown parameter: 'seed'."),
+    ({"temperature": 0.5}, 400, "'temperature' is not supported with this model."),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "words"), RESPONSES, ids=[words[:30] for _, _, words in RESPONSES])
+def test_what_the_responses_api_refuses(process: ImitatedEndpoints, fields: Body, status: int, words: str) -> None:
+    answered, text, _ = ask(process.endpoint("openai-gpt56"), {"input": "hi", **fields}, "/responses")
+    assert (answered, words in text) == (status, True), text
+
+
+def test_a_call_of_the_responses_api_wants_its_reasoning_back(process: ImitatedEndpoints) -> None:
+    endpoint, tools = process.endpoint("openai-gpt56"), [{"type": "function", **LOOK["function"]}]
+    user = {"type": "message", "role": "user", "content": "Fix it."}
+    first = {"input": [user], "tools": tools, "include": ["reasoning.encrypted_content"], "store": False}
+    status, text, _ = ask(endpoint, first, "/responses")
+    thought, call = json.loads(text)["output"]
+    assert status == 200 and call["name"] == "list_files" and thought["encrypted_content"]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "./calc.py"}
+    items = {
+        200: [user, thought, call, result],
+        400: [user, call, result],
+        404: [user, {**thought, "encrypted_content": None}, call, result],
+    }
+    assert [ask(endpoint, {**first, "input": asked}, "/responses")[0] for asked in items.values()] == [*items]
+    without_id = {key: value for key, value in call.items() if key != "id"}
+    assert ask(endpoint, {**first, "input": [user, without_id, result]}, "/responses")[0] == 200
+    status, text, _ = ask(endpoint, {**first, "stream": True}, "/responses")
+    assert text.splitlines()[0] == "event: response.created" and '"type": "response.completed"' in text
+    assert ask(process.endpoint("mistral"), first, "/responses")[0] == 404
