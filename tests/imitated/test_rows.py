@@ -27,6 +27,8 @@ from tests.test_propose import brief
 
 STEPS = 16
 QUICK = 0.01
+# Refusals that the client itself answers: by waiting, and by leaving a field out from then on.
+PASSING = ("rate", "extra_stream_options")
 NAMED = (("max_tokens", "max_completion_tokens"), ("temperature", ""))
 SAMPLING = tuple((name, "") for name in ("temperature", "top_p", "top_k"))
 PRICES = {"prompt_price": 1.0, "completion_price": 2.0, "cached_price": 0.1}
@@ -49,7 +51,7 @@ WORKING = (
     Row("deepseek", {"keep_reasoning": True}),
     Row("kimi", {"keep_reasoning": True, "parameters": (("temperature", ""),)}),
     Row("gemini"),
-    Row("mistral", {"parameters": (("seed", "random_seed"), ("stream_options", ""))}),
+    Row("mistral", {"parameters": (("seed", "random_seed"),)}),
     Row("tgi"),
     Row("openrouter-claude"),
     Row("object-arguments"),
@@ -148,8 +150,7 @@ def test_a_trial_reaches_its_end(process: ImitatedEndpoints, tmp_path: Path, row
     with serving(tmp_path, spec_of(endpoint, row, stream=stream)) as served, client(served) as api:
         used = work(api)
     assert used[-1] == "submit" and {"read_file", "run_tests", "edit"} <= {*used}
-    refused = {reason: number for reason, number in endpoint.ledger()["refused"].items() if reason != "rate"}
-    assert refused == {} and endpoint.ledger()["calls"] == served.budget.usage.calls
+    assert {*endpoint.ledger()["refused"]} <= {*PASSING} and endpoint.ledger()["calls"] == served.budget.usage.calls
     assert served.fault is None
 
 
