@@ -82,7 +82,7 @@ PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {
     "embedded": ("prompt_sentence",),  # makes one idiom of the proposer out of its sentences
     "gate": ("np.array", "np.linspace", "Level"),
-    "cli": ("typer.*", "app.*", "*_app.*", "option", "table_option"),
+    "cli": ("typer.*", "app.*", "*_app.*", "option", "table_option", "free_table_option"),
     "__main__": ("main", "app", "sys.exit"),
     "store": (
         "CheckConstraint", "Column", "ForeignKey", "ForeignKeyConstraint", "Index", "MetaData", "Table",

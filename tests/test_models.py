@@ -17,7 +17,8 @@ from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec, Split
 from evolve.loop.propose import direct
 from evolve.models.choice import Choice, check_commercial, choose_model
-from evolve.models.profile import PROFILES, KnownModel, Profile, Sourced, read_profiles, split_name
+from evolve.models.facts import Sourced
+from evolve.models.profile import PROFILES, Known, Profile, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
 from evolve.runs import identity, opening
 from evolve.runs.digests import folder_digest
@@ -81,10 +82,9 @@ def listing(*names: str) -> Answer:
     return raw(json.dumps({"object": "list", "data": [{"id": name, "object": "model"} for name in names]}))
 
 
-def facts_of(known: Profile | KnownModel) -> list[Sourced]:
-    found = [known.licence, known.sampling]
-    found += [known.context, known.price] if isinstance(known, KnownModel) else []
-    return [fact for fact in found if fact is not None]
+def facts_of(known: Known) -> list[Sourced]:
+    values = [getattr(known, name) for name in type(known).model_fields]
+    return [*known.licence, *(value for value in values if isinstance(value, Sourced))]
 
 
 @pytest.mark.parametrize("path", sorted(PROFILES.glob("*.toml")), ids=lambda path: path.stem)
@@ -93,19 +93,22 @@ def test_every_packaged_fact_has_a_source_and_a_date(path: Path) -> None:
     for known in (profile, *profile.models.values()):
         for fact in facts_of(known):
             assert fact.source and fact.as_of, (path.stem, fact)
-    assert profile.title and (profile.base_url or profile.name == "embedded")
+    assert profile.title and (profile.base_url or profile.base_url_form or profile.name == "embedded")
 
 
 def test_the_profiles_are_those_of_the_package() -> None:
-    asked = {"openai", "minimax", "nvidia", "openrouter", "vllm", "sglang", "llamacpp", "ollama", "embedded"}
-    assert set(read_profiles()) == asked
+    hosted = {"openai", "anthropic", "google", "deepseek", "moonshot", "qwen", "mistral", "minimax", "xai"}
+    hosted |= {"nvidia", "openrouter", "azure", "groq"}
+    local = {"vllm", "sglang", "llamacpp", "ollama", "lmstudio", "tgi", "litellm", "embedded"}
+    assert set(read_profiles()) == hosted | local
+    assert {name for name, profile in read_profiles().items() if profile.local} == local
 
 
 def test_the_licence_of_the_same_weights_depends_on_the_provider() -> None:
     known = read_profiles()
     assert known["vllm"].terms(M27).commercial == known["sglang"].terms(M27).commercial == "barred"
-    there = known["nvidia"].terms("minimaxai/minimax-m2.7")
-    assert there.commercial != "barred" and there.licence != known["vllm"].terms(M27).licence
+    there = known["openrouter"].terms("minimax/minimax-m2.7")
+    assert there.commercial == "unknown" and there.licence != known["vllm"].terms(M27).licence
 
 
 def test_unknown_facts_are_reported_as_unknown() -> None:
@@ -148,6 +151,7 @@ def test_a_profile_provides_everything_that_a_run_needs(monkeypatch: pytest.Monk
     assert (spec.prompt_price, spec.completion_price, spec.context_tokens) == (0.3, 1.2, 204_800)
     assert spec.stream and spec.keep_reasoning and not spec.text_tools
     assert spec.sampling == (("temperature", 1.0), ("top_p", 0.95))
+    assert (spec.cached_price, spec.cache_write_price, spec.answer_tokens) == (0.06, 0.375, 131_072)
     assert made.terms.licence and made.terms.source and made.terms.price_source and made.terms.price_as_of
     assert pickle.loads(pickle.dumps(spec)) == spec and hash(spec)
 
@@ -155,7 +159,7 @@ def test_a_profile_provides_everything_that_a_run_needs(monkeypatch: pytest.Monk
 def test_a_price_on_the_command_line_overrides_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", "k")
     made = order("minimax/MiniMax-M2.7", prompt_price=0.1).config
-    assert (made.prompt_price, made.completion_price) == (0.1, 1.2)
+    assert (made.prompt_price, made.completion_price, made.cached_price) == (0.1, 1.2, None)
     assert made.terms.price_source == "given with the command"
 
 
@@ -164,8 +168,6 @@ def test_base_url_moves_a_local_profile(upstream: Upstream) -> None:
     named, alone = (order(name, base_url=upstream.base_url).config for name in (f"vllm/{M27}", "vllm"))
     assert named == alone
     assert (named.model, named.base_url, named.terms.commercial) == (M27, upstream.base_url, "barred")
-    with pytest.raises(BadInput, match="does not list it"):
-        order("vllm/other", base_url=upstream.base_url)
 
 
 def test_base_url_makes_a_hosted_profiles_name_a_plain_name(upstream: Upstream) -> None:
@@ -179,9 +181,9 @@ def test_plain_names_need_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_model(None, None, read_profiles()) == Choice("embedded", None)
     assert order("embedded/embedded-hard").config == order("embedded-hard").config
     with pytest.raises(BadInput, match="set OPENAI_API_KEY"):
-        order("gpt-5-mini")
+        order("gpt-unlisted")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    assert choose_model("gpt-5-mini", None, read_profiles()) == Choice("gpt-5-mini", None)
+    assert choose_model("gpt-unlisted", None, read_profiles()) == Choice("gpt-unlisted", None)
     with pytest.raises(BadInput, match="set MINIMAX_API_KEY"):
         order("minimax/MiniMax-M2.7")
 
@@ -192,6 +194,7 @@ def test_a_user_overrides_a_price_and_adds_a_model(own: Path, monkeypatch: pytes
     check_commercial(made)
     assert (made.prompt_price, made.facts.key_variable, made.facts.context_tokens) == (0.2, "OUR_KEY", 204_800)
     assert made.terms.price_source == str(own) and made.terms.source == str(own) and not made.terms.price_as_of
+    assert [stated.licence for stated in made.terms.statements] == ["our contract", "MiniMax Terms of Service"]
     added = read_profiles(own)["ours"]
     assert (added.facts("big").context_tokens, added.facts("big").text_tools) == (1000, True)
 
@@ -333,7 +336,7 @@ def test_the_list_shows_whether_a_key_is_set_but_never_the_key() -> None:
     assert all(set(MODEL_COLUMNS) <= set(row) for row in rows)
     keys = {row["model"]: row["key"] for row in rows}
     assert (keys["minimax/MiniMax-M2.7"], keys["openai/gpt-5-mini"]) == ("set", "not set")
-    assert keys["embedded"] == keys["ollama/..."] == "not needed"
+    assert keys["embedded"] == keys["llamacpp/..."] == "not needed"
     assert "very-secret" not in json.dumps(rows)
     lines = model_lines(rows)
     assert len(lines) == len(rows) + 1
@@ -352,6 +355,8 @@ def test_one_model_is_shown_with_its_sources() -> None:
 def test_the_command_lists_and_shows(tmp_path: Path) -> None:
     assert len(json.loads(evolve(tmp_path, "models", "--json").stdout)) > 20
     assert "barred" in evolve(tmp_path, "models", f"vllm/{M27}").stdout
+    rows = json.loads(evolve(tmp_path, "models", "--commercial", "--json").stdout)
+    assert {row["commercial"] for row in rows} == {"allowed", "conditions"}
     wrong = evolve(tmp_path, "models", "nothing")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1
 

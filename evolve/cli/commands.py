@@ -17,7 +17,9 @@ from evolve.cli.options import (
     Commercial_,
     CompletionPrice_,
     Executor_,
+    ExtraBody_,
     Gate_,
+    Headers_,
     HoldoutAttempts_,
     Jobs_,
     Json_,
@@ -29,6 +31,7 @@ from evolve.cli.options import (
     Proposer_,
     ProposerBaseUrl_,
     ProposerModel_,
+    ReasoningEffort_,
     RequestsPerMinute_,
     Rounds_,
     Run_,
@@ -80,6 +83,9 @@ def run_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    reasoning_effort: ReasoningEffort_ = None,
+    extra_body: ExtraBody_ = None,
+    headers: Headers_ = None,
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
@@ -117,6 +123,9 @@ def eval_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    reasoning_effort: ReasoningEffort_ = None,
+    extra_body: ExtraBody_ = None,
+    headers: Headers_ = None,
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
@@ -149,6 +158,9 @@ def calibrate_command(
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
     completion_price: CompletionPrice_ = None,
+    reasoning_effort: ReasoningEffort_ = None,
+    extra_body: ExtraBody_ = None,
+    headers: Headers_ = None,
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
@@ -258,12 +270,15 @@ def models_command(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="A profile, or PROFILE/MODEL, to show in full.")] = None,
     models: Models_ = None,
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="Only models licensed for commercial use, with the duties of each.")
+    ] = False,
     as_json: Json_ = False,
 ) -> None:
     """List the known models: context, prices in dollars per million tokens, licences, keys."""
     from evolve.cli import models as models_module
 
-    models_module.show_models(name, settings_of(context).models, as_json)
+    models_module.show_models(name, settings_of(context).models, commercial, as_json)
 
 
 @app.command("init")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evolve import __version__
-from evolve.runs.settings import TABLES, Settings, keys_of, shown_default
+from evolve.runs.settings import FREE_TABLES, TABLES, Settings, keys_of, shown_default
 
 app = typer.Typer(
     add_completion=False,
@@ -52,11 +52,21 @@ def table_option(name: str) -> Any:
     return typer.Option(f"--{TABLES[name]}", metavar="KEY=VALUE", help=text)
 
 
+def free_table_option(name: str, form: str) -> Any:
+    """The option of a table whose keys are free, repeatable."""
+    return typer.Option(
+        f"--{FREE_TABLES[name]}", metavar=form, help=f"{Settings.model_fields[name].description} Repeatable."
+    )
+
+
 Rounds_ = Annotated[int | None, option("rounds")]
 Suite_ = Annotated[Path | None, option("suite")]
 Scaffold_ = Annotated[Path | None, option("scaffold")]
 Model_ = Annotated[str | None, option("model")]
 Models_ = Annotated[Path | None, option("models")]
+ReasoningEffort_ = Annotated[str | None, option("reasoning_effort")]
+ExtraBody_ = Annotated[list[str] | None, free_table_option("extra_body", "KEY=JSON")]
+Headers_ = Annotated[list[str] | None, free_table_option("headers", "NAME=VALUE")]
 Commercial_ = Annotated[bool | None, option("commercial")]
 BaseUrl_ = Annotated[str | None, option("base_url")]
 Seed_ = Annotated[int | None, option("seed")]

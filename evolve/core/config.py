@@ -130,6 +130,12 @@ class GateConfig(BaseModel):
 
 
 Commercial = Literal["allowed", "barred", "conditions", "unknown"]
+COMMERCIAL_USE: Mapping[Commercial, str] = {
+    "allowed": "commercial use allowed",
+    "barred": "commercial use barred",
+    "conditions": "commercial use under conditions",
+    "unknown": "commercial use unknown",
+}
 
 
 class ModelFacts(BaseModel):
@@ -180,10 +186,28 @@ class LearnedFacts(BaseModel):
         return facts.model_copy(update={**values, "parameters": parameters})
 
 
+class LicenceStatement(BaseModel):
+    """What one source says about a model's licence.
+
+    `duties`: what its users must do, such as showing a notice. `prohibited`: uses that it rules out. `as_of`: an ISO
+    date, or empty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    licence: str
+    commercial: Commercial = "unknown"
+    summary: str = ""
+    duties: tuple[str, ...] = ()
+    prohibited: tuple[str, ...] = ()
+    source: str = ""
+    as_of: str = ""
+
+
 class ModelTerms(BaseModel):
     """The licence of a model and the source of its price. They do not affect trials.
 
-    Dates are ISO dates or empty; `licence` is empty without a profile. `summary`: of the licence.
+    Dates are ISO dates or empty; `licence` is empty without a profile. `summary`: of the licence. `statements`: all
+    that is known about the licence, the one that decides first; empty in runs of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -194,6 +218,7 @@ class ModelTerms(BaseModel):
     as_of: str = ""
     price_source: str = ""
     price_as_of: str = ""
+    statements: tuple[LicenceStatement, ...] = ()
 
 
 class AskedModel(BaseModel):

@@ -18,7 +18,7 @@ from evolve.llm import ChatModel
 from evolve.loop import history
 from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
-from evolve.loop.candidates import Candidates
+from evolve.loop.candidates import Candidates, licence_trailers
 from evolve.loop.checks import Checks
 from evolve.loop.drift import Drift
 from evolve.loop.history import History
@@ -80,7 +80,8 @@ def assemble(
         proposer: The plug-in that the config names as its proposer, if it does.
         begin: Makes the gate's rule.
     """
-    candidates = Candidates(run, lineage, folder, base_image, _author(config, proposer))
+    author = _author(config, proposer)
+    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config))
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)

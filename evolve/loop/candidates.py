@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from evolve.core.config import COMMERCIAL_USE, AskedModel, RunConfig
 from evolve.core.records import Candidate, Proposal, ScaffoldSource
 from evolve.repo import Author, BadPatch, Lineage
 from evolve.store import RoundRow
@@ -18,7 +19,8 @@ class Candidates:
     """Make and read the commits of a run.
 
     folder: the run's own under the runs folder; base_image: for scaffolds that name no image; author: the name of the
-    model that proposes.
+    model that proposes; trailers: of each commit, as a function of the stored config, so that a resumed run makes the
+    same commits.
     """
 
     run: str
@@ -26,6 +28,7 @@ class Candidates:
     folder: Path
     base_image: str
     author: str
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
     def texts(self, commit: str) -> Mapping[str, str]:
         """The scaffold's text files at a commit, by path."""
@@ -54,9 +57,27 @@ class Candidates:
         author, when = Author(self.author, "model@evolve.invalid"), row.started_at
         message, edits = proposal.hypothesis, proposal.edits
         try:
-            return self.lineage.commit_candidate(self.run, row.number, parent.commit, edits, message, author, when)
+            return self.lineage.commit_candidate(
+                self.run, row.number, parent.commit, edits, message, author, when, self.trailers
+            )
         except BadPatch as bad:
             return bad
+
+
+def licence_trailers(config: RunConfig) -> dict[str, str]:
+    """Trailers about the licences of the run's models; none for a model without statements about its licence."""
+    models = [model for model in config.models if model.terms.statements]
+    demands = {"Evolve-Model-Duties": "duties", "Evolve-Model-Prohibited-Uses": "prohibited"}
+    trailers = {"Evolve-Model-Licence": "; ".join(_licence(model) for model in models)}
+    for key, kind in demands.items():
+        texts = [text for model in models for stated in model.terms.statements for text in getattr(stated, kind)]
+        trailers[key] = "; ".join(dict.fromkeys(texts))
+    return {key: text for key, text in trailers.items() if text}
+
+
+def _licence(model: AskedModel) -> str:
+    names = dict.fromkeys(stated.licence for stated in model.terms.statements)
+    return f"{model.model}: {' and '.join(names)}, {COMMERCIAL_USE[model.terms.commercial]}"
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,4 +1,4 @@
-"""Choose a run's model from the options, the profiles, the keys that are set and the models that the endpoint lists."""
+"""Choose a run's model from options, profiles, the keys that are set, and what the endpoint serves."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from evolve import llm
 from evolve.core.config import EMBEDDED, ModelFacts, ModelTerms, RunConfig
-from evolve.core.errors import BadInput, InfraError
+from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
-from evolve.models.profile import USER_FILE, Price, Profile, split_name
+from evolve.models.facts import Price
+from evolve.models.profile import USER_FILE, Profile, split_name
+from evolve.models.served import check_served, only_model
 
 
 @dataclass(frozen=True)
@@ -31,25 +33,49 @@ class Choice:
 def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str, Profile]) -> Choice:
     """Choose the model from options and environment; without a key, the embedded one.
 
-    `profile/model` selects a profile. Together with `base_url` it does so only for a local server's profile, as other
-    endpoints list names of that form themselves.
+    `profile/model` selects a profile, and so does the plain name of a model that exactly one profile lists. Together
+    with an endpoint of the user's, only profiles whose endpoint can be given are selected: others list names of the
+    form `profile/model` themselves.
 
     Raises:
-        BadInput: The endpoint doesn't list the model, its key is missing, or EVOLVE_CALL_SECONDS is invalid.
+        BadInput: The endpoint doesn't serve the model, several profiles list it, its key or endpoint is missing, or
+            EVOLVE_CALL_SECONDS is invalid.
     """
     llm.call_seconds()
     endpoint = base_url or os.environ.get("OPENAI_BASE_URL") or None
-    named = split_name(model, profiles) if model else None
-    if named and (named[0].local or endpoint is None):
+    if model is not None and (named := _profile_of(model, endpoint, profiles)):
         return _choose_from_profile(*named, base_url)
     keyed = bool(os.environ.get("OPENAI_API_KEY"))
-    if model is not None and (model == EMBEDDED or model.startswith(f"{EMBEDDED}-")) and endpoint is None:
-        return Choice(_check_listed(model, None), None)
+    if model is not None and ModelSpec(model).embedded and endpoint is None:
+        return Choice(_checked(model, None), None)
     if not keyed and endpoint is None:
         if model is None:
             return Choice(EMBEDDED, None)
         raise BadInput(f"model {model}", "no API key is set", "set OPENAI_API_KEY, or use --model embedded")
-    return Choice(_check_listed(model, endpoint), endpoint)
+    return Choice(_checked(model, endpoint), endpoint)
+
+
+def _profile_of(model: str, endpoint: str | None, profiles: Mapping[str, Profile]) -> tuple[Profile, str | None] | None:
+    """The profile that a name selects, and the model; None for a name that is sent as it is."""
+    named = split_name(model, profiles)
+    if named or endpoint:
+        return named if named and (endpoint is None or named[0].movable) else None
+    listing = profiles_listing(model, profiles)
+    if len(listing) > 1:
+        forms = ", ".join(f"{profile.name}/{model}" for profile in listing)
+        raise BadInput(f"model {model}", "more than one profile lists it", f"use one of: {forms}")
+    keyed = bool(os.environ.get("OPENAI_API_KEY"))
+    usable = (profile for profile in listing if profile.local or _has_key(profile) or not keyed)
+    return next(((profile, model) for profile in usable), None)
+
+
+def profiles_listing(model: str, profiles: Mapping[str, Profile]) -> list[Profile]:
+    """The profiles that list a model under this name; the embedded model's does not count."""
+    return [profile for profile in profiles.values() if model in profile.models and profile.name != EMBEDDED]
+
+
+def _has_key(profile: Profile) -> bool:
+    return bool(os.environ.get(profile.key_variable))
 
 
 def check_commercial(config: RunConfig) -> None:
@@ -69,34 +95,25 @@ def _check_terms(where: str, terms: ModelTerms) -> None:
 
 
 def _choose_from_profile(profile: Profile, model: str | None, base_url: str | None) -> Choice:
-    endpoint = base_url or profile.base_url
-    if not profile.local and not os.environ.get(profile.key_variable):
-        fix = f"set {profile.key_variable}, or use --model embedded"
-        raise BadInput(f"model {profile.name}/{model}", "no API key is set", fix)
+    endpoint, shown = base_url or profile.base_url, f"model {profile.name}/{model}"
+    if endpoint is None and profile.base_url_form:
+        raise BadInput(shown, "each customer has an endpoint of their own", f"give --base-url {profile.base_url_form}")
+    if not profile.local and not _has_key(profile):
+        raise BadInput(shown, "no API key is set", f"set {profile.key_variable}, or use --model embedded")
     if model is None or model not in profile.models or profile.local:
-        model = _check_listed(model, endpoint, profile.facts(model or ""))
-    if profile.base_url is None and endpoint is None:
+        model = _checked(model, endpoint, profile)
+    if endpoint is None:
         return Choice(model, None)
     return Choice(model, endpoint, profile.known(model).price, profile.facts(model), profile.terms(model))
 
 
-def _check_listed(model: str | None, base_url: str | None, facts: ModelFacts | None = None) -> str:
-    """Check that the endpoint lists the model.
-
-    Returns:
-        The model's name: the only one that the endpoint lists if `model` is None.
-    """
-    spec = Choice(model or EMBEDDED, base_url, facts=facts or ModelFacts()).spec
+def _checked(model: str | None, base_url: str | None, profile: Profile | None = None) -> str:
+    """The model's name, if the endpoint serves it; the only one that the endpoint lists if `model` is None."""
+    facts = profile.facts(model or "") if profile else ModelFacts()
+    spec = Choice(model or EMBEDDED, base_url, facts=facts).spec
     llm.check_address(spec)
-    try:
-        listed = llm.known_models(spec) if model is None or base_url or spec.embedded else []
-    except InfraError as error:
-        raise BadInput("base_url", str(error), "correct it, or start the endpoint") from error
     if model is None:
-        if len(listed) == 1:
-            return listed[0]
-        fix = f"give --model, one of: {', '.join(listed[:8]) or 'see the endpoint'}"
-        raise BadInput("model", "no model is given, and the endpoint does not serve exactly one", fix)
-    if listed and model not in listed:
-        raise BadInput(f"model {model}", "the endpoint does not list it", f"use one of: {', '.join(listed[:8])}")
+        return only_model(spec)
+    if base_url or spec.embedded:
+        check_served(spec)
     return model

@@ -4,119 +4,118 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from evolve.core.config import EMBEDDED, Commercial, ModelFacts, ModelTerms
+from evolve.core.config import EMBEDDED, ModelFacts, ModelTerms
 from evolve.core.errors import BadInput
+from evolve.models.facts import (
+    AnswerTokens,
+    Context,
+    Effort,
+    ExtraBody,
+    FreeTable,
+    Headers,
+    Parameters,
+    Price,
+    Protocol,
+    Rates,
+    Sampling,
+)
+from evolve.models.licence import Licence, ranked
 
 PROFILES = Path(__file__).parent / "profiles"
 USER_FILE = Path("evolve.models.toml")
 # Tables with a source: the user's file replaces each as a whole, so that no figure is attributed to a wrong source.
-SOURCED = ("context", "price", "licence", "sampling")
+SOURCED = (
+    "context", "price", "sampling", "api", "parameters", "extra_body", "headers", "effort", "answer_tokens", "rates",
+)  # fmt: skip
+# Facts of one value, which the user's file may give alone, and their key.
+SINGLE = {"api": "name", "effort": "value", "answer_tokens": "tokens"}
 
 Table = Mapping[str, Any]
 
 
-class Sourced(BaseModel):
-    """A fact with its source (a URL or `repository: path`) and date.
-
-    undated: the source has no date, and `as_of` is the day on which its stored copy was read. `as_of` None: not stated.
-    """
+class Known(BaseModel):
+    """The facts that a profile may state for all its models or for one of them. None: unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    source: str = Field(min_length=1)
-    as_of: date | None = None
-    undated: bool = False
-
-    @property
-    def day(self) -> str:
-        """The date in ISO form, marked if it is only the day of reading; empty if there is none."""
-        return f"{self.as_of or ''}{' (undated)' if self.undated else ''}"
-
-
-class Context(Sourced):
-    """The model's context window, in tokens of prompt and completion together."""
-
-    tokens: int = Field(gt=0)
-
-
-class Price(Sourced):
-    """US dollars per million tokens of prompt and of completion."""
-
-    prompt: float = Field(ge=0)
-    completion: float = Field(ge=0)
-
-
-class Licence(Sourced):
-    """The terms under which a provider offers a model. summary: in our own words, no legal advice."""
-
-    name: str = Field(min_length=1)
-    commercial: Commercial = "unknown"
-    summary: str = ""
-
-
-class Sampling(Sourced):
-    """The sampling parameters that the model's maker recommends; None: no recommendation."""
-
-    temperature: float | None = Field(None, ge=0)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, gt=0)
-
-    @property
-    def pairs(self) -> tuple[tuple[str, int | float], ...]:
-        """The parameters as (name in a request, value)."""
-        values = {"temperature": self.temperature, "top_p": self.top_p, "top_k": self.top_k}
-        return tuple((name, value) for name, value in values.items() if value is not None)
-
-
-class KnownModel(BaseModel):
-    """One model as one provider serves it. None: unknown; for licence and sampling, as in its profile."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    context: Context | None = None
     price: Price | None = None
-    licence: Licence | None = None
+    licence: tuple[Licence, ...] = ()
     sampling: Sampling | None = None
-    keep_reasoning: bool = False
+    api: Protocol | None = None
+    parameters: Parameters | None = None
+    extra_body: ExtraBody | None = None
+    headers: Headers | None = None
+    effort: Effort | None = None
+    answer_tokens: AnswerTokens | None = None
+    rates: Rates | None = None
     note: str = ""
 
+    @field_validator("licence", mode="before")
+    @classmethod
+    def _wrap_licence(cls, licence: Any) -> Any:
+        """One statement may stand without a list."""
+        return licence if isinstance(licence, list | tuple) else (licence,)
 
-class Profile(BaseModel):
-    """A provider, or a kind of model server. `licence` and `sampling` apply to its models that have none of their own.
+
+class KnownModel(Known):
+    """One model as one provider serves it."""
+
+    context: Context | None = None
+    keep_reasoning: bool = False
+
+    def completed(self, common: Known) -> KnownModel:
+        """The facts with those of the model's profile where it has none of its own."""
+        changes: dict[str, Any] = {}
+        for name in Known.model_fields.keys() - {"licence", "note"}:
+            own, shared = getattr(self, name), getattr(common, name)
+            changes[name] = own.over(shared) if isinstance(own, FreeTable) else own or shared
+        # The user's statement never hides what the profile says about duties and prohibited uses.
+        shared_licence = common.licence if all(licence.own for licence in self.licence) else ()
+        return self.model_copy(update={**changes, "licence": (*self.licence, *shared_licence)})
+
+
+class Profile(Known):
+    """A provider, or a kind of model server. Its facts apply to its models that have none of their own.
 
     local: the user's own server, which may need no key, lists what it serves, and can be moved with `--base-url`.
-    base_url None: the model in this process.
+    base_url None: the model in this process; or, with `base_url_form`, each customer's own address, of this form.
     tool_calls, streaming: whether the provider supports them.
+    variants: a name may end in `:VARIANT`, which selects who serves the model, at another price.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     title: str = ""
     base_url: str | None = None
+    base_url_form: str = ""
     key_variable: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     local: bool = False
     tool_calls: bool = True
     streaming: bool = False
-    licence: Licence | None = None
-    sampling: Sampling | None = None
-    note: str = ""
+    variants: bool = False
     models: dict[str, KnownModel] = {}
 
     @model_validator(mode="after")
     def _check_base_url(self) -> Self:
-        if self.base_url is None and self.name != EMBEDDED:
+        if self.base_url is None and not self.base_url_form and self.name != EMBEDDED:
             raise ValueError("base_url is missing")
         return self
 
+    @property
+    def movable(self) -> bool:
+        """Whether the user may give the endpoint."""
+        return self.local or bool(self.base_url_form)
+
     def known(self, model: str) -> KnownModel:
         """The facts about a model, completed with the profile's own; for an unlisted model only those."""
-        listed = self.models.get(model, KnownModel())
-        common = {"licence": listed.licence or self.licence, "sampling": listed.sampling or self.sampling}
-        return listed.model_copy(update=common)
+        base, colon, _ = model.rpartition(":")
+        if self.variants and colon and model not in self.models:
+            # The variant chooses the provider, so what the profile says about that does not hold.
+            return self.known(base).model_copy(update={"price": None, "extra_body": None})
+        return self.models.get(model, KnownModel()).completed(self)
 
     def facts(self, model: str) -> ModelFacts:
         """The facts that requests to a model depend on."""
@@ -129,20 +128,27 @@ class Profile(BaseModel):
             text_tools=not self.tool_calls,
             keep_reasoning=known.keep_reasoning,
             sampling=known.sampling.pairs if known.sampling else (),
+            api=known.api.name if known.api else "chat",
+            parameters=known.parameters.pairs if known.parameters else (),
+            extra_body=known.extra_body.text if known.extra_body else "",
+            headers=known.headers.pairs if known.headers else (),
+            effort=known.effort.value if known.effort else "",
+            answer_tokens=known.answer_tokens.tokens if known.answer_tokens else None,
+            requests_per_minute=known.rates.requests_per_minute if known.rates else None,
+            tokens_per_minute=known.rates.tokens_per_minute if known.rates else None,
         )
 
     def terms(self, model: str) -> ModelTerms:
         """A model's licence and the source of its price, as stored with a run."""
         known = self.known(model)
-        licence = known.licence or Licence(name="not known", source="no profile states it")
+        statements = tuple(licence.statement for licence in ranked(known.licence))
+        unknown = Licence(name="not known", source="no profile states it").statement
+        first = statements[0] if statements else unknown
         return ModelTerms(
-            licence=licence.name,
-            commercial=licence.commercial,
-            summary=licence.summary,
-            source=licence.source,
-            as_of=licence.day,
+            **first.model_dump(include={"licence", "commercial", "summary", "source", "as_of"}),
             price_source=known.price.source if known.price else "",
             price_as_of=known.price.day if known.price else "",
+            statements=statements,
         )
 
 
@@ -192,25 +198,35 @@ def _read_tables(path: Path) -> dict[str, Any]:
 
 
 def _merge(base: Table, changes: Table) -> dict[str, Any]:
-    """Apply `changes` to `base`, table by table; a table with a source is replaced as a whole."""
+    """Apply `changes` to `base`, table by table; one with a source is replaced as a whole, licences are added."""
     result = dict(base)
     for key, value in changes.items():
         old = base.get(key)
         nested = isinstance(value, dict) and isinstance(old, dict) and key not in SOURCED
-        result[key] = _merge(old, value) if nested and isinstance(old, dict) else value
+        if key == "licence" and old is not None:
+            result[key] = [*_as_list(value), *_as_list(old)]
+        else:
+            result[key] = _merge(old, value) if nested and isinstance(old, dict) else value
     return result
 
 
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _with_source(table: Table, source: str) -> dict[str, Any]:
-    """The table with `source` filled in wherever a fact names none."""
+    """The user's table with `source` filled in wherever a fact names none."""
     result: dict[str, Any] = {}
     for key, value in table.items():
-        if not isinstance(value, dict):
+        if key in SINGLE and not isinstance(value, dict):
+            result[key] = {"source": source, SINGLE[key]: value}
+        elif key == "licence":
+            statements = (one if isinstance(one, dict) else {"name": one} for one in _as_list(value))
+            result[key] = [{"source": source, **statement, "own": True} for statement in statements]
+        elif not isinstance(value, dict):
             result[key] = value
-        elif key in SOURCED:
-            result[key] = {"source": source, **value}
         else:
-            result[key] = _with_source(value, source)
+            result[key] = {"source": source, **value} if key in SOURCED else _with_source(value, source)
     return result
 
 
@@ -225,5 +241,10 @@ def _build_profile(name: str, table: Table, tables: Table, path: Path) -> Profil
         return Profile.model_validate({**values, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join([name, *map(str, first["loc"])])
-        raise BadInput(f"{path}: {where}", first["msg"].lower(), "correct it; see docs/models.md") from error
+        where = ".".join([name, *(key for key in first["loc"] if isinstance(key, str) and key != "entries")])
+        raise BadInput(f"{path}: {where}", _problem(first["msg"]), "correct it; see docs/models.md") from error
+
+
+def _problem(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

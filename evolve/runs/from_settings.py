@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from evolve.core.caps import Caps
-from evolve.core.config import RATES, AskedModel, ModelFacts, ModelTerms, RunConfig
+from evolve.core.config import RATES, AskedModel, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
 from evolve.host.run_names import NEW
-from evolve.models.choice import Choice, choose_model
+from evolve.models.choice import Choice, choose_model, profiles_listing
+from evolve.models.facts import body_text, header_pairs
 from evolve.models.profile import Profile, read_profiles, split_name
 from evolve.runs.identity import resumed_config, stored_config, with_rates
 from evolve.runs.lookup import open_results, run_and_commit
@@ -25,6 +27,9 @@ STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
     "limits", "gate",
 )  # fmt: skip
+# Facts of a model that settings may give, and the names of these settings.
+GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}
+PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 
 
 def run_request(settings: Settings, plugins: Plugins | None = None) -> RunRequest:
@@ -70,10 +75,10 @@ def new_config(settings: Settings) -> RunConfig:
     profiles = read_profiles(settings.models)
     choice = choose_model(settings.model, settings.base_url, profiles)
     asked = _asked(choice, settings.prompt_price, settings.completion_price)
+    asked = asked.model_copy(update={"facts": _with_given(asked.facts, settings)})
     values: dict[str, Any] = {name: getattr(settings, name) for name in STORED} | dict(asked)
-    values["facts"] = _given_rates(settings, asked.facts)
     values["sandbox"] = {**settings.sandbox.model_dump(), "runtime": settings.runtime}
-    values["proposed_by"] = _proposing_model(settings, asked.base_url, profiles)
+    values["proposed_by"] = _proposing_model(settings, asked, profiles)
     return RunConfig(**values)
 
 
@@ -88,24 +93,32 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     profiles = read_profiles(settings.models)
     if given & {"model", "base_url"}:
         choice = choose_model(settings.model or _full_name(stored), settings.base_url, profiles)
-        values |= {"model": choice.model, "base_url": choice.base_url, "facts": with_rates(choice.facts, stored.facts)}
-    if given & {*RATES}:
-        values["facts"] = _given_rates(settings, values.get("facts", stored.facts))
+        kept = {name: getattr(stored.facts, name) for name in GIVEN_FACTS}
+        facts = with_rates(choice.facts.model_copy(update=kept), stored.facts)
+        values |= {"model": choice.model, "base_url": choice.base_url, "facts": _with_given(facts, settings)}
+    elif given & {*GIVEN_FACTS.values(), *RATES}:
+        values["facts"] = _with_given(stored.facts, settings)
     if given & {"proposer_model", "proposer_base_url"}:
-        values["proposed_by"] = _same_prices(_proposing_model(settings, stored.base_url, profiles), stored)
+        values["proposed_by"] = _same_prices(_proposing_model(settings, stored.models[0], profiles), stored)
     return values
-
-
-def _given_rates(settings: Settings, facts: ModelFacts) -> ModelFacts:
-    """The facts with the limits per minute that the user gave."""
-    given = {name: getattr(settings, name) for name in RATES}
-    return facts.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
 def _given(settings: Settings, name: str) -> Any:
     value = getattr(settings, name)
     fields = getattr(value, "model_fields_set", None)
     return value if fields is None else {key: getattr(value, key) for key in fields}
+
+
+def _with_given(facts: ModelFacts, settings: Settings) -> ModelFacts:
+    """The facts with what the settings give in their place: limits, the effort, and single fields and headers."""
+    values = {name: value for name in RATES if (value := getattr(settings, name)) is not None}
+    if settings.reasoning_effort is not None:
+        values["effort"] = settings.reasoning_effort
+    if settings.extra_body:
+        values["extra_body"] = body_text({**json.loads(facts.extra_body or "{}"), **settings.extra_body})
+    if settings.headers:
+        values["headers"] = header_pairs({**dict(facts.headers), **settings.headers})
+    return facts.model_copy(update=values)
 
 
 def _full_name(config: RunConfig) -> str:
@@ -117,47 +130,46 @@ def _same_prices(asked: AskedModel | None, stored: RunConfig) -> AskedModel | No
     """A proposing model at the prices of the run's start, which a profile may have changed since."""
     if asked is None or stored.proposed_by is None:
         return asked
-    prices = {name: getattr(stored.proposed_by, name) for name in ("prompt_price", "completion_price")}
+    prices = {name: getattr(stored.proposed_by, name) for name in PRICES}
     return asked.model_copy(update=prices)
 
 
-def _proposing_model(settings: Settings, base_url: str | None, profiles: dict[str, Profile]) -> AskedModel | None:
-    """The model that proposes, if it is another one; a plain name is one at the scaffold's endpoint."""
-    name = settings.proposer_model
+def _proposing_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
+    """The model that proposes, if it is another one; a plain name that no profile lists is at the scaffold's endpoint.
+
+    scaffolds: the scaffold's model.
+    """
+    name, base_url = settings.proposer_model, settings.proposer_base_url
     if name is None:
         return None
-    elsewhere = split_name(name, profiles) or ModelSpec(name).embedded
-    choice = choose_model(name, settings.proposer_base_url or (None if elsewhere else base_url), profiles)
-    return _asked(choice, None, None)
+    elsewhere = base_url or split_name(name, profiles) or ModelSpec(name).embedded or profiles_listing(name, profiles)
+    shared = profiles.get(scaffolds.facts.profile)
+    if shared and not base_url and (not elsewhere or name in shared.models):
+        name, base_url = f"{shared.name}/{name}", scaffolds.base_url if shared.movable else None
+    elif not elsewhere:
+        base_url = scaffolds.base_url
+    return _asked(choose_model(name, base_url, profiles), None, None)
 
 
 def _asked(choice: Choice, prompt: float | None, completion: float | None) -> AskedModel:
-    """The chosen model as a config holds it."""
-    (prompt_price, completion_price), terms = _priced(choice, prompt, completion)
-    return AskedModel(
-        model=choice.model,
-        base_url=choice.base_url,
-        prompt_price=prompt_price,
-        completion_price=completion_price,
-        facts=choice.facts,
-        terms=terms,
-    )
+    """The chosen model as a config holds it; given prices win over the profile's, and the terms say whose they are."""
+    prices, terms = _known_prices(choice), choice.terms
+    given = {"prompt_price": prompt, "completion_price": completion}
+    if set(given.values()) != {None} and not choice.spec.in_process:
+        base = {name: prices[name] for name in given}
+        # The profile's prices of the cache belong to its other prices.
+        prices = dict.fromkeys(PRICES) | base | {name: price for name, price in given.items() if price is not None}
+        terms = terms.model_copy(update={"price_source": "given with the command", "price_as_of": ""})
+    return AskedModel(model=choice.model, base_url=choice.base_url, facts=choice.facts, terms=terms, **prices)
 
 
-def _priced(
-    choice: Choice, prompt: float | None, completion: float | None
-) -> tuple[tuple[float | None, float | None], ModelTerms]:
-    """The prices, where given ones win over the profile's; and the terms, which say whose they are."""
-    if choice.base_url is None and choice.model.startswith("embedded"):
-        return (0.0, 0.0), choice.terms
-    if prompt is None and completion is None:
-        return ((choice.price.prompt, choice.price.completion) if choice.price else (None, None)), choice.terms
-    if choice.price:
-        prompt = choice.price.prompt if prompt is None else prompt
-        completion = choice.price.completion if completion is None else completion
-    return (prompt, completion), choice.terms.model_copy(
-        update={"price_source": "given with the command", "price_as_of": ""}
-    )
+def _known_prices(choice: Choice) -> dict[str, float | None]:
+    if choice.spec.in_process:
+        return dict.fromkeys(PRICES) | {"prompt_price": 0.0, "completion_price": 0.0}
+    if choice.price is None:
+        return dict.fromkeys(PRICES)
+    price = choice.price
+    return dict(zip(PRICES, (price.prompt, price.completion, price.cached, price.cache_write), strict=True))
 
 
 def _folder_or_commit(what: str, runs: Path) -> tuple[Path, str | None, RunRow | None]:

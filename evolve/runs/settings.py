@@ -6,6 +6,7 @@ The options of the commands and the table in docs/configuration.md are made from
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,11 +28,14 @@ from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
 from evolve.host import entry_points
+from evolve.models.facts import body_text, header_pairs
 from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
 
 PREFIX = "EVOLVE_"
 # The option for a key of each table.
 TABLES = {"limits": "limit", "sandbox": "sandbox", "gate": "gate"}
+# Tables whose keys are free, and their option; an error never shows their values, which may be private.
+FREE_TABLES = {"extra_body": "extra-body", "headers": "header"}
 EXPECTED = {
     "int": "a whole number",
     "float": "a number",
@@ -104,6 +108,15 @@ class Settings(BaseSettings):
     completion_price: float | None = Field(
         None, ge=0, description="US dollars per million completion tokens; unset: the profile's price."
     )
+    reasoning_effort: str | None = Field(
+        None, min_length=1, description="Value of `reasoning_effort` in each request; unset: the profile's, if any."
+    )
+    extra_body: Annotated[dict[str, Any], NoDecode] = Field(
+        {}, description="Field of each request, as JSON, such as OpenRouter's `provider` (see docs/models.md)."
+    )
+    headers: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="Header of each request; it is stored with the run, so it must not hold a key."
+    )
     commercial: bool = Field(False, description="Reject models not known to be licensed for commercial use.")
     proposer: str = Field(
         "direct",
@@ -154,6 +167,24 @@ class Settings(BaseSettings):
             return value
         return pairs(value.split())
 
+    @field_validator("extra_body", "headers", mode="before")
+    @classmethod
+    def _free_table(cls, value: object) -> object:
+        """A variable holds the text of a JSON object."""
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("extra_body")
+    @classmethod
+    def _check_body(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        body_text(fields)
+        return fields
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        header_pairs(headers)
+        return headers
+
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
@@ -167,13 +198,27 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words)
 
 
+def json_pairs(words: Sequence[str]) -> dict[str, Any]:
+    """`KEY=JSON`, by key. Raises BadInput."""
+    return {key: _json_value(key, text) for key, text in pairs(words).items()}
+
+
+def _json_value(key: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        fix = f"write a JSON value, with quotes around text: --extra-body '{key}=\"TEXT\"'"
+        raise BadInput(f"--extra-body {key}", "its value is not JSON", fix) from error
+
+
 def read_settings(**options: Any) -> Settings:
     """The settings from all sources. options: of the command line, None where one was not given.
 
     Raises BadInput, which names the option, variable or key that is wrong.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    return _read(given | {name: pairs(given[name]) for name in TABLES if name in given}, _option)
+    parsers = {**dict.fromkeys((*TABLES, "headers"), pairs), "extra_body": json_pairs}
+    return _read(given | {name: parse(given[name]) for name, parse in parsers.items() if name in given}, _option)
 
 
 def read_arguments(arguments: Mapping[str, Any]) -> Settings:
@@ -211,6 +256,9 @@ def _bad_value(error: Mapping[str, Any], given: Mapping[str, Any], spelled: Call
     path, where = keys[:2], _source(keys[:2], given, spelled)
     if error["type"] == "extra_forbidden":
         return BadInput(where, "there is no such setting", _suggestion(path))
+    if path[0] in FREE_TABLES:
+        fix = "see docs/models.md" if error["type"] == "value_error" else "give a table, or as a variable a JSON object"
+        return BadInput(_source(path[:1], given, spelled), _first_lower(error["msg"]), fix)
     expected = EXPECTED.get(str(error["type"]).partition("_")[0])
     fix = f"give {expected}" if expected else f"{default_words(path)}; see docs/configuration.md"
     return BadInput(where, f"{_first_lower(error['msg'])} (it is {error['input']!r})", fix)
@@ -229,7 +277,8 @@ def default_words(path: Sequence[str]) -> str:
 
 def _option(path: Sequence[str]) -> str:
     """How a setting is given on the command line."""
-    return " ".join([f"--{TABLES.get(path[0], path[0]).replace('_', '-')}", *path[1:]])
+    name = (TABLES | FREE_TABLES).get(path[0], path[0])
+    return " ".join([f"--{name.replace('_', '-')}", *path[1:]])
 
 
 def _source(path: Sequence[str], given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> str:
@@ -268,7 +317,10 @@ class Described(BaseModel):
 def described() -> Iterator[Described]:
     """Every setting, those of tables after the others."""
     for name, field in Settings.model_fields.items():
-        if name not in TABLES:
+        if name in FREE_TABLES:
+            form = {"extra_body": "KEY=JSON", "headers": "NAME=VALUE"}[name]
+            yield _described(name, f"--{FREE_TABLES[name]} {form}", f"{PREFIX}{name}".upper(), field)
+        elif name not in TABLES:
             switch = "no-" if field.default is True else ""
             yield _described(name, f"--{switch}{name.replace('_', '-')}", f"{PREFIX}{name}".upper(), field)
     for table, option in TABLES.items():
@@ -285,7 +337,7 @@ def _described(key: str, option: str, variable: str, field: FieldInfo) -> Descri
 def shown_default(field: FieldInfo) -> str:
     """A default as people write it; "" where there is none."""
     value = field.default
-    if value is None:
+    if value is None or value == {}:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
