@@ -12,10 +12,6 @@ from tests.imitated.endpoint import SECONDS, ImitatedEndpoints, imitated
 NOT_YET = frozenset(
     {
         "test_a_call_that_the_model_broke_fails_alone",
-        "test_a_name_that_is_served_but_not_listed_is_right[gemini-m]",
-        "test_a_name_that_is_served_but_not_listed_is_right[litellm-wildcard-openai/m]",
-        "test_a_name_that_is_served_but_not_listed_is_right[llamacpp-any-whatever]",
-        "test_a_name_that_is_served_but_not_listed_is_right[unlisted-m]",
         "test_a_provider_can_be_pinned",
         "test_a_request_that_always_fails_ends_alone[False]",
         "test_a_request_that_always_fails_ends_alone[True]",
