@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import socket
 import ssl
 import subprocess
@@ -21,11 +22,20 @@ from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveErro
 from evolve.core.records import ModelSpec
 from evolve.core.secrets import HIDDEN, PART, environment_secrets, without_secrets
 from evolve.llm import known_models, open_model, redacted
-from evolve.llm.addresses import address_mistake, check_address, is_local, is_openai, key_problem, proxy_mistake
+from evolve.llm.addresses import (
+    address_mistake,
+    base_url,
+    check_address,
+    is_local,
+    is_openai,
+    key_problem,
+    proxy_mistake,
+)
 from evolve.llm.client import OpenAIModel
 from evolve.llm.connection import open_client
 from evolve.models.choice import choose_model
 from evolve.report.crash import write_crash_log
+from tests.forked import forked
 from tests.upstream import Upstream, raw, refuses, says
 
 KEY = "sk-proj-Zq3vT8nLw5RkYb2M"
@@ -252,6 +262,34 @@ def test_a_certificate_that_is_not_trusted_is_named(self_signed: str) -> None:
     assert text.startswith("base_url: the TLS certificate of 127.0.0.1 is not valid here") and "SSL_CERT_FILE" in text
 
 
+SOCKS = {"ALL_PROXY": "socks5://127.0.0.1:9"}
+SEVEN = {
+    "page": ("http://{host}/v1", "base_url: .* answers with a web page", {}),
+    "call": ("http://{host}/v1/chat/completions", "base_url: .* use http://.*/v1", {}),
+    "socks": ("http://model.example/v1", "ALL_PROXY: .* package socksio", SOCKS),
+    "closed": ("http://127.0.0.1:9/v1", "base_url: nothing listens at 127.0.0.1:9", SOCKS),
+    "break": ("http://{host}/v1", "OPENAI_API_KEY: it contains a line break", {"OPENAI_API_KEY": f"{KEY}\r"}),
+    "quotes": (
+        "http://{host}/v1",
+        "OPENAI_API_KEY: .* left double quotation",
+        {"OPENAI_API_KEY": f"\u201c{KEY}\u201d"},
+    ),
+    "host": ("http://no-such-host.invalid/v1", "base_url: the host no-such-host.invalid is unknown", {}),
+}
+
+
+@pytest.mark.parametrize(("address", "words", "variables"), SEVEN.values(), ids=SEVEN)
+def test_a_run_ends_with_one_line_and_nothing_is_written(
+    tmp_path: Path, upstream: Upstream, address: str, words: str, variables: dict[str, str]
+) -> None:
+    upstream.script(PAGE)
+    asked = address.format(host=upstream.base_url.removeprefix("http://").removesuffix("/v1"))
+    given = {"COLUMNS": "200", "OPENAI_API_KEY": KEY, **variables}
+    done = forked(tmp_path, "run", "--model", "m", "--base-url", asked, **given)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and re.match(f"error: {words}", done.stderr)
+    assert KEY not in done.stderr and done.stdout == "" and list(tmp_path.iterdir()) == []
+
+
 PAGE = raw("<!DOCTYPE html><html>Welcome</html>", headers=HTML)
 NO_PAGE = raw("<html>not found</html>", status=404, headers=HTML)
 LISTED = raw('{"object": "list", "data": [{"id": "m", "object": "model"}]}')
@@ -379,6 +417,12 @@ def test_certificates_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPa
     )
     (tmp_path / "gone.pem").write_text("nonsense")
     assert line("https://localhost:1/v1").startswith("SSL_CERT_FILE: ")
+
+
+def test_the_messages_api_has_an_address_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu7/v1")
+    assert base_url(ModelSpec("claude", api="messages")) == "https://api.anthropic.com"
+    assert base_url(ModelSpec("gpt", api="responses")) == "http://gpu7/v1"
 
 
 def test_the_address_of_the_environment_is_not_openais(monkeypatch: pytest.MonkeyPatch) -> None:

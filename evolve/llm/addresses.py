@@ -15,7 +15,11 @@ import httpx2
 from evolve.core.errors import BadInput
 from evolve.core.records import ModelSpec
 
-OPENAI_URL = "https://api.openai.com/v1"
+# For each protocol, the variable from which its client takes an address, and the vendor's own address.
+VENDORS = {
+    "chat": ("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+    "messages": ("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+}
 OPENAI_HOST = "api.openai.com"
 ACCOUNT_VARIABLES = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 # What a client adds to the address itself.
@@ -26,8 +30,9 @@ Mistake = tuple[str, str]
 
 
 def base_url(spec: ModelSpec) -> str:
-    """Return the address that requests go to, OpenAI's own if none is given."""
-    return spec.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    """Return the address that requests go to: the vendor's own if neither the model nor the environment names one."""
+    variable, own = VENDORS["messages" if spec.api == "messages" else "chat"]
+    return spec.base_url or os.environ.get(variable) or own
 
 
 def check_address(spec: ModelSpec) -> None:

@@ -14,7 +14,7 @@ def catalogue(seconds: float = 1.0) -> dict[str, Imitation]:
 
     Args:
         seconds: The unit of time of those that wait: answers of `cdn` take two, and are given up after one; the
-            limit on the rate holds for one.
+            limit on the rate holds for four.
     """
     imitations = (*_openai(), *_thinking(), *_strict(), *_local(), *_passing(seconds), *_listing(), *_billing())
     return {imitation.name: imitation for imitation in imitations}
@@ -73,7 +73,7 @@ def _local() -> tuple[Imitation, ...]:
 def _passing(seconds: float) -> tuple[Imitation, ...]:
     return (
         Imitation("cdn", (), slow=Slow(2 * seconds, seconds)),
-        _plain("rate-limited", refusals.rate_limit(3, seconds)),
+        _plain("rate-limited", refusals.rate_limit(3, 4 * seconds)),
         _plain("groq", refusals.tokens_a_minute(6_000)),
         _plain("refuses-all", refusals.REFUSE_ALL),
         _plain("outage-proposals", refusals.outage("propose", 503, 8)),
