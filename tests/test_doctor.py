@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic.command import downgrade
 from filelock import FileLock
 
 from evolve import cli
@@ -23,6 +25,7 @@ from evolve.maintenance.doctor import files, machine, results
 from evolve.repo import Repository
 from evolve.sandbox import container, engine, images, leftovers, probe
 from evolve.store import integrity
+from tests.migrated import migrated
 from tests.played import RUN, RUNS, SCAFFOLD, git
 
 CHAMPION = f"evolve/{RUN}/champion"
@@ -209,9 +212,12 @@ def test_a_file_that_is_no_database_is_one_finding(home: Path) -> None:
 
 
 def test_a_database_of_an_older_version_is_read_and_stays_as_it_is(home: Path) -> None:
+    with contextlib.closing(sqlite3.connect(RUNS / "evolve.db")) as db:
+        (current,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
     execute("UPDATE alembic_version SET version_num = '0000'")
     assert "newer evolve" in bad()[0]
-    execute("UPDATE alembic_version SET version_num = '0006'")
+    execute(f"UPDATE alembic_version SET version_num = '{current}'")
+    migrated(RUNS / "evolve.db", downgrade, "0006")
     execute("PRAGMA journal_mode = DELETE")
     before = (RUNS / "evolve.db").read_bytes()
     assert not integrity.inspect_database(RUNS / "evolve.db").current

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade, upgrade
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
@@ -46,6 +45,7 @@ from evolve.core.records import (
 from evolve.store import VIEWS, EndRow, LookRow, PreflightRow, RoundRow, RunRow, SessionRow, Store, TaskRow
 from evolve.store.database import database_url, open_engine
 from evolve.store.schema import metadata
+from tests.migrated import migrated
 
 DOCS = Path(__file__).parents[1] / "docs" / "database.md"
 PACKAGE = Path(evolve.store.__file__).parent
@@ -775,16 +775,6 @@ def test_the_pages_queries_answer_their_questions(filled: Store, file: Path, que
 
 
 # What older databases held
-
-
-def migrated(file: Path, action: Callable[..., None], revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(PACKAGE / "migrations"))
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        action(config, revision)
-    engine.dispose()
 
 
 def test_trials_of_the_first_schema_are_migrated(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from evolve.llm.addresses import check_address
 from evolve.llm.connection import redacted
+from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
-from evolve.llm.usage import estimate_prompt_tokens, usage_of
+from evolve.llm.usage import highest_usage, usage_of
 from evolve.llm.window import fit_to_window
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_address",
     "estimate_prompt_tokens",
     "fit_to_window",
+    "highest_usage",
     "known_models",
     "open_model",
     "redacted",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evolve.core.config import RunConfig
+from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
 from evolve.gate import Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
@@ -54,21 +55,34 @@ class Search:
     begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int) -> None:
-        """Play rounds 1 to `rounds`, except those that are decided; then score the champion.
+        """Play rounds 1 to `rounds`, except those that are decided; then score the champion, also at a cap.
 
         Raises:
             BudgetExhausted: A cap is reached; the run can be resumed.
             InfraError: The machine failed; the run can be resumed.
         """
         with disk.convert_os_errors(self.candidates.folder):
-            standing = self.start()
-            self._print_estimate(rounds)
-            while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
-                self.watcher.round_started(numbers[0], rounds)
+            standing, reached = self.start(), None
+            try:
+                standing = self._play_rounds(standing, rounds)
+                with self.scorer.keeping_enough():
+                    self.lessons.learn()
+            except BudgetExhausted as error:
+                reached = error
+            champion = self.journal.champion() if reached else standing.champion
+            self.scorer.measure_fresh(champion)
+            self.scorer.look_at_holdout(champion, "champion at the end")
+            if reached:
+                raise reached
+
+    def _play_rounds(self, standing: Standing, rounds: int) -> Standing:
+        """Play the rounds; raises BudgetExhausted while enough is left for the trials after them."""
+        self._print_estimate(rounds)
+        while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+            self.watcher.round_started(numbers[0], rounds)
+            with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers)
-            self.lessons.learn()
-            self.scorer.measure_fresh(standing.champion)
-            self.scorer.look_at_holdout(standing.champion, "champion at the end")
+        return standing
 
     def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.

@@ -82,8 +82,9 @@ def until(happened: Callable[[], bool], seconds: float = 120) -> None:
 
 def test_a_cap_ends_a_run_cleanly_and_a_larger_one_goes_on(home: Home) -> None:
     status, said = home.run("--budget-tokens", "60000")
-    assert status == 0 and "stopped: the budget of 60000 tokens is spent" in said, said
-    assert 60_000 <= home.asked(ALL_TOKENS) <= 60_000 + ONE_CALL
+    assert status == 0 and "budget of 60000 tokens is spent" in said, said
+    # Half of a small cap is kept for the final trials, which the seed scaffold as champion has already.
+    assert 30_000 <= home.asked(ALL_TOKENS) <= 60_000 + ONE_CALL
     assert home.asked("SELECT count(*) FROM trial WHERE outcome = 'infra_error' AND fault <> 'cap'") == 0
     before = home.trials()
     status, said = home.run("--budget-tokens", "100000000", "--budget-trials", "1000000")

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 from alembic.command import downgrade
-from alembic.config import Config
-from sqlalchemy import create_engine, event
+from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from evolve import store as package
 from evolve.store import Store
 from tests.faults import victim
 from tests.faults.killer import RUN, Victim
+from tests.migrated import migrated
 
 MIGRATIONS = Path(package.__file__).with_name("migrations")
 NEWEST = "0007"
@@ -48,13 +48,7 @@ def old(request: pytest.FixtureRequest, played: Path, tmp_path: Path) -> Path:
     """The same as an earlier version would have written it."""
     file = tmp_path / "old.db"
     shutil.copy(played, file)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        downgrade(config, request.param)
-    engine.dispose()
+    migrated(file, downgrade, request.param)
     assert revision(file) == request.param
     return file
 
