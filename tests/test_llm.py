@@ -87,7 +87,7 @@ def test_an_unreachable_endpoint_is_a_fault() -> None:
     spec = ModelSpec("m", f"http://127.0.0.1:{port}/v1")
     with pytest.raises(InfraError, match="model endpoint"):
         OpenAIModel(spec, longest_wait=0.01).complete(BODY)
-    with pytest.raises(InfraError, match=f"127.0.0.1:{port}"):
+    with pytest.raises(BadInput, match=f"nothing listens at 127.0.0.1:{port}"):
         known_models(spec)
 
 
