@@ -187,5 +187,5 @@ def test_the_models_of_an_endpoint_are_listed(upstream: Upstream) -> None:
 
 def test_the_embedded_model_needs_no_endpoint(upstream: Upstream) -> None:
     assert isinstance(open_model(ModelSpec("embedded")), EmbeddedModel)
-    assert isinstance(open_model(ModelSpec("embedded", upstream.base_url)), OpenAIModel)
-    assert isinstance(open_model(ModelSpec("gpt")), OpenAIModel)
+    assert not isinstance(open_model(ModelSpec("embedded", upstream.base_url)), EmbeddedModel)
+    assert not isinstance(open_model(ModelSpec("gpt")), EmbeddedModel)
