@@ -123,6 +123,18 @@ def test_a_trial_reaches_its_end(
     assert endpoint.ledger()["calls"] == served.budget.usage.calls and served.fault is None
 
 
+def test_a_recording_has_what_the_scaffold_set_and_the_facts_say_what_was_left_out(
+    process: ImitatedEndpoints, check: Check, tmp_path: Path
+) -> None:
+    row = next(row for row in WORKING if row.name == "openai-gpt5")
+    spec, endpoint = spec_of(process, check, row), process.endpoint(row.name)
+    with serving(tmp_path, spec) as served, client(served) as api:
+        work(api)
+    recorded, sent, names = served.events[0]["request"], endpoint.requests()[0], dict(spec.parameters)
+    assert recorded["temperature"] == 0.7 and "temperature" not in sent
+    assert {names.get(name, name) for name in recorded} - {""} == sent.keys() - {"stream"}
+
+
 @pytest.mark.parametrize(("row", "stream"), CASES)
 def test_the_proposer_gets_a_patch(process: ImitatedEndpoints, check: Check, row: Row, stream: bool) -> None:
     spec = spec_of(process, check, row, stream)
