@@ -37,8 +37,13 @@ TOOLS: tuple[Message, ...] = ({"type": "function", "function": RUN}, {"type": "f
 
 def sampling_of(spec: ModelSpec) -> dict[str, int | float]:
     """The sampling parameters to try: all that a scaffold may set, except those that are never sent."""
-    unsent = {name for name, given in spec.parameters if not given}
+    unsent = unsent_names(spec)
     return {key: value for key, value in {**SAMPLING, **dict(spec.sampling)}.items() if key not in unsent}
+
+
+def unsent_names(spec: ModelSpec) -> set[str]:
+    """The parameters that this endpoint never gets."""
+    return {name for name, given in spec.parameters if not given}
 
 
 def trial_request(spec: ModelSpec, longest_answer: int) -> Message:
