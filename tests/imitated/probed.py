@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from evolve.loop.propose.brief import NOTHING_YET
 from tests.imitated import answers, refusals
 from tests.imitated.behaviour import (
     Behaviour,
@@ -24,14 +25,16 @@ LONG_ANSWER_TOKENS = 12_000
 # A proposal's request has the files of the scaffold; the check of the endpoint asks for far less.
 PROPOSAL_BYTES = 4_000
 CALLS_BEFORE_MISSPELLING = 2
+# From this unit of time on, clients wait as long as they choose to.
+LONG_SECONDS = 60
 
 
 def probed(seconds: float = 1.0) -> tuple[Imitation, ...]:
     """Return the endpoints for whole runs.
 
     Args:
-        seconds: The unit of time: slow answers take two, and are given up after one if they are not streamed; outages
-            last 1.2, each from the first request on that meets it.
+        seconds: The unit of time: the one slow answer takes two, and is given up after one if it is not streamed;
+            outages last 1.2, each from the first request on that meets it.
     """
     return (
         Imitation("plain", ()),
@@ -43,8 +46,8 @@ def probed(seconds: float = 1.0) -> tuple[Imitation, ...]:
         Imitation("opaque", (refusals.GEMINI, refusals.DEEPSEEK, answers.SIGNED_CALLS, answers.REASONING_CONTENT)),
         Imitation("narrow", (NARROW,)),
         Imitation("away", (outage("propose", 1.2 * seconds), outage("lesson", 1.2 * seconds))),
-        Imitation("slow-proposals", (LONG_ANSWERS,), slow=Slow(2 * seconds, seconds, _is_proposal)),
-        Imitation("misspelt-one", (MISSPELT_ONE,)),
+        Imitation("slow-proposals", (LONG_ANSWERS,), slow=Slow(2 * seconds, seconds, _is_first_request)),
+        Imitation("misspelt-one", (misspelt_one(wait="0" if seconds < LONG_SECONDS else None),)),
         Imitation("refuses-proposals", (REFUSE_PROPOSALS,)),
         Imitation("gives-up", (GIVES_UP,)),
     )
@@ -56,6 +59,11 @@ def offered(body: Body) -> set[str]:
 
 def _is_proposal(body: Body) -> bool:
     return "propose" in offered(body) and len(json.dumps(body["messages"])) > PROPOSAL_BYTES
+
+
+def _is_first_request(body: Body) -> bool:
+    """Whether a run asks for its first proposal with this."""
+    return _is_proposal(body) and len(body["messages"]) == 2 and NOTHING_YET in json.dumps(body["messages"])
 
 
 def _no_seed(body: Body, ledger: Ledger) -> Refusal | None:
@@ -144,18 +152,18 @@ def _lengthen(body: Body, answer: Body) -> Body:
 LONG_ANSWERS = Behaviour("long", shape=_lengthen)
 
 
-def _misspelt_one(body: Body, ledger: Ledger) -> Refusal | None:
-    """The third request of each conversation about one task, for ever."""
-    about = json.dumps(body["messages"][:2]).lower()
-    is_hit = "submit" in offered(body) and "vending.py" in about
-    if not is_hit or sum(1 for _ in assistants(body)) != CALLS_BEFORE_MISSPELLING:
-        return None
+def misspelt_one(wait: str | None) -> Behaviour:
+    """Fails on the third request of each conversation about one task, for ever. wait: its header `Retry-After`."""
     words = "error parsing tool call: raw='{\"input\":\"...\"}]', err=invalid character ']' after top-level value"
-    error = {"message": words, "type": "api_error", "param": None, "code": None}
-    return Refusal(500, {"error": error}, "misspelt", headers=(("Retry-After", "0"),))
+    error = {"error": {"message": words, "type": "api_error", "param": None, "code": None}}
+    headers = (("Retry-After", wait),) if wait is not None else ()
 
+    def check(body: Body, ledger: Ledger) -> Refusal | None:
+        is_hit = "submit" in offered(body) and "vending.py" in json.dumps(body["messages"][:2])
+        is_third = sum(1 for _ in assistants(body)) == CALLS_BEFORE_MISSPELLING
+        return Refusal(500, error, "misspelt", headers=headers) if is_hit and is_third else None
 
-MISSPELT_ONE = Behaviour("misspelt", "ollama/ollama#17638", _misspelt_one)
+    return Behaviour("misspelt", "ollama/ollama#17638", check)
 
 
 def _refuse_proposals(body: Body, ledger: Ledger) -> Refusal | None:

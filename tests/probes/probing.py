@@ -63,8 +63,8 @@ class Played:
 
     @property
     def refused(self) -> dict[str, int]:
-        refused: dict[str, int] = self.ledger["refused"]
-        return refused
+        """Refused requests by reason; questions that the server does not know (404 `path`) are none."""
+        return {reason: count for reason, count in self.ledger["refused"].items() if reason != "path"}
 
     @property
     def has_results(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.probes.conftest import Probe
-from tests.probes.probing import ROUNDS, SECONDS, Played
+from tests.probes.probing import SECONDS, Played
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 TRIES = 9
@@ -31,7 +31,7 @@ def test_a_call_that_always_fails_is_its_own_trials_failure(probe: Probe, plain:
     trials = "select outcome, calls, seconds from trial where task {} 'vending-machine'"
     hit, others = played.rows(trials.format("=")), played.rows(trials.format("<>"))
     assert hit and {outcome for outcome, _, _ in hit} == {"failed"}
-    assert played.refused == {"misspelt": TRIES * len(hit)} and max(seconds for *_, seconds in hit) < 60
+    assert played.refused == {"misspelt": TRIES * len(hit)} and max(seconds for *_, seconds in hit) < 90
     assert others and "infra_error" not in {outcome for outcome, _, _ in others}
     base = [trial for trial in plain.course()["trials"] if trial[:2] == (0, "lru-cache")]
     assert base and [trial for trial in played.course()["trials"] if trial[:2] == (0, "lru-cache")] == base
@@ -40,6 +40,6 @@ def test_a_call_that_always_fails_is_its_own_trials_failure(probe: Probe, plain:
 def test_slow_and_long_answers_are_read_to_their_end(probe: Probe, plain: Played) -> None:
     played = probe("slow-proposals", "--call-seconds", f"{3 * SECONDS:g}")
     assert played.status == 0 and played.course() == plain.course(), played.text
-    assert {*played.refused} == {"timed_out"} and played.refused["timed_out"] <= ROUNDS
+    assert played.refused == {"timed_out": 1}
     assert played.seconds >= 2 * SECONDS
     assert played.value("select min(completion_tokens) from proposal where round > 0") >= 12_000
