@@ -31,9 +31,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 TOP_LEVEL = ("__init__.py", "__main__.py")
-# The only functions that may import: the commands, so that `--help` is fast, and the public names of the package.
+# The only functions that may import: the commands, so that `--help` is fast, the public names of the package, and what
+# needs an extra.
 LAZY_COMMANDS: tuple[str, ...] = ("evolve.cli", "evolve.cli.commands")
-LAZY_NAMES = {"evolve": "__getattr__"}
+LAZY_NAMES = {"evolve": "__getattr__", "evolve.llm.factory": "import_messages"}
 PURE = ("analysis", "guard", "gate")
 PURE_LIBRARY = {
     "__future__",
@@ -59,6 +60,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 SERVED = {"starlette", "uvicorn"}
 # One outside thing each: who alone may use these packages.
 OWNERS = {
+    "anthropic": ("llm",),
     "docker": ("sandbox",),
     "git": ("repo",),
     "openai": ("llm",),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from evolve.budget import metered as metering
 from evolve.budget import run_budget
-from evolve.budget.metered import Metered
+from evolve.budget.metered import Metered, ledger_of
 from evolve.budget.run_budget import Budget, lesson_key, proposal_key
 from evolve.core.caps import Caps
 from evolve.core.errors import BudgetExhausted, EndpointError, RequestRefused
 from evolve.core.records import Candidate, Lesson, ModelSpec, Proposal, Usage
+from evolve.llm import OnLost
 from evolve.store import PreflightRow, RunRow, Store
 from tests.fakes import ScriptedModel, completion, result, task
 
@@ -90,6 +94,24 @@ def test_concurrent_calls_wait_while_others_may_use_up_the_budget(begin: Callabl
     assert session.left() == "$0.00"
 
 
+def test_a_cap_holds_even_if_each_byte_of_the_prompts_is_a_token(begin: Callable[..., Budget]) -> None:
+    def billed(body: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(0.02)
+        tokens = {"prompt_tokens": len(body["messages"][0]["content"]), "completion_tokens": body["max_tokens"]}
+        return {**completion(), "usage": tokens}
+
+    session, model = begin(usd=40.0), ScriptedModel(billed)
+    body = {"messages": [{"role": "user", "content": "7" * 8000}], "max_tokens": 100}  # 8.10 dollars
+
+    def ask(_: int) -> None:
+        with contextlib.suppress(BudgetExhausted):
+            metered(session, model).complete(body)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(16)))
+    assert 40.0 <= session.spent().cost_usd <= 40.0 + 8.1
+
+
 def test_no_call_is_made_after_the_deadline(begin: Callable[..., Budget]) -> None:
     session = begin(seconds=0.0)
     with pytest.raises(BudgetExhausted):
@@ -115,6 +137,51 @@ def test_time_spent_waiting_for_other_calls_is_reported_as_lost(begin: Callable[
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: model.complete(BODY, lost.append), range(2)))
     assert len(lost) == 1 and lost[0] == Usage(lost_seconds=lost[0].lost_seconds) and lost[0].lost_seconds > 0.2
+
+
+def test_a_wait_is_reported_while_it_lasts_and_is_bounded(
+    begin: Callable[..., Budget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metering, "LONGEST_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(metering, "REPORT_SECONDS", 0.1)
+    session, lost = begin(usd=0.15), list[Usage]()
+    assert ledger_of(session.terms).reserve("another call", Usage(1, 100, 0, 0.1)) is not None
+    began = time.monotonic()
+    with pytest.raises(BudgetExhausted):
+        metered(session, ScriptedModel()).complete(BODY, lost.append)
+    assert 0.5 <= time.monotonic() - began < 5
+    model = metered(session, ScriptedModel())
+    for _ in range(2):  # all calls of a trial share the time
+        with pytest.raises(BudgetExhausted):
+            model.complete(BODY)
+    assert 0.5 <= model._waited < 0.6
+    assert len(lost) >= 2 and 0.3 < sum(usage.lost_seconds for usage in lost) < 5
+
+
+def test_an_end_of_the_wait_leaves_no_hold(begin: Callable[..., Budget], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metering, "REPORT_SECONDS", 0.0)
+
+    def give_up(lost: Usage) -> None:
+        raise EndpointError("it has waited for too long")
+
+    session = begin(usd=0.15)
+    hold = ledger_of(session.terms).reserve("another call", Usage(1, 100, 0, 0.1)) or 0
+    with pytest.raises(EndpointError):
+        metered(session, ScriptedModel()).complete(BODY, give_up)
+    ledger_of(session.terms).settle(hold, Usage())
+    assert ledger_of(session.terms).unbooked() == {"another call": Usage()}
+
+
+def test_what_failed_tries_report_is_charged_too(begin: Callable[..., Budget]) -> None:
+    class Retrying(ScriptedModel):
+        def complete(self, body: Mapping[str, Any], on_lost: OnLost | None = None) -> dict[str, Any]:
+            assert on_lost is not None
+            on_lost(Usage(calls=1, prompt_tokens=5, cost_usd=0.005, retries=1, lost_seconds=0.1))
+            return super().complete(body, on_lost)
+
+    session, lost = begin(), list[Usage]()
+    metered(session, Retrying(completion(tokens=10))).complete(BODY, lost.append)
+    assert session.spent() == Usage(2, 15, 10, 0.025) and lost[-1].retries == 1
 
 
 def test_trials_are_counted_as_they_start(begin: Callable[..., Budget], store: Store) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.caps import Caps, has_room, work_seconds
-from evolve.core.records import Usage
+from evolve.core.caps import Caps, Kept, has_room, work_seconds
+from evolve.core.records import TrialResult, Usage
+from tests.fakes import result
 
 START = datetime(2026, 11, 23, 21, 44, tzinfo=UTC)
 costs = st.builds(lambda tokens, usd: Usage(1, tokens, 0, usd), st.integers(0, 100), st.floats(0, 1))
@@ -37,6 +38,46 @@ def test_a_cap_is_reached_when_it_is_spent(caps: Caps, message: str) -> None:
 def test_a_cap_of_zero_does_not_stop_a_free_model() -> None:
     assert Caps(usd=0).reached_cap(Usage(3, 20, 10), 1.0, 1, free=True) == ""
     assert Caps(usd=0).reached_cap(Usage(), 0.0, 0) == "the budget of $0 is spent"
+
+
+def trials(count: int, usd: float = 0.1, seconds: float = 30.0) -> list[TrialResult]:
+    return [result(attempt=number, usage=Usage(3, 900, 100, usd), seconds=seconds) for number in range(count)]
+
+
+def test_enough_is_kept_for_the_end() -> None:
+    caps = Caps(usd=20.0, tokens=1_000_000, seconds=3600.0, trials=200)
+    kept = caps.kept_for_end(trials(10), final=40, jobs=4)
+    assert kept == Kept(usd=pytest.approx(4.4), tokens=44_000, seconds=330.0, trials=40)
+    assert Caps().kept_for_end(trials(10), final=40, jobs=4) == Kept()
+    assert caps.kept_for_end([], final=40, jobs=4) == Kept()
+
+
+@given(st.integers(1, 30), st.integers(0, 500), st.integers(1, 16), st.floats(0, 5), st.floats(0, 50))
+def test_at_least_half_of_a_cap_is_for_the_rounds(done: int, final: int, jobs: int, usd: float, cap: float) -> None:
+    caps = Caps(cap, int(cap * 1000), cap, int(cap))
+    kept = caps.kept_for_end(trials(done, usd), final, jobs)
+    amounts = (
+        (kept.usd, caps.usd),
+        (kept.tokens, caps.tokens),
+        (kept.seconds, caps.seconds),
+        (kept.trials, caps.trials),
+    )
+    for amount, whole in amounts:
+        assert whole is not None and 0 <= amount <= whole / 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (Kept(usd=0.9), ""),
+        (Kept(usd=1.0), "the rounds' share of the budget of $3 is spent"),
+        (Kept(tokens=4000), "the rounds' share of the budget of 5000 tokens is spent"),
+        (Kept(seconds=480), "the rounds' share of the budget of 600 seconds is spent"),
+        (Kept(trials=6), "the rounds' share of the budget of 10 trials is spent"),
+    ],
+)
+def test_a_cap_counts_as_reached_while_what_is_kept_is_left(kept: Kept, message: str) -> None:
+    assert Caps(3.0, 5000, 600.0, 10).reached_cap(Usage(1, 900, 100, 2.0), 120.0, 4, kept=kept) == message
 
 
 def test_what_is_left_of_each_cap_is_described() -> None:

@@ -6,7 +6,15 @@ import pickle
 
 import pytest
 
-from evolve.core.errors import BadInput, BudgetExhausted, EvolveError, InfraError, Locked, RequestRefused
+from evolve.core.errors import (
+    BadInput,
+    BudgetExhausted,
+    EvolveError,
+    InfraError,
+    Locked,
+    RequestRefused,
+    RequestsRefused,
+)
 
 
 def test_bad_input_names_place_problem_and_fix_in_one_line() -> None:
@@ -16,8 +24,8 @@ def test_bad_input_names_place_problem_and_fix_in_one_line() -> None:
 
 
 def test_exit_statuses() -> None:
-    errors = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x")]
-    assert [error.exit_status for error in errors] == [2, 75, 1, 3]
+    errors = [BadInput("a", "b", "c"), Locked("x"), InfraError("x"), BudgetExhausted("x"), RequestsRefused("x")]
+    assert [error.exit_status for error in errors] == [2, 75, 1, 3, 4]
 
 
 @pytest.mark.parametrize("error", [BadInput("a", "b", "c"), RequestRefused(400, "odd", "why"), InfraError("x")])

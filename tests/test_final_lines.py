@@ -7,8 +7,16 @@ from typing import Any
 from evolve.report.final_lines import summary_lines, waste_lines
 
 
-def row(number: int, verdict: str | None, champion: int | None, fate: str = "open", doubt: float | None = None) -> Any:
-    return {"round": number, "verdict": verdict, "champion_round": champion, "fate": fate, "doubt": doubt}
+def row(
+    number: int,
+    verdict: str | None,
+    champion: int | None,
+    fate: str = "open",
+    doubt: float | None = None,
+    reason: str = "",
+) -> Any:
+    decision = {"verdict": verdict, "fate": fate, "doubt": doubt, "reason": reason}
+    return {"round": number, "champion_round": champion, **decision}
 
 
 LINEAGE = [{"round": number, "depth": depth} for number, depth in ((0, 0), (1, 1), (2, 2), (3, 3), (5, 3))]
@@ -28,6 +36,15 @@ def test_patches_and_doubts_of_champions_are_counted() -> None:
         "run r: 5 rounds, champion of round 2 with 2 patches; 1 reverted, 1 refused",
         "  patches stacked on it, not yet proven better: 1",
         "  new champions: 1; expected number of false ones: 0.01",
+    ]
+
+
+def test_rounds_that_the_endpoint_refused_are_named() -> None:
+    reasons = ("the model refused: no such parameter", "the model proposed nothing", "the model refused: no")
+    rows = [row(0, "baseline", 0), *(row(n, "refused", 0, reason=text) for n, text in enumerate(reasons, start=1))]
+    assert summary_lines("r", rows, LINEAGE) == [
+        "run r: 3 rounds, champion of round 0 with 0 patches; 0 reverted, 3 refused",
+        "  requests for proposals that the model's API refused: 2; see `evolve history`",
     ]
 
 

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import RunConfig
+from evolve.core.config import AskedModel, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import SuiteProfile
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
-from evolve.runs.identity import began_alike, check_same, identity, resumed_config, stored
+from evolve.runs.identity import GIVEN_PRICE, began_alike, check_same, identity, resumed_config, stored
 from evolve.runs.repository import lineage_of
 from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
@@ -278,6 +279,43 @@ def test_paths_are_no_difference_and_digests_are(tmp_path: Path) -> None:
     assert not began_alike(here, replace(suite, tasks=suite.tasks[1:]), tmp_path, old)
     assert not began_alike(here.model_copy(update={"scaffold": ROOT / "scaffolds/team"}), suite, tmp_path, old)
     assert not began_alike(here.model_copy(update={"seed": 1}), suite, tmp_path, old)
+
+
+def test_a_price_that_a_profile_changed_is_no_difference_and_one_that_is_given_is(tmp_path: Path) -> None:
+    suite, digest = victim.suite(tmp_path), folder_digest(ROOT / "scaffolds/single", tmp_path)
+    proposing = AskedModel(model="p", prompt_price=1.0, completion_price=2.0)
+    prices = {"prompt_price": 1.0, "completion_price": 2.0, "proposed_by": proposing}
+    began = RunConfig(suite=tmp_path, scaffold=ROOT / "scaffolds/single").model_copy(update=prices)
+    old = row(began, suite, digest)
+    dearer = proposing.model_copy(update={"prompt_price": 9.0, "cache_write_price": 9.0})
+    listed = began.model_copy(update={"prompt_price": 3.0, "cached_price": 0.3, "proposed_by": dearer})
+    assert began_alike(listed, suite, tmp_path, old)
+    assert began_alike(began.model_copy(update={"prompt_price": None}), suite, tmp_path, old)
+    terms = ModelTerms(price_source=GIVEN_PRICE)
+    assert not began_alike(listed.model_copy(update={"terms": terms}), suite, tmp_path, old)
+    assert began_alike(began.model_copy(update={"terms": terms}), suite, tmp_path, old)
+    own = dearer.model_copy(update={"terms": terms})
+    assert not began_alike(began.model_copy(update={"proposed_by": own}), suite, tmp_path, old)
+
+
+def test_a_resumed_run_keeps_the_prices_that_it_began_with(tmp_path: Path, engineless: None) -> None:
+    asked = request(write(tmp_path / "scaffold", victim.FILES), tmp_path / "runs")
+    name, suite = play(asked, 0), victim.suite(tmp_path / "runs")
+    dearer = replace(asked, config=asked.config.model_copy(update={"prompt_price": 5000.0}))
+    with opening.open_run(dearer, suite, SilentWatcher()) as search:
+        assert (search.journal.run, search.config.prompt_price) == (name, 1000.0)
+
+
+def test_a_cap_in_dollars_needs_the_prices_that_the_run_began_with(tmp_path: Path, engineless: None) -> None:
+    asked = request(write(tmp_path / "scaffold", victim.FILES), tmp_path / "runs")
+    unpriced = replace(asked, config=asked.config.model_copy(update={"prompt_price": None}))
+    play(unpriced, 0)
+    capped = replace(asked, caps=Caps(usd=1.0))
+    with (
+        pytest.raises(BadInput, match="no price is known"),
+        opening.open_run(capped, victim.suite(tmp_path / "runs"), SilentWatcher()),
+    ):
+        pass
 
 
 def test_a_setting_that_differs_is_named_with_both_values(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,69 @@ def test_a_killed_process_leaves_its_spending_and_its_holds(terms: SpendingFile,
     process.join(30)
     assert process.exitcode == -signal.SIGKILL
     assert ledger.unbooked() == {"killed": Usage(2, 120, 80, 1.0)}
+
+
+def _reserve_and_wait(terms: SpendingFile, what: str) -> None:
+    Ledger(terms).reserve(what, Usage(1, 60, 40, 1.5))
+    signal.pause()
+
+
+def started(terms: SpendingFile, what: str, ledger: Ledger) -> multiprocessing.process.BaseProcess:
+    """A process that has reserved what leaves no room for another call."""
+    process = multiprocessing.get_context("spawn").Process(target=_reserve_and_wait, args=(terms, what), daemon=True)
+    process.start()
+    deadline = time.monotonic() + 30
+    while what not in ledger.unbooked():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+def test_a_killed_process_is_charged_and_makes_room_at_once(terms: SpendingFile, ledger: Ledger) -> None:
+    process = started(terms, "killed", ledger)
+    assert ledger.reserve("next", Usage(1, 60, 40, 1.0)) is None and ledger.spent() == Usage()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)  # and it stays a zombie until it is waited for
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert ledger.spent() == Usage(1, 60, 40, 1.5)
+    assert ledger.reserve("next", Usage(1, 60, 40, 0.4)) is not None
+    assert ledger.unbooked() == {"killed": Usage(1, 60, 40, 1.5), "next": Usage(1, 60, 40, 0.4)}
+    process.join(30)
+
+
+def test_a_process_that_counts_as_killed_is_charged_though_it_lives(terms: SpendingFile, ledger: Ledger) -> None:
+    process = started(terms, "hung", ledger)
+    own = ledger.reserve("own", Usage(1, 1, 1, 0.1)) or 0
+    assert process.pid is not None
+    assert ledger.charge_dead("hung", process.pid) == Usage(1, 60, 40, 1.5)
+    assert ledger.charge_dead("hung", process.pid) == Usage(1, 60, 40, 1.5)
+    assert ledger.charge_dead("other", process.pid) == Usage()
+    ledger.settle(own, Usage(1, 1, 1, 0.05))
+    ledger.settle(own, Usage(1, 1, 1, 0.05))  # what is charged already
+    assert ledger.spent() == Usage(2, 61, 41, 1.55)
+    process.kill()
+    process.join(30)
+
+
+def test_cached_tokens_are_kept(ledger: Ledger) -> None:
+    for _ in range(2):
+        ledger.settle(ledger.reserve("a", CALL) or 0, replace(CALL, cached_tokens=50, cache_write_tokens=5))
+    assert ledger.unbooked() == {"a": Usage(2, 120, 80, 1.0, cached_tokens=100, cache_write_tokens=10)}
+    ledger.book("a", Usage(2, 120, 80, 1.0, cached_tokens=90))
+    assert ledger.spent().cached_tokens == 90
+
+
+def test_a_file_of_an_earlier_version_is_read_and_completed(terms: SpendingFile) -> None:
+    terms.path.parent.mkdir()
+    with closing(sqlite3.connect(terms.path)) as database, database:
+        for line in ledger_module.TABLES:
+            database.execute(line)
+        database.execute("INSERT INTO spent VALUES ('a', 1, 6, 4, 0.1)")
+        database.execute("INSERT INTO hold VALUES (NULL, 'b', 60, 40, 0.5)")
+    for _ in range(2):
+        with closing(Ledger(terms)) as opened:
+            assert opened.unbooked() == {"a": Usage(1, 6, 4, 0.1), "b": CALL}
+            assert opened.spent() == Usage(1, 6, 4, 0.1)
 
 
 def _spend(terms: SpendingFile) -> int:

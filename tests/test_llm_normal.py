@@ -240,6 +240,7 @@ def test_odd_messages_become_plain(
             {"cost": 0.25, "cost_in_usd_ticks": 158_500},
         ),
         ({"prompt_tokens": 10**400, "cost": 10**400}, {}),
+        ({"is_byok": True, "cache_discount": -0.5, "x": [1]}, {"is_byok": True, "cache_discount": -0.5}),
     ],
 )
 def test_usage_that_cant_be_true_is_left_out(usage: Any, kept: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ def test_further_fields_are_known_by_their_own_names() -> None:
 
 def test_what_an_error_quotes_far_behind_is_no_name() -> None:
     assert refused_parameter(400, None, None, f"can't read this: {'x' * 500} Unsupported parameter: 'seed'") is None
+    assert refused_parameter(400, None, None, "Invalid schema for function 'seed': unknown type") is None
+    assert refused_parameter(400, None, None, "tool 'max_tokens' is invalid") is None
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,17 @@ def test_a_last_chunk_with_the_whole_message_replaces_the_pieces(upstream: Upstr
     assert made["usage"] == last["usage"]
 
 
+def test_of_several_reports_of_usage_the_last_one_counts(upstream: Upstream, model: OpenAIModel) -> None:
+    counts = [{"prompt_tokens": 9, "completion_tokens": number} for number in (1, 2)]
+    growing = [{**chunk(content="a"), "usage": usage} for usage in counts]
+    upstream.script(streams(*growing, {**END, "usage": None}))
+    assert model.complete(BODY)["usage"] == counts[-1]
+    upstream.script(
+        streams(chunk(content="a"), {**END, "usage": counts[0]}, {**chunk(), "choices": [], "usage": counts[1]})
+    )
+    assert model.complete(BODY)["usage"] == counts[-1]
+
+
 def test_comments_other_fields_and_odd_line_ends_are_ignored(upstream: Upstream, model: OpenAIModel) -> None:
     split = event_text(chunk(content="two"))
     odd = ": OPENROUTER PROCESSING\r\n\r\n: keep-alive\n\nid: 3\nretry: 10\n" + event_text(chunk(content="one "))

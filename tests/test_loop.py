@@ -20,7 +20,7 @@ from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
-from evolve.gate.attempts import ATTEMPTS_PER_TIP
+from evolve.gate.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
 from evolve.host.signals import Stop
@@ -96,7 +96,10 @@ class Run:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the seed scaffold, to be copied."""
-    top = tmp_path_factory.mktemp("repository")
+    return write_repository(tmp_path_factory.mktemp("repository"))
+
+
+def write_repository(top: Path) -> Path:
     folder = top / "scaffold"
     folder.mkdir()
     (folder / "main.py").write_text(SEED_TEXT)
@@ -158,8 +161,9 @@ def opened(repository: Path, tmp_path: Path, scored: int = 1) -> Iterator[Callab
         database: Store = store,
         **more: Any,
     ) -> Run:
-        parts = {name: more.pop(name) for name in ("vocabulary", "stop") if name in more}
-        changes = {"gate": GateConfig.model_validate(more), "proposer": proposer}
+        parts = {name: more.pop(name) for name in ("vocabulary", "stop", "policy", "watcher") if name in more}
+        settings = more.pop("settings", {})
+        changes = {"gate": GateConfig.model_validate(more), "proposer": proposer, **settings}
         run_config, lineage = config.model_copy(update=changes), Lineage.open(folder, tmp_path / "own.git")
         search = assemble(
             run=RUN,
@@ -173,8 +177,7 @@ def opened(repository: Path, tmp_path: Path, scored: int = 1) -> Iterator[Callab
             images={t.name: TaskImage("i", "/app") for t in tasks},
             base_image="base",
             folder=tmp_path / "runs" / RUN,
-            watcher=SilentWatcher(),
-            **parts,
+            **{"watcher": SilentWatcher(), **parts},
         )
         return Run(search, run_config, database, lineage, tmp_path / "runs" / RUN)
 
@@ -255,10 +258,47 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
 
 def test_the_cap_in_dollars_ends_a_run_and_loses_no_trial(made: Callable[..., Run]) -> None:
     evaluator = ScoringEvaluator(by_level)
-    run = made(proposing(4), evaluator, caps=Caps(usd=0.25))
-    with pytest.raises(BudgetExhausted):
+    run = made(proposing(4), evaluator, caps=Caps(usd=0.15))
+    with pytest.raises(BudgetExhausted, match=r"^the budget of \$0.15 is spent"):
         run.play(3)
-    assert len(run.store.trials(RUN)) == len(evaluator.specs) == 25
+    assert len(run.store.trials(RUN)) == len(evaluator.specs) == 15
+
+
+def final_trials(run: Run) -> list[tuple[Split, int]]:
+    """The champion's trials by which nothing is decided."""
+    champion = run.store.champion(RUN)
+    trials = run.store.trials(RUN, champion.commit)
+    fresh = [t for t in trials if t.attempt >= first_fresh_attempt(champion) or t.split is Split.HOLDOUT]
+    return sorted((trial.split, trial.attempt) for trial in fresh)
+
+
+@pytest.mark.parametrize("caps", [Caps(usd=1.5), Caps(tokens=16_500), Caps(trials=150)])
+def test_a_run_that_reaches_its_cap_ends_with_its_claim_and_plays_no_more_rounds(
+    made: Callable[..., Run], caps: Caps
+) -> None:
+    run = made(proposing(4, 0, 5, 0, 0, 0, 0, 0), ScoringEvaluator(by_level), caps=caps)
+    with pytest.raises(BudgetExhausted, match=r"^the rounds' share of the budget of .* is spent$"):
+        run.play(30)
+    rounds, trials = run.store.rounds(RUN), run.store.trials(RUN)
+    assert 2 < len(rounds) < 30 and run.store.champion(RUN).round == 1
+    first = first_fresh_attempt(run.store.champion(RUN))
+    splits = [split for split, count in NAMES.items() for _ in range(count)]
+    assert final_trials(run) == sorted((split, 0 if split is Split.HOLDOUT else first) for split in splits)
+    assert [look.why for look in run.store.holdout_looks(RUN)][-1] == "champion at the end"
+    assert len(trials) <= 150
+    resumed = made(proposing(9), evaluator := ScoringEvaluator(by_level), caps=caps)
+    with pytest.raises(BudgetExhausted, match="rounds' share"):
+        resumed.play(30)
+    assert evaluator.specs == [] and resumed.store.rounds(RUN) == rounds
+
+
+def test_a_larger_cap_goes_on_from_the_end_at_a_cap(made: Callable[..., Run]) -> None:
+    model = proposing(4, 0, 5)
+    with pytest.raises(BudgetExhausted):
+        made(model, ScoringEvaluator(by_level), caps=Caps(trials=120)).play(3)
+    again = made(model, ScoringEvaluator(by_level))
+    again.play(3)
+    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
 
 
 def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Run]) -> None:

@@ -163,3 +163,15 @@ def ends(process: int) -> bool:
         time.sleep(0.05)
     os.kill(process, signal.SIGKILL)
     return False
+
+
+def test_a_process_is_named_by_its_id_and_start() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    start = platform.process_start(process.pid)
+    assert start is not None and start == platform.process_start(process.pid)
+    assert start >= (platform.process_start(os.getpid()) or 0)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert platform.process_start(process.pid) is None, "a zombie is dead"
+    process.wait()
+    assert platform.process_start(process.pid) is None

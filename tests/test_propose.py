@@ -16,7 +16,8 @@ from evolve.core.errors import InfraError, RequestRefused
 from evolve.core.records import FileEdit, ModelSpec, Proposal, Usage
 from evolve.loop.propose import MAX_REPAIRS, MAX_TURNS, Brief, WrittenProposal, direct, emphases, prompt_digest
 from evolve.loop.propose.answer import MAX_CHARS
-from evolve.loop.propose.brief import SHOWN_FILES_CHARS, opening, tools
+from evolve.loop.propose.brief import opening, tools
+from evolve.loop.propose.fitting import SHOWN_FILES_CHARS
 from tests.fakes import ScriptedModel, completion, result, tool_call
 from tests.test_analysis import asked, document
 

@@ -58,7 +58,7 @@ def _planned(prepared: Prepared, rounds: int, watcher: Watcher) -> tuple[Prepare
     request, checked = check_models(prepared.request, prepared.suite, watcher.say)
     for model in checked:
         watcher.say(summary_line(model))
-    opening.check_priced(request)
+    opening.check_priced(request.config, request.caps)
     return replace(prepared, request=request), plan_of(request, prepared.suite, rounds, checked)
 
 

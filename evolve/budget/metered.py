@@ -10,11 +10,14 @@ from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.turns import paced
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
+from evolve.llm import Body, ChatModel, OnLost, highest_usage, usage_of
 
 RETRY_SECONDS = 0.05
-# Assumed length of an answer, in tokens, when a request sets no `max_tokens`.
-DEFAULT_ANSWER_TOKENS = 4096
+# How often the time that a call has waited is reported.
+REPORT_SECONDS = 1.0
+# The longest time that the calls of one trial wait for room, all together. What a trial loses beyond ten minutes would
+# count as the endpoint's failure.
+LONGEST_WAIT_SECONDS = 540.0
 
 
 @functools.lru_cache(maxsize=4)
@@ -23,33 +26,44 @@ def ledger_of(terms: SpendingFile) -> Ledger:
     return Ledger(terms)
 
 
+def charge_dead(terms: SpendingFile, what: str, pid: int) -> Usage:
+    """Charge a killed process's calls in progress; returns what was spent on `what`: see `Ledger.charge_dead`."""
+    return ledger_of(terms).charge_dead(what, pid)
+
+
 class Metered:
     """A ChatModel that reserves the highest cost of each call before making it, and settles the actual cost after.
 
-    what: the work that the calls are for. Time spent waiting for other calls is reported as lost.
+    what: the work that the calls are for. Time spent waiting for other calls is reported as lost, while it lasts.
 
     Raises:
-        BudgetExhausted: The run's caps leave no room for a call.
+        BudgetExhausted: The run's caps leave no room for a call, or the calls have waited for LONGEST_WAIT_SECONDS.
     """
 
     def __init__(self, model: ChatModel, spec: ModelSpec, terms: SpendingFile, what: str) -> None:
         self._model, self._spec, self._terms, self._what = paced(model, spec, terms), spec, terms, what
+        self._waited = 0.0
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Make one call of the model, once the budget has room for it."""
-        most, ledger, asked = self._highest_usage(body), ledger_of(self._terms), time.monotonic()
-        hold, spent = self._reserve(ledger, most), Usage(calls=1)
+        ledger, failed = ledger_of(self._terms), list[Usage]()
+        wait = _Wait(on_lost)
+        hold, spent = self._reserve(ledger, highest_usage(body, self._spec), wait), Usage(calls=1)
+
+        def note(lost: Usage) -> None:
+            failed.append(lost)
+            if on_lost:
+                on_lost(lost)
+
         try:
-            waited = time.monotonic() - asked
-            if on_lost and waited > RETRY_SECONDS:
-                on_lost(Usage(lost_seconds=waited))
-            completion = self._model.complete(body, on_lost)
+            wait.report(RETRY_SECONDS)
+            completion = self._model.complete(body, note)
             spent = usage_of(completion, self._spec, body)
         finally:
-            ledger.settle(hold, spent)
+            ledger.settle(hold, sum(failed, spent))
         return completion
 
-    def _reserve(self, ledger: Ledger, most: Usage) -> int:
+    def _reserve(self, ledger: Ledger, most: Usage, wait: _Wait) -> int:
         """Wait until the calls in progress leave room, and reserve it."""
         while self._terms.ends is None or time.monotonic() < self._terms.ends:
             try:
@@ -58,11 +72,23 @@ class Metered:
                 break
             if hold is not None:
                 return hold
+            if self._waited >= LONGEST_WAIT_SECONDS:
+                break
+            wait.report(REPORT_SECONDS)
             time.sleep(RETRY_SECONDS)
+            self._waited += RETRY_SECONDS
         raise BudgetExhausted("the run's budget is spent")
 
-    def _highest_usage(self, body: Body) -> Usage:
-        """All that a call may cost."""
-        asked, prompt = body.get("max_tokens"), estimate_prompt_tokens(body)
-        answer = asked if isinstance(asked, int) else DEFAULT_ANSWER_TOKENS
-        return Usage(1, prompt, answer, self._spec.cost_usd(prompt, answer))
+
+class _Wait:
+    """The time that a call has waited for room since the last report of it."""
+
+    def __init__(self, on_lost: OnLost | None) -> None:
+        self._on_lost, self._since = on_lost, time.monotonic()
+
+    def report(self, least: float) -> None:
+        """Report the wait as lost time if it lasted for more than `least` seconds."""
+        waited = time.monotonic() - self._since
+        if self._on_lost and waited > least:
+            self._since += waited
+            self._on_lost(Usage(lost_seconds=waited))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
 from evolve.budget.turns import turns_of
-from evolve.core.caps import Caps, work_seconds
+from evolve.core.caps import Caps, Kept, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
@@ -44,13 +45,24 @@ class Budget:
         """seconds, trials: the work of earlier sessions."""
         self.terms, self._free = terms, free
         self._started, self._earlier_seconds, self._trials = time.monotonic(), seconds, trials
-        self._ledger = ledger_of(terms)
+        self._ledger, self._kept = ledger_of(terms), Kept()
 
     def reached(self) -> str:
         """Describe the cap that is reached; "" if none is."""
         caps = self.terms.caps
         # Asked before every trial: without caps the file need not be read.
-        return "" if caps == Caps() else caps.reached_cap(self.spent(), self._seconds(), self._trials, self._free)
+        if caps == Caps():
+            return ""
+        return caps.reached_cap(self.spent(), self._seconds(), self._trials, self._free, self._kept)
+
+    @contextlib.contextmanager
+    def keeping(self, kept: Kept) -> Iterator[None]:
+        """Count a cap as reached while this much is left of it. Calls of work that has started may use that too."""
+        self._kept = kept
+        try:
+            yield
+        finally:
+            self._kept = Kept()
 
     def check(self) -> None:
         """Raise BudgetExhausted if a cap is reached."""

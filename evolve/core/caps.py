@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from evolve.core.records import Usage
+from evolve.core.records import TrialResult, Usage
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What rounds leave of each cap, for the trials at the end of a run."""
+
+    usd: float = 0.0
+    tokens: float = 0.0
+    seconds: float = 0.0
+    trials: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Caps:
         if any(value < 0 for value in caps):
             raise ValueError(f"a cap can't be negative: {self}")
 
-    def reached_cap(self, spent: Usage, seconds: float, trials: int, free: bool = False) -> str:
+    def reached_cap(self, spent: Usage, seconds: float, trials: int, free: bool = False, kept: Kept = Kept()) -> str:
         """Say which cap is reached; "" if none is.
 
         Args:
@@ -35,16 +45,39 @@ class Caps:
             seconds: Seconds of work.
             trials: Number of trials.
             free: The models cost nothing, so a cap of $0 does not stop the run.
+            kept: How much below each cap it counts as reached.
         """
-        if self.usd is not None and spent.cost_usd >= self.usd and not (self.usd == 0 and free):
-            return f"the budget of ${self.usd:g} is spent"
-        if self.tokens is not None and spent.tokens >= self.tokens:
-            return f"the budget of {self.tokens} tokens is spent"
-        if self.seconds is not None and seconds >= self.seconds:
-            return f"the budget of {self.seconds:g} seconds is spent"
-        if self.trials is not None and trials >= self.trials:
-            return f"the budget of {self.trials} trials is spent"
+        name = "the rounds' share of the budget" if kept != Kept() else "the budget"
+        if self.usd is not None and spent.cost_usd >= self.usd - kept.usd and not (self.usd == 0 and free):
+            return f"{name} of ${self.usd:g} is spent"
+        if self.tokens is not None and spent.tokens >= self.tokens - kept.tokens:
+            return f"{name} of {self.tokens} tokens is spent"
+        if self.seconds is not None and seconds >= self.seconds - kept.seconds:
+            return f"{name} of {self.seconds:g} seconds is spent"
+        if self.trials is not None and trials >= self.trials - kept.trials:
+            return f"{name} of {self.trials} trials is spent"
         return ""
+
+    def kept_for_end(self, trials: Sequence[TrialResult], final: int, jobs: int) -> Kept:
+        """Return what rounds should leave for the trials at the end, judged by the mean of the trials so far.
+
+        At least half of each cap is for the rounds: a run with a small cap may end without all of its final trials.
+
+        Args:
+            trials: The trials so far.
+            final: Number of trials at the end.
+            jobs: Number of trials at once: those that are running when the rounds end cost something too.
+        """
+        if not trials:
+            return Kept()
+        share, usage = (final + jobs) / len(trials), sum((trial.usage for trial in trials), Usage())
+        mean_seconds = sum(trial.seconds for trial in trials) / len(trials)
+        return Kept(
+            usd=min(usage.cost_usd * share, (self.usd or 0) / 2),
+            tokens=min(usage.tokens * share, (self.tokens or 0) / 2),
+            seconds=min(mean_seconds * (final / jobs + 1), (self.seconds or 0) / 2),
+            trials=min(final, (self.trials or 0) / 2),
+        )
 
     def describe_left(self, spent: Usage, seconds: float, trials: int) -> str:
         """Say how much of each cap is left; "" if there are no caps."""

@@ -12,6 +12,7 @@ from evolve.core.records import Fault
 EXIT_MACHINE = 1
 EXIT_BAD_INPUT = 2
 EXIT_BUG = 3
+EXIT_REFUSED = 4
 EXIT_LOCKED = 75
 EXIT_INTERRUPTED = 130
 
@@ -91,6 +92,12 @@ class BudgetExhausted(EvolveError):
     """A cap of the run is reached: the run ends cleanly."""
 
     fault = Fault.CAP
+
+
+class RequestsRefused(EvolveError):
+    """The model's API refuses what a run asks: proposals round after round, or the very first question."""
+
+    exit_status = EXIT_REFUSED
 
 
 class Locked(EvolveError):

@@ -215,10 +215,27 @@ class ModelSpec:
         """Whether both prices are zero."""
         return self.prompt_price == 0 and self.completion_price == 0
 
-    def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the cost of one call in US dollars; 0 if the prices are unknown."""
+    def cost_usd(
+        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> float:
+        """Return the cost of one call in US dollars; 0 if the prices are unknown.
+
+        Args:
+            cached_tokens: How many of the prompt tokens were read from the cache.
+            cache_write_tokens: How many of them were written into it.
+        """
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0
-        return (prompt_tokens * per_prompt + completion_tokens * per_completion) / 1e6
+        per_cached = per_prompt if self.cached_price is None else self.cached_price
+        per_write = per_prompt if self.cache_write_price is None else self.cache_write_price
+        plain = prompt_tokens - cached_tokens - cache_write_tokens
+        prompt = plain * per_prompt + cached_tokens * per_cached + cache_write_tokens * per_write
+        return (prompt + completion_tokens * per_completion) / 1e6
+
+    def highest_cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the most that such a call can cost in US dollars, whatever the endpoint's cache does."""
+        prices = (self.prompt_price, self.cached_price, self.cache_write_price)
+        per_prompt = max(price or 0.0 for price in prices)
+        return (prompt_tokens * per_prompt + completion_tokens * (self.completion_price or 0.0)) / 1e6
 
 
 @dataclass(frozen=True)

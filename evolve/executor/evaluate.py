@@ -35,6 +35,7 @@ POLL_SECONDS = 1.0
 SHORTEST_POLL_SECONDS = 0.01
 
 Sweep = Callable[[str, int], object]
+ChargeDead = Callable[[str, int], Usage]
 
 
 def default_jobs() -> int:
@@ -84,6 +85,8 @@ class Evaluator:
         sweep: removes what a dead worker left in the engine, given the owner and the worker's process id.
         overdue: seconds after which a trial counts as stuck.
         should_stop: whether the user asked to stop; then only the running trials are waited for.
+        charge_dead: charges what a dead worker was spending, given its trial's key and its process id; returns all that
+            the trial spent.
         first_jobs: number of trials at once at the start; None: `jobs`.
 
     Attributes:
@@ -103,11 +106,13 @@ class Evaluator:
         sweep: Sweep = engine.sweep,
         overdue: Callable[[TrialSpec], float] = overdue_after,
         should_stop: Callable[[], bool] = lambda: False,
+        charge_dead: ChargeDead = lambda _key, _pid: Usage(),
         first_jobs: int | None = None,
     ) -> None:
         self._pause_seconds, self._run_inline = pause_seconds, run_inline
         self._do_self_work, self._sweep, self._overdue, self._should_stop = do_self_work, sweep, overdue, should_stop
         self._fault_policy = FaultPolicy(policy or Policy(), restore, notify)
+        self._charge_dead = charge_dead
         self._pace = Pace(jobs, jobs if first_jobs is None else first_jobs)
         self.jobs = self._fewest = self._pace.limit
         self._workers = Workers(jobs, work)
@@ -213,7 +218,11 @@ class Evaluator:
         return ended
 
     def _abandon(self, worker: Worker, trial: RunningTrial, reason: str) -> TrialResult:
-        """Kill the trial's worker if it lives, and sweep its containers later; returns the trial's result."""
+        """Kill the trial's worker if it lives, charge what it was spending, and sweep its containers later.
+
+        Returns:
+            The trial's result.
+        """
         self._workers.drop(worker)
         spec = trial.queued.spec
         reaper().schedule(functools.partial(self._sweep_worker, spec.owner, worker.pid))
@@ -225,7 +234,7 @@ class Evaluator:
             seed=spec.seed,
             outcome=Outcome.INFRA_ERROR,
             reward=None,
-            usage=Usage(),
+            usage=self._charge_dead(spec.key, worker.pid),
             started_at=trial.started_at,
             seconds=round(time.monotonic() - trial.since, 3),
             detail=reason,

@@ -37,10 +37,13 @@ class FaultPolicy:
 
 
 class FaultTracker:
-    """Track faults of the endpoint and the engine from the results of trials. Starts with no fault."""
+    """Track faults of the endpoint and the engine from the results of trials. Starts with no fault.
 
-    def __init__(self, fault_policy: FaultPolicy) -> None:
-        self._fault_policy, self._breaker = fault_policy, Breaker(fault_policy.policy)
+    work: what doesn't start during a pause, as the notices name it.
+    """
+
+    def __init__(self, fault_policy: FaultPolicy, work: str = "trials") -> None:
+        self._fault_policy, self._breaker, self._work = fault_policy, Breaker(fault_policy.policy), work
         self._engine_works = True
         self._repair: _Repair | None = None
 
@@ -87,7 +90,8 @@ class FaultTracker:
             )
         if after.pauses > before.pauses:
             verb = "still fails" if before.pauses else "fails"
-            self._fault_policy.notify(f"{name} {verb} ({reason}): no new trials for {max(after.until - now, 0):.0f} s")
+            pause = max(after.until - now, 0)
+            self._fault_policy.notify(f"{name} {verb} ({reason}): no new {self._work} for {pause:.0f} s")
 
     def _engine_answers(self) -> bool:
         """Whether the engine answers; does not wait, so while it is being restored the answer is no."""

@@ -72,6 +72,16 @@ def seconds_since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def process_start(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; with the id it names one process. None if it is dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()
+    except OSError:
+        return None
+    # A zombie is dead, though its parent has not asked for its status yet.
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
 def die_with_parent(parent: int) -> None:
     """Let the kernel kill this process when the thread that started it ends; exit at once if `parent` is already gone.
 

@@ -38,9 +38,10 @@ def listen_for_signals() -> Iterator[Stop]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.requested or number == signal.SIGTERM:
+        # Threads that wait for an endpoint see the request; the exception reaches this thread only.
+        again, stop.requested = stop.requested, True
+        if again or number == signal.SIGTERM:
             raise KeyboardInterrupt
-        stop.requested = True
         # The handler may interrupt a print, so it must not use a buffered stream.
         os.write(2, STOPPING)
 

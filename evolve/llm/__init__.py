@@ -1,9 +1,11 @@
 """Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
+from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.factory import known_models, open_model
+from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
-from evolve.llm.usage import estimate_prompt_tokens, usage_of
+from evolve.llm.usage import highest_usage, usage_of
 from evolve.llm.window import fit_to_window
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "call_seconds",
     "estimate_prompt_tokens",
     "fit_to_window",
+    "highest_usage",
     "known_models",
     "open_model",
     "set_call_seconds",
+    "unsupported_parameters",
     "usage_of",
 ]

@@ -17,6 +17,7 @@ from evolve.llm.window import TOO_LONG
 
 # The host decides on these alone: see `PASSED_FIELDS` of the gateway.
 HOST_FIELDS = frozenset({"model", "max_tokens", "seed", "stream", "stream_options", "reasoning_effort"})
+NOT_IMPLEMENTED = 501
 SIZE_CODES = (TOO_LONG, TOO_LARGE_CODE)
 
 
@@ -42,10 +43,10 @@ class Attribution:
         if not isinstance(error, openai.APIStatusError) or is_settled(fault):
             return fault
         is_absent, text = error.status_code in NOT_THERE, describe_error(error)
-        parameter = refused_parameter_of(error, self._more_names())
+        parameter = self._own_name(refused_parameter_of(error, self._more_names()))
         if parameter and self.is_hosts(parameter, text) and not (is_absent and parameter == "model"):
             return host_refused(parameter, text)
-        if is_absent and parameter not in (None, "model"):
+        if (is_absent or error.status_code == NOT_IMPLEMENTED) and parameter not in (None, "model"):
             return RequestRefused(error.status_code, str(error.code or "invalid_request"), text)
         if is_absent and self.has_answered:
             return EndpointError(f"model endpoint: it answered before, and now says {error.status_code}: {text}")
@@ -55,7 +56,7 @@ class Attribution:
         """Attribute a refusal that came with status 200."""
         if error.code != "invalid_request":
             return error
-        parameter = refused_parameter(error.status, None, None, str(error), self._more_names())
+        parameter = self._own_name(refused_parameter(error.status, None, None, str(error), self._more_names()))
         return host_refused(parameter, str(error)) if parameter and self.is_hosts(parameter, str(error)) else error
 
     def is_hosts(self, parameter: str, text: str) -> bool:
@@ -67,10 +68,17 @@ class Attribution:
             return self.spec.keep_reasoning != bool(REASONING_WANTED.search(text))
         defaults = dict(self.spec.sampling)
         is_default = parameter in defaults and self.request.get(parameter) == defaults[parameter]
-        return is_default or parameter in HOST_FIELDS or parameter in self._more_names()
+        return is_default or parameter in HOST_FIELDS or parameter in self._added_names()
+
+    def _added_names(self) -> Collection[str]:
+        return [*extra_fields(self.spec), *(name for name, _ in self.spec.headers)]
 
     def _more_names(self) -> Collection[str]:
-        return [*extra_fields(self.spec), *(name for name, _ in self.spec.headers)]
+        return [*self._added_names(), *(sent for _, sent in self.spec.parameters if sent)]
+
+    def _own_name(self, name: str | None) -> str | None:
+        """Return our name for a parameter that the model's facts rename."""
+        return {sent: own for own, sent in self.spec.parameters if sent}.get(name or "", name)
 
 
 def is_settled(fault: EvolveError) -> bool:

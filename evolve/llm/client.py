@@ -19,7 +19,13 @@ from evolve.llm.crosscheck import retry_between_tiny_requests
 from evolve.llm.dialect import Dialect
 from evolve.llm.faults import is_server_error, is_transient
 from evolve.llm.model import Body
-from evolve.llm.outgoing import adapted_request, conversation_seed, endpoint_fields, with_empty_reasoning
+from evolve.llm.outgoing import (
+    adapted_request,
+    conversation_seed,
+    endpoint_fields,
+    extra_fields,
+    with_empty_reasoning,
+)
 from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, call_seconds, requested_wait
 from evolve.llm.stream import read_stream
 
@@ -57,12 +63,20 @@ class OpenAIModel:
             seconds: Time limit of one try; None: see `call_seconds`.
             has_answered: The endpoint is known to have answered: a 404 is then its fault, and no wrong model name.
             sleep: Waits between tries.
+
+        Raises:
+            BadInput: `extra_body` of the model is not the text of a JSON object.
         """
+        extra_fields(spec)
         self._spec, self._longest_wait, self._sleep = spec, longest_wait, sleep
         self._seconds = seconds or call_seconds()
         self._has_answered = has_answered
         self._dialect = Dialect.of(spec)
-        self._client = api_client(spec, self._seconds)
+        self._client: Any = self._open_client()
+
+    def _open_client(self) -> Any:
+        """Return the vendor's client. Clients of other APIs have their own."""
+        return api_client(self._spec, self._seconds)
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Answer a request: see `ChatModel`. Raises HostRefused, an EndpointError, for what the caller did not add."""

@@ -160,7 +160,7 @@ def normal_usage(usage: Any) -> Fields:
             normal[key] = normal_usage(value)
         elif "token" in key:
             normal |= {} if (count := _count(value)) is None else {key: count}
-        elif isinstance(value, str) or _is_amount(value, MAX_NUMBER):
+        elif isinstance(value, str | bool) or _is_number(value, -MAX_NUMBER, MAX_NUMBER):
             normal[key] = value
     return normal
 
@@ -169,9 +169,9 @@ def _count(value: Any) -> int | None:
     """Return a number of tokens; None if it is none."""
     if isinstance(value, str) and DIGITS.fullmatch(value):
         value = int(value)
-    return int(value) if _is_amount(value, MAX_TOKENS) and value == int(value) else None
+    return int(value) if _is_number(value, 0, MAX_TOKENS) and value == int(value) else None
 
 
-def _is_amount(value: Any, most: int) -> bool:
+def _is_number(value: Any, least: int, most: int) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= most
+    return is_number and least <= value <= most

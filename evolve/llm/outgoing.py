@@ -33,7 +33,8 @@ def adapted_request(body: Body, spec: ModelSpec) -> Fields:
         request["max_tokens"] = min(asked, spec.answer_tokens)
     request = fit_to_window(request, spec)
     if isinstance(messages := request.get("messages"), list):
-        request["messages"] = strict_messages(messages, spec.keep_reasoning)
+        # What other APIs want back, their own modules decide.
+        request["messages"] = strict_messages(messages, spec.keep_reasoning or spec.api != "chat")
     return request
 
 
@@ -82,15 +83,11 @@ def _strict_message(message: Any, number: int, keep_reasoning: bool) -> Any:
         strict["content"] = _result_text(strict.get("content"))
     if message.get("role") != "assistant":
         return strict
-    if strict.get("content") is None:
-        strict["content"] = ""
-    if calls := strict.pop("tool_calls", None):
-        strict["tool_calls"] = [_strict_call(*item, number) for item in enumerate(calls)] if _is_list(calls) else calls
-    return strict
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+    calls = strict.pop("tool_calls", None)
+    if isinstance(calls, list):
+        calls = [_strict_call(call, stable_hash(number, position)) for position, call in enumerate(calls)]
+    content = strict["content"] if strict.get("content") is not None else ""
+    return {**strict, "content": content, **({"tool_calls": calls} if calls else {})}
 
 
 def _result_text(content: Any) -> Any:
@@ -100,14 +97,13 @@ def _result_text(content: Any) -> Any:
     return json_text(content)
 
 
-def _strict_call(position: int, call: Any, number: int) -> Any:
+def _strict_call(call: Any, seed: int) -> Any:
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping):
         return call
-    made_id = f"{stable_hash(number, position):016x}"[:ID_CHARS]
     return {
         **call,
-        "id": call.get("id") or made_id,
+        "id": call.get("id") or f"{seed:016x}"[:ID_CHARS],
         "type": call.get("type") or "function",
         "function": {**function, "arguments": arguments_text(function.get("arguments"))},
     }

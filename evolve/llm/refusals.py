@@ -18,6 +18,10 @@ NAMED_WITHIN = 400
 PARAMETER_STATUSES = (400, 404, 405, 422, 501)
 TEXT_KEYS = ("message", "msg", "error", "errors", "detail", "raw", "metadata", "error_msg", "status_msg", "title")
 
+PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+TITLE = re.compile(r"<title>(.+?)</title>", re.IGNORECASE | re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+
 # Names of one parameter, in lower case and without punctuation, and our name for it.
 OTHER_NAMES = {
     "maxcompletiontokens": "max_tokens", "maxoutputtokens": "max_tokens", "maxnewtokens": "max_tokens",
@@ -55,7 +59,10 @@ MODEL_UNKNOWN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # The refusal concerns a field inside of a message or a tool, which are the caller's.
-NESTED = re.compile(r"\b(messages|tools|contents?|functions|function_declarations)\W{1,4}\d", re.IGNORECASE)
+NESTED = re.compile(
+    r"\b(messages|tools|contents?|functions|function_declarations)\W{1,4}\d|\b(function|tool) [`'\"]|\bschema\b",
+    re.IGNORECASE,
+)
 REFUSING = re.compile(
     r"unsupported|not support|n't support|no endpoints found|unknown|unrecogni[sz]ed|unexpected|not permitted"
     r"|not allowed|deprecated|invalid|cannot|must be|should be|too (large|big|high)|only |extra |range|maximum"
@@ -118,7 +125,7 @@ def _named_parameters(text: str, more: Collection[str]) -> Iterator[str]:
 def canonical_name(name: str, more: Collection[str] = ()) -> str | None:
     """Return our name for a field of a request as an endpoint spells it (`presencePenalty`), None if it is unknown."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("body."))
-    known = {**{re.sub(r"[^a-z0-9]", "", other.lower()): other for other in more}, **OTHER_NAMES}
+    known = {**OTHER_NAMES, **{re.sub(r"[^a-z0-9]", "", other.lower()): other for other in more}}
     return known.get(plain) or next((own for own in NAMES if own.replace("_", "") == plain), None)
 
 
@@ -133,7 +140,7 @@ def _texts(value: Any, levels: int) -> Iterator[str]:
         return
     if isinstance(value, str):
         inner = _json_in(value)
-        yield from [value] if inner is None else _texts(inner, levels - 1)
+        yield from [_page_text(value)] if inner is None else _texts(inner, levels - 1)
     elif isinstance(value, list):
         for item in value[:MAX_LEVELS]:
             yield from _texts(item, levels - 1)
@@ -143,6 +150,14 @@ def _texts(value: Any, levels: int) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key in TEXT_KEYS:
             yield from _texts(value.get(key), levels - 1)
+
+
+def _page_text(text: str) -> str:
+    """Return a text; of a web page, such as a proxy's, its title or what is left without its tags."""
+    if not PAGE.match(text):
+        return text
+    title = TITLE.search(text)
+    return " ".join((title[1] if title else TAG.sub(" ", text)).split())
 
 
 def _json_in(text: str) -> Any:

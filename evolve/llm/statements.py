@@ -57,7 +57,8 @@ def read_listing(spec: ModelSpec) -> Listing:
         return Listing()
     value = _get(f"{spec.base_url.rstrip('/')}/models", spec)
     entries = value.get("data") if isinstance(value, Mapping) else None
-    return listing_of([entry for entry in entries if isinstance(entry, Mapping)], spec.name) if entries else Listing()
+    listed = entries if isinstance(entries, list) else []
+    return listing_of([entry for entry in listed if isinstance(entry, Mapping)], spec.name)
 
 
 def listing_of(entries: list[Mapping[str, Any]], name: str) -> Listing:

@@ -1,37 +1,30 @@
-"""Count tokens: as the endpoint reports them, or estimated from the text."""
+"""The usage of one call: as the endpoint reports it, estimated where it does not, and at most."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from evolve.core.records import ModelSpec, Usage
+from evolve.llm.estimates import estimate_prompt_tokens, estimate_tokens, most_answer_tokens, most_prompt_tokens
 from evolve.llm.model import Body
-
-BYTES_PER_TOKEN = 4
-
-
-def estimate_prompt_tokens(request: Body) -> int:
-    """Estimate the number of tokens in a request's prompt."""
-    return _estimate_tokens([request[key] for key in ("messages", "tools", "functions") if request.get(key)])
-
-
-def _estimate_tokens(values: list[Any]) -> int:
-    """Estimate the number of tokens in these values, from the bytes of their JSON; at least 1."""
-    size = sum(len(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")) for value in values)
-    return max(1, -(-size // BYTES_PER_TOKEN))
+from evolve.llm.reported import read_usage
 
 
 def usage_of(completion: Mapping[str, Any], spec: ModelSpec, request: Body) -> Usage:
-    """Return the usage of one completion. Tokens that the endpoint did not report are estimated."""
-    reported = completion.get("usage")
-    counts = reported if isinstance(reported, Mapping) else {}
-    prompt = _count(counts.get("prompt_tokens")) or estimate_prompt_tokens(request)
-    answer = _count(counts.get("completion_tokens")) or _estimate_tokens([completion.get("choices")])
-    return Usage(1, prompt, answer, spec.cost_usd(prompt, answer), 0)
+    """Return the usage of one completion. Tokens that the endpoint did not report are estimated.
+
+    The cost is what the endpoint says that it charges, otherwise it follows from the model's prices.
+    """
+    reported = read_usage(completion.get("usage"))
+    prompt = reported.prompt or estimate_prompt_tokens(request)
+    answer = reported.completion or estimate_tokens([completion.get("choices")])
+    cached, written = reported.cached, reported.written
+    usd = spec.cost_usd(prompt, answer, cached, written) if reported.usd is None else reported.usd
+    return Usage(1, prompt, answer, usd, cached_tokens=cached, cache_write_tokens=written)
 
 
-def _count(value: Any) -> int:
-    """Return a reported count; 0 for anything that is not a positive integer."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def highest_usage(request: Body, spec: ModelSpec) -> Usage:
+    """Return all that a call may use, before it is made."""
+    prompt, answer = most_prompt_tokens(request, spec.name), most_answer_tokens(request, spec)
+    return Usage(1, prompt, answer, spec.highest_cost_usd(prompt, answer))

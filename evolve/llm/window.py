@@ -6,8 +6,8 @@ from typing import Any
 
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
+from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.model import Body
-from evolve.llm.usage import estimate_prompt_tokens
 
 TOO_LONG = "context_length_exceeded"
 # The estimate from bytes may be wrong by this factor. Prompts in between are left to the endpoint, which counts tokens.

@@ -8,11 +8,13 @@ from pathlib import Path
 from evolve.budget.run_budget import Budget
 from evolve.core.config import RunConfig
 from evolve.core.records import TaskImage
+from evolve.executor.patience import Patience, PatientModel
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.gate.ruling import RuleMaker
 from evolve.guard import Vocabulary
 from evolve.host import disk
+from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import Stop
 from evolve.llm import ChatModel
 from evolve.loop import history
@@ -58,6 +60,7 @@ def assemble(
     least_room: int = disk.MIN_FREE_BYTES,
     proposer: Proposer | None = None,
     begin: RuleMaker = begin_rule,
+    policy: Policy | None = None,
 ) -> Search:
     """Put a run's search together.
 
@@ -79,20 +82,28 @@ def assemble(
         least_room: Bytes that must be free on the disk where a round or trials are to start.
         proposer: The plug-in that the config names as its proposer, if it does.
         begin: Makes the gate's rule.
+        policy: How long the calls for proposals and lessons wait for an endpoint that fails; None: as trials do.
     """
+    stop = stop or Stop()
+    patience = Patience(policy or Policy(), watcher.say, stop)
+
+    def patient(what: str) -> ChatModel:
+        return PatientModel(model_for(what), patience)
+
     author = _author(config, proposer)
     candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config))
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)
-    lessons = Lessons(past, lineage, model_for, config.proposer_spec, config.seed, budget, folder)
+    tokens = config.limits.max_tokens
+    lessons = Lessons(past, lineage, patient, config.proposer_spec, config.seed, budget, folder, tokens)
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
     checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
     drift = Drift(store.trials(run))
-    measurer = Measurer(run, store, specs, evaluator, budget, stop or Stop(), watcher, disks, drift, least_room)
-    briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task())
-    writer = _writer(config, proposer, model_for, specs, evaluator)
+    measurer = Measurer(run, store, specs, evaluator, budget, stop, watcher, disks, drift, least_room)
+    briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task(), config.model_spec)
+    writer = _writer(config, proposer, patient, specs, evaluator)
     return Search(
         config=config,
         suite=suite,
@@ -127,5 +138,5 @@ def _writer(
     if proposer is not None:
         return PluginWriter(config.proposer, proposer)
     if config.proposer == "direct":
-        return DirectWriter(model_for, config.proposer_spec)
+        return DirectWriter(model_for, config.proposer_spec, config.limits.max_tokens)
     return SelfWriter(specs, evaluator)

@@ -6,25 +6,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evolve import analysis
-from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
+from evolve.core.records import Candidate, Limits, ModelSpec, Split, StoredFile, TrialResult
 from evolve.loop.candidates import Candidates
 from evolve.loop.lessons import Lessons
 from evolve.loop.propose import Brief
 from evolve.store import Store
 from evolve.trial import trajectory
+from evolve.trial.gateway.request import PASSED_FIELDS
 
 SHOWN_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
 class Briefing:
-    """Write briefs. `labels`: of the train tasks, by name; the proposer sees no names."""
+    """Write briefs.
+
+    labels: of the train tasks, by name; the proposer sees no names; spec: of the model that the scaffold runs with.
+    """
 
     store: Store
     candidates: Candidates
     lessons: Lessons
     labels: Mapping[str, str]
     limits: Limits
+    spec: ModelSpec
 
     def brief(self, tip: Candidate) -> Brief:
         """Write the brief for patches of a tip; lessons that are due are asked for first.
@@ -46,7 +51,13 @@ class Briefing:
             memory=analysis.format_memory(results, self.lessons.known()),
             shelf=analysis.Shelf(read),
             meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
+            ignored=ignored_parameters(self.spec),
         )
+
+
+def ignored_parameters(spec: ModelSpec) -> tuple[str, ...]:
+    """The parameters that a scaffold may set and the endpoint does not take."""
+    return tuple(sorted(name for name, sent in spec.parameters if not sent and name in PASSED_FIELDS))
 
 
 def train_trajectories(

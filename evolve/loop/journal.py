@@ -28,6 +28,10 @@ class Journal:
         """All rounds so far, in order."""
         return self.store.rounds(self.run)
 
+    def champion(self) -> Candidate:
+        """The champion after the rounds that are decided."""
+        return self.store.champion(self.run)
+
     def start_baseline(self) -> RoundRow:
         """Write the row of round 0, before anything else of it happens."""
         if not self.rounds():

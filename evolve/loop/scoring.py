@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,14 @@ class Scorer:
     suite: Suite
     store: Store
     measurer: Measurer
+
+    def keeping_enough(self) -> contextlib.AbstractContextManager[None]:
+        """While the context lasts, leave enough of each cap for the trials at the end of the run."""
+        measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
+        final = self.config.score_attempts * len(measured)
+        final += self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
+        trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
+        return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:
         """Measure a champion on attempts by which nothing is decided."""

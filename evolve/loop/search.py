@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evolve.core.config import RunConfig
+from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
 from evolve.gate import Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
@@ -28,6 +29,7 @@ from evolve.loop.measuring import Measurer
 from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
+from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
@@ -54,21 +56,43 @@ class Search:
     begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int) -> None:
-        """Play rounds 1 to `rounds`, except those that are decided; then score the champion.
+        """Play rounds 1 to `rounds`, except those that are decided; then score the champion, also at a cap.
 
         Raises:
+            BadInput: The seed scaffold does no work at all.
             BudgetExhausted: A cap is reached; the run can be resumed.
             InfraError: The machine failed; the run can be resumed.
+            RequestsRefused: The endpoint refused the proposals of several rounds in a row; the run can be resumed.
         """
         with disk.convert_os_errors(self.candidates.folder):
-            standing = self.start()
-            self._print_estimate(rounds)
-            while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
-                self.watcher.round_started(numbers[0], rounds)
+            standing, reached = self.start(), None
+            try:
+                standing = standing if self._is_solved() else self._play_rounds(standing, rounds)
+                with self.scorer.keeping_enough():
+                    self.lessons.learn()
+            except BudgetExhausted as error:
+                reached = error
+            champion = self.journal.champion() if reached else standing.champion
+            self.scorer.measure_fresh(champion)
+            self.scorer.look_at_holdout(champion, "champion at the end")
+            if reached:
+                raise reached
+
+    def _play_rounds(self, standing: Standing, rounds: int) -> Standing:
+        """Play the rounds.
+
+        Raises:
+            BudgetExhausted: A cap is almost reached; enough is left for the trials after the rounds.
+            RequestsRefused: See `run_rounds`.
+        """
+        self._print_estimate(rounds)
+        while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+            self.watcher.round_started(numbers[0], rounds)
+            with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers)
-            self.lessons.learn()
-            self.scorer.measure_fresh(standing.champion)
-            self.scorer.look_at_holdout(standing.champion, "champion at the end")
+            check_refusals(self.journal.rounds(), rounds)
+        check_refusals(self.journal.rounds(), rounds)
+        return standing
 
     def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
@@ -94,8 +118,12 @@ class Search:
 
         Returns:
             The standing after the rounds that are decided.
+
+        Raises:
+            BadInput: The seed scaffold does no work at all.
         """
         seed = self._measure_seed()
+        self._check_seed(seed)
         self.scorer.look_at_holdout(seed, "seed scaffold at the start")
         initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
         standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
@@ -123,6 +151,18 @@ class Search:
         measure_tip(self.measurer, initial_standing(self.suite, self.config, seed, self.begin))
         self.journal.decide(0, Decision(Verdict.BASELINE, "the seed scaffold"))
         return seed
+
+    def _check_seed(self, seed: Candidate) -> None:
+        """Say what is unusual about the seed scaffold, before the first round. Raises BadInput if it does no work."""
+        if len(self.journal.rounds()) == 1 and (notice := seed_notice(self.measurer.trials(seed.commit))):
+            self.watcher.say(notice)
+
+    def _is_solved(self) -> bool:
+        """Whether no round is worth playing, since the seed scaffold passes everything."""
+        first, *later = self.journal.rounds()
+        if later or first.candidate is None:
+            return False
+        return seed_start(self.measurer.trials(first.candidate.commit)) is SeedStart.PASSES_ALL
 
     def _admit(self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]) -> list[Patch]:
         """Make the patches candidates; those that are refused are decided at once."""

@@ -42,10 +42,14 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class DirectWriter:
-    """Have the proposing model write the patch. `model_for`: the model, for work of this name."""
+    """Have the proposing model write the patch.
+
+    model_for: the model, for work of this name; max_tokens: the run's limit of an answer.
+    """
 
     model_for: Callable[[str], ChatModel]
     spec: ModelSpec
+    max_tokens: int
 
     @property
     def model(self) -> str:
@@ -55,7 +59,7 @@ class DirectWriter:
         return prompt_digest()
 
     def write(self, tip: Candidate, number: int, brief: Brief, seed: int, check: Check) -> WrittenProposal:
-        return direct(self.model_for(proposal_key(number)), self.spec, brief, seed, check)
+        return direct(self.model_for(proposal_key(number)), self.spec, brief, seed, check, self.max_tokens)
 
 
 @dataclass(frozen=True)

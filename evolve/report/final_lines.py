@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve.loop.propose.answer import ENDPOINT_REFUSED
 from evolve.report.tables import Row
 
 
@@ -22,6 +23,9 @@ def summary_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stac
         f"run {run}: {len(verdicts)} rounds, champion of round {champion} with {depths[champion]} patches; "
         f"{verdicts.count('revert')} reverted, {verdicts.count('refused')} refused"
     ]
+    by_endpoint = sum(row["verdict"] == "refused" and row["reason"].startswith(ENDPOINT_REFUSED) for row in decided)
+    if by_endpoint:
+        lines.append(f"  requests for proposals that the model's API refused: {by_endpoint}; see `evolve history`")
     if stacks and tip != champion:
         lines.append(f"  patches stacked on it, not yet proven better: {depths[tip] - depths[champion]}")
     doubts = [row["doubt"] for row, before in zip(decided[1:], decided, strict=False) if _is_new_champion(row, before)]

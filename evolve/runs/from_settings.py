@@ -14,7 +14,7 @@ from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model, profiles_listing
 from evolve.models.facts import body_text, header_pairs
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import resumed_config, stored_config, with_rates
+from evolve.runs.identity import GIVEN_PRICE, PRICES, resumed_config, stored_config, with_rates
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
@@ -29,7 +29,6 @@ STORED = (
 )  # fmt: skip
 # Facts of a model that settings may give, and the names of these settings.
 GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}
-PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 
 
 def run_request(settings: Settings, plugins: Plugins | None = None) -> RunRequest:
@@ -161,7 +160,7 @@ def _asked(choice: Choice, prompt: float | None, completion: float | None) -> As
         base = {name: prices[name] for name in given}
         # The profile's prices of the cache belong to its other prices.
         prices = dict.fromkeys(PRICES) | base | {name: price for name, price in given.items() if price is not None}
-        terms = terms.model_copy(update={"price_source": "given with the command", "price_as_of": ""})
+        terms = terms.model_copy(update={"price_source": GIVEN_PRICE, "price_as_of": ""})
     return AskedModel(model=choice.model, base_url=choice.base_url, facts=choice.facts, terms=terms, **prices)
 
 

@@ -17,6 +17,9 @@ from evolve.suite.tasks import Suite, load_suite
 
 # Stored beside the config.
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile")
+PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
+# What a model's terms name as the source of a price that is a setting.
+GIVEN_PRICE = "given with the command"
 
 
 def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
@@ -139,7 +142,15 @@ def suite_differences(suite: Suite, row: RunRow) -> str:
 
 
 def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> bool:
-    """Whether a run began with these settings, this suite and this scaffold."""
-    if differences(config, row) or suite_differences(suite, row):
+    """Whether a run began with these settings, this suite and this scaffold. A profile's prices may have changed."""
+    changed = [difference for difference in differences(config, row) if not _is_listed_price(difference.key, config)]
+    if changed or suite_differences(suite, row):
         return False
     return bool(stored(row, "scaffold_digest") == folder_digest(config.scaffold, runs))
+
+
+def _is_listed_price(key: str, config: RunConfig) -> bool:
+    """Whether a key of the config is a price that its profile lists: a run keeps those that it began with."""
+    model, _, name = key.rpartition(".")
+    terms = config.proposed_by.terms if model and config.proposed_by else config.terms
+    return name in PRICES and terms.price_source != GIVEN_PRICE

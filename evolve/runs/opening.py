@@ -14,9 +14,10 @@ from typing import Any
 from evolve import __version__, llm
 from evolve.budget import run_budget
 from evolve.budget.ledger import SpendingFile
-from evolve.budget.metered import Metered
+from evolve.budget.metered import Metered, charge_dead
 from evolve.budget.rate import rates_of
 from evolve.budget.run_budget import Budget
+from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import PLACES, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
@@ -72,14 +73,14 @@ def check(request: RunRequest) -> Suite:
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:
-        check_priced(request)
+        check_priced(request.config, request.caps)
     return suite
 
 
-def check_priced(request: RunRequest) -> None:
+def check_priced(config: RunConfig, caps: Caps) -> None:
     """Raise BadInput if a cap in dollars has no prices, given or listed by the endpoint."""
-    unpriced = [asked.model for asked in request.config.models if not asked.spec.priced]
-    if request.caps.usd is not None and unpriced:
+    unpriced = [asked.model for asked in config.models if not asked.spec.priced]
+    if caps.usd is not None and unpriced:
         raise BadInput(
             "budget_usd",
             f"no price is known for {unpriced[0]}",
@@ -105,6 +106,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
         with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
             _refuse_depleted(folder)
             run = _named(request, name, store)
+            check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
             enter = functools.partial(_enter, run, suite, store, watcher)
             with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
                 try:
@@ -170,7 +172,7 @@ def _open_search(
     if local:
         engine.sweep(owner)
         engine.sweep_overdue()
-    model = llm.open_model(spec)
+    model = llm.open_model(spec, has_answered=request.checks_models)
     try:
         with (
             contextlib.closing(budget),
@@ -252,6 +254,7 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
         "work": functools.partial(run_trial_ahead, spending_file=terms),
         "run_inline": functools.partial(run_trial, spending_file=terms),
         "do_self_work": functools.partial(run_self_work, spending_file=terms),
+        "charge_dead": functools.partial(charge_dead, terms),
     }
 
 

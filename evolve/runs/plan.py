@@ -9,11 +9,13 @@ import numpy as np
 
 from evolve.core.config import TASK_SECONDS, RunConfig
 from evolve.core.records import Split, TrialResult
-from evolve.gate import calibrate
+from evolve.gate import begin_rule, calibrate
+from evolve.gate.ruling import RuleMaker
 from evolve.loop.judging import task_slots
 from evolve.runs.identity import stored
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.model_check import CheckedModel
+from evolve.runs.plugins import find_plugins
 from evolve.runs.request import RunRequest
 from evolve.store import Store
 from evolve.suite.tasks import Suite
@@ -81,7 +83,8 @@ def _number(value: float) -> str:
 def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[CheckedModel]) -> Plan:
     """Plan a run from its suite and settings, earlier trials of this suite, and what the check of its models found."""
     config, earlier = request.config, earlier_trials(request, suite)
-    trials = trials_of(config, suite, rounds)
+    begin = find_plugins(config, request.plugins).rule or begin_rule
+    trials = trials_of(config, suite, rounds, begin)
     tokens, basis = tokens_per_trial(config, earlier)
     total = trials.times(tokens).plus(Range(rounds * PROPOSAL_TOKENS[0], rounds * PROPOSAL_TOKENS[1]))
     speed = next((model.preflight.tokens_per_second for model in checked if model.role == "scaffold"), None)
@@ -91,12 +94,12 @@ def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[Ch
     return Plan(rounds, trials, total, dollars(config, total), hours, basis)
 
 
-def trials_of(config: RunConfig, suite: Suite, rounds: int) -> Range:
-    """The seed's trials, those of the rounds, and the final scores."""
+def trials_of(config: RunConfig, suite: Suite, rounds: int, begin: RuleMaker = begin_rule) -> Range:
+    """The seed's trials, those of the rounds, and the final scores. `begin` makes the gate's rule."""
     tasks = task_slots(suite)
     measured, holdout = len(suite.split(Split.TRAIN, Split.VALIDATION)), len(suite.split(Split.HOLDOUT))
     fixed = config.gate.tip_passes * measured + config.score_attempts * measured + 2 * config.holdout_attempts * holdout
-    low, high = calibrate.trial_range(tasks, config.gate)
+    low, high = calibrate.trial_range(tasks, config.gate, begin)
     return Range(round(fixed + rounds * low), round(fixed + rounds * high))
 
 

@@ -143,7 +143,8 @@ def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: 
     """
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
-    model = open_model(spec.model)
+    # A run checks its endpoint before the first trial: what is not found now was there.
+    model = open_model(spec.model, has_answered=True)
     return model if spending_file is None else Metered(model, spec.model, spending_file, what)
 
 

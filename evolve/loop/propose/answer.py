@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from evolve.core.errors import RequestRefused
 from evolve.core.records import FileEdit, Proposal
 from evolve.guard import printable
 from evolve.loop.propose.brief import Brief
@@ -13,10 +15,30 @@ from evolve.loop.propose.brief import Brief
 MAX_CHARS = 2_000
 MAX_PATCH_CHARS = 1_000_000
 MAX_NAMED = 200
+# How the note of a proposal begins whose request the endpoint refused.
+ENDPOINT_REFUSED = "the model refused: "
 
 
 class UnusableProposal(Exception):
     """The answer holds no patch that applies; the text says why."""
+
+
+def refused_by_endpoint(proposal: Proposal, error: RequestRefused) -> Proposal:
+    """The last proposal of a conversation that the endpoint refused to continue."""
+    return replace(proposal, edits=(), note=refusal_note(error))
+
+
+def refusal_note(error: Exception) -> str:
+    """Why there is no answer of the model, in words that are stored."""
+    return clean_text(f"{ENDPOINT_REFUSED}{error}")
+
+
+def is_refused_by_endpoint(proposal: Proposal) -> bool:
+    """Whether the endpoint refused the request for this proposal.
+
+    Without edits a note is in our own words; with edits it may begin with the name of a file, which the model chose.
+    """
+    return not proposal.edits and proposal.note.startswith(ENDPOINT_REFUSED)
 
 
 def parse_proposal(text: Any, brief: Brief) -> Proposal:

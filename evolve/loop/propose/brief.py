@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from evolve.analysis import Shelf
-from evolve.core.records import Proposal
+from evolve.core.records import ModelSpec, Proposal
+from evolve.llm import estimate_prompt_tokens
+from evolve.loop.propose.fitting import NO_LIMIT, brief_room, file_block, fit, size
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
-FILES = ("propose_system.md", "propose_user.md", "propose_repair.md", "propose_emphasis.md", "propose_tools.json")
-SHOWN_FILES_CHARS = 150_000
+FILES = (
+    "propose_system.md",
+    "propose_user.md",
+    "propose_repair.md",
+    "propose_cut_off.md",
+    "propose_emphasis.md",
+    "propose_tools.json",
+)
+# A brief of fewer bytes would show too little to propose anything.
+LEAST_ROOM = 1_000
 NOTHING_YET = "(this is the first round)"
 Message = dict[str, Any]
 # Why a proposal can't be measured, in one line; None if it can.
@@ -28,7 +38,7 @@ class Brief:
 
     files: the parent's text files; memory: text about the earlier rounds; meanings: the train tasks (by name) that each
     word of a prediction stands for: a group's id, a task's label; emphasis: what to focus on, if several are written
-    at once.
+    at once; ignored: the parameters of a model call that have no effect in this run.
     """
 
     files: Mapping[str, str]
@@ -38,6 +48,7 @@ class Brief:
     shelf: Shelf
     meanings: Mapping[str, Sequence[str]]
     emphasis: str = ""
+    ignored: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -69,14 +80,30 @@ def tools(name: str = "propose_tools.json") -> list[Message]:
     return parsed if isinstance(parsed, list) else [parsed]
 
 
-def opening(brief: Brief) -> list[Message]:
-    """The first two messages."""
+def openings(brief: Brief, spec: ModelSpec, answer: int) -> Iterator[list[Message]]:
+    """The first two messages, then shorter ones for a model whose context window turns out to be smaller.
+
+    answer: the tokens that an answer may have.
+    """
+    fixed = estimate_prompt_tokens({"messages": opening(brief, 0), "tools": tools()})
+    room = brief_room(spec, fixed, answer)
+    first = opening(brief, room)
+    yield first
+    room = min(room, size(first[-1]["content"]))
+    while (room := room // 2) > LEAST_ROOM:
+        yield opening(brief, room)
+
+
+def opening(brief: Brief, room: int = NO_LIMIT) -> list[Message]:
+    """The first two messages, with so many bytes for files, digest and earlier rounds."""
+    shown = fit(brief.files, brief.digest, brief.memory or NOTHING_YET, room)
     user = prompt(
         "propose_user.md",
         evolvable=", ".join(brief.evolvable),
-        files=shown_files(brief.files),
-        digest=brief.digest,
-        memory=brief.memory or NOTHING_YET,
+        ignored=ignored_line(brief),
+        files=shown_files(brief.files, shown.files),
+        digest=shown.digest,
+        memory=shown.memory,
         emphasis=brief.emphasis,
     )
     return [
@@ -85,13 +112,15 @@ def opening(brief: Brief) -> list[Message]:
     ]
 
 
-def shown_files(files: Mapping[str, str]) -> str:
-    """Show the smallest files in full until there is no more room, and the names of the others."""
-    room, shown = SHOWN_FILES_CHARS, []
-    for path in sorted(files, key=lambda path: (len(files[path]), path)):
-        room -= len(files[path])
-        if room >= 0:
-            shown.append(path)
-    texts = [f'<file path="{path}">\n{files[path]}\n</file>' for path in sorted(shown)]
+def ignored_line(brief: Brief) -> str:
+    """A line on the parameters that can't be evolved in this run; "" if there are none."""
+    if not brief.ignored:
+        return ""
+    return f"\nThis endpoint ignores: {', '.join(brief.ignored)}. Changing them has no effect."
+
+
+def shown_files(files: Mapping[str, str], shown: Sequence[str]) -> str:
+    """Show these files in full, and the names of the others."""
+    texts = [file_block(path, files[path]) for path in shown]
     hidden = sorted(set(files) - set(shown))
     return "\n\n".join([*texts, f"Too long to be shown here: {', '.join(hidden)}"] if hidden else texts)

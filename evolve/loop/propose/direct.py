@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec, Proposal, Usage, stable_hash
 from evolve.llm import ChatModel, usage_of
-from evolve.loop.propose.answer import clean_text, parse_proposal
-from evolve.loop.propose.brief import Brief, Check, Message, WrittenProposal, opening, prompt, tools
+from evolve.loop.propose.answer import clean_text, parse_proposal, refused_by_endpoint
+from evolve.loop.propose.brief import Brief, Check, Message, WrittenProposal, openings, prompt, tools
+from evolve.loop.propose.fitting import answer_limit, first_chars, reading_room, size
 
 MAX_TOKENS = 16_384
 MAX_TURNS = 30
 MAX_REPAIRS = 3
+LEAST_ANSWER = 1_024
+TOO_LONG = "context_length_exceeded"
 DROPPED = "(dropped: the conversation grew too long)"
+# A tool's answer that is worth dropping, in characters; no answer is cut to fewer bytes.
+LONG_ANSWER = 500
 
 
 @dataclass
 class Conversation:
-    """A conversation with the model. Each request has its own seed, so that the same text may get another answer."""
+    """A conversation with the model. Each request has its own seed, so that the same text may get another answer.
+
+    shorter: first messages to begin with instead if the endpoint finds the conversation too long; max_tokens: of an
+    answer; cut_off: the tokens of the latest answer if it ended because of its length, otherwise 0.
+    """
 
     model: ChatModel
     spec: ModelSpec
     seed: int
     messages: list[Message]
     usage: Usage = field(default_factory=Usage)
+    shorter: Iterator[list[Message]] = field(default_factory=lambda: iter(()))
+    max_tokens: int = MAX_TOKENS
+    cut_off: int = 0
 
     def ask(self, offered: Sequence[Message]) -> Message:
-        """Ask for the model's next message; once more without the tools' answers if the conversation is too long.
+        """Ask for the model's next message; if the conversation is too long, again with less of it.
 
         Raises:
             RequestRefused: The endpoint refuses the request.
             InfraError: The endpoint failed.
         """
-        try:
-            return self._request(offered)
-        except RequestRefused as error:
-            if error.code != "context_length_exceeded" or not self._forget_answers():
-                raise
-            return self._request(offered)
+        while True:
+            try:
+                return self._request(offered)
+            except RequestRefused as error:
+                if error.code != TOO_LONG or not (self._forget_answers() or self._shorten()):
+                    raise
 
     def _request(self, offered: Sequence[Message]) -> Message:
         seed = self.seed if self.usage.calls == 0 else stable_hash(self.seed, self.usage.calls)
@@ -50,13 +62,15 @@ class Conversation:
             "model": self.spec.name,
             "messages": list(self.messages),
             "tools": list(offered),
-            "max_tokens": MAX_TOKENS,
+            "max_tokens": self.max_tokens,
             "seed": seed & 0x7FFFFFFF,
         }
         self.usage += Usage(calls=1)
         completion = self.model.complete(request, self._count_lost)
-        self.usage += replace(usage_of(completion, self.spec, request), calls=0)
-        message: Message = completion["choices"][0]["message"]
+        usage, choice = usage_of(completion, self.spec, request), completion["choices"][0]
+        self.usage += replace(usage, calls=0)
+        self.cut_off = usage.completion_tokens if choice.get("finish_reason") == "length" else 0
+        message: Message = choice["message"]
         self.messages.append(message)
         return message
 
@@ -69,17 +83,47 @@ class Conversation:
         Returns:
             Whether there were any.
         """
-        long = [message for message in self.messages if message["role"] == "tool" and len(message["content"]) > 500]
+        answers = [message for message in self.messages if message["role"] == "tool"]
+        long = [message for message in answers if len(message["content"]) > LONG_ANSWER]
         for message in long:
             message["content"] = DROPPED
         return bool(long)
 
+    def _shorten(self) -> bool:
+        """Begin with shorter messages, and ask for shorter answers.
+
+        Returns:
+            Whether there were any.
+        """
+        if (first := next(self.shorter, None)) is None:
+            return False
+        self.messages[: len(first)] = first
+        self.max_tokens = max(self.max_tokens // 2, min(self.max_tokens, LEAST_ANSWER))
+        return True
+
     def answer(self, call: Any, text: str) -> None:
-        self.messages.append({"role": "tool", "tool_call_id": str(call.get("id", "")), "content": text})
+        """Answer a call; earlier answers make room for it, and what still doesn't fit is cut."""
+        if len(text) > LONG_ANSWER and size(text) > self._room():
+            self._forget_answers()
+        content = first_chars(text, max(self._room(), LONG_ANSWER))
+        self.messages.append({"role": "tool", "tool_call_id": str(call.get("id", "")), "content": content})
+
+    def _room(self) -> int:
+        return reading_room(self.spec, {"messages": self.messages, "tools": tools()})
 
 
-def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int, check: Check) -> WrittenProposal:
+def direct(
+    model: ChatModel, spec: ModelSpec, brief: Brief, seed: int, check: Check, max_tokens: int = MAX_TOKENS
+) -> WrittenProposal:
     """Have the model write a proposal; up to MAX_REPAIRS times it is given the problem to fix.
+
+    Args:
+        model: The model that proposes.
+        spec: Of that model.
+        brief: What it is shown.
+        seed: Of the first request.
+        check: Tells what is wrong with a proposal.
+        max_tokens: The run's limit of an answer; an answer may have MAX_TOKENS if that is more.
 
     Returns:
         A proposal that passes the check; otherwise the last one, whose `note` says what is wrong with it.
@@ -87,18 +131,20 @@ def direct(model: ChatModel, spec: ModelSpec, brief: Brief, seed: int, check: Ch
     Raises:
         InfraError: The endpoint failed.
     """
-    conversation = Conversation(model, spec, seed, opening(brief))
+    limit = answer_limit(spec, max(max_tokens, MAX_TOKENS))
+    beginnings = openings(brief, spec, limit)
+    conversation = Conversation(model, spec, seed, next(beginnings), shorter=beginnings, max_tokens=limit)
     made = Proposal("", "", (), note="the model proposed nothing")
     for left in range(MAX_REPAIRS, -1, -1):
         try:
             call, made = _next_proposal(conversation, brief)
         except RequestRefused as error:
-            made = replace(made, note=clean_text(f"the model refused: {error}"))
+            made = refused_by_endpoint(made, error)
             break
         made = replace(made, note=made.note or check(made) or "")
         if not made.note or not left:
             break
-        _reply(conversation, call, prompt("propose_repair.md", problem=made.note, left=left))
+        _reply(conversation, call, _repair(conversation, made.note, left))
     return WrittenProposal(replace(made, usage=conversation.usage), tuple(conversation.messages))
 
 
@@ -116,10 +162,26 @@ def _next_proposal(conversation: Conversation, brief: Brief) -> tuple[Mapping[st
             if call is not chosen:
                 conversation.answer(call, look_up(brief, _tool_name(call), call["function"].get("arguments")))
         if chosen is not None:
-            return chosen, parse_proposal(chosen["function"].get("arguments"), brief)
+            return chosen, _explain(conversation, parse_proposal(chosen["function"].get("arguments"), brief))
         if not calls:
-            return None, Proposal("", "", (), note="the model proposed nothing")
+            return None, _explain(conversation, Proposal("", "", (), note="the model proposed nothing"))
     return None, Proposal("", "", (), note=f"no proposal within {MAX_TURNS} calls of the model")
+
+
+def _explain(conversation: Conversation, made: Proposal) -> Proposal:
+    """The proposal; if it is incomplete because its answer was cut off, the note says so."""
+    if not made.note:
+        conversation.cut_off = 0
+    if not conversation.cut_off:
+        return made
+    return replace(made, note=f"the model's answer was cut off after {conversation.cut_off} tokens")
+
+
+def _repair(conversation: Conversation, problem: str, left: int) -> str:
+    """What the model is told about its last proposal."""
+    if conversation.cut_off:
+        return prompt("propose_cut_off.md", tokens=conversation.cut_off, left=left)
+    return prompt("propose_repair.md", problem=problem, left=left)
 
 
 def _reply(conversation: Conversation, call: Mapping[str, Any] | None, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from evolve.core.records import FileEdit, Proposal, Usage, stable_hash
 from evolve.guard import printable
 from evolve.loop.propose.answer import MAX_PATCH_CHARS, UnusableProposal, clean_text, predicted_tasks
-from evolve.loop.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Message, WrittenProposal, prompt
+from evolve.loop.propose.brief import NOTHING_YET, PROMPTS, Brief, Check, Message, WrittenProposal, ignored_line, prompt
 from evolve.trial.self_work import SelfWorkResult
 
 MAX_REPAIRS = 3
@@ -79,6 +79,7 @@ def _without_half_characters(text: str) -> str:
 def _instruction(brief: Brief, files: Mapping[str, str], refused: Sequence[Proposal]) -> str:
     values = {
         "evolvable": ", ".join(brief.evolvable),
+        "ignored": ignored_line(brief),
         "problem": _problem(refused) if refused else "",
         "emphasis": f"\n{brief.emphasis.strip()}\n" if brief.emphasis else "",
         "files": "\n".join(sorted(files)),

@@ -11,9 +11,17 @@ from typing import Any
 
 from evolve import llm
 from evolve.core.config import AskedModel
-from evolve.core.errors import BadInput, EndpointError, HostRefused, RequestRefused
+from evolve.core.errors import (
+    BadInput,
+    EndpointError,
+    EvolveError,
+    HostRefused,
+    RequestRefused,
+    RequestsRefused,
+)
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import ChatModel, usage_of
+from evolve.llm.faults import FLAGGED_WORDS
 from evolve.llm.sanity import LONG_QUESTION, QUESTIONS, garbage, text_of
 from evolve.llm.statements import Listing, read_listing, read_server
 from evolve.models.preflight import requests as ask
@@ -46,6 +54,7 @@ def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_mode
 
     Raises:
         BadInput: No run can work with it: it refuses what every request needs, answers nonsense, or cuts prompts.
+        RequestsRefused: It refuses the questions for what they say.
         InfraError: It failed, or the account is at fault.
     """
     talk = Conversation(asked, open_model)
@@ -267,9 +276,15 @@ def _unrefused(
         raise _refusal(talk.spec, what, error) from error
 
 
-def _refusal(spec: ModelSpec, what: str, error: RequestRefused) -> BadInput:
-    reason = " ".join(str(error).split())[:300]
+def _refusal(spec: ModelSpec, what: str, error: RequestRefused) -> EvolveError:
+    """The error for a request that the endpoint does not take, whatever its parameters are."""
+    where, reason = f"model {spec.name}", " ".join(str(error).split())[:300]
     problem = f"its endpoint refuses the request of {what} (HTTP {error.status}): {reason}"
-    return BadInput(
-        f"model {spec.name}", problem, "correct the model's facts in evolve.models.toml; see docs/models.md"
-    )
+    if FLAGGED_WORDS.search(str(error).lower()):
+        return RequestsRefused(f"{where}: {problem}; use another model or endpoint")
+    fixes = {
+        413: "raise the account's limits, or set a smaller answer_tokens in evolve.models.toml",
+        500: "check the server's chat template and parser of tool calls, or set tool_calls = false",
+    }
+    fix = fixes.get(error.status, "correct the model's facts in evolve.models.toml; see docs/models.md")
+    return BadInput(where, problem, fix)

@@ -28,19 +28,11 @@ PASSWORD = "walnut-7316"
 SYSTEM = "You are a careful assistant that works in a shell. Use the tools that you are given."
 TASK = "Call the tool `run` with the command `ls`. When you have its output, call `submit`."
 OUTPUT = "README.md\nmain.py\n"
-
-
-def function(name: str, description: str, **parameters: str) -> Message:
-    """A tool with text parameters, each with its description."""
-    properties = {key: {"type": "string", "description": text} for key, text in parameters.items()}
-    schema = {"type": "object", "properties": properties, "required": list(parameters)}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
-
-
-TOOLS = (
-    function("run", "Run a shell command and get its output.", command="The command."),
-    function("submit", "End the task.", summary="What was done, in one sentence."),
-)
+COMMAND = {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
+SUMMARY = {"type": "object", "properties": {"summary": {"type": "string"}}, "required": ["summary"]}
+RUN = {"name": "run", "description": "Run a shell command and get its output.", "parameters": COMMAND}
+SUBMIT = {"name": "submit", "description": "End the task with a summary of one sentence.", "parameters": SUMMARY}
+TOOLS: tuple[Message, ...] = ({"type": "function", "function": RUN}, {"type": "function", "function": SUBMIT})
 
 
 def sampling_of(spec: ModelSpec) -> dict[str, int | float]:

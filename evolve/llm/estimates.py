@@ -1,0 +1,77 @@
+"""The tokens of a request or an answer, from its text: as a likely figure, and as one that is never exceeded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from evolve.core.records import ModelSpec
+from evolve.llm.images import image_tokens, is_image, most_image_tokens
+from evolve.llm.model import Body
+
+# What becomes part of the prompt.
+PROMPT_FIELDS = ("messages", "tools", "functions", "response_format")
+BYTES_PER_TOKEN = 4
+# Room for what endpoints add to a prompt themselves, such as their instructions for calling tools.
+ADDED_TOKENS = 1024
+# Assumed length of an answer, in tokens, whose length neither the request nor the endpoint limits.
+DEFAULT_ANSWER_TOKENS = 4096
+
+
+def estimate_prompt_tokens(request: Body) -> int:
+    """Estimate the number of tokens in a request's prompt; at least 1."""
+    texts, images = _prompt(request)
+    return estimate_tokens(texts) + sum(image_tokens(image) for image in images)
+
+
+def most_prompt_tokens(request: Body, model: str) -> int:
+    """The most tokens that a request's prompt can have.
+
+    A token is at least one byte of text: the vocabularies of today's models begin with the single bytes, and digits and
+    rare characters do become one token per byte. The JSON around a text is longer than the marks that a chat template
+    puts there. model: the model's name, for images.
+    """
+    texts, images = _prompt(request)
+    return ADDED_TOKENS + _size(texts) + sum(most_image_tokens(image, model) for image in images)
+
+
+def most_answer_tokens(request: Body, spec: ModelSpec) -> int:
+    """The most tokens that the answer to a request can have, as far as it is known."""
+    asked = request.get("max_tokens")
+    is_sent = dict(spec.parameters).get("max_tokens") != ""
+    if is_sent and isinstance(asked, int) and not isinstance(asked, bool):
+        return max(asked, 0)
+    return spec.answer_tokens or DEFAULT_ANSWER_TOKENS
+
+
+def estimate_tokens(values: Iterable[Any]) -> int:
+    """Estimate the number of tokens in these values, from the bytes of their JSON; at least 1."""
+    return max(1, -(-_size(values) // BYTES_PER_TOKEN))
+
+
+def _size(values: Iterable[Any]) -> int:
+    """The bytes of the values' JSON."""
+    return sum(len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) for value in values)
+
+
+def _prompt(request: Body) -> tuple[list[Any], list[Mapping[str, Any]]]:
+    """What a prompt is made of: values of text, and images."""
+    texts = [request[key] for key in PROMPT_FIELDS if request.get(key) and key != "messages"]
+    messages = request.get("messages")
+    if not isinstance(messages, list):
+        return ([*texts, messages] if messages else texts), []
+    images = [part for message in messages for part in _parts(message) if is_image(part)]
+    return ([*texts, [_without_images(message) for message in messages]] if messages else texts), images
+
+
+def _parts(message: Any) -> list[Any]:
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return content if isinstance(content, list) else []
+
+
+def _without_images(message: Any) -> Any:
+    parts = _parts(message)
+    if not any(is_image(part) for part in parts):
+        return message
+    return {**message, "content": [part for part in parts if not is_image(part)]}

@@ -1,0 +1,103 @@
+"""Send a request to the Messages API with the `anthropic` client, an optional dependency."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+
+from evolve.core.records import ModelSpec
+from evolve.llm.exchange import raise_if_refused, read_completion, refuses_reasoning
+from evolve.llm.messages.answer import merge_events, to_completion
+from evolve.llm.messages.errors import as_openai_errors
+from evolve.llm.messages.request import to_request
+from evolve.llm.model import Body
+from evolve.llm.retries import CONNECT_SECONDS
+
+PATH = "/v1"
+ADDED = ("cache_control",)
+MOST_MODELS = 1000
+# The latest in which endpoints take parameters for sampling from a model that has them; later ones refuse all.
+# (platform.claude.com/docs/en/api/versioning)
+VERSION = ("anthropic-version", "2023-06-01")
+
+
+def open_client(spec: ModelSpec, seconds: float) -> anthropic.Anthropic:
+    """Return the vendor's client, which never retries by itself. seconds: its time limit for one request."""
+    # The client adds the version itself; many write it, as other endpoints want it.
+    url = spec.base_url.rstrip("/").removesuffix(PATH) if spec.base_url else None
+    headers = dict([VERSION, *((name.lower(), value) for name, value in spec.headers)])
+    return anthropic.Anthropic(
+        api_key=os.environ.get(spec.key_variable) or "none",
+        base_url=url,
+        timeout=seconds,
+        max_retries=0,
+        default_headers=headers,
+        open_telemetry=False,
+    )
+
+
+def send(client: anthropic.Anthropic, request: Body, spec: ModelSpec, end: float) -> dict[str, Any]:
+    """Send a request in the form of chat completions once, until `end` on the monotonic clock.
+
+    An endpoint that can't use the earlier thinking gets the request a second time without it.
+
+    Returns:
+        The answer, a `chat.completion`.
+
+    Raises:
+        RequestRefused: An image has an unknown form, or the answer reports that the request is at fault.
+        AccountError: The answer reports that the key or the account is at fault.
+        HostRefused: The endpoint refuses a field that only requests of this API have.
+        openai.OpenAIError: The request failed.
+    """
+    try:
+        return _send(client, to_request(request, spec), spec, end)
+    except openai.APIStatusError as error:
+        if not refuses_reasoning(error):
+            raise_if_refused(error, ADDED, spec)
+            raise
+    return _send(client, to_request(request, spec, reasoning=False), spec, end)
+
+
+def _send(client: anthropic.Anthropic, request: dict[str, Any], spec: ModelSpec, end: float) -> dict[str, Any]:
+    left = max(end - time.monotonic(), 0.01)
+    named = ("model", "messages", "max_tokens", "stream")
+    # The rest goes through `extra_body`: as named arguments, some would change the client's behaviour.
+    others = {key: value for key, value in request.items() if key not in named}
+
+    def events(response: httpx2.Response) -> Iterable[Any]:
+        return anthropic.Stream(cast_to=object, response=response, client=client)
+
+    with (
+        as_openai_errors(),
+        client.messages.with_streaming_response.create(
+            model=request["model"],
+            messages=request["messages"],
+            max_tokens=request["max_tokens"],
+            stream=spec.stream,
+            extra_body=others,
+            timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
+        ) as answer,
+    ):
+        return read_completion(answer.http_response, end, events, merge_events, to_completion)
+
+
+def list_models(client: anthropic.Anthropic) -> list[str]:
+    """Return the names of the endpoint's models; empty if it lists none. Raises the errors of the `openai` client."""
+    with as_openai_errors():
+        # One page, since an endpoint could go on for ever; unparsed, since a web page is no list.
+        response = client.models.with_raw_response.list(limit=MOST_MODELS).http_response
+    try:
+        page = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return []
+    models = page.get("data") if isinstance(page, dict) else None
+    listed = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    return [model["id"] for model in listed if isinstance(model.get("id"), str)]
