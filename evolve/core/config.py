@@ -344,8 +344,8 @@ class RunConfig(BaseModel):
 
         A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
-        the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config leaves the seconds of a trial
-        open, which no earlier version could.
+        the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
+        leaves the seconds of a trial open, which no earlier version could.
         """
         values = json.loads(stored)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
