@@ -25,7 +25,6 @@ from evolve.executor.concurrency import (
     Machine,
     Pace,
     choose_concurrency,
-    is_loopback,
     trial_memory_mb,
 )
 from evolve.loop.watcher import SilentWatcher
@@ -89,24 +88,6 @@ def test_there_is_always_a_trial_and_never_more_than_allowed(
 def test_the_memory_of_a_trial_is_that_of_its_three_containers_and_its_worker() -> None:
     tasks = [SandboxSpec(memory_mb=100), SandboxSpec(memory_mb=300)]
     assert trial_memory_mb(SandboxSpec(memory_mb=200), tasks) == 200 + 2 * 300 + WORKER_MB
-
-
-@pytest.mark.parametrize(
-    ("url", "here"),
-    [
-        ("http://localhost:1/v1", True),
-        ("http://me.localhost/v1", True),
-        ("http://127.0.0.7/v1", True),
-        ("http://[::1]:8/v1", True),
-        ("http://0.0.0.0:8000", True),
-        ("http://10.0.0.7/v1", False),
-        ("https://localhost.example.com/v1", False),
-        ("http://[::1", False),
-        (None, False),
-    ],
-)
-def test_an_endpoint_on_this_machine_is_known_by_its_address(url: str | None, here: bool) -> None:
-    assert is_loopback(url) is here
 
 
 @pytest.mark.parametrize(

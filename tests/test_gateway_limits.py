@@ -205,7 +205,7 @@ def test_the_endpoint_is_no_way_out(tmp_path: Path, part: Any) -> None:
 
 def test_parts_that_hold_their_content_are_fine(tmp_path: Path) -> None:
     parts = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]
-    with serving(tmp_path) as served:
+    with serving(tmp_path, usd=100) as served:
         assert chat(served, messages=[{"role": "user", "content": parts}])[0] == 200
 
 

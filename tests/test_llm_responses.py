@@ -446,3 +446,10 @@ def test_an_answer_that_trickles_in_ends_in_time(upstream: Upstream, stream: boo
 def test_half_characters_become_whole(upstream: Upstream) -> None:
     upstream.script(responds(message("m", "a\ud800b")))
     assert model(upstream).complete(BODY)["choices"][0]["message"]["content"] == "a\ufffdb"
+
+
+def test_a_reported_cost_is_kept() -> None:
+    counts = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10, "cost_in_usd_ticks": 20_000_000}
+    response = {"status": "completed", "model": "m", "output": [], "usage": counts}
+    usage = to_completion(response, HTTP)["usage"]
+    assert usage["prompt_tokens"] == 7 and usage["cost_in_usd_ticks"] == 20_000_000 and "input_tokens" not in usage

@@ -273,7 +273,9 @@ def test_a_cap_in_dollars_needs_a_price(upstream: Upstream) -> None:
     made = order(f"vllm/{M27}", base_url=upstream.base_url)
     assert "price is not known" in about_model(made.config)[0]
     with pytest.raises(BadInput, match="no price is known"):
-        opening.check(RunRequest(made.config, made.runs, None, 1, Caps(usd=5.0)))
+        opening.check(RunRequest(made.config, made.runs, None, 1, Caps(usd=5.0), checks_models=False))
+    with pytest.raises(BadInput, match="no price is known"):
+        opening.check_priced(made.config, Caps(usd=5.0))
 
 
 def test_a_stored_config_comes_back_equal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,8 @@ def test_tools_with_reasoning_use_the_other_api() -> None:
         if body.get("tools") and spec.api == "chat":
             raise HostRefused("reasoning_effort", "use /v1/responses, or set reasoning_effort to 'none'")
 
-    assert check(Endpoint((rule,))).learned == LearnedFacts(api="responses")
+    learned = check(Endpoint((rule,))).learned
+    assert learned.api == "responses" and dict(learned.parameters)["seed"] == ""
 
 
 def test_streaming_that_is_refused_is_no_fault() -> None:

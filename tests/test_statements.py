@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.records import ModelSpec
-from evolve.llm.statements import Listing, is_local, listing_of, read_listing, read_server
+from evolve.llm.statements import Listing, is_private, listing_of, read_listing, read_server
 from tests.upstream import Upstream, raw
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: (
@@ -62,7 +62,7 @@ def test_any_list_can_be_read(entries: list[dict[str, Any]]) -> None:
     ],
 )
 def test_which_endpoints_are_local(url: str | None, local: bool) -> None:
-    assert is_local(ModelSpec("m", url)) is local
+    assert is_private(ModelSpec("m", url)) is local
 
 
 def test_a_list_is_read_from_a_server(upstream: Upstream) -> None:

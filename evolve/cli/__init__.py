@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from evolve import __version__
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
+from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.host import disk
 from evolve.host.platform import check_platform
-from evolve.report.crash import write_crash_log
+from evolve.report.crash import without_keys, write_crash_log
 from evolve.report.escaping import plain
 
 __all__ = ["main"]
@@ -56,13 +58,15 @@ def _failed_unexpectedly(error: Exception) -> int:
         return _fail(str(disk.disk_full_error(Path.cwd(), str(error))), EXIT_MACHINE)
     log = write_crash_log(error)
     words = f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}"
-    return _fail(words, EXIT_BUG)
+    return _fail(without_keys(words, error), EXIT_BUG)
 
 
 def _fail(text: str, status: int) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    line = Text.assemble(("error:", "bold red"), " ", plain(text))
+    # Errors of libraries may quote a request with its headers.
+    shown = plain(without_secrets(text, environment_secrets(os.environ)))
+    line = Text.assemble(("error:", "bold red"), " ", shown)
     Console(stderr=True, highlight=False).print(line, soft_wrap=True)
     return status

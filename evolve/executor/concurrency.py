@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
+from evolve import llm
 from evolve.budget.rate import Rates, most_trials
 from evolve.core.records import Fault, ModelSpec, SandboxSpec, TrialResult
 
@@ -58,18 +57,6 @@ def trial_memory_mb(scaffold: SandboxSpec, tasks: Iterable[SandboxSpec]) -> int:
     return scaffold.memory_mb + 2 * max((task.memory_mb for task in tasks), default=0) + WORKER_MB
 
 
-def is_loopback(base_url: str | None) -> bool:
-    """Whether an endpoint is on this machine."""
-    try:
-        host = urlsplit(base_url or "").hostname or ""
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
 def choose_concurrency(
     asked: int, machine: Machine, trial_mb: int, model: ModelSpec, max_tokens: int, own_server: bool = False
 ) -> Concurrency:
@@ -83,7 +70,7 @@ def choose_concurrency(
     """
     if asked:
         return Concurrency(asked, asked)
-    if model.in_process or own_server or is_loopback(model.base_url):
+    if model.in_process or own_server or llm.is_local(model.base_url or ""):
         reason = "one per processor" if model.in_process else "one per processor, as the model's server is your own"
         return Concurrency(machine.processors, machine.processors, reason)
     by_memory = max(machine.memory_mb // trial_mb, 1)

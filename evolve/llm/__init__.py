@@ -1,5 +1,7 @@
 """Model APIs: the `openai` client for any compatible endpoint, or the embedded model in this process."""
 
+from evolve.llm.addresses import check_address, is_local
+from evolve.llm.connection import redacted
 from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.factory import known_models, open_model
 from evolve.llm.fields import unsupported_parameters
@@ -14,11 +16,14 @@ __all__ = [
     "EmbeddedModel",
     "OnLost",
     "call_seconds",
+    "check_address",
     "estimate_prompt_tokens",
     "fit_to_window",
     "highest_usage",
+    "is_local",
     "known_models",
     "open_model",
+    "redacted",
     "set_call_seconds",
     "unsupported_parameters",
     "usage_of",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +10,11 @@ import httpx2
 import openai
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from evolve.core.errors import BadInput, EndpointError, RequestRefused
+from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.answer import BoundedBytes, parse_completion
 from evolve.llm.attribution import Attribution
+from evolve.llm.connection import hides_key, open_client
 from evolve.llm.crosscheck import retry_between_tiny_requests
 from evolve.llm.dialect import Dialect
 from evolve.llm.faults import is_server_error, is_transient
@@ -32,15 +32,6 @@ from evolve.llm.stream import read_stream
 ATTEMPTS = 6
 # A field that is not sent, where the client wants an argument.
 LEFT_OUT: Any = openai.omit
-
-
-def api_client(spec: ModelSpec, seconds: float, max_retries: int = 0) -> openai.OpenAI:
-    """Return the client of a model's endpoint; the only place that makes one. seconds: the time limit of a request."""
-    key = os.environ.get(spec.key_variable) or "none"
-    headers = dict(spec.headers)
-    return openai.OpenAI(
-        api_key=key, base_url=spec.base_url, timeout=seconds, max_retries=max_retries, default_headers=headers
-    )
 
 
 class OpenAIModel:
@@ -76,8 +67,9 @@ class OpenAIModel:
 
     def _open_client(self) -> Any:
         """Return the vendor's client. Clients of other APIs have their own."""
-        return api_client(self._spec, self._seconds)
+        return open_client(self._spec, self._seconds)
 
+    @hides_key
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Answer a request: see `ChatModel`. Raises HostRefused, an EndpointError, for what the caller did not add."""
         request = adapted_request(body, self._spec)
@@ -161,21 +153,3 @@ class OpenAIModel:
 
     def _pause(self, number: int) -> None:
         self._sleep(min(2.0**number, self._longest_wait))
-
-
-def list_models(spec: ModelSpec) -> list[str]:
-    """Return the names of the endpoint's models; empty if it lists none.
-
-    Raises:
-        InfraError: The endpoint can't be reached.
-        BadInput: It rejects the key (no run has started yet).
-    """
-    try:
-        return [model.id for model in api_client(spec, 30, max_retries=1).models.list()]
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        fix = f"set {spec.key_variable}"
-        raise BadInput("model", f"the endpoint refuses the key: {error.message}", fix) from error
-    except openai.NotFoundError:
-        return []
-    except openai.OpenAIError as error:
-        raise EndpointError(f"model endpoint {spec.base_url or 'api.openai.com'}: {error}") from error

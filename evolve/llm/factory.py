@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Api, ModelSpec
-from evolve.llm.client import OpenAIModel, list_models
+from evolve.llm.client import OpenAIModel
+from evolve.llm.listing import list_models
 from evolve.llm.model import ChatModel, EmbeddedModel
 from evolve.llm.responses.model import ResponsesModel
+from evolve.llm.soundness import SoundModel
 from evolve.llm.textcalls import TextToolsModel
 
 if TYPE_CHECKING:
@@ -17,17 +19,21 @@ if TYPE_CHECKING:
 EXTRA = "evolve-scaffold[anthropic]"
 
 
-def open_model(spec: ModelSpec, has_answered: bool = False) -> ChatModel:
+def open_model(spec: ModelSpec, has_answered: bool = False, checks_answers: bool = True) -> ChatModel:
     """Return the client for this model. Tools are described in text for a model that can't call them.
 
-    has_answered: The endpoint is known to have answered this model's requests: see `OpenAIModel`.
+    Args:
+        spec: The model.
+        has_answered: The endpoint is known to have answered this model's requests: see `OpenAIModel`.
+        checks_answers: Answers that look like nonsense are checked: see `SoundModel`.
 
     Raises:
         BadInput: The client of the model's API is not installed.
     """
     if spec.in_process:
         return EmbeddedModel()
-    model = model_class(spec.api)(spec, has_answered=has_answered)
+    model: ChatModel = model_class(spec.api)(spec, has_answered=has_answered)
+    model = SoundModel(model, spec) if checks_answers else model
     return TextToolsModel(model) if spec.text_tools else model
 
 

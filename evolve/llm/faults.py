@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
+from evolve.llm.connection import connection_reason
 from evolve.llm.refusals import error_fields, error_text, refused_parameter
 from evolve.llm.window import TOO_LONG
 
@@ -137,7 +138,7 @@ def _is_account(status: object, kinds: object, message: str) -> bool:
 def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
     """Return our own error for an error of the client that retries did not cure."""
     if not isinstance(error, openai.APIStatusError):
-        return EndpointError(f"model endpoint: {error}")
+        return EndpointError(f"model endpoint: {connection_reason(error)}")
     text = describe_error(error)
     if is_length_error(error):
         return RequestRefused(400, TOO_LONG, text)

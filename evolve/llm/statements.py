@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from evolve.core.records import ModelSpec
+from evolve.llm.addresses import is_local
 
 SECONDS = 10.0
 # The fields in which servers state a model's context window, in tokens.
@@ -38,7 +39,7 @@ class Listing:
     prices: tuple[float, float] | None = None
 
 
-def is_local(spec: ModelSpec) -> bool:
+def is_private(spec: ModelSpec) -> bool:
     """Whether the endpoint is on this machine or in its network."""
     host = urlsplit(spec.base_url or "").hostname or ""
     try:
@@ -96,7 +97,7 @@ def _prices(entry: Mapping[str, Any]) -> tuple[float, float] | None:
 
 def read_server(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     """What a local server says about itself, as sorted pairs; empty for a remote one. Long texts as their digest."""
-    if not is_local(spec):
+    if not is_private(spec):
         return ()
     parts = urlsplit(str(spec.base_url))
     root = f"{parts.scheme}://{parts.netloc}"
@@ -124,7 +125,7 @@ def _get(url: str, spec: ModelSpec) -> Any:
     key = os.environ.get(spec.key_variable)
     headers = {**dict(spec.headers), **({"authorization": f"Bearer {key}"} if key else {})}
     try:
-        response = httpx2.get(url, headers=headers, timeout=SECONDS)
+        response = httpx2.get(url, headers=headers, timeout=SECONDS, trust_env=not is_local(url))
         return response.json() if response.status_code == 200 else None
     except (httpx2.HTTPError, OSError, ValueError, RecursionError):
         return None

@@ -111,6 +111,7 @@ def _checked(model: str | None, base_url: str | None, profile: Profile | None = 
     """The model's name, if the endpoint serves it; the only one that the endpoint lists if `model` is None."""
     facts = profile.facts(model or "") if profile else ModelFacts()
     spec = Choice(model or EMBEDDED, base_url, facts=facts).spec
+    llm.check_address(spec)
     if model is None:
         return only_model(spec)
     if base_url or spec.embedded:

@@ -6,7 +6,7 @@ import difflib
 import re
 
 from evolve import llm
-from evolve.core.errors import BadInput, EndpointError, InfraError, RequestRefused
+from evolve.core.errors import BadInput, EndpointError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import ModelSpec
 
 # How endpoints report, with other statuses than 404, that they have no such model; in lower case.
@@ -64,6 +64,6 @@ def _answers(spec: ModelSpec) -> bool:
         return False
     except RequestRefused as refusal:
         return refusal.status != 404 and not UNKNOWN_MODEL.search(f"{refusal.code} {refusal}".lower())
-    except EndpointError:
-        return True
+    except EndpointError as fault:
+        return not (isinstance(fault, HostRefused) and fault.parameter == "model")
     return True

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from evolve import __version__
+from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.report.escaping import plain
 
 PACKAGES = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 
 
 def write_crash_log(error: BaseException) -> Path:
-    """Write the traceback and the versions of Python, the platform and the main packages; returns the file."""
+    """Write traceback and versions of Python, platform and main packages, without keys; returns the file."""
     lines = [
         f"evolve {__version__}",
         f"python {sys.version}",
@@ -28,5 +32,19 @@ def write_crash_log(error: BaseException) -> Path:
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False
     ) as file:
-        file.write(plain("\n".join(lines), lines=True))
+        file.write(plain(without_keys("\n".join(lines), error), lines=True))
     return Path(file.name)
+
+
+def without_keys(text: str, error: BaseException) -> str:
+    """Return the text without the secrets of the environment, and the keys of requests that the error is about."""
+    return without_secrets(text, (*environment_secrets(os.environ), *_sent_keys(error)))
+
+
+def _sent_keys(error: BaseException | None) -> Iterator[str]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        headers = getattr(getattr(error, "request", None), "headers", {})
+        yield from (str(headers.get(name, "")).rpartition(" ")[2] for name in KEY_HEADERS)
+        error = error.__cause__ or error.__context__

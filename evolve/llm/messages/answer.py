@@ -26,6 +26,10 @@ FINISH_REASONS = {
 # Where each kind of delta belongs in its block.
 DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
 Fields = dict[str, Any]
+# The fields of the usage that have another name in chat completions.
+RENAMED = (
+    "input_tokens", "output_tokens", "output_tokens_details", "cache_read_input_tokens", "cache_creation_input_tokens",
+)  # fmt: skip
 
 
 def to_completion(message: Any, request: httpx2.Request) -> Fields:
@@ -75,6 +79,7 @@ def usage(counts: Any) -> Fields | None:
     thinking = counts.get("output_tokens_details")
     reasoning = _count(thinking, "thinking_tokens") if isinstance(thinking, Mapping) else 0
     return {
+        **{key: value for key, value in counts.items() if key not in RENAMED},
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,

@@ -13,6 +13,7 @@ import httpx2
 import openai
 
 from evolve.core.records import ModelSpec
+from evolve.llm.addresses import check_address, is_local
 from evolve.llm.exchange import raise_if_refused, read_completion, refuses_reasoning
 from evolve.llm.messages.answer import merge_events, to_completion
 from evolve.llm.messages.errors import as_openai_errors
@@ -29,7 +30,12 @@ VERSION = ("anthropic-version", "2023-06-01")
 
 
 def open_client(spec: ModelSpec, seconds: float) -> anthropic.Anthropic:
-    """Return the vendor's client, which never retries by itself. seconds: its time limit for one request."""
+    """Return the vendor's client, which never retries by itself. seconds: its time limit for one request.
+
+    Raises:
+        BadInput: Address, proxy or key have a wrong form.
+    """
+    check_address(spec)
     # The client adds the version itself; many write it, as other endpoints want it.
     url = spec.base_url.rstrip("/").removesuffix(PATH) if spec.base_url else None
     headers = dict([VERSION, *((name.lower(), value) for name, value in spec.headers)])
@@ -40,6 +46,7 @@ def open_client(spec: ModelSpec, seconds: float) -> anthropic.Anthropic:
         max_retries=0,
         default_headers=headers,
         open_telemetry=False,
+        http_client=None if url is None or not is_local(url) else anthropic.DefaultHttpxClient(trust_env=False),
     )
 
 

@@ -18,6 +18,8 @@ ENDS = ("response.completed", "response.incomplete", "response.failed")
 # Codes of answers that failed because of what was asked.
 REFUSED = ("invalid_", "image_", "empty_image", "unsupported_image", "failed_to_download", "bio_policy", "misalignment")
 Fields = dict[str, Any]
+# The fields of the usage that have another name in chat completions.
+RENAMED = ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
 
 
 def to_completion(response: Any, request: httpx2.Request) -> Fields:
@@ -87,10 +89,14 @@ def _finish_reason(response: Mapping[str, Any], output: Iterable[Mapping[str, An
 
 
 def usage(counts: Any) -> Fields | None:
-    """Return the tokens in the form of chat completions; None if they are not reported."""
+    """Return the tokens in the form of chat completions, and all else that is reported, such as a cost.
+
+    None if nothing is reported.
+    """
     if not isinstance(counts, Mapping):
         return None
     named = {
+        **{key: value for key, value in counts.items() if key not in RENAMED},
         "prompt_tokens": counts.get("input_tokens"),
         "completion_tokens": counts.get("output_tokens"),
         "total_tokens": counts.get("total_tokens"),

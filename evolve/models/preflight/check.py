@@ -49,7 +49,12 @@ class Requests:
     proposal_tools: Sequence[Mapping[str, Any]] = ask.TOOLS
 
 
-def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_model: Open = llm.open_model) -> Preflight:
+def open_unchecked(spec: ModelSpec) -> ChatModel:
+    """Open a model whose nonsense is not hidden from the check."""
+    return llm.open_model(spec, checks_answers=False)
+
+
+def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_model: Open = open_unchecked) -> Preflight:
     """Check the endpoint of a model. What was learned before is kept.
 
     Raises:
@@ -65,7 +70,7 @@ def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_mode
     streaming = _check_streaming(talk, requests)
     right = _check_answers(talk, requests)
     window = _check_window(talk, requests, listing)
-    talk.learn_server()
+    talk.learn_rest()
     return replace(
         talk.report(), tools=tools, streaming=streaming, right_answers=right, window=window,
         questions=len(QUESTIONS), advertised_window=listing.window, listed_prices=listing.prices,
@@ -122,9 +127,13 @@ class Conversation:
         learned = learn(self.asked.learned, self.spec, parameter, message)
         self.asked = self.asked.model_copy(update={"learned": learned})
 
-    def learn_server(self) -> None:
-        """Record what a local server says about itself."""
-        learned = self.asked.learned.model_copy(update={"server": read_server(self.spec)})
+    def learn_rest(self) -> None:
+        """Record what the protocol has no field for, and what a local server says about itself."""
+        learned = self.asked.learned
+        parameters = {**dict.fromkeys(llm.unsupported_parameters(self.spec.api), ""), **dict(learned.parameters)}
+        learned = learned.model_copy(
+            update={"parameters": tuple(sorted(parameters.items())), "server": read_server(self.spec)}
+        )
         self.asked = self.asked.model_copy(update={"learned": learned})
 
     def learn_window(self, tokens: int) -> None:
