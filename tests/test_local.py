@@ -187,6 +187,8 @@ def test_a_run_is_resumed_by_its_name_on_another_port(file: Path) -> None:
     row = store_run(local_config(1).model_copy(update={"proposed_by": None}))
     settings = read_settings(run=row.id, local_file=file)
     with with_local_server(settings) as served:
+        assert served is settings, "measurements resume nothing"
+    with with_local_server(settings, row.id) as served:
         config = run_request(served).config
         assert answers(str(config.base_url)) and config.base_url != row.base_url
         check_same(config, bundled_suite(), row)
@@ -196,7 +198,7 @@ def test_a_run_is_not_resumed_with_another_file(file: Path) -> None:
     row = store_run(local_config(1, "Large").model_copy(update={"proposed_by": None}))
     with (
         pytest.raises(BadInput, match="model local/Large: the file to serve is"),
-        with_local_server(read_settings(run=row.id, local_file=file)),
+        with_local_server(read_settings(run=row.id, local_file=file), row.id),
     ):
         pass
 

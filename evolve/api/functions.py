@@ -62,7 +62,7 @@ def run(
     """
     named = {"scaffold": scaffold, "suite": suite, "rounds": rounds, "model": model, "runs": runs}
     given, plugins = _settings({**settings, **named}, proposer, rule, executor)
-    with with_local_server(given) as served:
+    with with_local_server(given, given.run) as served:
         name = running.play(running.prepare_run(served, plugins), given.rounds, _watcher(watcher))
     return Run(name, given.runs)
 

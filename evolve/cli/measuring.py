@@ -31,7 +31,7 @@ from evolve.suite.tasks import load_suite
 
 def run(settings: Settings) -> None:
     """Start or resume a run, and print its result."""
-    with with_local_server(settings) as served:
+    with with_local_server(settings, settings.run) as served:
         prepared = running.prepare_run(served)
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
 
 def show_plan(settings: Settings) -> None:
     """Print what a run will take, after the check of its models; nothing is started."""
-    with with_local_server(settings) as served:
+    with with_local_server(settings, settings.run) as served:
         prepared = running.prepare_run(served)
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)

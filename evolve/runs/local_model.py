@@ -18,8 +18,12 @@ ENDPOINTS = {"model": "base_url", "proposer_model": "proposer_base_url"}
 
 
 @contextlib.contextmanager
-def with_local_server(settings: Settings) -> Iterator[Settings]:
+def with_local_server(settings: Settings, run: str | None = None) -> Iterator[Settings]:
     """Serve the local model that settings or the run to resume name, until the block ends.
+
+    Args:
+        settings: What the user gave.
+        run: The run to resume, if it is named.
 
     Yields:
         The settings with the server's model and endpoint. They are unchanged if no local model is named, or an
@@ -28,7 +32,7 @@ def with_local_server(settings: Settings) -> Iterator[Settings]:
     Raises:
         BadInput: What is needed is not installed, or the file is not that of the named model.
     """
-    names = _local_names(settings)
+    names = _local_names(settings, run)
     if not names:
         yield settings
         return
@@ -52,17 +56,17 @@ def with_local_server_again(config: RunConfig, file: Path | None) -> Iterator[Ru
         yield config.model_copy(update={"base_url": server.url})
 
 
-def _local_names(settings: Settings) -> dict[str, str]:
+def _local_names(settings: Settings, run: str | None) -> dict[str, str]:
     """The local models that are to be served, by setting; "" for whichever the file holds."""
     names = {key: getattr(settings, key) for key, url in ENDPOINTS.items() if getattr(settings, url) is None}
-    names = {**_stored_names(settings), **{key: name for key, name in names.items() if name is not None}}
+    names = {**_stored_names(settings, run), **{key: name for key, name in names.items() if name is not None}}
     split = {key: name.partition("/") for key, name in names.items()}
     return {key: rest for key, (profile, _, rest) in split.items() if profile == LOCAL}
 
 
-def _stored_names(settings: Settings) -> dict[str, str]:
+def _stored_names(settings: Settings, run: str | None) -> dict[str, str]:
     """The models of the run to resume that the settings leave open, with their profiles."""
-    row = stored_row(settings.runs, settings.run)
+    row = stored_row(settings.runs, run)
     if row is None:
         return {}
     models = zip(ENDPOINTS.items(), stored_config(row).models, strict=False)
