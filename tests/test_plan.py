@@ -36,7 +36,7 @@ def test_the_trials_of_a_run_lie_between_two_bounds() -> None:
 
 def test_earlier_trials_are_better_than_limits() -> None:
     few, words = tokens_per_trial(PRICED, earlier(3))
-    assert (few.low, few.high) == (10_000, 400_000) and "limit" in words
+    assert (few.low, few.high) == (10_000, 100_000) and "its limit is 400,000" in words
     many, words = tokens_per_trial(PRICED, earlier(101))
     assert many == Range(10_100, 90_100) and "101 earlier trials" in words
     small = PRICED.model_copy(update={"limits": TrialLimits(tokens=5_000)})
@@ -62,13 +62,14 @@ def test_a_plan_is_two_lines(tmp_path: Path) -> None:
     plan = plan_of(request, SUITE, 10, [checked])
     first, second = plan.lines()
     assert first.startswith("plan for 10 rounds: ") and " trials, " in first and "$" in first and " hours" in first
-    assert "10,000 to its limit of 400,000" in second
+    assert second == "  (assuming 10,000 to 100,000 tokens a trial; its limit is 400,000)"
     assert not any(tmp_path.iterdir())
 
 
 def test_what_is_unknown_is_named() -> None:
     text = Plan(1, Range(1, 2), Range(0, 1), None, None, "b").lines()[0]
-    assert "dollars unknown (no price)" in text and "hours unknown" in text
+    assert text.startswith("plan for 1 round: ") and "dollars unknown (no price)" in text and "hours unknown" in text
+    assert ", $0, " in Plan(2, Range(1, 2), Range(0, 1), Range(0, 0), None, "b").lines()[0]
 
 
 @given(st.floats(0, 1e12), st.floats(0, 1e12))

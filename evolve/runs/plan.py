@@ -21,7 +21,7 @@ from evolve.store import Store
 from evolve.suite.tasks import Suite
 
 # Of a trial and of a proposal of which nothing is known: tokens, prompts and answers together.
-LEAST_TRIAL_TOKENS = 10_000
+TRIAL_TOKENS = (10_000, 100_000)
 PROPOSAL_TOKENS = (10_000, 200_000)
 # Agents send the conversation again with each call: most of their tokens are prompts.
 ANSWER_SHARE = (0.05, 0.2)
@@ -63,10 +63,17 @@ class Plan:
         parts = [
             f"{_shown(self.trials)} trials",
             f"{_shown(self.tokens)} tokens",
-            f"${_shown(self.usd)}" if self.usd else "dollars unknown (no price)",
+            _dollars(self.usd),
             f"{_shown(self.hours)} hours" if self.hours else "hours unknown",
         ]
-        return [f"plan for {self.rounds} rounds: {', '.join(parts)}", f"  ({self.basis}; caps and --jobs are obeyed)"]
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return [f"plan for {rounds}: {', '.join(parts)}", f"  ({self.basis})"]
+
+
+def _dollars(usd: Range | None) -> str:
+    if usd is None:
+        return "dollars unknown (no price)"
+    return f"${_shown(usd)}" if usd.high else "$0"
 
 
 def _shown(figures: Range) -> str:
@@ -107,11 +114,11 @@ def tokens_per_trial(config: RunConfig, earlier: Sequence[TrialResult]) -> tuple
     """Tokens of one trial, and where the figure comes from."""
     if len(earlier) >= LEAST_TRIALS:
         low, high = np.quantile([trial.usage.tokens for trial in earlier], (0.1, 0.9))
-        return Range(float(low), float(high)), f"tokens as in {len(earlier)} earlier trials of this suite and model"
-    limit = config.limits.tokens
-    return Range(
-        min(LEAST_TRIAL_TOKENS, limit), limit
-    ), f"tokens of a trial: {LEAST_TRIAL_TOKENS:,} to its limit of {limit:,}"
+        return Range(
+            float(low), float(high)
+        ), f"tokens and time as in {len(earlier)} earlier trials of this suite and model"
+    low, high = (min(tokens, config.limits.tokens) for tokens in TRIAL_TOKENS)
+    return Range(low, high), f"assuming {low:,} to {high:,} tokens a trial; its limit is {config.limits.tokens:,}"
 
 
 def dollars(config: RunConfig, tokens: Range) -> Range | None:
