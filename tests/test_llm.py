@@ -11,7 +11,7 @@ import pytest
 
 from evolve.core.errors import BadInput, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import EmbeddedModel, known_models, open_model, usage_of
+from evolve.llm import EmbeddedModel, dialect_of, known_models, open_model, usage_of
 from evolve.llm.answer import MAX_ANSWER
 from evolve.llm.client import ATTEMPTS, OpenAIModel
 from tests.fakes import completion, tool_call
@@ -189,3 +189,10 @@ def test_the_embedded_model_needs_no_endpoint(upstream: Upstream) -> None:
     assert isinstance(open_model(ModelSpec("embedded")), EmbeddedModel)
     assert not isinstance(open_model(ModelSpec("embedded", upstream.base_url)), EmbeddedModel)
     assert not isinstance(open_model(ModelSpec("gpt")), EmbeddedModel)
+
+
+@pytest.mark.parametrize("text_tools", [False, True])
+def test_what_a_client_finds_out_can_be_read_through_all_that_wraps_it(upstream: Upstream, text_tools: bool) -> None:
+    model = open_model(ModelSpec("m", upstream.base_url, text_tools=text_tools))
+    assert (dialect := dialect_of(model)) and not dialect.streams
+    assert dialect_of(open_model(ModelSpec("embedded"))) is None

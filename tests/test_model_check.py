@@ -125,11 +125,19 @@ def test_a_resumed_run_refuses_another_model(tmp_path: Path) -> None:
 def test_the_summary_is_one_line_and_the_report_is_json() -> None:
     found = Preflight(
         tools=True, window=7_900, tokens_per_second=41.5, right_answers=3, questions=3, usage=Usage(calls=9),
-        refused=(("temperature", "no"),), notes=("a note",),
+        refused=(("temperature", "no"),), notes=("a note",), learned=LearnedFacts(parameters=(("temperature", ""),)),
     )  # fmt: skip
     model = CheckedModel("scaffold", CONFIG.models[0], found)
     assert summary_line(model) == (
-        "model m: calls tools, reads at least 7,900 tokens, 42 tokens/s, 3 of 3 simple questions answered, "
-        "takes no temperature; 9 calls (a note)"
+        "model m: calls tools, reads prompts of 7,900 tokens, 42 tokens/s, 3 of 3 simple questions answered; "
+        "Evolve never sends temperature; checked with 9 calls (a note)"
     )
     assert json.loads(model.row().report)["refused"] == [["temperature", "no"]]
+
+
+@pytest.mark.parametrize(
+    ("learned", "words"),
+    [(LearnedFacts(context_tokens=4_096), "a window of 4,096 tokens"), (LearnedFacts(), "window unknown")],
+)
+def test_a_window_that_was_not_read_is_said_to_be_as_it_is_known(learned: LearnedFacts, words: str) -> None:
+    assert words in summary_line(CheckedModel("scaffold", CONFIG.models[0], Preflight(learned=learned)))

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from evolve.core.config import AskedModel, LearnedFacts, ModelFacts
 from evolve.core.errors import BadInput, EndpointError, HostRefused, RequestRefused, RequestsRefused
 from evolve.core.records import ModelSpec
+from evolve.llm import fit_to_window
+from evolve.llm.attribution import host_refused
+from evolve.llm.dialect import Dialect
 from evolve.llm.sanity import LONG_QUESTION, QUESTIONS
 from evolve.models.preflight import MAX_CALLS, Preflight, Requests, check_endpoint
 from evolve.models.preflight.check import is_cut
-from evolve.models.preflight.learning import FOREIGN, SAMPLING, learn, window_in
+from evolve.models.preflight.learning import FOREIGN, SAMPLING, learn, learn_form, window_in
 from evolve.models.preflight.requests import PASSWORD, window_request
 from tests.fakes import completion, tool_call
 
@@ -125,6 +128,19 @@ def test_the_longest_answer_is_learned() -> None:
     assert check(Endpoint((rule,))).learned == LearnedFacts(answer_tokens=8_192)
 
 
+def test_a_length_with_another_name_has_a_limit_too() -> None:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        if "max_tokens" not in dict(spec.parameters):
+            raise host_refused(
+                "max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            )
+        if min(body["max_tokens"], spec.answer_tokens or 10**9) > 8_192:
+            raise host_refused("max_tokens", "max_tokens is too large: 16384. It supports at most 8192 tokens.")
+
+    expected = LearnedFacts(parameters=(("max_tokens", "max_completion_tokens"),), answer_tokens=8_192)
+    assert check(Endpoint((rule,))).learned == expected
+
+
 def test_reasoning_that_has_to_come_back_is_kept() -> None:
     def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
         if len(body["messages"]) > 2 and not spec.keep_reasoning:
@@ -217,8 +233,59 @@ def test_the_window_is_learned_from_an_honest_refusal() -> None:
             raise RequestRefused(400, "context_length_exceeded", message)
 
     found = check(Endpoint((rule,)))
-    assert found.learned == LearnedFacts(context_tokens=4_096) and found.window is None
-    assert "is refused" in found.notes[0]
+    assert found.learned == LearnedFacts(context_tokens=4_096)
+    assert found.window and 2_000 < found.window < 4_096 and found.notes == ()
+
+
+def test_a_refusal_of_a_long_prompt_without_a_figure_is_a_note() -> None:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        if len(json.dumps(body)) > 20_000:
+            raise RequestRefused(400, "context_length_exceeded", "prompt is too long")
+
+    found = check(Endpoint((rule,)))
+    assert found.learned == LearnedFacts() and "less than 8,000 tokens (prompt is too long)" in found.notes[0]
+
+
+def too_large(limit: int, words: str = "tokens per minute (TPM): Limit {}, Requested {}") -> Rule:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        sent = fit_to_window({**body, "max_tokens": min(body["max_tokens"], spec.answer_tokens or 10**9)}, spec)
+        needed = len(json.dumps([body["messages"], body.get("tools")])) // 4 + sent["max_tokens"]
+        if needed > limit:
+            raise RequestRefused(413, "request_too_large", words.format(limit, needed))
+
+    return rule
+
+
+def test_a_limit_on_one_request_is_heeded() -> None:
+    found = check(Endpoint((too_large(6_000),)))
+    assert found.learned == LearnedFacts(context_tokens=6_000, answer_tokens=1_500)
+    assert found.window and "6,000 tokens" in found.notes[0]
+    short = check(Endpoint((too_large(6_000),)), answer_tokens=1_000)
+    assert short.learned == LearnedFacts(context_tokens=6_000, answer_tokens=1_000) and short.window
+
+
+@pytest.mark.parametrize(
+    ("limit", "words", "fix"),
+    [
+        (4_000, "tokens per minute (TPM): Limit {}, Requested {}", "at least 4,096 tokens"),
+        (6_000, "Payload Too Large", "a smaller answer_tokens"),
+    ],
+)
+def test_a_limit_that_leaves_no_room_ends_the_check(limit: int, words: str, fix: str) -> None:
+    with pytest.raises(BadInput, match="HTTP 413") as error:
+        check(Endpoint((too_large(limit, words),)))
+    assert fix in str(error.value)
+
+
+def test_a_known_window_is_checked_with_half_the_text_where_digits_are_tokens() -> None:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        if (tokens := len(json.dumps(body)) // 2) > 8_192:
+            message = f"request ({tokens} tokens) exceeds the available context size (8192 tokens)"
+            raise RequestRefused(400, "context_length_exceeded", message)
+
+    found = check(Endpoint((rule,)), context_tokens=8_192)
+    assert found.learned == LearnedFacts() and found.notes == ()
+    assert found.window and 2_400 < found.window < 4_096
 
 
 def test_a_small_window_that_is_known_is_not_exceeded() -> None:
@@ -252,6 +319,22 @@ def test_learning_changes_something_or_stops(parameter: str, message: str) -> No
         return
     assert changed != learned
     LearnedFacts.model_validate_json(changed.model_dump_json())
+
+
+def test_a_seed_that_is_an_unknown_field_gets_one_more_try() -> None:
+    message = "seed: Extra inputs are not permitted"
+    learned = learn(LearnedFacts(), ModelSpec("m"), "seed", message)
+    assert learned.parameters == (("seed", "random_seed"),)
+    again = learn(learned, ModelSpec("m", parameters=learned.parameters), "seed", f"random_{message}")
+    assert again.parameters == (("seed", ""),)
+
+
+def test_how_a_client_had_to_ask_is_learned() -> None:
+    spec, dialect = ModelSpec("m"), Dialect(streams=True, asks_for_usage=False, may_stream=True)
+    assert learn_form(LearnedFacts(), dialect, spec) == {"stream": True, "parameters": (("stream_options", ""),)}
+    assert learn_form(LearnedFacts(), Dialect.of(spec), spec) == {}
+    known = ModelSpec("m", stream=True, parameters=(("stream_options", ""),))
+    assert learn_form(LearnedFacts(), dialect, known) == {}
 
 
 def test_a_seed_may_have_another_name() -> None:

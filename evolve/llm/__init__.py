@@ -3,7 +3,7 @@
 from evolve.llm.addresses import check_address, is_local
 from evolve.llm.connection import redacted
 from evolve.llm.estimates import estimate_prompt_tokens
-from evolve.llm.factory import known_models, open_model
+from evolve.llm.factory import dialect_of, known_models, open_model
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
@@ -17,6 +17,7 @@ __all__ = [
     "OnLost",
     "call_seconds",
     "check_address",
+    "dialect_of",
     "estimate_prompt_tokens",
     "fit_to_window",
     "highest_usage",

@@ -87,4 +87,13 @@ def is_settled(fault: EvolveError) -> bool:
 
 
 def host_refused(parameter: str, text: str) -> HostRefused:
-    return HostRefused(parameter, f"model endpoint: it refuses `{parameter}`: {text}")
+    return HostRefused(parameter, f"{_opening(parameter)}{text}")
+
+
+def reason_of(refusal: HostRefused) -> str:
+    """Return the endpoint's own words in an error of `host_refused`."""
+    return str(refusal).removeprefix(_opening(refusal.parameter))
+
+
+def _opening(parameter: str) -> str:
+    return f"model endpoint: it refuses `{parameter}`: "

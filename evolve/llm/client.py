@@ -35,7 +35,11 @@ LEFT_OUT: Any = openai.omit
 
 
 class OpenAIModel:
-    """A model behind an OpenAI-compatible endpoint. Retries transient faults with exponential back-off and jitter."""
+    """A model behind an OpenAI-compatible endpoint. Retries transient faults with exponential back-off and jitter.
+
+    Attributes:
+        dialect: What it has found out about the endpoint so far.
+    """
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class OpenAIModel:
         self._spec, self._longest_wait, self._sleep = spec, longest_wait, sleep
         self._seconds = seconds or call_seconds()
         self._has_answered = has_answered
-        self._dialect = Dialect.of(spec)
+        self.dialect = Dialect.of(spec)
         self._client: Any = self._open_client()
 
     def _open_client(self) -> Any:
@@ -108,8 +112,8 @@ class OpenAIModel:
         try:
             return self._exchange(request, started + self._seconds)
         except openai.APIError as error:
-            if not self._dialect.adjust(error, self._spec):
-                self._dialect.note_failure(error, time.monotonic() - started)
+            if not self.dialect.adjust(error, self._spec):
+                self.dialect.note_failure(error, time.monotonic() - started)
                 raise
         return self._try_once(request)
 
@@ -124,11 +128,11 @@ class OpenAIModel:
         Raises:
             openai.OpenAIError, RequestRefused, AccountError: see `faults` and `attribution`.
         """
-        if self._dialect.fills_reasoning:
+        if self.dialect.fills_reasoning:
             request = {**request, "messages": with_empty_reasoning(request.get("messages"))}
         seed, left = conversation_seed(request), max(end - time.monotonic(), 0.01)
         # All is passed through `extra_body`: as named arguments, some keys would change the client's behaviour.
-        fields = endpoint_fields({**request, **self._dialect.fields()}, self._spec)
+        fields = endpoint_fields({**request, **self.dialect.fields()}, self._spec)
         with self._client.chat.completions.with_streaming_response.create(
             model=fields.pop("model", LEFT_OUT),
             messages=fields.pop("messages", LEFT_OUT),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from evolve.core.errors import BadInput
 from evolve.core.records import Api, ModelSpec
 from evolve.llm.client import OpenAIModel
+from evolve.llm.dialect import Dialect
 from evolve.llm.listing import list_models
 from evolve.llm.model import ChatModel, EmbeddedModel
 from evolve.llm.responses.model import ResponsesModel
@@ -57,6 +58,13 @@ def import_messages() -> type[MessagesModel]:
             raise
         raise BadInput("model", "its API needs the package anthropic", f"pip install '{EXTRA}'") from error
     return MessagesModel
+
+
+def dialect_of(model: ChatModel) -> Dialect | None:
+    """Return what a model's client has found out about its endpoint; None for a model without an endpoint."""
+    while isinstance(model, SoundModel | TextToolsModel):
+        model = model.inner
+    return model.dialect if isinstance(model, OpenAIModel) else None
 
 
 def known_models(spec: ModelSpec) -> list[str]:

@@ -23,10 +23,10 @@ class SoundModel:
     """
 
     def __init__(self, inner: ChatModel, spec: ModelSpec) -> None:
-        self._inner, self._spec = inner, spec
+        self.inner, self._spec = inner, spec
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
-        answer = self._inner.complete(body, on_lost)
+        answer = self.inner.complete(body, on_lost)
         problem = garbage(text_of(answer))
         if problem and not self._answers_a_question(on_lost):
             raise EndpointError(f"the model writes nonsense ({problem}) and answers no simple question")
@@ -37,7 +37,7 @@ class SoundModel:
         for question in QUESTIONS:
             messages = [{"role": "user", "content": question.text}]
             body = {"model": self._spec.name, "messages": messages, "max_tokens": QUESTION_TOKENS}
-            answer = self._inner.complete(body, on_lost)
+            answer = self.inner.complete(body, on_lost)
             if on_lost:
                 on_lost(usage_of(answer, self._spec, body))
             if question.is_answered_by(text_of(answer)):

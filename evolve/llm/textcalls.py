@@ -33,12 +33,12 @@ class TextToolsModel:
     """Adds tool calling to a model without it. Scaffolds and proposers see no difference."""
 
     def __init__(self, inner: ChatModel) -> None:
-        self._inner = inner
+        self.inner = inner
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         functions = _callable_functions(body)
         request = tools_as_text(body, functions)
-        answer = self._inner.complete(request, on_lost)
+        answer = self.inner.complete(request, on_lost)
         if not functions:
             return answer
         seed = stable_hash(json.dumps(request["messages"], ensure_ascii=True))

@@ -13,7 +13,7 @@ from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
-from evolve.models.preflight import Preflight, Requests, check_endpoint
+from evolve.models.preflight import Preflight, Requests, check_endpoint, describe_learned
 from evolve.runs.identity import began_alike, continued_config, stored_config
 from evolve.runs.request import RunRequest, stored_row
 from evolve.store import PreflightRow, RunRow, Store
@@ -136,18 +136,16 @@ def _check_unchanged(run: str, before: LearnedFacts, now_learned: LearnedFacts, 
 
 def summary_line(model: CheckedModel) -> str:
     """What the check found, in one line; notes follow in brackets."""
-    found = model.preflight
-    window = f"reads at least {found.window:,} tokens" if found.window else "its window was not seen"
-    speed = (
-        f"{found.tokens_per_second:.0f} tokens/s" if found.tokens_per_second else f"{found.call_seconds:.1f} s a call"
-    )
-    refused = f"takes no {', '.join(name for name, _ in found.refused)}" if found.refused else ""
+    found, known = model.preflight, model.asked.spec.context_tokens
+    limit = found.learned.context_tokens or known
+    unread = f"a window of {limit:,} tokens" if limit else "window unknown"
     parts = [
         "calls tools" if found.tools else "called no tool",
-        window,
-        speed,
+        f"reads prompts of {found.window:,} tokens" if found.window else unread,
+        f"{found.tokens_per_second:.0f} tokens/s" if found.tokens_per_second else f"{found.call_seconds:.1f} s a call",
         f"{found.right_answers} of {found.questions} simple questions answered",
-        refused,
     ]
+    learned = describe_learned(found.learned)
+    adapted = f"; Evolve {', '.join(learned)}" if learned else ""
     notes = "".join(f" ({note})" for note in found.notes)
-    return f"model {model.asked.model}: {', '.join(part for part in parts if part)}; {found.usage.calls} calls{notes}"
+    return f"model {model.asked.model}: {', '.join(parts)}{adapted}; checked with {found.usage.calls} calls{notes}"

@@ -16,6 +16,7 @@ from evolve.core.records import ModelSpec
 
 ROOT = Path(__file__).parents[2]
 MODEL = "m"
+NO_KEY = "EVOLVE_TEST_NO_KEY"
 # The catalogue's unit of time in tests.
 SECONDS = 0.15
 
@@ -28,7 +29,7 @@ class ImitatedEndpoint:
         self.base_url = f"{root}/v1"
 
     def spec(self, **changes: Any) -> ModelSpec:
-        fields: dict[str, Any] = {"name": MODEL, "base_url": self.base_url, "key_variable": "EVOLVE_TEST_NO_KEY"}
+        fields: dict[str, Any] = {"name": MODEL, "base_url": self.base_url, "key_variable": NO_KEY}
         return ModelSpec(**(fields | changes))
 
     def ledger(self) -> dict[str, Any]:

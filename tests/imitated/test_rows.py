@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,53 +20,17 @@ from evolve.loop.propose import direct
 from evolve.models.choice import choose_model
 from evolve.trial.gateway import Door, Gateway
 from tests.fakes import FolderWorkspace
-from tests.imitated.endpoint import MODEL, ImitatedEndpoint, ImitatedEndpoints
+from tests.imitated.conftest import Check
+from tests.imitated.endpoint import MODEL, ImitatedEndpoints
+from tests.imitated.rows import WORKING, Row
 from tests.imitated.server import COUNTS
 from tests.test_gateway import client
 from tests.test_propose import brief
 
 STEPS = 16
 QUICK = 0.01
-# Refusals that the client itself answers: by waiting, and by leaving a field out from then on.
-PASSING = ("rate", "extra_stream_options")
 NAMED = (("max_tokens", "max_completion_tokens"), ("temperature", ""))
-SAMPLING = tuple((name, "") for name in ("temperature", "top_p", "top_k"))
 PRICES = {"prompt_price": 1.0, "completion_price": 2.0, "cached_price": 0.1}
-
-
-@dataclass(frozen=True)
-class Row:
-    """An endpoint, and the facts of its model that a check of it learns."""
-
-    name: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    model: str = MODEL
-    streams: bool = True
-
-
-WORKING = (
-    Row("openai-gpt5", {"parameters": NAMED}),
-    Row("openai-gpt56", {"parameters": NAMED, "effort": "none"}),
-    Row("openai-unverified", {"parameters": NAMED}, streams=False),
-    Row("deepseek", {"keep_reasoning": True}),
-    Row("kimi", {"keep_reasoning": True, "parameters": (("temperature", ""),)}),
-    Row("gemini"),
-    Row("mistral", {"parameters": (("seed", "random_seed"),)}),
-    Row("tgi"),
-    Row("openrouter-claude"),
-    Row("object-arguments"),
-    Row("calls-without-id"),
-    Row("claude", {"parameters": SAMPLING}),
-    Row("openrouter", model=f"{MODEL}:nitro"),
-    Row("ollama", {"context_tokens": 4_096}),
-    Row("llamacpp-any", model="whatever"),
-    Row("unlisted"),
-    Row("azure"),
-    Row("litellm-wildcard", model=f"openai/{MODEL}"),
-    Row("rate-limited"),
-    Row("groq", {"answer_tokens": 1_000}),
-    Row("xai"),
-)
 
 
 def tool(name: str, *parameters: str) -> Any:
@@ -133,30 +97,47 @@ def work(api: openai.OpenAI) -> list[str]:
 
 
 CASES = [
-    pytest.param(row, stream, id=f"{row.name}-{'stream' if stream else 'whole'}")
+    pytest.param(row, stream, id=f"{row.id}-{'stream' if stream else 'whole'}")
     for row in WORKING
     for stream in (False, True)
     if row.streams or not stream
 ]
 
 
-def spec_of(endpoint: ImitatedEndpoint, row: Row, **changes: Any) -> ModelSpec:
-    return endpoint.spec(name=row.model, **(row.facts | changes))
+def spec_of(process: ImitatedEndpoints, check: Check, row: Row, stream: bool = False) -> ModelSpec:
+    """The model with what its check learned."""
+    asked = row.asked(process.endpoint(row.name)).model_copy(update={"learned": check(row).learned})
+    return replace(asked.spec, stream=True) if stream else asked.spec
 
 
 @pytest.mark.parametrize(("row", "stream"), CASES)
-def test_a_trial_reaches_its_end(process: ImitatedEndpoints, tmp_path: Path, row: Row, stream: bool) -> None:
-    endpoint = process.endpoint(row.name)
-    with serving(tmp_path, spec_of(endpoint, row, stream=stream)) as served, client(served) as api:
+def test_a_trial_reaches_its_end(
+    process: ImitatedEndpoints, check: Check, tmp_path: Path, row: Row, stream: bool
+) -> None:
+    spec, endpoint = spec_of(process, check, row, stream), process.endpoint(row.name)
+    with serving(tmp_path, spec) as served, client(served) as api:
         used = work(api)
     assert used[-1] == "submit" and {"read_file", "run_tests", "edit"} <= {*used}
-    assert {*endpoint.ledger()["refused"]} <= {*PASSING} and endpoint.ledger()["calls"] == served.budget.usage.calls
-    assert served.fault is None
+    # Only a limit on the rate, for which the client waits, is not known beforehand.
+    assert {*endpoint.ledger()["refused"]} <= {"rate"}
+    assert endpoint.ledger()["calls"] == served.budget.usage.calls and served.fault is None
 
 
-@pytest.mark.parametrize("row", WORKING, ids=lambda row: row.name)
-def test_the_proposer_gets_a_patch(process: ImitatedEndpoints, row: Row) -> None:
-    spec = spec_of(process.endpoint(row.name), row, stream=row.streams)
+def test_a_recording_has_what_the_scaffold_set_and_the_facts_say_what_was_left_out(
+    process: ImitatedEndpoints, check: Check, tmp_path: Path
+) -> None:
+    row = next(row for row in WORKING if row.name == "openai-gpt5")
+    spec, endpoint = spec_of(process, check, row), process.endpoint(row.name)
+    with serving(tmp_path, spec) as served, client(served) as api:
+        work(api)
+    recorded, sent, names = served.events[0]["request"], endpoint.requests()[0], dict(spec.parameters)
+    assert recorded["temperature"] == 0.7 and "temperature" not in sent
+    assert {names.get(name, name) for name in recorded} - {""} == sent.keys() - {"stream"}
+
+
+@pytest.mark.parametrize(("row", "stream"), CASES)
+def test_the_proposer_gets_a_patch(process: ImitatedEndpoints, check: Check, row: Row, stream: bool) -> None:
+    spec = spec_of(process, check, row, stream)
     problems = ["it does not fit", ""]
     written = direct(open_model(spec), spec, brief(), 1, lambda proposal: problems.pop(0) or None)
     assert written.proposal.edits and not written.proposal.note
@@ -288,10 +269,12 @@ BILLED = (
 
 
 @pytest.mark.parametrize(("name", "stream"), BILLED)
-def test_the_bill_is_the_endpoints_own(process: ImitatedEndpoints, tmp_path: Path, name: str, stream: bool) -> None:
-    endpoint, rows = process.endpoint(name), {row.name: row for row in WORKING}
-    facts = rows[name].facts if name in rows else {}
-    with serving(tmp_path, endpoint.spec(stream=stream, **PRICES, **facts)) as served, client(served) as api:
+def test_the_bill_is_the_endpoints_own(
+    process: ImitatedEndpoints, check: Check, tmp_path: Path, name: str, stream: bool
+) -> None:
+    row = next(row for row in WORKING if row.name == name)
+    spec, endpoint = replace(spec_of(process, check, row, stream), **PRICES), process.endpoint(name)
+    with serving(tmp_path, spec) as served, client(served) as api:
         assert work(api)[-1] == "submit"
     usage, billed = served.budget.usage, endpoint.ledger()["billed"]
     fresh, cached, written, reasoning = (billed[count] for count in COUNTS)

@@ -22,7 +22,7 @@ class MessagesModel(OpenAIModel):
         return wire.open_client(self._spec, self._seconds)
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
-        spec = replace(self._spec, stream=self._dialect.streams)
+        spec = replace(self._spec, stream=self.dialect.streams)
         try:
             return wire.send(self._client, request, spec, end)
         except HostRefused as refusal:

@@ -16,7 +16,7 @@ class ResponsesModel(OpenAIModel):
     """A model behind the Responses API: see `OpenAIModel`, whose retries and errors it has."""
 
     def _exchange(self, request: Body, end: float) -> dict[str, Any]:
-        spec = replace(self._spec, stream=self._dialect.streams)
+        spec = replace(self._spec, stream=self.dialect.streams)
         try:
             return send(self._client, request, spec, end)
         except HostRefused as refusal:

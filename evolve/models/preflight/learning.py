@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from evolve.core.config import LearnedFacts
-from evolve.core.errors import BadInput
+from evolve.core.errors import BadInput, RequestRefused
 from evolve.core.records import ModelSpec
+from evolve.llm.dialect import Dialect
+from evolve.llm.faults import LIMIT, TOO_LARGE_CODE
 
 # Sampling parameters that OpenAI's API does not have: an endpoint that refuses two of them takes none.
 FOREIGN = ("top_k", "min_p", "repetition_penalty")
+# What pydantic says of a field that a server does not know: Mistral's, whose seed has another name.
+UNKNOWN_FIELD = "extra inputs are not permitted"
+# Of a limit on one request, a quarter is for the answer, and conversations grow in the rest. An answer of fewer than
+# 1,024 tokens has no room for a patch.
+ANSWERS_IN_LIMIT = 4
+LEAST_ANSWER = 1_024
+LEAST_LIMIT = ANSWERS_IN_LIMIT * LEAST_ANSWER
 SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", *FOREIGN)
 # How endpoints state the longest answer and the longest conversation that they take, in lower case.
 LIMIT_WORDS = (
@@ -37,8 +47,8 @@ def learn(learned: LearnedFacts, spec: ModelSpec, parameter: str, message: str) 
     if parameter in ("max_tokens", "max_completion_tokens"):
         return _learn_length(learned, spec, message)
     if parameter == "seed":
-        name = "random_seed" if "random_seed" in message and _name(spec, "seed") == "seed" else ""
-        return _rename(learned, "seed", name)
+        may_differ = _name(spec, "seed") == "seed" and ("random_seed" in message or UNKNOWN_FIELD in message.lower())
+        return _rename(learned, "seed", "random_seed" if may_differ else "")
     if parameter in SAMPLING:
         refused = {parameter, *(name for name, given in learned.parameters if not given)}
         names = FOREIGN if len(refused & {*FOREIGN}) > 1 else (parameter,)
@@ -54,6 +64,32 @@ def learn(learned: LearnedFacts, spec: ModelSpec, parameter: str, message: str) 
     raise _hopeless(spec, parameter, message)
 
 
+def learn_size(spec: ModelSpec, error: RequestRefused) -> dict[str, Any]:
+    """The changed facts after a request was refused as too large for one; empty if no smaller one can do the work.
+
+    A request's prompt and answer count together, as they do in a context window.
+    """
+    limit = stated_limit(str(error)) if error.code == TOO_LARGE_CODE else None
+    if limit is None or limit < LEAST_LIMIT or limit >= (spec.context_tokens or limit + 1):
+        return {}
+    answer = limit // ANSWERS_IN_LIMIT
+    return {"context_tokens": limit, "answer_tokens": min(spec.answer_tokens or answer, answer)}
+
+
+def stated_limit(message: str) -> int | None:
+    """The tokens that one request may have, as a refusal states them ("Limit 6000, Requested 9000"); None if not."""
+    match = LIMIT.search(message.lower())
+    return _integer(match[1]) if match and "token" in message.lower() else None
+
+
+def learn_form(learned: LearnedFacts, dialect: Dialect, spec: ModelSpec) -> dict[str, Any]:
+    """The changed facts after a client found out how to ask for answers; each trial would have to find it out again."""
+    values: dict[str, Any] = {"stream": True} if dialect.streams and not spec.stream else {}
+    if not dialect.asks_for_usage and _name(spec, "stream_options"):
+        values["parameters"] = _rename(learned, "stream_options", "").parameters
+    return values
+
+
 def window_in(message: str) -> int | None:
     """The context window in tokens that an endpoint's refusal of a long prompt states; None if it states none."""
     match = WINDOW.search(message.lower())
@@ -63,9 +99,10 @@ def window_in(message: str) -> int | None:
 def _learn_length(learned: LearnedFacts, spec: ModelSpec, message: str) -> LearnedFacts:
     """The limit of an answer's length, or the name that it has here."""
     name = _name(spec, "max_tokens")
-    if name == "max_tokens" and "max_completion_tokens" in message:
+    is_renamed = "max_tokens" in dict(learned.parameters)
+    if name == "max_tokens" and not is_renamed and "max_completion_tokens" in message:
         return _rename(learned, "max_tokens", "max_completion_tokens")
-    if name == "max_completion_tokens" and re.search(r"\bmax_tokens\b", message):
+    if name == "max_completion_tokens" and not is_renamed and re.search(r"\bmax_tokens\b", message):
         return _rename(learned, "max_tokens", "max_tokens")
     limits = [limit for text in ANSWER_LIMIT.findall(message.lower()) if (limit := _integer(text))]
     if limits and (spec.answer_tokens is None or min(limits) < spec.answer_tokens):

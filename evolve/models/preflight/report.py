@@ -6,8 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from evolve import llm
 from evolve.core.config import LearnedFacts
 from evolve.core.records import Usage
+
+API_NAMES = {"chat": "chat completions", "responses": "Responses", "messages": "Messages"}
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,23 @@ class Preflight:
         values: dict[str, Any] = {**asdict(self), "learned": self.learned.model_dump(mode="json")}
         del values["usage"]
         return json.dumps(values, sort_keys=True)
+
+
+def describe_learned(learned: LearnedFacts) -> list[str]:
+    """What requests do differently because of the check, in words; what their protocol has no field for is left out."""
+    parameters = dict(learned.parameters)
+    unsupported = llm.unsupported_parameters(learned.api or "chat")
+    unsent = [name for name, sent in parameters.items() if not sent and name not in unsupported]
+    effort = f"asks for reasoning effort {learned.effort}" if learned.effort else "asks for no reasoning effort"
+    changes = {
+        f"uses the API {API_NAMES[learned.api or 'chat']}": learned.api,
+        **{f"sends {name} as {sent}": sent for name, sent in parameters.items()},
+        f"never sends {', '.join(unsent)}": unsent,
+        "asks for streams": learned.stream,
+        "asks for no streams": learned.stream is False,
+        "sends the model's reasoning back": learned.keep_reasoning,
+        effort: learned.effort is not None,
+        f"keeps requests within {learned.context_tokens or 0:,} tokens": learned.context_tokens,
+        f"asks for answers of at most {learned.answer_tokens or 0:,} tokens": learned.answer_tokens,
+    }
+    return [change for change, is_made in changes.items() if is_made]

@@ -21,8 +21,8 @@ SAMPLING: Mapping[str, int | float] = {
 }
 # A prompt of about this many tokens is longer than what servers with a small default window read.
 WINDOW_TOKENS = 8_000
-# Of a known window. Vocabularies with a token for each digit make twice as many tokens of the text as others.
-WINDOW_SHARE = 0.3
+# Of a window that is known.
+WINDOW_SHARE = 0.6
 # Of an answer to a question, unless the model thinks for longer: a small one may write until it is stopped.
 QUESTION_TOKENS = 1024
 # English words with numbers have between three and six bytes a token in all common vocabularies.
@@ -41,8 +41,13 @@ TOOLS: tuple[Message, ...] = ({"type": "function", "function": RUN}, {"type": "f
 
 def sampling_of(spec: ModelSpec) -> dict[str, int | float]:
     """The sampling parameters to try: all that a scaffold may set, except those that are never sent."""
-    unsent = {name for name, given in spec.parameters if not given}
+    unsent = unsent_names(spec)
     return {key: value for key, value in {**SAMPLING, **dict(spec.sampling)}.items() if key not in unsent}
+
+
+def unsent_names(spec: ModelSpec) -> set[str]:
+    """The parameters that this endpoint never gets."""
+    return {name for name, given in spec.parameters if not given}
 
 
 def trial_request(spec: ModelSpec, longest_answer: int) -> Message:
