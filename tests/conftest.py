@@ -81,6 +81,7 @@ WHOLE = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests, mark the slow ones, and skip what needs an engine if none answers."""
+    _leave_out_real_models(config, items)
     items.sort(key=_rank)
     for item in items:
         if item.path.relative_to(TESTS).as_posix().startswith(WHOLE):
@@ -89,6 +90,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if marked and "not docker" not in (config.option.markexpr or "") and not engine.answers():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+
+
+def _leave_out_real_models(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a real language model run only if they are asked for: `-m llm`."""
+    if (config.option.markexpr or "") != "llm":
+        real = [item for item in items if item.get_closest_marker("llm")]
+        items[:] = [item for item in items if item not in real]
+        config.hook.pytest_deselected(items=real)
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from evolve.core.errors import EndpointError
@@ -37,12 +38,11 @@ class SoundModel:
 
     def _answers_a_question(self, on_lost: OnLost | None) -> bool:
         """Ask until one is answered. What that costs is reported as lost."""
-        for question in QUESTIONS:
+        for seed, question in itertools.product(SEEDS, QUESTIONS):
             messages = [{"role": "user", "content": question.text}]
-            body = {"model": self._spec.name, "messages": messages, "max_tokens": QUESTION_TOKENS}
+            body = {"model": self._spec.name, "messages": messages, "max_tokens": QUESTION_TOKENS, "seed": seed}
             answer = self.inner.complete(body, on_lost)
-            if on_lost:
-                on_lost(usage_of(answer, self._spec, body))
+            self._report(answer, body, on_lost)
             if question.is_answered_by(text_of(answer)):
                 return True
         return False
