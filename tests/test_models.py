@@ -99,7 +99,7 @@ def test_every_packaged_fact_has_a_source_and_a_date(path: Path) -> None:
 def test_the_profiles_are_those_of_the_package() -> None:
     hosted = {"openai", "anthropic", "google", "deepseek", "moonshot", "qwen", "mistral", "minimax", "xai"}
     hosted |= {"nvidia", "openrouter", "azure", "groq"}
-    local = {"vllm", "sglang", "llamacpp", "ollama", "lmstudio", "tgi", "litellm", "embedded"}
+    local = {"vllm", "sglang", "llamacpp", "ollama", "lmstudio", "tgi", "litellm", "embedded", "local"}
     assert set(read_profiles()) == hosted | local
     assert {name for name, profile in read_profiles().items() if profile.local} == local
 

@@ -277,6 +277,17 @@ def test_a_limit_that_leaves_no_room_ends_the_check(limit: int, words: str, fix:
     assert fix in str(error.value)
 
 
+def test_a_known_window_is_checked_with_half_the_text_where_digits_are_tokens() -> None:
+    def rule(spec: ModelSpec, body: Mapping[str, Any]) -> None:
+        if (tokens := len(json.dumps(body)) // 2) > 8_192:
+            message = f"request ({tokens} tokens) exceeds the available context size (8192 tokens)"
+            raise RequestRefused(400, "context_length_exceeded", message)
+
+    found = check(Endpoint((rule,)), context_tokens=8_192)
+    assert found.learned == LearnedFacts() and found.notes == ()
+    assert found.window and 2_400 < found.window < 4_096
+
+
 def test_a_small_window_that_is_known_is_not_exceeded() -> None:
     found = check(Endpoint(read_tokens=4_000), context_tokens=4_096)
     assert found.window and found.window < 4_000
@@ -289,6 +300,7 @@ def test_a_small_window_that_is_known_is_not_exceeded() -> None:
         ("the request exceeds the available context size (4096 tokens), try increasing it", 4_096),
         ("maximum prompt length is 131,072 but the request contains 200,000 tokens", 131_072),
         ("the messages hold 32139 characters; this model's context is 12000", None),
+        ("the messages hold 32139 characters and exceed the model's context window of 12000 characters", None),
         ("too long", None),
     ],
 )
@@ -339,3 +351,23 @@ def test_a_prompt_that_was_read_is_not_cut(tokens: int) -> None:
     assert tokens * 4 <= size <= tokens * 4 + 400
     # Vocabularies need between three and five bytes for a token of such a text.
     assert not is_cut(size, size // 5) and is_cut(size, size // 8)
+
+
+def test_a_question_is_asked_again_only_if_the_model_was_still_thinking() -> None:
+    def thinking(content: str | None, lengths: list[int]) -> Preflight:
+        class Thinker(Endpoint):
+            def _answer(self, body: Mapping[str, Any], text: str) -> dict[str, Any]:
+                answer = super()._answer(body, text)
+                if text == QUESTIONS[1].text and body["max_tokens"] < 4_096:
+                    message = {**answer["choices"][0]["message"], "content": content, "reasoning": "Let me think."}
+                    answer["choices"][0] |= {"message": message, "finish_reason": "length"}
+                return answer
+
+        endpoint = Thinker()
+        found = check(endpoint)
+        asked = [body for body in endpoint.bodies if body["messages"][-1]["content"] == QUESTIONS[1].text]
+        assert [body["max_tokens"] for body in asked] == lengths
+        return found
+
+    assert thinking(None, [1_024, 4_096]).right_answers == 3
+    assert thinking("It is a city, it is a city, it is", [1_024]).right_answers == 2

@@ -85,10 +85,12 @@ TASK = {"model": "m", "messages": [{"role": "user", "content": "Print 2,000 excl
 
 
 def test_garbage_of_a_broken_model_is_a_fault_of_the_endpoint() -> None:
-    talker = Talker("!" * 2_000, "!!!!")
+    talker, lost = Talker("!" * 2_000, "!!!!"), list[Usage]()
     with pytest.raises(EndpointError, match="nonsense"):
-        SoundModel(talker, ModelSpec("m")).complete(TASK)
-    assert talker.asked == len(QUESTIONS)
+        SoundModel(talker, ModelSpec("m")).complete(TASK, lost.append)
+    assert talker.asked == 2 * len(QUESTIONS)
+    # The answer itself is billed, too.
+    assert sum(usage.calls for usage in lost) == talker.asked + 1
 
 
 def test_a_model_that_was_asked_for_garbage_is_sound() -> None:

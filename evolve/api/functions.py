@@ -20,6 +20,7 @@ from evolve.gate.ruling import RuleMaker
 from evolve.host.platform import check_platform
 from evolve.loop.proposer import Proposer
 from evolve.loop.watcher import SilentWatcher, Watcher
+from evolve.runs.local_model import with_local_server
 from evolve.runs.plugins import Plugins, created, name_of
 from evolve.runs.settings import Settings, read_arguments
 
@@ -46,7 +47,7 @@ def run(
         scaffold: Folder of the seed scaffold.
         suite: Folder of the task suite.
         rounds: Number of rounds.
-        model: Model, or PROFILE/MODEL; `embedded` needs no key.
+        model: Model, or PROFILE/MODEL; `embedded` and `local` need no key.
         runs: Folder of the results.
         watcher: Shows the progress; None: nothing is shown.
         proposer: Writes the patches, or its name.
@@ -61,7 +62,8 @@ def run(
     """
     named = {"scaffold": scaffold, "suite": suite, "rounds": rounds, "model": model, "runs": runs}
     given, plugins = _settings({**settings, **named}, proposer, rule, executor)
-    name = running.play(running.prepare_run(given, plugins), given.rounds, _watcher(watcher))
+    with with_local_server(given, given.run) as served:
+        name = running.play(running.prepare_run(served, plugins), given.rounds, _watcher(watcher))
     return Run(name, given.runs)
 
 
@@ -92,7 +94,9 @@ def evaluate(
     given, plugins = _settings(settings, None, None, executor)
     wanted = [split_of(split) for split in splits]
     _check_count("attempts", attempts, 1)
-    return running.measure(running.prepare_evaluation(str(what), given, plugins), wanted, attempts, _watcher(watcher))
+    with with_local_server(given) as served:
+        prepared = running.prepare_evaluation(str(what), served, plugins)
+        return running.measure(prepared, wanted, attempts, _watcher(watcher))
 
 
 def calibrate(
@@ -124,8 +128,9 @@ def calibrate(
     given, plugins = _settings(settings, None, rule, executor)
     _check_count("attempts", attempts, 2)
     _check_count("rounds", rounds, 1)
-    prepared = running.prepare_evaluation(str(what or given.scaffold), given, plugins)
-    return running.measure_noise(prepared, attempts, rounds, _watcher(watcher))
+    with with_local_server(given) as served:
+        prepared = running.prepare_evaluation(str(what or given.scaffold), served, plugins)
+        return running.measure_noise(prepared, attempts, rounds, _watcher(watcher))
 
 
 def replay(
@@ -158,7 +163,7 @@ def replay(
     check_platform()
     given = read_arguments({"runs": runs, "jobs": jobs})
     prepared = running.prepare_replay(branch, given, Plugins(proposer, rule, executor))
-    return running.play_again(prepared, live, _watcher(watcher))
+    return running.play_again(prepared, live, _watcher(watcher), given.local_file)
 
 
 def claim(run: str | None = None, runs: Path | str | None = None) -> Claim:

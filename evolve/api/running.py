@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from evolve.api.results import Calibration, Replay, Result
 from evolve.core.records import Split
@@ -15,6 +16,7 @@ from evolve.runs import opening
 from evolve.runs.from_settings import evaluation_request, run_request
 from evolve.runs.identity import resumed_config
 from evolve.runs.jobs import planned_concurrency
+from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.model_check import check_models, summary_line
 from evolve.runs.plan import Plan, plan_of
@@ -111,13 +113,25 @@ def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = No
     )
 
 
-def play_again(prepared: Prepared, live: bool, watcher: Watcher) -> Replay:
-    """Run a candidate's trials again, with the recorded answers or with new calls of the model."""
+def play_again(prepared: Prepared, live: bool, watcher: Watcher, local_file: Path | None = None) -> Replay:
+    """Run a candidate's trials again, with the recorded answers or with new calls of the model.
+
+    local_file: of a local model, as for a run.
+    """
+    if live:
+        with with_local_server_again(prepared.request.config, local_file) as config:
+            return _play_live(replace(prepared, request=replace(prepared.request, config=config)), watcher)
     with opening.open_for_replay(prepared.request, watcher) as replayer:
         recorded = replayer.recorded_trials(str(prepared.commit))
         watcher.trials_planned(len(recorded))
-        if live:
-            new = Result(replayer.run, tuple(replayer.run_live(str(prepared.commit), recorded)))
-            return Replay(Result(replayer.run, tuple(recorded)), (), new)
         compared = tuple(replayer.run_offline(str(prepared.commit), recorded))
         return Replay(Result(replayer.run, tuple(recorded)), compared)
+
+
+def _play_live(prepared: Prepared, watcher: Watcher) -> Replay:
+    """Run a candidate's trials again with new calls of the model."""
+    with opening.open_for_replay(prepared.request, watcher) as replayer:
+        recorded = replayer.recorded_trials(str(prepared.commit))
+        watcher.trials_planned(len(recorded))
+        new = Result(replayer.run, tuple(replayer.run_live(str(prepared.commit), recorded)))
+        return Replay(Result(replayer.run, tuple(recorded)), (), new)

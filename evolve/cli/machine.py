@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
+from evolve import local
 from evolve.embedded import server
 from evolve.report.live import Live
 from evolve.sandbox import engine, images
@@ -15,3 +19,10 @@ def set_up() -> None:
 
 def serve_embedded(host: str, port: int) -> None:
     server.serve(host, port)
+
+
+def serve_local(file: Path | None, port: int) -> None:
+    """Serve a GGUF file until interrupted."""
+    with contextlib.suppress(KeyboardInterrupt), local.running_server(local.model_file(file), port) as running:
+        print(f"{running.name} at {running.url}", flush=True)
+        running.process.wait()

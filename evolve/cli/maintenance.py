@@ -13,6 +13,7 @@ from evolve.maintenance.doctor.finding import BAD, format_size
 from evolve.report.escaping import plain
 from evolve.report.tables import show
 from evolve.runs.from_settings import new_config
+from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import results_file
 from evolve.runs.settings import Settings, shown_default
 from evolve.store import integrity
@@ -31,7 +32,8 @@ def examine(settings: Settings, fix: bool, deep: bool, as_json: bool) -> int:
 def examine_models(settings: Settings, as_json: bool) -> int:
     """Print what the check of the models' endpoints finds. -> the exit status: 1 if one can't be used"""
     set_call_seconds(settings.call_seconds)
-    findings = doctor.examine_models(new_config(settings))
+    with with_local_server(settings) as served:
+        findings = doctor.examine_models(new_config(served))
     show([asdict(f) for f in findings] if as_json else [_shown(finding) for finding in findings], as_json)
     return EXIT_MACHINE if any(finding.state == BAD for finding in findings) else 0
 

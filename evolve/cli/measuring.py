@@ -19,6 +19,7 @@ from evolve.report.models import about_model
 from evolve.report.tables import percent, show
 from evolve.runs import check_tasks as checking
 from evolve.runs.identity import stored_config
+from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
 from evolve.runs.replay import ReplayResult
 from evolve.runs.results import fresh_scores, of_split
@@ -30,29 +31,32 @@ from evolve.suite.tasks import load_suite
 
 def run(settings: Settings) -> None:
     """Start or resume a run, and print its result."""
-    prepared = running.prepare_run(settings)
-    with Live(prepared.request.config.priced) as view:
-        _show_model(prepared, view)
-        name = running.play(prepared, settings.rounds, view)
+    with with_local_server(settings, settings.run) as served:
+        prepared = running.prepare_run(served)
+        with Live(prepared.request.config.priced) as view:
+            _show_model(prepared, view)
+            name = running.play(prepared, settings.rounds, view)
     with open_results(settings.runs) as store:
         print_result(store, name)
 
 
 def show_plan(settings: Settings) -> None:
     """Print what a run will take, after the check of its models; nothing is started."""
-    prepared = running.prepare_run(settings)
-    with Live(prepared.request.config.priced) as view:
-        _show_model(prepared, view)
-        planned = running.plan(prepared, settings.rounds, view)
+    with with_local_server(settings, settings.run) as served:
+        prepared = running.prepare_run(served)
+        with Live(prepared.request.config.priced) as view:
+            _show_model(prepared, view)
+            planned = running.plan(prepared, settings.rounds, view)
     print("\n".join(planned.lines()))
 
 
 def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: int, as_json: bool) -> None:
     """Measure one scaffold, and print its scores."""
-    prepared = running.prepare_evaluation(what, settings)
-    with Live(prepared.request.config.priced) as view:
-        _show_model(prepared, view)
-        trials = running.measure(prepared, splits, attempts, view).trials
+    with with_local_server(settings) as served:
+        prepared = running.prepare_evaluation(what, served)
+        with Live(prepared.request.config.priced) as view:
+            _show_model(prepared, view)
+            trials = running.measure(prepared, splits, attempts, view).trials
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
         show([{"split": str(n), "trials": len(some), "score": (score(some) or [None])[0]} for n, some in found], True)
@@ -63,10 +67,11 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
 
 def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int, as_json: bool) -> None:
     """Measure a scaffold against itself, and print what that says of a run of so many rounds."""
-    prepared = running.prepare_evaluation(what, settings)
-    with Live(prepared.request.config.priced) as view:
-        _show_model(prepared, view)
-        found = running.measure_noise(prepared, attempts, rounds, view)
+    with with_local_server(settings) as served:
+        prepared = running.prepare_evaluation(what, served)
+        with Live(prepared.request.config.priced) as view:
+            _show_model(prepared, view)
+            found = running.measure_noise(prepared, attempts, rounds, view)
     noise, power, cost = found.noise, found.power, found.cost
     if as_json:
         facts = {"score": noise.score, "difference": noise.difference, "always": noise.always, "never": noise.never}
@@ -84,7 +89,7 @@ def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) ->
     """Run a candidate's trials again. -> the exit status: 1 if a replay differs"""
     prepared = running.prepare_replay(branch, settings)
     with Live(priced=False) as view:
-        replayed = running.play_again(prepared, live, view)
+        replayed = running.play_again(prepared, live, view, settings.local_file)
     if replayed.live is None:
         return print_replayed(replayed.compared, as_json)
     _print_live(replayed.recorded.trials, replayed.live.trials, as_json)

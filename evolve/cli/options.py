@@ -19,8 +19,10 @@ app = typer.Typer(
 )
 tasks_app = typer.Typer(no_args_is_help=True, help="List and check the tasks of a suite.")
 embedded_app = typer.Typer(no_args_is_help=True, help="The model that needs no key.")
+local_app = typer.Typer(no_args_is_help=True, help="A small real model that needs no key.")
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(embedded_app, name="embedded")
+app.add_typer(local_app, name="local")
 
 
 def _show_version(wanted: bool) -> None:
@@ -64,6 +66,7 @@ Suite_ = Annotated[Path | None, option("suite")]
 Scaffold_ = Annotated[Path | None, option("scaffold")]
 Model_ = Annotated[str | None, option("model")]
 Models_ = Annotated[Path | None, option("models")]
+LocalFile_ = Annotated[Path | None, option("local_file")]
 ReasoningEffort_ = Annotated[str | None, option("reasoning_effort")]
 ExtraBody_ = Annotated[list[str] | None, free_table_option("extra_body", "KEY=JSON")]
 Headers_ = Annotated[list[str] | None, free_table_option("headers", "NAME=VALUE")]

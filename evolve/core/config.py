@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from evolve.core.records import Api, Limits, ModelSpec, SandboxSpec
 
 EMBEDDED = "embedded"
+# The profile of the model that Evolve serves itself, on another port at each start.
+LOCAL = "local"
 # The user's settings; also in a scaffold's folder, of which it is no part.
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
@@ -342,8 +344,8 @@ class RunConfig(BaseModel):
 
         A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
-        the limits per minute, which each start sets anew. Nor is it one that this config leaves the seconds of a trial
-        open, which no earlier version could.
+        the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
+        leaves the seconds of a trial open, which no earlier version could.
         """
         values = json.loads(stored)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
@@ -351,10 +353,11 @@ class RunConfig(BaseModel):
             given["limits"] |= EARLIER_LIMITS
         usual = json.loads(RunConfig().canonical())
         new, old = _leaves(given), _leaves(_merged(usual, values))
+        anew = {*PLACES, *ANEW, *(_moving_endpoints(new) & _moving_endpoints(old))}
         found = [
             Difference(key, old.get(key), new.get(key))
             for key in sorted({*old, *new})
-            if key not in (*PLACES, *ANEW) and not key.startswith(PROVENANCE)
+            if key not in anew and not key.startswith(PROVENANCE)
         ]
         return [one for one in found if one.stored != one.given]
 
@@ -365,6 +368,11 @@ class RunConfig(BaseModel):
         values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
         values["limits"] = _with_earlier(values.get("limits", {}))
         return cls.model_validate(values)
+
+
+def _moving_endpoints(leaves: dict[str, Any]) -> set[str]:
+    """The keys of endpoints that Evolve starts itself."""
+    return {f"{model}base_url" for model in ("", "proposed_by.") if leaves.get(f"{model}facts.profile") == LOCAL}
 
 
 def _with_earlier(limits: dict[str, Any]) -> dict[str, Any]:

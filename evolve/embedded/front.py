@@ -40,7 +40,7 @@ def complete(body: Mapping[str, Any], knobs: Knobs | None = None) -> dict[str, A
     size = _size(body["messages"])
     limit = chosen.context_chars if _role(body) is solve else chosen.proposer_context_chars
     if size > limit:
-        problem = f"the messages hold {size} characters; this model's context is {limit}"
+        problem = f"the messages hold {size} characters and exceed the model's context window of {limit} characters"
         raise RequestRefused(400, "context_length_exceeded", problem)
     return _completion(model, body, _role(body)(body, chosen))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from evolve.core.errors import EndpointError
@@ -13,6 +14,8 @@ from evolve.llm.usage import usage_of
 
 # A model that thinks before it answers needs room for that.
 QUESTION_TOKENS = 2_048
+# A small model gets some of the questions wrong: all are asked with each of these seeds.
+SEEDS = (1, 2)
 
 
 class SoundModel:
@@ -29,17 +32,21 @@ class SoundModel:
         answer = self.inner.complete(body, on_lost)
         problem = garbage(text_of(answer))
         if problem and not self._answers_a_question(on_lost):
+            self._report(answer, body, on_lost)
             raise EndpointError(f"the model writes nonsense ({problem}) and answers no simple question")
         return answer
 
     def _answers_a_question(self, on_lost: OnLost | None) -> bool:
         """Ask until one is answered. What that costs is reported as lost."""
-        for question in QUESTIONS:
+        for seed, question in itertools.product(SEEDS, QUESTIONS):
             messages = [{"role": "user", "content": question.text}]
-            body = {"model": self._spec.name, "messages": messages, "max_tokens": QUESTION_TOKENS}
+            body = {"model": self._spec.name, "messages": messages, "max_tokens": QUESTION_TOKENS, "seed": seed}
             answer = self.inner.complete(body, on_lost)
-            if on_lost:
-                on_lost(usage_of(answer, self._spec, body))
+            self._report(answer, body, on_lost)
             if question.is_answered_by(text_of(answer)):
                 return True
         return False
+
+    def _report(self, answer: dict[str, Any], body: Body, on_lost: OnLost | None) -> None:
+        if on_lost:
+            on_lost(usage_of(answer, self._spec, body))

@@ -11,7 +11,7 @@ from evolve.core.records import ModelSpec
 
 # How endpoints report, with other statuses than 404, that they have no such model; in lower case.
 UNKNOWN_MODEL = re.compile(
-    r"model_not_found|unknown[_ ]model|invalid[_ ]model|no such model"
+    r"model_not_found|unknown[_ ]model|invalid[_ ]model|no such model|no healthy deployments for this model"
     r"|model.{0,120}(not found|does not exist|doesn't exist|is not (a valid|available|supported)|not exist)"
 )
 MOST_NAMES = 8

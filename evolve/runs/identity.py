@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.config import PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
+from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
@@ -40,16 +40,25 @@ def stored_config(row: RunRow) -> RunConfig:
 
 
 def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
-    """A stored config, with what each start sets anew: where suite and scaffold are, and the limits per minute."""
+    """A stored config, with what each start sets anew.
+
+    That is where suite and scaffold are, the limits per minute, and the port of a local model.
+    """
     values: dict[str, Any] = {key: getattr(asked, key) for key in PLACES}
-    values["facts"] = with_rates(stored.facts, asked.facts)
+    values |= _set_anew(stored, asked)
     if stored.proposed_by and asked.proposed_by:
-        values["proposed_by"] = _with_rates_of(stored.proposed_by, asked.proposed_by)
+        proposing = _set_anew(stored.proposed_by, asked.proposed_by)
+        values["proposed_by"] = stored.proposed_by.model_copy(update=proposing)
     return stored.model_copy(update=values)
 
 
-def _with_rates_of(stored: AskedModel, asked: AskedModel) -> AskedModel:
-    return stored.model_copy(update={"facts": with_rates(stored.facts, asked.facts)})
+def _set_anew(stored: RunConfig | AskedModel, asked: RunConfig | AskedModel) -> dict[str, Any]:
+    """Of one model."""
+    is_local = stored.facts.profile == asked.facts.profile == LOCAL
+    return {
+        "facts": with_rates(stored.facts, asked.facts),
+        "base_url": asked.base_url if is_local else stored.base_url,
+    }
 
 
 def with_rates(facts: ModelFacts, source: ModelFacts) -> ModelFacts:

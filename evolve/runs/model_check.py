@@ -14,7 +14,7 @@ from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
 from evolve.models.preflight import Preflight, Requests, check_endpoint, describe_learned
-from evolve.runs.identity import began_alike, stored_config
+from evolve.runs.identity import began_alike, continued_config, stored_config
 from evolve.runs.request import RunRequest, stored_row
 from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
@@ -56,7 +56,7 @@ def check_models(
     if not request.checks_models:
         return request, []
     row = resumed_row(request, suite)
-    config = request.config if row is None else stored_config(row)
+    config = request.config if row is None else continued_config(stored_config(row), request.config)
     checked = [
         _check_model(role, asked, config, row, say, check)
         for role, asked in zip(ROLES, config.models, strict=False)

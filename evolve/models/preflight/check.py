@@ -96,9 +96,21 @@ def _check_proposal(talk: Conversation, requests: Requests) -> None:
 
 def _check_long_answer(talk: Conversation, requests: Requests) -> None:
     """Ask for a long text, and see that it is one. Raises BadInput."""
-    make = functools.partial(ask.question_request, text=LONG_QUESTION, longest_answer=requests.trial_answer)
-    if problem := garbage(text_of(_unrefused(talk, "a question", make))):
+    if problem := garbage(text_of(_answer(talk, requests, LONG_QUESTION))):
         raise BadInput(f"model {talk.spec.name}", f"it writes nonsense: {problem}", BROKEN)
+
+
+def _answer(talk: Conversation, requests: Requests, text: str) -> Completion:
+    """Ask a question; a second time with a trial's length if the model was still thinking when it was cut off."""
+    lengths = sorted({min(ask.QUESTION_TOKENS, requests.trial_answer), requests.trial_answer})
+    answer: Completion = {}
+    for length in lengths:
+        make = functools.partial(ask.question_request, text=text, longest_answer=length)
+        answer = _unrefused(talk, "a question", make)
+        choice = answer["choices"][0]
+        if choice["finish_reason"] != "length" or choice["message"].get("content"):
+            break
+    return answer
 
 
 def _check_streaming(talk: Conversation, requests: Requests) -> bool | None:
@@ -120,9 +132,7 @@ def _check_answers(talk: Conversation, requests: Requests) -> int:
     """Ask questions with known answers; returns how many were answered. Raises BadInput if none was."""
     right, texts = 0, []
     for question in QUESTIONS:
-        make = functools.partial(ask.question_request, text=question.text, longest_answer=requests.trial_answer)
-        body = _unrefused(talk, "a question", make)
-        texts.append(text_of(body))
+        texts.append(text_of(_answer(talk, requests, question.text)))
         right += question.is_answered_by(texts[-1])
     if right:
         return right
@@ -131,16 +141,21 @@ def _check_answers(talk: Conversation, requests: Requests) -> int:
     raise BadInput(f"model {talk.spec.name}", problem, BROKEN)
 
 
-def _check_window(talk: Conversation, requests: Requests, listing: Listing) -> int | None:
+def _check_window(
+    talk: Conversation, requests: Requests, listing: Listing, share: float = ask.WINDOW_SHARE
+) -> int | None:
     """See whether a long prompt is read to its end; returns its tokens. Raises BadInput if it was cut in silence."""
     known = talk.spec.context_tokens or listing.window
-    tokens = ask.WINDOW_TOKENS if known is None else min(ask.WINDOW_TOKENS, int(0.6 * known))
+    tokens = ask.WINDOW_TOKENS if known is None else min(ask.WINDOW_TOKENS, int(share * known))
     if talk.spec.context_tokens is None and listing.window is not None:
         talk.learn_window(listing.window)
     body = ask.window_request(talk.spec, min(requests.trial_answer, max(tokens // 4, 256)), tokens)
     try:
         answer = talk.ask_once(talk.spec, body)
     except RequestRefused as error:
+        if error.code == TOO_LONG and window_in(str(error)) == known and share == ask.WINDOW_SHARE:
+            # Vocabularies with a token for each digit make twice as many tokens of the text as others.
+            return _check_window(talk, requests, listing, share / 2)
         is_known = _learn_limit(talk, error, tokens)
         return _check_window(talk, requests, listing) if is_known else None
     reported = usage_of(answer, talk.spec, body).prompt_tokens

@@ -21,6 +21,10 @@ SAMPLING: Mapping[str, int | float] = {
 }
 # A prompt of about this many tokens is longer than what servers with a small default window read.
 WINDOW_TOKENS = 8_000
+# Of a window that is known.
+WINDOW_SHARE = 0.6
+# Of an answer to a question, unless the model thinks for longer: a small one may write until it is stopped.
+QUESTION_TOKENS = 1024
 # English words with numbers have between three and six bytes a token in all common vocabularies.
 MOST_BYTES_PER_TOKEN = 6
 BYTES_PER_TOKEN = 4
