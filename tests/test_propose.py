@@ -196,6 +196,19 @@ def test_what_is_wrong_is_told_and_may_be_mended() -> None:
     assert model.requests[0]["seed"] != model.requests[1]["seed"]
 
 
+def test_calls_that_the_host_adds_change_no_seed() -> None:
+    class Checked(ScriptedModel):
+        def complete(self, body: Any, on_lost: Any = None) -> dict[str, Any]:
+            on_lost(Usage(calls=1, prompt_tokens=7))
+            return super().complete(body)
+
+    answers = (offers(("agent.py", "nowhere", "x")), offers(*GOOD))
+    (plain, asked), checked = held(*answers), Checked(*answers)
+    made = direct(checked, SPEC, brief(), 1, lambda proposal: None)
+    assert checked.requests == asked.requests and made.proposal.edits == plain.proposal.edits
+    assert made.proposal.usage.calls == plain.proposal.usage.calls + 2
+
+
 def test_the_check_is_asked_and_its_reason_told() -> None:
     seen = []
 

@@ -141,15 +141,17 @@ def proxy_mistake(variables: Mapping[str, str], has_socks: bool) -> tuple[str, s
 
 
 def _proxies(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The variables that name a proxy, with their values; none if NO_PROXY is `*`."""
+    """The variables that name a proxy, with their values; none if NO_PROXY is `*`.
+
+    As for other programs, the name in lower case decides, also if it is empty.
+    """
     excepted = (variables.get("no_proxy") or variables.get("NO_PROXY") or "").split(",")
     if "*" in [host.strip() for host in excepted]:
         return
     for name in ("all_proxy", "https_proxy", "http_proxy"):
-        for spelling in (name, name.upper()):
-            if value := variables.get(spelling, ""):
-                yield spelling, value
-                break
+        spelling = name if name in variables else name.upper()
+        if value := variables.get(spelling, ""):
+            yield spelling, value
 
 
 def proxy_variable(address: str) -> str:

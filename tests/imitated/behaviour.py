@@ -39,6 +39,7 @@ class Ledger:
         self.refused: Counter[str] = Counter()
         self.requests: list[Body] = []
         self.arrivals: list[float] = []
+        self._firsts: dict[str, float] = {}
 
     def arrive(self, body: Body) -> None:
         with self._lock:
@@ -62,6 +63,11 @@ class Ledger:
                 return self.arrivals[0] + seconds - now
             self.arrivals.append(now)
             return 0.0
+
+    def first_arrival(self, kind: str) -> float:
+        """When the first request of this kind came, on the monotonic clock: now, if none did yet."""
+        with self._lock:
+            return self._firsts.setdefault(kind, time.monotonic())
 
     def cached_tokens(self, body: Body) -> int:
         """The tokens of the longest beginning that an earlier request had too; whole messages only."""
@@ -115,10 +121,17 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Slow:
-    """Answers take `seconds`; those that are not streamed are given up after `patience` seconds with status 524."""
+    """Answers take `seconds`; those that are not streamed are given up after `patience` seconds with status 524.
+
+    concerns: Which requests are slow; the others are answered at once.
+    """
 
     seconds: float = 0.0
     patience: float = 100.0
+    concerns: Callable[[Body], bool] = lambda body: True
+
+    def seconds_of(self, body: Body) -> float:
+        return self.seconds if self.concerns(body) else 0.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.imitated import answers, refusals
 from tests.imitated.behaviour import Behaviour, Imitation, Slow
+from tests.imitated.probed import probed
 from tests.imitated.responses import response_refusal
 
 MODEL = "m"
@@ -16,7 +17,9 @@ def catalogue(seconds: float = 1.0) -> dict[str, Imitation]:
         seconds: The unit of time of those that wait: answers of `cdn` take two, and are given up after one; the
             limit on the rate holds for four.
     """
-    imitations = (*_openai(), *_thinking(), *_strict(), *_local(), *_passing(seconds), *_listing(), *_billing())
+    imitations = (
+        *_openai(), *_thinking(), *_strict(), *_local(), *_passing(seconds), *_listing(), *_billing(), *probed(seconds)
+    )  # fmt: skip
     return {imitation.name: imitation for imitation in imitations}
 
 

@@ -102,13 +102,14 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: Body) -> Body | None:
         """The answer, which is billed; None if the request was refused, or the answer would take too long."""
         imitation, ledger, slow = self.imitation, self.ledger, self.imitation.slow
+        seconds = slow.seconds_of(body)
         try:
             plain = play(imitation.prompt(body))
         except RequestRefused as error:
             fields = {"message": str(error), "type": "invalid_request_error", "param": None, "code": error.code}
             self._refuse(Refusal(error.status, {"error": fields}, error.code))
             return None
-        if not body.get("stream") and slow.seconds > slow.patience:
+        if not body.get("stream") and seconds > slow.patience:
             time.sleep(slow.patience)
             self._refuse(Refusal(524, TIMED_OUT, "timed_out", "text/html; charset=UTF-8"))
             return None
@@ -118,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_answer(self, body: Body, answer: Body, events: Iterable[str], end: str = DONE) -> None:
         """The whole answer when it is there, or its first event at once; a stream's end is the connection's."""
-        seconds = self.imitation.slow.seconds
+        seconds = self.imitation.slow.seconds_of(body)
         if not body.get("stream"):
             time.sleep(seconds)
             self._json(answer)

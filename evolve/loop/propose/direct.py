@@ -29,7 +29,8 @@ class Conversation:
     """A conversation with the model. Each request has its own seed, so that the same text may get another answer.
 
     shorter: first messages to begin with instead if the endpoint finds the conversation too long; max_tokens: of an
-    answer; cut_off: the tokens of the latest answer if it ended because of its length, otherwise 0.
+    answer; cut_off: the tokens of the latest answer if it ended because of its length, otherwise 0; requests: how many
+    were made, without those that the host adds, which `usage` counts too.
     """
 
     model: ChatModel
@@ -40,6 +41,7 @@ class Conversation:
     shorter: Iterator[list[Message]] = field(default_factory=lambda: iter(()))
     max_tokens: int = MAX_TOKENS
     cut_off: int = 0
+    requests: int = 0
 
     def ask(self, offered: Sequence[Message]) -> Message:
         """Ask for the model's next message; if the conversation is too long, again with less of it.
@@ -56,7 +58,7 @@ class Conversation:
                     raise
 
     def _request(self, offered: Sequence[Message]) -> Message:
-        seed = self.seed if self.usage.calls == 0 else stable_hash(self.seed, self.usage.calls)
+        seed = self.seed if self.requests == 0 else stable_hash(self.seed, self.requests)
         request = {
             **dict(self.spec.sampling),
             "model": self.spec.name,
@@ -65,6 +67,7 @@ class Conversation:
             "max_tokens": self.max_tokens,
             "seed": seed & 0x7FFFFFFF,
         }
+        self.requests += 1
         self.usage += Usage(calls=1)
         completion = self.model.complete(request, self._count_lost)
         usage, choice = usage_of(completion, self.spec, request), completion["choices"][0]
@@ -155,7 +158,7 @@ def _next_proposal(conversation: Conversation, brief: Brief) -> tuple[Mapping[st
         Its call and the proposal; no call, and a note, if it makes none within MAX_TURNS.
     """
     offered = tools()
-    while conversation.usage.calls < MAX_TURNS:
+    while conversation.requests < MAX_TURNS:
         calls = [call for call in conversation.ask(offered).get("tool_calls") or [] if _tool_name(call)]
         chosen = next((call for call in calls if _tool_name(call) == "propose"), None)
         for call in calls:

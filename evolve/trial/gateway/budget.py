@@ -52,6 +52,8 @@ class TrialBudget:
         self._patience = patience
         self.limits, self.model, self.deadline = limits, model, deadline
         self.usage = Usage()
+        # Of `usage`, what the host's own calls took: they are billed, but don't use up what the scaffold may have.
+        self._hosts = Usage()
         self.exhausted = ""
         self._events = self._recorded = 0
         self._closed = False
@@ -61,11 +63,11 @@ class TrialBudget:
 
     def left(self) -> dict[str, float]:
         """What is left of each limit, ignoring what the running calls may cost."""
-        used, commands = self.usage, self.limits.commands
+        used, hosts, commands = self.usage, self._hosts, self.limits.commands
         left = {
-            "calls": max(self.limits.calls - used.calls, 0),
-            "tokens": max(self.limits.tokens - used.prompt_tokens - used.completion_tokens, 0),
-            "usd": max(self.limits.usd - used.cost_usd, 0.0),
+            "calls": max(self.limits.calls - used.calls + hosts.calls, 0),
+            "tokens": max(self.limits.tokens - used.tokens + hosts.tokens, 0),
+            "usd": max(self.limits.usd - used.cost_usd + hosts.cost_usd, 0.0),
             "seconds": max(self.deadline + self.given_back - time.monotonic(), 0.0),
         }
         return left if commands is None else {**left, "commands": max(commands - used.commands, 0)}
@@ -83,9 +85,13 @@ class TrialBudget:
             self._changed.notify_all()
 
     def record_loss(self, lost: Usage) -> None:
-        """Count a failed or delayed try of a call. Raises EndpointError when more is lost than may be given back."""
+        """Count a failed or delayed try of a call, or a call of the host's own between tries.
+
+        Raises EndpointError when more is lost than may be given back.
+        """
         with self._changed:
             self.usage += lost
+            self._hosts += lost
         self.give_back(lost.lost_seconds)
         most = MAX_LOST_SECONDS + longest_wait(self.model, self.limits)
         if self.given_back > most:
