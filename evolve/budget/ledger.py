@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evolve.budget.shared_file import open_shared
 from evolve.core.caps import Caps, has_room
 from evolve.core.records import Usage
 from evolve.host import disk
 from evolve.host.platform import process_start
 
-BUSY_SECONDS = 60.0
-# The database is the durable record; this file must survive the death of processes, not of the machine.
-SETTINGS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
 TABLES = (
     "CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY, what TEXT, prompt INTEGER, completion INTEGER, usd REAL)",
     "CREATE TABLE IF NOT EXISTS spent "
@@ -66,10 +64,7 @@ class Ledger:
         self.terms = terms
         self._lock = threading.Lock()
         with _raising_infra_errors(terms.path):
-            terms.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(terms.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            for line in SETTINGS:
-                self._db.execute(line)
+            self._db = open_shared(terms.path)
         with self._transaction() as db:
             _make_tables(db)
 
@@ -192,5 +187,5 @@ def _raising_infra_errors(path: Path) -> Iterator[None]:
 
 def remove(path: Path) -> None:
     """Remove the spending file and SQLite's own files beside it."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}.lock"):
         path.with_name(name).unlink(missing_ok=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evolve.budget.ledger import BUSY_SECONDS, SETTINGS, SpendingFile
+from evolve.budget.ledger import SpendingFile
 from evolve.budget.rate import Rates, Sent, rates_of, send_times
+from evolve.budget.shared_file import open_shared
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.host import disk
@@ -54,10 +55,7 @@ class Turns:
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
         with self._raising_infra_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            for line in (*SETTINGS, TABLE):
-                self._db.execute(line)
+            self._db = open_shared(path, [TABLE])
 
     def close(self) -> None:
         self._db.close()
