@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -214,10 +215,15 @@ def test_a_live_replay_serves_the_model_again(file: Path) -> None:
 def test_the_command_serves_until_it_is_interrupted(file: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-m", "evolve", "local", "serve", "--file", str(file), "--port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        name, _, url = process.stdout.readline().strip().partition(" at ")
-        assert name == file.stem and answers(url)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+    # What a shell starts in the background ignores SIGINT, and so do its children.
+    reset = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=reset) as process:
+        try:
+            assert process.stdout is not None
+            name, _, url = process.stdout.readline().strip().partition(" at ")
+            assert name == file.stem and answers(url)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
     assert not answers(url)
