@@ -55,7 +55,9 @@ class Sent:
         return [found(one["text"], self.known) for one in self.requests if {*one["tools"]} & {*roles}]
 
     def of_trials(self) -> list[set[Marker]]:
-        return [found(one["text"], self.known) for one in self.requests if not {*one["tools"]} & ROLES]
+        """The markers in each request of a trial: those of the check of the endpoint come before all others."""
+        ((checks,),) = self.rows("select sum(calls) from preflight")
+        return [found(one["text"], self.known) for one in self.requests[checks:] if not {*one["tools"]} & ROLES]
 
     def astray(self) -> set[Marker]:
         """The markers in prompts that must not have them. A trial may show its own task, and may show one only."""
