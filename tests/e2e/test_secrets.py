@@ -37,13 +37,17 @@ def run_id(run: str) -> str:
 
 @dataclass(frozen=True)
 class Sent:
-    """A run that is over: its name, repository and runs folder, all markers by word, and the requests of the model."""
+    """A run that is over: its name, repository and runs folder, all markers by word, and the requests of the model.
+
+    The first `checks` requests are those of the check of the endpoint.
+    """
 
     run: str
     home: Path
     runs: Path
     known: dict[str, Marker]
     requests: list[dict[str, Any]]
+    checks: int = 0
 
     @property
     def id(self) -> str:
@@ -55,9 +59,8 @@ class Sent:
         return [found(one["text"], self.known) for one in self.requests if {*one["tools"]} & {*roles}]
 
     def of_trials(self) -> list[set[Marker]]:
-        """The markers in each request of a trial: those of the check of the endpoint come before all others."""
-        ((checks,),) = self.rows("select sum(calls) from preflight")
-        return [found(one["text"], self.known) for one in self.requests[checks:] if not {*one["tools"]} & ROLES]
+        """The markers in each request of a trial."""
+        return [found(one["text"], self.known) for one in self.requests[self.checks :] if not {*one["tools"]} & ROLES]
 
     def astray(self) -> set[Marker]:
         """The markers in prompts that must not have them. A trial may show its own task, and may show one only."""
@@ -110,7 +113,9 @@ def ran(
             [*command, *settings], cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False
         )
     assert done.returncode == 0, done.stderr
-    return Sent(run, folder, runs, known, requests(file))
+    with sqlite3.connect(runs / "evolve.db") as database:
+        ((checks,),) = database.execute("select sum(calls) from preflight")
+    return Sent(run, folder, runs, known, requests(file), checks)
 
 
 @pytest.fixture(scope="module", params=RUNS)
