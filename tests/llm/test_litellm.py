@@ -34,7 +34,7 @@ def test_names_that_the_proxy_does_not_list_are_served(tmp_path: Path) -> None:
             done = evolve(tmp_path, *words, **{KEY_VARIABLE: key})
             assert done.returncode == 0, done.stdout
             findings = [(one["check"], one["detail"]) for one in json.loads(done.stdout)]
-            assert ("tools", "called") in findings and key not in done.stdout
+            assert ("tools", "the model calls them") in findings and key not in done.stdout
         done = evolve(tmp_path, "doctor", "--model", "litellm/unheard-of", "--base-url", url, **{KEY_VARIABLE: key})
         assert done.returncode and "does not serve it" in done.stdout + done.stderr
 

@@ -34,11 +34,11 @@ def test_the_check_gives_a_table(tmp_path: Path) -> None:
     server = dict(one["detail"].split(" ", 1) for one in findings if one["check"] == "server")
 
     assert table["model"].startswith("SmolLM2-135M-Instruct.Q4_1 at http://127.0.0.1:")
-    assert table["tools"] in ("called", "none was called")
-    assert table["window"].startswith("8,192 tokens advertised; a prompt of ") and "8,192 used" in table["window"]
+    assert table["tools"] in ("the model calls them", "none was called")
+    assert table["window"].startswith("8,192 tokens advertised; a prompt of ") and "runs keep within 8,192" in table["window"]
     assert re.match(r"[1-3] of 3 simple questions answered", table["answers"])
     assert re.match(r"\d+ tokens a second; ", table["speed"])
-    assert table["usage"].startswith("tokens are counted")
+    assert table["usage"].startswith("tokens are reported")
     assert table["price"].startswith("$0 and $0") and table["licence"] == "Apache License 2.0"
     assert server["model_path"].endswith(".gguf") and server["model_ftype"] == "Q4_1" and server["build_info"]
     assert server["chat_template"].startswith("sha256:")
