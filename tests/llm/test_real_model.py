@@ -35,7 +35,8 @@ def test_the_check_gives_a_table(tmp_path: Path) -> None:
 
     assert table["model"].startswith("SmolLM2-135M-Instruct.Q4_1 at http://127.0.0.1:")
     assert table["tools"] in ("the model calls them", "none was called")
-    assert table["window"].startswith("8,192 tokens advertised; a prompt of ") and "runs keep within 8,192" in table["window"]
+    window = table["window"]
+    assert window.startswith("8,192 tokens advertised; a prompt of ") and "runs keep within 8,192" in window
     assert re.match(r"[1-3] of 3 simple questions answered", table["answers"])
     assert re.match(r"\d+ tokens a second; ", table["speed"])
     assert table["usage"].startswith("tokens are reported")
