@@ -18,7 +18,7 @@ from evolve.runs.identity import resumed_config
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
-from evolve.runs.model_check import check_models, summary_line
+from evolve.runs.model_check import CheckedModel, check_models, summary_line
 from evolve.runs.plan import Plan, plan_of
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
@@ -55,11 +55,18 @@ def plan(prepared: Prepared, rounds: int, watcher: Watcher) -> Plan:
 
 
 def _planned(prepared: Prepared, rounds: int, watcher: Watcher) -> tuple[Prepared, Plan]:
+    prepared, checked = _checked(prepared, watcher)
+    request = prepared.request
+    opening.check_priced(request.config, request.caps)
+    return prepared, plan_of(request, prepared.suite, rounds, checked)
+
+
+def _checked(prepared: Prepared, watcher: Watcher) -> tuple[Prepared, list[CheckedModel]]:
+    """Check the models, and say what was found."""
     request, checked = check_models(prepared.request, prepared.suite, watcher.say)
     for model in checked:
         watcher.say(summary_line(model))
-    opening.check_priced(request.config, request.caps)
-    return replace(prepared, request=request), plan_of(request, prepared.suite, rounds, checked)
+    return replace(prepared, request=request), checked
 
 
 def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
@@ -79,10 +86,7 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
 
 def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher: Watcher) -> Result:
     """Measure one scaffold, as a run of its own without rounds."""
-    request, checked = check_models(prepared.request, prepared.suite, watcher.say)
-    for model in checked:
-        watcher.say(summary_line(model))
-    prepared = replace(prepared, request=request)
+    prepared, _ = _checked(prepared, watcher)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         trials = search.evaluate_once(prepared.commit, splits, attempts)
         return Result(search.journal.run, tuple(trials))

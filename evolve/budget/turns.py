@@ -19,6 +19,7 @@ from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.host import disk
 from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
+from evolve.llm.estimates import DEFAULT_ANSWER_TOKENS
 
 FILE = "rates.db"
 TABLE = (
@@ -32,8 +33,6 @@ SHORTEST_LOOK_SECONDS = 0.005
 DEAD_SECONDS = 15.0
 # Waits up to this are not worth a report.
 UNNOTICED_SECONDS = 0.05
-# Assumed length of an answer, in tokens, when a request sets no `max_tokens`.
-DEFAULT_ANSWER_TOKENS = 4096
 
 
 @dataclass(frozen=True)

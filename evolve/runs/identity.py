@@ -11,7 +11,7 @@ from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, Mod
 from evolve.core.errors import BadInput
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
-from evolve.store import RunRow
+from evolve.store import RunRow, Store
 from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite, load_suite
 
@@ -154,3 +154,10 @@ def _is_listed_price(key: str, config: RunConfig) -> bool:
     model, _, name = key.rpartition(".")
     terms = config.proposed_by.terms if model and config.proposed_by else config.terms
     return name in PRICES and terms.price_source != GIVEN_PRICE
+
+
+def run_to_resume(config: RunConfig, suite: Suite, runs: Path, store: Store) -> RunRow | None:
+    """The newest run, if it began alike and has not ended; otherwise None."""
+    latest = next(iter(store.runs()), None)
+    is_open = latest is not None and not store.ends(latest.id) and began_alike(config, suite, runs, latest)
+    return latest if is_open else None

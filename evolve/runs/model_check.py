@@ -14,7 +14,7 @@ from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
 from evolve.models.preflight import Preflight, Requests, check_endpoint, describe_learned
-from evolve.runs.identity import began_alike, continued_config, stored_config
+from evolve.runs.identity import continued_config, run_to_resume, stored_config
 from evolve.runs.request import RunRequest, stored_row
 from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
@@ -73,10 +73,7 @@ def resumed_row(request: RunRequest, suite: Suite) -> RunRow | None:
     if request.run is not None:
         return stored_row(request.runs, request.run)
     with Store.open(request.database) as store:
-        latest = store.runs()[:1]
-        if latest and not store.ends(latest[0].id) and began_alike(request.config, suite, request.runs, latest[0]):
-            return latest[0]
-    return None
+        return run_to_resume(request.config, suite, request.runs, store)
 
 
 def with_learned(config: RunConfig, checked: Sequence[CheckedModel]) -> RunConfig:

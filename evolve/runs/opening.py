@@ -37,10 +37,10 @@ from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.digests import folder_digest
 from evolve.runs.identity import (
-    began_alike,
     check_same,
     continued_config,
     identity,
+    run_to_resume,
     stored,
     stored_config,
     suite_differences,
@@ -262,10 +262,8 @@ def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
     """The run that was asked for; else the newest one if it began alike and has not ended; else a new one."""
     if request.run not in (None, NEW):
         return str(request.run)
-    latest = store.runs()[:1] if request.run is None else []
-    if latest and not store.ends(latest[0].id) and began_alike(request.config, suite, request.runs, latest[0]):
-        return latest[0].id
-    return next(name for name in generate_run_ids() if store.run(name) is None)
+    row = run_to_resume(request.config, suite, request.runs, store) if request.run is None else None
+    return row.id if row else next(name for name in generate_run_ids() if store.run(name) is None)
 
 
 def _holder(store: Store, run: str) -> str:
