@@ -30,6 +30,8 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
+# Of all runs of versions whose gate pooled train and validation.
+EARLIER_GATE = {"generalise": False}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -96,6 +98,11 @@ class GateConfig(BaseModel):
     worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
+    )
+    generalise: bool = Field(
+        True,
+        description="Whether a patch must be supported by validation on its own: one that helps only on train tasks "
+        "is rejected, and the stack becomes champion only with a lead on validation.",
     )
     tie_saving: float = Field(
         0.05, gt=0, lt=1, description="Share of the cost (or of the size, at equal cost) that breaks a tie."
@@ -345,12 +352,16 @@ class RunConfig(BaseModel):
         A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
         the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
-        leaves the seconds of a trial open, which no earlier version could.
+        leaves the seconds of a trial open, which no earlier version could, or that a run of an earlier version does not
+        ask of its patches that they generalise: its gate stays as it was.
         """
         values = json.loads(stored)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
         if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:
             given["limits"] |= EARLIER_LIMITS
+        if "generalise" not in values.setdefault("gate", {}):
+            given["gate"] |= EARLIER_GATE
+            values["gate"] |= EARLIER_GATE
         usual = json.loads(RunConfig().canonical())
         new, old = _leaves(given), _leaves(_merged(usual, values))
         anew = {*PLACES, *ANEW, *(_moving_endpoints(new) & _moving_endpoints(old))}
@@ -365,7 +376,8 @@ class RunConfig(BaseModel):
     def from_stored(cls, stored: str) -> RunConfig:
         """A stored config. Of a gate that no longer exists, only what this version knows."""
         values = {key: value for key, value in json.loads(stored).items() if key in cls.model_fields}
-        values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+        gate = EARLIER_GATE | values.get("gate", {})
+        values["gate"] = {k: v for k, v in gate.items() if k in GateConfig.model_fields}
         values["limits"] = _with_earlier(values.get("limits", {}))
         return cls.model_validate(values)
 
