@@ -6,7 +6,6 @@ gain. So train and validation are modelled apart (`split_levels`), and what help
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,12 +13,12 @@ from enum import StrEnum
 from evolve.gate.prior import Floats, Score
 from evolve.gate.split_levels import SplitEvidence, SplitLevels
 
-# The share of patches that help on train alone, before any was tried; it counts as so many patches.
-SUSPICION, WORTH = float(os.environ.get("SUS", ".05")), float(os.environ.get("WORTH", "10"))
-# The least share that the belief about a stack allows for: what was taken was chosen for its gain on train too.
-SUSPICION_OF_STACK = float(os.environ.get("SUS2", ".2"))
+# The share of patches that help on train alone, for the judgement of a single patch.
+SUSPICION = 0.05
+# The same for the belief about a stack, which has to earn its lead on validation.
+SUSPICION_OF_STACK = 0.5
 # A patch that helps on train alone with a smaller probability is supported, one with a larger one is refuted.
-SUPPORTED, REFUTED = float(os.environ.get("CLEAR", ".1")), 0.9
+SUPPORTED, REFUTED = 0.1, 0.9
 EVEN = 0.5
 
 
@@ -33,24 +32,14 @@ class Support(StrEnum):
 
 @dataclass(frozen=True)
 class Generalisation:
-    """The evidence on both splits after some rounds. A value, like the rule that holds it.
-
-    `tried`: how many patches ran on both splits; `suspected`: the sum of their probabilities to help on train alone.
-    """
+    """The evidence on both splits after some rounds. A value, like the rule that holds it."""
 
     levels: SplitLevels
-    suspected: float = 0.0
-    tried: int = 0
 
     @classmethod
     def begin(cls, train: int, validation: int) -> Generalisation | None:
         """The condition for a suite with so many tasks in each split; None if one has none."""
         return cls(SplitLevels.begin(train, validation)) if train and validation else None
-
-    @property
-    def suspicion(self) -> float:
-        """The share of patches that help on train alone, learned from all that ran on validation."""
-        return (SUSPICION * WORTH + self.suspected) / (WORTH + self.tried)
 
     def after_tip_trials(self, scores: Sequence[Score]) -> Generalisation:
         """`scores`: of the tip, by split."""
@@ -58,20 +47,11 @@ class Generalisation:
 
     def after_dropped(self, scores: Sequence[Score], prior: Floats) -> Generalisation:
         """After a challenger that is dropped. `scores`: by split, of train alone if it never ran on validation."""
-        return replace(self._remember(scores, prior), levels=self._levels_after(scores, prior)[0])
+        return replace(self, levels=self.levels.after_challenger(scores, prior, SUSPICION_OF_STACK)[0])
 
     def after_taken(self, scores: Sequence[Score], prior: Floats) -> Generalisation:
         """After a challenger that becomes the tip."""
-        return replace(self._remember(scores, prior), levels=self._levels_after(scores, prior)[1])
-
-    def _levels_after(self, scores: Sequence[Score], prior: Floats) -> tuple[SplitLevels, SplitLevels]:
-        dropped, taken, _ = self.levels.after_challenger(scores, prior, max(self.suspicion, SUSPICION_OF_STACK))
-        return dropped, taken
-
-    def _remember(self, scores: Sequence[Score], prior: Floats) -> Generalisation:
-        if len(scores) < 2:
-            return self
-        return replace(self, tried=self.tried + 1, suspected=self.suspected + self.evidence(scores, prior).train_only)
+        return replace(self, levels=self.levels.after_challenger(scores, prior, SUSPICION_OF_STACK)[1])
 
     def after_promotion(self) -> Generalisation:
         """After the tip became champion."""
@@ -83,7 +63,7 @@ class Generalisation:
 
     def evidence(self, scores: Sequence[Score], prior: Floats) -> SplitEvidence:
         """The evidence on a challenger with these scores."""
-        return self.levels.after_challenger(scores, prior, self.suspicion)[2]
+        return self.levels.after_challenger(scores, prior, SUSPICION)[2]
 
     def measured(self, scores: Sequence[Score]) -> tuple[float, float]:
         """A challenger's measured effects on train and validation, which have both run."""

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 from evolve.gate.prior import EFFECTS, Floats, Score
 
 # What a patch may gain that helps only on train, or more than the prior knows: each as likely as the others.
-JUMPS = np.array([0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 0.9])
+JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
 # How many jumps help on validation too, for each one that helps only on train.
 REAL_JUMPS = 0.1
 VAGUE_VARIANCE = 10.0

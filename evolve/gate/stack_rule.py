@@ -7,7 +7,6 @@ champion once all that is stacked is worse with a small probability only; if it 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +30,7 @@ SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
 # The probability that the tip is worse on validation by over a point, up to which it may become champion.
-RISK_ON_VALIDATION = float(os.environ.get("VRISK", ".05"))
+RISK_ON_VALIDATION = 0.05
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
 STACK_TRAIN_ONLY = "the stack helps only on train tasks"
