@@ -19,7 +19,7 @@ SUSPICION = 0.05
 SUSPICION_OF_STACK = 0.5
 # A patch that helps on train alone with a smaller probability is supported, one with a larger one is refuted.
 SUPPORTED, REFUTED = 0.1, 0.9
-EVEN = 0.5
+AT_LAST = 0.7
 
 
 class Support(StrEnum):
@@ -82,6 +82,6 @@ class Generalisation:
 
 def support(evidence: SplitEvidence, last: bool = False) -> Support:
     """Judge a patch by the probability that it helps on train alone. `last`: no more trials can be had."""
-    if evidence.train_only <= (EVEN if last else SUPPORTED):
+    if evidence.train_only <= (AT_LAST if last else SUPPORTED):
         return Support.YES
     return Support.NO if last or evidence.train_only >= REFUTED else Support.UNCLEAR

@@ -16,10 +16,10 @@ from evolve.gate.prior import EFFECTS, Floats, Score
 
 # What a patch may gain that helps only on train, or more than the prior knows: each as likely as the others.
 JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
-# How many jumps help on validation too, for each one that helps only on train.
-REAL_JUMPS = 0.1
+# How many jumps help on validation as much, and half as much, for each one that helps only on train.
+REAL_JUMPS, HALF_JUMPS = 0.1, 0.1
 VAGUE_VARIANCE = 10.0
-TIP, CHAMPION, CHALLENGER = slice(0, 2), slice(2, 4), slice(4, 6)
+TIP, CHAMPION, CHALLENGER = [0, 1], [2, 3], [4, 5]
 VALIDATION_LEAD = np.array([0.0, 1.0, 0.0, -1.0])
 
 
@@ -80,8 +80,8 @@ class SplitLevels:
         """Learn from a patch of the tip.
 
         A patch either has an effect d of EFFECTS on every task, with a standard deviation of d between tasks; or it
-        adds one of JUMPS to train and nothing to validation; or it adds one of JUMPS to both. The belief is exact for
-        this mixture; then two moments are kept (assumed-density filtering, as in `prior.Level`).
+        adds one of JUMPS to train, and to validation nothing, half of it, or as much. The belief is exact for this
+        mixture; then two moments are kept (assumed-density filtering, as in `prior.Level`).
 
         Args:
             scores: By split; of train alone if nothing ran on validation.
@@ -100,7 +100,9 @@ class SplitLevels:
         apart = mean - middle
         spread = np.einsum("h,hij->ij", shares, covariance) + np.einsum("h,hi,hj->ij", shares, apart, apart)
         train, validation = middle[CHALLENGER] - middle[TIP]
-        evidence = SplitEvidence(float(train), float(validation), float(shares[effects[:, 0] > effects[:, 1]].sum()))
+        evidence = SplitEvidence(
+            float(train), float(validation), float(shares[(effects[:, 0] > 0) & (effects[:, 1] == 0)].sum())
+        )
         return self._of(middle, spread, [0, 1, 2, 3]), self._of(middle, spread, [4, 5, 2, 3]), evidence
 
     def as_champion(self) -> SplitLevels:
@@ -128,10 +130,10 @@ class SplitLevels:
 
 def _hypotheses(prior: Floats, suspicion: float) -> tuple[Floats, Floats]:
     """The effects by split (hypotheses x 2) and the weights of all hypotheses about a patch."""
-    alike, jumps = np.repeat(EFFECTS[:, None], 2, axis=1), np.repeat(JUMPS[:, None], 2, axis=1)
-    each = np.full(len(JUMPS), suspicion / len(JUMPS))
-    known = (1 - suspicion * (1 + REAL_JUMPS)) * prior
-    return np.vstack([alike, jumps * [1, 0], jumps]), np.concatenate([known, each, REAL_JUMPS * each])
+    jumps = np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])
+    each = np.kron([1, HALF_JUMPS, REAL_JUMPS], np.full(len(JUMPS), suspicion / len(JUMPS)))
+    alike = np.repeat(EFFECTS[:, None], 2, axis=1)
+    return np.vstack([alike, jumps]), np.concatenate([(1 - each.sum()) * prior, each])
 
 
 def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> tuple[Floats, Floats, Floats]:
