@@ -9,6 +9,7 @@ from typing import Any
 from evolve.core.errors import BadInput
 from evolve.core.records import VerifierMode
 from evolve.report.escaping import plain
+from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row
@@ -16,6 +17,8 @@ from evolve.runs.repository import lineage_of
 from evolve.runs.results import history_rows
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
+
+GAINS = ("train_gain", "validation_gain", "gap_widened")
 
 
 def history(settings: Settings, as_json: bool) -> None:
@@ -75,7 +78,10 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     if as_json:
         show([{**facts, "trials": trials}], True)
         return
-    show([{"fact": key, "value": value} for key, value in facts.items() if value is not None], False)
+    known = {name: value for name, value in facts.items() if value is not None and name not in GAINS}
+    found = gap_text(*(history[0][name] for name in GAINS))
+    known |= {"gap": found} if found else {}
+    show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []

@@ -17,6 +17,14 @@ def gap_line(gap: Gap) -> str:
     return f"over the seed scaffold: train {points(gap.train)}, validation {points(gap.validation)} points"
 
 
+def gap_text(train: float | None, validation: float | None, widened: bool | None) -> str:
+    """The gains of a round's candidate, from a row of the history; "" if they are not known."""
+    if train is None or validation is None:
+        return ""
+    line = gap_line(Gap(train, validation, 0.0))
+    return f"{line}; clearly more on train" if widened else line
+
+
 def gap_warning(gap: Gap | None) -> list[str]:
     """One line if train gained clearly more than validation."""
     if gap is None or not gap.widened:
