@@ -113,7 +113,7 @@ def start_child(stream):
 def load_tests(channel):
     """The hidden tests, in which the candidate's modules are proxies."""
     unittest.TestCase = Case
-    sys.meta_path.append(judge_proxies.Finder(channel))
+    sys.meta_path.insert(0, judge_proxies.Finder(channel))
     file = HERE / "test_hidden.py"
     module = sys.modules["test_hidden"] = types.ModuleType("test_hidden")
     exec(compile(file.read_text(), str(file), "exec"), module.__dict__)

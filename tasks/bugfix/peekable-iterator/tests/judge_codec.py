@@ -59,8 +59,12 @@ VALUES = {
     timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds], timedelta),
     timezone: ("timezone", lambda value: [value.utcoffset(None)], timezone),
     date: ("date", lambda value: [value.year, value.month, value.day], date),
-    time: ("time", lambda value: [*_clock(value), value.tzinfo], time),
-    datetime: ("datetime", lambda value: [value.year, value.month, value.day, *_clock(value), value.tzinfo], datetime),
+    time: ("time", lambda value: [value.fold, *_clock(value)], lambda fold, *parts: time(*parts, fold=fold)),
+    datetime: (
+        "datetime",
+        lambda value: [value.fold, value.year, value.month, value.day, *_clock(value)],
+        lambda fold, *parts: datetime(*parts, fold=fold),
+    ),
     type(...): ("ellipsis", lambda value: [], lambda: ...),
     type(NotImplemented): ("notimplemented", lambda value: [], lambda: NotImplemented),
 }
@@ -69,7 +73,7 @@ MADE = {tag: make for tag, _, make in VALUES.values()}
 
 
 def _clock(value):
-    return [value.hour, value.minute, value.second, value.microsecond]
+    return [value.hour, value.minute, value.second, value.microsecond, value.tzinfo]
 
 
 class Packer:

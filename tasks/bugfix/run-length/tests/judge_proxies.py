@@ -7,9 +7,11 @@ them. Everything else is a proxy. Containers given as arguments are updated afte
 import builtins
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 import time
 import types
+import unittest
 
 from judge_codec import NUMERIC, SPECIAL, Malformed, Packer, Unpacker
 
@@ -179,7 +181,10 @@ class Channel:
             raise
         except Exception as error:
             message = ["raise", packer.pack(error)]
-        self._send(message)
+        try:
+            self._send(message)
+        except Malformed:
+            self._break("a test's function returned too much")
 
     def _pack_other(self, value, pack):
         if isinstance(value, Proxy):
@@ -198,7 +203,7 @@ class Channel:
             return ["builtin", value.__name__]
         if hasattr(type(value), "__next__"):
             return ["iterator", self._export(value, value.__next__)]
-        if callable(value):
+        if callable(value) and not isinstance(value, unittest.TestCase):
             return ["function", self._export(value, value)]
         raise TypeError(f"a {type(value).__name__} can't be given to the candidate's code")
 
@@ -212,9 +217,9 @@ class Channel:
         if tag == "object":
             return self._object(*parts)
         if tag == "class":
-            return self._class(parts[0], parts[1], [unpack(base) for base in parts[2:]])
+            return self._class(parts[0], parts[1], [raised_class(unpack(base)) for base in parts[2:]])
         if tag == "error":
-            return self._error(parts[0], unpack(parts[1]), parts[2], parts[3], list(map(unpack, parts[4:])))
+            return self._error(parts[0], raised_class(unpack(parts[1])), parts[2], parts[3], map(unpack, parts[4:]))
         if tag == "own":
             return self.exports[parts[0]][0]
         raise Malformed(tag)
@@ -242,6 +247,12 @@ class Channel:
         return error
 
 
+def raised_class(kind):
+    if not (isinstance(kind, type) and issubclass(kind, Raised)):
+        raise Malformed("no class of exceptions")
+    return kind
+
+
 def known_exception(name):
     kind = getattr(builtins, name, None)
     known = isinstance(kind, type) and issubclass(kind, (Exception, SystemExit)) and not issubclass(kind, ExceptionGroup)
@@ -264,7 +275,9 @@ class Module(types.ModuleType):
     """A module of the candidate's."""
 
     def __getattr__(self, name):
-        if name.startswith("__") and name != "__all__":
+        if name == "__all__":
+            raise ImportError("a test must name what it imports: a candidate's names could hide others")
+        if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.__dict__["__proxy__"], name)
 
@@ -276,13 +289,14 @@ class Module(types.ModuleType):
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the candidate's modules: all that are not the standard library's."""
+    """Finds the candidate's modules: those in the working directory that have no name of the standard library."""
 
     def __init__(self, channel):
         self.channel = channel
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in sys.stdlib_module_names:
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names or not (os.path.isdir(top) or os.path.isfile(f"{top}.py")):
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
