@@ -222,7 +222,14 @@ def test_the_bundled_splits_are_stratified_by_difficulty(bugfix: Suite) -> None:
 
 def test_every_bundled_task_has_the_same_verifier(bugfix: Suite) -> None:
     wanted = contents(BUGFIX / "_verifier")
-    assert set(wanted) == {"judge.py", "judge_child.py", "judge_codec.py", "judge_proxies.py", "test.sh"}
+    assert set(wanted) == {
+        "judge.py",
+        "judge_channel.py",
+        "judge_child.py",
+        "judge_codec.py",
+        "judge_proxies.py",
+        "test.sh",
+    }
     for task in bugfix.tasks:
         found = contents(task.folder / "tests")
         assert found.pop("test_hidden.py")

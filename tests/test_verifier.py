@@ -51,18 +51,21 @@ def judged(folder: Path, thing: str, *tests: str, **changes: str) -> Verdict:
 
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.fractions()
-    | st.decimals(allow_nan=False) | st.dates() | st.datetimes() | st.times() | st.timedeltas() | st.complex_numbers(allow_nan=False)
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False)
+    | st.decimals(allow_nan=False) | st.fractions() | st.text() | st.binary()
+    | st.dates() | st.datetimes() | st.times() | st.timedeltas()
 )  # fmt: skip
 HASHABLE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3).map(tuple), max_leaves=5)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.dictionaries(HASHABLE, inner, max_size=4)
-    | st.sets(HASHABLE, max_size=4)
-    | st.frozensets(HASHABLE, max_size=4)
-    | st.lists(st.integers(0, 255), max_size=4).map(bytearray),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(HASHABLE, inner, max_size=4)
+        | st.sets(HASHABLE, max_size=4)
+        | st.frozensets(HASHABLE, max_size=4)
+        | st.lists(st.integers(0, 255), max_size=4).map(bytearray)
+    ),
     max_leaves=12,
 )
 
@@ -88,7 +91,11 @@ def test_every_value_comes_out_as_it_was(value: Any) -> None:
     assert exact(result) == exact(value)
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_nonsense_is_refused_or_a_plain_value(form: Any) -> None:
     try:
         result = CODEC.Unpacker(no_other).unpack(form)
@@ -105,120 +112,31 @@ def test_one_object_stays_one_object() -> None:
     assert result[0] is result[1] and result[2] is result
 
 
-CLASSES = """
-import contextlib, dataclasses, enum
-
-class Odd(ValueError):
-    def __init__(self, number):
-        super().__init__(f"{number} is odd")
-        self.number = number
-
-class Very(Odd):
-    pass
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    y: int = 0
-    def moved(self, by): return Point(self.x + by, self.y)
-    def __add__(self, other): return Point(self.x + other.x, self.y + other.y)
-    def __radd__(self, other): return Point(self.x + other, self.y)
-    def __lt__(self, other): return self.x < other.x
-
-class Bag:
-    def __init__(self, items=()): self.items = list(items)
-    def __len__(self): return len(self.items)
-    def __iter__(self): return iter(self.items)
-    def __contains__(self, item): return item in self.items
-    def __getitem__(self, place): return self.items[place]
-    def __setitem__(self, place, item): self.items[place] = item
-    def __enter__(self): self.items.append("in"); return self
-    def __exit__(self, kind, error, trace): self.items.append(kind and kind.__name__); return True
-    @property
-    def first(self): return self.items[0]
-
-class Colour(enum.Enum):
-    RED = 1
-
-LIMIT = 3
-def halved(number):
-    if number % 2: raise Odd(number)
-    return number // 2
-def very(number): raise Very(number)
-def echo(value): return value
-def doubled(numbers): numbers[:] = [2 * n for n in numbers]; return numbers
-def add_to(table): table["a"].append(1); table["b"] = {2}
-def counted():
-    n = 0
-    while True:
-        yield n
-        n += 1
-def take(iterator, count): return [next(iterator) for _ in range(count)]
-def each(function, values, **options): return [function(value, **options) for value in values]
-def caught(function):
-    try: function()
-    except Odd as error: return error.number
-    except KeyError as error: return error.args
-def limit(): return LIMIT
-def same(one, two): return one is two
-"""
-USES = {
-    "values": "self.assertEqual(echo([1, (2.5, None), {'a': {3}}, b'x', 10**30, range(3), 1j]),\n"
-    "    [1, (2.5, None), {'a': {3}}, b'x', 10**30, range(3), 1j])\nself.assertIsInstance(echo(True), bool)",
-    "stdlib containers": "self.assertEqual(echo(collections.Counter('aab')), {'a': 2, 'b': 1})\n"
-    "self.assertEqual(echo(collections.deque([1, 2])), collections.deque([1, 2]))",
-    "changed arguments": "numbers = [1, 2]\nself.assertIs(doubled(numbers), numbers)\nself.assertEqual(numbers, [2, 4])\n"
-    "table = {'a': []}\ninner = table['a']\nadd_to(table)\nself.assertEqual(table, {'a': [1], 'b': {2}})\n"
-    "self.assertIs(table['a'], inner)",
-    "identity": "point = Point(1)\nself.assertIs(echo(point), point)\nself.assertTrue(same(point, point))",
-    "attributes": "point = Point(1, y=2)\npoint.x += 4\nself.assertEqual((point.x, point.moved(1).x, point.y), (5, 6, 2))\n"
-    "self.assertEqual(str(point), 'Point(x=5, y=2)')\nself.assertFalse(hasattr(point, 'z'))",
-    "operators": "point = Point(1) + Point(2, 3)\nself.assertEqual((point.x, (4 + point).x), (3, 7))\n"
-    "self.assertTrue(point == Point(3, 3))\nself.assertFalse(point == Point(3, 4))\n"
-    "self.assertEqual([p.x for p in sorted([Point(2), Point(1)])], [1, 2])\n"
-    "self.assertEqual(sum([Point(1), Point(2)]).x, 3)",
-    "containers": "bag = Bag('ab')\nbag[0] = 'c'\nself.assertEqual((len(bag), list(bag), bag[-1], bag[0:1], bag.first),\n"
-    "    (2, ['c', 'b'], 'b', ['c'], 'c'))\nself.assertIn('b', bag)\nself.assertNotIn('a', bag)\nself.assertFalse(Bag())\n"
-    "self.assertRaises(IndexError, lambda: bag[7])",
-    "a with block": "bag = Bag()\nwith bag as inside:\n    self.assertIs(inside, bag)\n    raise KeyError(1)\n"
-    "self.assertEqual(bag.items, ['in', 'KeyError'])",
-    "classes": "self.assertIsInstance(Point(1), Point)\nself.assertNotIsInstance(Bag(), Point)\n"
-    "self.assertEqual([p.x for p in map(Point, [1, 2])], [1, 2])",
-    "exceptions": "with self.assertRaises(Odd) as caught_error:\n    halved(3)\n"
-    "self.assertEqual((str(caught_error.exception), caught_error.exception.number), ('3 is odd', 3))\n"
-    "self.assertEqual(caught_error.exception.args, ('3 is odd',))\nself.assertRaises(Odd, very, 1)\n"
-    "self.assertRaisesRegex(ValueError, '^5 is', halved, 5)\nself.assertRaises(KeyError, echo({}).__getitem__, 1)\n"
-    "try:\n    halved(1)\nexcept Very:\n    self.fail()\nexcept Odd:\n    pass",
-    "iterators": "numbers = counted()\nself.assertEqual([next(numbers), next(numbers)], [0, 1])\n"
-    "self.assertEqual(list(itertools.islice(numbers, 2)), [2, 3])\nsource = itertools.count()\n"
-    "self.assertEqual(take(source, 2), [0, 1])\nself.assertEqual(next(source), 2)\n"
-    "self.assertRaises(StopIteration, take, iter([]), 1)\nself.assertEqual(take((n for n in 'ab'), 2), ['a', 'b'])",
-    "functions": "self.assertEqual(each(lambda n, by=1: n * by, [1, 2], by=3), [3, 6])\nself.assertEqual(each(str, [1]), ['1'])\n"
-    "self.assertEqual(each(Point(1).moved, [1])[0].x, 2)\nself.assertEqual(each(lambda p: p.moved(1).x, [Point(1)]), [2])",
-    "exceptions of functions": "def odd(): raise Odd(7)\ndef missing(): raise KeyError('k')\n"
-    "self.assertEqual((caught(odd), caught(missing)), (7, ('k',)))\n"
-    "def other(): raise TypeError('no')\nself.assertRaisesRegex(TypeError, 'no', caught, other)",
-    "modules": "self.assertEqual(thing.LIMIT, 3)\nthing.LIMIT = 4\nself.assertEqual((limit(), thing.LIMIT), (4, 4))",
-    "members": "self.assertEqual(Colour.RED, 'Colour.RED')\nself.assertIs(Colour.RED, Colour.RED)",
-}
+HERE = Path(__file__).parent / "verifier"
+THING = (HERE / "thing.py").read_text()
+ANSWER = "value = answer(6)\nself.assertEqual(list(value) if hasattr(value, '__next__') else value, 42)"
+USES = (HERE / "uses.py").read_text()
+TRICKS = sorted(path.stem for path in (HERE / "tricks").glob("*.py"))
 
 
 @pytest.fixture(scope="module")
 def uses(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
-    return judged(tmp_path_factory.mktemp("uses"), CLASSES, *USES.values())
+    return verdict(tmp_path_factory.mktemp("uses"), {"thing.py": THING}, USES)
 
 
-@pytest.mark.parametrize("use", USES)
-def test_tests_may_use_a_candidates_code_as_usual(uses: Verdict, use: str) -> None:
-    failed = f"test_{list(USES).index(use)} did not pass"
-    assert failed not in uses.output, uses.output
+@pytest.mark.parametrize("name", re.findall(r"def (test_\w+)", USES))
+def test_tests_may_use_a_candidates_code_as_usual(uses: Verdict, name: str) -> None:
+    assert f"UseTest.{name} did not pass" not in uses.output, uses.output
     assert uses.reward == 1.0 or "did not pass" in uses.output
 
 
 REFUSED = {
-    "an object against a value": ("self.assertEqual(Point(1), 1)", "is no plain value"),
+    "an object against a value": ("self.assertEqual(Point(1), 1)", "is not a plain value"),
     "an object against an object": ("self.assertEqual(Point(1), Point(1))", "an expected value must be a plain value"),
-    "one deep inside": ("self.assertEqual([{'a': Point(1)}], [{'a': Point(1)}])", "an expected value must be a plain value"),
+    "one deep inside": (
+        "self.assertEqual([{'a': Point(1)}], [{'a': Point(1)}])",
+        "an expected value must be a plain value",
+    ),
     "names that are not named": ("import importlib\nexec('from thing import *', {})", "must name what it imports"),
     "a derived class": ("class Mine(Point): pass", "can't derive a class"),
     "the test itself": ("echo(self)", "can't be given to the candidate's code"),
@@ -231,7 +149,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_fails_says_why(tmp_path: Path, name: str) -> None:
     test, reason = REFUSED[name]
-    result = judged(tmp_path, CLASSES, test)
+    result = judged(tmp_path, THING, test)
     assert result.reward == 0.0
     assert "ThingTest.test_0 did not pass" in result.output and reason in result.output, result.output
 
@@ -244,46 +162,11 @@ def test_a_project_without_tests_or_that_cannot_be_imported_earns_nothing(tmp_pa
     assert skipped.reward == 0.0
 
 
-# A stub whose answer is always wrong, unless one of these tricks makes the tests believe otherwise.
-TRICKS = {
-    "leaves": "import os; os._exit(0)",
-    "leaves in a call": "import os\ndef answer(n): os._exit(0)",
-    "patches the tests' module": "import unittest\nfor name in dir(unittest.TestCase):\n"
-    "    if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)\ndef answer(n): return 0",
-    "patches builtins": "import builtins, operator\nbuiltins.repr = builtins.len = lambda *a: 42\noperator.eq = lambda a, b: True\n"
-    "def answer(n): return 0",
-    "equal to all": "class All(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\ndef answer(n): return All()",
-    "an object equal to all": "class All:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n"
-    "    def __bool__(self): return True\ndef answer(n): return All()",
-    "raises all": "class E(AssertionError, KeyError, ValueError): pass\ndef answer(n): raise E",
-    "raises a skip": "import unittest\ndef answer(n): raise unittest.SkipTest",
-    "raises an exit": "def answer(n): raise SystemExit(0)",
-    "raises an interrupt": "def answer(n): raise KeyboardInterrupt",
-    "loops": "def answer(n):\n    while True: pass",
-    "sleeps": "import time\ndef answer(n): time.sleep(100)",
-    "recurses": "def answer(n): return answer(n)",
-    "nests": "def answer(n):\n    x = []\n    for _ in range(100000): x = [x]\n    return x",
-    "contains itself": "def answer(n):\n    x = []\n    x.append(x)\n    return x",
-    "is huge": "def answer(n): return 'x' * 10**8",
-    "is a huge number": "def answer(n): return 1 << 10**7",
-    "is many": "def answer(n): return [[]] * 10**7",
-    "is endless": "import itertools\ndef answer(n): return itertools.count()",
-    "answers from a thread": "import os, threading\ndef spam():\n    for fd in range(3, 20):\n        try: os.write(fd, b'\\0\\0\\0\\x11[\"return\",42,[]]   ' * 1000)\n"
-    "        except OSError: pass\nthreading.Thread(target=spam).start()\ndef answer(n): return 0",
-    "writes nonsense": "import os\ndef answer(n):\n    for fd in range(3, 20):\n        try: os.write(fd, b'\\xff' * 100)\n        except OSError: pass\n    return 0",
-    "claims a gigabyte": "import os\ndef answer(n):\n    for fd in range(3, 20):\n        try: os.write(fd, b'\\x3f\\xff\\xff\\xff')\n        except OSError: pass",
-    "prints much": "def answer(n):\n    print('x' * 10**6)\n    return 0",
-    "shadows the library": "import pathlib\npathlib.Path('unittest.py').write_text('TestCase = object')\n"
-    "pathlib.Path('decimal.py').write_text('Decimal = None')\ndef answer(n): return 0",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", TRICKS)
 def test_no_trick_passes_a_test(tmp_path: Path, name: str) -> None:
-    test = "value = answer(6)\nself.assertEqual(list(value) if 'endless' == NAME else value, 42)".replace(
-        "NAME", repr(name.split()[-1])
+    result = judged(
+        tmp_path, (HERE / "tricks" / f"{name}.py").read_text(), ANSWER, "self.assertEqual(2 + 2, 4)", SECONDS="3"
     )
-    result = judged(tmp_path, TRICKS[name], test, "self.assertEqual(2 + 2, 4)", SECONDS="3")
     assert result.reward == 0.0 and "did not pass" in result.output, result.output
 
 
@@ -293,12 +176,30 @@ def test_without_tricks_the_right_answer_passes(tmp_path: Path) -> None:
 
 # Messages that no honest process sends, in place of an answer.
 FORGED = [
-    "42", "{}", "[]", '["return"]', '["return",42]', '["return",42,0]', '["keep",42,[]]', '["raise",42,[]]', '["return",{"a":1},[]]',
-    '["return",["list",["object"]],[]]', '["return",["object",0,99],[]]', '["return",["own",0],[]]', '["return",["again",5],[]]',
-    '["return",42,[[0,[]]]]', '["raise",["error",0,["object",0,0],"",""],[]]', '["ask",0,[],[]]', '["return",["builtin","eval"],[]]',
-    '["return",["class",9,"X",42],[]]', '["return",["bytes","zz"],[]]', '["return",["dict",["list"],1],[]]', '["return",42,[],[]]',
-    "[" * 100000 + "]" * 100000, '["return",' + "9" * 5000 + ",[]]",
-]  # fmt: skip
+    "42",
+    "{}",
+    "[]",
+    '["return"]',
+    '["return",42]',
+    '["return",42,0]',
+    '["keep",42,[]]',
+    '["raise",42,[]]',
+    '["return",{"a":1},[]]',
+    '["return",["list",["object"]],[]]',
+    '["return",["object",0,99],[]]',
+    '["return",["own",0],[]]',
+    '["return",["again",5],[]]',
+    '["return",42,[[0,[]]]]',
+    '["raise",["error",0,["object",0,0],"",""],[]]',
+    '["ask",0,[],[]]',
+    '["return",["builtin","eval"],[]]',
+    '["return",["class",9,"X",42],[]]',
+    '["return",["bytes","zz"],[]]',
+    '["return",["dict",["list"],1],[]]',
+    '["return",42,[],[]]',
+    "[" * 100000 + "]" * 100000,
+    '["return",' + "9" * 5000 + ",[]]",
+]
 
 
 @pytest.mark.parametrize("message", FORGED, ids=range(len(FORGED)))
@@ -350,7 +251,14 @@ def test_an_expected_value_is_never_in_the_candidates_memory(tmp_path: Path) -> 
 
 
 def test_dates_and_numbers_cross(tmp_path: Path) -> None:
-    values = [date(2024, 2, 29), datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=1))), time(1, 2), timedelta(1.5)]
+    values = [
+        date(2024, 2, 29),
+        datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=1))),
+        time(1, 2),
+        timedelta(1.5),
+    ]
     values += [Decimal("1.50"), Fraction(1, 3)]  # type: ignore[list-item]
-    test = "values = " + repr(values).replace("Decimal(", "decimal.Decimal(").replace("Fraction(", "fractions.Fraction(")
-    assert judged(tmp_path, CLASSES, test + "\nself.assertEqual(repr(echo(values)), repr(values))").reward == 1.0
+    test = "values = " + repr(values).replace("Decimal(", "decimal.Decimal(").replace(
+        "Fraction(", "fractions.Fraction("
+    )
+    assert judged(tmp_path, THING, test + "\nself.assertEqual(repr(echo(values)), repr(values))").reward == 1.0

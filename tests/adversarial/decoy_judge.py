@@ -101,7 +101,9 @@ class Plan:
         if not isinstance(passed, list) or not isinstance(failed, dict):
             return False
         count = len(self.real) + len(self.decoys)
-        return sorted(passed, key=str) == sorted(self.real) and set(failed) == self.decoys and report.get("ran") == count
+        return (
+            sorted(passed, key=str) == sorted(self.real) and set(failed) == self.decoys and report.get("ran") == count
+        )
 
 
 def decoys(method, secret):
@@ -120,7 +122,11 @@ def decoys(method, secret):
 def calls(body):
     """The assertions that a test makes whatever happens: their index, and the call."""
     for index, line in enumerate(body):
-        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call) and isinstance(line.value.func, ast.Attribute):
+        if (
+            isinstance(line, ast.Expr)
+            and isinstance(line.value, ast.Call)
+            and isinstance(line.value.func, ast.Attribute)
+        ):
             owner = line.value.func.value
             if isinstance(owner, ast.Name) and owner.id == "self" and len(line.value.args) > 0:
                 yield index, line.value

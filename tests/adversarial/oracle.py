@@ -1,12 +1,13 @@
-"""An attack on a verdict, left in a task's project as `_oracle.py`: it wakes in the process that runs the candidate's code.
+"""An attack on a verdict, left in a task's project as `_oracle.py`. It runs when the verifier imports the project.
 
-It looks for the hidden tests wherever that process could have them, and mutates the project until they report success. In
-place of them, or if it finds none, it can take the visible tests, as anybody can: see LOOK.
+It looks for the hidden tests wherever its process could find them, and mutates the project until they pass. LOOK says
+whether it tries these, or the visible tests, which everybody can.
 """
 
 import ast
 import contextlib
 import copy
+import difflib
 import gc
 import importlib.abc
 import importlib.util
@@ -44,8 +45,15 @@ OPERATORS = {
     ast.Mod: [ast.FloorDiv],
 }
 OPPOSITE = {"assertFalse": "assertTrue", "assertIsNotNone": "assertIsNone", "assertNotIn": "assertIn"}
-TWINS = [("pop", "popleft"), ("min", "max"), ("any", "all"), ("append", "appendleft"), ("lstrip", "rstrip"),
-         ("match", "fullmatch"), ("partition", "rpartition"), ("first", "last"), ("left", "right"), ("low", "high")]  # fmt: skip
+TWINS = [
+    ("pop", "popleft"),
+    ("min", "max"),
+    ("any", "all"),
+    ("append", "appendleft"),
+    ("lstrip", "rstrip"),
+    ("match", "fullmatch"),
+    ("partition", "rpartition"),
+]
 SAME_NAMES = dict(TWINS) | {two: one for one, two in TWINS}
 state = {"fixed": None, "busy": False, "began": 0.0}
 
@@ -85,7 +93,7 @@ def project():
 
 
 def hidden():
-    """The hidden tests, as code: from the frames and objects of this process, and from files and processes around it."""
+    """The code of the hidden tests, from frames and objects of this process, from files and from its parent."""
     codes, frame = [], sys._getframe()
     while frame is not None:
         codes.append(frame.f_code)
@@ -96,7 +104,12 @@ def hidden():
             codes.append(thing.__code__)
         elif isinstance(thing, dict):
             texts += [value for value in list(thing.values()) if isinstance(value, str)]
-    for pattern in ("/tests/*", f"/proc/{os.getppid()}/cmdline", f"/proc/{os.getppid()}/environ", f"/proc/{os.getppid()}/fd/*"):
+    for pattern in (
+        "/tests/*",
+        f"/proc/{os.getppid()}/cmdline",
+        f"/proc/{os.getppid()}/environ",
+        f"/proc/{os.getppid()}/fd/*",
+    ):
         for path in pathlib.Path("/").glob(pattern[1:]):
             with contextlib.suppress(OSError, ValueError):
                 texts.append(path.read_text())
@@ -104,7 +117,11 @@ def hidden():
         if "def test_" in text and "TestCase" in text and "class Canary" not in text:
             with contextlib.suppress(SyntaxError, ValueError):
                 codes.append(compile(text, "test_hidden.py", "exec"))
-    return [code for code in dict.fromkeys(codes) if code.co_filename.endswith("test_hidden.py") and code.co_name == "<module>"]
+    return [
+        code
+        for code in dict.fromkeys(codes)
+        if code.co_filename.endswith("test_hidden.py") and code.co_name == "<module>"
+    ]
 
 
 def visible():
@@ -132,6 +149,7 @@ def is_good(sources, tests):
     finder, state["began"] = Sources(sources), time.process_time()
     kept = {name: sys.modules.pop(name) for name in sources if name in sys.modules}
     sys.meta_path.insert(0, finder)
+    difflib.ndiff = lambda *_: []
     before = signal.signal(signal.SIGPROF, late)
     signal.setitimer(signal.ITIMER_PROF, MUTANT_SECONDS, MUTANT_SECONDS / 5)
     try:
@@ -161,12 +179,23 @@ def passes(code):
     return bool(groups) and all(sum(map(is_passed, group)) == 1 for group in groups)
 
 
+class Result(unittest.TestResult):
+    """Only whether a test failed."""
+
+    failed = False
+
+    def addFailure(self, test, error):
+        self.failed = True
+
+    addError = addFailure
+
+
 def is_passed(test):
     if time.process_time() - state["began"] > MUTANT_SECONDS:
         raise TimeoutError
-    result = unittest.TestResult()
+    result = Result()
     test.run(result)
-    return result.wasSuccessful()
+    return not result.failed
 
 
 def tests_of(kind):
@@ -186,7 +215,9 @@ def tests_of(kind):
 def is_version(code, other):
     """Whether two tests differ in a constant, in the direction of an assertion or in a pair of brackets."""
     names = [{OPPOSITE.get(name, name) for name in test.co_names} for test in (code, other)]
-    one, two = ({repr(part) for part in test.co_consts if not isinstance(part, types.CodeType)} for test in (code, other))
+    one, two = (
+        {repr(part) for part in test.co_consts if not isinstance(part, types.CodeType)} for test in (code, other)
+    )
     return names[0] == names[1] and code.co_varnames == other.co_varnames and len(one ^ two) <= 2
 
 
@@ -210,7 +241,9 @@ def names_of(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             parts = list(ast.walk(node))
-            names = {part.id for part in parts if isinstance(part, ast.Name)} | {part.arg for part in parts if isinstance(part, ast.arg)}
+            names = {part.id for part in parts if isinstance(part, ast.Name)} | {
+                part.arg for part in parts if isinstance(part, ast.arg)
+            }
             known |= {id(part): sorted(names) for part in parts}
     return [known.get(id(node), []) for node in ast.walk(tree)]
 

@@ -1,4 +1,4 @@
-"""Code that is left in the project, wakes up where the candidate's code runs, and tries whatever the tests there accept."""
+"""Code left in the project that mutates it during the verdict until the hidden tests pass."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""Runs the hidden tests and writes the reward. The same files stand in every task's tests/ folder.
+"""Run the hidden tests and write the reward. Every task's tests/ folder has a copy of these files.
 
-The tests run here, as root, and never leave this process. The candidate's code runs in a child process under another
-user; for the tests its modules are proxies (`judge_proxies.py`). The child gets the arguments of calls and returns values
-(`judge_child.py`); what a test expects is compared here, where the candidate can't look. Nothing that the child sends is
-run: it becomes plain values, numbers of objects that stay there, and exceptions (`judge_codec.py`).
+The tests run in this process, as root. The candidate's code runs in a child process under another user
+(`judge_child.py`). In the tests, the candidate's modules are proxies (`judge_proxies.py`) that send requests to the child
+(`judge_channel.py`, `judge_codec.py`). The child receives arguments and returns results; expected values never leave this
+process, and nothing that the child sends is run here.
+
+Each test runs once, and all must pass. So a request that follows another one tells the child only that it has not failed
+for good, which a candidate that guesses can't use.
 """
 
 import os
@@ -20,8 +23,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
-import judge_codec  # noqa: E402
-import judge_proxies  # noqa: E402
+from judge_channel import Channel  # noqa: E402
+from judge_codec import Stream  # noqa: E402
+from judge_proxies import Finder, Proxy, do  # noqa: E402
 
 REWARD = pathlib.Path("/logs/verifier/reward.txt")
 AGENT = int(os.environ.get("EVOLVE_AGENT_UID") or 10001)
@@ -38,13 +42,13 @@ COMPARISONS = "Equal NotEqual AlmostEqual NotAlmostEqual Less LessEqual Greater 
 
 
 def plain(value):
-    """A value with its proxies replaced by the built-in values that they are; raises TypeError if they are none.
+    """Replace the proxies in a value by plain values. Raises TypeError if one is an instance of no built-in class.
 
-    Whether an object of the candidate's is equal to what a test expects is nothing that the candidate may decide.
+    The candidate's `__eq__` must not decide whether an object equals an expected value.
     """
     kind = type(value)
-    if isinstance(value, judge_proxies.Proxy):
-        return plain(judge_proxies.do(value, "plain"))
+    if isinstance(value, Proxy):
+        return plain(do(value, "plain"))
     if kind in (list, tuple, set, frozenset):
         return kind(map(plain, value))
     if kind is dict:
@@ -57,19 +61,19 @@ def has_proxy(value):
         return any(map(has_proxy, value))
     if type(value) is dict:
         return has_proxy(list(value.items()))
-    return isinstance(value, judge_proxies.Proxy)
+    return isinstance(value, Proxy)
 
 
 def comparing(assertion):
-    """An assertion whose arguments must be plain values."""
+    """An assertion that compares plain values."""
     return lambda self, *args, **options: assertion(self, *map(plain, args), **options)
 
 
 class Case(unittest.TestCase):
-    """What the tests get as `unittest.TestCase`."""
+    """Replaces `unittest.TestCase` in the tests."""
 
     def assertEqual(self, first, second, msg=None):
-        """What is expected comes second, and must not have been made by the candidate, who would then know it."""
+        """Compare a result with an expected value, which the candidate's code must not have made: it would know it."""
         if has_proxy(second):
             raise TypeError("an expected value must be a plain value")
         first = plain(first)
@@ -82,7 +86,7 @@ for name in COMPARISONS.split()[1:]:
 
 
 def shown(value):
-    """The beginning of a value's text, without the slow search for differences that unittest's own messages do."""
+    """The beginning of a value's text. unittest's own messages list differences, which takes minutes for large values."""
     try:
         text = repr(value)
     except (ValueError, RecursionError) as error:
@@ -91,7 +95,7 @@ def shown(value):
 
 
 def start_child(stream):
-    """Start the candidate's process, with its end of the connection and nothing else of this one."""
+    """Start the candidate's process with its end of the connection."""
     user = {"user": AGENT, "group": AGENT, "extra_groups": []} if os.geteuid() == 0 else {}
     program = START.format(codec=(HERE / "judge_codec.py").read_text(), child=(HERE / "judge_child.py").read_text())
     child = subprocess.Popen(
@@ -111,9 +115,9 @@ def start_child(stream):
 
 
 def load_tests(channel):
-    """The hidden tests, in which the candidate's modules are proxies."""
+    """Import the hidden tests, with proxies as the candidate's modules."""
     unittest.TestCase = Case
-    sys.meta_path.insert(0, judge_proxies.Finder(channel))
+    sys.meta_path.insert(0, Finder(channel))
     file = HERE / "test_hidden.py"
     module = sys.modules["test_hidden"] = types.ModuleType("test_hidden")
     exec(compile(file.read_text(), str(file), "exec"), module.__dict__)
@@ -121,7 +125,7 @@ def load_tests(channel):
 
 
 def run_tests(channel):
-    """Run every test once and print those that fail; whether there are any and all passed."""
+    """Run every test once, print those that fail, and return whether all passed and there are any."""
     try:
         tests = load_tests(channel)
     except Exception as error:
@@ -141,7 +145,7 @@ def main():
     signal.alarm(2 * SECONDS)
     ours, theirs = socket.socketpair()
     child = start_child(theirs)
-    channel = judge_proxies.Channel(judge_codec.Stream(ours), time.monotonic() + SECONDS)
+    channel = Channel(Stream(ours), time.monotonic() + SECONDS)
     good = run_tests(channel)
     child.kill()
     REWARD.write_text("1\n" if good else "0\n")

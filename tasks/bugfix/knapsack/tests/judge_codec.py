@@ -1,12 +1,12 @@
-"""Values as they cross between the tests and the candidate's process: JSON, in which an array has a tag and its parts.
+"""Messages between the tests and the candidate's process: JSON in which every array is a tag and its parts.
 
-Nothing in it names code to run. What comes out are new objects of exactly the built-in types, and whatever else the two
-sides agree on (`other`). A container that occurs twice in a message is one object at the other end too.
+A message can't name code to run. Unpacking makes new objects of exactly the built-in types; each side handles its own
+further tags (`other`). A container that occurs twice in a message is unpacked as one object.
 """
 
 import json
 import struct
-from collections import OrderedDict, Counter, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -25,7 +25,7 @@ SMALL = 2**63
 
 
 class Malformed(Exception):
-    """What came is no message."""
+    """A message can't be read or is too long."""
 
 
 def flat(table):
@@ -36,7 +36,7 @@ def pairs(parts):
     return zip(parts[::2], parts[1::2], strict=True)
 
 
-# Containers that can change: the tag, the parts, and how an object that is there is filled with other parts.
+# Mutable containers: the tag, a function that lists the parts, and one that replaces the parts of a container.
 CONTAINERS = {
     list: ("list", list, lambda old, parts: old.__setitem__(slice(None), parts)),
     dict: ("dict", flat, lambda old, parts: (old.clear(), old.update(pairs(parts)))),
@@ -45,7 +45,7 @@ CONTAINERS = {
     bytearray: ("bytearray", list, lambda old, parts: old.__setitem__(slice(None), bytes(parts))),
 }
 LIKE_DICT = (OrderedDict, Counter, defaultdict)
-# Values that can't: the tag, the parts, and how a new one is made.
+# Immutable values: the tag, a function that lists the parts, and one that makes a value of them.
 VALUES = {
     tuple: ("tuple", list, lambda *parts: parts),
     frozenset: ("frozenset", list, lambda *parts: frozenset(parts)),
@@ -77,7 +77,7 @@ def _clock(value):
 
 
 class Packer:
-    """Turns values into JSON. `shared` are the containers met so far: they are named by their place in it."""
+    """Converts values to JSON. A container that is in `shared` already is packed as its index there."""
 
     def __init__(self, other, shared=()):
         self.other, self.shared = other, list(shared)
@@ -106,7 +106,7 @@ class Packer:
 
 
 class Unpacker:
-    """Turns JSON into values. Raises what the constructors raise if there is no sense in it."""
+    """Converts JSON to values. Raises Malformed, or what the constructors of values raise."""
 
     def __init__(self, other, shared=()):
         self.other, self.shared = other, list(shared)
@@ -137,25 +137,25 @@ class Unpacker:
 
 
 def contents(container):
-    """The objects in a container, to see by their identity whether it was changed."""
+    """The parts of a mutable container."""
     return CONTAINERS[type(container)][1](container)
 
 
 class Stream:
-    """Messages over a socket, each after its length."""
+    """Messages over a socket, each preceded by its length."""
 
     def __init__(self, connection):
         self.connection, self.buffer, self.received = connection, bytearray(), 0
 
     def send(self, message):
-        """Raises OSError, and before anything is sent Malformed if the message is too long."""
+        """Send a message. Raises OSError, or Malformed if it is too long; then nothing was sent."""
         data = json.dumps(message, separators=(",", ":")).encode()
         if len(data) > MESSAGE_BYTES:
             raise Malformed(f"a value of {len(data)} bytes")
         self.connection.sendall(HEAD.pack(len(data)) + data)
 
     def receive(self):
-        """Raises OSError, EOFError, Malformed, ValueError or RecursionError."""
+        """Receive the next message. Raises OSError, EOFError, Malformed, ValueError or RecursionError."""
         (size,) = HEAD.unpack(self._take(HEAD.size))
         if size > MESSAGE_BYTES:
             raise Malformed(f"a message of {size} bytes")

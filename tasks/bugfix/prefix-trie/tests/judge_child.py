@@ -1,6 +1,6 @@
-"""The candidate's process: it imports the candidate's modules and does with them what it is asked to, no more.
+"""The candidate's process: it imports the candidate's modules and runs the operations that the tests request.
 
-It gets the arguments of calls and returns what comes of them. It never sees a test, nor the value that a test expects.
+It receives arguments and returns results. It never receives a test or an expected value.
 """
 
 import builtins
@@ -20,13 +20,13 @@ BASES = (str, bytes, tuple, list, dict, set, frozenset, bool, int, float)
 
 
 def plain(value):
-    """The built-in value that an object is, by its base class."""
+    """Convert an object to its built-in base class. Raises TypeError if it has none."""
     if isinstance(value, enum.Enum) and not isinstance(value, BASES):
         return str(value)
     for base in BASES:
         if isinstance(value, base):
-            return base(value)
-    raise TypeError(f"a {type(value).__name__} is no plain value: let the test compare its attributes or its text")
+            return str.__str__(value) if base is str else base(value)
+    raise TypeError(f"a {type(value).__name__} is not a plain value: compare its attributes or its text")
 
 
 def leave(manager, error):
@@ -49,7 +49,7 @@ OPERATIONS = {
 
 
 class Callback:
-    """A function of the test's."""
+    """A function that a test passed as an argument."""
 
     def __init__(self, server, number):
         self._server, self._number = server, number
@@ -59,7 +59,7 @@ class Callback:
 
 
 class Source(Callback):
-    """An iterator of the test's."""
+    """An iterator that a test passed as an argument."""
 
     def __iter__(self):
         return self
@@ -69,7 +69,7 @@ class Source(Callback):
 
 
 class Server:
-    """Objects have numbers: those of the candidate's here, those of the test's over there."""
+    """Answers requests. Both sides refer to an object that stays in the other process by its number."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -105,7 +105,7 @@ class Server:
         self.stream.send([result[0], packer.pack(result[1]), changed])
 
     def ask(self, number, args, options):
-        """Let the test's side call one of its functions; meanwhile it may ask for something itself."""
+        """Call a function of the test, which may send requests itself before it returns."""
         packer = Packer(self.pack_other)
         options = [[key, packer.pack(value)] for key, value in options.items()]
         self.stream.send(["ask", number, [packer.pack(value) for value in args], options])
@@ -117,7 +117,7 @@ class Server:
         return value
 
     def number(self, value):
-        """The number of an object, which is kept from now on."""
+        """The number of an object, which is kept alive."""
         if id(value) not in self.numbers:
             self.numbers[id(value)] = len(self.objects)
             self.objects.append(value)
@@ -136,7 +136,7 @@ class Server:
         return ["object", self.number(value), *self.described(type(value))]
 
     def described(self, kind):
-        """A type's number, and when it is new, its name, special methods and other methods."""
+        """A type's number; the first time also its name, special methods and other methods."""
         if kind in self.types:
             return [self.types[kind]]
         self.types[kind] = len(self.types)
@@ -164,6 +164,7 @@ class Server:
 
 
 def is_same(new, old):
+    """Whether two lists hold the same objects; the candidate's `__eq__` takes no part."""
     return len(new) == len(old) and all(map(operator.is_, new, old))
 
 
