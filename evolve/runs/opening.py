@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from evolve.executor.concurrency import Concurrency
 from evolve.executor.evaluate import Evaluator, default_jobs
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
-from evolve.host import disk, signals
+from evolve.host import disk, run_names, signals
 from evolve.host.locks import hold_lock
 from evolve.host.run_names import NEW, generate_run_ids
 from evolve.host.signals import Stop
@@ -64,7 +63,7 @@ NO_IMAGE = TaskImage("", "")
 
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
-    _check_name(request.run)
+    _check_name(request)
     suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
     if row is not None:
         check_same(request.config, suite, row)
@@ -88,9 +87,18 @@ def check_priced(config: RunConfig, caps: Caps) -> None:
         )
 
 
-def _check_name(run: str | None) -> None:
-    if run is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run):
-        raise BadInput(f"run {run!r}", "is not a run id", "use letters, digits, - and _, at most 64")
+def _check_name(request: RunRequest) -> None:
+    """Raise BadInput if the request names a run that can't be. A stored run keeps its name, whatever it is."""
+    if request.run in (None, NEW):
+        return
+    name, runs = str(request.run), request.runs
+    run_names.check_possible(name)
+    if stored_row(runs, name) is None:
+        # A start that was killed early leaves a folder without a row.
+        others = (
+            {path.name for path in runs.iterdir() if path.name != name or not path.is_dir()} if runs.is_dir() else ()
+        )
+        run_names.check_new(name, others)
 
 
 @contextlib.contextmanager
