@@ -47,12 +47,19 @@ def test_no_new_run_may_have_it(name: str) -> None:
         run_names.check_new(name, ())
 
 
-@given(st.text(max_size=70) | st.text(alphabet="-_aZ09./@{\\", min_size=1, max_size=70))
-def test_a_name_that_is_taken_is_a_git_ref_a_folder_and_no_option(name: str) -> None:
+def problem_of(name: str) -> BadInput | None:
     try:
         run_names.check_new(name, ())
     except BadInput as error:
-        assert "\n" not in str(error) and error.fix
+        return error
+    return None
+
+
+@given(st.text(max_size=70) | st.text(alphabet="-_aZ09./@{\\", min_size=1, max_size=70))
+def test_a_name_that_is_taken_is_a_git_ref_a_folder_and_no_option(name: str) -> None:
+    problem = problem_of(name)
+    if problem is not None:
+        assert "\n" not in str(problem) and problem.fix
         return
     subprocess.run(["git", "check-ref-format", "--branch", name], check=True, capture_output=True)
     assert Path("/runs", name).parent == Path("/runs") and not name.startswith(("-", "."))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
+from evolve.host.temporary import temporary_folder
 from evolve.repo.patch import path_problem
 from evolve.repo.shell import GitShell
 
@@ -133,8 +133,8 @@ def store_files(shell: GitShell, files: Sequence[Path]) -> list[str]:
 
 def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
     """Store bytes as blobs and return their ids. Runs git once."""
-    with tempfile.TemporaryDirectory(prefix="evolve-blobs-") as place:
-        files = [Path(place, str(number)) for number in range(len(contents))]
+    with temporary_folder("blobs") as place:
+        files = [place / str(number) for number in range(len(contents))]
         for file, content in zip(files, contents, strict=True):
             file.write_bytes(content)
         return store_files(shell, files)
@@ -143,8 +143,8 @@ def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
 def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
     """Store the tree of `base` (None: empty) with entries added or removed. Paths start at the tree's root."""
     lines = [f"{e.mode if e.oid else '0'} {e.oid or zero}\t{e.path}\0" for e in changes]
-    with tempfile.TemporaryDirectory(prefix="evolve-index-") as place:
-        env = {"GIT_INDEX_FILE": str(Path(place, "index"))}
+    with temporary_folder("index") as place:
+        env = {"GIT_INDEX_FILE": str(place / "index")}
         shell.run("read-tree", base or "--empty", env=env)
         stdin = "".join(lines).encode("utf-8", "surrogateescape")
         shell.run("update-index", "-z", "--replace", "--index-info", stdin=stdin, env=env)

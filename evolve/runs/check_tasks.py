@@ -9,14 +9,15 @@ from pathlib import Path
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.watcher import Watcher
-from evolve.sandbox import engine, images
+from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.archive import unpack
 from evolve.suite.tasks import Suite
 from evolve.trial.run import populated_shell, sandboxes
 from evolve.trial.verdict import judge
 
-OWNER = "tasks-check"
+OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
 SOLVE_SECONDS = 120.0
 
@@ -34,6 +35,8 @@ class TaskCheck:
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
+    leftovers.sweep_dead()
+    sweep_folders()
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TRIES} trials each")
@@ -41,7 +44,7 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
-        engine.sweep(OWNER)
+        engine.sweep(_owner())
 
 
 def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
@@ -83,6 +86,10 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
         return judge(spec, state, container, ttl).reward
 
 
+def _owner() -> str:
+    return f"{OWNER}.{process_mark()}"
+
+
 def _spec(task: Task, image: TaskImage) -> TrialSpec:
     no_scaffold = ScaffoldSource(Path(), "", "")
     return TrialSpec(
@@ -97,5 +104,5 @@ def _spec(task: Task, image: TaskImage) -> TrialSpec:
         limits=Limits(),
         sandbox=SandboxSpec(),
         folder=Path(),
-        owner=OWNER,
+        owner=_owner(),
     )

@@ -25,10 +25,9 @@ from evolve.executor.concurrency import Concurrency
 from evolve.executor.evaluate import Evaluator, default_jobs
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
-from evolve.host import disk, run_names, signals
-from evolve.host.locks import hold_lock
-from evolve.host.run_names import NEW, generate_run_ids
+from evolve.host import disk, signals
 from evolve.host.signals import Stop
+from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
@@ -39,16 +38,16 @@ from evolve.runs.identity import (
     check_same,
     continued_config,
     identity,
-    run_to_resume,
     stored,
     stored_config,
     suite_differences,
 )
 from evolve.runs.jobs import planned_concurrency
+from evolve.runs.naming import check_name, hold_run
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
-from evolve.sandbox import engine, images
+from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
 from evolve.suite.tasks import Suite, load_suite
@@ -59,11 +58,13 @@ from evolve.trial.self_work import run_self_work
 
 # Of tasks whose environments an executor makes itself.
 NO_IMAGE = TaskImage("", "")
+# Folders of a run that hold many files.
+WRITTEN = ("proposals", "trials")
 
 
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
-    _check_name(request)
+    check_name(request)
     suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
     if row is not None:
         check_same(request.config, suite, row)
@@ -87,43 +88,29 @@ def check_priced(config: RunConfig, caps: Caps) -> None:
         )
 
 
-def _check_name(request: RunRequest) -> None:
-    """Raise BadInput if the request names a run that can't be. A stored run keeps its name, whatever it is."""
-    if request.run in (None, NEW):
-        return
-    name, runs = str(request.run), request.runs
-    run_names.check_possible(name)
-    if stored_row(runs, name) is None:
-        # A start that was killed early leaves a folder without a row.
-        others = (
-            {path.name for path in runs.iterdir() if path.name != name or not path.is_dir()} if runs.is_dir() else ()
-        )
-        run_names.check_new(name, others)
-
-
 @contextlib.contextmanager
 def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Search]:
     """Start or resume a run. At the end nothing of it is left in the engine, whatever happened."""
     if is_local(request.config):
         _bring_up(request.config, watcher)
     _make_folder(request.runs)
-    with Store.open(request.database) as store:
-        name = _choose_name(request, suite, store)
-        folder = request.runs / name
-        folder.mkdir(exist_ok=True)
-        with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
-            _refuse_depleted(folder)
-            run = _named(request, name, store)
-            check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
-            enter = functools.partial(_enter, run, suite, store, watcher)
-            with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
-                try:
-                    yield search
-                    store.end_run(run.name, "done", now())
-                except BudgetExhausted as error:
-                    store.end_run(run.name, "budget", now())
-                    watcher.say(f"stopped: {error}; the same command with a larger budget and --run {run.name} resumes")
-            run_budget.book_losses(store, run.name, run.folder)
+    with (
+        Store.open(request.database) as store,
+        signals.listen_for_signals() as stop,
+        hold_run(request, suite, store) as name,
+    ):
+        _refuse_depleted(request.runs / name)
+        run = _named(request, name, store)
+        check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
+        enter = functools.partial(_enter, run, suite, store, watcher)
+        with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
+            try:
+                yield search
+                store.end_run(run.name, "done", now())
+            except BudgetExhausted as error:
+                store.end_run(run.name, "budget", now())
+                watcher.say(f"stopped: {error}; the same command with a larger budget and --run {run.name} resumes")
+        run_budget.book_losses(store, run.name, run.folder)
 
 
 def _make_folder(runs: Path) -> None:
@@ -153,12 +140,12 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
         known = store.tasks(run.name)
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
-    owner = f"{run.name}.replay"
+    owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
         run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
     ) as search:
         measurer = search.measurer
-        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator)
+        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
 
 
 @contextlib.contextmanager
@@ -175,10 +162,13 @@ def _open_search(
     request, plugins = run.request, find_plugins(run.config, run.request.plugins)
     local = is_local(run.config)
     disk.check_free_space((request.runs,))
+    sweep_folders()
+    disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
     budget, spec = enter(made.excluded), run.config.proposer_spec
     if local:
         engine.sweep(owner)
+        leftovers.sweep_dead()
         engine.sweep_overdue()
     model = llm.open_model(spec, has_answered=request.checks_models)
     try:
@@ -264,22 +254,6 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
         "do_self_work": functools.partial(run_self_work, spending_file=terms),
         "charge_dead": functools.partial(charge_dead, terms),
     }
-
-
-def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
-    """The run that was asked for; else the newest one if it began alike and has not ended; else a new one."""
-    if request.run not in (None, NEW):
-        return str(request.run)
-    row = run_to_resume(request.config, suite, request.runs, store) if request.run is None else None
-    return row.id if row else next(name for name in generate_run_ids() if store.run(name) is None)
-
-
-def _holder(store: Store, run: str) -> str:
-    """The process that began the run's latest session."""
-    sessions = store.sessions(run)
-    if not sessions:
-        return "another process"
-    return f"process {sessions[-1].pid} on {sessions[-1].host}, since {sessions[-1].started_at},"
 
 
 def _refuse_depleted(folder: Path) -> None:

@@ -8,7 +8,6 @@ import platform
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
 from evolve.core.records import Task, TaskImage, stable_hash
 from evolve.host import disk
+from evolve.host.temporary import temporary_folder
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
@@ -93,8 +93,8 @@ def _bootstrap_base(notify: Notify) -> str:
         install_package(
             "debootstrap", notify, "debootstrap is needed to build a base image, because no registry answers"
         )
-    with tempfile.TemporaryDirectory(prefix="evolve-base-") as folder:
-        root = Path(folder) / "root"
+    with temporary_folder("base") as folder:
+        root = folder / "root"
         command = ["debootstrap", "--variant=minbase", "--include=python3", _codename(), str(root)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
@@ -111,7 +111,7 @@ def _bootstrap_base(notify: Notify) -> str:
             "usr/share/man",
         ):
             shutil.rmtree(root / unneeded, ignore_errors=True)
-        _import_root(root)
+        _import_root(root, folder / "root.tar")
     return LOCAL_BASE
 
 
@@ -120,13 +120,13 @@ def _codename() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")
 
 
-def _import_root(root: Path) -> None:
+def _import_root(root: Path, archive: Path) -> None:
     """Import a folder as an image. The `tar` program packs it, because device files and owners must be kept."""
     name, tag = LOCAL_BASE.split(":")
-    with tempfile.NamedTemporaryFile(suffix=".tar") as archive, engine_faults():
-        subprocess.run(["tar", "-C", str(root), "-cf", archive.name, "."], check=True, capture_output=True)
+    with engine_faults():
+        subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True, capture_output=True)
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        builder().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
+        builder().api.import_image_from_file(str(archive), repository=name, tag=tag, changes=[f"ENV {path}"])
 
 
 def build_all(
