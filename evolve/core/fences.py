@@ -27,7 +27,7 @@ _OURS = (
     r"(?:tried|predicted|effect|decision|lesson|feared to break|went better|went worse|unstable)\b[^:\n]{0,40}:",
     r"(?:how the failed trials ended|patterns in the failed trials)",
     r"(?:end of the failed )?trial\s+\S+\.\d+",
-    r"(?:\d+\s+)?\[(?:user|agent|system)\]",
+    r"(?:\d+\s+)?\[(?:user|agent|system|assistant|tool)\]",
     r"(?:->|<-|\(thinking\)|\(cut|\(more|\(this is the first round)",
     r"`{3,}|~{3,}",
 )
