@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import platform
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,8 @@ from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
 from evolve.core.records import Task, TaskImage, stable_hash
 from evolve.host import disk
-from evolve.host.temporary import temporary_folder
+from evolve.host.locks import taking_turns
+from evolve.host.temporary import is_dead, process_mark, temporary_folder
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
@@ -30,6 +33,8 @@ REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
+# The end of the name of a task's image to which the readable copy is not added yet; it is its process's own.
+RAW = "-raw"
 # Messages of a build step that the engine could not start, which is not the task's fault.
 ENGINE_ERRORS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
@@ -141,6 +146,7 @@ def build_all(
         EngineError, DiskFull: the machine failed, which is no task's fault.
     """
     with engine_faults():
+        _sweep_raw()
         missing = [task for task in tasks if not _exists(connect(), _tag(task, base))]
     if missing:
         notify(f"building {len(missing)} task images")
@@ -148,6 +154,15 @@ def build_all(
         builds = {task.name: pool.submit(task_image, task, base) for task in tasks}
     failures = {name: str(error) for name, build in builds.items() if isinstance(error := build.exception(), BadInput)}
     return {name: build.result() for name, build in builds.items() if name not in failures}, failures
+
+
+def _sweep_raw() -> None:
+    """Remove the unfinished images of processes that have ended."""
+    api = connect().api
+    tags = [tag for row in api.images(name=TASK_TAG) for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
+    for tag in filter(is_dead, tags):
+        with contextlib.suppress(*ENGINE_FAULTS):
+            api.remove_image(tag, noprune=True)
 
 
 def task_image(task: Task, base: str) -> TaskImage:
@@ -160,9 +175,16 @@ def task_image(task: Task, base: str) -> TaskImage:
     with engine_faults():
         client, tag = connect(), _tag(task, base)
         if not _exists(client, tag):
-            _build(client, task, base, tag)
+            with taking_turns(_lock_file(tag), 2 * BUILD_SECONDS):
+                if not _exists(client, tag):
+                    _build(client, task, base, tag)
         config = _inspect(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
+
+
+def _lock_file(tag: str) -> Path:
+    """The file by which processes of this user build an image once."""
+    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
 
 
 def _tag(task: Task, base: str) -> str:
@@ -175,7 +197,7 @@ def task_tag(digest: str, base_id: str) -> str:
 
 
 def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:
-    raw = f"{tag}-raw"
+    raw = f"{tag}-{process_mark()}{RAW}"
     try:
         _docker_build(pack(task.folder / "environment"), raw, {"BASE": base})
         workdir = _inspect(raw)["Config"].get("WorkingDir") or "/"

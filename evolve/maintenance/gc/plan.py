@@ -131,7 +131,7 @@ def _plan_images(
     for folder in {Path(row.suite) for row in rows} | {request.suite} - {None}:
         digests |= _suite_digests(folder)
     needed = task_images.needed_tags(digests)
-    unused = [image for image in task_images.built_images() if image.tag.removesuffix("-raw") not in needed]
+    unused = [image for image in task_images.built_images() if not task_images.is_needed(image.tag, needed)]
     removable = Removable("images", "", tuple(image.tag for image in unused), sum(image.bytes for image in unused))
     return RemovalPlan((removable,)) if unused else RemovalPlan()
 
