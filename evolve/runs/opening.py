@@ -23,6 +23,7 @@ from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import TaskImage
 from evolve.executor.concurrency import Concurrency
 from evolve.executor.evaluate import Evaluator, default_jobs
+from evolve.executor.fault_policy import Restore
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
@@ -47,6 +48,7 @@ from evolve.runs.naming import check_name, hold_run
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
+from evolve.runs.restoring import restore_engine
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
@@ -170,12 +172,13 @@ def _open_search(
         engine.sweep(owner)
         leftovers.sweep_dead()
         engine.sweep_overdue()
+    restore = functools.partial(restore_engine, made.suite.tasks, base)
     model = llm.open_model(spec, has_answered=request.checks_models)
     try:
         with (
             contextlib.closing(budget),
             Store.open(request.database) as store,
-            _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget) as evaluator,
+            _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget, restore) as evaluator,
         ):
             yield assemble(
                 run=run.name,
@@ -221,7 +224,13 @@ def _unbuilt(suite: Suite, known: Sequence[TaskRow], watcher: Watcher) -> Usable
 
 @contextlib.contextmanager
 def _executor(
-    run: NamedRun, plugins: Plugins, concurrency: Concurrency, watcher: Watcher, stop: Stop, budget: Budget
+    run: NamedRun,
+    plugins: Plugins,
+    concurrency: Concurrency,
+    watcher: Watcher,
+    stop: Stop,
+    budget: Budget,
+    restore: Restore,
 ) -> Iterator[Executor]:
     """What runs the trials; a plug-in is not closed."""
     if plugins.executor is not None:
@@ -233,6 +242,7 @@ def _executor(
         first_jobs=concurrency.first,
         notify=watcher.say,
         should_stop=lambda: stop.requested,
+        restore=restore,
         **_paid_by(budget.terms),
     ) as evaluator:
         yield evaluator

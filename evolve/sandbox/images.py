@@ -147,13 +147,18 @@ def build_all(
     """
     with engine_faults():
         _sweep_raw()
-        missing = [task for task in tasks if not _exists(connect(), _tag(task, base))]
-    if missing:
+    if missing := missing_images(tasks, base):
         notify(f"building {len(missing)} task images")
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
         builds = {task.name: pool.submit(task_image, task, base) for task in tasks}
     failures = {name: str(error) for name, build in builds.items() if isinstance(error := build.exception(), BadInput)}
     return {name: build.result() for name, build in builds.items() if name not in failures}, failures
+
+
+def missing_images(tasks: Sequence[Task], base: str) -> list[Task]:
+    """Those of the tasks that have no image. Raises EngineError."""
+    with engine_faults():
+        return [task for task in tasks if not _exists(connect(), _tag(task, base))]
 
 
 def _sweep_raw() -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.errors import EngineError
+from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import SuiteProfile, Task
 from evolve.host.temporary import process_mark
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
+from evolve.runs.restoring import restore_engine
 from evolve.sandbox import engine, images, task_images
-from evolve.suite.tasks import Suite
+from evolve.suite.tasks import Suite, task_digest
 
 pytestmark = pytest.mark.docker
 
@@ -139,5 +140,23 @@ def test_a_solution_in_the_history_is_refused(task: Task, base: str, tmp_path: P
         sound = replace(made, digest=f"{made.digest}-2")
         assert check_tasks._git_problem(images.task_image(sound, base)) == ""
         remove_images(sound, base)
+    finally:
+        remove_images(made, base)
+
+
+def test_an_image_that_is_removed_during_a_run_is_built_again(task: Task, base: str, tmp_path: Path) -> None:
+    made = other_environment(task, tmp_path, "gone")
+    dockerfile = made.folder / "environment" / "Dockerfile"
+    dockerfile.write_text(f"{dockerfile.read_text()}RUN echo {os.getpid()} >/x\n")
+    made = replace(made, digest=task_digest(made.folder))
+    tag = images.task_image(made, base).image
+    try:
+        engine.connect().api.remove_image(tag)
+        restore_engine([task, made], base, print)
+        assert images.missing_images([made], base) == []
+        engine.connect().api.remove_image(tag)
+        dockerfile.write_text(dockerfile.read_text() + "RUN true\n")
+        with pytest.raises(InfraError, match="have changed since the run began"):
+            restore_engine([task, made], base, print)
     finally:
         remove_images(made, base)
