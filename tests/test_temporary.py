@@ -54,7 +54,7 @@ CALLS = {
 def top(tmp_path: Path) -> Iterator[Path]:
     """A folder for temporary files that only this test uses."""
     folder = tmp_path / "temporary"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with mock.patch.dict(os.environ, TMPDIR=str(folder)), mock.patch.object(tempfile, "tempdir", str(folder)):
         yield folder
 
