@@ -65,7 +65,7 @@ class Generalisation:
         """The evidence on a challenger with these scores."""
         return self.levels.after_challenger(scores, prior, SUSPICION)[2]
 
-    def measured(self, scores: Sequence[Score]) -> tuple[float, float]:
+    def raw_effects(self, scores: Sequence[Score]) -> tuple[float, float]:
         """A challenger's measured effects on train and validation, which have both run."""
         tip = self.levels.mean[:2].tolist()
         train, validation = (score.value - score.weight * mean for score, mean in zip(scores, tip, strict=True))

@@ -154,7 +154,7 @@ class StackRule:
 
     def _why_unsupported(self, seen: Floats) -> str:
         assert self.splits is not None
-        train, validation = self.splits.measured(self._split_scores(seen))
+        train, validation = self.splits.raw_effects(self._split_scores(seen))
         return f"{TRAIN_ONLY} (train {100 * train:+.1f}, validation {100 * validation:+.1f} points)"
 
     def _split_scores(self, seen: Floats) -> list[Score]:
