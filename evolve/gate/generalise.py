@@ -18,7 +18,7 @@ SUSPICION = 0.05
 # The same for the belief about a stack, which has to earn its lead on validation.
 SUSPICION_OF_STACK = 0.5
 # A patch that helps on train alone with a smaller probability is supported, one with a larger one is refuted.
-SUPPORTED, REFUTED = 0.1, 0.9
+SUPPORTED, REFUTED = 0.15, 0.9
 AT_LAST = 0.7
 
 
@@ -74,10 +74,6 @@ class Generalisation:
     def stack_is_supported(self, margin: float, risk: float) -> bool:
         """Whether the tip's lead on validation is below `margin` with a probability of `risk` at most."""
         return self.levels.behind(margin) <= risk
-
-    def stack_is_refuted(self, give_up: float) -> bool:
-        """Whether the tip is worse on validation than the champion with a probability of at least `give_up`."""
-        return self.levels.behind(0.0) >= give_up
 
 
 def support(evidence: SplitEvidence, last: bool = False) -> Support:

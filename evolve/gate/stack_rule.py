@@ -33,7 +33,6 @@ FIRST_PAIRS = 40.0
 RISK_ON_VALIDATION = 0.05
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
-STACK_TRAIN_ONLY = "the stack helps only on train tasks"
 WAITS = "the stack waits for support by validation"
 
 
@@ -297,17 +296,13 @@ class StackRule:
         """Decide the fate of the stack."""
         level, estimate = after.level, self.level.effect(score)
         assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
-        if after.stacked and assessment.doubt <= self.settings.risk:
-            if after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION):
-                return Ruling(taken, StackFate.PROMOTED, assessment, after._promoted(), why)
-            waits = "" if TRAIN_ONLY in why else f"; {WAITS}"
-        else:
-            waits = ""
+        better = bool(after.stacked) and assessment.doubt <= self.settings.risk
+        supported = after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
+        if better and supported:
+            return Ruling(taken, StackFate.PROMOTED, assessment, after._promoted(), why)
         if after.stacked and level.behind(0.0) >= self.settings.give_up:
             return Ruling(False, StackFate.GIVEN_UP, assessment, after._given_up(), why)
-        if after.stacked and after.splits and after.splits.stack_is_refuted(self.settings.give_up):
-            return Ruling(False, StackFate.GIVEN_UP, assessment, after._given_up(), f"{why}; {STACK_TRAIN_ONLY}")
-        return Ruling(taken, StackFate.OPEN, assessment, after, why + waits)
+        return Ruling(taken, StackFate.OPEN, assessment, after, f"{why}; {WAITS}" if better else why)
 
     def _promoted(self) -> StackRule:
         splits = self.splits and self.splits.after_promotion()
