@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.responses import Response
 
-from evolve.sandbox.shell import CommandResult, ShellDied
+from evolve.sandbox.shell import MAX_COMMAND, CommandResult, ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import HasHungUp
@@ -76,12 +76,14 @@ class Commands:
         return json_response({"bytes": len(data)})
 
     def _execute(self, command: str, timeout: float, stdin: bytes = b"") -> CommandResult:
+        if "\0" in command:
+            raise Refusal(400, "invalid_request", "neither a command nor a path can hold a zero character")
+        if len(command.encode()) > MAX_COMMAND:
+            raise Refusal(413, "too_large", f"a command is at most {MAX_COMMAND} bytes long")
         with self._lock:
             left = self._budget.start_command()
             try:
                 return self._workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
-            except ValueError as error:
-                raise Refusal(413, "too_large", str(error)) from error
             except ShellDied:
                 # A command may kill its own shell; if the container is gone, this raises too.
                 self._workspace.run("true", 10)

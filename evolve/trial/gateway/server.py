@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
+INFRASTRUCTURE = "infrastructure"
 Event = dict[str, Any]
 Action = Callable[[Body, HasHungUp], Response]
 RecordedAction = Callable[[Body, HasHungUp, Arrival], Response]
@@ -57,7 +59,11 @@ class Door:
 
 
 class Gateway:
-    """Serve one trial. Use as a context manager; `events` is the recording."""
+    """Serve one trial. Use as a context manager; `events` is the recording.
+
+    Attributes:
+        refusals: How many requests were refused, by the error's code: what the scaffold itself did wrong.
+    """
 
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model = door, model
@@ -66,6 +72,7 @@ class Gateway:
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
         self.events: list[Event] = []
         self.fault: Exception | None = None
+        self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
         self._lock = threading.Lock()
         self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
@@ -82,7 +89,7 @@ class Gateway:
             Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
             Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
         ]
-        handlers: dict[Any, Any] = {HTTPException: _no_such_route, Exception: self._unexpected}
+        handlers: dict[Any, Any] = {HTTPException: self._no_such_route, Exception: self._unexpected}
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         return uvicorn.Config(
@@ -127,9 +134,20 @@ class Gateway:
                 async with intake.body(request) as body:
                     return await run_in_threadpool(self._run_action, action, body, disconnect_check(request))
             except Refusal as refusal:
-                return error_response(refusal)
+                return self._refuse(refusal)
 
         return endpoint
+
+    def _refuse(self, refusal: Refusal) -> Response:
+        """Count a refusal, and answer with it. Called in the event loop alone."""
+        if refusal.code != INFRASTRUCTURE:
+            self.refusals[refusal.code] += 1
+        return error_response(refusal)
+
+    async def _no_such_route(self, request: Request, error: HTTPException) -> Response:
+        # Not from `request.url`: it can't be built from every Host header.
+        message = f"{request.method} {request.scope['path'][:200]}: {error.detail}"
+        return self._refuse(Refusal(error.status_code, "not_found", message))
 
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
@@ -153,7 +171,7 @@ class Gateway:
 
     def _note_fault(self, error: Exception) -> Refusal:
         self.fault = self.fault or error
-        return Refusal(503, "infrastructure", "the host has a fault; this trial will not count")
+        return Refusal(503, INFRASTRUCTURE, "the host has a fault; this trial will not count")
 
     def _record(self, kind: str, arrival: Arrival, **content: Any) -> None:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
@@ -223,8 +241,3 @@ class Gateway:
         fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
         self._record("chat", arrival, request=request, error=fields, **more)
         return refusal
-
-
-async def _no_such_route(request: Request, error: HTTPException) -> Response:
-    message = f"{request.method} {request.url.path[:200]}: {error.detail}"
-    return error_response(Refusal(error.status_code, "not_found", message))
