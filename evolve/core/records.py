@@ -64,8 +64,9 @@ class Cause(StrEnum):
 class Fault(StrEnum):
     """What failed in a trial that ended as an infrastructure error.
 
-    ENDPOINT: the model's API. ACCOUNT: its key or quota, where waiting does not help. ENGINE: the container engine.
-    DISK: the disk is full. CAP: nothing failed, a cap of the run was reached. OTHER: anything else, also our own bugs.
+    ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
+    not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
+    OTHER: anything else, also our own bugs.
     """
 
     NONE = ""
@@ -299,6 +300,7 @@ class TrialSpec:
         owner: Label of the containers, by which a sweep finds them.
         replay_of: Answer from this recording instead of a model.
         concurrency: The number of trials that run at once when it starts, itself included.
+        voided: How many tries of this trial ended in a fault of the endpoint before this one.
     """
 
     run: str
@@ -315,6 +317,7 @@ class TrialSpec:
     owner: str
     replay_of: Path | None = None
     concurrency: int = 1
+    voided: int = 0
 
     @property
     def task_id(self) -> str:

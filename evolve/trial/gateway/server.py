@@ -18,15 +18,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
+from evolve.budget.answers import Answers, OwnAnswers
+from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import Commands, Workspace
-from evolve.trial.gateway.endurance import Endurance, HasHungUp, disconnect_check, longest_delay
-from evolve.trial.gateway.request import event_size, model_request, wants_usage
+from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
+from evolve.trial.gateway.request import bare_request, event_size, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
+from evolve.trial.gateway.spans import without
 from evolve.trial.gateway.wire import (
     Body,
     BoundedProtocol,
@@ -42,8 +44,8 @@ SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
 Event = dict[str, Any]
-Action = Callable[[Body, HasHungUp], Response]
-RecordedAction = Callable[[Body, HasHungUp, Arrival], Response]
+Action = Callable[[Body, HungUpAt], Response]
+RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,13 @@ class Gateway:
         refusals: How many requests were refused, by the error's code: what the scaffold itself did wrong.
     """
 
-    def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
+    def __init__(
+        self, door: Door, model: ChatModel, workspace: Workspace, folder: Path, answers: Answers | None = None
+    ) -> None:
+        """Prepare to serve. `answers`: to the calls of all trials of the run; None: only this one's are known."""
         self.door, self.model = door, model
+        self._own_answers = OwnAnswers()
+        self.answers = answers or self._own_answers
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
@@ -132,7 +139,8 @@ class Gateway:
         async def endpoint(request: Request) -> Response:
             try:
                 async with intake.body(request) as body:
-                    return await run_in_threadpool(self._run_action, action, body, disconnect_check(request))
+                    with watched_client(request) as client:
+                        return await run_in_threadpool(self._run_action, action, body, client.hung_up_at)
             except Refusal as refusal:
                 return self._refuse(refusal)
 
@@ -152,16 +160,16 @@ class Gateway:
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
 
-        def numbered(body: Body, has_hung_up: HasHungUp) -> Response:
-            with self._arrivals.request() as arrival:
-                return action(body, has_hung_up, arrival)
+        def numbered(body: Body, hung_up_at: HungUpAt) -> Response:
+            with self._arrivals.request() as arrival, self.budget.request():
+                return action(body, hung_up_at, arrival)
 
         return numbered
 
-    def _run_action(self, action: Action, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _run_action(self, action: Action, body: Body, hung_up_at: HungUpAt) -> Response:
         """Run an action; a fault of the machine is noted, so the trial does not count, and answered with a 503."""
         try:
-            return action(body, has_hung_up)
+            return action(body, hung_up_at)
         except EvolveError as error:
             raise self._note_fault(error) from error
 
@@ -180,32 +188,41 @@ class Gateway:
         with self._lock:
             self.events.append(event)
 
-    def _task(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:
         door = self.door
         task = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
         context = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
         return json_response({**task, "budget": self.budget.left(), **context})
 
-    def _budget(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _budget(self, body: Body, hung_up_at: HungUpAt) -> Response:
         return json_response(self.budget.left())
 
-    def _models(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _models(self, body: Body, hung_up_at: HungUpAt) -> Response:
         model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
         return json_response({"object": "list", "data": [model]})
 
-    def _chat(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
+    def _chat(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
         reservation, seed = self._start_call(request)
         request |= {"max_tokens": reservation.answer, "seed": seed}
-        spent = Usage()
-        endurance = Endurance(self.budget, has_hung_up)
+        spent, started = Usage(), time.monotonic()
+        endurance = Endurance(self.budget, hung_up_at, self.answers)
         try:
-            completion = self.model.complete(request, endurance)
+            completion = self._complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
+            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             endurance.check()
+            self._note_answer(endurance)
         except RequestRefused as error:
+            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             endurance.check()
+            endurance.settle()
             raise self._refused(request, error, arrival) from error
+        except EndpointError as error:
+            # Calls in a row are never answered at the same time: their failure is the endpoint's.
+            if not isinstance(error, HostRefused) and endurance.caused(self._own_answers):
+                raise self.budget.spent("retries") from error
+            raise
         finally:
             with self._lock:
                 self._seeding.end()
@@ -214,6 +231,30 @@ class Gateway:
             raise refusal
         self._record("chat", arrival, request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
+
+    def _note_answer(self, endurance: Endurance) -> None:
+        endurance.settle()
+        self._own_answers.note()
+        if self.answers is not self._own_answers:
+            self.answers.note()
+
+    def _complete(self, request: Body, endurance: Endurance) -> dict[str, Any]:
+        """Call the model. A refusal of what the host added is the scaffold's if a bare request has that too.
+
+        Its text may quote the request, so a scaffold can make any refusal look like one of the host's additions.
+        """
+        try:
+            return self.model.complete(request, endurance)
+        except HostRefused as error:
+            bare = bare_request(request, self.door.model, error.parameter)
+            if bare is None:
+                raise
+            try:
+                answer = self.model.complete(bare, endurance)
+            except (InfraError, RequestRefused):
+                raise error from None
+            self.budget.record_loss(usage_of(answer, self.door.model, bare))
+            raise RequestRefused(400, "invalid_request", str(error)) from error
 
     def _start_call(self, request: Body) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
