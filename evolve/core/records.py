@@ -364,7 +364,8 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
-    `condition`: None if whatever ran the trial did not report it.
+    `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
+    answered nobody.
     """
 
     candidate: str
@@ -384,8 +385,11 @@ class TrialResult:
     verifier: VerifierMode = VerifierMode.ISOLATED
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
+    outage: bool = False
 
     def __post_init__(self) -> None:
+        if self.outage and self.fault is not Fault.ENDPOINT:
+            raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
             raise ValueError(f"only infrastructure errors have a fault: {self.outcome}")
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):

@@ -19,8 +19,8 @@ MAX_COLLECTED_FILES = 500
 CHUNK_BYTES = 60_000
 COLLECTED_TAR = "/tmp/left.tar"
 CACHE = "__pycache__"
-# Missing files are left out, and unreadable ones, the folder itself included, are made readable first. No `--exclude`: tar's matching takes minutes
-# in deeply nested folders.
+# Missing files are left out, and unreadable ones, the folder itself included, are made readable first. No `--exclude`:
+# tar's matching takes minutes in deeply nested folders.
 COLLECT_COMMAND = (
     "chmod u+rwx -- {folder} 2>/dev/null; cd {folder} || exit 1; chmod -R u+rwX -- {names} 2>/dev/null; "
     "tar --hard-dereference -cf - -- {names} 2>/dev/null | head -c {most} >" + COLLECTED_TAR + "; "

@@ -72,14 +72,17 @@ class ScaffoldEnd:
 
 
 class ChargedFault(InfraError):
-    """An infrastructure fault that ended a trial, with the usage until then; `why` is the original error."""
+    """An infrastructure fault that ended a trial, with the usage until then.
 
-    def __init__(self, why: Exception, usage: Usage) -> None:
+    `why`: the original error; `outage`: it is one of the endpoint's, which answered nobody meanwhile.
+    """
+
+    def __init__(self, why: Exception, usage: Usage, outage: bool = False) -> None:
         super().__init__(str(why))
-        self.why, self.usage = why, usage
+        self.why, self.usage, self.outage = why, usage, outage
 
-    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
-        return ChargedFault, (self.why, self.usage)
+    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage, bool]]:
+        return ChargedFault, (self.why, self.usage, self.outage)
 
 
 def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
@@ -98,7 +101,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     """Run one trial without waiting for its cleanup, which may overlap with the worker's next trial."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
-    usage, cause, fault, condition = Usage(), Cause.NONE, Fault.NONE, None
+    usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
         ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
@@ -109,6 +112,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
+        outage = error.outage and fault is Fault.ENDPOINT
     except Exception as error:
         known = isinstance(error, EvolveError)
         outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
@@ -131,6 +135,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         verifier=spec.task.verifier,
         fault=fault,
         condition=condition,
+        outage=outage,
     )
 
 
@@ -266,6 +271,7 @@ def run_scaffold(
                 process.kill()
             gateway.wait_for_calls()
             fault = gateway.fault
+            outage = not gateway.answers.any_between(*gateway.failing)
             breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
         frozen = crew.submit(freeze)
         status = process.status() if ended else None
@@ -273,7 +279,7 @@ def run_scaffold(
             causes["scaffold"] = process.cause(status)
         causes["task"] = frozen.result()
         if fault is not None and not breaks_endpoint:
-            raise ChargedFault(fault, gateway.budget.usage)
+            raise ChargedFault(fault, gateway.budget.usage, outage)
         log, budget = process.output.decode(errors="replace"), gateway.budget
         exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
         return ScaffoldEnd(

@@ -81,11 +81,14 @@ class Endurance:
 
     Attributes:
         stuck: The spans in which the call was stuck.
+        failing_since: When its first failed try began, on the monotonic clock; None if none has failed.
+        failed_at: When it was given up; None if it was not.
     """
 
     def __init__(self, budget: TrialBudget, hung_up_at: HungUpAt, answers: Answers) -> None:
         self._budget, self._hung_up_at, self._answers = budget, hung_up_at, answers
-        self._failing_since: float | None = None
+        self.failing_since: float | None = None
+        self.failed_at: float | None = None
         self._retries = 0
         self.stuck: list[Span] = []
 
@@ -97,24 +100,24 @@ class Endurance:
             Refusal: The same, and the scaffold is.
         """
         now = self._note(lost)
-        self._failing_since = now - lost.lost_seconds if self._failing_since is None else self._failing_since
+        self.failing_since = now - lost.lost_seconds if self.failing_since is None else self.failing_since
         self._retries += lost.retries
         if self._budget.count_unanswered(lost.retries) > MAX_UNANSWERED_RETRIES:
-            error = self._attributed(self._failing_since, now, TOO_MANY)
+            error = self._attributed(self.failing_since, now, TOO_MANY)
             raise self._budget.spent("retries") if isinstance(error, Refusal) else error
         self.check()
 
     def held_back(self, lost: Usage) -> None:
         """Count a wait of our own. It is no fault of the endpoint's to give up in it. Raises as for a failed try."""
         self._note(lost)
-        if self._failing_since is None and self._hung_up_at() is not None:
+        if self.failing_since is None and self._hung_up_at() is not None:
             raise Refusal(CLIENT_CLOSED, "gave_up", LEFT)
         self.check()
 
     def check(self) -> None:
         """Raise EndpointError or Refusal if a try failed and the scaffold did not wait for the next."""
-        if self._failing_since is not None and (until := self._hung_up_at()) is not None:
-            raise self._attributed(self._failing_since, until, GAVE_UP)
+        if self.failing_since is not None and (until := self._hung_up_at()) is not None:
+            raise self._attributed(self.failing_since, until, GAVE_UP)
 
     def settle(self) -> None:
         """Note that the endpoint answered the call in the end: its tries count no more."""
@@ -122,7 +125,7 @@ class Endurance:
 
     def caused(self, own: Answers) -> bool:
         """Whether the call failed although others that the scaffold made at the same time were answered."""
-        return self._failing_since is not None and own.any_between(self._failing_since, time.monotonic())
+        return self.failing_since is not None and own.any_between(self.failing_since, time.monotonic())
 
     def _note(self, lost: Usage) -> float:
         now = time.monotonic()
@@ -132,6 +135,7 @@ class Endurance:
 
     def _attributed(self, since: float, until: float, what: str) -> Refusal | EndpointError:
         """Whose fault it is, by what the endpoint did for others meanwhile."""
+        self.failed_at = until
         if self._answers.any_between(since, until):
             return Refusal(CLIENT_CLOSED, "gave_up", f"{what}; the model's API answered other calls meanwhile")
         return EndpointError(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from evolve.trial.gateway.commands import Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
 from evolve.trial.gateway.request import bare_request, event_size, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
-from evolve.trial.gateway.spans import without
+from evolve.trial.gateway.spans import Span, without
 from evolve.trial.gateway.wire import (
     Body,
     BoundedProtocol,
@@ -65,6 +66,8 @@ class Gateway:
 
     Attributes:
         refusals: How many requests were refused, by the error's code: what the scaffold itself did wrong.
+        fault: The first fault of the machine.
+        failing: The time in which the call failed whose failure is `fault`.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Gateway:
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
         self.events: list[Event] = []
         self.fault: Exception | None = None
+        self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
         self._lock = threading.Lock()
@@ -222,6 +226,8 @@ class Gateway:
             # Calls in a row are never answered at the same time: their failure is the endpoint's.
             if not isinstance(error, HostRefused) and endurance.caused(self._own_answers):
                 raise self.budget.spent("retries") from error
+            if self.fault is None:
+                self.failing = (endurance.failing_since or started, endurance.failed_at or time.monotonic())
             raise
         finally:
             with self._lock:
