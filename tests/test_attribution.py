@@ -85,6 +85,20 @@ def test_giving_up_while_another_trial_is_answered_is_too(tmp_path: Path, upstre
     assert one.fault is None and two.fault is None
 
 
+def test_calls_that_fail_together_are_given_up_together(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script(BUSY, says(), BUSY)
+    with serving(tmp_path, OpenAIModel(upstream.spec())) as served, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(give_up, served, 0.35)
+        time.sleep(0.1)
+        assert chat(served)[0] == 200
+        # It begins after the answer, but while the first call fails.
+        second = pool.submit(give_up, served, 0.15)
+        first.result(), second.result()
+        served.wait_for_calls()
+        wait_until(lambda: served.refusals["gave_up"] == 2)
+    assert served.fault is None
+
+
 @pytest.mark.parametrize("script", [[BUSY], [says(), BUSY], [BUSY, BUSY, says()]])
 def test_giving_up_while_nobody_is_answered_is_the_endpoints(tmp_path: Path, upstream: Upstream, script: Any) -> None:
     upstream.script(*script)

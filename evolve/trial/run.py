@@ -48,6 +48,8 @@ PARTING_SECONDS = 0.5
 LOOK_SECONDS = 1.0
 # An endpoint that fails a third of a trial's tries fails all of the first eight in one of 6,561.
 MAX_VOIDED_TRIES = 8
+# An endpoint that answered within the two minutes before may only have refused by its limits per minute.
+OUTAGE_SECONDS = 120.0
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
@@ -271,7 +273,8 @@ def run_scaffold(
                 process.kill()
             gateway.wait_for_calls()
             fault = gateway.fault
-            outage = not gateway.answers.any_between(*gateway.failing)
+            since, until = gateway.failing
+            outage = not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
             breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
         frozen = crew.submit(freeze)
         status = process.status() if ended else None

@@ -20,7 +20,7 @@ from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import call_seconds
 from evolve.trial.gateway.budget import MAX_LOST_SECONDS, TrialBudget
-from evolve.trial.gateway.spans import Span
+from evolve.trial.gateway.spans import FailingCalls, Span
 from evolve.trial.gateway.wire import Refusal
 
 GAVE_UP = "the scaffold gave up a call while the model's API failed"
@@ -85,8 +85,9 @@ class Endurance:
         failed_at: When it was given up; None if it was not.
     """
 
-    def __init__(self, budget: TrialBudget, hung_up_at: HungUpAt, answers: Answers) -> None:
-        self._budget, self._hung_up_at, self._answers = budget, hung_up_at, answers
+    def __init__(self, budget: TrialBudget, hung_up_at: HungUpAt, answers: Answers, calls: FailingCalls) -> None:
+        """Begin with no failed try. `calls`: the failing ones of the trial, of which this may become one."""
+        self._budget, self._hung_up_at, self._answers, self._calls = budget, hung_up_at, answers, calls
         self.failing_since: float | None = None
         self.failed_at: float | None = None
         self._retries = 0
@@ -100,7 +101,9 @@ class Endurance:
             Refusal: The same, and the scaffold is.
         """
         now = self._note(lost)
-        self.failing_since = now - lost.lost_seconds if self.failing_since is None else self.failing_since
+        if self.failing_since is None:
+            self.failing_since = now - lost.lost_seconds
+            self._calls.fail(self, self.failing_since)
         self._retries += lost.retries
         if self._budget.count_unanswered(lost.retries) > MAX_UNANSWERED_RETRIES:
             error = self._attributed(self.failing_since, now, TOO_MANY)
@@ -122,10 +125,15 @@ class Endurance:
     def settle(self) -> None:
         """Note that the endpoint answered the call in the end: its tries count no more."""
         self._budget.count_unanswered(-self._retries)
+        self._calls.forget(self)
 
     def caused(self, own: Answers) -> bool:
         """Whether the call failed although others that the scaffold made at the same time were answered."""
-        return self.failing_since is not None and own.any_between(self.failing_since, time.monotonic())
+        if self.failing_since is None:
+            return False
+        self.failed_at = self.failed_at or time.monotonic()
+        self._calls.fail(self, self.failing_since, self.failed_at)
+        return own.any_between(self._calls.start_of(self.failing_since), self.failed_at)
 
     def _note(self, lost: Usage) -> float:
         now = time.monotonic()
@@ -136,6 +144,8 @@ class Endurance:
     def _attributed(self, since: float, until: float, what: str) -> Refusal | EndpointError:
         """Whose fault it is, by what the endpoint did for others meanwhile."""
         self.failed_at = until
-        if self._answers.any_between(since, until):
+        self._calls.fail(self, since, until)
+        # Of calls that fail together, all would have to be an outage's.
+        if self._answers.any_between(self._calls.start_of(since), until):
             return Refusal(CLIENT_CLOSED, "gave_up", f"{what}; the model's API answered other calls meanwhile")
         return EndpointError(what)

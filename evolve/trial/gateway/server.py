@@ -29,7 +29,7 @@ from evolve.trial.gateway.commands import Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
 from evolve.trial.gateway.request import bare_request, event_size, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
-from evolve.trial.gateway.spans import Span, without
+from evolve.trial.gateway.spans import FailingCalls, Span, without
 from evolve.trial.gateway.wire import (
     Body,
     BoundedProtocol,
@@ -75,7 +75,7 @@ class Gateway:
     ) -> None:
         """Prepare to serve. `answers`: to the calls of all trials of the run; None: only this one's are known."""
         self.door, self.model = door, model
-        self._own_answers = OwnAnswers()
+        self._own_answers, self._failing_calls = OwnAnswers(), FailingCalls()
         self.answers = answers or self._own_answers
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
@@ -210,7 +210,7 @@ class Gateway:
         reservation, seed = self._start_call(request)
         request |= {"max_tokens": reservation.answer, "seed": seed}
         spent, started = Usage(), time.monotonic()
-        endurance = Endurance(self.budget, hung_up_at, self.answers)
+        endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         try:
             completion = self._complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)

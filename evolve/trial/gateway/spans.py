@@ -13,6 +13,7 @@ What a scaffold computes by itself while all its calls are stuck can't be seen, 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterable, Sequence
 
@@ -51,6 +52,32 @@ def without(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
 def covered_seconds(spans: Sequence[Span]) -> float:
     """Seconds covered by at least one of the spans (start, end): parallel calls lose the same time."""
     return math.fsum(end - start for start, end in merged(spans))
+
+
+class FailingCalls:
+    """The calls of one trial that fail, each from its first failed try until it is given up or fails for good.
+
+    A call that is answered in the end is none of them. From any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spans: dict[object, Span] = {}
+
+    def fail(self, call: object, since: float, until: float = math.inf) -> None:
+        """Note that a call fails, or that it has failed until then."""
+        with self._lock:
+            self._spans[call] = (since, until)
+
+    def forget(self, call: object) -> None:
+        """Note that a call was answered."""
+        with self._lock:
+            self._spans.pop(call, None)
+
+    def start_of(self, since: float) -> float:
+        """When the calls began to fail that failed at the same time as the one that fails since then, or in a row."""
+        with self._lock:
+            return next((start for start, end in merged(self._spans.values()) if start <= since <= end), since)
 
 
 class LostTime:
