@@ -157,7 +157,7 @@ class Gateway:
         return error_response(refusal)
 
     async def _no_such_route(self, request: Request, error: HTTPException) -> Response:
-        # Not from `request.url`: it can't be built from every Host header.
+        # Not from `request.url`: with a Host header that is no address, it names the socket's path on this machine.
         message = f"{request.method} {request.scope['path'][:200]}: {error.detail}"
         return self._refuse(Refusal(error.status_code, "not_found", message))
 
@@ -215,8 +215,9 @@ class Gateway:
             completion = self._complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
             self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
+            self._note_answer()
             endurance.check()
-            self._note_answer(endurance)
+            endurance.settle()
         except RequestRefused as error:
             self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             endurance.check()
@@ -238,16 +239,16 @@ class Gateway:
         self._record("chat", arrival, request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
-    def _note_answer(self, endurance: Endurance) -> None:
-        endurance.settle()
+    def _note_answer(self) -> None:
         self._own_answers.note()
         if self.answers is not self._own_answers:
             self.answers.note()
 
     def _complete(self, request: Body, endurance: Endurance) -> dict[str, Any]:
-        """Call the model. A refusal of what the host added is the scaffold's if a bare request has that too.
+        """Call the model.
 
-        Its text may quote the request, so a scaffold can make any refusal look like one of the host's additions.
+        A refusal of what the host added is the scaffold's fault if a bare request with the same additions is answered:
+        its text may quote the request, so a scaffold can make any refusal look like one of the host's additions.
         """
         try:
             return self.model.complete(request, endurance)
@@ -257,7 +258,7 @@ class Gateway:
                 raise
             try:
                 answer = self.model.complete(bare, endurance)
-            except (InfraError, RequestRefused):
+            except RequestRefused:
                 raise error from None
             self.budget.record_loss(usage_of(answer, self.door.model, bare))
             raise RequestRefused(400, "invalid_request", str(error)) from error
