@@ -206,13 +206,14 @@ def quietly_chat(served: Gateway) -> None:
 
 def test_time_before_another_request_is_not_given_back(tmp_path: Path, hanging: FaultyEndpoint) -> None:
     hanging.begin(Plan(share=1, kinds=("hang",), until=1))
-    with serving(tmp_path, OpenAIModel(hanging.spec(), 0.02, 1.0), seconds=30) as served:
+    with serving(tmp_path, OpenAIModel(hanging.spec(), 0.02, 5.0), seconds=30) as served:
         stuck = threading.Thread(target=quietly_chat, args=(served,), daemon=True)
         stuck.start()
-        time.sleep(0.4)
+        time.sleep(1.5)
         assert call(served, "/evolve/read", {"path": "none"})[0] == 404
         stuck.join()
-    assert served.budget.usage.lost_seconds > 0.9 and 0.3 < served.budget.given_back < 0.7
+    assert served.budget.usage.lost_seconds > 4.9
+    assert 0.3 < served.budget.given_back < served.budget.usage.lost_seconds - 1.2
 
 
 def test_time_in_which_another_call_is_answered_is_not_given_back(tmp_path: Path) -> None:
@@ -222,15 +223,15 @@ def test_time_in_which_another_call_is_answered_is_not_given_back(tmp_path: Path
         def complete(self, body: Any, on_lost: Any = None) -> dict[str, Any]:
             together.wait()
             if body["messages"] == [USER]:
-                time.sleep(0.6)
-                on_lost(Usage(lost_seconds=0.6))
+                time.sleep(2)
+                on_lost(Usage(lost_seconds=2))
             else:
-                time.sleep(0.5)
+                time.sleep(1)
             return completion()
 
     with serving(tmp_path, Model(), seconds=30) as served, ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda text: chat(served, messages=[{**USER, "content": text}]), ["hi", "other"]))
-    assert 0.05 < served.budget.given_back < 0.3
+    assert 0.2 < served.budget.given_back < 1.2
 
 
 def test_a_connection_that_is_closed_halfway_is_noticed(tmp_path: Path, upstream: Upstream) -> None:
