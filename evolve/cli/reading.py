@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
+from evolve.core.escaping import plain
 from evolve.core.records import TrialResult, VerifierMode
 from evolve.core.voided import voided_share
-from evolve.report.escaping import plain
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row
