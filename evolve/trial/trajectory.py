@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evolve import __version__
@@ -20,12 +21,18 @@ from evolve.llm.reasoning import split_reasoning
 
 ATIF = "ATIF-v1.8"
 MAX_DEPTH = 100
+NONE: Mapping[str, int] = MappingProxyType({})
 Event = Mapping[str, Any]
 Step = dict[str, Any]
 
 
-def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> dict[str, Any]:
-    """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed."""
+def build(
+    spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str, refusals: Mapping[str, int] = NONE
+) -> dict[str, Any]:
+    """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed.
+
+    refusals: how many requests the gateway refused, by the error's code.
+    """
     steps: list[Step] = []
     callers: dict[str, Step] = {}
     seen: list[Any] = []
@@ -53,7 +60,13 @@ def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> d
             "total_cost_usd": usage.cost_usd,
             "total_steps": len(steps),
         },
-        "extra": {"task": spec.task.name, "seed": spec.seed, "log": log, "evolve_version": __version__},
+        "extra": {
+            "task": spec.task.name,
+            "seed": spec.seed,
+            "log": log,
+            "evolve_version": __version__,
+            **({"refusals": dict(refusals)} if refusals else {}),
+        },
     }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from evolve.budget.rate import longest_wait
 from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
+from evolve.trial.gateway.spans import LostTime, Span, covered_seconds
 from evolve.trial.gateway.wire import Refusal
 
 MAX_EVENTS = 10_000
@@ -25,18 +27,6 @@ class Reservation:
 
     prompt: int
     answer: int
-
-
-Span = tuple[float, float]
-
-
-def covered_seconds(spans: Sequence[Span]) -> float:
-    """Seconds covered by at least one of the spans (start, end): parallel calls lose the same time."""
-    total, covered_to = 0.0, -math.inf
-    for start, end in sorted(spans):
-        total += max(end - max(start, covered_to), 0.0)
-        covered_to = max(covered_to, end)
-    return total
 
 
 class TrialBudget:
@@ -58,7 +48,8 @@ class TrialBudget:
         self._events = self._recorded = 0
         self._closed = False
         self._reserved: list[Reservation] = []
-        self._lost_spans: list[Span] = []
+        self._time = LostTime()
+        self._unanswered = 0
         self._changed = threading.Condition()
 
     def left(self) -> dict[str, float]:
@@ -74,15 +65,50 @@ class TrialBudget:
 
     @property
     def given_back(self) -> float:
-        """Seconds by which the deadline is extended: those in which at least one call was delayed by a fault."""
-        return covered_seconds(self._lost_spans)
+        """Seconds by which the deadline is extended, see `spans`."""
+        with self._changed:
+            return covered_seconds(self._time.given_back())
 
     def give_back(self, seconds: float) -> None:
         """Extend the deadline: the last `seconds` were lost through no fault of the scaffold."""
         now = time.monotonic()
         with self._changed:
-            self._lost_spans.append((now - seconds, now))
+            self._time.lose(now - seconds, now)
             self._changed.notify_all()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Note when a recorded request arrives and ends."""
+        with self._changed:
+            self._time.arrive()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._time.leave()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Note that a command runs until the block ends: this time is not given back."""
+        key = object()
+        with self._changed:
+            self._time.start_work(key)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._time.end_work(key)
+
+    def note_progress(self, spans: Iterable[Span]) -> None:
+        """Note that a call was being answered: this time is not given back for other calls."""
+        with self._changed:
+            self._time.progress(spans)
+
+    def count_unanswered(self, retries: int) -> int:
+        """Add to the number of repeated tries of calls that are not answered (yet), and return it."""
+        with self._changed:
+            self._unanswered += retries
+            return self._unanswered
 
     def record_loss(self, lost: Usage) -> None:
         """Count a failed or delayed try of a call, or a call of the host's own between tries.
@@ -116,7 +142,7 @@ class TrialBudget:
                     break
                 self._changed.wait(self.left()["seconds"])
             if room < 1:
-                raise self._spent(bound)
+                raise self.spent(bound)
             self.usage += Usage(calls=1)
             reservation = Reservation(prompt, min(answer, room))
             self._reserved.append(reservation)
@@ -165,7 +191,7 @@ class TrialBudget:
 
     def late_refusal(self) -> Refusal | None:
         """The refusal of an answer that came after the deadline; None before it."""
-        return None if self.left()["seconds"] > 0 else self._spent("seconds")
+        return None if self.left()["seconds"] > 0 else self.spent("seconds")
 
     def _await_time(self) -> None:
         """After the deadline, wait for the running calls: one that fails gives time back."""
@@ -181,9 +207,10 @@ class TrialBudget:
         for name in names:
             # A model without a price is not limited by dollars.
             if left[name] <= 0 and not (name == "usd" and self.model.cost_usd(1, 1) == 0):
-                raise self._spent(name)
+                raise self.spent(name)
 
-    def _spent(self, name: str) -> Refusal:
+    def spent(self, name: str) -> Refusal:
+        """Note that a limit is reached; returns the refusal of what would exceed it."""
         self.exhausted = name
         return Refusal(429, "budget", f"the trial's budget of {name} is spent")
 
