@@ -21,14 +21,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evolve import llm
-from evolve.core.errors import BadInput, EvolveError, InfraError
+from evolve.core.config import AskedModel
+from evolve.core.errors import BadInput, EvolveError, InfraError, RequestsRefused
 from evolve.core.records import Api, ModelSpec, Usage
 from evolve.llm.client import OpenAIModel
 from evolve.llm.connection import MAX_ERROR
+from evolve.llm.model import ChatModel
 from evolve.llm.normal import MAX_NAME
 from evolve.llm.soundness import SoundModel
 from evolve.llm.statements import read_listing, read_server
 from evolve.llm.textcalls import TextToolsModel
+from evolve.models.preflight.check import check_endpoint, open_unchecked
 from tests import vendors
 from tests.fakes import completion, tool_call
 from tests.normal_form import check_answered, check_error, check_usage
@@ -85,16 +88,20 @@ def reached_through(endpoint: Endpoint) -> Iterator[None]:
         yield
 
 
+def innermost(model: ChatModel) -> OpenAIModel:
+    """The client within a model."""
+    while isinstance(model, SoundModel | TextToolsModel):
+        model = model.inner
+    assert isinstance(model, OpenAIModel)
+    return model
+
+
 def ask(spec: ModelSpec, answers: Sequence[Sent]) -> None:
     """Open the model as a trial does, and ask it once."""
     losses: list[Usage] = []
     with reached_through(Endpoint(answers)):
         model = llm.open_model(spec, has_answered=True)
-        inner = model
-        while isinstance(inner, SoundModel | TextToolsModel):
-            inner = inner.inner
-        assert isinstance(inner, OpenAIModel)
-        inner._sleep = lambda _: None
+        innermost(model)._sleep = lambda _: None
         try:
             answer = model.complete(BODY, losses.append)
         except EvolveError as error:
@@ -332,5 +339,29 @@ def test_any_statement_of_a_server_can_be_stored() -> None:
             listing, server = read_listing(spec), read_server(spec)
         assert json.dumps([asdict(listing), server], allow_nan=False, ensure_ascii=False).encode()
         assert (listing.window or 0) < 2**53
+
+    check()
+
+
+def test_any_answers_to_the_check_before_a_run_are_a_report_or_a_line() -> None:
+    whole = {**CHAT, "choices": [{**CHAT["choices"][0], "message": {"role": "assistant", "content": "12 Paris"}}]}
+
+    def opened(spec: ModelSpec) -> ChatModel:
+        model = open_unchecked(spec)
+        innermost(model)._sleep = lambda _: None
+        return model
+
+    @given(st.lists(sent([CHAT, whole], [CHAT_STREAM]), min_size=1, max_size=9))
+    @settings(max_examples=EXAMPLES // 10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    def check(answers: list[Sent]) -> None:
+        problem = ""
+        asked = AskedModel(model="m", base_url="http://127.0.0.1:1/v1")
+        with reached_through(Endpoint(answers)):
+            try:
+                report = check_endpoint(asked, open_model=opened)
+                check_usage(report.usage)
+            except (BadInput, RequestsRefused, InfraError) as error:
+                problem = str(error)
+        assert problem.encode() is not None and len(problem) <= 2 * MAX_ERROR
 
     check()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from evolve.core.plausible import MOST_SPENT
 from evolve.core.records import (
     Candidate,
     Cause,
@@ -27,7 +28,7 @@ from evolve.core.records import (
     Verdict,
     VerifierMode,
 )
-from evolve.store.reading import MOST_SPENT, Row
+from evolve.store.reading import Row
 from evolve.store.rows import LossRow, PreflightRow, TaskRow
 
 Values = dict[str, Any]

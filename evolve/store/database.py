@@ -13,8 +13,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from evolve.core.errors import BadInput, DiskFull, InfraError
+from evolve.core.plausible import PlausibleSum
 from evolve.host import disk
-from evolve.store.reading import PlausibleSum
 
 BUSY_TIMEOUT_MS = 60_000
 _SETTINGS = (

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Double, Integer
+from sqlalchemy.types import TypeEngine
 
 from evolve.core.errors import BadInput
+from evolve.core.plausible import plausible
 from evolve.core.text import storable_text
 from evolve.store import schema
 
 Row = Mapping[str, Any]
 Record = TypeVar("Record")
-# No trial and no proposal spends more: such a figure is an endpoint's mistake, and counts as not reported.
-MOST_SPENT = 10**12
 SPENDING = frozenset(
     {
         "calls", "prompt_tokens", "completion_tokens", "cost_usd", "retries", "lost_seconds", "cached_tokens",
         "cache_write_tokens", "commands",
     }
 )  # fmt: skip
-COLUMNS = [column for table in schema.metadata.tables.values() for column in table.columns]
-# Columns of the same name have the same type in all tables, except for `id`.
-WHOLE = frozenset(column.name for column in COLUMNS if isinstance(column.type, Integer)) - {"id"}
-SCORES = {"train_score", "validation_score"}
-REAL = frozenset(column.name for column in COLUMNS if isinstance(column.type, Double)) | SCORES
+SCORES = frozenset({"train_score", "validation_score"})
 FIX = "restore the database from a backup, or correct the row"
 
 
@@ -54,6 +51,13 @@ def _place(row: Row) -> str:
     return storable_text(" of ".join([", ".join(names[:2]) or "a row", *([f"run {run}"] if run else [])]), 200)
 
 
+@functools.cache
+def columns_of(kind: type[TypeEngine[Any]]) -> frozenset[str]:
+    """The names of the columns of a type. Columns of one name have one type in all tables, except for `id`."""
+    columns = (column for table in schema.metadata.tables.values() for column in table.columns)
+    return frozenset(column.name for column in columns if isinstance(column.type, kind)) - {"id"}
+
+
 def plain_row(row: Row) -> dict[str, Any]:
     """Return a row with values of the columns' types. Spending that can't be true is 0. Raises ValueError."""
     return {name: _plain(name, value) for name, value in row.items()}
@@ -61,33 +65,13 @@ def plain_row(row: Row) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> Any:
     if name in SPENDING:
-        return spent(value)
+        return plausible(value)
     if value is None:
         return None
-    if name in WHOLE and not isinstance(value, int):
+    if name in columns_of(Integer) and not isinstance(value, int):
         raise ValueError(f"{name} is {value!r}, no whole number")
-    if name in REAL and not (isinstance(value, int | float) and math.isfinite(value)):
+    if name in columns_of(Double) | SCORES and not (isinstance(value, int | float) and math.isfinite(value)):
         raise ValueError(f"{name} is {value!r}, no number")
     if name == "at" or name.endswith("_at"):
         datetime.fromisoformat(value)
     return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-def spent(value: Any) -> Any:
-    """Return a stored count or amount of what was spent; 0 if it can't be true."""
-    is_true = isinstance(value, int | float) and 0 <= value <= MOST_SPENT
-    return value if is_true else 0
-
-
-class PlausibleSum:
-    """SQL's `sum` over values that can be true: SQLite's own fails on an overflow, and then no row can be read."""
-
-    def __init__(self) -> None:
-        self.total: float | None = None
-
-    def step(self, value: Any) -> None:
-        if value is not None:
-            self.total = (self.total or 0) + spent(value)
-
-    def finalize(self) -> float | None:
-        return self.total
