@@ -194,8 +194,11 @@ def load(path: Path) -> list[dict[str, Any]]:
         if not (data := path.read_bytes()):
             raise EOFError("the file is empty")
         text = gzip.decompress(data).decode("utf-8", "surrogatepass")
-        return [json.loads(line) for line in text.split("\n") if line]
-    except (OSError, EOFError, ValueError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        values = [json.loads(line) for line in text.split("\n") if line]
+        if not all(isinstance(value, dict) for value in values):
+            raise ValueError("it does not hold JSON objects")
+        return values
+    except (OSError, EOFError, ValueError, RecursionError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise InfraError(f"{path}: can't be read: {error}") from error
 
 
