@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,16 @@ from starlette.routing import Route
 
 from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
-from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
+from evolve.llm import (
+    ChatModel,
+    CountedPrompts,
+    Prompt,
+    counted_prompt_tokens,
+    fit_to_window,
+    prompt_of,
+    required_answer_tokens,
+    usage_of,
+)
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import Commands, Workspace
@@ -66,7 +76,7 @@ class Gateway:
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
         self.events: list[Event] = []
         self.fault: Exception | None = None
-        self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
+        self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
         self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -177,13 +187,15 @@ class Gateway:
 
     def _chat(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
         request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
-        reservation, seed = self._start_call(request)
-        request |= {"max_tokens": reservation.answer, "seed": seed}
+        prompt = prompt_of(request, self.door.model)
+        reservation, seed = self._start_call(request, prompt)
+        request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
         spent = Usage()
         endurance = Endurance(self.budget, has_hung_up)
         try:
             completion = self.model.complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
+            self._counted.learn(prompt, counted_prompt_tokens(completion))
             endurance.check()
         except RequestRefused as error:
             endurance.check()
@@ -197,14 +209,15 @@ class Gateway:
         self._record("chat", arrival, request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
-    def _start_call(self, request: Body) -> tuple[Reservation, int]:
+    def _start_call(self, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
-        content = digest(request)
+        content, least = digest(request), required_answer_tokens(request, self.door.model)
         with self._lock:
             seed = self._seeding.start(content)
         try:
             # It may wait for other calls, with which it overlaps then too.
-            return self.budget.reserve(estimate_prompt_tokens(request), request["max_tokens"]), seed
+            most = functools.partial(self._counted.most_tokens, prompt)
+            return self.budget.reserve(most, max(request["max_tokens"], least), least), seed
         except Refusal:
             with self._lock:
                 self._seeding.withdraw()
