@@ -3,12 +3,19 @@
 The shell reads its script from the exec's standard input. The exec's two output streams arrive multiplexed in frames
 (Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). After each
 command the shell prints a fresh random token on both streams, with the exit status on stdout.
+
+A process of the same user could read what the shell is told, write on its streams, change its memory, and so answer in
+its place. So the shell runs from a copy of itself that its user may not read, which closes its memory and descriptors
+to other processes, and it is used only while nothing is left of earlier commands. Otherwise each command is an exec of
+its own: its streams are its own, and its end and exit status are what the engine says. Against root nothing is closed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
+import select
 import shlex
 import socket
 import struct
@@ -24,13 +31,27 @@ from evolve.core.errors import InfraError
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import ENGINE_FAULTS
 from evolve.sandbox.output import Tail
+from evolve.sandbox.processes import Process, processes_of
 
 FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
 STDOUT, STDERR = 1, 2
 KILL_TRIES = 2
 # If memory runs out, the kernel kills commands before the container's first process, with which the counters would go.
-OPEN = "echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec sh"
+SACRIFICE = "echo 1000 2>/dev/null >/proc/self/oom_score_adj"
+# The kernel lets no other process look into one whose program its user may not read.
+COPY = '{{ mkdir -m 700 {0} && cp -L "$(command -v sh)" {0}/sh && chmod 111 {0}/sh && {0}/sh -c :; }} 2>/dev/null'
+OPEN = f"{SACRIFICE}; {COPY} && exec {{0}}/sh; exec sh"
+OPEN_AS_ROOT = f"{SACRIFICE}; exec sh"
+IS_CLOSED = "rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
+APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
+# How often the engine is asked whether a command has ended that prints nothing, and how long after its end its output
+# is waited for, which processes that it left behind may keep open.
+FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
+QUIET_SECONDS, REST_SECONDS = 0.05, 1.0
+END_SECONDS = 10.0
+# What the engine says of an exec that never ran, because memory or processes have run out.
+NOT_STARTED = (126, 127, 128)
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
     "for signal in STOP STOP STOP KILL; do for path in /proc/[0-9]*; do pid=${{path##*/}}; "
@@ -72,17 +93,30 @@ class ContainerShell:
         self._lost = b""
         self._is_root = user.startswith("0")
         self._kill_script = KILL_OWN
+        self._exec = ""
+        # The processes that may run beside a command: those that keep the container running, and this shell.
+        self._known: frozenset[Process] | None = None
         self._open()
         if self._is_root:
             self._spare_initial_processes()
 
     def _open(self) -> None:
-        api, command = self._client.api, ["sh", "-c", OPEN]
+        self._copy = f"/tmp/.{secrets.token_hex(8)}"
+        self._start_exec(["sh", "-c", OPEN_AS_ROOT if self._is_root else OPEN.format(self._copy)], stdin=True)
+
+    def _is_closed(self, deadline: float) -> bool:
+        """Whether other processes can't look into the shell that was just opened."""
+        done = self._run(":" if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
+        return done.exit_code == 0
+
+    def _start_exec(self, command: list[str], stdin: bool) -> None:
+        """Start a command in the container; from now on its streams are read and written."""
+        api = self._client.api
         try:
-            exec_id = api.exec_create(
-                self._container, command, stdin=True, user=self._user, workdir=self._workdir, environment=self._env
+            self._exec = api.exec_create(
+                self._container, command, stdin=stdin, user=self._user, workdir=self._workdir, environment=self._env
             )["Id"]
-            self._owner = api.exec_start(exec_id, socket=True)
+            self._owner = api.exec_start(self._exec, socket=True)
         except ENGINE_FAULTS as error:
             raise ShellDied(f"no shell in container {self._container[:12]}: {error}") from error
         self._socket = getattr(self._owner, "_sock", self._owner)
@@ -120,15 +154,108 @@ class ContainerShell:
             raise ValueError(f"a command is at most {MAX_COMMAND} bytes long")
         if self._lost:
             return CommandResult(exit_cause.KILLED, b"", self._lost)
+        deadline = time.monotonic() + timeout
         try:
-            if self._socket is None:
-                self._open()
-            return self._run(command, time.monotonic() + timeout, stdin)
+            if self._is_alone(deadline):
+                return self._run(command, deadline, stdin)
+            return self._run_apart(command, deadline, stdin)
         except TimeoutError:
             self._kill_all()
             return CommandResult(124, b"", b"", timed_out=True)
         except ShellDied as death:
             return self._result_after(death)
+
+    def _is_alone(self, deadline: float) -> bool:
+        """Whether the shell is open, and no process is left of earlier commands."""
+        if self._known is None:
+            if self._socket is None:
+                self._open()
+            is_closed = self._is_closed(deadline)
+            present = processes_of(self._client, self._container)
+            self._known = present if is_closed and present else frozenset()
+            return bool(self._known)
+        if self._socket is None:
+            self._forget_shell()
+        before = processes_of(self._client, self._container)
+        if before is None or not before <= self._known:
+            self.close()
+            return False
+        return self._socket is not None or self._reopen(before, deadline)
+
+    def _reopen(self, before: frozenset[Process], deadline: float) -> bool:
+        """Open another shell beside these processes, and know it; returns whether it can be used."""
+        self._open()
+        is_closed = self._is_closed(deadline)
+        opened = (processes_of(self._client, self._container) or before) - before
+        if is_closed and len(opened) == 1:
+            self._known = before | opened
+            return True
+        self.close()
+        return False
+
+    def _forget_shell(self) -> None:
+        """Know the last shell no longer: if it still runs, a command may have changed what it does."""
+        pid = self._inspect_exec()["Pid"]
+        self._known = frozenset(process for process in self._known or () if process.id != pid)
+
+    def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
+        """Run a command as an exec of its own, beside processes of earlier commands."""
+        self._start_exec([*APART, command], stdin=bool(stdin))
+        assert self._socket is not None
+        if stdin:
+            self._send(stdin)
+            self._socket.shutdown(socket.SHUT_WR)
+        streams = {STDOUT: Tail(b""), STDERR: Tail(b"")}
+        timed_out = not self._read_until_end(streams, deadline)
+        if timed_out:
+            self._kill_all()
+        out, err = streams[STDOUT], streams[STDERR]
+        status = 124 if timed_out else self._exit_status(time.monotonic() + END_SECONDS)
+        self.close()
+        return CommandResult(status, out.text(), err.text(), timed_out, out.cut or err.cut)
+
+    def _read_until_end(self, streams: dict[int, Tail], deadline: float) -> bool:
+        """Read the streams of an exec until it has ended; returns whether that was in time."""
+        total, look, ended_at = 0, FIRST_LOOK_SECONDS, math.inf
+        while time.monotonic() < ended_at + REST_SECONDS:
+            if total > FLOOD_BYTES or time.monotonic() >= deadline:
+                return ended_at < math.inf
+            if self._has_data(QUIET_SECONDS if ended_at < math.inf else look):
+                try:
+                    stream, data = self._receive_frame(deadline)
+                except ShellDied:  # both streams are closed
+                    return True
+                total += len(data)
+                if stream in streams:
+                    streams[stream].feed(data)
+            elif ended_at < math.inf:
+                return True
+            elif not self._inspect_exec()["Running"]:
+                ended_at = time.monotonic()
+            else:
+                look = min(2 * look, LAST_LOOK_SECONDS)
+        return True
+
+    def _has_data(self, seconds: float) -> bool:
+        assert self._socket is not None
+        return bool(self._buffer) or bool(select.select([self._socket], [], [], seconds)[0])
+
+    def _inspect_exec(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = self._client.api.exec_inspect(self._exec)
+        except ENGINE_FAULTS as error:
+            raise ShellDied(f"a command in container {self._container[:12]} was lost: {error}") from error
+        return state
+
+    def _exit_status(self, deadline: float) -> int:
+        """The exit status of an exec whose streams have ended."""
+        while (state := self._inspect_exec())["Running"] or state["ExitCode"] is None:
+            if time.monotonic() > deadline:
+                raise ShellDied(f"a command in container {self._container[:12]} has no end")
+            time.sleep(0.01)
+        if state["ExitCode"] in NOT_STARTED and not state["Pid"]:
+            raise ShellDied(f"no command could be started in container {self._container[:12]}")
+        return int(state["ExitCode"])
 
     def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
@@ -279,6 +406,12 @@ class MainShell(ContainerShell):
         self._owner = self._client.api.attach_socket(self._container, params=streams)
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
+
+    def _is_alone(self, deadline: float) -> bool:
+        """Nothing of the agent's runs beside it, and there can be no second one."""
+        if self._socket is None:
+            self._open()
+        return True
 
     def _kill_all(self) -> None:
         self.close()

@@ -12,6 +12,7 @@ from unittest import mock
 import docker
 
 from evolve.core.records import TrialSpec
+from evolve.sandbox import shell
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, verdict
@@ -171,4 +172,29 @@ def named_tasks() -> Iterator[None]:
 def children_survive() -> Iterator[None]:
     """A command past its time limit only loses its client."""
     with mock.patch.object(ContainerShell, "_kill_all", ContainerShell.close):
+        yield
+
+
+@contextlib.contextmanager
+def one_shell_for_all() -> Iterator[None]:
+    """All commands are told to one shell, whatever runs beside it."""
+
+    def is_open(self: ContainerShell, deadline: float) -> bool:
+        if self._socket is None:
+            self._open()
+        return True
+
+    with mock.patch.object(ContainerShell, "_is_alone", is_open), open_shells():
+        yield
+
+
+@contextlib.contextmanager
+def open_shells() -> Iterator[None]:
+    """The agent's shell is one like any other, which processes of its user may look into."""
+    with (
+        mock.patch.object(shell, "OPEN", shell.OPEN_AS_ROOT),
+        mock.patch.object(
+            ContainerShell, "_is_closed", lambda self, deadline: self._run(":", deadline, b"") is not None
+        ),
+    ):
         yield
