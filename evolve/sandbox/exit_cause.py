@@ -26,7 +26,8 @@ COUNTERS = {
     Cause.OOM: (("memory/memory.oom_control", "oom_kill"), ("memory.events", "oom_kill")),
     Cause.PIDS: (("pids/pids.events", "max"), ("pids.events", "max")),
 }
-KILLED = 137
+SIGNALLED = 128
+KILLED = SIGNALLED + 9
 # What the engine sends to containers when it shuts down: a signal that people and programs don't use.
 # The number is written out because macOS has no such signal, and this module must be importable there.
 STOP_SIGNAL, STOPPED = "SIGPWR", 128 + 30

@@ -7,7 +7,7 @@ import functools
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ class ScaffoldEnd:
     log: str
     usage: Usage
     exhausted: str
-    events: tuple[Mapping[str, Any], ...]
+    events: Sequence[Mapping[str, Any]]
     causes: Mapping[str, Cause] = field(default_factory=dict)
     images: tuple[str, str] = ("", "")
 
@@ -250,7 +250,7 @@ def run_scaffold(
         if fault is not None:
             raise ChargedFault(fault, gateway.budget.usage)
         log, budget = process.output.decode(errors="replace"), gateway.budget
-        return ScaffoldEnd(status, log, budget.usage, budget.exhausted, tuple(gateway.events), causes)
+        return ScaffoldEnd(status, log, budget.usage, budget.exhausted, gateway.recording, causes)
 
 
 def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:

@@ -121,7 +121,10 @@ def test_a_command_cannot_look_into_its_shell(shell: ContainerShell) -> None:
 
 
 def test_a_shell_that_cannot_be_closed_is_not_used(shell: ContainerShell) -> None:
-    shell.run("for n in 1 2 3; do head -c 20000000 /dev/zero >/tmp/full$n; done; kill -9 $PPID")
+    large = "for n in 1 2 3; do head -c 20000000 /dev/zero >/tmp/full$n; done"
+    small = "n=0; while [ $n -lt 99 ]; do echo >/tmp/full-$n; n=$((n + 1)); done"
+    shell.run(f"kill -9 $PPID; {large}; {small}; echo full >full")
+    shell.run("while [ ! -e full ]; do sleep 0.1; done; sleep 0.5")
     assert shell.run("echo $PPID").stdout == b"0\n"
     shell.run("rm /tmp/full*")
     assert shell.run("echo $PPID").stdout != b"0\n"

@@ -13,6 +13,7 @@ from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.trial.gateway.wire import Refusal
 
+# Of a recording: events, and bytes as they are stored. Requests in progress when it is full are recorded too.
 MAX_EVENTS = 10_000
 MAX_RECORDED = 64_000_000
 # The longest time, in seconds, that a trial is given back, apart from waits for its turns under limits per minute.
@@ -55,7 +56,7 @@ class TrialBudget:
         # Of `usage`, what the host's own calls took: they are billed, but don't use up what the scaffold may have.
         self._hosts = Usage()
         self.exhausted = ""
-        self._events = self._recorded = 0
+        self._events = self.recorded = 0
         self._closed = False
         self._reserved: list[Reservation] = []
         self._lost_spans: list[Span] = []
@@ -155,10 +156,10 @@ class TrialBudget:
             return self.left()["seconds"]
 
     def count_event(self, size: int) -> None:
-        """Count one recorded event of `size` characters."""
+        """Count one recorded event of `size` bytes."""
         with self._changed:
             self._events += 1
-            self._recorded += size
+            self.recorded += size
 
     def close(self) -> None:
         """Let nothing start any more, and charge running calls in full."""
@@ -183,7 +184,7 @@ class TrialBudget:
     def _refuse_spent(self, *names: str) -> None:
         if self._closed:
             raise Refusal(429, "budget", "the trial is over")
-        left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self._recorded)}
+        left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self.recorded)}
         for name in names:
             # A model without a price is not limited by dollars.
             if left[name] <= 0 and not (name == "usd" and self.model.cost_usd(1, 1) == 0):

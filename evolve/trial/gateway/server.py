@@ -34,7 +34,7 @@ from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HasHungUp, disconnect_check, longest_delay
-from evolve.trial.gateway.request import event_size, model_request, wants_usage
+from evolve.trial.gateway.request import model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.wire import (
     Body,
@@ -45,11 +45,11 @@ from evolve.trial.gateway.wire import (
     json_response,
     stream_response,
 )
+from evolve.trial.recording import Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
-Event = dict[str, Any]
 Action = Callable[[Body, HasHungUp], Response]
 RecordedAction = Callable[[Body, HasHungUp, Arrival], Response]
 
@@ -67,19 +67,24 @@ class Door:
 
 
 class Gateway:
-    """Serve one trial. Use as a context manager; `events` is the recording."""
+    """Serve one trial. Use as a context manager; `recording` is what passed through it."""
 
     def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
         self.door, self.model = door, model
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
-        self.events: list[Event] = []
+        self.recording = Recording()
         self.fault: Exception | None = None
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
         self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def events(self) -> list[Event]:
+        """The events of the recording so far, decoded."""
+        return list(self.recording)
 
     def _config(self, commands: Commands) -> uvicorn.Config:
         intake = Intake()
@@ -168,9 +173,9 @@ class Gateway:
     def _record(self, kind: str, arrival: Arrival, **content: Any) -> None:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
-        self.budget.count_event(event_size(event))
         with self._lock:
-            self.events.append(event)
+            size = self.recording.append(event)
+        self.budget.count_event(size)
 
     def _task(self, body: Body, has_hung_up: HasHungUp) -> Response:
         door = self.door
