@@ -1,8 +1,7 @@
 """A shell that stays open inside a container, so that a command costs a write and a read instead of an engine call.
 
-The shell reads its script from the exec's standard input. The exec's two output streams arrive multiplexed in frames
-(Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). After each
-command the shell prints a fresh random token on both streams, with the exit status on stdout.
+The shell reads its script from the exec's standard input. After each command it prints a fresh random token on both
+output streams, with the exit status on stdout.
 
 A process of the same user could read what the shell is told, write on its streams, change its memory, and so answer in
 its place. So the shell runs from a copy of itself that its user may not read, which closes its memory and descriptors
@@ -15,10 +14,8 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
-import select
 import shlex
 import socket
-import struct
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -27,15 +24,14 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from evolve.core.errors import InfraError
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import ENGINE_FAULTS
 from evolve.sandbox.output import Tail
 from evolve.sandbox.processes import Process, processes_of
+from evolve.sandbox.streams import STDERR, STDOUT, ExecStreams, ShellDied
 
 FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
-STDOUT, STDERR = 1, 2
 KILL_TRIES = 2
 # If memory runs out, the kernel kills commands before the container's first process, with which the counters would go.
 SACRIFICE = "echo 1000 2>/dev/null >/proc/self/oom_score_adj"
@@ -50,8 +46,6 @@ APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
 QUIET_SECONDS, REST_SECONDS = 0.05, 1.0
 END_SECONDS = 10.0
-# What the engine says of an exec that never ran, because memory or processes have run out.
-NOT_STARTED = (126, 127, 128)
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
     "for signal in STOP STOP STOP KILL; do for path in /proc/[0-9]*; do pid=${{path##*/}}; "
@@ -70,11 +64,7 @@ class CommandResult:
     truncated: bool = False
 
 
-class ShellDied(InfraError):
-    """The shell's stream ended, because its container died or a command killed it."""
-
-
-class ContainerShell:
+class ContainerShell(ExecStreams):
     """An `sh` in a running container, as `user`, in `workdir`. Commands run in order, each in a child process."""
 
     def __init__(
@@ -85,15 +75,12 @@ class ContainerShell:
         workdir: str,
         env: dict[str, str] | None = None,
     ) -> None:
-        self._client, self._container, self._user, self._workdir = client, container, user, workdir
-        self._env = env or {}
-        self._socket: socket.socket | None = None
-        self._owner: Any = None
-        self._buffer = bytearray()
+        super().__init__(client, container)
+        self._options: dict[str, Any] = {"user": user, "workdir": workdir, "environment": env or {}}
+        self._user = user
         self._lost = b""
         self._is_root = user.startswith("0")
         self._kill_script = KILL_OWN
-        self._exec = ""
         # The processes that may run beside a command: those that keep the container running, and this shell.
         self._known: frozenset[Process] | None = None
         self._open()
@@ -102,39 +89,19 @@ class ContainerShell:
 
     def _open(self) -> None:
         self._copy = f"/tmp/.{secrets.token_hex(8)}"
-        self._start_exec(["sh", "-c", OPEN_AS_ROOT if self._is_root else OPEN.format(self._copy)], stdin=True)
+        self._start_exec(
+            ["sh", "-c", OPEN_AS_ROOT if self._is_root else OPEN.format(self._copy)], stdin=True, **self._options
+        )
 
     def _is_closed(self, deadline: float) -> bool:
         """Whether other processes can't look into the shell that was just opened."""
         done = self._run(":" if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
         return done.exit_code == 0
 
-    def _start_exec(self, command: list[str], stdin: bool) -> None:
-        """Start a command in the container; from now on its streams are read and written."""
-        api = self._client.api
-        try:
-            self._exec = api.exec_create(
-                self._container, command, stdin=stdin, user=self._user, workdir=self._workdir, environment=self._env
-            )["Id"]
-            self._owner = api.exec_start(self._exec, socket=True)
-        except ENGINE_FAULTS as error:
-            raise ShellDied(f"no shell in container {self._container[:12]}: {error}") from error
-        self._socket = getattr(self._owner, "_sock", self._owner)
-        self._buffer.clear()
-
     def _spare_initial_processes(self) -> None:
         """Spare the processes that run now: they keep the container running, and root could kill them."""
         listed = self.run("cd /proc && echo [0-9]*").stdout.decode(errors="replace").split()
         self._kill_script = KILL_ALL_BUT.format(spared=" ".join(pid for pid in listed if pid.isdigit()))
-
-    def close(self) -> None:
-        """Shut the stream down at once; the engine hangs if its client stops reading."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
-            self._owner.close()
-        self._socket = None
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
         """Run `command` by `sh -c` in the working directory.
@@ -200,7 +167,7 @@ class ContainerShell:
 
     def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         """Run a command as an exec of its own, beside processes of earlier commands."""
-        self._start_exec([*APART, command], stdin=bool(stdin))
+        self._start_exec([*APART, command], stdin=bool(stdin), **self._options)
         assert self._socket is not None
         if stdin:
             self._send(stdin)
@@ -236,27 +203,6 @@ class ContainerShell:
                 look = min(2 * look, LAST_LOOK_SECONDS)
         return True
 
-    def _has_data(self, seconds: float) -> bool:
-        assert self._socket is not None
-        return bool(self._buffer) or bool(select.select([self._socket], [], [], seconds)[0])
-
-    def _inspect_exec(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = self._client.api.exec_inspect(self._exec)
-        except ENGINE_FAULTS as error:
-            raise ShellDied(f"a command in container {self._container[:12]} was lost: {error}") from error
-        return state
-
-    def _exit_status(self, deadline: float) -> int:
-        """The exit status of an exec whose streams have ended."""
-        while (state := self._inspect_exec())["Running"] or state["ExitCode"] is None:
-            if time.monotonic() > deadline:
-                raise ShellDied(f"a command in container {self._container[:12]} has no end")
-            time.sleep(0.01)
-        if state["ExitCode"] in NOT_STARTED and not state["Pid"]:
-            raise ShellDied(f"no command could be started in container {self._container[:12]}")
-        return int(state["ExitCode"])
-
     def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
         feed = f"head -c {len(stdin)} | " if stdin else ""
@@ -278,15 +224,6 @@ class ContainerShell:
             raise death
         self._lost = b"the container was ended by what ran in it\n"
         return CommandResult(exit_cause.KILLED, b"", self._lost)
-
-    def _send(self, data: bytes) -> None:
-        assert self._socket is not None
-        try:
-            self._socket.settimeout(30)
-            self._socket.sendall(data)
-        except OSError as error:
-            self.close()
-            raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
 
     def _await_ready(self, expected: bytes, deadline: float) -> deque[tuple[int, bytes]]:
         """Wait until the shell has read its line: some shells read ahead, so data must not be sent before.
@@ -330,36 +267,6 @@ class ContainerShell:
                 ends[stream] = status
         out, err = streams[STDOUT], streams[STDERR]
         return CommandResult(_parse_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
-
-    def _receive_frame(self, deadline: float) -> tuple[int, bytes]:
-        header = self._receive(8, deadline)
-        stream, length = struct.unpack(">BxxxL", header)
-        # If the shell prints before its first command, this stream can begin in the middle of a frame.
-        if length > FLOOD_BYTES:
-            raise TimeoutError
-        return stream, self._receive(length, deadline)
-
-    def _receive(self, count: int, deadline: float) -> bytes:
-        assert self._socket is not None
-        while len(self._buffer) < count:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._socket.settimeout(left)
-            try:
-                data = self._socket.recv(65536)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
-            if not data:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} ended")
-            self._buffer += data
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return data
 
     def _kill_all(self) -> None:
         """Kill all processes of this user in the container, but not those that keep it running.

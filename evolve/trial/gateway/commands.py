@@ -9,7 +9,8 @@ from typing import Protocol
 
 from starlette.responses import Response
 
-from evolve.sandbox.shell import CommandResult, ShellDied
+from evolve.sandbox.shell import CommandResult
+from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import HasHungUp
