@@ -44,7 +44,7 @@ APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
 # How often the engine is asked whether a command has ended that prints nothing, and how long after its end its output
 # is waited for, which processes that it left behind may keep open.
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
-QUIET_SECONDS, REST_SECONDS = 0.05, 1.0
+QUIET_SECONDS, REST_SECONDS = 1.0, 5.0
 END_SECONDS = 10.0
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
