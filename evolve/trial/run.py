@@ -7,7 +7,7 @@ import functools
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ class ScaffoldEnd:
     log: str
     usage: Usage
     exhausted: str
-    events: tuple[Mapping[str, Any], ...]
+    events: Sequence[Mapping[str, Any]]
     causes: Mapping[str, Cause] = field(default_factory=dict)
     images: tuple[str, str] = ("", "")
     refusals: Mapping[str, int] = field(default_factory=dict)
@@ -286,7 +286,7 @@ def run_scaffold(
         log, budget = process.output.decode(errors="replace"), gateway.budget
         exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
         return ScaffoldEnd(
-            status, log, budget.usage, exhausted, tuple(gateway.events), causes, refusals=dict(gateway.refusals)
+            status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals)
         )
 
 

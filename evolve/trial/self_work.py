@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +50,7 @@ class SelfWorkResult:
     """The scaffold's output, however it ended; `ending` says how, "" for exit status 0."""
 
     left: CollectedFiles
-    events: tuple[Mapping[str, Any], ...]
+    events: Sequence[Mapping[str, Any]]
     usage: Usage
     ending: str = ""
 

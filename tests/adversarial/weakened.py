@@ -17,7 +17,7 @@ from starlette.responses import Response
 from evolve.budget.answers import OwnAnswers
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
-from evolve.sandbox import archive
+from evolve.sandbox import archive, shell
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
@@ -229,5 +229,30 @@ def folders_are_readable() -> Iterator[None]:
     with (
         mock.patch.object(archive, "COLLECT_COMMAND", command),
         mock.patch.object(self_work, "collect_files", trusting),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def one_shell_for_all() -> Iterator[None]:
+    """All commands are told to one shell, whatever runs beside it."""
+
+    def is_open(self: ContainerShell, deadline: float) -> bool:
+        if self._socket is None:
+            self._open()
+        return True
+
+    with mock.patch.object(ContainerShell, "_is_alone", is_open), open_shells():
+        yield
+
+
+@contextlib.contextmanager
+def open_shells() -> Iterator[None]:
+    """The agent's shell is one like any other, which processes of its user may look into."""
+    with (
+        mock.patch.object(shell, "OPEN", shell.OPEN_AS_ROOT),
+        mock.patch.object(
+            ContainerShell, "_is_closed", lambda self, deadline: self._run(":", deadline, b"") is not None
+        ),
     ):
         yield

@@ -9,12 +9,14 @@ from typing import Protocol
 
 from starlette.responses import Response
 
-from evolve.sandbox.shell import MAX_COMMAND, CommandResult, ShellDied
+from evolve.sandbox.shell import MAX_COMMAND, CommandResult
+from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.endurance import HungUpAt
 from evolve.trial.gateway.request import parse_number
 from evolve.trial.gateway.wire import Body, Refusal, json_response
+from evolve.trial.recording import output_fields
 
 MAX_FILE = 1_000_000
 READ_BYTES = 60_000
@@ -42,15 +44,10 @@ class Commands:
         """Run a command, and answer with its output."""
         command, timeout = str(body.get("command", "")), max(parse_number("timeout", body.get("timeout", 30)), 0.1)
         result = self._execute(command, timeout)
-        answer = {
-            "exit_code": result.exit_code,
-            "stdout": result.stdout.decode(errors="replace"),
-            "stderr": result.stderr.decode(errors="replace"),
-            "timed_out": result.timed_out,
-            "truncated": result.truncated,
-        }
-        self._record("run", arrival, command=command, timeout=timeout, **answer)
-        return json_response(answer)
+        output = output_fields(result.stdout, result.stderr)
+        ending = {"exit_code": result.exit_code, "timed_out": result.timed_out, "truncated": result.truncated}
+        self._record("run", arrival, command=command, timeout=timeout, **output, **ending)
+        return json_response({"stdout": output["stdout"], "stderr": output["stderr"], **ending})
 
     def read(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         """Answer with the text of a file, up to READ_BYTES. Raises Refusal."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -94,8 +93,3 @@ def wants_usage(body: Body) -> bool:
     """Whether a streaming client asked for a final event with the usage."""
     options = body.get("stream_options")
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
-
-
-def event_size(event: Mapping[str, Any]) -> int:
-    """The number of characters of an event as it is stored."""
-    return len(json.dumps(event, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -22,12 +23,21 @@ from starlette.routing import Route
 from evolve.budget.answers import Answers, OwnAnswers
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
-from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
+from evolve.llm import (
+    ChatModel,
+    CountedPrompts,
+    Prompt,
+    counted_prompt_tokens,
+    fit_to_window,
+    prompt_of,
+    required_answer_tokens,
+    usage_of,
+)
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
-from evolve.trial.gateway.request import bare_request, event_size, model_request, wants_usage
+from evolve.trial.gateway.request import bare_request, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.spans import FailingCalls, Span, without
 from evolve.trial.gateway.wire import (
@@ -39,12 +49,12 @@ from evolve.trial.gateway.wire import (
     json_response,
     stream_response,
 )
+from evolve.trial.recording import Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
-Event = dict[str, Any]
 Action = Callable[[Body, HungUpAt], Response]
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
@@ -62,7 +72,7 @@ class Door:
 
 
 class Gateway:
-    """Serve one trial. Use as a context manager; `events` is the recording.
+    """Serve one trial. Use as a context manager; `recording` is what passed through it.
 
     Attributes:
         refusals: How many requests were refused, by the error's code: what the scaffold itself did wrong.
@@ -80,14 +90,19 @@ class Gateway:
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
-        self.events: list[Event] = []
+        self.recording = Recording()
         self.fault: Exception | None = None
         self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
-        self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
+        self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
         self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def events(self) -> list[Event]:
+        """The events of the recording so far, decoded."""
+        return list(self.recording)
 
     def _config(self, commands: Commands) -> uvicorn.Config:
         intake = Intake()
@@ -188,9 +203,9 @@ class Gateway:
     def _record(self, kind: str, arrival: Arrival, **content: Any) -> None:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
-        self.budget.count_event(event_size(event))
         with self._lock:
-            self.events.append(event)
+            size = self.recording.append(event)
+        self.budget.count_event(size)
 
     def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:
         door = self.door
@@ -207,13 +222,15 @@ class Gateway:
 
     def _chat(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
-        reservation, seed = self._start_call(request)
-        request |= {"max_tokens": reservation.answer, "seed": seed}
+        prompt = prompt_of(request, self.door.model)
+        reservation, seed = self._start_call(request, prompt)
+        request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
         spent, started = Usage(), time.monotonic()
         endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         try:
             completion = self._complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
+            self._counted.learn(prompt, counted_prompt_tokens(completion))
             self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             self._note_answer()
             endurance.check()
@@ -263,14 +280,15 @@ class Gateway:
             self.budget.record_loss(usage_of(answer, self.door.model, bare))
             raise RequestRefused(400, "invalid_request", str(error)) from error
 
-    def _start_call(self, request: Body) -> tuple[Reservation, int]:
+    def _start_call(self, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
-        content = digest(request)
+        content, least = digest(request), required_answer_tokens(request, self.door.model)
         with self._lock:
             seed = self._seeding.start(content)
         try:
             # It may wait for other calls, with which it overlaps then too.
-            return self.budget.reserve(estimate_prompt_tokens(request), request["max_tokens"]), seed
+            most = functools.partial(self._counted.most_tokens, prompt)
+            return self.budget.reserve(most, max(request["max_tokens"], least), least), seed
         except Refusal:
             with self._lock:
                 self._seeding.withdraw()
