@@ -30,8 +30,8 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
-# Of all runs of versions whose gate pooled train and validation.
-EARLIER_GATE = {"generalise": False}
+# Of all runs of versions in which voided attempts decided nothing, and whose gate pooled train and validation.
+EARLIER_GATE = {"voided_risk": 0.0, "generalise": False}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -103,6 +103,12 @@ class GateConfig(BaseModel):
         True,
         description="Whether a patch must be supported by validation on its own: one that helps only on train tasks "
         "is rejected, and the stack becomes champion only with a lead on validation.",
+    )
+    voided_risk: float = Field(
+        0.001,
+        ge=0,
+        lt=1,
+        description="Probability of chance up to which a patch that voids more attempts than the tip is rejected.",
     )
     tie_saving: float = Field(
         0.05, gt=0, lt=1, description="Share of the cost (or of the size, at equal cost) that breaks a tie."
@@ -359,9 +365,10 @@ class RunConfig(BaseModel):
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
         if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:
             given["limits"] |= EARLIER_LIMITS
-        if "generalise" not in values.setdefault("gate", {}):
-            given["gate"] |= EARLIER_GATE
-            values["gate"] |= EARLIER_GATE
+        values["gate"] = EARLIER_GATE | values.get("gate", {})
+        for name, earlier in EARLIER_GATE.items():
+            if values["gate"][name] == earlier and getattr(self.gate, name) == getattr(GateConfig(), name):
+                given["gate"][name] = earlier
         usual = json.loads(RunConfig().canonical())
         new, old = _leaves(given), _leaves(_merged(usual, values))
         anew = {*PLACES, *ANEW, *(_moving_endpoints(new) & _moving_endpoints(old))}
@@ -376,8 +383,8 @@ class RunConfig(BaseModel):
     def from_stored(cls, stored: str) -> RunConfig:
         """A stored config. Of a gate that no longer exists, only what this version knows."""
         values = {key: value for key, value in json.loads(stored).items() if key in cls.model_fields}
-        gate = EARLIER_GATE | values.get("gate", {})
-        values["gate"] = {k: v for k, v in gate.items() if k in GateConfig.model_fields}
+        gate = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+        values["gate"] = EARLIER_GATE | gate
         values["limits"] = _with_earlier(values.get("limits", {}))
         return cls.model_validate(values)
 
