@@ -16,7 +16,7 @@ from evolve.gate.split_levels import SplitEvidence, SplitLevels
 # The share of patches that help on train alone, for the judgement of a single patch.
 SUSPICION = 0.05
 # The same for the belief about a stack, which has to earn its lead on validation.
-SUSPICION_OF_STACK = 0.5
+SUSPICION_OF_STACK = 0.2
 # A patch that helps on train alone with a smaller probability is supported, one with a larger one is refuted.
 SUPPORTED, REFUTED = 0.15, 0.9
 AT_LAST = 0.7

@@ -30,7 +30,7 @@ SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
 # The probability that the tip is worse on validation by over a point, up to which it may become champion.
-RISK_ON_VALIDATION = 0.05
+RISK_ON_VALIDATION = 0.2
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
 WAITS = "the stack waits for support by validation"
