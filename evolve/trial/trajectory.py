@@ -53,8 +53,18 @@ def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> d
             "total_cost_usd": usage.cost_usd,
             "total_steps": len(steps),
         },
-        "extra": {"task": spec.task.name, "seed": spec.seed, "log": log, "evolve_version": __version__},
+        "extra": {
+            "task": spec.task.name,
+            "seed": spec.seed,
+            **_instance(spec),
+            "log": log,
+            "evolve_version": __version__,
+        },
     }
+
+
+def _instance(spec: TrialSpec) -> dict[str, int]:
+    return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
 
 
 def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
