@@ -13,6 +13,7 @@ from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, 
 from evolve.loop.watcher import Watcher
 from evolve.sandbox import engine, images
 from evolve.sandbox.archive import unpack_archive
+from evolve.sandbox.cleanup import reaper
 from evolve.suite.instances import GENERATOR, instance_seed
 from evolve.suite.tasks import Suite
 from evolve.trial.instances import generate, packed_part
@@ -49,6 +50,7 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
+        reaper().wait()
         engine.sweep(OWNER)
 
 

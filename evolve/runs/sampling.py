@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from evolve.core.instances import Instance
 from evolve.core.records import Task
+from evolve.sandbox.cleanup import reaper
 from evolve.suite.instances import instance_seed
 from evolve.suite.unbuildable import UsableSuite
 from evolve.trial.instances import generate
@@ -30,5 +31,8 @@ def first_instances(usable: UsableSuite, run_seed: int, owner: str, jobs: int) -
         return [generate(task, usable.images[task.name], seed, owner) for seed in seeds]
 
     generating = [task for task in usable.suite.tasks if task.generates]
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        return dict(zip((task.name for task in generating), pool.map(sample, generating), strict=True))
+    try:
+        with ThreadPoolExecutor(max(jobs, 1)) as pool:
+            return dict(zip((task.name for task in generating), pool.map(sample, generating), strict=True))
+    finally:
+        reaper().wait()

@@ -32,7 +32,11 @@ def with_instance(spec: TrialSpec) -> TrialSpec:
 
 
 def generate(task: Task, image: TaskImage, seed: int, owner: str) -> Instance:
-    """Run a task's generator with a seed. `owner`: label of its container. Raises as `with_instance`."""
+    """Run a task's generator with a seed. Its container has the label `owner`; the reaper removes it.
+
+    Raises:
+        As `with_instance`.
+    """
     where, collected = str(task.folder / GENERATOR), _run_generator(task, image, seed, owner)
     if collected.problem:
         problem = f"what it wrote for seed {seed} can't be used: {collected.problem}"
