@@ -100,7 +100,7 @@ class GateConfig(BaseModel):
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
     )
     jump: float = Field(
-        0.01,
+        0.001,
         ge=0,
         lt=0.5,
         description="Probability up to which a patch's gain is implausible: it is measured again on fresh attempts "
