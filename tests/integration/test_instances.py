@@ -38,7 +38,7 @@ start = text.index('return f"') + len('return f"')
 end = text.index("{name}")
 door.write("greeting.py", text[:start] + text[start:end].rstrip() + ", " + text[end:])
 door.run("ls -A . tests; ls -A /instances /instance /tests /solution /.evolve/workdir; env")
-door.run("grep -rl GreetingHiddenTest / --exclude-dir=proc --exclude-dir=sys 2>/dev/null")
+door.run("grep -rlE 'Greeting(Hidden)?Test' / --exclude-dir=proc --exclude-dir=sys 2>/dev/null")
 door.run("echo " + repr(door.task()["instruction"].split(chr(10))[0].replace("`", "")))
 """
 REMEMBERS = "import evolve_door as door\ndoor.write('greeting.py', {text!r})\n"
@@ -73,9 +73,10 @@ def test_a_trial_is_a_trial_of_its_instance_and_shows_nothing_of_its_tests(trial
     result = run_trial(spec)
     assert (result.outcome, result.reward) == (Outcome.PASSED, 1.0), result.detail
     events = trajectory.load(trials.folder / result.recording.path)  # type: ignore[union-attr]
-    listed, hidden, instruction = (event["stdout"] for event in events if event["kind"] == "run")
+    listed, found, instruction = (event["stdout"] for event in events if event["kind"] == "run")
     assert "greeting.py" in listed and "generate" not in listed and "test_hidden" not in listed
-    assert hidden == ""
+    visible = ["/.evolve/workdir/tests/test_greeting.py", f"{trials.image.workdir}/tests/test_greeting.py"]
+    assert sorted(found.split()) == visible, "the visible tests are found, and no hidden ones"
     own = instance_of(trials, 0)
     assert own.instruction is not None and own.instruction != trials.task.instruction
     assert instruction.strip() == own.instruction.splitlines()[0].replace("`", "")
