@@ -8,11 +8,11 @@ from dataclasses import asdict
 from evolve.api import running
 from evolve.api.running import Prepared
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_MACHINE
+from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult
 from evolve.core.scores import score
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
-from evolve.report.escaping import plain
 from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model

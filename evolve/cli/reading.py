@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
+from evolve.core.escaping import plain
 from evolve.core.records import VerifierMode
-from evolve.report.escaping import plain
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from evolve.core.errors import BadInput
-from evolve.report.escaping import plain
+from evolve.core.escaping import plain
 from evolve.report.transcripts import message_text
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.settings import Settings

@@ -13,12 +13,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from evolve.core.fences import escaped
 from evolve.core.records import stable_hash
 from evolve.llm.model import Body, ChatModel
 from evolve.llm.reasoning import split_thinking
 from evolve.llm.retries import OnLost
 
 PROMPT = Path(__file__).parent / "prompts" / "text_tools.md"
+RESULT = ("tool_result",)
 TOOL_KEYS = ("tools", "tool_choice", "parallel_tool_calls")
 OPENING = re.compile(r"<tool_call>\s*(?:```\w*\s*)?")
 CLOSING = re.compile(r"\s*(?:```\s*)?</tool_call>")
@@ -122,7 +124,7 @@ def _format_result(message: Mapping[str, Any], names: Mapping[str, str]) -> str:
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     name = json.dumps(names.get(str(message.get("tool_call_id")), ""), ensure_ascii=False)
-    return f"<tool_result name={name}>\n{content or ''}\n</tool_result>"
+    return f"<tool_result name={name}>\n{escaped(str(content or ''), RESULT)}\n</tool_result>"
 
 
 def format_calls(calls: Sequence[Call]) -> str:

@@ -10,19 +10,24 @@ from pathlib import Path
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.instances import Instance
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
-from evolve.sandbox import engine, images
+from evolve.repo import find_excess
+from evolve.runs.sampling import CHECKED, checked_instances
+from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.cleanup import reaper
-from evolve.suite.instances import GENERATOR, instance_seed
 from evolve.suite.tasks import Suite
-from evolve.trial.instances import generate, packed_part
+from evolve.trial.instances import packed_part
 from evolve.trial.run import populated_shell, sandboxes
 from evolve.trial.verdict import judge
 
-OWNER = "tasks-check"
+OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
-INSTANCES = 3
+GIT_FIX = (
+    "in its Dockerfile, delete the other branches, tags and remotes and run "
+    "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
+)
 SOLVE_SECONDS = 120.0
 
 
@@ -43,6 +48,8 @@ class TaskCheck:
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
+    leftovers.sweep_dead()
+    sweep_folders()
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
@@ -51,49 +58,47 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
             return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
         reaper().wait()
-        engine.sweep(OWNER)
+        engine.sweep(_owner())
 
 
 def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
-    return _check(task, built[task.name])
+    try:
+        instances = checked_instances(task, built[task.name], _owner()) if task.generates else []
+    except (BadInput, InfraError) as error:
+        return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
+    return _check(task, built[task.name], instances)
 
 
 def _trial_counts(suite: Suite) -> str:
-    more = (
-        f", and {2 * INSTANCES} more of each that generates instances" if any(t.generates for t in suite.tasks) else ""
-    )
+    generating = any(task.generates for task in suite.tasks)
+    more = f", and {2 * CHECKED} more of each that generates instances" if generating else ""
     return f"{2 * TRIES} trials each{more}"
 
 
-def _check(task: Task, image: TaskImage) -> TaskCheck:
-    """Try the task as it is, then some of its instances."""
+def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskCheck:
+    """Try the task as it is, then these instances."""
     try:
-        instances = sample_instances(task, image) if task.generates else []
+        if problem := _git_problem(image):
+            return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
         solution = tuple(_reward(tried, image, solve=True) for tried in tries)
         nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
-    except BadInput as error:
-        return TaskCheck(task.name, (), (), str(error), unusable=True)
-    except InfraError as error:
+    except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
     return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
 
 
-def sample_instances(task: Task, image: TaskImage) -> list[Instance]:
-    """Some of the task's instances, each generated twice. Raises BadInput if two that must be equal differ."""
-    where = str(task.folder / GENERATOR)
-    seeds = [instance_seed(0, task.split, task.name, attempt) for attempt in range(INSTANCES)]
-    instances = []
-    for seed in seeds:
-        first, again = (generate(task, image, seed, OWNER) for _ in range(2))
-        if first != again:
-            raise BadInput(where, f"seed {seed} gave two different instances", "let all of it depend on the seed alone")
-        instances.append(first)
-    if all((one.instruction, one.files) == (instances[0].instruction, instances[0].files) for one in instances):
-        raise BadInput(where, f"{INSTANCES} seeds gave the same instance", "let what it writes depend on the seed")
-    return instances
+def _git_problem(image: TaskImage) -> str:
+    """What of a solution may be in the git repositories of an image; "" if they end with HEAD."""
+    with temporary_folder("scan") as folder:
+        image_files.read_repositories(image.image, _owner(), folder)
+        found = find_excess(folder)
+    if not found:
+        return ""
+    place, excess = next(iter(found.items()))
+    return f"its image has a git repository at {place} with {excess}, where the solution may be found; {GIT_FIX}"
 
 
 def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
@@ -120,6 +125,10 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
         return judge(spec, state, container, ttl).reward
 
 
+def _owner() -> str:
+    return f"{OWNER}.{process_mark()}"
+
+
 def _spec(task: Task, image: TaskImage) -> TrialSpec:
     no_scaffold = ScaffoldSource(Path(), "", "")
     return TrialSpec(
@@ -134,5 +143,5 @@ def _spec(task: Task, image: TaskImage) -> TrialSpec:
         limits=Limits(),
         sandbox=SandboxSpec(),
         folder=Path(),
-        owner=OWNER,
+        owner=_owner(),
     )

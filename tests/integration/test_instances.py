@@ -136,10 +136,9 @@ def test_a_generator_that_no_run_can_use_is_one_line(
     trials: Trials, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script, problem = BAD[kind]
-    monkeypatch.setattr(check_tasks, "OWNER", OWNER)
     task = generating(trials.folder / "bad", trials.task, script)
     with pytest.raises(BadInput) as caught:
-        check_tasks.sample_instances(task, trials.image)
+        sampling.checked_instances(task, trials.image, OWNER)
     assert problem in str(caught.value)
     assert str(caught.value).startswith(f"{task.folder / GENERATOR}: ")
     assert len(str(caught.value).splitlines()) == 1
@@ -159,13 +158,8 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict
 
 
 def test_the_check_tries_instances_and_refuses_a_bad_generator(
-    trials: Trials,
-    suite_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    trials: Trials, suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(check_tasks, "OWNER", OWNER)
     status, row = checked(suite_folder, capsys)
     assert (status, row["problem"]) == (0, "")
     assert row["solution"] == [1.0] * 5 and row["nothing"] == [0.0] * 5
@@ -182,8 +176,9 @@ def test_a_solution_that_fails_on_an_instance_is_found(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name, value in {"OWNER": OWNER, "TRIES": 1, "INSTANCES": 2}.items():
-        monkeypatch.setattr(check_tasks, name, value)
+    for name in ("evolve.runs.check_tasks.CHECKED", "evolve.runs.sampling.CHECKED"):
+        monkeypatch.setattr(name, 2)
+    monkeypatch.setattr(check_tasks, "TRIES", 1)
     shutil.copytree(suite_folder, tmp_path / "wrong")
     generator = tmp_path / "wrong" / "greetings" / "instances" / "generate.py"
     generator.write_text(generator.read_text().replace('write("solution/greeting.py"', 'write("solution/other.py"'))
