@@ -30,8 +30,8 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
-# Of all runs of versions that had no such rule; they are decided as they began.
-EARLIER_GATE = {"jump": 0.0}
+# Of all runs of versions in which voided attempts decided nothing, and nothing was measured again.
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -98,6 +98,12 @@ class GateConfig(BaseModel):
     worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
+    )
+    voided_risk: float = Field(
+        0.001,
+        ge=0,
+        lt=1,
+        description="Probability of chance up to which a patch that voids more attempts than the tip is rejected.",
     )
     jump: float = Field(
         0.001,

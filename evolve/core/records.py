@@ -66,8 +66,9 @@ class Cause(StrEnum):
 class Fault(StrEnum):
     """What failed in a trial that ended as an infrastructure error.
 
-    ENDPOINT: the model's API. ACCOUNT: its key or quota, where waiting does not help. ENGINE: the container engine.
-    DISK: the disk is full. CAP: nothing failed, a cap of the run was reached. OTHER: anything else, also our own bugs.
+    ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
+    not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
+    OTHER: anything else, also our own bugs.
     """
 
     NONE = ""
@@ -311,6 +312,7 @@ class TrialSpec:
         replay_of: Answer from this recording instead of a model.
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
+        voided: How many tries of this trial ended in a fault of the endpoint before this one.
     """
 
     run: str
@@ -328,6 +330,7 @@ class TrialSpec:
     replay_of: Path | None = None
     concurrency: int = 1
     instance_seed: int | None = None
+    voided: int = 0
 
     @property
     def task_id(self) -> str:
@@ -374,7 +377,8 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
-    `condition`: None if whatever ran the trial did not report it.
+    `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
+    answered nobody.
     """
 
     candidate: str
@@ -394,8 +398,11 @@ class TrialResult:
     verifier: VerifierMode = VerifierMode.ISOLATED
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
+    outage: bool = False
 
     def __post_init__(self) -> None:
+        if self.outage and self.fault is not Fault.ENDPOINT:
+            raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
             raise ValueError(f"only infrastructure errors have a fault: {self.outcome}")
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):
