@@ -49,6 +49,7 @@ from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
+from evolve.runs.sampling import first_instances
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
@@ -167,6 +168,7 @@ def _open_search(
     sweep_folders()
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
+    instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
     budget, spec = enter(made.excluded), run.config.proposer_spec
     if local:
         engine.sweep(owner)
@@ -193,7 +195,7 @@ def _open_search(
                 base_image=base,
                 folder=run.folder,
                 watcher=watcher,
-                vocabulary=vocabulary_of(made.suite.tasks),
+                vocabulary=vocabulary_of(made.suite.tasks, instances),
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,

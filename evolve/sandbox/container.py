@@ -37,6 +37,11 @@ TESTS_TMPFS = {
     "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
     "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
 }
+# A generator's own files, and the folder that it writes to.
+GENERATOR_TMPFS = {
+    "/instances": "rw,exec,nosuid,nodev,size=32m,mode=0777",
+    "/instance": "rw,nosuid,nodev,size=32m,mode=0777",
+}
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
 
 
@@ -169,6 +174,15 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
 def reader_container(state: TaskState, ttl: int) -> Container:
     """Start a fresh container with the state's volume; its main process is a shell, as the agent, that reads it."""
     host = host_config(state.spec, state.profile, mounts=state.mounts())
+    return _start_container(state, state.image.image, ttl, ["sh"], AGENT, host)
+
+
+def generator_container(state: TaskState, ttl: int) -> Container:
+    """Start a container that generates an instance of the task; its main process is a shell, as the agent.
+
+    It has the task's image, but neither its state nor a network, whatever the suite's profile.
+    """
+    host = host_config(replace(state.spec, network=False), tmpfs=GENERATOR_TMPFS)
     return _start_container(state, state.image.image, ttl, ["sh"], AGENT, host)
 
 

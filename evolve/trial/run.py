@@ -18,9 +18,10 @@ from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.core.records import Cause, Fault, Outcome, StoredFile, Task, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
+from evolve.sandbox.archive import pack_files, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
@@ -38,6 +39,7 @@ from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.instances import with_instance
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
@@ -178,9 +180,10 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
     try:
         with Crew(threads=5) as crew:
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
-            shell = crew.submit(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
+            spec = with_instance(spec)
+            shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
             ending = run_scaffold(
                 spec, model, answers, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
             )
@@ -233,14 +236,15 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         state.remove()
 
 
-def populated_shell(task: Container, state: TaskState) -> ContainerShell:
-    """Open a shell for the agent's commands, in a working directory with the files of the image."""
-    shell = task.shell(state.user, state.image.workdir)
-    if state.loose:
-        return shell
-    done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
-    if done.exit_code != 0:
-        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
+    """Open a shell for the agent's commands, in a working directory with the files of the image and the instance."""
+    shell = container.shell(state.user, state.image.workdir)
+    if not state.loose:
+        done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
+        if done.exit_code != 0:
+            raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+    if task.instance and (files := task.instance.part("workdir")):
+        unpack_archive(shell, pack_files(files), ".")
     return shell
 
 
