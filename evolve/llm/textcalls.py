@@ -15,6 +15,7 @@ from typing import Any
 
 from evolve.core.fences import escaped
 from evolve.core.records import stable_hash
+from evolve.llm.foreign_json import plain_value
 from evolve.llm.model import Body, ChatModel
 from evolve.llm.reasoning import split_thinking
 from evolve.llm.retries import OnLost
@@ -141,7 +142,7 @@ def _format_call(name: str, arguments: str) -> str:
 
 def _load_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return plain_value(json.loads(text))
     except (ValueError, RecursionError):
         return None
 
@@ -177,6 +178,7 @@ def _parse_block(text: str, start: int) -> tuple[Call | None, int]:
     """Return the call of the block whose content begins at `start`, and the block's end."""
     try:
         value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
+        value = plain_value(value)
     except (ValueError, RecursionError):
         return _parse_broken_block(text, start)
     closing = CLOSING.match(text, end)
