@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError, Locked
 from evolve.host.locks import hold_lock, is_locked
+from evolve.host.temporary import sweep_folders
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.gc.plan import plan_run
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
@@ -91,6 +92,9 @@ def _remove_images(entry: Removable) -> RemovalPlan:
 
 def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
     """Look for them again, since a run may have been resumed meanwhile."""
+    folders = sweep_folders(entry.names)
+    if set(folders) == set(entry.names):
+        return RemovalPlan((entry,))
     dead, now = {row.id for row in store.runs() if not is_locked(runs / row.id)}, time.time()
     safe = [
         leftover
@@ -98,4 +102,4 @@ def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan
         if leftover.name in entry.names and leftover.is_expired(now)
     ]
     leftovers.remove_leftovers(safe)
-    return RemovalPlan((replace(entry, names=tuple(leftover.name for leftover in safe)),))
+    return RemovalPlan((replace(entry, names=(*folders, *(leftover.name for leftover in safe))),))
