@@ -131,6 +131,7 @@ def trial_values(result: TrialResult) -> Values:
         "cause": result.cause.value,
         "verifier": result.verifier.value,
         "fault": result.fault.value,
+        "outage": int(result.outage),
     }
 
 
@@ -154,6 +155,7 @@ def trial_from(row: Row) -> TrialResult:
         verifier=VerifierMode(row["verifier"]),
         fault=Fault(row["fault"]),
         condition=condition_from(row),
+        outage=bool(row["outage"]),
     )
 
 
