@@ -15,6 +15,7 @@ from evolve.core.records import TrialSpec, Usage
 from evolve.sandbox.archive import CollectedFiles, collect_files, pack_texts, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
+from evolve.sandbox.resources import acquire_resources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import ChargedFault, ScaffoldEnd, container_lifetime, freeze, open_trial_model, run_scaffold
 from evolve.trial.verdict import DETAIL_CHARS
@@ -60,16 +61,16 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
     """Start the three containers in parallel; the reader is used when the other two are dead."""
     spec = work.spec
     ttl = container_lifetime(spec, spec.limits.seconds + READ_SECONDS)
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox)
+    resources = acquire_resources(spec.owner, spec.task_id)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, resources=resources)
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl)
             shell = crew.submit(_open_shell_with_files, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
-            ending = run_scaffold(
-                spec, open_trial_model(spec, spending_file, work.what), LateShell(shell), ttl, crew, end
-            )
+            model = open_trial_model(spec, spending_file, work.what)
+            ending = run_scaffold(spec, model, LateShell(shell), ttl, crew, end, resources)
             left = _read_back(work, reader.result(), ending.usage)
             return SelfWorkResult(left, ending.events, ending.usage, _describe_end(ending))
     finally:
