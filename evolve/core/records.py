@@ -319,7 +319,7 @@ class TrialSpec:
     @property
     def task_id(self) -> str:
         """The opaque id that the scaffold sees; equal for the candidates that are compared on this attempt."""
-        return opaque_id(self.run, self.seed)
+        return opaque_id(self.run, self.task.name, self.attempt, self.seed)
 
     @property
     def key(self) -> str:
@@ -508,6 +508,6 @@ def trial_key(candidate: str, task: str, attempt: int) -> str:
     return f"{candidate[:12]}-{task}-{attempt}"
 
 
-def opaque_id(run: str, seed: int) -> str:
-    """Return the id of a trial with this seed as its scaffold sees it: no hint of the task, nor of other attempts."""
-    return hashlib.sha256(f"{run}\x1f{seed}".encode()).hexdigest()[:12]
+def opaque_id(run: str, task: str, attempt: int, seed: int) -> str:
+    """Return a trial's id as its scaffold sees it: no hint of the task, nor of which other trials have the same one."""
+    return f"{stable_hash('trial id', run, task, attempt, seed):016x}"

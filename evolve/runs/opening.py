@@ -28,7 +28,7 @@ from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
 from evolve.host.locks import hold_lock
-from evolve.host.run_names import NEW, generate_run_ids
+from evolve.host.run_names import NEW, generate_run_ids, owner_of
 from evolve.host.signals import Stop
 from evolve.loop.assembly import assemble
 from evolve.loop.search import Search
@@ -47,7 +47,7 @@ from evolve.runs.identity import (
 )
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
-from evolve.runs.replay import Replayer
+from evolve.runs.replay import REPLAY, Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.sandbox import engine, images
 from evolve.store import RunRow, Store, TaskRow
@@ -108,7 +108,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
             run = _named(request, name, store)
             check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
             enter = functools.partial(_enter, run, suite, store, watcher)
-            with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
+            with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
                 try:
                     yield search
                     store.end_run(run.name, "done", now())
@@ -145,7 +145,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
         known = store.tasks(run.name)
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
-    owner = f"{run.name}.replay"
+    owner = owner_of(run.folder, REPLAY)
     with _open_search(
         run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
     ) as search:

@@ -10,9 +10,12 @@ from pathlib import Path
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
 from evolve.executor.protocol import Executor
+from evolve.host.run_names import owner_of
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.store import Store
 from evolve.trial import comparison, trajectory
+
+REPLAY = ".replay"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Replayer:
 
     def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
         (spec,) = self.specs.trials(commit, [_slot(trial)])
-        return replace(spec, seed=trial.seed, folder=folder, owner=f"{self.run}.replay", replay_of=recording)
+        return replace(spec, seed=trial.seed, folder=folder, owner=owner_of(self.folder, REPLAY), replay_of=recording)
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:

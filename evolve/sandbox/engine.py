@@ -20,10 +20,12 @@ from evolve.core.errors import BadInput, EngineError, EvolveError
 from evolve.core.records import stable_hash
 from evolve.core.text import last_line
 from evolve.host.platform import boot_id, seconds_since_boot
+from evolve.host.run_names import AT
 from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
 from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
 
 LABEL = "io.evolve.run"
+PLACE = "io.evolve.place"
 UNTIL = "io.evolve.until"
 WORKER = "io.evolve.worker"
 CALL_SECONDS = 60
@@ -189,7 +191,7 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
     """Remove what a run left behind: containers, volumes, images and temporary folders.
 
     Args:
-        run: The run's name; None for every run.
+        run: The owner; None for every run.
         worker: Remove only what the process with this id made, and no folders.
 
     Returns:
@@ -199,7 +201,7 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
         EngineError: the engine failed.
     """
     api = connect().api
-    labels = [LABEL if run is None else f"{LABEL}={run}"]
+    labels = [LABEL] if run is None else [f"{key}={value}" for key, value in _place_labels(run).items()]
     label = {"label": labels if worker is None else [*labels, f"{WORKER}={worker}"]}
     try:
         containers = api.containers(all=True, filters=label, quiet=True)
@@ -249,8 +251,14 @@ def container_labels(run: str, ttl: int) -> dict[str, str]:
 
 
 def owner_labels(run: str) -> dict[str, str]:
-    """The labels of everything that this process makes for a run."""
-    return {LABEL: run, WORKER: str(os.getpid())}
+    """The labels of everything that this process makes for an owner."""
+    return {**_place_labels(run), WORKER: str(os.getpid())}
+
+
+def _place_labels(owner: str) -> dict[str, str]:
+    """The run's name, and where its folder is if the owner says so: several hosts may share an engine."""
+    run, _, place = owner.partition(AT)
+    return {LABEL: run, PLACE: place} if place else {LABEL: run}
 
 
 def is_overdue(until: str, grace: float) -> bool:
@@ -263,7 +271,7 @@ def is_overdue(until: str, grace: float) -> bool:
 
 
 def temporary_prefix(run: str) -> str:
-    """The prefix of a run's temporary folders. All have one length, so none is the beginning of another."""
+    """The prefix of an owner's temporary folders. All have one length, so none is the beginning of another."""
     return f"evolve-{stable_hash('temporary', run):016x}-"
 
 

@@ -10,6 +10,7 @@ from evolve.core.clock import now
 from evolve.core.errors import EvolveError, Locked
 from evolve.core.records import Decision
 from evolve.host.locks import hold_lock, is_locked
+from evolve.host.run_names import owner_of
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
@@ -30,7 +31,7 @@ def repair(runs: Path) -> list[Finding]:
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
         return [Finding("database", BAD, str(error))]
-    return findings + _sweep({row.id for row in rows if not is_locked(runs / row.id)})
+    return findings + _sweep({owner_of(runs / row.id) for row in rows if not is_locked(runs / row.id)})
 
 
 def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
