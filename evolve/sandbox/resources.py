@@ -5,6 +5,7 @@ A file that two containers mount is a channel between them, even where it is rea
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.uids import ReservedUid, uid_table
 
 FILES = Path(__file__).parent / "files"
+COPIES = "files"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class TrialResources:
     @property
     def files(self) -> Path:
         """Copies of the files for containers: the scaffold's helpers, and /etc/hosts."""
-        return self.folder / "files"
+        return self.folder / COPIES
 
     @property
     def door(self) -> Path:
@@ -60,17 +62,16 @@ def acquire_resources(owner: str, trial: str) -> TrialResources:
     Raises:
         InfraError, OSError: the machine failed.
     """
-    uid = uid_table().reserve(stable_hash("uid", trial))
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=temporary_prefix(owner)))
-        resources = TrialResources(uid, folder)
-        folder.chmod(0o711)
-        resources.door.mkdir()
-        resources.door.chmod(0o711)
-        _copy(FILES, resources.files)
-    except OSError:
-        uid.release()
-        raise
+    with contextlib.ExitStack() as undo:
+        uid = uid_table().reserve(stable_hash("uid", trial))
+        undo.callback(uid.release)
+        resources = TrialResources(uid, Path(tempfile.mkdtemp(prefix=temporary_prefix(owner))))
+        undo.callback(resources.remove)
+        for folder in (resources.folder, resources.door):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o711)
+        _copy(FILES, resources.folder / COPIES)
+        undo.pop_all()
     return resources
 
 

@@ -26,7 +26,7 @@ NAME = "evolve-uids"
 # A mark that a dead process left behind counts this long: its trial's containers may still run.
 MARK_SECONDS = 86_400.0
 MARK = struct.Struct("<d")
-NO_MARK = bytes(8)
+NO_MARK = b"\0" * 8
 # F_OFD_SETLK and its `struct flock`. The number is written out: macOS has none, and this module is imported there.
 SET_LOCK, LOCK = 37, struct.Struct("@hhqqi0q")
 
