@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import InfraError
+from evolve.host import disk
 from evolve.host.platform import seconds_since_boot
 
 # Below 65 536: rootless engines, and those with user namespaces, map no more ids than that.
@@ -48,7 +49,7 @@ class UidTable:
             wanted: Any number that is not negative; equal ones stand for the same id.
 
         Raises:
-            InfraError: the file can't be written, or all ids are in use.
+            DiskFull, InfraError: the file can't be written, or all ids are in use.
         """
         with self._faults():
             for step in range(COUNT):
@@ -87,7 +88,10 @@ class UidTable:
         try:
             yield
         except OSError as error:
-            raise InfraError(f"user ids for trials can't be reserved in {self._path}: {error.strerror}") from error
+            problem = f"user ids for trials can't be reserved in {self._path}: {error.strerror}"
+            if disk.is_full_disk_error(error):
+                raise disk.disk_full_error(self._path, problem) from error
+            raise InfraError(problem) from error
 
 
 @dataclass
