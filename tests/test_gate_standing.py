@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,11 +10,24 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import fisher_exact
 
-from evolve.core.config import GateConfig
-from evolve.core.records import Candidate, Split, StackFate, TrialResult, Usage, Verdict, stable_hash
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.records import (
+    Candidate,
+    Fault,
+    Outcome,
+    Split,
+    StackFate,
+    TrialResult,
+    Usage,
+    Verdict,
+    stable_hash,
+)
+from evolve.core.voided import VoidedShare
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
 from evolve.gate.attempts import first_attempt
+from evolve.gate.voids import chance_of_as_many
 from tests.fakes import result
 
 TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 14 else Split.VALIDATION, "easy") for n in range(20)]
@@ -275,3 +289,69 @@ def test_rules_that_keep_all_merge_another_branch_from_time_to_time() -> None:
     after = ruled(after, NEXT, tip, rate(0.5, "next")).standing
     chosen = replace(after, rule=replace(after.rule, tip=2), tip=NEXT)  # type: ignore[type-var]
     assert [chosen.to_merge(number) for number in (1, 2, 3)] == [(), (), (PATCH,)]
+
+
+def voids(trials: Sequence[TrialResult], share: float = 1.0, **changes: object) -> list[TrialResult]:
+    """The trials, before a share of which a try was voided by the endpoint."""
+    void = {"outcome": Outcome.INFRA_ERROR, "reward": None, "fault": Fault.ENDPOINT, **changes}
+    some = trials[: round(share * len(trials))]
+    return [*(replace(trial, **void) for trial in some), *trials]  # type: ignore[arg-type]
+
+
+def with_voids(candidate: Candidate, share: float, tip_share: float = 0.0, **changes: object) -> Judgement:
+    """The judgement on a challenger that surely is better, of whose attempts a share was voided."""
+    standing, tip = begun(risk=0.3)
+    tip, new = voids(tip, tip_share), list[TrialResult]()
+    while isinstance(said := judge(standing, [Entrant(candidate, new)], tip), NeedTrials):
+        if said.commits == (candidate.commit,):
+            new += voids(trials(said, lambda *_: 1.0), share, **changes)
+        else:
+            tip += trials(said, rate(0.4, "tip"))
+    return said
+
+
+def test_a_patch_that_voids_clearly_more_than_the_tip_is_not_built_upon() -> None:
+    said = with_voids(PATCH, 0.9)
+    assert said.decisions[0].verdict is Verdict.REVERT
+    assert "voided" in said.decisions[0].reason and "0 of" in said.decisions[0].reason
+    assert said.standing.tip == said.standing.champion == SEED
+
+
+@pytest.mark.parametrize(
+    ("share", "tip_share", "changes"), [(0.0, 0.0, {}), (0.1, 0.0, {}), (0.5, 0.5, {}), (0.9, 0.0, {"outage": True})]
+)
+def test_faults_that_hit_the_tip_as_often_or_everybody_decide_nothing(
+    share: float, tip_share: float, changes: dict[str, object]
+) -> None:
+    assert with_voids(PATCH, share, tip_share, **changes).decisions[0].verdict is Verdict.KEEP
+
+
+def test_what_is_run_later_does_not_change_a_decision_about_voided_attempts() -> None:
+    standing, tip = begun(risk=0.3)
+    new: list[TrialResult] = []
+    while isinstance(said := judge(standing, [Entrant(PATCH, new)], tip), NeedTrials):
+        new += voids(trials(said, lambda *_: 1.0), 0.9)
+    later = [replace(trial, attempt=trial.attempt + 100) for trial in tip]
+    more = [replace(trial, attempt=trial.attempt + 100) for trial in new if trial.counts]
+    for entrant in (new, [*new, *more * 9]):
+        again = judge(standing, [Entrant(PATCH, entrant)], [*tip, *voids(later)])
+        assert isinstance(again, Judgement) and again.decisions == said.decisions
+
+
+def test_a_run_of_an_earlier_version_ignores_voided_attempts() -> None:
+    assert RunConfig.from_stored("{}").gate.voided_risk == 0
+    stored = json.loads(RunConfig().canonical())
+    del stored["gate"]["voided_risk"]
+    assert RunConfig().differences(json.dumps(stored)) == []
+    assert [one.key for one in RunConfig(gate=GateConfig(voided_risk=0.5)).differences(json.dumps(stored))] == [
+        "gate.voided_risk"
+    ]
+    assert RunConfig.from_stored(RunConfig().canonical()) == RunConfig()
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+def test_the_chance_of_as_many_voids_is_fishers(new: int, of_new: int, tip: int, of_tip: int) -> None:
+    new, tip = min(new, of_new), min(tip, of_tip)
+    table = [[new, of_new - new], [tip, of_tip - tip]]
+    expected = fisher_exact(table, alternative="greater").pvalue
+    assert chance_of_as_many(VoidedShare(new, of_new), VoidedShare(tip, of_tip)) == pytest.approx(expected)

@@ -222,7 +222,7 @@ def test_what_the_run_froze_stays_frozen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "allowed"),
-    [({"calls": 2}, 2), ({"tokens": 50}, 3), ({"usd": 0.05}, 3), ({"usd": 0.0}, 0)],
+    [({"calls": 2}, 2), ({"tokens": 120}, 4), ({"usd": 0.12}, 4), ({"usd": 0.0}, 0)],
 )
 def test_the_budget_ends_the_calls(tmp_path: Path, limits: dict[str, Any], allowed: int) -> None:
     with serving(tmp_path, **limits) as served:

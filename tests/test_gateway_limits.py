@@ -21,7 +21,8 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import EmbeddedModel
 from evolve.llm.client import OpenAIModel
-from evolve.sandbox.shell import CommandResult, ShellDied
+from evolve.sandbox.shell import CommandResult
+from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway import Door, Gateway, TrialBudget, wire
 from evolve.trial.gateway import budget as budget_module
 from evolve.trial.gateway.wire import MAX_CONNECTIONS, Refusal, parse_body

@@ -194,3 +194,19 @@ def test_remove_also_removes_sqlites_own_files(terms: SpendingFile, ledger: Ledg
     ledger_module.remove(terms.path)
     ledger_module.remove(terms.path)
     assert list(terms.path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["4611686018427387904", "-1", "9e999", "'many'"])
+def test_impossible_spending_of_an_earlier_version_counts_as_nothing(tmp_path: Path, value: str) -> None:
+    terms = SpendingFile(tmp_path / "spending.db")
+    ledger = Ledger(terms)
+    for what in ("a", "b"):
+        ledger.settle(ledger.reserve(what, Usage(1, 5, 5)) or 0, Usage(1, 5, 5))
+    ledger.close()
+    with sqlite3.connect(terms.path) as db:
+        db.execute(f"UPDATE spent SET prompt = {value}, usd = {value}")
+    db.close()
+    again = Ledger(terms)
+    assert again.spent() == Usage(2, 0, 10)
+    assert again.unbooked() == {"a": Usage(1, 0, 5), "b": Usage(1, 0, 5)}
+    again.close()

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from evolve.core.errors import BadInput, InfraError, RequestRefused
+from evolve.core.errors import BadInput, EndpointError, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import EmbeddedModel, dialect_of, known_models, open_model, usage_of
-from evolve.llm.answer import MAX_ANSWER
+from evolve.llm import EmbeddedModel, answer, dialect_of, known_models, open_model, usage_of
 from evolve.llm.client import ATTEMPTS, OpenAIModel
 from tests.fakes import completion, tool_call
 from tests.upstream import Upstream, raw, refuses, says
@@ -153,10 +152,15 @@ def test_usage_that_is_not_reported_is_estimated_from_the_texts(reported: Any) -
     assert used.cost_usd == pytest.approx((used.prompt_tokens + used.completion_tokens) / 1e6)
 
 
-def test_a_huge_answer_is_refused_and_not_kept(upstream: Upstream, model: OpenAIModel) -> None:
-    upstream.script(raw(["x" * 1_000_000, MAX_ANSWER // 1_000_000 + 2]))
-    with pytest.raises(RequestRefused) as caught:
+def test_a_huge_answer_is_the_requests_fault_only_if_it_asks_for_probabilities(
+    upstream: Upstream, model: OpenAIModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "MAX_ANSWER", 1_000_000)
+    upstream.script(raw(["x" * 100_000, 12]))
+    with pytest.raises(EndpointError, match="exceeds 1000000 bytes"):
         model.complete(BODY)
+    with pytest.raises(RequestRefused) as caught:
+        model.complete(BODY | {"logprobs": True})
     assert caught.value.code == "answer_too_large"
 
 

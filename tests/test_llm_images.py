@@ -124,6 +124,26 @@ def test_no_provider_counts_more_than_is_reserved(width: int, height: int) -> No
     assert most_image_tokens(image, "gpt-4o-mini-2024-07-18") == DEAR_FACTOR * most
 
 
+@pytest.mark.parametrize(
+    ("size", "tokens"),
+    [
+        ((16, 16), 1120),
+        ((1024, 1024), 64 * 65),
+        ((800, 600), 50 * 38 + 38),
+        ((3072, 384), 24 * 258),
+        ((385, 385), 1120),
+    ],
+)
+def test_the_highest_count_of_any_provider_is_reserved(size: tuple[int, int], tokens: int) -> None:
+    assert most_image_tokens(part(png(*size)), "m") >= tokens
+
+
+def test_text_beside_an_image_counts_as_text() -> None:
+    hidden = {**part(png(9, 9), note="7" * 50_000), "text": "7" * 50_000}
+    body = {"messages": [{"role": "user", "content": [hidden]}]}
+    assert most_prompt_tokens(body, "m") > 100_000 and estimate_prompt_tokens(body) > 25_000
+
+
 @given(st.sampled_from(FORMATS), st.integers(0, 80), st.binary(max_size=40))
 def test_any_bytes_are_read_without_an_error(encode: Any, keep: int, rest: bytes) -> None:
     size = image_size(part(encode(300, 200)[:keep] + rest))

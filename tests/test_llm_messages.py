@@ -21,10 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, BadInput, InfraError, RequestRefused
+from evolve.core.errors import AccountError, BadInput, EndpointError, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import known_models, open_model, usage_of
-from evolve.llm.answer import MAX_ANSWER
+from evolve.llm import answer, known_models, open_model, usage_of
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.messages.answer import FINISH_REASONS, merge_events, to_completion
 from evolve.llm.messages.blocks import FORMAT
@@ -567,12 +566,15 @@ def test_what_is_no_answer_is_a_fault(upstream: Upstream, answer: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_huge_answer_is_refused(upstream: Upstream, stream: bool) -> None:
-    flood = [": " + "x" * 100_000 + "\n\n", MAX_ANSWER // 100_000 + 2]
+def test_a_huge_answer_is_the_endpoints_fault(
+    upstream: Upstream, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "MAX_ANSWER", 1_000_000)
+    monkeypatch.setattr(answer, "MAX_STREAM", 1_000_000)
+    flood = [": " + "x" * 100_000 + "\n\n", 12]
     upstream.script({**raw(flood), "streamed": {**events(), "pieces": [flood]}})
-    with pytest.raises(RequestRefused) as caught:
-        model(upstream, stream=stream).complete(BODY)
-    assert caught.value.code == "answer_too_large"
+    with pytest.raises(EndpointError, match="exceeds 1000000 bytes"):
+        model(upstream, stream=stream).complete(BODY | {"logprobs": True})
 
 
 @pytest.mark.parametrize("stream", [False, True])

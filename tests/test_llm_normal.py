@@ -4,70 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import httpx2
 import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field
 
 from evolve.core.errors import AccountError, InfraError, RequestRefused
 from evolve.llm.answer import parse_completion
 from evolve.llm.client import ATTEMPTS, OpenAIModel
-from evolve.llm.normal import ID_CHARS, MAX_DEPTH, normal_usage
+from evolve.llm.foreign_json import MAX_DEPTH
+from evolve.llm.normal import ID_CHARS, normal_usage
 from evolve.llm.parts import arguments_text, joined_text, split_parts
 from evolve.llm.stream import merge_chunks, read_stream
 from tests.fakes import completion, tool_call
+from tests.normal_form import Completion, check_completion
 from tests.upstream import Answer, Upstream, chunk, raw, says, streams
 
 USER = {"role": "user", "content": "hi"}
 BODY = {"model": "m", "messages": [USER]}
 REQUEST = httpx2.Request("POST", "http://model")
 TOO_BIG = "x" * 5_000
-Name = Annotated[str, Field(min_length=1)]
-
-
-class Strict(BaseModel):
-    """Known fields have their one type; unknown ones are kept."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-
-class Function(Strict):
-    name: str
-    arguments: Name
-
-
-class Call(Strict):
-    id: Name
-    type: Literal["function"]
-    function: Function
-
-
-class Message(Strict):
-    role: Literal["assistant"]
-    content: str | None
-    tool_calls: Annotated[list[Call], Field(min_length=1)] = Field(default_factory=list)
-    function_call: Function | None = None
-    reasoning_content: str = ""
-    reasoning: str = ""
-    refusal: str = ""
-
-
-class Choice(Strict):
-    index: int
-    message: Message
-    finish_reason: Name
-
-
-class Completion(Strict):
-    object: Literal["chat.completion"]
-    choices: Annotated[list[Choice], Field(min_length=1)]
-    usage: dict[str, Any] = Field(default_factory=dict)
-    id: str = ""
-    model: str = ""
 
 
 def with_message(**fields: Any) -> Answer:
@@ -339,14 +298,6 @@ CLIENT = openai.OpenAI(api_key="none", base_url="http://model")
 ERRORS = (openai.APIConnectionError, RequestRefused, AccountError)
 
 
-def check_form(answer: dict[str, Any]) -> None:
-    Completion.model_validate(answer)
-    assert json.loads(json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()) == answer
-    for choice in answer["choices"]:
-        ids = [call["id"] for call in choice["message"].get("tool_calls", [])]
-        assert len(set(ids)) == len(ids)
-
-
 @given(answers | answers | broken | odd)
 @settings(deadline=None)
 def test_any_answer_has_the_one_form_or_is_none(answer: Any) -> None:
@@ -354,7 +305,7 @@ def test_any_answer_has_the_one_form_or_is_none(answer: Any) -> None:
         parsed = parse_completion(json.dumps(answer).encode(), REQUEST)
     except ERRORS:
         return
-    check_form(parsed)
+    check_completion(parsed)
     assert parse_completion(json.dumps(parsed).encode(), REQUEST) == parsed
 
 
@@ -364,7 +315,7 @@ def test_any_stream_has_the_one_form_or_is_none(events: list[Any]) -> None:
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
     response = httpx2.Response(200, content=body.encode(), request=REQUEST)
     try:
-        check_form(read_stream(CLIENT, response, time.monotonic() + 60))
+        check_completion(read_stream(CLIENT, response, time.monotonic() + 60))
     except ERRORS:
         return
 

@@ -17,10 +17,9 @@ from openai.types.responses import response as response_types
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from evolve.core.errors import AccountError, InfraError, RequestRefused
+from evolve.core.errors import AccountError, EndpointError, InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import open_model
-from evolve.llm.answer import MAX_ANSWER
+from evolve.llm import answer, open_model
 from evolve.llm.fields import UNSUPPORTED, unsupported_parameters
 from evolve.llm.pieces import Piece, describe_pieces
 from evolve.llm.responses.answer import merge_events, to_completion
@@ -425,12 +424,15 @@ def test_what_is_no_answer_is_a_fault(upstream: Upstream, answer: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_huge_answer_is_refused(upstream: Upstream, stream: bool) -> None:
-    flood = [": " + "x" * 100_000 + "\n\n", MAX_ANSWER // 100_000 + 2]
+def test_a_huge_answer_is_the_endpoints_fault(
+    upstream: Upstream, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "MAX_ANSWER", 1_000_000)
+    monkeypatch.setattr(answer, "MAX_STREAM", 1_000_000)
+    flood = [": " + "x" * 100_000 + "\n\n", 12]
     upstream.script({**raw(flood), "streamed": {**events(), "pieces": [flood]}})
-    with pytest.raises(RequestRefused) as caught:
-        model(upstream, stream=stream).complete(BODY)
-    assert caught.value.code == "answer_too_large"
+    with pytest.raises(EndpointError, match="exceeds 1000000 bytes"):
+        model(upstream, stream=stream).complete(BODY | {"logprobs": True})
 
 
 @pytest.mark.parametrize("stream", [False, True])

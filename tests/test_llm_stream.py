@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from evolve.core.errors import InfraError, RequestRefused
+from evolve.core.errors import EndpointError, InfraError, RequestRefused
 from evolve.core.records import Usage
-from evolve.llm import usage_of
-from evolve.llm.answer import MAX_ANSWER
+from evolve.llm import answer, usage_of
 from evolve.llm.client import ATTEMPTS, OpenAIModel
 from tests.fakes import completion, tool_call
 from tests.upstream import DONE, EVENTS, JSON, Upstream, after, chunk, event_text, raw, refuses, says, streams
@@ -256,11 +255,14 @@ def test_no_stream_outlives_a_trys_time(upstream: Upstream, slow: Any) -> None:
     assert time.monotonic() - started < 4, "less than each of these answers takes"
 
 
-def test_a_huge_stream_is_refused(upstream: Upstream, model: OpenAIModel) -> None:
-    upstream.script(raw([": " + "x" * 1_000_000 + "\n", MAX_ANSWER // 1_000_000 + 2], headers=EVENTS))
-    with pytest.raises(RequestRefused) as caught:
+def test_a_huge_stream_is_the_endpoints_fault(
+    upstream: Upstream, model: OpenAIModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "MAX_STREAM", 1_000_000)
+    upstream.script(raw([": " + "x" * 100_000 + "\n", 12], headers=EVENTS))
+    with pytest.raises(EndpointError, match="exceeds 1000000 bytes"):
         model.complete(BODY)
-    assert caught.value.code == "answer_too_large"
+    assert len(upstream.requests()) == ATTEMPTS
 
 
 def test_a_client_goes_on_after_each_kind_of_end(upstream: Upstream) -> None:

@@ -20,7 +20,7 @@ from evolve.models.choice import Choice, check_commercial, choose_model
 from evolve.models.facts import Sourced
 from evolve.models.profile import PROFILES, Known, Profile, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
-from evolve.runs import identity, opening
+from evolve.runs import identity, naming, opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.from_settings import run_request
 from evolve.runs.request import RunRequest
@@ -312,11 +312,11 @@ def test_a_run_from_before_profiles_is_resumed(stored: tuple[RunRequest, Store],
     with store:
         suite = load_suite(made.config.suite)
         assert suite.split(Split.TRAIN)
-        assert opening._choose_name(made, suite, store) == "older"
+        assert naming._known_name(made, suite, store) == "older"
         assert identity.stored_config(store.runs()[0]).facts == ModelFacts()
         opening.check(RunRequest(made.config, tmp_path, "older", 1))
         other = RunRequest(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
-        assert opening._choose_name(other, suite, store) != "older"
+        assert naming._known_name(other, suite, store) is None
 
 
 def test_sampling_is_filled_in_unless_the_scaffold_sets_it() -> None:

@@ -23,12 +23,12 @@ from evolve.budget import run_budget
 from evolve.cli import measuring
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
+from evolve.core.escaping import MAX_LINE, plain
 from evolve.core.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.loop.assembly import assemble
 from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
-from evolve.report.escaping import MAX_LINE, plain
 from evolve.report.live import Live
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show

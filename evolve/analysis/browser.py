@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evolve.analysis.features import Step
 from evolve.analysis.groups import AnalysedTrial
+from evolve.core.fences import one_line, quoted
 
 READ_CHARS = 12_000
 WHOLE_CHARS = 150_000
@@ -74,13 +75,18 @@ def _lines(trial: AnalysedTrial) -> Iterator[str]:
 
 
 def step_lines(step: Step, most: int, number: str = "") -> list[str]:
-    """Format one step: the message with its source, the tool calls, and their results."""
-    lines = [f"{number}[{step['source']}] {shorten(str(step.get('message', '')), most)}"]
+    """Format one step: the message with its source, the tool calls, and their results. None passes for another step."""
+    lines = [f"{number}[{step['source']}] {_part(step.get('message', ''), most)}"]
     if thought := step.get("reasoning_content"):
-        lines.append(f"  (thinking) {shorten(str(thought), most)}")
-    lines += [f"  -> {c['function_name']} {shorten(repr(c['arguments']), most)}" for c in step.get("tool_calls", [])]
+        lines.append(f"  (thinking) {_part(thought, most)}")
+    calls = ((one_line(c["function_name"]), repr(c["arguments"])) for c in step.get("tool_calls", []))
+    lines += [f"  -> {name} {shorten(arguments, most)}" for name, arguments in calls]
     results = (step.get("observation") or {}).get("results", [])
-    return lines + [f"  <- {shorten(result['content'], most)}" for result in results]
+    return lines + [f"  <- {_part(result['content'], most)}" for result in results]
+
+
+def _part(text: object, most: int) -> str:
+    return quoted(shorten(str(text), most))
 
 
 def shorten(text: str, most: int) -> str:

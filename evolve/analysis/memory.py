@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evolve.analysis.compare import TaskChanges
+from evolve.core.escaping import markdown
+from evolve.core.fences import one_line
 from evolve.core.records import Decision, Lesson, Proposal, Verdict
 
 FULL_ROUNDS = 12
@@ -60,11 +62,12 @@ class RoundFacts:
 
 def headline(facts: RoundFacts) -> str:
     """Summarise the round in one line: what was tried, and how it was decided."""
-    return f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({facts.decision.reason})"
+    text = f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({facts.decision.reason})"
+    return one_line(text)
 
 
 def fact_lines(facts: RoundFacts) -> list[str]:
-    """Return all that is known of the round, for the model that writes its lesson."""
+    """Return all that is known of the round, one fact a line, for the model that writes its lesson."""
     proposal, decision, hits, change = facts.proposal, facts.decision, facts.hits, facts.change
     lines = [f"round {facts.round}: {decision.verdict}"]
     lines += [f"tried: {proposal.hypothesis}", f"predicted: {proposal.prediction}"]
@@ -79,7 +82,8 @@ def fact_lines(facts: RoundFacts) -> list[str]:
     if hits.feared:
         lines.append(f"feared to break: {hits.feared} tasks, of which {hits.broken} went worse")
     kinds = (("went better", change.fixed), ("went worse", change.broken), ("unstable", change.unstable))
-    return lines + [f"{kind}: {' '.join(tasks)}" for kind, tasks in kinds if tasks]
+    lines += [f"{kind}: {' '.join(tasks)}" for kind, tasks in kinds if tasks]
+    return [one_line(line) for line in lines]
 
 
 def lesson_problem(text: str, effect: str, facts: RoundFacts) -> str | None:
@@ -110,7 +114,7 @@ def format_memory(rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> st
     parts = _condense(oldest) + [_shorten(headline(facts), facts) for facts in lines]
     for facts in full:
         parts.append(headline(facts))
-        parts += [f"  lesson: {texts[facts.round]}"] if facts.round in texts else []
+        parts += [f"  lesson: {one_line(texts[facts.round])}"] if facts.round in texts else []
     return "\n".join(parts)
 
 
@@ -124,21 +128,21 @@ def _condense(rounds: Sequence[RoundFacts]) -> list[str]:
     for verdict in (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED):
         tried = [facts.proposal.hypothesis[:KEYWORD_CHARS] for facts in rounds if facts.decision.verdict is verdict]
         if tried:
-            listed = "; ".join(dict.fromkeys(hypothesis for hypothesis in tried if hypothesis))
+            listed = one_line("; ".join(dict.fromkeys(hypothesis for hypothesis in tried if hypothesis)))
             lines.append(f"rounds {rounds[0].round}-{rounds[-1].round}, {len(tried)} of them {verdict}: {listed}")
     return lines
 
 
 def format_document(run: str, rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
-    """Format all rounds and lessons as a Markdown page."""
+    """Format all rounds and lessons as a Markdown page, in which no text by a model has a meaning of its own."""
     by_round = {lesson.round: lesson for lesson in lessons}
     parts = [f"# Lessons of run {run}", format_hits(rounds)]
     for facts in reversed(rounds):
         parts.append(f"## Round {facts.round}: {facts.decision.verdict}")
-        parts.append("\n".join(f"- {line}" for line in fact_lines(facts)[1:]))
+        parts.append("\n".join(f"- {markdown(line)}" for line in fact_lines(facts)[1:]))
         if lesson := by_round.get(facts.round):
-            problem = f"\n\n(The model's own text was rejected: {lesson.problem}.)" if lesson.problem else ""
-            parts.append(f"Lesson: {lesson.text}{problem}")
+            problem = f"\n\n(The model's own text was rejected: {markdown(lesson.problem)}.)" if lesson.problem else ""
+            parts.append(f"Lesson: {markdown(one_line(lesson.text))}{problem}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from evolve.budget.shared_file import open_shared
 from evolve.core.caps import Caps, has_room
+from evolve.core.plausible import PlausibleSum
 from evolve.core.records import Usage
 from evolve.host import disk
 from evolve.host.platform import process_start
@@ -65,6 +66,7 @@ class Ledger:
         self._lock = threading.Lock()
         with _raising_infra_errors(terms.path):
             self._db = open_shared(terms.path)
+            self._db.create_aggregate("sum", 1, PlausibleSum)
         with self._transaction() as db:
             _make_tables(db)
 

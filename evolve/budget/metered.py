@@ -8,6 +8,7 @@ from typing import Any
 
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.turns import paced
+from evolve.budget.waits import report_wait
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import Body, ChatModel, OnLost, highest_usage, usage_of
@@ -46,21 +47,15 @@ class Metered:
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Make one call of the model, once the budget has room for it."""
-        ledger, failed = ledger_of(self._terms), list[Usage]()
+        ledger, failed = ledger_of(self._terms), _Failed(on_lost)
         wait = _Wait(on_lost)
         hold, spent = self._reserve(ledger, highest_usage(body, self._spec), wait), Usage(calls=1)
-
-        def note(lost: Usage) -> None:
-            failed.append(lost)
-            if on_lost:
-                on_lost(lost)
-
         try:
             wait.report(RETRY_SECONDS)
-            completion = self._model.complete(body, note)
+            completion = self._model.complete(body, failed)
             spent = usage_of(completion, self._spec, body)
         finally:
-            ledger.settle(hold, sum(failed, spent))
+            ledger.settle(hold, spent + failed.usage)
         return completion
 
     def _reserve(self, ledger: Ledger, most: Usage, wait: _Wait) -> int:
@@ -80,6 +75,21 @@ class Metered:
         raise BudgetExhausted("the run's budget is spent")
 
 
+class _Failed:
+    """Adds up what the failed tries of one call took, and passes it on."""
+
+    def __init__(self, on_lost: OnLost | None) -> None:
+        self._on_lost, self.usage = on_lost, Usage()
+
+    def __call__(self, lost: Usage) -> None:
+        self.usage += lost
+        if self._on_lost:
+            self._on_lost(lost)
+
+    def held_back(self, lost: Usage) -> None:
+        report_wait(self._on_lost, lost.lost_seconds)
+
+
 class _Wait:
     """The time that a call has waited for room since the last report of it."""
 
@@ -91,4 +101,4 @@ class _Wait:
         waited = time.monotonic() - self._since
         if self._on_lost and waited > least:
             self._since += waited
-            self._on_lost(Usage(lost_seconds=waited))
+            report_wait(self._on_lost, waited)

@@ -21,6 +21,7 @@ from evolve.core.caps import Caps, Kept, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage
+from evolve.host.temporary import is_abandoned, process_mark
 from evolve.store import PreflightRow, SessionRow, Store
 
 FOLDER = "spending"
@@ -98,6 +99,14 @@ class Budget:
         return self._earlier_seconds + time.monotonic() - self._started
 
 
+class UnbookedBudget(Budget):
+    """A budget of this process alone, whose file goes with it."""
+
+    def close(self) -> None:
+        super().close()
+        ledger.remove(self.terms.path)
+
+
 def begin(
     store: Store, run: str, folder: Path, caps: Caps, free: bool, preflights: Sequence[PreflightRow] = ()
 ) -> Budget:
@@ -118,9 +127,11 @@ def begin(
 
 def begin_unbooked(folder: Path) -> Budget:
     """Open a budget for work outside the run, such as a replay: without caps, and never booked."""
-    path = (folder / FOLDER / "beside.db").resolve()
-    ledger.remove(path)
-    return Budget(SpendingFile(path), free=True)
+    place = (folder / FOLDER).resolve()
+    for left in place.glob("beside*.db"):
+        if is_abandoned(left):
+            ledger.remove(left)
+    return UnbookedBudget(SpendingFile(place / f"beside-{process_mark()}.db"), free=True)
 
 
 def book_losses(store: Store, run: str, folder: Path) -> Usage:

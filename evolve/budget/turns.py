@@ -15,6 +15,7 @@ from typing import Any
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.rate import Rates, Sent, rates_of, send_times
 from evolve.budget.shared_file import open_shared
+from evolve.budget.waits import report_wait
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
 from evolve.host import disk
@@ -194,6 +195,5 @@ def _report(since: float, on_lost: OnLost | None) -> float:
     now = time.monotonic()
     if now - since <= UNNOTICED_SECONDS:
         return since
-    if on_lost:
-        on_lost(Usage(lost_seconds=now - since))
+    report_wait(on_lost, now - since)
     return now

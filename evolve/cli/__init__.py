@@ -8,11 +8,11 @@ from pathlib import Path
 
 from evolve import __version__
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, EvolveError
+from evolve.core.escaping import plain
 from evolve.core.secrets import environment_secrets, without_secrets
 from evolve.host import disk
 from evolve.host.platform import check_platform
 from evolve.report.crash import without_keys, write_crash_log
-from evolve.report.escaping import plain
 
 __all__ = ["main"]
 

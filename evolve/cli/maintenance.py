@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from evolve.core.errors import EXIT_MACHINE
+from evolve.core.escaping import plain
 from evolve.llm import set_call_seconds
 from evolve.maintenance import doctor, gc
 from evolve.maintenance.doctor.finding import BAD, format_size
-from evolve.report.escaping import plain
 from evolve.report.tables import show
 from evolve.runs.from_settings import new_config
 from evolve.runs.local_model import with_local_server

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from evolve.api import running
 from evolve.api.running import Prepared
 from evolve.core.errors import EXIT_MACHINE
+from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult
 from evolve.core.scores import score
+from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
-from evolve.report.escaping import plain
 from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.live import Live
 from evolve.report.models import about_model
@@ -59,10 +60,26 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
             trials = running.measure(prepared, splits, attempts, view).trials
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
-        show([{"split": str(n), "trials": len(some), "score": (score(some) or [None])[0]} for n, some in found], True)
+        show([_split_facts(name, some) for name, some in found], True)
         return
     for name, some in found:
-        print(f"{name}: {percent(score(some))} over {len(some)} trials")
+        print(f"{name}: {percent(score(some))} over {_counted(some)} trials{_voided_note(some)}")
+
+
+def _split_facts(name: Split, trials: Sequence[TrialResult]) -> dict[str, object]:
+    measured = score(trials)
+    mean = None if measured is None else measured.mean
+    return {"split": str(name), "trials": _counted(trials), "score": mean, "voided": voided_share(trials).voided}
+
+
+def _counted(trials: Sequence[TrialResult]) -> int:
+    """The number of trials that the score is made of: infrastructure errors are run again."""
+    return sum(trial.counts for trial in trials)
+
+
+def _voided_note(trials: Sequence[TrialResult]) -> str:
+    share = voided_share(trials)
+    return f"; faults of the model's API voided {share} attempts" if share.voided else ""
 
 
 def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int, as_json: bool) -> None:

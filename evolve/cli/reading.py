@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
-from evolve.core.records import VerifierMode
-from evolve.report.escaping import plain
+from evolve.core.escaping import plain
+from evolve.core.records import TrialResult, VerifierMode
+from evolve.core.voided import voided_share
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
 from evolve.runs.settings import Settings
+from evolve.store import RoundRow
 from evolve.suite.tasks import load_suite
+
+# Of the rounds; `voided` only where there are any.
+COLUMNS = ("round", "verdict", "champion", "train", "validation", "trials", "voided", "fixed", "hypothesis", "reason")
 
 
 def history(settings: Settings, as_json: bool) -> None:
     """The rounds of a run: scores, decisions, hypotheses."""
-    columns = (
-        "round",
-        "verdict",
-        "champion",
-        "train",
-        "validation",
-        "trials",
-        "fixed",
-        "hypothesis",
-        "reason",
-    )
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
         rows, rounds, trials = store.view("history", name), store.rounds(name), store.trials(name)
+    voided = {row.number: _voided(row, trials) for row in rounds}
+    rows = [{**row, "voided": voided[row["round"]]} for row in rows]
     if as_json:
         show(rows, True)
         return
+    columns = [name for name in COLUMNS if name != "voided" or any(voided.values())]
     show([_shown(row) for row in rows], False, columns)
     print("\n".join(prediction_lines(rows, rounds, trials)))
+
+
+def _voided(row: RoundRow, trials: Sequence[TrialResult]) -> int:
+    """How many attempts of the round's candidate a fault of the model's API has voided."""
+    commit = row.candidate and row.candidate.commit
+    return voided_share(trial for trial in trials if trial.candidate == commit).voided
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -55,12 +58,15 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         history = [r for r in store.view("history", row.id) if r["round"] == number]
         if not history:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        proposal = next(r.proposal for r in store.rounds(row.id) if r.number == number)
+        found = next(r for r in store.rounds(row.id) if r.number == number)
+        results = store.trials(row.id, found.candidate.commit) if found.candidate else []
         trials = [r for r in store.view("trials", row.id) if r["round"] == number]
         lessons = [lesson.text for lesson in store.lessons(row.id) if lesson.round == number]
+    share, proposal = voided_share(results), found.proposal
     said = ("prediction", "ablates", "merges")
     facts = {**history[0], **{name: proposal and getattr(proposal, name) for name in said}}
     facts["lesson"] = lessons[0] if lessons else None
+    facts["voided"] = f"{share} attempts" if share.voided else None
     if as_json:
         show([{**facts, "trials": trials}], True)
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.project import init
-from evolve.report.escaping import plain
 
 
 def init_project(tasks: Path | None, example: bool, seed: int) -> None:

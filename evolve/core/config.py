@@ -30,6 +30,8 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
+# Of all runs of versions in which voided attempts decided nothing.
+EARLIER_GATE = {"voided_risk": 0.0}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -96,6 +98,12 @@ class GateConfig(BaseModel):
     worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
+    )
+    voided_risk: float = Field(
+        0.001,
+        ge=0,
+        lt=1,
+        description="Probability of chance up to which a patch that voids more attempts than the tip is rejected.",
     )
     tie_saving: float = Field(
         0.05, gt=0, lt=1, description="Share of the cost (or of the size, at equal cost) that breaks a tie."
@@ -351,6 +359,9 @@ class RunConfig(BaseModel):
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
         if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:
             given["limits"] |= EARLIER_LIMITS
+        values["gate"] = EARLIER_GATE | values.get("gate", {})
+        if values["gate"].items() >= EARLIER_GATE.items() and self.gate.voided_risk == GateConfig().voided_risk:
+            given["gate"] |= EARLIER_GATE
         usual = json.loads(RunConfig().canonical())
         new, old = _leaves(given), _leaves(_merged(usual, values))
         anew = {*PLACES, *ANEW, *(_moving_endpoints(new) & _moving_endpoints(old))}
@@ -365,7 +376,8 @@ class RunConfig(BaseModel):
     def from_stored(cls, stored: str) -> RunConfig:
         """A stored config. Of a gate that no longer exists, only what this version knows."""
         values = {key: value for key, value in json.loads(stored).items() if key in cls.model_fields}
-        values["gate"] = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+        gate = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
+        values["gate"] = EARLIER_GATE | gate
         values["limits"] = _with_earlier(values.get("limits", {}))
         return cls.model_validate(values)
 

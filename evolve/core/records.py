@@ -64,8 +64,9 @@ class Cause(StrEnum):
 class Fault(StrEnum):
     """What failed in a trial that ended as an infrastructure error.
 
-    ENDPOINT: the model's API. ACCOUNT: its key or quota, where waiting does not help. ENGINE: the container engine.
-    DISK: the disk is full. CAP: nothing failed, a cap of the run was reached. OTHER: anything else, also our own bugs.
+    ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
+    not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
+    OTHER: anything else, also our own bugs.
     """
 
     NONE = ""
@@ -299,6 +300,7 @@ class TrialSpec:
         owner: Label of the containers, by which a sweep finds them.
         replay_of: Answer from this recording instead of a model.
         concurrency: The number of trials that run at once when it starts, itself included.
+        voided: How many tries of this trial ended in a fault of the endpoint before this one.
     """
 
     run: str
@@ -315,6 +317,7 @@ class TrialSpec:
     owner: str
     replay_of: Path | None = None
     concurrency: int = 1
+    voided: int = 0
 
     @property
     def task_id(self) -> str:
@@ -361,7 +364,8 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
-    `condition`: None if whatever ran the trial did not report it.
+    `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
+    answered nobody.
     """
 
     candidate: str
@@ -381,8 +385,11 @@ class TrialResult:
     verifier: VerifierMode = VerifierMode.ISOLATED
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
+    outage: bool = False
 
     def __post_init__(self) -> None:
+        if self.outage and self.fault is not Fault.ENDPOINT:
+            raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
             raise ValueError(f"only infrastructure errors have a fault: {self.outcome}")
         if (self.reward is None) != (self.outcome is Outcome.INFRA_ERROR):

@@ -10,11 +10,12 @@ from difflib import SequenceMatcher
 from random import Random
 from typing import Any
 
+from evolve.core.fences import section
 from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs, uniform
 from evolve.embedded.messages import text_of
 from evolve.embedded.policy import TEST_COMMAND, edit_arguments
-from evolve.embedded.proposer import FROZEN, EditIdea, ProposalRequest, draw_idea, section, smallest_edit
+from evolve.embedded.proposer import FROZEN, EditIdea, ProposalRequest, draw_idea, smallest_edit
 from evolve.embedded.shown import Shown, show
 from evolve.embedded.tools import Tool, read_tools
 

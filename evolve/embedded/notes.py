@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evolve.core.fences import unescaped
 from evolve.core.records import stable_hash
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.messages import text_of
@@ -24,7 +25,7 @@ _HITS = re.compile(r"(\d+) tasks, of which (\d+)")
 def note(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
     """Answer a request that offers `lesson`: a pure function of the body. Returns the assistant's message."""
     text = "\n".join(text_of(message.get("content")) for message in body["messages"] if message["role"] == "user")
-    facts = dict(_FACT.findall(text.partition("</facts>")[0]))
+    facts = dict(_FACT.findall(unescaped(text.partition("</facts>")[0])))
     effect = facts.get("effect", "").partition(" ")[0]
     effect = effect if effect in SENTENCES else "unclear"
     lesson = f"{facts.get('tried', '')[:MAX_CHARS]} {SENTENCES[effect]}{_describe_prediction(facts)}".strip()

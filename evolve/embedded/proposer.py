@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from evolve.core.fences import section
 from evolve.core.records import stable_hash
 from evolve.embedded.idioms import IDIOMS, Idiom
 from evolve.embedded.knobs import Knobs
@@ -22,7 +23,10 @@ ANYWHERE = 0.35
 TRIED_FACTOR = 0.3
 FROZEN = ("scaffold.toml",)
 
-_FILE = re.compile(r'^<file path="([^"\n]+)">\n(.*?)\n?^</file>$', re.MULTILINE | re.DOTALL)
+_FILE = re.compile(
+    r'^<file path="(?P<path>[^"\n]+)"(?: end="(?P<key>[0-9a-f]{16})")?>\n(?P<text>.*?)\n?^</file(?(key)-(?P=key))>$',
+    re.MULTILINE | re.DOTALL,
+)
 _PLACES = re.compile(r"\[[^]\n]*\]")
 _GROUP = re.compile(r"^- (G\d+): (.*)$", re.MULTILINE)
 _SHARE = re.compile(r"\b(\d+) of (\d+)\b")
@@ -96,14 +100,8 @@ def propose(body: Mapping[str, Any], knobs: Knobs) -> dict[str, Any]:
 def read_request(body: Mapping[str, Any]) -> ProposalRequest:
     """Extract the files, the digest and the memory from the user's messages."""
     text = "\n".join(text_of(message.get("content")) for message in body["messages"] if message["role"] == "user")
-    files = {path: content for path, content in _FILE.findall(text) if path not in FROZEN}
+    files = {match["path"]: match["text"] for match in _FILE.finditer(text) if match["path"] not in FROZEN}
     return ProposalRequest(files, section(_FILE.sub("", text), "digest"), section(_FILE.sub("", text), "memory"))
-
-
-def section(text: str, name: str) -> str:
-    """The text between the first `<name>` and its end tag; "" if there is none."""
-    match = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
-    return match[1] if match else ""
 
 
 def draw_idea(brief: ProposalRequest, dice: Random) -> EditIdea:

@@ -53,13 +53,14 @@ def overdue_after(spec: TrialSpec) -> float:
 class QueuedTrial:
     """A trial that waits for its `tries`-th try, not before the monotonic time `after`.
 
-    `faults`: how often the endpoint or the engine failed it; these are not tries.
+    `faults`: how often the endpoint or the engine failed it; these are not tries. `voided`: how often the endpoint did.
     """
 
     spec: TrialSpec
     tries: int = 1
     after: float = 0.0
     faults: int = 0
+    voided: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ class Evaluator:
             if not may_start():
                 queue.clear()
                 return
-            spec = replace(queued.spec, concurrency=min(self.jobs, len(running) + len(queue)))
+            concurrency = min(self.jobs, len(running) + len(queue))
+            spec = replace(queued.spec, concurrency=concurrency, voided=queued.voided)
             queue.remove(queued)
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             running[self._workers.start(spec)] = RunningTrial(queued, time.monotonic(), started_at, self._pace.cuts)
@@ -263,7 +265,8 @@ class Evaluator:
             # The breaker handles outages; this pause is for a trial that fails alone while others succeed.
             longest = self._fault_policy.policy.longest_pause
             pause = min(self._pause_seconds * 2.0 ** min(queued.faults, MAX_DOUBLINGS), longest)
-            return replace(queued, after=time.monotonic() + pause, faults=queued.faults + 1)
+            voided = queued.voided + (fault is Fault.ENDPOINT)
+            return replace(queued, after=time.monotonic() + pause, faults=queued.faults + 1, voided=voided)
         if queued.tries == TRIES:
             last = last_line(detail, default="no detail")
             raise InfraError(f"{queued.spec.task.name}: {TRIES} tries failed; the last: {last}")
@@ -296,7 +299,7 @@ class Evaluator:
         while True:
             self._wait(queued, tracker)
             try:
-                result = self._do_self_work(work)
+                result = self._do_self_work(replace(work, spec=replace(work.spec, voided=queued.voided)))
                 tracker.note(Fault.NONE, "")
                 return replace(result, usage=result.usage + spent)
             except InfraError as error:

@@ -1,16 +1,15 @@
 """Whether to build upon a patch, drop it, or run more trials: pure functions of the evidence (docs/statistics.md).
 
 `standing`: the gate over tasks, trials and candidates. `stack_rule`: the rule over arrays; `race`: the same for several
-challengers; `ruling`: their answers. The rule is made of `prior`, `stages`, `plan`, `seed_history` and
-`task_difficulty`. `attempts`: numbers of trials. `greedy`, `population` and `select`: rules to compare with.
-`calibrate`: what a suite can show. `claim`: seed against champion on the holdout.
+challengers; `ruling`: their answers; `voids`: winners that are not built upon. The rule is made of `prior`, `stages`,
+`plan`, `seed_history` and `task_difficulty`. `attempts`: numbers of trials. `greedy`, `population` and `select`: rules
+to compare with. `calibrate`: what a suite can show. `claim`: seed against champion on the holdout.
 """
 
 from evolve.gate.standing import (
     Entrant,
     Judgement,
     NeedTrials,
-    Slot,
     Standing,
     TaskSlot,
     begin_rule,
@@ -18,6 +17,7 @@ from evolve.gate.standing import (
     judge,
     learn_tip,
 )
+from evolve.gate.voids import Slot
 
 __all__ = [
     "Entrant",

@@ -19,8 +19,8 @@ from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.ruling import Rule, RuleMaker, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
+from evolve.gate.voids import Slot, slot_of, veto
 
-Slot = tuple[str, int]
 Trials = Mapping[Slot, TrialResult]
 
 
@@ -158,7 +158,34 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
             return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
         for place in answer.places:
             shown[place] |= {slot: own[place][slot] for slot in slots}
-    return _judgement(standing, entrants, answer)
+    return _judgement(standing, entrants, _vetoed(standing, entrants, shown, tip, answer))
+
+
+def _vetoed(
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    shown: Sequence[Trials],
+    tip: Sequence[TrialResult],
+    raced: RaceResult,
+) -> RaceResult:
+    """The result of the race; a winner that voids clearly more of its attempts than the tip is not built upon.
+
+    Its trials then tell nothing: which of them count was not left to chance.
+    """
+    won, risk = raced.rulings[raced.winner], standing.rule.settings.voided_risk
+    why = veto(entrants[raced.winner].trials, shown[raced.winner], tip, _tip_slots(standing, tip), risk)
+    if not won.taken or not risk or not why:
+        return raced
+    dropped = Ruling(False, StackFate.OPEN, won.assessment, standing.rule, why)
+    rulings = tuple(dropped if place == raced.winner else ruling for place, ruling in enumerate(raced.rulings))
+    return RaceResult(rulings, raced.winner, ())
+
+
+def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
+    """The slots on which the tip has been run so far for decisions: as a challenger, and then in whole passes."""
+    shared = standing.rule.settings.attempts if standing.rule.settings.rule in STRATEGIES else 0
+    end, names = standing.first + max(len(standing.rule.own), shared), {task.name for task in standing.tasks}
+    return {slot_of(trial) for trial in tip if trial.counts and trial.task in names and trial.attempt < end}
 
 
 def _field(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evolve.core.errors import DiskFull, InfraError
+from evolve.host.temporary import is_abandoned, process_mark
 
 MIN_FREE_BYTES = 200 * 1024 * 1024
 # If less is free, a write that failed without a reason failed because the disk is full.
 FULL_BELOW_BYTES = 256 * 1024
 FULL_DISK_PHRASES = ("no space left on device", "disk quota exceeded")
+# The end of the name of a file that is being written.
+PART = ".part"
 FREE_SPACE_HINT = "free some space, then run the same command again"
 
 
@@ -78,7 +82,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         DiskFull, OSError: it can't be written.
     """
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{process_mark()}.{threading.get_ident():x}{PART}")
     with convert_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -90,6 +94,13 @@ def write_atomically(path: Path, data: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+def sweep_parts(folders: Iterable[Path]) -> None:
+    """Remove what killed processes had not finished writing in these folders."""
+    for path in [path for folder in folders if folder.is_dir() for path in folder.glob(f"*{PART}")]:
+        if is_abandoned(path):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,6 +34,21 @@ def hold_lock(path: Path, run: str, holder: Callable[[], str] = lambda: "another
         lock.release()
 
 
+@contextlib.contextmanager
+def taking_turns(path: Path, seconds: float) -> Iterator[None]:
+    """Wait until no other process does the same work, at most so many seconds: it may then be done twice."""
+    lock = FileLock(path)
+    with contextlib.suppress(Timeout):
+        lock.acquire(timeout=seconds)
+    try:
+        yield
+    finally:
+        held = lock.is_locked
+        lock.release()
+        if held:
+            path.unlink(missing_ok=True)
+
+
 def is_locked(folder: Path) -> bool:
     """Whether a process is working on the run of this folder, and so holds its lock."""
     if not (folder / "lock").is_file():

@@ -67,6 +67,11 @@ def boot_id() -> str:
     return BOOT_ID.read_text(encoding="ascii").strip()
 
 
+def process_namespace() -> str:
+    """The namespace in which this process has its id: in another one, another process may have the same id."""
+    return os.readlink("/proc/self/ns/pid")
+
+
 def seconds_since_boot() -> float:
     """The clock that starts at boot, counts while the machine is suspended, and that nobody can set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from evolve.core.errors import BadInput
 from evolve.core.records import stable_hash
 
 NEW = "new"
 MACHINE_ID = Path("/etc/machine-id")
 # Between a run's name and its place; no run's name contains it.
 AT = "@"
+# A name is a folder, a part of git refs and of the engine's labels and a word of commands.
+POSSIBLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FIX = "use letters, digits, - and _, at most 64, with a letter or digit first"
 ADJECTIVES = (
     "amber", "brave", "calm", "clever", "eager", "fair", "gentle", "happy",
     "keen", "lively", "merry", "noble", "proud", "quiet", "swift", "witty",
@@ -49,3 +54,23 @@ def owner_of(folder: Path, kind: str = "") -> str:
     except OSError:
         machine = ""
     return f"{folder.name}{kind}{AT}{stable_hash('place', platform.node(), machine, folder.parent.resolve()):016x}"
+
+
+def check_possible(name: str, where: str | None = None) -> None:
+    """Raise BadInput if no run can have this name, new or stored. `where`: what gave it, for the error."""
+    if not POSSIBLE.fullmatch(name):
+        raise BadInput(where or f"run {name!r}", f"{name!r} is not a run id" if where else "is not a run id", FIX)
+
+
+def check_new(name: str, taken: Collection[str]) -> None:
+    """Raise BadInput if a new run can't have this name. taken: what else is in the folder of the results."""
+    check_possible(name)
+    if not name[0].isalnum():
+        raise BadInput(f"run {name!r}", "is not a run id: programs would read it as an option or hide it", FIX)
+    if name.lower() == NEW:
+        raise BadInput(f"run {name!r}", "is not a run id: the name is reserved", "choose another name")
+    if same := next((other for other in sorted(taken) if other.lower() == name.lower()), None):
+        problem = "is not a run id: the folder of the results has a file of this name"
+        if same != name:
+            problem = f"is not a run id: it differs from {same!r} only by case, which some file systems ignore"
+        raise BadInput(f"run {name!r}", problem, "choose another name")

@@ -2,21 +2,25 @@
 
 from evolve.llm.addresses import check_address, is_local
 from evolve.llm.connection import redacted
-from evolve.llm.estimates import estimate_prompt_tokens
+from evolve.llm.counted import CountedPrompts, Prompt, prompt_of
+from evolve.llm.estimates import estimate_prompt_tokens, required_answer_tokens
 from evolve.llm.factory import dialect_of, known_models, open_model
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
-from evolve.llm.usage import highest_usage, usage_of
+from evolve.llm.usage import counted_prompt_tokens, highest_usage, usage_of
 from evolve.llm.window import fit_to_window
 
 __all__ = [
     "Body",
     "ChatModel",
+    "CountedPrompts",
     "EmbeddedModel",
     "OnLost",
+    "Prompt",
     "call_seconds",
     "check_address",
+    "counted_prompt_tokens",
     "dialect_of",
     "estimate_prompt_tokens",
     "fit_to_window",
@@ -24,7 +28,9 @@ __all__ = [
     "is_local",
     "known_models",
     "open_model",
+    "prompt_of",
     "redacted",
+    "required_answer_tokens",
     "set_call_seconds",
     "unsupported_parameters",
     "usage_of",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import socket
 import threading
 import time
@@ -14,21 +12,24 @@ from typing import Any
 import httpx2
 import openai
 
-from evolve.core.errors import RequestRefused
-from evolve.llm.faults import is_empty, raise_if_error
+from evolve.llm.faults import AnswerTooLarge, is_empty, raise_if_error
+from evolve.llm.foreign_json import TooDeep, parse_json
 from evolve.llm.normal import Unusable, normal_answer
 
 MAX_ANSWER = 16_000_000
+# Of a stream, most bytes are the frame of each token.
+MAX_STREAM = 64_000_000
 
 
 class BoundedBytes(httpx2.SyncByteStream):
-    """The bytes of a response: at most MAX_ANSWER of them, until `end` on the monotonic clock.
+    """The bytes of a response: at most `most` of them, until `end` on the monotonic clock.
 
     Use as a context manager. Raises the errors of `openai`. `read_to_end`: whether the whole response was read.
     """
 
     def __init__(self, response: httpx2.Response, end: float) -> None:
         self._response, self._end = response, end
+        self.most = MAX_STREAM if is_stream(response) else MAX_ANSWER
         self.read_to_end = False
         self._watch = threading.Timer(max(end - time.monotonic(), 0), self._hang_up)
         self._watch.daemon = True
@@ -46,8 +47,8 @@ class BoundedBytes(httpx2.SyncByteStream):
         try:
             for piece in self._response.iter_bytes():
                 size += len(piece)
-                if size > MAX_ANSWER:
-                    raise RequestRefused(400, "answer_too_large", f"the model's answer exceeds {MAX_ANSWER} bytes")
+                if size > self.most:
+                    raise AnswerTooLarge(message=f"the model's answer exceeds {self.most} bytes", request=request)
                 self._check_time()
                 yield piece
             self._check_time()
@@ -72,6 +73,11 @@ class BoundedBytes(httpx2.SyncByteStream):
                 socket.socket.shutdown(link, socket.SHUT_RDWR)
 
 
+def is_stream(response: httpx2.Response) -> bool:
+    """Whether a response is a stream of events."""
+    return "event-stream" in response.headers.get("content-type", "").lower()
+
+
 def parse_completion(raw: bytes, request: httpx2.Request, seed: int = 0) -> dict[str, Any]:
     """Parse an endpoint's answer and bring it into the one form of `normal_answer`.
 
@@ -87,7 +93,9 @@ def parse_completion(raw: bytes, request: httpx2.Request, seed: int = 0) -> dict
     """
     try:
         value = parse_json(raw)
-    except (ValueError, RecursionError) as error:
+    except TooDeep as error:
+        raise _no_answer(f"the answer is {error}", request) from error
+    except ValueError as error:
         raise _no_answer("the answer is not JSON; is the base URL right?", request) from error
     raise_if_error(value, request)
     try:
@@ -101,24 +109,6 @@ def parse_completion(raw: bytes, request: httpx2.Request, seed: int = 0) -> dict
             "tool_calls" if choice["message"].get("tool_calls") else "stop"
         )
     return answer
-
-
-def parse_json(raw: bytes) -> Any:
-    """Parse JSON of unknown origin: only numbers and characters that JSON can represent are left.
-
-    Raises:
-        ValueError, RecursionError: It is not JSON, or nested too deeply.
-    """
-    text = raw.decode("utf-8-sig", "replace")
-    value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite_number)
-    if "\\ud" in text.lower():
-        text = json.dumps(value, ensure_ascii=False)
-        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return value
-
-
-def _finite_number(text: str) -> float | None:
-    return number if math.isfinite(number := float(text)) else None
 
 
 def _no_answer(problem: str, request: httpx2.Request) -> openai.APIConnectionError:

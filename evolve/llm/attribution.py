@@ -9,10 +9,18 @@ import openai
 
 from evolve.core.errors import AccountError, EndpointError, EvolveError, HostRefused, RequestRefused
 from evolve.core.records import ModelSpec
-from evolve.llm.faults import NOT_THERE, TOO_LARGE_CODE, describe_error, refused_parameter_of, translate_error
+from evolve.llm.faults import (
+    NOT_THERE,
+    TOO_LARGE_CODE,
+    AnswerTooLarge,
+    describe_error,
+    refused_parameter_of,
+    translate_error,
+)
+from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body
-from evolve.llm.outgoing import extra_fields
-from evolve.llm.refusals import REASONING_WANTED, refused_parameter
+from evolve.llm.outgoing import extra_fields, is_never_sent
+from evolve.llm.refusals import REASONING_WANTED, code_text, refused_parameter
 from evolve.llm.window import TOO_LONG
 
 # The host decides on these alone: see `PASSED_FIELDS` of the gateway.
@@ -39,6 +47,8 @@ class Attribution:
         """Return our own error for an error that retries did not cure."""
         if isinstance(error, RequestRefused):
             return self._reported(error)
+        if isinstance(error, AnswerTooLarge) and self._asks_for_logprobs():
+            return RequestRefused(400, "answer_too_large", str(error))
         fault = translate_error(error, self.spec.key_variable)
         if not isinstance(error, openai.APIStatusError) or is_settled(fault):
             return fault
@@ -47,10 +57,15 @@ class Attribution:
         if parameter and self.is_hosts(parameter, text) and not (is_absent and parameter == "model"):
             return host_refused(parameter, text)
         if (is_absent or error.status_code == NOT_IMPLEMENTED) and parameter not in (None, "model"):
-            return RequestRefused(error.status_code, str(error.code or "invalid_request"), text)
+            return RequestRefused(error.status_code, code_text(error.code) or "invalid_request", text)
         if is_absent and self.has_answered:
             return EndpointError(f"model endpoint: it answered before, and now says {error.status_code}: {text}")
         return fault
+
+    def _asks_for_logprobs(self) -> bool:
+        """Whether the request asks for what can make an answer large: its length is limited otherwise."""
+        is_sent = "logprobs" not in unsupported_parameters(self.spec.api) and not is_never_sent(self.spec, "logprobs")
+        return is_sent and bool(self.request.get("logprobs"))
 
     def _reported(self, error: RequestRefused) -> EvolveError:
         """Attribute a refusal that came with status 200."""

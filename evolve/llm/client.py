@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
-from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.answer import BoundedBytes, is_stream, parse_completion
 from evolve.llm.attribution import Attribution
 from evolve.llm.connection import hides_key, open_client
 from evolve.llm.crosscheck import retry_between_tiny_requests
@@ -141,7 +141,7 @@ class OpenAIModel:
             timeout=httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS)),
         ) as answer:
             response = answer.http_response
-            if "event-stream" in response.headers.get("content-type", ""):
+            if is_stream(response):
                 return read_stream(self._client, response, end, seed)
             with BoundedBytes(response, end) as pieces:
                 return parse_completion(b"".join(pieces), response.request, seed)

@@ -15,9 +15,14 @@ import openai
 from evolve.core.errors import BadInput, EndpointError, EvolveError
 from evolve.core.records import ModelSpec
 from evolve.core.secrets import environment_secrets, without_secrets
+from evolve.core.text import storable_text
 from evolve.llm.addresses import base_url, check_address, is_local, is_openai, proxy_variable
+from evolve.llm.bodies import bound_body
 
 PLACEHOLDER = "none"
+HOOKS = {"response": [bound_body]}
+# Longest text of an error, in characters.
+MAX_ERROR = 4_000
 # Sent to OpenAI alone: the client takes their values from the environment.
 ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 P = ParamSpec("P")
@@ -45,7 +50,7 @@ def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.Ope
     check_address(spec)
     address, key = base_url(spec), os.environ.get(spec.key_variable) or PLACEHOLDER
     try:
-        http_client = _direct_client(address) if is_local(address) else openai.DefaultHttpxClient()
+        http_client = _direct_client(address) if is_local(address) else openai.DefaultHttpxClient(event_hooks=HOOKS)
     except OSError as error:
         problem = f"the certificates that it names can't be read ({error.strerror or error})"
         raise BadInput(_certificate_variable(), problem, "correct it, or unset it") from error
@@ -78,12 +83,16 @@ def _direct_client(address: str) -> httpx2.Client:
     # Certificates named in the environment still count. Without TLS, none are read: that takes longer than a call.
     is_secure = address.startswith("https:")
     context = httpx2.create_ssl_context() if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return openai.DefaultHttpxClient(trust_env=False, verify=context)
+    return openai.DefaultHttpxClient(trust_env=False, verify=context, event_hooks=HOOKS)
 
 
 def redacted(text: str, spec: ModelSpec) -> str:
-    """Return the text without the model's key, parts of it, and other secrets of the environment."""
-    return without_secrets(text, (os.environ.get(spec.key_variable) or "", *environment_secrets(os.environ)))
+    """Return the text as it may be stored and shown: without the model's key, parts of it, and other secrets.
+
+    Characters that can't be stored are replaced, and what is longer than MAX_ERROR is cut off.
+    """
+    secrets = (os.environ.get(spec.key_variable) or "", *environment_secrets(os.environ))
+    return storable_text(without_secrets(text, secrets), MAX_ERROR)
 
 
 def hides_key(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:

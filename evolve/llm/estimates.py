@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,23 +27,49 @@ def estimate_prompt_tokens(request: Body) -> int:
 
 
 def most_prompt_tokens(request: Body, model: str) -> int:
-    """The most tokens that a request's prompt can have.
+    """The most tokens that a request's prompt can have: one for each byte of all that is sent, and what endpoints add.
 
     A token is at least one byte of text: the vocabularies of today's models begin with the single bytes, and digits and
     rare characters do become one token per byte. The JSON around a text is longer than the marks that a chat template
     puts there. model: the model's name, for images.
     """
-    texts, images = _prompt(request)
-    return ADDED_TOKENS + _size(texts) + sum(most_image_tokens(image, model) for image in images)
+    messages = request.get("messages")
+    listed = messages if isinstance(messages, list) else [messages]
+    others = {key: value for key, value in request.items() if key != "messages"}
+    return ADDED_TOKENS + most_text_tokens(others) + sum(most_message_tokens(message, model) for message in listed)
+
+
+def most_message_tokens(message: Any, model: str) -> int:
+    """The most tokens that one message can have. model: the model's name, for images."""
+    images = [part for part in _parts(message) if is_image(part)]
+    return most_text_tokens(_without_images(message)) + sum(most_image_tokens(image, model) for image in images)
+
+
+def most_text_tokens(value: Any) -> int:
+    """The bytes of a value's JSON, also in the longer forms that tokenisers give to some characters first."""
+    text = _json(value)
+    if text.isascii():
+        return len(text)
+    forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text))
+    return max(len(form.encode("utf-8", "surrogatepass")) for form in forms)
 
 
 def most_answer_tokens(request: Body, spec: ModelSpec) -> int:
     """The most tokens that the answer to a request can have, as far as it is known."""
     asked = request.get("max_tokens")
-    is_sent = dict(spec.parameters).get("max_tokens") != ""
-    if is_sent and isinstance(asked, int) and not isinstance(asked, bool):
+    if _takes_length(spec) and isinstance(asked, int) and not isinstance(asked, bool):
         return max(asked, 0)
     return spec.answer_tokens or DEFAULT_ANSWER_TOKENS
+
+
+def required_answer_tokens(request: Body, spec: ModelSpec) -> int:
+    """The tokens that must be free for the answer: 1 if its length can be limited to what is left, otherwise all."""
+    return 1 if _takes_length(spec) else most_answer_tokens(request, spec)
+
+
+def _takes_length(spec: ModelSpec) -> bool:
+    """Whether the endpoint is told the longest answer."""
+    return dict(spec.parameters).get("max_tokens") != ""
 
 
 def estimate_tokens(values: Iterable[Any]) -> int:
@@ -52,7 +79,11 @@ def estimate_tokens(values: Iterable[Any]) -> int:
 
 def _size(values: Iterable[Any]) -> int:
     """The bytes of the values' JSON."""
-    return sum(len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) for value in values)
+    return sum(len(_json(value).encode("utf-8", "surrogatepass")) for value in values)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _prompt(request: Body) -> tuple[list[Any], list[Mapping[str, Any]]]:
@@ -71,7 +102,14 @@ def _parts(message: Any) -> list[Any]:
 
 
 def _without_images(message: Any) -> Any:
+    """The message without the data of its images; what else such a part holds may be read as text."""
     parts = _parts(message)
     if not any(is_image(part) for part in parts):
         return message
-    return {**message, "content": [part for part in parts if not is_image(part)]}
+    return {**message, "content": [_without_data(part) if is_image(part) else part for part in parts]}
+
+
+def _without_data(part: Mapping[str, Any]) -> dict[str, Any]:
+    reference = part.get("image_url")
+    kept = {key: value for key, value in reference.items() if key != "url"} if isinstance(reference, Mapping) else {}
+    return {**part, "image_url": kept}

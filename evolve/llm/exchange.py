@@ -12,9 +12,10 @@ import httpx2
 import openai
 
 from evolve.core.records import ModelSpec
-from evolve.llm.answer import BoundedBytes, parse_completion
+from evolve.llm.answer import BoundedBytes, is_stream, parse_completion
 from evolve.llm.attribution import host_refused
 from evolve.llm.faults import describe_error, raise_reported
+from evolve.llm.foreign_json import parse_json
 from evolve.llm.outgoing import is_never_sent
 from evolve.llm.refusals import error_fields
 
@@ -49,10 +50,7 @@ def read_completion(
     with BoundedBytes(response, end) as pieces:
         # Endless comments would keep the client's parser busy for ever.
         bounded = httpx2.Response(200, headers=response.headers, stream=pieces, request=request)
-        if "event-stream" in response.headers.get("content-type", ""):
-            answer = _merged(bounded, events, merge)
-        else:
-            answer = _parsed(b"".join(pieces), request)
+        answer = _merged(bounded, events, merge) if is_stream(response) else _parsed(b"".join(pieces), request)
     try:
         raw = json.dumps(convert(answer, request)).encode()
     except RecursionError as error:
@@ -76,8 +74,8 @@ def _merged(response: httpx2.Response, events: Events, merge: Merge) -> Any:
 
 def _parsed(raw: bytes, request: httpx2.Request) -> Any:
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        return parse_json(raw)
+    except ValueError as error:
         problem = "the answer is not JSON; is the base URL right?"
         raise openai.APIConnectionError(message=problem, request=request) from error
 

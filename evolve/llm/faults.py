@@ -11,7 +11,7 @@ import openai
 
 from evolve.core.errors import AccountError, BadInput, EndpointError, EvolveError, RequestRefused
 from evolve.llm.connection import connection_reason
-from evolve.llm.refusals import error_fields, error_text, refused_parameter
+from evolve.llm.refusals import code_text, error_fields, error_text, refused_parameter
 from evolve.llm.window import TOO_LONG
 
 PASSING = (408, 409, 425, 429)
@@ -62,10 +62,14 @@ class ReportedFault(openai.APIConnectionError):
         self.reported = code
 
 
+class AnswerTooLarge(openai.APIConnectionError):
+    """An answer that exceeds the limit on its size."""
+
+
 def is_too_long(error: object) -> bool:
     """Whether an endpoint's error, in any form, reports that the conversation is too long."""
     fields = error_fields(error)
-    text = f"{error_text(error)} {fields.get('code')} {fields.get('type')}".lower()
+    text = f"{error_text(error)} {code_text(fields.get('code'))} {code_text(fields.get('type'))}".lower()
     return bool(LENGTH_WORDS.search(text)) and not GUESSES.search(text)
 
 
@@ -110,15 +114,16 @@ def is_transient(error: BaseException) -> bool:
         return isinstance(error, openai.APIConnectionError)
     if is_length_error(error) or is_account_error(error) or is_too_large(error) or refused_parameter_of(error):
         return False
-    return error.status_code >= 500 or error.status_code in PASSING
+    return error.status_code in PASSING or not 400 <= error.status_code < 500
 
 
 def is_account_error(error: openai.APIStatusError) -> bool:
     """Whether an HTTP error is about the key or the account, where waiting does not help."""
-    return _is_account(error.status_code, [error.code, error.type], error_text([error.body, error.message]))
+    kinds = f"{code_text(error.code)} {code_text(error.type)}"
+    return _is_account(error.status_code, kinds, error_text([error.body, error.message]))
 
 
-def _is_account(status: object, kinds: object, message: str) -> bool:
+def _is_account(status: object, kinds: str, message: str) -> bool:
     """Whether an error is about the key or the account.
 
     Args:
@@ -132,7 +137,7 @@ def _is_account(status: object, kinds: object, message: str) -> bool:
     if status == FORBIDDEN:
         return not FLAGGED_WORDS.search(text)
     # With any other status the message may quote the request, which the scaffold controls.
-    return bool(SPENT_WORDS.search(str(kinds).lower()) or (status == TOO_MANY and SPENT_WORDS.search(text)))
+    return bool(SPENT_WORDS.search(kinds.lower()) or (status == TOO_MANY and SPENT_WORDS.search(text)))
 
 
 def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError:
@@ -148,8 +153,8 @@ def translate_error(error: openai.OpenAIError, key_variable: str) -> EvolveError
         return BadInput("model", f"unknown to the endpoint: {text}", "correct --model")
     if is_too_large(error):
         return RequestRefused(TOO_LARGE, TOO_LARGE_CODE, text)
-    if error.status_code < 500 and error.status_code not in PASSING:
-        return RequestRefused(error.status_code, str(error.code or "invalid_request"), text)
+    if 400 <= error.status_code < 500 and error.status_code not in PASSING:
+        return RequestRefused(error.status_code, code_text(error.code) or "invalid_request", text)
     return EndpointError(f"model endpoint: {text}")
 
 
@@ -207,12 +212,12 @@ def raise_reported(error: object, request: httpx2.Request) -> None:
     """Raise the error in an answer's body: an object with `message`, `code` and `type`, or a text."""
     fields = error if isinstance(error, Mapping) else {"message": error}
     code = fields.get("code")
-    message = error_text(error) or f"code {code}"
+    message = error_text(error) or f"code {code_text(code) or None}"
     if isinstance(code, str) and DIGITS.fullmatch(code):
         code = int(code)
     if is_too_long(error):
         raise RequestRefused(400, TOO_LONG, message)
-    if _is_account(code, [code, fields.get("type")], message):
+    if _is_account(code, f"{code_text(code)} {code_text(fields.get('type'))}", message):
         raise AccountError(f"model endpoint: key or quota refused: {message}")
     if isinstance(code, int) and (code in (400, 413, 422) or code in REFUSED_NUMBERS):
         raise RequestRefused(400 if code >= 1000 else code, "invalid_request", message)

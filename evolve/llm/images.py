@@ -2,7 +2,10 @@
 
 OpenAI counts either squares of 512 pixels after scaling (85 tokens and 170 for each square) or patches of 32 pixels, at
 most 1,536 and up to 2.46 tokens each (platform.openai.com/docs/guides/images-vision). Qwen counts patches of 28 pixels,
-at most 16,384 (its model cards), and Anthropic a 750th of the pixels (its vision guide).
+at most 16,384 (its model cards), and Anthropic a 750th of the pixels (its vision guide). Pixtral counts patches of 16
+pixels and a mark for each row, of at most 1,024 pixels a side (its processor's configuration). Gemini counts 258 tokens
+for each square of 256 to 768 pixels, of at most 3,072 a side, or 1,120 for an image of any size
+(ai.google.dev/gemini-api/docs/tokens).
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ UNKNOWN_TOKENS = 1536
 MOST_PATCHES = 1536
 TOKENS_PER_PATCH = 2.46
 MOST_TOKENS = 16_384
+# Of Pixtral: 64 rows of 64 patches and a mark. Of Gemini: an image of 3,072 x 384 pixels has the most squares.
+MOST_SMALL_PATCHES = 64 * 65
+SQUARE_OF_GEMINI, MOST_SQUARES, LEAST_OF_GEMINI = 258, 24, 1120
 # gpt-4o-mini counts an image as so many times the tokens of gpt-4o.
 DEAR_MODEL, DEAR_FACTOR = "gpt-4o-mini", 34
 # Markers of a JPEG's frame, whose header holds the size.
@@ -45,8 +51,15 @@ def most_image_tokens(part: Mapping[str, Any], model: str) -> int:
         tokens = MOST_TOKENS
     else:
         scaled = math.ceil(min(_patches(size, 32), MOST_PATCHES) * TOKENS_PER_PATCH)
-        tokens = max(_square_tokens(size), scaled, min(_patches(size, 28), MOST_TOKENS))
+        tokens = max(_square_tokens(size), scaled, min(_patches(size, 28), MOST_TOKENS), _most_by_others(size))
     return tokens * (DEAR_FACTOR if DEAR_MODEL in model else 1)
+
+
+def _most_by_others(size: Size) -> int:
+    """The most tokens by the rules of Pixtral and Gemini."""
+    by_pixtral = min(_patches(size, 16) + -(-size[1] // 16), MOST_SMALL_PATCHES)
+    side = min(max(int(min(size) / 1.5), 256), 768)
+    return max(by_pixtral, SQUARE_OF_GEMINI * min(_patches(size, side), MOST_SQUARES), LEAST_OF_GEMINI)
 
 
 def is_image(part: Any) -> bool:

@@ -12,6 +12,8 @@ from evolve.core.errors import BadInput, EndpointError
 from evolve.core.records import ModelSpec
 from evolve.llm.addresses import base_url
 from evolve.llm.connection import open_client, redacted, unreachable
+from evolve.llm.foreign_json import parse_json
+from evolve.llm.normal import MAX_NAME
 
 LIST_SECONDS = 30.0
 LOOK_SECONDS = 10.0
@@ -107,10 +109,10 @@ def _is_page(response: httpx2.Response) -> bool:
 def _names(response: httpx2.Response) -> list[str] | None:
     """Return the names of the models in an answer; None if it is no list of models."""
     try:
-        body: Any = response.json()
+        body: Any = parse_json(response.content)
     except ValueError:
         return None
     items = body.get("data") if isinstance(body, dict) else body
     if not response.is_success or not isinstance(items, list):
         return None
-    return [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    return [item["id"][:MAX_NAME] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from evolve.core.records import stable_hash
+from evolve.core.text import storable_text
+from evolve.llm.foreign_json import MAX_NUMBER
 from evolve.llm.parts import arguments_text, json_text, split_parts
 
 Fields = dict[str, Any]
-# Less than a scaffold may send back: see MAX_DEPTH of the gateway.
-MAX_DEPTH = 64
 MAX_TOKENS = 10**9
-MAX_NUMBER = 2**53
+# More calls than any answer has, and more characters than any name.
+MAX_CALLS = 1_000
+MAX_NAME = 500
 ID_CHARS = 9  # Mistral takes exactly nine letters or digits, all others take them too.
 TEXT_FIELDS = ("id", "model", "system_fingerprint", "service_tier", "provider")
 REASONING_TEXTS = ("reasoning_content", "reasoning")
@@ -39,29 +41,22 @@ def normal_answer(answer: Any, seed: int = 0) -> Fields:
     Raises:
         Unusable: It is no chat completion, or too odd.
     """
-    if _is_deeper(answer, MAX_DEPTH):
-        raise Unusable("the answer is nested too deeply")
     choices = answer.get("choices") if isinstance(answer, Mapping) else None
     if not isinstance(choices, list):
         raise Unusable("the answer is not a chat completion; is the base URL right?")
     if not choices or not all(isinstance(c, Mapping) and isinstance(c.get("message"), Mapping) for c in choices):
         raise Unusable("the answer has no choices")
     fields = {key: value for key, value in without_nulls(answer).items() if key not in ("choices", "usage")}
+    fields |= {key: _label(fields[key]) for key in TEXT_FIELDS if isinstance(fields.get(key), str)}
     fields = {key: value for key, value in fields.items() if key not in TEXT_FIELDS or isinstance(value, str)}
     usage = normal_usage(answer.get("usage"))
     normal = [_normal_choice(choice, index, seed) for index, choice in enumerate(choices)]
     return {**fields, "object": "chat.completion", "choices": normal, **({"usage": usage} if usage else {})}
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether a value has more than `depth` levels; not recursive, since it is untrusted."""
-    level = [value]
-    for _ in range(depth):
-        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
-        level = [item for items in inner for item in items]
-        if not level:
-            return False
-    return True
+def _label(text: str) -> str:
+    """Return a name that an endpoint gives something, in a length that fits into a row."""
+    return storable_text(text, MAX_NAME)
 
 
 def without_nulls(value: Any) -> Any:
@@ -79,7 +74,7 @@ def _normal_choice(choice: Mapping[str, Any], position: int, seed: int) -> Field
         **fields,
         "index": index if isinstance(index, int) and not isinstance(index, bool) else position,
         "message": message,
-        "finish_reason": reason if isinstance(reason, str) and reason else None,
+        "finish_reason": _label(reason) if isinstance(reason, str) and reason else None,
         **({"logprobs": without_nulls(logprobs)} if isinstance(logprobs, Mapping) else {}),
     }
 
@@ -116,13 +111,16 @@ def normal_calls(calls: Any, seed: int) -> list[Fields]:
     listed = [calls] if isinstance(calls, Mapping) else calls or []
     if not isinstance(listed, list):
         raise Unusable("the calls of the answer are not a list")
-    normal: list[Fields] = []
+    if len(listed) > MAX_CALLS:
+        raise Unusable(f"the answer has more than {MAX_CALLS} calls")
+    normal: dict[str, Fields] = {}
     for number, call in enumerate(listed):
-        normal.append(_normal_call(call, {str(other["id"]) for other in normal}, stable_hash(seed, number)))
-    return normal
+        made = _normal_call(call, normal, stable_hash(seed, number))
+        normal[made["id"]] = made
+    return list(normal.values())
 
 
-def _normal_call(call: Any, taken: set[str], seed: int) -> Fields:
+def _normal_call(call: Any, taken: Collection[str], seed: int) -> Fields:
     if not isinstance(call, Mapping):
         raise Unusable("a call of the answer is not an object")
     # Some servers leave the level `function` out.
@@ -134,7 +132,7 @@ def _normal_call(call: Any, taken: set[str], seed: int) -> Fields:
     return {**known, "id": call_id, "type": "function", "function": function}
 
 
-def _new_id(seed: int, function: Fields, taken: set[str]) -> str:
+def _new_id(seed: int, function: Fields, taken: Collection[str]) -> str:
     """Make an id from the conversation and the call alone, so that the same answer always has the same one."""
     made = f"{stable_hash(seed, json.dumps(function)):016x}"[:ID_CHARS]
     return made if made not in taken else _new_id(seed + 1, function, taken)
@@ -160,7 +158,9 @@ def normal_usage(usage: Any) -> Fields:
             normal[key] = normal_usage(value)
         elif "token" in key:
             normal |= {} if (count := _count(value)) is None else {key: count}
-        elif isinstance(value, str | bool) or _is_number(value, -MAX_NUMBER, MAX_NUMBER):
+        elif isinstance(value, str):
+            normal[key] = _label(value)
+        elif isinstance(value, bool) or _is_number(value, -MAX_NUMBER, MAX_NUMBER):
             normal[key] = value
     return normal
 

@@ -13,6 +13,9 @@ from typing import Any
 
 MAX_TEXT = 2_000
 MAX_LEVELS = 8
+MAX_CODE = 200
+# How much of a web page is searched for its title.
+MAX_PAGE = 10_000
 # How much of an error is searched for a name: what follows may quote the request, which the scaffold controls.
 NAMED_WITHIN = 400
 PARAMETER_STATUSES = (400, 404, 405, 422, 501)
@@ -135,6 +138,11 @@ def error_text(body: Any) -> str:
     return "\n".join(lines)[:MAX_TEXT]
 
 
+def code_text(code: object) -> str:
+    """Return the code or the type that an error has, which may be a number; "" for anything else."""
+    return str(code)[:MAX_CODE] if isinstance(code, str | int) and not isinstance(code, bool) else ""
+
+
 def _texts(value: Any, levels: int) -> Iterator[str]:
     if levels == 0 or value is None:
         return
@@ -145,8 +153,8 @@ def _texts(value: Any, levels: int) -> Iterator[str]:
         for item in value[:MAX_LEVELS]:
             yield from _texts(item, levels - 1)
     elif isinstance(value, Mapping) and isinstance(value.get("loc"), list | tuple):
-        path = ".".join(str(step) for step in value["loc"]).removeprefix("body.")
-        yield f"{path}: {value.get('msg', '')}"
+        path = ".".join(code_text(step) for step in value["loc"][:MAX_LEVELS]).removeprefix("body.")
+        yield f"{path}: {text if isinstance(text := value.get('msg'), str) else ''}"
     elif isinstance(value, Mapping):
         for key in TEXT_KEYS:
             yield from _texts(value.get(key), levels - 1)
@@ -156,8 +164,9 @@ def _page_text(text: str) -> str:
     """Return a text; of a web page, such as a proxy's, its title or what is left without its tags."""
     if not PAGE.match(text):
         return text
-    title = TITLE.search(text)
-    return " ".join((title[1] if title else TAG.sub(" ", text)).split())
+    beginning = text[:MAX_PAGE]
+    title = TITLE.search(beginning)
+    return " ".join((title[1] if title else TAG.sub(" ", beginning)).split())
 
 
 def _json_in(text: str) -> Any:

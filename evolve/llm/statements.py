@@ -14,8 +14,13 @@ import httpx2
 
 from evolve.core.records import ModelSpec
 from evolve.llm.addresses import is_local
+from evolve.llm.connection import HOOKS
+from evolve.llm.foreign_json import parse_json
+from evolve.llm.normal import MAX_NAME, MAX_TOKENS
 
 SECONDS = 10.0
+# Of a price for a million tokens: more is a mistake.
+MOST_USD = 1e6
 # The fields in which servers state a model's context window, in tokens.
 WINDOW_KEYS = ("context_length", "max_model_len", "context_window", "max_context_length", "n_ctx")
 # Where local servers describe themselves, and the fields that say what computes the answers.
@@ -64,7 +69,7 @@ def read_listing(spec: ModelSpec) -> Listing:
 
 def listing_of(entries: list[Mapping[str, Any]], name: str) -> Listing:
     """The facts about one model in an endpoint's list. Pure."""
-    names = tuple(entry["id"] for entry in entries if isinstance(entry.get("id"), str))
+    names = tuple(entry["id"][:MAX_NAME] for entry in entries if isinstance(entry.get("id"), str))
     entry = next((entry for entry in entries if name in (entry.get("id"), *_aliases(entry))), None)
     if entry is None and len(entries) == 1:
         entry = entries[0]
@@ -79,8 +84,8 @@ def _aliases(entry: Mapping[str, Any]) -> list[Any]:
 def _window(entry: Mapping[str, Any]) -> int | None:
     places = [entry, *(entry[key] for key in ("meta", "top_provider") if isinstance(entry.get(key), Mapping))]
     stated = [place.get(key) for place in places for key in WINDOW_KEYS]
-    windows = [value for value in stated if isinstance(value, int) and not isinstance(value, bool) and value > 0]
-    return min(windows, default=None)
+    windows = [value for value in stated if isinstance(value, int) and not isinstance(value, bool)]
+    return min((window for window in windows if 0 < window <= MAX_TOKENS), default=None)
 
 
 def _prices(entry: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -90,9 +95,10 @@ def _prices(entry: Mapping[str, Any]) -> tuple[float, float] | None:
         return None
     try:
         prompt, completion = float(pricing["prompt"]) * 1e6, float(pricing["completion"]) * 1e6
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return (round(prompt, 6), round(completion, 6)) if prompt >= 0 and completion >= 0 else None
+    is_price = 0 <= prompt <= MOST_USD and 0 <= completion <= MOST_USD
+    return (round(prompt, 6), round(completion, 6)) if is_price else None
 
 
 def read_server(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
@@ -125,7 +131,8 @@ def _get(url: str, spec: ModelSpec) -> Any:
     key = os.environ.get(spec.key_variable)
     headers = {**dict(spec.headers), **({"authorization": f"Bearer {key}"} if key else {})}
     try:
-        response = httpx2.get(url, headers=headers, timeout=SECONDS, trust_env=not is_local(url))
-        return response.json() if response.status_code == 200 else None
-    except (httpx2.HTTPError, OSError, ValueError, RecursionError):
+        with httpx2.Client(timeout=SECONDS, trust_env=not is_local(url), event_hooks=HOOKS) as client:
+            response = client.get(url, headers=headers)
+        return parse_json(response.content) if response.status_code == 200 else None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
         return None

@@ -13,12 +13,15 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from evolve.core.fences import escaped
 from evolve.core.records import stable_hash
+from evolve.llm.foreign_json import plain_value
 from evolve.llm.model import Body, ChatModel
 from evolve.llm.reasoning import split_thinking
 from evolve.llm.retries import OnLost
 
 PROMPT = Path(__file__).parent / "prompts" / "text_tools.md"
+RESULT = ("tool_result",)
 TOOL_KEYS = ("tools", "tool_choice", "parallel_tool_calls")
 OPENING = re.compile(r"<tool_call>\s*(?:```\w*\s*)?")
 CLOSING = re.compile(r"\s*(?:```\s*)?</tool_call>")
@@ -122,7 +125,7 @@ def _format_result(message: Mapping[str, Any], names: Mapping[str, str]) -> str:
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     name = json.dumps(names.get(str(message.get("tool_call_id")), ""), ensure_ascii=False)
-    return f"<tool_result name={name}>\n{content or ''}\n</tool_result>"
+    return f"<tool_result name={name}>\n{escaped(str(content or ''), RESULT)}\n</tool_result>"
 
 
 def format_calls(calls: Sequence[Call]) -> str:
@@ -139,7 +142,7 @@ def _format_call(name: str, arguments: str) -> str:
 
 def _load_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return plain_value(json.loads(text))
     except (ValueError, RecursionError):
         return None
 
@@ -175,6 +178,7 @@ def _parse_block(text: str, start: int) -> tuple[Call | None, int]:
     """Return the call of the block whose content begins at `start`, and the block's end."""
     try:
         value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
+        value = plain_value(value)
     except (ValueError, RecursionError):
         return _parse_broken_block(text, start)
     closing = CLOSING.match(text, end)

@@ -24,6 +24,11 @@ def usage_of(completion: Mapping[str, Any], spec: ModelSpec, request: Body) -> U
     return Usage(1, prompt, answer, usd, cached_tokens=cached, cache_write_tokens=written)
 
 
+def counted_prompt_tokens(completion: Mapping[str, Any]) -> int:
+    """Return the endpoint's own count of the prompt; 0 if it reports none."""
+    return read_usage(completion.get("usage")).prompt
+
+
 def highest_usage(request: Body, spec: ModelSpec) -> Usage:
     """Return all that a call may use, before it is made."""
     prompt, answer = most_prompt_tokens(request, spec.name), most_answer_tokens(request, spec)

@@ -12,6 +12,7 @@ from evolve.analysis import RoundFacts, memory
 from evolve.budget.run_budget import Budget, lesson_key
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted, EvolveError, HostRefused, InfraError
+from evolve.core.fences import one_line
 from evolve.core.records import Lesson, ModelSpec, Usage, Verdict, stable_hash
 from evolve.host import disk
 from evolve.llm import ChatModel, usage_of
@@ -105,7 +106,7 @@ class Lessons:
                 )
             if not problem:
                 return Lesson(facts.round, text, "", sum(spent, Usage()))
-            retry = prompt("lesson_problem.md", problem=problem).strip()
+            retry = prompt("lesson_problem.md", problem=one_line(problem)).strip()
             messages = [*messages[:2], {"role": "user", "content": retry}]
         return Lesson(facts.round, memory.bare_lesson(facts), problem, sum(spent, Usage()))
 

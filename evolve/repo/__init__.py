@@ -1,6 +1,7 @@
 """The lineage of candidates in git: commits and branches that leave the user's work tree, index and HEAD alone."""
 
 from evolve.repo.discover import repository_around, seed_files
+from evolve.repo.foreign import find_excess
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
 from evolve.repo.patch import BadPatch
@@ -14,6 +15,7 @@ __all__ = [
     "Lineage",
     "Repository",
     "champion_branch",
+    "find_excess",
     "repository_around",
     "round_branch",
     "seed_files",

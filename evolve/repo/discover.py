@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import BadInput
+from evolve.host.temporary import temporary_folder
 from evolve.repo.export import entries_on_disk, fresh_folder, store_folder
 from evolve.repo.objects import changed_tree, check_files, store_commit
 from evolve.repo.refs import move_ref
@@ -69,9 +69,9 @@ def seed_files(folder: Path, without: Path, alone: bool = False) -> list[Path]:
     top = folder.resolve()
     if not alone and (place := _existing_place(top)) is not None:
         return _regular(place.home, top, without)
-    with tempfile.TemporaryDirectory(prefix="evolve-repository-") as name:
-        GitShell(Path(name)).run("init", "--quiet", "--bare", "--template=", name)
-        return _regular(GitShell(top, Path(name), top), top, without)
+    with temporary_folder("repository") as bare:
+        GitShell(bare).run("init", "--quiet", "--bare", "--template=", str(bare))
+        return _regular(GitShell(top, bare, top), top, without)
 
 
 def _regular(home: GitShell, folder: Path, without: Path) -> list[Path]:

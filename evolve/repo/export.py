@@ -6,17 +6,16 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from evolve.core.config import SETTINGS_FILE
 from evolve.core.errors import BadInput
+from evolve.host.temporary import is_abandoned, process_mark
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
-LEFTOVER_SECONDS = 3600.0
 # Never part of a scaffold unless they are tracked.
 DROPPINGS = (
     "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
@@ -89,16 +88,25 @@ def fresh_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name}.partial-"
     for leftover in target.parent.glob(f"{prefix}*"):
-        if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+        if is_abandoned(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
-    place = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    place = Path(tempfile.mkdtemp(prefix=f"{prefix}{process_mark()}-", dir=target.parent))
     try:
         place.chmod(0o755)
         yield place
-        if not target.exists():
-            place.rename(target)
+        _rename_unless_there(place, target)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _rename_unless_there(place: Path, target: Path) -> None:
+    """Rename a folder; it is fine if another process has made the target first."""
+    try:
+        if not target.exists():
+            place.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
 
 
 def write_files(target: Path, files: Mapping[str, tuple[str, bytes]]) -> None:

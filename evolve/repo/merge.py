@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from evolve.core.records import FileEdit
+from evolve.host.temporary import temporary_folder
 from evolve.repo.shell import GitShell
 
 Files = Mapping[str, str | bytes]
@@ -32,8 +31,8 @@ def transplanted_edits(shell: GitShell, tip: Files, old: Files, new: Files) -> t
 
 def _merged(shell: GitShell, now: str, base: str, other: str) -> str | None:
     """Merge the changes from `base` to `now` and to `other`; None if they conflict."""
-    with tempfile.TemporaryDirectory(prefix="evolve-merge-") as name:
-        paths = [Path(name, side) for side in ("now", "base", "other")]
+    with temporary_folder("merge") as place:
+        paths = [place / side for side in ("now", "base", "other")]
         for path, text in zip(paths, (now, base, other), strict=True):
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
         answer = shell.ask("merge-file", "-p", "-q", *map(str, paths))

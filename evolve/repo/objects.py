@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
+from evolve.core.escaping import plain
+from evolve.host.temporary import temporary_folder
 from evolve.repo.patch import path_problem
 from evolve.repo.shell import GitShell
 
@@ -22,6 +23,8 @@ MAX_BYTES = 64 * 1024 * 1024
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
 # Control characters, and those that make text look like other text: invisible or changing the direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+")
+# Lines in which git, or a reader, sees more than text: comments, the end of the message, trailers.
+_MEANT = re.compile(r"^(?=#|-{3}|evolve-[\w-]*\s*:|[\w-]+-by\s*:)", re.IGNORECASE | re.MULTILINE)
 _CRUD = " .,:;<>\"\\'"
 
 
@@ -133,8 +136,8 @@ def store_files(shell: GitShell, files: Sequence[Path]) -> list[str]:
 
 def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
     """Store bytes as blobs and return their ids. Runs git once."""
-    with tempfile.TemporaryDirectory(prefix="evolve-blobs-") as place:
-        files = [Path(place, str(number)) for number in range(len(contents))]
+    with temporary_folder("blobs") as place:
+        files = [place / str(number) for number in range(len(contents))]
         for file, content in zip(files, contents, strict=True):
             file.write_bytes(content)
         return store_files(shell, files)
@@ -143,8 +146,8 @@ def store_bytes(shell: GitShell, contents: Sequence[bytes]) -> list[str]:
 def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], zero: str = "0" * 40) -> str:
     """Store the tree of `base` (None: empty) with entries added or removed. Paths start at the tree's root."""
     lines = [f"{e.mode if e.oid else '0'} {e.oid or zero}\t{e.path}\0" for e in changes]
-    with tempfile.TemporaryDirectory(prefix="evolve-index-") as place:
-        env = {"GIT_INDEX_FILE": str(Path(place, "index"))}
+    with temporary_folder("index") as place:
+        env = {"GIT_INDEX_FILE": str(place / "index")}
         shell.run("read-tree", base or "--empty", env=env)
         stdin = "".join(lines).encode("utf-8", "surrogateescape")
         shell.run("update-index", "-z", "--replace", "--index-info", stdin=stdin, env=env)
@@ -170,18 +173,23 @@ def _git_date(when: str) -> str:
 
 
 def _ident(text: str) -> str:
-    plain = " ".join(re.sub(r"[<>\x00-\x1f\x7f]+", " ", text).split())
-    return plain.encode("utf-8", "replace").decode().strip(_CRUD)
+    name = " ".join(readable(re.sub(r"[<>]+", " ", text)).split())
+    return name.encode("utf-8", "replace").decode().strip(_CRUD)
 
 
 def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> str:
     """Compose a commit message: a short first line, the whole message, and the trailers as the last paragraph."""
-    body = _CONTROL.sub(" ", message).strip()
+    body = _MEANT.sub(" ", readable(message).strip())
     first = body.split("\n")[0]
     subject = textwrap.shorten(f"{title}: {first}" if first else title, 72, placeholder="...")
-    last = "\n".join(f"{_key(key)}: {' '.join(value.split())}" for key, value in trailers.items())
+    last = "\n".join(f"{_key(key)}: {' '.join(readable(value).split())}" for key, value in trailers.items())
     whole = "" if subject == f"{title}: {body}" else body
     return "\n\n".join(part for part in (subject, whole, last) if part) + "\n"
+
+
+def readable(text: str) -> str:
+    """The text without characters that hide, move or turn around other text; lines stay."""
+    return plain(_CONTROL.sub(" ", text), lines=True)
 
 
 def _key(key: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Verdict
-from evolve.repo.objects import Entry, changed_tree, read_blobs, store_bytes, store_commit
+from evolve.repo.objects import Entry, changed_tree, read_blobs, readable, store_bytes, store_commit
 from evolve.repo.shell import GitShell
 
 NOTES = "refs/notes/evolve"
@@ -131,7 +131,7 @@ def write_note(shell: GitShell, sha: str, facts: Mapping[str, str], when: str) -
 
     Other runs write notes too, so the ref moves only if it still has the value that was read.
     """
-    text = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in facts.items())
+    text = "".join(f"{key}: {' '.join(readable(value).split())}\n" for key, value in facts.items())
     if read_note(shell, sha) == text.removesuffix("\n"):
         return
     (blob,) = store_bytes(shell, [text.encode("utf-8", "replace")])

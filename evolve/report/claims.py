@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve.core.escaping import plain
 from evolve.gate.claim import Claim
-from evolve.report.escaping import plain
 from evolve.store.rows import LookRow
 
 PLANNED_LOOKS = 2

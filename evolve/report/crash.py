@@ -12,8 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evolve import __version__
+from evolve.core.escaping import plain
 from evolve.core.secrets import environment_secrets, without_secrets
-from evolve.report.escaping import plain
 
 PACKAGES = ("docker", "gitpython", "openai", "pydantic", "sqlalchemy", "starlette", "typer", "uvicorn")
 KEY_HEADERS = ("authorization", "x-api-key", "api-key")

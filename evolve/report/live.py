@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from evolve.core.escaping import plain
 from evolve.core.records import Decision, Fault, Outcome, TrialResult, Usage
 from evolve.core.text import last_line
-from evolve.report.escaping import plain
 
 PLAIN_EVERY_SECONDS = 15.0
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from evolve.core.config import COMMERCIAL_USE, AskedModel, LicenceStatement, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.escaping import plain
 from evolve.models.facts import FreeTable, Headers, Sourced
 from evolve.models.profile import KnownModel, Profile, split_name
-from evolve.report.escaping import plain
 
 MODEL_COLUMNS = ("model", "context", "prices", "price_date", "commercial", "key", "licence")
 FACTS = (

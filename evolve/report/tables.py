@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evolve.report.escaping import plain
+from evolve.core.escaping import plain
 
 Row = Mapping[str, Any]
 # Columns of sentences, which wrap; names and numbers do not.

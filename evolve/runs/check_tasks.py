@@ -7,17 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from evolve.core.errors import InfraError
+from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
-from evolve.sandbox import engine, images
+from evolve.repo import find_excess
+from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.archive import unpack
 from evolve.suite.tasks import Suite
 from evolve.trial.run import populated_shell, sandboxes
 from evolve.trial.verdict import judge
 
-OWNER = "tasks-check"
+OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
+GIT_FIX = (
+    "in its Dockerfile, delete the other branches, tags and remotes and run "
+    "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
+)
 SOLVE_SECONDS = 120.0
 
 
@@ -34,6 +40,8 @@ class TaskCheck:
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
+    leftovers.sweep_dead()
+    sweep_folders()
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TRIES} trials each")
@@ -41,7 +49,7 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
-        engine.sweep(OWNER)
+        engine.sweep(_owner())
 
 
 def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
@@ -52,11 +60,24 @@ def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[s
 
 def _check(task: Task, image: TaskImage) -> TaskCheck:
     try:
+        if problem := _git_problem(image):
+            return TaskCheck(task.name, (), (), problem)
         solution = tuple(_reward(task, image, solve=True) for _ in range(TRIES))
         nothing = tuple(_reward(task, image, solve=False) for _ in range(TRIES))
-    except InfraError as error:
+    except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
     return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
+
+
+def _git_problem(image: TaskImage) -> str:
+    """What of a solution may be in the git repositories of an image; "" if they end with HEAD."""
+    with temporary_folder("scan") as folder:
+        image_files.read_repositories(image.image, _owner(), folder)
+        found = find_excess(folder)
+    if not found:
+        return ""
+    place, excess = next(iter(found.items()))
+    return f"its image has a git repository at {place} with {excess}, where the solution may be found; {GIT_FIX}"
 
 
 def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
@@ -83,6 +104,10 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
         return judge(spec, state, container, ttl).reward
 
 
+def _owner() -> str:
+    return f"{OWNER}.{process_mark()}"
+
+
 def _spec(task: Task, image: TaskImage) -> TrialSpec:
     no_scaffold = ScaffoldSource(Path(), "", "")
     return TrialSpec(
@@ -97,5 +122,5 @@ def _spec(task: Task, image: TaskImage) -> TrialSpec:
         limits=Limits(),
         sandbox=SandboxSpec(),
         folder=Path(),
-        owner=OWNER,
+        owner=_owner(),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.text import storable_text
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import places_of
 from evolve.store import RunRow, Store
@@ -31,12 +32,32 @@ def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
 
 def stored(row: RunRow, key: str) -> Any:
     """A stored value of the run; None if an older version did not store it."""
-    return json.loads(row.config).get(key)
+    return stored_values(row).get(key)
 
 
 def stored_config(row: RunRow) -> RunConfig:
-    """The config that a run began with."""
-    return RunConfig.from_stored(row.config)
+    """The config that a run began with. Raises BadInput if this version can't read it."""
+    values = stored_values(row)
+    try:
+        return RunConfig.from_stored(json.dumps(values))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(row, " ".join(str(error).split())[:300]) from error
+
+
+def stored_values(row: RunRow) -> dict[str, Any]:
+    """The stored config as an object. Raises BadInput if it is none."""
+    try:
+        values = json.loads(row.config)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(row, str(error)) from error
+    if not isinstance(values, dict):
+        raise _unreadable(row, "it is no JSON object")
+    return values
+
+
+def _unreadable(row: RunRow, problem: str) -> BadInput:
+    fix = "restore the database from a backup, or start another run with --run new"
+    return BadInput(f"run {row.id}", f"its stored config can't be read: {storable_text(problem)}", fix)
 
 
 def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
@@ -132,7 +153,7 @@ def _shown(value: object) -> str:
 
 def differences(config: RunConfig, row: RunRow) -> list[Difference]:
     """In which settings a config differs from the one that a run began with."""
-    values = {key: value for key, value in json.loads(row.config).items() if key not in DIGESTS}
+    values = {key: value for key, value in stored_values(row).items() if key not in DIGESTS}
     return config.differences(json.dumps(values))
 
 

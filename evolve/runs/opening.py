@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,13 @@ from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import TaskImage
 from evolve.executor.concurrency import Concurrency
 from evolve.executor.evaluate import Evaluator, default_jobs
+from evolve.executor.fault_policy import Restore
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
-from evolve.host.locks import hold_lock
-from evolve.host.run_names import NEW, generate_run_ids, owner_of
+from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
+from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
@@ -40,16 +40,17 @@ from evolve.runs.identity import (
     check_same,
     continued_config,
     identity,
-    run_to_resume,
     stored,
     stored_config,
     suite_differences,
 )
 from evolve.runs.jobs import planned_concurrency
+from evolve.runs.naming import check_name, hold_run
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
-from evolve.runs.replay import REPLAY, Replayer
+from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
-from evolve.sandbox import engine, images
+from evolve.runs.restoring import restore_engine
+from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
 from evolve.suite.tasks import Suite, load_suite
@@ -60,11 +61,13 @@ from evolve.trial.self_work import run_self_work
 
 # Of tasks whose environments an executor makes itself.
 NO_IMAGE = TaskImage("", "")
+# Folders of a run that hold many files.
+WRITTEN = ("proposals", "trials")
 
 
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
-    _check_name(request.run)
+    check_name(request)
     suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
     if row is not None:
         check_same(request.config, suite, row)
@@ -88,34 +91,29 @@ def check_priced(config: RunConfig, caps: Caps) -> None:
         )
 
 
-def _check_name(run: str | None) -> None:
-    if run is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", run):
-        raise BadInput(f"run {run!r}", "is not a run id", "use letters, digits, - and _, at most 64")
-
-
 @contextlib.contextmanager
 def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Search]:
     """Start or resume a run. At the end nothing of it is left in the engine, whatever happened."""
     if is_local(request.config):
         _bring_up(request.config, watcher)
     _make_folder(request.runs)
-    with Store.open(request.database) as store:
-        name = _choose_name(request, suite, store)
-        folder = request.runs / name
-        folder.mkdir(exist_ok=True)
-        with signals.listen_for_signals() as stop, hold_lock(folder / "lock", name, lambda: _holder(store, name)):
-            _refuse_depleted(folder)
-            run = _named(request, name, store)
-            check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
-            enter = functools.partial(_enter, run, suite, store, watcher)
-            with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
-                try:
-                    yield search
-                    store.end_run(run.name, "done", now())
-                except BudgetExhausted as error:
-                    store.end_run(run.name, "budget", now())
-                    watcher.say(f"stopped: {error}; the same command with a larger budget and --run {run.name} resumes")
-            run_budget.book_losses(store, run.name, run.folder)
+    with (
+        Store.open(request.database) as store,
+        signals.listen_for_signals() as stop,
+        hold_run(request, suite, store) as name,
+    ):
+        _refuse_depleted(request.runs / name)
+        run = _named(request, name, store)
+        check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
+        enter = functools.partial(_enter, run, suite, store, watcher)
+        with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
+            try:
+                yield search
+                store.end_run(run.name, "done", now())
+            except BudgetExhausted as error:
+                store.end_run(run.name, "budget", now())
+                watcher.say(f"stopped: {error}; the same command with a larger budget and --run {run.name} resumes")
+        run_budget.book_losses(store, run.name, run.folder)
 
 
 def _make_folder(runs: Path) -> None:
@@ -145,12 +143,12 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
         known = store.tasks(run.name)
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
-    owner = owner_of(run.folder, REPLAY)
+    owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
         run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
     ) as search:
         measurer = search.measurer
-        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator)
+        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
 
 
 @contextlib.contextmanager
@@ -167,17 +165,21 @@ def _open_search(
     request, plugins = run.request, find_plugins(run.config, run.request.plugins)
     local = is_local(run.config)
     disk.check_free_space((request.runs,))
+    sweep_folders()
+    disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
     budget, spec = enter(made.excluded), run.config.proposer_spec
     if local:
         engine.sweep(owner)
+        leftovers.sweep_dead()
         engine.sweep_overdue()
+    restore = functools.partial(restore_engine, made.suite.tasks, base)
     model = llm.open_model(spec, has_answered=request.checks_models)
     try:
         with (
             contextlib.closing(budget),
             Store.open(request.database) as store,
-            _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget) as evaluator,
+            _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget, restore) as evaluator,
         ):
             yield assemble(
                 run=run.name,
@@ -223,7 +225,13 @@ def _unbuilt(suite: Suite, known: Sequence[TaskRow], watcher: Watcher) -> Usable
 
 @contextlib.contextmanager
 def _executor(
-    run: NamedRun, plugins: Plugins, concurrency: Concurrency, watcher: Watcher, stop: Stop, budget: Budget
+    run: NamedRun,
+    plugins: Plugins,
+    concurrency: Concurrency,
+    watcher: Watcher,
+    stop: Stop,
+    budget: Budget,
+    restore: Restore,
 ) -> Iterator[Executor]:
     """What runs the trials; a plug-in is not closed."""
     if plugins.executor is not None:
@@ -235,6 +243,7 @@ def _executor(
         first_jobs=concurrency.first,
         notify=watcher.say,
         should_stop=lambda: stop.requested,
+        restore=restore,
         **_paid_by(budget.terms),
     ) as evaluator:
         yield evaluator
@@ -256,22 +265,6 @@ def _paid_by(terms: SpendingFile) -> dict[str, Any]:
         "do_self_work": functools.partial(run_self_work, spending_file=terms),
         "charge_dead": functools.partial(charge_dead, terms),
     }
-
-
-def _choose_name(request: RunRequest, suite: Suite, store: Store) -> str:
-    """The run that was asked for; else the newest one if it began alike and has not ended; else a new one."""
-    if request.run not in (None, NEW):
-        return str(request.run)
-    row = run_to_resume(request.config, suite, request.runs, store) if request.run is None else None
-    return row.id if row else next(name for name in generate_run_ids() if store.run(name) is None)
-
-
-def _holder(store: Store, run: str) -> str:
-    """The process that began the run's latest session."""
-    sessions = store.sessions(run)
-    if not sessions:
-        return "another process"
-    return f"process {sessions[-1].pid} on {sessions[-1].host}, since {sessions[-1].started_at},"
 
 
 def _refuse_depleted(folder: Path) -> None:

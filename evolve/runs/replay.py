@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +9,10 @@ from pathlib import Path
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import TrialResult, TrialSpec, stable_hash
 from evolve.executor.protocol import Executor
-from evolve.host.run_names import owner_of
+from evolve.host.temporary import temporary_folder
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.store import Store
 from evolve.trial import comparison, trajectory
-
-REPLAY = ".replay"
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,14 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class Replayer:
-    """Run trials of a run again. `folder`: the run's."""
+    """Run trials of a run again. `folder`: the run's; `owner`: under which the trials' containers are swept."""
 
     run: str
     folder: Path
     store: Store
     specs: TrialSpecs
     evaluator: Executor
+    owner: str = "replay"
 
     def recorded_trials(self, commit: str) -> list[TrialResult]:
         """The counted trials of a commit. Raises BadInput if there are none."""
@@ -57,31 +55,31 @@ class Replayer:
         """
         root = self.folder.parent
         _refuse_without_recordings(commit, trials, root)
-        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
+        with temporary_folder("replay") as place:
             specs, problems = {}, {}
             for trial in trials:
                 problem = _recording_problem(trial, root)
                 if problem:
                     problems[_slot(trial)] = problem
                 if trial.recording and (root / trial.recording.path).is_file():
-                    specs[_slot(trial)] = self._spec(commit, trial, Path(name) / "run", root / trial.recording.path)
+                    specs[_slot(trial)] = self._spec(commit, trial, place / "run", root / trial.recording.path)
             replays: dict[tuple[str, int], TrialResult] = {}
             self.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
             for trial in trials:
-                yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, Path(name))
+                yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, place)
 
     def run_live(self, commit: str, trials: Sequence[TrialResult]) -> list[TrialResult]:
         """Run each trial again with new calls of the model and new seeds; writes nothing to the database."""
         results: list[TrialResult] = []
-        with tempfile.TemporaryDirectory(prefix="evolve-replay-") as name:
-            specs = [self._spec(commit, trial, Path(name) / "run", None) for trial in trials]
+        with temporary_folder("replay") as place:
+            specs = [self._spec(commit, trial, place / "run", None) for trial in trials]
             reseeded = [replace(spec, seed=stable_hash("live replay", spec.seed)) for spec in specs]
             self.evaluator.measure(reseeded, lambda result: results.append(result) if result.counts else None)
         return results
 
     def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
         (spec,) = self.specs.trials(commit, [_slot(trial)])
-        return replace(spec, seed=trial.seed, folder=folder, owner=owner_of(self.folder, REPLAY), replay_of=recording)
+        return replace(spec, seed=trial.seed, folder=folder, owner=self.owner, replay_of=recording)
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:

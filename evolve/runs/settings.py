@@ -28,6 +28,7 @@ from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
 from evolve.host import entry_points
+from evolve.host.run_names import check_possible
 from evolve.models.facts import body_text, header_pairs
 from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
 
@@ -246,6 +247,8 @@ def _read(given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> 
         raise BadInput(f"{PREFIX}*", str(error), "see docs/configuration.md") from error
     except ValidationError as error:
         raise _bad_value(error.errors()[0], given, spelled) from error
+    if settings.run is not None:
+        check_possible(settings.run, _source(["run"], given, spelled))
     for kind, path, name in _names(settings):
         if not entry_points.is_known(kind, name):
             raise entry_points.unknown(_source(path, given, spelled), kind, name)

@@ -19,10 +19,10 @@ MAX_COLLECTED_FILES = 500
 CHUNK_BYTES = 60_000
 COLLECTED_TAR = "/tmp/left.tar"
 CACHE = "__pycache__"
-# Missing files are left out, and unreadable ones are made readable first. No `--exclude`: tar's matching takes minutes
-# in deeply nested folders.
+# Missing files are left out, and unreadable ones, the folder itself included, are made readable first. No `--exclude`:
+# tar's matching takes minutes in deeply nested folders.
 COLLECT_COMMAND = (
-    "cd {folder} || exit 1; chmod -R u+rwX -- {names} 2>/dev/null; "
+    "chmod u+rwx -- {folder} 2>/dev/null; cd {folder} || exit 1; chmod -R u+rwX -- {names} 2>/dev/null; "
     "tar --hard-dereference -cf - -- {names} 2>/dev/null | head -c {most} >" + COLLECTED_TAR + "; "
     "wc -c <" + COLLECTED_TAR
 )
@@ -84,10 +84,11 @@ def unpack_archive(shell: ContainerShell, archive: bytes, target: str) -> None:
 def collect_files(shell: ContainerShell, folder: str, names: Sequence[str]) -> CollectedFiles:
     """Collect files and folders by name from a folder of the container.
 
-    Only regular files are collected, and no link is followed. No hostile process may run next to the shell.
+    Only regular files are collected, and no link is followed. No hostile process may run next to the shell. Whatever
+    makes them unreadable is a problem of the files: their owner left them so.
 
     Raises:
-        InfraError: the container failed.
+        InfraError: the machine lost the container.
     """
     fields = {
         "folder": shlex.quote(folder),
@@ -98,7 +99,8 @@ def collect_files(shell: ContainerShell, folder: str, names: Sequence[str]) -> C
     if result.timed_out:
         return CollectedFiles({}, f"it can't be read within {COLLECT_SECONDS:g} seconds")
     if result.exit_code != 0 or not result.stdout.strip().isdigit():
-        raise InfraError(f"can't read the files in {folder}: {result.stderr.decode(errors='replace')[:200]}")
+        reason = " ".join(result.stderr.decode(errors="replace").split())[:200]
+        return CollectedFiles({}, f"it can't be read: {reason or f'exit status {result.exit_code}'}")
     if (size := int(result.stdout)) > MAX_COLLECTED_BYTES:
         return CollectedFiles({}, f"it has more than {MAX_COLLECTED_BYTES} bytes")
     return read_archive(b"".join(_chunk(shell, number) for number in range(-(-size // CHUNK_BYTES))))

@@ -309,9 +309,10 @@ class ScaffoldProcess:
     def cause(self, status: int | None) -> Cause:
         """Which limit the scaffold exceeded. `status`: its exit status; None if it is still running."""
         for kind in (Cause.OOM, Cause.PIDS):
-            if status and LIMIT_MET % kind.value.encode() in self.output:
+            if status is not None and LIMIT_MET % kind.value.encode() in self.output:
                 return kind
-        return self.container.cause() if status in (None, exit_cause.KILLED) else Cause.NONE
+        # The launcher, which reads the counters at the end, may have been killed itself.
+        return self.container.cause() if status is None or status > exit_cause.SIGNALLED else Cause.NONE
 
     def kill(self) -> None:
         """Close its output, kill it and remove it."""

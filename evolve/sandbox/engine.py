@@ -21,6 +21,7 @@ from evolve.core.records import stable_hash
 from evolve.core.text import last_line
 from evolve.host.platform import boot_id, seconds_since_boot
 from evolve.host.run_names import AT
+from evolve.host.temporary import MARK
 from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
 from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
 
@@ -271,8 +272,9 @@ def is_overdue(until: str, grace: float) -> bool:
 
 
 def temporary_prefix(run: str) -> str:
-    """The prefix of an owner's temporary folders. All have one length, so none is the beginning of another."""
-    return f"evolve-{stable_hash('temporary', run):016x}-"
+    """The prefix of an owner's temporary folders; none is the beginning of another. It has the mark of a run's name."""
+    mark = f"{found[0]}-" if (found := MARK.search(run)) else ""
+    return f"evolve-{stable_hash('temporary', run):016x}-{mark}"
 
 
 def _sweep_folders(run: str | None) -> int:

@@ -26,7 +26,8 @@ COUNTERS = {
     Cause.OOM: (("memory/memory.oom_control", "oom_kill"), ("memory.events", "oom_kill")),
     Cause.PIDS: (("pids/pids.events", "max"), ("pids.events", "max")),
 }
-KILLED = 137
+SIGNALLED = 128
+KILLED = SIGNALLED + 9
 # What the engine sends to containers when it shuts down: a signal that people and programs don't use.
 # The number is written out because macOS has no such signal, and this module must be importable there.
 STOP_SIGNAL, STOPPED = "SIGPWR", 128 + 30
@@ -112,16 +113,32 @@ def run_with_deadline(client: docker.DockerClient, container: str, command: list
 
 def _read_host_counters(container: str) -> dict[Cause, str] | None:
     """Read the counters from this machine's /sys; None if they are not there, for example with a rootless engine."""
-    names = (f"docker/{container}", f"system.slice/docker-{container}.scope")
-    for name in names:
-        first = {
-            kind: _read_text(CGROUPS / path.replace("/", f"/{name}/")) for kind, ((path, _), _) in COUNTERS.items()
-        }
-        second = {kind: _read_text(CGROUPS / name / path) for kind, (_, (path, _)) in COUNTERS.items()}
-        for texts in (first, second):
+    for name in _cgroup_names(container):
+        for version in (0, 1):
+            texts = {kind: _read_text(_cgroup_path(name, files[version][0])) for kind, files in COUNTERS.items()}
             if any(texts.values()):
                 return texts
     return None
+
+
+def read_cgroup_files(container: str, first: str, second: str) -> Iterator[str]:
+    """Read a file of the container's control group from this machine's /sys, wherever it is.
+
+    Args:
+        first, second: Its path with version 1 and with version 2, relative to the container's own /sys/fs/cgroup.
+    """
+    for name in _cgroup_names(container):
+        yield from filter(None, (_read_text(_cgroup_path(name, path)) for path in (first, second)))
+
+
+def _cgroup_names(container: str) -> tuple[str, str]:
+    return f"docker/{container}", f"system.slice/docker-{container}.scope"
+
+
+def _cgroup_path(name: str, path: str) -> Path:
+    """The path of a container's file on the host: with version 1 the group stands below the controller."""
+    controller, slash, file = path.rpartition("/")
+    return CGROUPS / f"{controller}{slash}{name}/{file}"
 
 
 def _read_text(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import platform
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
 from evolve.core.records import Task, TaskImage, stable_hash
 from evolve.host import disk
+from evolve.host.locks import taking_turns
+from evolve.host.temporary import is_dead, process_mark, temporary_folder
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
@@ -30,6 +33,8 @@ REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
 TASK_TAG = "evolve/task"
 LAYOUT = 1
+# The end of the name of a task's image to which the readable copy is not added yet; it is its process's own.
+RAW = "-raw"
 # Messages of a build step that the engine could not start, which is not the task's fault.
 ENGINE_ERRORS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
@@ -93,8 +98,8 @@ def _bootstrap_base(notify: Notify) -> str:
         install_package(
             "debootstrap", notify, "debootstrap is needed to build a base image, because no registry answers"
         )
-    with tempfile.TemporaryDirectory(prefix="evolve-base-") as folder:
-        root = Path(folder) / "root"
+    with temporary_folder("base") as folder:
+        root = folder / "root"
         command = ["debootstrap", "--variant=minbase", "--include=python3", _codename(), str(root)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
@@ -111,7 +116,7 @@ def _bootstrap_base(notify: Notify) -> str:
             "usr/share/man",
         ):
             shutil.rmtree(root / unneeded, ignore_errors=True)
-        _import_root(root)
+        _import_root(root, folder / "root.tar")
     return LOCAL_BASE
 
 
@@ -120,13 +125,13 @@ def _codename() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")
 
 
-def _import_root(root: Path) -> None:
+def _import_root(root: Path, archive: Path) -> None:
     """Import a folder as an image. The `tar` program packs it, because device files and owners must be kept."""
     name, tag = LOCAL_BASE.split(":")
-    with tempfile.NamedTemporaryFile(suffix=".tar") as archive, engine_faults():
-        subprocess.run(["tar", "-C", str(root), "-cf", archive.name, "."], check=True, capture_output=True)
+    with engine_faults():
+        subprocess.run(["tar", "-C", str(root), "-cf", str(archive), "."], check=True, capture_output=True)
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        builder().api.import_image_from_file(archive.name, repository=name, tag=tag, changes=[f"ENV {path}"])
+        builder().api.import_image_from_file(str(archive), repository=name, tag=tag, changes=[f"ENV {path}"])
 
 
 def build_all(
@@ -141,13 +146,28 @@ def build_all(
         EngineError, DiskFull: the machine failed, which is no task's fault.
     """
     with engine_faults():
-        missing = [task for task in tasks if not _exists(connect(), _tag(task, base))]
-    if missing:
+        _sweep_raw()
+    if missing := missing_images(tasks, base):
         notify(f"building {len(missing)} task images")
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
         builds = {task.name: pool.submit(task_image, task, base) for task in tasks}
     failures = {name: str(error) for name, build in builds.items() if isinstance(error := build.exception(), BadInput)}
     return {name: build.result() for name, build in builds.items() if name not in failures}, failures
+
+
+def missing_images(tasks: Sequence[Task], base: str) -> list[Task]:
+    """Those of the tasks that have no image. Raises EngineError."""
+    with engine_faults():
+        return [task for task in tasks if not _exists(connect(), _tag(task, base))]
+
+
+def _sweep_raw() -> None:
+    """Remove the unfinished images of processes that have ended."""
+    api = connect().api
+    tags = [tag for row in api.images(name=TASK_TAG) for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
+    for tag in filter(is_dead, tags):
+        with contextlib.suppress(*ENGINE_FAULTS):
+            api.remove_image(tag, noprune=True)
 
 
 def task_image(task: Task, base: str) -> TaskImage:
@@ -160,9 +180,16 @@ def task_image(task: Task, base: str) -> TaskImage:
     with engine_faults():
         client, tag = connect(), _tag(task, base)
         if not _exists(client, tag):
-            _build(client, task, base, tag)
+            with taking_turns(_lock_file(tag), 2 * BUILD_SECONDS):
+                if not _exists(client, tag):
+                    _build(client, task, base, tag)
         config = _inspect(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
+
+
+def _lock_file(tag: str) -> Path:
+    """The file by which processes of this user build an image once."""
+    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
 
 
 def _tag(task: Task, base: str) -> str:
@@ -175,7 +202,7 @@ def task_tag(digest: str, base_id: str) -> str:
 
 
 def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:
-    raw = f"{tag}-raw"
+    raw = f"{tag}-{process_mark()}{RAW}"
     try:
         _docker_build(pack(task.folder / "environment"), raw, {"BASE": base})
         workdir = _inspect(raw)["Config"].get("WorkingDir") or "/"

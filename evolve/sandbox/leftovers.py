@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from evolve.host.run_names import AT
+from evolve.host.temporary import is_dead
 from evolve.sandbox import engine
 from evolve.sandbox.exit_cause import engine_faults
 
@@ -51,6 +52,14 @@ def find_leftovers(dead: Collection[str]) -> list[Leftover]:
     return _find_in_engine(dead) + _find_folders(dead)
 
 
+def sweep_dead() -> None:
+    """Remove what replays and checks whose process has ended left behind. Raises InfraError if the engine fails."""
+    with engine_faults():
+        owners = {_run(row) for row in _labelled()}
+    for owner in sorted(owner for owner in owners if is_dead(owner)):
+        engine.sweep(owner)
+
+
 def remove_leftovers(leftovers: Iterable[Leftover]) -> None:
     """Remove them; it is fine if one is gone already. Raises InfraError."""
     with engine_faults():
@@ -74,12 +83,20 @@ def active_owners(dead: Collection[str]) -> set[str]:
     return {_run(row) for row in rows if not _is_of(row, dead)}
 
 
+def _labelled() -> list[Row]:
+    """All containers, volumes and images that runs made, as the engine lists them."""
+    api, label = engine.connect().api, {"label": engine.LABEL}
+    volumes = api.volumes(filters=label)["Volumes"] or []
+    return [*api.containers(all=True, filters=label), *volumes, *api.images(filters=label, all=True)]
+
+
 def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     with engine_faults():
         api, label = engine.connect().api, {"label": engine.LABEL}
         containers = api.containers(all=True, filters=label)
         volumes = api.volumes(filters=label)["Volumes"] or []
         images = api.images(filters=label, all=True)
+    dead = {*dead, *(run for run in map(_run, (*containers, *volumes, *images)) if is_dead(run))}
     old = time.time() - engine.GRACE_SECONDS
     remains = [
         Leftover("container", row["Id"], _run(row), _end_time(row))
@@ -92,7 +109,8 @@ def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     remains += [
         Leftover("image", row["Id"], _run(row), float(row["Created"]) + DAY) for row in images if _is_of(row, dead)
     ]
-    return remains
+    # What has a process's mark is of that process, and of no copy of a run.
+    return [replace(leftover, expires=0.0) if is_dead(leftover.owner) else leftover for leftover in remains]
 
 
 def _run(row: Row) -> str:

@@ -1,17 +1,21 @@
 """A shell that stays open inside a container, so that a command costs a write and a read instead of an engine call.
 
-The shell reads its script from the exec's standard input. The exec's two output streams arrive multiplexed in frames
-(Docker Engine API, "attach to a container": 1 byte stream, 3 bytes zero, 4 bytes length, big-endian). After each
-command the shell prints a fresh random token on both streams, with the exit status on stdout.
+The shell reads its script from the exec's standard input. After each command it prints a fresh random token on both
+output streams, with the exit status on stdout.
+
+A process of the same user could read what the shell is told, write on its streams, change its memory, and so answer in
+its place. So the shell runs from a copy of itself that its user may not read, which closes its memory and descriptors
+to other processes, and it is used only while nothing is left of earlier commands. Otherwise each command is an exec of
+its own: its streams are its own, and its end and exit status are what the engine says. Against root nothing is closed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import shlex
 import socket
-import struct
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -20,17 +24,28 @@ from typing import Any
 import docker
 from docker.errors import APIError
 
-from evolve.core.errors import InfraError
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import ENGINE_FAULTS
 from evolve.sandbox.output import Tail
+from evolve.sandbox.processes import Process, processes_of
+from evolve.sandbox.streams import STDERR, STDOUT, ExecStreams, ShellDied
 
 FLOOD_BYTES = 32_000_000
 MAX_COMMAND = 100_000
-STDOUT, STDERR = 1, 2
 KILL_TRIES = 2
 # If memory runs out, the kernel kills commands before the container's first process, with which the counters would go.
-OPEN = "echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec sh"
+SACRIFICE = "echo 1000 2>/dev/null >/proc/self/oom_score_adj"
+# The kernel lets no other process look into one whose program its user may not read.
+COPY = '{{ mkdir -m 700 {0} && cp -L "$(command -v sh)" {0}/sh && chmod 111 {0}/sh && {0}/sh -c :; }} 2>/dev/null'
+OPEN = f"{SACRIFICE}; {COPY} && exec {{0}}/sh; exec sh"
+OPEN_AS_ROOT = f"{SACRIFICE}; exec sh"
+IS_CLOSED = "rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
+APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
+# How often the engine is asked whether a command has ended that prints nothing, and how long after its end its output
+# is waited for, which processes that it left behind may keep open.
+FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
+QUIET_SECONDS, REST_SECONDS = 1.0, 5.0
+END_SECONDS = 10.0
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
     "for signal in STOP STOP STOP KILL; do for path in /proc/[0-9]*; do pid=${{path##*/}}; "
@@ -49,11 +64,7 @@ class CommandResult:
     truncated: bool = False
 
 
-class ShellDied(InfraError):
-    """The shell's stream ended, because its container died or a command killed it."""
-
-
-class ContainerShell:
+class ContainerShell(ExecStreams):
     """An `sh` in a running container, as `user`, in `workdir`. Commands run in order, each in a child process."""
 
     def __init__(
@@ -64,43 +75,33 @@ class ContainerShell:
         workdir: str,
         env: dict[str, str] | None = None,
     ) -> None:
-        self._client, self._container, self._user, self._workdir = client, container, user, workdir
-        self._env = env or {}
-        self._socket: socket.socket | None = None
-        self._owner: Any = None
-        self._buffer = bytearray()
+        super().__init__(client, container)
+        self._options: dict[str, Any] = {"user": user, "workdir": workdir, "environment": env or {}}
+        self._user = user
         self._lost = b""
         self._is_root = user.startswith("0")
         self._kill_script = KILL_OWN
+        # The processes that may run beside a command: those that keep the container running, and this shell.
+        self._known: frozenset[Process] | None = None
         self._open()
         if self._is_root:
             self._spare_initial_processes()
 
     def _open(self) -> None:
-        api, command = self._client.api, ["sh", "-c", OPEN]
-        try:
-            exec_id = api.exec_create(
-                self._container, command, stdin=True, user=self._user, workdir=self._workdir, environment=self._env
-            )["Id"]
-            self._owner = api.exec_start(exec_id, socket=True)
-        except ENGINE_FAULTS as error:
-            raise ShellDied(f"no shell in container {self._container[:12]}: {error}") from error
-        self._socket = getattr(self._owner, "_sock", self._owner)
-        self._buffer.clear()
+        self._copy = f"/tmp/.{secrets.token_hex(8)}"
+        self._start_exec(
+            ["sh", "-c", OPEN_AS_ROOT if self._is_root else OPEN.format(self._copy)], stdin=True, **self._options
+        )
+
+    def _is_closed(self, deadline: float) -> bool:
+        """Whether other processes can't look into the shell that was just opened."""
+        done = self._run(":" if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
+        return done.exit_code == 0
 
     def _spare_initial_processes(self) -> None:
         """Spare the processes that run now: they keep the container running, and root could kill them."""
         listed = self.run("cd /proc && echo [0-9]*").stdout.decode(errors="replace").split()
         self._kill_script = KILL_ALL_BUT.format(spared=" ".join(pid for pid in listed if pid.isdigit()))
-
-    def close(self) -> None:
-        """Shut the stream down at once; the engine hangs if its client stops reading."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
-            self._owner.close()
-        self._socket = None
 
     def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
         """Run `command` by `sh -c` in the working directory.
@@ -120,15 +121,87 @@ class ContainerShell:
             raise ValueError(f"a command is at most {MAX_COMMAND} bytes long")
         if self._lost:
             return CommandResult(exit_cause.KILLED, b"", self._lost)
+        deadline = time.monotonic() + timeout
         try:
-            if self._socket is None:
-                self._open()
-            return self._run(command, time.monotonic() + timeout, stdin)
+            if self._is_alone(deadline):
+                return self._run(command, deadline, stdin)
+            return self._run_apart(command, deadline, stdin)
         except TimeoutError:
             self._kill_all()
             return CommandResult(124, b"", b"", timed_out=True)
         except ShellDied as death:
             return self._result_after(death)
+
+    def _is_alone(self, deadline: float) -> bool:
+        """Whether the shell is open, and no process is left of earlier commands."""
+        if self._known is None:
+            if self._socket is None:
+                self._open()
+            is_closed = self._is_closed(deadline)
+            present = processes_of(self._client, self._container)
+            self._known = present if is_closed and present else frozenset()
+            return bool(self._known)
+        if self._socket is None:
+            self._forget_shell()
+        before = processes_of(self._client, self._container)
+        if before is None or not before <= self._known:
+            self.close()
+            return False
+        return self._socket is not None or self._reopen(before, deadline)
+
+    def _reopen(self, before: frozenset[Process], deadline: float) -> bool:
+        """Open another shell beside these processes, and know it; returns whether it can be used."""
+        self._open()
+        is_closed = self._is_closed(deadline)
+        opened = (processes_of(self._client, self._container) or before) - before
+        if is_closed and len(opened) == 1:
+            self._known = before | opened
+            return True
+        self.close()
+        return False
+
+    def _forget_shell(self) -> None:
+        """Know the last shell no longer: if it still runs, a command may have changed what it does."""
+        pid = self._inspect_exec()["Pid"]
+        self._known = frozenset(process for process in self._known or () if process.id != pid)
+
+    def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
+        """Run a command as an exec of its own, beside processes of earlier commands."""
+        self._start_exec([*APART, command], stdin=bool(stdin), **self._options)
+        assert self._socket is not None
+        if stdin:
+            self._send(stdin)
+            self._socket.shutdown(socket.SHUT_WR)
+        streams = {STDOUT: Tail(b""), STDERR: Tail(b"")}
+        timed_out = not self._read_until_end(streams, deadline)
+        if timed_out:
+            self._kill_all()
+        out, err = streams[STDOUT], streams[STDERR]
+        status = 124 if timed_out else self._exit_status(time.monotonic() + END_SECONDS)
+        self.close()
+        return CommandResult(status, out.text(), err.text(), timed_out, out.cut or err.cut)
+
+    def _read_until_end(self, streams: dict[int, Tail], deadline: float) -> bool:
+        """Read the streams of an exec until it has ended; returns whether that was in time."""
+        total, look, ended_at = 0, FIRST_LOOK_SECONDS, math.inf
+        while time.monotonic() < ended_at + REST_SECONDS:
+            if total > FLOOD_BYTES or time.monotonic() >= deadline:
+                return ended_at < math.inf
+            if self._has_data(QUIET_SECONDS if ended_at < math.inf else look):
+                try:
+                    stream, data = self._receive_frame(deadline)
+                except ShellDied:  # both streams are closed
+                    return True
+                total += len(data)
+                if stream in streams:
+                    streams[stream].feed(data)
+            elif ended_at < math.inf:
+                return True
+            elif not self._inspect_exec()["Running"]:
+                ended_at = time.monotonic()
+            else:
+                look = min(2 * look, LAST_LOOK_SECONDS)
+        return True
 
     def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
@@ -151,15 +224,6 @@ class ContainerShell:
             raise death
         self._lost = b"the container was ended by what ran in it\n"
         return CommandResult(exit_cause.KILLED, b"", self._lost)
-
-    def _send(self, data: bytes) -> None:
-        assert self._socket is not None
-        try:
-            self._socket.settimeout(30)
-            self._socket.sendall(data)
-        except OSError as error:
-            self.close()
-            raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
 
     def _await_ready(self, expected: bytes, deadline: float) -> deque[tuple[int, bytes]]:
         """Wait until the shell has read its line: some shells read ahead, so data must not be sent before.
@@ -203,36 +267,6 @@ class ContainerShell:
                 ends[stream] = status
         out, err = streams[STDOUT], streams[STDERR]
         return CommandResult(_parse_status(ends[STDOUT]), out.text(), err.text(), False, out.cut or err.cut)
-
-    def _receive_frame(self, deadline: float) -> tuple[int, bytes]:
-        header = self._receive(8, deadline)
-        stream, length = struct.unpack(">BxxxL", header)
-        # If the shell prints before its first command, this stream can begin in the middle of a frame.
-        if length > FLOOD_BYTES:
-            raise TimeoutError
-        return stream, self._receive(length, deadline)
-
-    def _receive(self, count: int, deadline: float) -> bytes:
-        assert self._socket is not None
-        while len(self._buffer) < count:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._socket.settimeout(left)
-            try:
-                data = self._socket.recv(65536)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
-            if not data:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} ended")
-            self._buffer += data
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return data
 
     def _kill_all(self) -> None:
         """Kill all processes of this user in the container, but not those that keep it running.
@@ -279,6 +313,12 @@ class MainShell(ContainerShell):
         self._owner = self._client.api.attach_socket(self._container, params=streams)
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
+
+    def _is_alone(self, deadline: float) -> bool:
+        """Nothing of the agent's runs beside it, and there can be no second one."""
+        if self._socket is None:
+            self._open()
+        return True
 
     def _kill_all(self) -> None:
         self.close()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from docker.errors import APIError
 
+from evolve.host.temporary import is_dead
 from evolve.sandbox.engine import connect
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.images import TASK_TAG, local_bases, task_tag
+from evolve.sandbox.images import RAW, TASK_TAG, local_bases, task_tag
 
 NOT_FOUND, IN_USE = 404, 409
 
@@ -37,6 +38,14 @@ def built_images() -> list[BuiltImage]:
     smallest = min(bases, default=0)
     tags = [(tag, max(row["Size"] - smallest, 0)) for row in rows for tag in row["RepoTags"] or []]
     return [BuiltImage(tag, size) for tag, size in sorted(tags) if tag.startswith(f"{TASK_TAG}:")]
+
+
+def is_needed(tag: str, needed: Collection[str]) -> bool:
+    """Whether an image is one of those that are needed, or the unfinished one of a process that is building it."""
+    if not tag.endswith(RAW):
+        return tag in needed
+    dead = is_dead(tag)
+    return any(tag.startswith(name) for name in needed) if dead is None else not dead
 
 
 def remove_image(tag: str) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from evolve.core.plausible import MOST_SPENT
 from evolve.core.records import (
     Candidate,
     Cause,
@@ -29,7 +28,8 @@ from evolve.core.records import (
     Verdict,
     VerifierMode,
 )
-from evolve.store.rows import LossRow, PreflightRow
+from evolve.store.reading import Row
+from evolve.store.rows import LossRow, PreflightRow, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -81,7 +81,7 @@ def lesson_values(lesson: Lesson) -> Values:
 
 def _usage_values(usage: Usage) -> Values:
     """Return the usage without commands."""
-    return {name: getattr(usage, name) for name in (*SPENT, *TRIED_AGAIN, *CACHED)}
+    return {name: min(getattr(usage, name), MOST_SPENT) for name in (*SPENT, *TRIED_AGAIN, *CACHED)}
 
 
 def loss_values(what: str, usage: Usage) -> Values:
@@ -131,10 +131,11 @@ def trial_values(result: TrialResult) -> Values:
         "cause": result.cause.value,
         "verifier": result.verifier.value,
         "fault": result.fault.value,
+        "outage": int(result.outage),
     }
 
 
-def trial_from(row: RowMapping) -> TrialResult:
+def trial_from(row: Row) -> TrialResult:
     """Read a trial from a row with the trial's columns, those of its conditions, and `commit_sha`."""
     return TrialResult(
         candidate=row["commit_sha"],
@@ -154,15 +155,20 @@ def trial_from(row: RowMapping) -> TrialResult:
         verifier=VerifierMode(row["verifier"]),
         fault=Fault(row["fault"]),
         condition=condition_from(row),
+        outage=bool(row["outage"]),
     )
 
 
-def candidate_from(row: RowMapping) -> Candidate:
+def task_from(row: Row) -> TaskRow:
+    return TaskRow(**{**row, "split": Split(row["split"])})
+
+
+def candidate_from(row: Row) -> Candidate:
     """Read a candidate from a row with the candidate's columns and `parent_commit`."""
     return Candidate(row["commit_sha"], row["round"], row["parent_commit"], row["branch"])
 
 
-def proposal_from(row: RowMapping) -> Proposal:
+def proposal_from(row: Row) -> Proposal:
     """Read a proposal, without its predicted tasks, which have their own rows."""
     return Proposal(
         hypothesis=row["hypothesis"],
@@ -176,25 +182,25 @@ def proposal_from(row: RowMapping) -> Proposal:
     )
 
 
-def lesson_from(row: RowMapping) -> Lesson:
+def lesson_from(row: Row) -> Lesson:
     return Lesson(row["round"], row["text"], row["problem"], _usage_from(row))
 
 
-def _usage_from(row: RowMapping) -> Usage:
+def _usage_from(row: Row) -> Usage:
     return Usage(**{name: row[name] for name in (*SPENT, *TRIED_AGAIN, *CACHED)})
 
 
-def loss_from(row: RowMapping) -> LossRow:
+def loss_from(row: Row) -> LossRow:
     usage = Usage(**{name: row[name] for name in (*SPENT, *CACHED)})
     return LossRow(row["session_id"], row["what"], usage, row["noticed_at"])
 
 
-def preflight_from(row: RowMapping) -> PreflightRow:
+def preflight_from(row: Row) -> PreflightRow:
     facts = {name: row[name] for name in CHECKED}
     return PreflightRow(**facts, usage=_usage_from(row), session=row["session_id"])
 
 
-def condition_from(row: RowMapping) -> TrialCondition | None:
+def condition_from(row: Row) -> TrialCondition | None:
     """Read a trial's conditions; None if an older version ran it, or an executor that did not report them."""
     if row["concurrency"] is None:
         return None
@@ -211,7 +217,7 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split(COMMA)) if text else ()
 
 
-def decision_from(row: RowMapping) -> Decision:
+def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
     return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
 
@@ -220,6 +226,6 @@ def _file_values(kind: str, file: StoredFile | None) -> Values:
     return {f"{kind}_path": file and file.path, f"{kind}_sha256": file and file.sha256}
 
 
-def _file_from(kind: str, row: RowMapping) -> StoredFile | None:
+def _file_from(kind: str, row: Row) -> StoredFile | None:
     path = row[f"{kind}_path"]
     return None if path is None else StoredFile(path, row[f"{kind}_sha256"])

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from evolve.core.errors import BadInput, DiskFull, InfraError
+from evolve.core.plausible import PlausibleSum
 from evolve.host import disk
 
 BUSY_TIMEOUT_MS = 60_000
@@ -91,6 +92,9 @@ def _engine(url: URL) -> Engine:
 def _set_up(connection: Any, _record: object) -> None:
     # Python's driver would begin transactions itself, but not for DDL: `_begin` does it instead.
     connection.isolation_level = None
+    # Bytes that are no UTF-8 would make a whole table unreadable.
+    connection.text_factory = lambda data: data.decode(errors="replace")
+    connection.create_aggregate("sum", 1, PlausibleSum)
     cursor = connection.cursor()
     for setting in _SETTINGS:
         cursor.execute(setting)

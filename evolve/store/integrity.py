@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import BadInput
+from evolve.host.temporary import temporary_folder
 from evolve.store.database import newest_schema
 from evolve.store.store import Store
 
@@ -105,8 +105,8 @@ def open_unchanged(file: Path, health: Integrity) -> Iterator[Store]:
         with Store.open(file) as store:
             yield store
         return
-    with tempfile.TemporaryDirectory(prefix="evolve-copy-") as folder:
-        copy = Path(folder) / file.name
+    with temporary_folder("copy") as folder:
+        copy = folder / file.name
         copy_database(file, copy)
         with Store.open(copy) as store:
             yield store

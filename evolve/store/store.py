@@ -13,9 +13,11 @@ from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.core.records import Candidate, Decision, Lesson, Proposal, Split, Task, TrialCondition, TrialResult, Usage
+from evolve.core.records import Candidate, Decision, Lesson, Proposal, Task, TrialCondition, TrialResult, Usage
+from evolve.core.text import storable_text
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
+from evolve.store.reading import Row, read_rows
 from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
@@ -178,31 +180,30 @@ class Store:
     def run(self, run: str) -> RunRow | None:
         """Return the run; None if there is none of this id."""
         rows = self._rows(select(schema.run).where(schema.run.c.id == run))
-        return RunRow(**rows[0]) if rows else None
+        return read_rows(rows[:1], _run_row)[0] if rows else None
 
     def runs(self) -> list[RunRow]:
         """Return all runs, newest first."""
-        return [RunRow(**row) for row in self._rows(queries.runs(self._engine.dialect.name))]
+        return read_rows(self._rows(queries.runs(self._engine.dialect.name)), _run_row)
 
     def tasks(self, run: str) -> list[TaskRow]:
         """Return the run's tasks, sorted by name."""
-        rows = self._rows(queries.tasks(run))
-        return [TaskRow(**row | {"split": Split(row["split"])}) for row in map(dict, rows)]
+        return read_rows(self._rows(queries.tasks(run)), convert.task_from)
 
     def candidates(self, run: str) -> list[Candidate]:
         """Return the run's candidates, in the order of their rounds."""
-        return [convert.candidate_from(row) for row in self._rows(queries.candidates(run))]
+        return read_rows(self._rows(queries.candidates(run)), convert.candidate_from)
 
     def champion(self, run: str) -> Candidate:
         """Return the candidate kept or promoted last, or the baseline. Raises LookupError if that is undecided."""
         rows = self._rows(queries.champion(run))
         if not rows:
             raise LookupError(f"run {run} has no champion before its baseline is decided")
-        return convert.candidate_from(rows[0])
+        return read_rows(rows, convert.candidate_from)[0]
 
     def trials(self, run: str, commit: str | None = None) -> list[TrialResult]:
         """Return the trials of the run or of one candidate, in the order in which they were written."""
-        return [convert.trial_from(row) for row in self._rows(queries.trials(run, commit))]
+        return read_rows(self._rows(queries.trials(run, commit)), convert.trial_from)
 
     def rounds(self, run: str) -> list[RoundRow]:
         """Return all rounds in order, including undecided ones."""
@@ -219,7 +220,7 @@ class Store:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
         after = len(known) - 1
         with self._read() as connection:
-            started = connection.execute(queries.rounds(run, after)).mappings().all()
+            started = read_rows(connection.execute(queries.rounds(run, after)).mappings(), dict)
             candidates = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
             proposals = _by_round(connection, queries.of_rounds(schema.proposal, run, after), convert.proposal_from)
             decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
@@ -249,31 +250,31 @@ class Store:
 
     def lessons(self, run: str) -> list[Lesson]:
         """Return the run's lessons, in the order of their rounds."""
-        return [convert.lesson_from(row) for row in self._rows(queries.lessons(run))]
+        return read_rows(self._rows(queries.lessons(run)), convert.lesson_from)
 
     def holdout_looks(self, run: str) -> list[LookRow]:
         """Return the run's uses of the holdout, in order."""
-        return [LookRow(**row) for row in self._rows(queries.looks(run))]
+        return read_rows(self._rows(queries.looks(run)), lambda row: LookRow(**row))
 
     def ends(self, run: str) -> list[EndRow]:
         """Return the run's ends, in order."""
-        return [EndRow(**row) for row in self._rows(queries.ends(run))]
+        return read_rows(self._rows(queries.ends(run)), lambda row: EndRow(**row))
 
     def sessions(self, run: str) -> list[SessionRow]:
         """Return the run's sessions, in order."""
-        return [SessionRow(**row) for row in self._rows(queries.sessions(run))]
+        return read_rows(self._rows(queries.sessions(run)), lambda row: SessionRow(**row))
 
     def losses(self, run: str) -> list[LossRow]:
         """Return the run's losses, in the order in which they were noticed."""
-        return [convert.loss_from(row) for row in self._rows(queries.losses(run))]
+        return read_rows(self._rows(queries.losses(run)), convert.loss_from)
 
     def preflights(self, run: str) -> list[PreflightRow]:
         """Return the checks of endpoints before the run's trials, in order."""
-        return [convert.preflight_from(row) for row in self._rows(queries.preflights(run))]
+        return read_rows(self._rows(queries.preflights(run)), convert.preflight_from)
 
     def conditions(self, run: str) -> list[TrialCondition]:
         """Return the conditions of the run's trials, in the order of the trials; not all trials have any."""
-        conditions = map(convert.condition_from, self._rows(queries.conditions(run)))
+        conditions = read_rows(self._rows(queries.conditions(run)), convert.condition_from)
         return [condition for condition in conditions if condition]
 
     def trial_count(self, run: str) -> int:
@@ -283,7 +284,7 @@ class Store:
 
     def moments(self, run: str) -> list[tuple[str, float]]:
         """Return when something of the run was stored, or began and how many seconds it took; in no order."""
-        return [(row["at"], row["seconds"]) for row in self._rows(queries.moments(run))]
+        return read_rows(self._rows(queries.moments(run)), lambda row: (row["at"], row["seconds"]))
 
     def spent(self, run: str) -> Usage:
         """Return all that the run has spent: trials (with infrastructure errors) and all else that cost anything."""
@@ -299,7 +300,7 @@ class Store:
         """Return a view's rows in order, of one run or of all. Raises BadInput if there is no such view."""
         if name not in VIEWS:
             raise BadInput(name, "is not a view", f"use one of {', '.join(VIEWS)}")
-        return [dict(row) for row in self._rows(queries.view(name, run))]
+        return read_rows(self._rows(queries.view(name, run)), dict)
 
     def _rows(self, query: Executable) -> Sequence[RowMapping]:
         with self._read() as connection:
@@ -327,13 +328,22 @@ def _translate_errors(engine: Engine) -> Iterator[None]:
         raise database_error(problem, engine.url) from problem
 
 
+def _run_row(row: Row) -> RunRow:
+    return RunRow(**row)
+
+
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row's values with text that every database can hold."""
+    return {name: storable_text(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
 def _add(connection: Connection, table: Table, **values: Any) -> None:
-    connection.execute(insert(table), values)
+    connection.execute(insert(table), _storable(values))
 
 
 def _add_numbered(connection: Connection, table: Table, **values: Any) -> int:
     """Insert a row, and return the id that the database assigned to it."""
-    key = connection.execute(insert(table), values).inserted_primary_key
+    key = connection.execute(insert(table), _storable(values)).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -351,5 +361,6 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
-def _by_round(connection: Connection, query: Executable, read: Callable[[RowMapping], Record]) -> dict[int, Record]:
-    return {row["round"]: read(row) for row in connection.execute(query).mappings()}
+def _by_round(connection: Connection, query: Executable, read: Callable[[Row], Record]) -> dict[int, Record]:
+    rows = read_rows(connection.execute(query).mappings(), lambda row: (row["round"], read(row)))
+    return dict(rows)

@@ -152,7 +152,7 @@ def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.S
         split=split,
         instruction=_read_text(folder / "instruction.md"),
         difficulty=spec.metadata.difficulty,
-        digest=_digest(folder),
+        digest=task_digest(folder),
         agent_seconds=spec.agent.timeout_sec,
         verifier_seconds=spec.verifier.timeout_sec,
         sandbox=sandbox,
@@ -187,7 +187,7 @@ def _check_unique(file: Path, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-def _digest(folder: Path) -> str:
+def task_digest(folder: Path) -> str:
     """The sha256 over the names, executable bits and contents of all files of a task."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import TrialCondition, TrialSpec
@@ -16,18 +16,23 @@ def condition_of(spec: TrialSpec, events: Sequence[Mapping[str, Any]], images: t
     Args:
         images: The ids of the scaffold's image and the task's.
     """
-    responses = [event["response"] for event in events if event["kind"] == "chat" and "response" in event]
+    answers = [_described(event["response"]) for event in events if event["kind"] == "chat" and "response" in event]
     base, task = images
     return TrialCondition(
-        endpoint_models=_texts(responses, "model"),
-        fingerprints=_texts(responses, "system_fingerprint"),
+        endpoint_models=_texts(answer["model"] for answer in answers),
+        fingerprints=_texts(answer["system_fingerprint"] for answer in answers),
         base_image=base,
         task_image=task,
         concurrency=spec.concurrency,
     )
 
 
-def _texts(responses: Sequence[Mapping[str, Any]], field: str) -> tuple[str, ...]:
-    """The texts that this field has, cut to MAX_NAME characters; an endpoint may send anything."""
-    values = {value for response in responses if isinstance(value := response.get(field), str)}
-    return tuple(sorted({value[:MAX_NAME] for value in values if value}))
+def _described(response: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says about what gave it; the rest of it may be large."""
+    return {field: response.get(field) for field in ("model", "system_fingerprint")}
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Those of the values that are texts, cut to MAX_NAME characters; an endpoint may send anything."""
+    names = {value[:MAX_NAME] for value in values if isinstance(value, str)}
+    return tuple(sorted(name for name in names if name))

@@ -6,15 +6,16 @@ import contextlib
 import functools
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
-from evolve.core.errors import EvolveError, InfraError
+from evolve.core.errors import EvolveError, HostRefused, InfraError
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
@@ -41,6 +42,12 @@ from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
 PARTING_SECONDS = 0.5
+# How often the time that is left is looked at: what other requests do meanwhile may shorten it.
+LOOK_SECONDS = 1.0
+# An endpoint that fails a third of a trial's tries fails all of the first eight in one of 6,561.
+MAX_VOIDED_TRIES = 8
+# An endpoint that answered within the two minutes before may only have refused by its limits per minute.
+OUTAGE_SECONDS = 120.0
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
@@ -51,27 +58,31 @@ class ScaffoldEnd:
 
     status: exit status; None if it was killed at its time limit; exhausted: the trial limit that was reached, or "";
     causes: the container limits that were reached, by the container's name; images: the ids of the scaffold's image and
-    the task's, if they were looked up.
+    the task's, if they were looked up; refusals: how many requests the gateway refused, by code.
     """
 
     status: int | None
     log: str
     usage: Usage
     exhausted: str
-    events: tuple[Mapping[str, Any], ...]
+    events: Sequence[Mapping[str, Any]]
     causes: Mapping[str, Cause] = field(default_factory=dict)
     images: tuple[str, str] = ("", "")
+    refusals: Mapping[str, int] = field(default_factory=dict)
 
 
 class ChargedFault(InfraError):
-    """An infrastructure fault that ended a trial, with the usage until then; `why` is the original error."""
+    """An infrastructure fault that ended a trial, with the usage until then.
 
-    def __init__(self, why: Exception, usage: Usage) -> None:
+    `why`: the original error; `outage`: it is one of the endpoint's, which answered nobody meanwhile.
+    """
+
+    def __init__(self, why: Exception, usage: Usage, outage: bool = False) -> None:
         super().__init__(str(why))
-        self.why, self.usage = why, usage
+        self.why, self.usage, self.outage = why, usage, outage
 
-    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage]]:
-        return ChargedFault, (self.why, self.usage)
+    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage, bool]]:
+        return ChargedFault, (self.why, self.usage, self.outage)
 
 
 def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
@@ -90,10 +101,10 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     """Run one trial without waiting for its cleanup, which may overlap with the worker's next trial."""
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
-    usage, cause, fault, condition = Usage(), Cause.NONE, Fault.NONE, None
+    usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
-        ending, judgement = _run_containers(spec, model)
+        ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
         files = _store(spec, ending)
         outcome, reward, detail = _outcome(ending, judgement)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
@@ -101,6 +112,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
+        outage = error.outage and fault is Fault.ENDPOINT
     except Exception as error:
         known = isinstance(error, EvolveError)
         outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
@@ -123,6 +135,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         verifier=spec.task.verifier,
         fault=fault,
         condition=condition,
+        outage=outage,
     )
 
 
@@ -130,6 +143,9 @@ def fault_of(error: Exception) -> Fault:
     """Which part of the machine failed. A full disk may show as any OSError."""
     if disk.is_full_disk_error(error):
         return Fault.DISK
+    if isinstance(error, HostRefused):
+        # Each trial sends the same fields, so waiting does not help.
+        return Fault.ACCOUNT
     return error.fault if isinstance(error, EvolveError) else Fault.OTHER
 
 
@@ -146,7 +162,12 @@ def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: 
     return model if spending_file is None else Metered(model, spec.model, spending_file, what)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Judgement | None]:
+def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
+    """Where the endpoint's answers to all trials are noted; None if a trial knows only its own."""
+    return None if spending_file is None else answers_of(spending_file.path)
+
+
+def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
     resources = acquire_resources(spec.owner, spec.task_id)
@@ -160,7 +181,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel) -> tuple[ScaffoldEnd, Jud
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
             end = functools.partial(freeze, task, shell, verifier)
-            ending = run_scaffold(spec, model, LateShell(shell), ttl, crew, end, resources)
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             ending = replace(ending, images=images.result())
             if ending.status != 0:
                 return ending, None
@@ -224,15 +245,20 @@ def populated_shell(task: Container, state: TaskState) -> ContainerShell:
 def run_scaffold(
     spec: TrialSpec,
     model: ChatModel,
+    answers: Answers | None,
     workspace: Workspace,
     ttl: int,
     crew: Crew,
     freeze: Callable[[], Cause],
     resources: TrialResources,
 ) -> ScaffoldEnd:
-    """Run the scaffold behind its gateway, then call `freeze` to stop its environment."""
+    """Run the scaffold behind its gateway, then call `freeze` to stop its environment.
+
+    answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
+    """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
-    with Gateway(door, model, workspace, resources.door) as gateway:
+    began = time.monotonic()
+    with Gateway(door, model, workspace, resources.door, answers) as gateway:
         started = crew.start(_start_scaffold, spec, resources, ttl)
         with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
             reaper().wait()
@@ -243,15 +269,26 @@ def run_scaffold(
             process.kill()
         gateway.wait_for_calls()
         fault = gateway.fault
+        since, until = gateway.failing
+        outage = not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
+        breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
     frozen = crew.submit(freeze)
     status = process.status() if ended else None
     if ended:
         causes["scaffold"] = process.cause(status)
     causes["task"] = frozen.result()
-    if fault is not None:
-        raise ChargedFault(fault, gateway.budget.usage)
+    if fault is not None and not breaks_endpoint:
+        raise ChargedFault(fault, gateway.budget.usage, outage)
     log, budget = process.output.decode(errors="replace"), gateway.budget
-    return ScaffoldEnd(status, log, budget.usage, budget.exhausted, tuple(gateway.events), causes)
+    exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
+    return ScaffoldEnd(status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals))
+
+
+def _breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:
+    """Whether a trial fails the endpoint each time although others are answered: then the scaffold is at fault."""
+    if spec.voided < MAX_VOIDED_TRIES or fault_of(fault) is not Fault.ENDPOINT:
+        return False
+    return gateway.answers.any_between(began, time.monotonic())
 
 
 def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
@@ -260,7 +297,7 @@ def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> 
     A call in progress at the deadline is waited for: the endpoint may be what delays the scaffold.
     """
     end = time.monotonic() + seconds
-    while not process.wait(left := end + gateway.budget.given_back - time.monotonic()):
+    while not process.wait(min(left := end + gateway.budget.given_back - time.monotonic(), LOOK_SECONDS)):
         if left <= 0:
             if gateway.budget.wait_until_idle(0):
                 return False
@@ -303,7 +340,7 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
 
 def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
     folder, root = spec.folder / "trials", spec.folder.parent
-    document = trajectory.build(spec, ending.events, ending.usage, ending.log)
+    document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals)
     return (
         trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
         trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,15 @@ from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.resources import acquire_resources
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial.run import ChargedFault, ScaffoldEnd, container_lifetime, freeze, open_trial_model, run_scaffold
+from evolve.trial.run import (
+    ChargedFault,
+    ScaffoldEnd,
+    container_lifetime,
+    freeze,
+    open_trial_model,
+    run_scaffold,
+    trial_answers,
+)
 from evolve.trial.verdict import DETAIL_CHARS
 
 READ_SECONDS = 120.0
@@ -43,7 +51,7 @@ class SelfWorkResult:
     """The scaffold's output, however it ended; `ending` says how, "" for exit status 0."""
 
     left: CollectedFiles
-    events: tuple[Mapping[str, Any], ...]
+    events: Sequence[Mapping[str, Any]]
     usage: Usage
     ending: str = ""
 
@@ -69,8 +77,8 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
             shell = crew.submit(_open_shell_with_files, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
-            model = open_trial_model(spec, spending_file, work.what)
-            ending = run_scaffold(spec, model, LateShell(shell), ttl, crew, end, resources)
+            model, answers = open_trial_model(spec, spending_file, work.what), trial_answers(spending_file)
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             left = _read_back(work, reader.result(), ending.usage)
             return SelfWorkResult(left, ending.events, ending.usage, _describe_end(ending))
     finally:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evolve import __version__
@@ -17,29 +19,41 @@ from evolve.core.errors import InfraError
 from evolve.core.records import StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
+from evolve.trial.recording import BYTES_FIELDS, encode_line, lines_of
 
 ATIF = "ATIF-v1.8"
 MAX_DEPTH = 100
+NONE: Mapping[str, int] = MappingProxyType({})
+# Bytes of a trajectory's texts. What comes later is cut to so many characters; the recording has all of it.
+MAX_TEXT = 16_000_000
+CUT_CHARS = 1000
+LEFT_OUT = "[left out: the trajectory is too large; see the recording]"
 Event = Mapping[str, Any]
 Step = dict[str, Any]
 
 
-def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> dict[str, Any]:
-    """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed."""
+def build(
+    spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str, refusals: Mapping[str, int] = NONE
+) -> dict[str, Any]:
+    """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed.
+
+    refusals: how many requests the gateway refused, by the error's code.
+    """
     steps: list[Step] = []
     callers: dict[str, Step] = {}
     seen: list[Any] = []
+    room = _Room()
     for event in events:
         if event["kind"] == "chat":
             messages = event["request"]["messages"]
-            for message in messages[_common_prefix(seen, messages) :]:
+            for message in room.kept(messages[_common_prefix(seen, messages) :]):
                 _add_message(steps, callers, message)
             answer = (event.get("response") or {}).get("choices", [{}])[0].get("message")
             seen = [*messages, answer] if answer else list(messages)
-            steps.append(_agent_step(event, answer))
+            steps.append(room.fitted(_agent_step(event, answer)))
             callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
         else:
-            _add_command(steps, event)
+            _add_command(steps, room.fitted(event))
     for number, step in enumerate(steps, 1):
         step["step_id"] = number
     return {
@@ -53,8 +67,46 @@ def build(spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str) -> d
             "total_cost_usd": usage.cost_usd,
             "total_steps": len(steps),
         },
-        "extra": {"task": spec.task.name, "seed": spec.seed, "log": log, "evolve_version": __version__},
+        "extra": {
+            "task": spec.task.name,
+            "seed": spec.seed,
+            "log": log,
+            "evolve_version": __version__,
+            **({"refusals": dict(refusals)} if refusals else {}),
+        },
     }
+
+
+class _Room:
+    """How many bytes of text a trajectory may still get."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TEXT
+
+    def fitted(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """The value, with its texts cut if there is no room for it."""
+        return dict(value) if self._has_taken(value) else _cut(value)
+
+    def kept(self, messages: Sequence[Any]) -> Iterator[Any]:
+        """The messages; a note in place of the first one without room and all after it."""
+        for message in messages:
+            if not self._has_taken(message):
+                yield {"role": "system", "content": LEFT_OUT}
+                return
+            yield message
+
+    def _has_taken(self, value: Any) -> bool:
+        self._left -= len(encode_line(value))
+        return self._left >= 0
+
+
+def _cut(value: Any) -> Any:
+    """The value with the beginnings of its texts and lists."""
+    if isinstance(value, str):
+        return value if len(value) <= CUT_CHARS else f"{value[:CUT_CHARS]} {LEFT_OUT}"
+    if isinstance(value, Mapping):
+        return {key: _cut(item) for key, item in value.items()}
+    return [_cut(item) for item in value[:CUT_CHARS]] if isinstance(value, list) else value
 
 
 def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
@@ -152,7 +204,8 @@ def _add_command(steps: list[Step], event: Event) -> None:
     if not steps:
         steps.append({"source": "system", "message": "commands before the first model call"})
     extra = steps[-1].setdefault("extra", {})
-    extra.setdefault("commands", []).append(dict(event))
+    shown = {key: value for key, value in event.items() if key not in BYTES_FIELDS.values()}
+    extra.setdefault("commands", []).append(shown)
 
 
 def _as_text(content: Any) -> str:
@@ -169,8 +222,9 @@ def store(path: Path, root: Path, lines: Iterable[Mapping[str, Any]]) -> StoredF
     Returns:
         The path relative to `root`, and the sha256.
     """
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    data = gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=6, mtime=0)
+    # The format of gzip, with no time in its header.
+    packer = zlib.compressobj(6, wbits=31)
+    data = b"".join([*map(packer.compress, lines_of(lines)), packer.flush()])
     disk.write_atomically(path, data)
     return StoredFile(path.relative_to(root).as_posix(), hashlib.sha256(data).hexdigest())
 
@@ -181,8 +235,11 @@ def load(path: Path) -> list[dict[str, Any]]:
         if not (data := path.read_bytes()):
             raise EOFError("the file is empty")
         text = gzip.decompress(data).decode("utf-8", "surrogatepass")
-        return [json.loads(line) for line in text.split("\n") if line]
-    except (OSError, EOFError, ValueError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        values = [json.loads(line) for line in text.split("\n") if line]
+        if not all(isinstance(value, dict) for value in values):
+            raise ValueError("it does not hold JSON objects")
+        return values
+    except (OSError, EOFError, ValueError, RecursionError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise InfraError(f"{path}: can't be read: {error}") from error
 
 

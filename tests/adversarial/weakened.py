@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,12 +11,19 @@ from typing import Any
 from unittest import mock
 
 import docker
+from starlette.requests import Request
+from starlette.responses import Response
 
+from evolve.budget.answers import OwnAnswers
+from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
+from evolve.sandbox import archive, shell
 from evolve.sandbox.container import AGENT, ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial import run, verdict
+from evolve.trial import run, self_work, verdict
+from evolve.trial.gateway import Gateway, wire
+from evolve.trial.gateway.spans import LostTime
 
 from ..fakes import FolderWorkspace
 
@@ -172,6 +180,82 @@ def named_tasks() -> Iterator[None]:
 def children_survive() -> Iterator[None]:
     """A command past its time limit only loses its client."""
     with mock.patch.object(ContainerShell, "_kill_all", ContainerShell.close):
+        yield
+
+
+@contextlib.contextmanager
+def giving_up_is_the_endpoints() -> Iterator[None]:
+    """Whoever gives up a failing call has the endpoint to blame, whomever that answers meanwhile."""
+    with mock.patch.object(OwnAnswers, "any_between", return_value=False):
+        yield
+
+
+@contextlib.contextmanager
+def any_bytes() -> Iterator[None]:
+    """Bodies are read as `json` reads bytes: in any encoding of Unicode, and with half characters."""
+    with mock.patch.object(wire, "parse_body", json.loads):
+        yield
+
+
+@contextlib.contextmanager
+def any_host() -> Iterator[None]:
+    """The text of an error is made from the request's address, which its Host header is part of."""
+
+    async def refuse(self: Gateway, request: Request, error: Exception) -> Response:
+        return wire.error_response(wire.Refusal(404, "not_found", request.url.path))
+
+    with mock.patch.object(Gateway, "_no_such_route", refuse):
+        yield
+
+
+@contextlib.contextmanager
+def all_lost_time_is_given_back() -> Iterator[None]:
+    """Time in which a call is stuck is given back, whatever else the trial does."""
+    with mock.patch.object(LostTime, "given_back", lambda self: self._lost):
+        yield
+
+
+@contextlib.contextmanager
+def folders_are_readable() -> Iterator[None]:
+    """A folder that can't be opened is a fault of the machine, and nobody makes it readable."""
+    real = archive.collect_files
+
+    def trusting(*args: Any) -> archive.CollectedFiles:
+        left = real(*args)
+        if left.problem:
+            raise InfraError(f"can't read the files: {left.problem}")
+        return left
+
+    command = archive.COLLECT_COMMAND.partition("; ")[2]
+    with (
+        mock.patch.object(archive, "COLLECT_COMMAND", command),
+        mock.patch.object(self_work, "collect_files", trusting),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def one_shell_for_all() -> Iterator[None]:
+    """All commands are told to one shell, whatever runs beside it."""
+
+    def is_open(self: ContainerShell, deadline: float) -> bool:
+        if self._socket is None:
+            self._open()
+        return True
+
+    with mock.patch.object(ContainerShell, "_is_alone", is_open), open_shells():
+        yield
+
+
+@contextlib.contextmanager
+def open_shells() -> Iterator[None]:
+    """The agent's shell is one like any other, which processes of its user may look into."""
+    with (
+        mock.patch.object(shell, "OPEN", shell.OPEN_AS_ROOT),
+        mock.patch.object(
+            ContainerShell, "_is_closed", lambda self, deadline: self._run(":", deadline, b"") is not None
+        ),
+    ):
         yield
 
 

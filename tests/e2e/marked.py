@@ -157,7 +157,8 @@ def _write(folder: Path, planted: _Planted) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.format_map(planted))
         file.chmod(0o755 if file.suffix == ".sh" else 0o644)
-    shutil.copy(VERIFIER / "judge.py", folder / "tests" / "judge.py")
+    for file in VERIFIER.glob("judge*.py"):
+        shutil.copy(file, folder / "tests" / file.name)
 
 
 def found(text: str, known: dict[str, Marker]) -> set[Marker]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from typing import Any
@@ -50,6 +51,7 @@ def probed(seconds: float = 1.0) -> tuple[Imitation, ...]:
         Imitation("misspelt-one", (misspelt_one(wait="0" if seconds < LONG_SECONDS else None),)),
         Imitation("refuses-proposals", (REFUSE_PROPOSALS,)),
         Imitation("gives-up", (GIVES_UP,)),
+        Imitation("odd-in-between", (odd_in_between(),)),
     )
 
 
@@ -139,6 +141,42 @@ def outage(tool: str, seconds: float) -> Behaviour:
         return Refusal(503, error, f"outage_{tool}", headers=(("Retry-After", "0"),))
 
     return Behaviour("outage", check=check)
+
+
+LONE = "\ud800"
+# What replaces parts of an answer that is otherwise whole: of the answer, of its message, and of its calls' functions.
+ODD: tuple[tuple[str, Body], ...] = (
+    ("answer", {"usage": "many"}),
+    ("answer", {"usage": {"prompt_tokens": 2**62, "completion_tokens": -1, "cost": float("nan")}}),
+    ("answer", {"usage": {"prompt_tokens": 10.0, "completion_tokens": True, "total_tokens": 2**70}}),
+    ("answer", {"model": LONE, "system_fingerprint": f"fp{LONE}", "id": LONE, "service_tier": 3}),
+    ("answer", {"choices": [3]}),
+    ("answer", {"choices": []}),
+    ("answer", {"error": {"message": LONE, "code": 500}}),
+    ("message", {"content": [3]}),
+    ("message", {"x": json.loads("[" * 300 + "]" * 300)}),
+    ("message", {"tool_calls": "look()"}),
+    ("message", {"tool_calls": [{"id": "a", "function": {"name": 3}}]}),
+)
+# The check of an endpoint makes about nine requests.
+FIRST_ODD, EVERY = 16, 3
+
+
+def odd_in_between() -> Behaviour:
+    """Every third answer after the endpoint's check is odd, each in another way."""
+    numbers = itertools.count()
+
+    def shape(body: Body, answer: Body) -> Body:
+        number = next(numbers)
+        if number < FIRST_ODD or number % EVERY:
+            return answer
+        place, fields = ODD[number // EVERY % len(ODD)]
+        if place == "answer":
+            return {**answer, **fields}
+        choice = answer["choices"][0]
+        return {**answer, "choices": [{**choice, "message": {**choice["message"], **fields}}]}
+
+    return Behaviour("odd", shape=shape)
 
 
 def _lengthen(body: Body, answer: Body) -> Body:

@@ -137,6 +137,14 @@ def test_what_it_changed_counts_however_it_ended(shop: Shop) -> None:
         ("cd scaffold; for i in $(seq 600); do mkdir d; cd d; done", "files and folders"),
         ("rm -rf scaffold proposal.json; kill -9 -1", ""),
         ("chmod 000 scaffold proposal.json; printf x > /tmp/left.tar", ""),
+        ("chmod 000 scaffold/* scaffold . /app", ""),
+        ("chmod 000 /app; kill -9 -1", ""),
+        ("cd scaffold; ln -s . loop; ln -s a b; ln -s b a", "no regular file"),
+        ("touch \"scaffold/$(printf '\\377')\"", ""),
+        ("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"scaffold/s\")'", ""),
+        ("rm -rf /app/* /app/.[a-z]*; chmod 700 /app", ""),
+        ("rm -r scaffold; touch scaffold; rm proposal.json; mkdir -p proposal.json/x", ""),
+        ("cd scaffold; mkdir -m 000 a; mkdir b; touch b/c; chmod 111 b; chmod 222 main.py", ""),
     ],
 )  # fmt: skip
 def test_hostile_files_do_no_harm(shop: Shop, command: str, problem: str) -> None:

@@ -173,6 +173,7 @@ def test_sweeping_finds_what_a_killed_run_left(trials: Trials, swept: str) -> No
 
 
 GREEDY = "x = bytearray(400 << 20)"
+GREEDY_CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {GREEDY!r}])\n"
 BOMB = "import os\nwhile True: os.fork()"
 
 
@@ -185,9 +186,24 @@ BOMB = "import os\nwhile True: os.fork()"
             f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {GREEDY!r}])\ntime.sleep(60)",
             Outcome.TIMEOUT, Cause.OOM, "the scaffold's container ran out of memory; killed at the time limit",
         ),
+        *(
+            (f"{GREEDY_CHILD}raise SystemExit({status})", outcome, Cause.OOM, "the scaffold's container ran out of")
+            for status, outcome in ((0, Outcome.FAILED), (1, Outcome.SCAFFOLD_ERROR), (77, Outcome.SCAFFOLD_ERROR))
+        ),
+        (
+            f"{GREEDY_CHILD}import os\nos.kill(os.getpid(), 15)",
+            Outcome.SCAFFOLD_ERROR, Cause.OOM, "the scaffold's container ran out of memory",
+        ),
         (
             f"import evolve_door as door\ndoor.run({f'python3 -c {GREEDY!r}'!r})",
             Outcome.FAILED, Cause.OOM, "the task's container ran out of memory",
+        ),
+        *(
+            (
+                f"import evolve_door as door\ndoor.run({f'python3 -c {GREEDY!r}; exit {status}'!r})",
+                Outcome.FAILED, Cause.OOM, "the task's container ran out of memory",
+            )
+            for status in (0, 5)
         ),
         (
             "import evolve_door as door\nfor _ in range(2): door.run('b() { b | b & }; b; sleep 9', timeout=3)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.probes.conftest import Probe
-from tests.probes.probing import SECONDS, Played
+from tests.probes.probing import SECONDS, SHORT, Played, command
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 TRIES = 9
@@ -43,3 +43,13 @@ def test_slow_and_long_answers_are_read_to_their_end(probe: Probe, plain: Played
     assert played.refused == {"timed_out": 1}
     assert played.seconds >= 2 * SECONDS
     assert played.value("select min(completion_tokens) from proposal where round > 0") >= 12_000
+
+
+def test_odd_answers_in_mid_run_are_asked_for_again(probe: Probe) -> None:
+    played = probe("odd-in-between")
+    assert played.status == 0, played.text
+    assert played.value("select count(*) from trial where outcome = 'infra_error'") == 0
+    assert played.value("select sum(retries) from cost") > 0
+    assert played.value("select max(prompt_tokens + completion_tokens) from trial") < 10**6
+    status, text, _ = command(played.home, "run", "--run", played.home.name, "--rounds", "2", *SHORT)
+    assert status == 0 and "resuming" in text.lower(), text

@@ -10,6 +10,7 @@ from typing import Any
 from evolve.core.errors import RequestRefused
 from evolve.core.records import stable_hash
 from evolve.llm import fields, pieces
+from evolve.llm.foreign_json import parse_exactly
 from evolve.llm.pieces import Piece
 
 FORMAT = "anthropic-messages-v1"
@@ -71,8 +72,8 @@ def _thinking(item: Mapping[str, Any]) -> Block:
 def _input(arguments: str) -> dict[str, Any]:
     """Return the object that a call's arguments are. Any other text has no place in the protocol but inside of one."""
     try:
-        value = json.loads(arguments)
-    except (ValueError, RecursionError):
+        value = parse_exactly(arguments)
+    except ValueError:
         value = None
     return value if isinstance(value, dict) else {"arguments": arguments}
 

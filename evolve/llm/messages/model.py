@@ -10,6 +10,7 @@ import openai
 
 from evolve.core.errors import BadInput, EndpointError, HostRefused
 from evolve.llm.client import OpenAIModel
+from evolve.llm.connection import hides_key
 from evolve.llm.exchange import without_field
 from evolve.llm.messages import wire
 from evolve.llm.model import Body
@@ -30,6 +31,7 @@ class MessagesModel(OpenAIModel):
             self._spec = without_field(self._spec, refusal.parameter)
         return self._exchange(request, end)
 
+    @hides_key
     def list_models(self) -> list[str]:
         """Return the names of the endpoint's models; empty if it lists none.
 

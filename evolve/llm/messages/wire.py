@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterable
@@ -14,11 +13,14 @@ import openai
 
 from evolve.core.records import ModelSpec
 from evolve.llm.addresses import check_address, is_local
+from evolve.llm.connection import HOOKS
 from evolve.llm.exchange import raise_if_refused, read_completion, refuses_reasoning
+from evolve.llm.foreign_json import parse_json
 from evolve.llm.messages.answer import merge_events, to_completion
 from evolve.llm.messages.errors import as_openai_errors
 from evolve.llm.messages.request import to_request
 from evolve.llm.model import Body
+from evolve.llm.normal import MAX_NAME
 from evolve.llm.retries import CONNECT_SECONDS
 
 PATH = "/v1"
@@ -46,7 +48,7 @@ def open_client(spec: ModelSpec, seconds: float) -> anthropic.Anthropic:
         max_retries=0,
         default_headers=headers,
         open_telemetry=False,
-        http_client=None if url is None or not is_local(url) else anthropic.DefaultHttpxClient(trust_env=False),
+        http_client=anthropic.DefaultHttpxClient(trust_env=url is None or not is_local(url), event_hooks=HOOKS),
     )
 
 
@@ -102,9 +104,9 @@ def list_models(client: anthropic.Anthropic) -> list[str]:
         # One page, since an endpoint could go on for ever; unparsed, since a web page is no list.
         response = client.models.with_raw_response.list(limit=MOST_MODELS).http_response
     try:
-        page = json.loads(response.content)
-    except (ValueError, RecursionError):
+        page = parse_json(response.content)
+    except ValueError:
         return []
     models = page.get("data") if isinstance(page, dict) else None
     listed = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-    return [model["id"] for model in listed if isinstance(model.get("id"), str)]
+    return [model["id"][:MAX_NAME] for model in listed if isinstance(model.get("id"), str)]

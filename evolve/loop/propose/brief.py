@@ -11,9 +11,10 @@ from string import Template
 from typing import Any
 
 from evolve.analysis import Shelf
+from evolve.core.fences import escaped, file_block
 from evolve.core.records import ModelSpec, Proposal
 from evolve.llm import estimate_prompt_tokens
-from evolve.loop.propose.fitting import NO_LIMIT, brief_room, file_block, fit, size
+from evolve.loop.propose.fitting import NO_LIMIT, brief_room, fit, size
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
 FILES = (
@@ -65,8 +66,13 @@ def prompt_digest(names: Sequence[str] = FILES) -> str:
 
 
 def prompt(name: str, **values: object) -> str:
-    """Fill in a prompt file."""
-    return Template((PROMPTS / name).read_text(encoding="utf-8")).substitute(values)
+    """Fill in a prompt file. A value in a fence of its own name can't close it."""
+    template = (PROMPTS / name).read_text(encoding="utf-8")
+    return Template(template).substitute({key: _filled(template, key, str(value)) for key, value in values.items()})
+
+
+def _filled(template: str, key: str, value: str) -> str:
+    return escaped(value) if f"<{key}>\n${key}\n</{key}>" in template else value
 
 
 def emphases() -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evolve.core.errors import RequestRefused
+from evolve.core.fences import one_line
 from evolve.core.records import ModelSpec, Proposal, Usage, stable_hash
 from evolve.llm import ChatModel, usage_of
 from evolve.loop.propose.answer import clean_text, parse_proposal, refused_by_endpoint
@@ -184,7 +185,7 @@ def _repair(conversation: Conversation, problem: str, left: int) -> str:
     """What the model is told about its last proposal."""
     if conversation.cut_off:
         return prompt("propose_cut_off.md", tokens=conversation.cut_off, left=left)
-    return prompt("propose_repair.md", problem=problem, left=left)
+    return prompt("propose_repair.md", problem=one_line(problem), left=left)
 
 
 def _reply(conversation: Conversation, call: Mapping[str, Any] | None, text: str) -> None:

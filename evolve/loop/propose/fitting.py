@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 
+from evolve.core.fences import file_block
 from evolve.core.records import ModelSpec
 from evolve.llm import estimate_prompt_tokens
 from evolve.llm.estimates import BYTES_PER_TOKEN
@@ -38,11 +39,6 @@ class Shown:
 def size(text: str) -> int:
     """Bytes of a text in a request, where line breaks and quotes take two."""
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) - 2
-
-
-def file_block(path: str, text: str) -> str:
-    """A file as it is shown."""
-    return f'<file path="{path}">\n{text}\n</file>'
 
 
 def fit(files: Mapping[str, str], digest: str, memory: str, room: int) -> Shown:

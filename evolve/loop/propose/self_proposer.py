@@ -82,7 +82,7 @@ def _instruction(brief: Brief, files: Mapping[str, str], refused: Sequence[Propo
         "ignored": ignored_line(brief),
         "problem": _problem(refused) if refused else "",
         "emphasis": f"\n{brief.emphasis.strip()}\n" if brief.emphasis else "",
-        "files": "\n".join(sorted(files)),
+        "files": "\n".join(printable(path) for path in sorted(files)),
     }
     return prompt("self_task.md", **values)
 

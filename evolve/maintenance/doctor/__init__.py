@@ -33,6 +33,7 @@ def examine(
     return [
         *machine.check_engine(suite and or_bundled(suite)),
         machine.check_disk(runs),
+        *machine.check_temporary(),
         machine.check_git(scaffold and or_bundled(scaffold)),
         *results.examine(runs, deep),
         machine.check_model(asked or AskedModel()),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evolve import llm
 from evolve.core.errors import BadInput, EvolveError
+from evolve.host.temporary import abandoned_folders
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_size, run_check
 from evolve.models.choice import choose_model
 from evolve.models.profile import read_profiles
@@ -93,6 +94,15 @@ def check_disk(runs: Path) -> Finding:
     if free <= FREE_GB or (inodes is not None and inodes < FREE_INODES):
         return Finding("disk", BAD, "; ".join(facts), "`evolve gc` lists what can be removed")
     return Finding("disk", GOOD, "; ".join(facts))
+
+
+def check_temporary() -> list[Finding]:
+    """Report temporary folders of processes that were killed; no finding if there are none."""
+    folders = abandoned_folders()
+    if not folders:
+        return []
+    detail = f"{len(folders)} of ended processes, {format_size(sum(map(folder_size, folders)))}"
+    return [Finding("temporary folders", NOTE, detail, "`evolve doctor --fix` removes them, as does the next run")]
 
 
 def folder_size(folder: Path) -> int:

@@ -11,6 +11,7 @@ from evolve.core.errors import EvolveError, Locked
 from evolve.core.records import Decision
 from evolve.host.locks import hold_lock, is_locked
 from evolve.host.run_names import owner_of
+from evolve.host.temporary import sweep_folders
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
@@ -22,16 +23,16 @@ from evolve.store import RunRow, Store, integrity
 
 def repair(runs: Path) -> list[Finding]:
     """Repair each run under its lock and report what was done. A run at work is skipped."""
-    file = runs / DATABASE
+    file, swept = runs / DATABASE, _sweep_temporary()
     if not Store.exists(file):
-        return []
+        return swept
     try:
         with integrity.open_unchanged(file, integrity.inspect_database(file)) as store:
             rows = store.runs()
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
-        return [Finding("database", BAD, str(error))]
-    return findings + _sweep({owner_of(runs / row.id) for row in rows if not is_locked(runs / row.id)})
+        return [*swept, Finding("database", BAD, str(error))]
+    return swept + findings + _sweep({owner_of(runs / row.id) for row in rows if not is_locked(runs / row.id)})
 
 
 def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
@@ -80,6 +81,11 @@ def _apply(repository: Repository, damage: Damage, decisions: Mapping[int, Decis
         return "decision's git note written", f"round {damage.round}"
     repository.point(damage.subject, damage.sha)
     return "branch moved to its recorded commit", damage.subject
+
+
+def _sweep_temporary() -> list[Finding]:
+    folders = sweep_folders()
+    return [Finding("temporary folders", FIXED, f"removed {len(folders)} of ended processes")] if folders else []
 
 
 def _sweep(dead: set[str]) -> list[Finding]:

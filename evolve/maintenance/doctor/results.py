@@ -89,11 +89,19 @@ def _check_clock(runs: Path, newest: str | None) -> Finding:
     if abs(ahead) > CLOCK_SECONDS:
         detail = f"the clock of the file system of {runs} differs from this machine's by {ahead:+.0f} seconds"
         return Finding("clock", BAD, detail, "synchronise both with NTP")
-    behind = datetime.fromisoformat(newest).timestamp() - time.time() if newest else 0.0
+    behind = _timestamp(newest) - time.time() if newest else 0.0
     if behind > CLOCK_SECONDS:
         detail = f"{behind:.0f} seconds behind the newest row ({newest})"
         return Finding("clock", BAD, detail, "set the clock: runs and rounds are ordered by it")
     return Finding("clock", GOOD, f"agrees with the file system{' and with the rows' if newest else ''}")
+
+
+def _timestamp(text: str) -> float:
+    """The seconds since the epoch of a time in the database; 0 of a text that is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _file_time(runs: Path) -> float:

@@ -11,6 +11,7 @@ from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import StoredFile, Verdict
 from evolve.host.locks import is_locked
 from evolve.host.run_names import owner_of
+from evolve.host.temporary import abandoned_folders
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.doctor.machine import folder_size
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
@@ -29,6 +30,8 @@ def plan(runs: Path, store: Store, request: GcRequest) -> RemovalPlan:
     if request.parts & set(RUN_PARTS):
         for row in rows:
             planned += plan_run(runs, store, row, request, row.id in busy)
+    if "leftovers" in request.parts:
+        planned += _plan_folders()
     return planned + plan_engine(runs, store, rows, busy, request)
 
 
@@ -104,6 +107,13 @@ def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str]
     return planned + (_plan_images(store, rows, busy, dead, request) if "images" in request.parts else RemovalPlan())
 
 
+def _plan_folders() -> RemovalPlan:
+    """Temporary folders of processes that have ended, of whatever run."""
+    folders = abandoned_folders()
+    size = sum(map(folder_size, folders))
+    return RemovalPlan((Removable("leftovers", "", tuple(map(str, folders)), size),)) if folders else RemovalPlan()
+
+
 def _plan_leftovers(dead: set[str]) -> RemovalPlan:
     now = time.time()
     safe = [leftover for leftover in leftovers.find_leftovers(dead) if leftover.is_expired(now)]
@@ -122,7 +132,7 @@ def _plan_images(
     for folder in {Path(row.suite) for row in rows} | {request.suite} - {None}:
         digests |= _suite_digests(folder)
     needed = task_images.needed_tags(digests)
-    unused = [image for image in task_images.built_images() if image.tag.removesuffix("-raw") not in needed]
+    unused = [image for image in task_images.built_images() if not task_images.is_needed(image.tag, needed)]
     removable = Removable("images", "", tuple(image.tag for image in unused), sum(image.bytes for image in unused))
     return RemovalPlan((removable,)) if unused else RemovalPlan()
 

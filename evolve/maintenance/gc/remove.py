@@ -11,6 +11,7 @@ from pathlib import Path
 from evolve.core.errors import EvolveError, Locked
 from evolve.host.locks import hold_lock, is_locked
 from evolve.host.run_names import owner_of
+from evolve.host.temporary import sweep_folders
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.gc.plan import plan_run
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
@@ -92,6 +93,9 @@ def _remove_images(entry: Removable) -> RemovalPlan:
 
 def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
     """Look for them again, since a run may have been resumed meanwhile."""
+    folders = sweep_folders(entry.names)
+    if set(folders) == set(entry.names):
+        return RemovalPlan((entry,))
     dead = {owner_of(runs / row.id) for row in store.runs() if not is_locked(runs / row.id)}
     now = time.time()
     safe = [
@@ -100,4 +104,4 @@ def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan
         if leftover.name in entry.names and leftover.is_expired(now)
     ]
     leftovers.remove_leftovers(safe)
-    return RemovalPlan((replace(entry, names=tuple(leftover.name for leftover in safe)),))
+    return RemovalPlan((replace(entry, names=(*folders, *(leftover.name for leftover in safe))),))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from evolve.budget.rate import longest_wait
 from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
+from evolve.trial.gateway.spans import LostTime, Span, covered_seconds
 from evolve.trial.gateway.wire import Refusal
 
+# Of a recording: events, and bytes as they are stored. Requests in progress when it is full are recorded too.
 MAX_EVENTS = 10_000
 MAX_RECORDED = 64_000_000
 # The longest time, in seconds, that a trial is given back, apart from waits for its turns under limits per minute.
@@ -21,22 +24,10 @@ MAX_LOST_SECONDS = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Reservation:
-    """The most that one running call may use, in tokens: its estimated prompt and the longest allowed answer."""
+    """The most that one running call may use, in tokens: its prompt and the longest allowed answer."""
 
     prompt: int
     answer: int
-
-
-Span = tuple[float, float]
-
-
-def covered_seconds(spans: Sequence[Span]) -> float:
-    """Seconds covered by at least one of the spans (start, end): parallel calls lose the same time."""
-    total, covered_to = 0.0, -math.inf
-    for start, end in sorted(spans):
-        total += max(end - max(start, covered_to), 0.0)
-        covered_to = max(covered_to, end)
-    return total
 
 
 class TrialBudget:
@@ -55,10 +46,11 @@ class TrialBudget:
         # Of `usage`, what the host's own calls took: they are billed, but don't use up what the scaffold may have.
         self._hosts = Usage()
         self.exhausted = ""
-        self._events = self._recorded = 0
+        self._events = self.recorded = 0
         self._closed = False
         self._reserved: list[Reservation] = []
-        self._lost_spans: list[Span] = []
+        self._time = LostTime()
+        self._unanswered = 0
         self._changed = threading.Condition()
 
     def left(self) -> dict[str, float]:
@@ -74,15 +66,50 @@ class TrialBudget:
 
     @property
     def given_back(self) -> float:
-        """Seconds by which the deadline is extended: those in which at least one call was delayed by a fault."""
-        return covered_seconds(self._lost_spans)
+        """Seconds by which the deadline is extended, see `spans`."""
+        with self._changed:
+            return covered_seconds(self._time.given_back())
 
     def give_back(self, seconds: float) -> None:
         """Extend the deadline: the last `seconds` were lost through no fault of the scaffold."""
         now = time.monotonic()
         with self._changed:
-            self._lost_spans.append((now - seconds, now))
+            self._time.lose(now - seconds, now)
             self._changed.notify_all()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Note when a recorded request arrives and ends."""
+        with self._changed:
+            self._time.arrive()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._time.leave()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Note that a command runs until the block ends: this time is not given back."""
+        key = object()
+        with self._changed:
+            self._time.start_work(key)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._time.end_work(key)
+
+    def note_progress(self, spans: Iterable[Span]) -> None:
+        """Note that a call was being answered: this time is not given back for other calls."""
+        with self._changed:
+            self._time.progress(spans)
+
+    def count_unanswered(self, retries: int) -> int:
+        """Add to the number of repeated tries of calls that are not answered (yet), and return it."""
+        with self._changed:
+            self._unanswered += retries
+            return self._unanswered
 
     def record_loss(self, lost: Usage) -> None:
         """Count a failed or delayed try of a call, or a call of the host's own between tries.
@@ -102,23 +129,29 @@ class TrialBudget:
         with self._changed:
             return self._changed.wait_for(lambda: not self._reserved, seconds)
 
-    def reserve(self, prompt: int, answer: int) -> Reservation:
-        """Start a call of about `prompt` tokens that asks for at most `answer` tokens; fewer may be reserved.
+    def reserve(self, prompt: int | Callable[[], int], answer: int, least: int = 1) -> Reservation:
+        """Start a call that asks for at most `answer` tokens; fewer may be reserved.
 
         Waits for the running calls if they may need what is left. Raises Refusal if nothing is left.
+
+        Args:
+            prompt: the most tokens of its prompt; a function is asked again when a running call has ended, whose count
+                may show that there are fewer.
+            least: the fewest tokens of the answer that are of use.
         """
         with self._changed:
             while True:
                 self._await_time()
                 self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
-                room, bound = self._room(prompt)
+                most = prompt if isinstance(prompt, int) else prompt()
+                room, bound = self._room(most)
                 if room >= answer or not self._reserved:
                     break
                 self._changed.wait(self.left()["seconds"])
-            if room < 1:
-                raise self._spent(bound)
+            if room < least:
+                raise self.spent(bound, f": the prompt may have {most} tokens, a token for each byte not counted yet")
             self.usage += Usage(calls=1)
-            reservation = Reservation(prompt, min(answer, room))
+            reservation = Reservation(most, min(answer, room))
             self._reserved.append(reservation)
             return reservation
 
@@ -138,7 +171,7 @@ class TrialBudget:
     def cost(self, reservation: Reservation) -> Usage:
         """The most that a call may cost; the call itself is not counted."""
         prompt, answer = reservation.prompt, reservation.answer
-        return Usage(0, prompt, answer, self.model.cost_usd(prompt, answer), 0)
+        return Usage(0, prompt, answer, self.model.highest_cost_usd(prompt, answer), 0)
 
     def start_command(self) -> float:
         """Count one command; returns the seconds that it may take. Raises Refusal."""
@@ -149,10 +182,10 @@ class TrialBudget:
             return self.left()["seconds"]
 
     def count_event(self, size: int) -> None:
-        """Count one recorded event of `size` characters."""
+        """Count one recorded event of `size` bytes."""
         with self._changed:
             self._events += 1
-            self._recorded += size
+            self.recorded += size
 
     def close(self) -> None:
         """Let nothing start any more, and charge running calls in full."""
@@ -165,7 +198,7 @@ class TrialBudget:
 
     def late_refusal(self) -> Refusal | None:
         """The refusal of an answer that came after the deadline; None before it."""
-        return None if self.left()["seconds"] > 0 else self._spent("seconds")
+        return None if self.left()["seconds"] > 0 else self.spent("seconds")
 
     def _await_time(self) -> None:
         """After the deadline, wait for the running calls: one that fails gives time back."""
@@ -177,21 +210,22 @@ class TrialBudget:
     def _refuse_spent(self, *names: str) -> None:
         if self._closed:
             raise Refusal(429, "budget", "the trial is over")
-        left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self._recorded)}
+        left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self.recorded)}
         for name in names:
             # A model without a price is not limited by dollars.
             if left[name] <= 0 and not (name == "usd" and self.model.cost_usd(1, 1) == 0):
-                raise self._spent(name)
+                raise self.spent(name)
 
-    def _spent(self, name: str) -> Refusal:
+    def spent(self, name: str, why: str = "") -> Refusal:
+        """Note that a limit is reached; returns the refusal of what would exceed it. `why`: ends its sentence."""
         self.exhausted = name
-        return Refusal(429, "budget", f"the trial's budget of {name} is spent")
+        return Refusal(429, "budget", f"the trial's budget of {name} is spent{why}")
 
     def _room(self, prompt: int) -> tuple[int, str]:
         """The most tokens that an answer to such a prompt may have while others run, and the limit that sets it."""
         reserved = [self.cost(reservation) for reservation in self._reserved]
         tokens = self.left()["tokens"] - sum(cost.prompt_tokens + cost.completion_tokens for cost in reserved) - prompt
-        usd = self.left()["usd"] - sum(cost.cost_usd for cost in reserved) - self.model.cost_usd(prompt, 0)
-        token_price = self.model.cost_usd(0, 1)
+        usd = self.left()["usd"] - sum(cost.cost_usd for cost in reserved) - self.model.highest_cost_usd(prompt, 0)
+        token_price = self.model.highest_cost_usd(0, 1)
         by_usd = usd / token_price if token_price else math.inf if usd >= 0 else 0.0
         return (int(tokens), "tokens") if tokens <= by_usd else (int(by_usd), "usd")

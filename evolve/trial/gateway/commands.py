@@ -9,12 +9,14 @@ from typing import Protocol
 
 from starlette.responses import Response
 
-from evolve.sandbox.shell import CommandResult, ShellDied
+from evolve.sandbox.shell import MAX_COMMAND, CommandResult
+from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
-from evolve.trial.gateway.endurance import HasHungUp
+from evolve.trial.gateway.endurance import HungUpAt
 from evolve.trial.gateway.request import parse_number
 from evolve.trial.gateway.wire import Body, Refusal, json_response
+from evolve.trial.recording import output_fields
 
 MAX_FILE = 1_000_000
 READ_BYTES = 60_000
@@ -38,21 +40,16 @@ class Commands:
         self._workspace, self._budget, self._record = workspace, budget, record
         self._lock = threading.Lock()
 
-    def run(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
+    def run(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         """Run a command, and answer with its output."""
         command, timeout = str(body.get("command", "")), max(parse_number("timeout", body.get("timeout", 30)), 0.1)
         result = self._execute(command, timeout)
-        answer = {
-            "exit_code": result.exit_code,
-            "stdout": result.stdout.decode(errors="replace"),
-            "stderr": result.stderr.decode(errors="replace"),
-            "timed_out": result.timed_out,
-            "truncated": result.truncated,
-        }
-        self._record("run", arrival, command=command, timeout=timeout, **answer)
-        return json_response(answer)
+        output = output_fields(result.stdout, result.stderr)
+        ending = {"exit_code": result.exit_code, "timed_out": result.timed_out, "truncated": result.truncated}
+        self._record("run", arrival, command=command, timeout=timeout, **output, **ending)
+        return json_response({"stdout": output["stdout"], "stderr": output["stderr"], **ending})
 
-    def read(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
+    def read(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         """Answer with the text of a file, up to READ_BYTES. Raises Refusal."""
         path = str(body.get("path", ""))
         result = self._execute(f"head -c {READ_BYTES + 1} < {shlex.quote(path)}", 30)
@@ -62,7 +59,7 @@ class Commands:
             raise Refusal(404, "not_found", f"no such file: {path}")
         return json_response({"text": data.decode(errors="replace"), "truncated": len(result.stdout) > READ_BYTES})
 
-    def write(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
+    def write(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         """Write a text into a file. Raises Refusal."""
         path, text = str(body.get("path", "")), str(body.get("text", ""))
         data = text.encode()
@@ -76,12 +73,15 @@ class Commands:
         return json_response({"bytes": len(data)})
 
     def _execute(self, command: str, timeout: float, stdin: bytes = b"") -> CommandResult:
+        if "\0" in command:
+            raise Refusal(400, "invalid_request", "neither a command nor a path can hold a zero character")
+        if len(command.encode()) > MAX_COMMAND:
+            raise Refusal(413, "too_large", f"a command is at most {MAX_COMMAND} bytes long")
         with self._lock:
             left = self._budget.start_command()
             try:
-                return self._workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
-            except ValueError as error:
-                raise Refusal(413, "too_large", str(error)) from error
+                with self._budget.working():
+                    return self._workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
             except ShellDied:
                 # A command may kill its own shell; if the container is gone, this raises too.
                 self._workspace.run("true", 10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,10 @@ PASSED_FIELDS = frozenset(
         "repetition_penalty", "logit_bias", "logprobs", "top_logprobs",
     }
 )  # fmt: skip
+TINY_TOOL = {
+    "type": "function",
+    "function": {"name": "say", "description": "Say something.", "parameters": {"type": "object", "properties": {}}},
+}
 CONTENT_TYPES = ("text", "refusal", "image_url")
 
 
@@ -43,6 +46,23 @@ def model_request(body: Body, model: ModelSpec, most: int) -> Body:
     request["model"] = model.name
     request["max_tokens"] = max(1, int(min(parse_number("max_tokens", asked), most)))
     return request
+
+
+def bare_request(request: Body, model: ModelSpec, parameter: str) -> Body | None:
+    """A tiny request with what the host adds to this one, and nothing of the scaffold's.
+
+    Args:
+        parameter: What the endpoint refused, see `HostRefused`.
+
+    Returns:
+        None if no tiny request can show whether the endpoint refuses that.
+    """
+    if parameter == "keep_reasoning":
+        return None
+    added = {"model", "max_tokens", "seed", *dict(model.sampling)}
+    bare = {key: value for key, value in request.items() if key in added} | dict(model.sampling)
+    tools = {"tools": [TINY_TOOL]} if parameter == "tools" else {}
+    return {**bare, "messages": [{"role": "user", "content": "Say OK."}], **tools}
 
 
 def _check_parts(message: Any) -> None:
@@ -73,8 +93,3 @@ def wants_usage(body: Body) -> bool:
     """Whether a streaming client asked for a final event with the usage."""
     options = body.get("stream_options")
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
-
-
-def event_size(event: Mapping[str, Any]) -> int:
-    """The number of characters of an event as it is stored."""
-    return len(json.dumps(event, ensure_ascii=False))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +20,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from evolve.core.errors import EndpointError, EvolveError, InfraError, RequestRefused
+from evolve.budget.answers import Answers, OwnAnswers
+from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
-from evolve.llm import ChatModel, estimate_prompt_tokens, fit_to_window, usage_of
+from evolve.llm import (
+    ChatModel,
+    CountedPrompts,
+    Prompt,
+    counted_prompt_tokens,
+    fit_to_window,
+    prompt_of,
+    required_answer_tokens,
+    usage_of,
+)
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import Commands, Workspace
-from evolve.trial.gateway.endurance import Endurance, HasHungUp, disconnect_check, longest_delay
-from evolve.trial.gateway.request import event_size, model_request, wants_usage
+from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
+from evolve.trial.gateway.request import bare_request, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
+from evolve.trial.gateway.spans import FailingCalls, Span, without
 from evolve.trial.gateway.wire import (
     Body,
     BoundedProtocol,
@@ -35,13 +49,14 @@ from evolve.trial.gateway.wire import (
     json_response,
     stream_response,
 )
+from evolve.trial.recording import Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
-Event = dict[str, Any]
-Action = Callable[[Body, HasHungUp], Response]
-RecordedAction = Callable[[Body, HasHungUp, Arrival], Response]
+INFRASTRUCTURE = "infrastructure"
+Action = Callable[[Body, HungUpAt], Response]
+RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
 
 @dataclass(frozen=True)
@@ -57,19 +72,37 @@ class Door:
 
 
 class Gateway:
-    """Serve one trial. Use as a context manager; `events` is the recording."""
+    """Serve one trial. Use as a context manager; `recording` is what passed through it.
 
-    def __init__(self, door: Door, model: ChatModel, workspace: Workspace, folder: Path) -> None:
+    Attributes:
+        refusals: How many requests were refused, by the error's code: what the scaffold itself did wrong.
+        fault: The first fault of the machine.
+        failing: The time in which the call failed whose failure is `fault`.
+    """
+
+    def __init__(
+        self, door: Door, model: ChatModel, workspace: Workspace, folder: Path, answers: Answers | None = None
+    ) -> None:
+        """Prepare to serve. `answers`: to the calls of all trials of the run; None: only this one's are known."""
         self.door, self.model = door, model
+        self._own_answers, self._failing_calls = OwnAnswers(), FailingCalls()
+        self.answers = answers or self._own_answers
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
-        self.events: list[Event] = []
+        self.recording = Recording()
         self.fault: Exception | None = None
-        self._seeding, self._arrivals = Seeding(door.seed), Arrivals()
+        self.failing: Span = (time.monotonic(), math.inf)
+        self.refusals: Counter[str] = Counter()
+        self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
         self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def events(self) -> list[Event]:
+        """The events of the recording so far, decoded."""
+        return list(self.recording)
 
     def _config(self, commands: Commands) -> uvicorn.Config:
         intake = Intake()
@@ -82,7 +115,7 @@ class Gateway:
             Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
             Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
         ]
-        handlers: dict[Any, Any] = {HTTPException: _no_such_route, Exception: self._unexpected}
+        handlers: dict[Any, Any] = {HTTPException: self._no_such_route, Exception: self._unexpected}
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         return uvicorn.Config(
@@ -125,25 +158,37 @@ class Gateway:
         async def endpoint(request: Request) -> Response:
             try:
                 async with intake.body(request) as body:
-                    return await run_in_threadpool(self._run_action, action, body, disconnect_check(request))
+                    with watched_client(request) as client:
+                        return await run_in_threadpool(self._run_action, action, body, client.hung_up_at)
             except Refusal as refusal:
-                return error_response(refusal)
+                return self._refuse(refusal)
 
         return endpoint
+
+    def _refuse(self, refusal: Refusal) -> Response:
+        """Count a refusal, and answer with it. Called in the event loop alone."""
+        if refusal.code != INFRASTRUCTURE:
+            self.refusals[refusal.code] += 1
+        return error_response(refusal)
+
+    async def _no_such_route(self, request: Request, error: HTTPException) -> Response:
+        # Not from `request.url`: with a Host header that is no address, it names the socket's path on this machine.
+        message = f"{request.method} {request.scope['path'][:200]}: {error.detail}"
+        return self._refuse(Refusal(error.status_code, "not_found", message))
 
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
 
-        def numbered(body: Body, has_hung_up: HasHungUp) -> Response:
-            with self._arrivals.request() as arrival:
-                return action(body, has_hung_up, arrival)
+        def numbered(body: Body, hung_up_at: HungUpAt) -> Response:
+            with self._arrivals.request() as arrival, self.budget.request():
+                return action(body, hung_up_at, arrival)
 
         return numbered
 
-    def _run_action(self, action: Action, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _run_action(self, action: Action, body: Body, hung_up_at: HungUpAt) -> Response:
         """Run an action; a fault of the machine is noted, so the trial does not count, and answered with a 503."""
         try:
-            return action(body, has_hung_up)
+            return action(body, hung_up_at)
         except EvolveError as error:
             raise self._note_fault(error) from error
 
@@ -153,41 +198,55 @@ class Gateway:
 
     def _note_fault(self, error: Exception) -> Refusal:
         self.fault = self.fault or error
-        return Refusal(503, "infrastructure", "the host has a fault; this trial will not count")
+        return Refusal(503, INFRASTRUCTURE, "the host has a fault; this trial will not count")
 
     def _record(self, kind: str, arrival: Arrival, **content: Any) -> None:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
-        self.budget.count_event(event_size(event))
         with self._lock:
-            self.events.append(event)
+            size = self.recording.append(event)
+        self.budget.count_event(size)
 
-    def _task(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:
         door = self.door
         task = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
         context = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
         return json_response({**task, "budget": self.budget.left(), **context})
 
-    def _budget(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _budget(self, body: Body, hung_up_at: HungUpAt) -> Response:
         return json_response(self.budget.left())
 
-    def _models(self, body: Body, has_hung_up: HasHungUp) -> Response:
+    def _models(self, body: Body, hung_up_at: HungUpAt) -> Response:
         model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
         return json_response({"object": "list", "data": [model]})
 
-    def _chat(self, body: Body, has_hung_up: HasHungUp, arrival: Arrival) -> Response:
+    def _chat(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
         request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
-        reservation, seed = self._start_call(request)
-        request |= {"max_tokens": reservation.answer, "seed": seed}
-        spent = Usage()
-        endurance = Endurance(self.budget, has_hung_up)
+        prompt = prompt_of(request, self.door.model)
+        reservation, seed = self._start_call(request, prompt)
+        request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
+        spent, started = Usage(), time.monotonic()
+        endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         try:
-            completion = self.model.complete(request, endurance)
+            completion = self._complete(request, endurance)
             spent = usage_of(completion, self.door.model, request)
+            self._counted.learn(prompt, counted_prompt_tokens(completion))
+            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
+            self._note_answer()
             endurance.check()
+            endurance.settle()
         except RequestRefused as error:
+            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             endurance.check()
+            endurance.settle()
             raise self._refused(request, error, arrival) from error
+        except EndpointError as error:
+            # Calls in a row are never answered at the same time: their failure is the endpoint's.
+            if not isinstance(error, HostRefused) and endurance.caused(self._own_answers):
+                raise self.budget.spent("retries") from error
+            if self.fault is None:
+                self.failing = (endurance.failing_since or started, endurance.failed_at or time.monotonic())
+            raise
         finally:
             with self._lock:
                 self._seeding.end()
@@ -197,14 +256,39 @@ class Gateway:
         self._record("chat", arrival, request=request, response=completion)
         return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
 
-    def _start_call(self, request: Body) -> tuple[Reservation, int]:
+    def _note_answer(self) -> None:
+        self._own_answers.note()
+        if self.answers is not self._own_answers:
+            self.answers.note()
+
+    def _complete(self, request: Body, endurance: Endurance) -> dict[str, Any]:
+        """Call the model.
+
+        A refusal of what the host added is the scaffold's fault if a bare request with the same additions is answered:
+        its text may quote the request, so a scaffold can make any refusal look like one of the host's additions.
+        """
+        try:
+            return self.model.complete(request, endurance)
+        except HostRefused as error:
+            bare = bare_request(request, self.door.model, error.parameter)
+            if bare is None:
+                raise
+            try:
+                answer = self.model.complete(bare, endurance)
+            except RequestRefused:
+                raise error from None
+            self.budget.record_loss(usage_of(answer, self.door.model, bare))
+            raise RequestRefused(400, "invalid_request", str(error)) from error
+
+    def _start_call(self, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
-        content = digest(request)
+        content, least = digest(request), required_answer_tokens(request, self.door.model)
         with self._lock:
             seed = self._seeding.start(content)
         try:
             # It may wait for other calls, with which it overlaps then too.
-            return self.budget.reserve(estimate_prompt_tokens(request), request["max_tokens"]), seed
+            most = functools.partial(self._counted.most_tokens, prompt)
+            return self.budget.reserve(most, max(request["max_tokens"], least), least), seed
         except Refusal:
             with self._lock:
                 self._seeding.withdraw()
@@ -223,8 +307,3 @@ class Gateway:
         fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
         self._record("chat", arrival, request=request, error=fields, **more)
         return refusal
-
-
-async def _no_such_route(request: Request, error: HTTPException) -> Response:
-    message = f"{request.method} {request.url.path[:200]}: {error.detail}"
-    return error_response(Refusal(error.status_code, "not_found", message))

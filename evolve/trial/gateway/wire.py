@@ -57,9 +57,15 @@ class Intake:
 
 
 def parse_body(raw: bytes) -> Body:
-    """Parse a JSON object. Raises Refusal for infinite numbers, invalid Unicode and deep nesting."""
+    """Parse a JSON object: strict UTF-8, finite numbers, limited nesting, no half characters. Raises Refusal.
+
+    This is the one place where bytes of a scaffold become values, so that later code can encode and store them all.
+    """
     try:
-        body = json.loads(raw)
+        # From bytes, `json` would also read UTF-16 and UTF-32, and half characters in UTF-8.
+        body = json.loads(raw.decode())
+    except UnicodeDecodeError as error:
+        raise Refusal(400, "invalid_request", f"the body is not UTF-8: {error.reason}") from error
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "invalid_request", f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):

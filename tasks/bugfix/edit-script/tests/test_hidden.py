@@ -8,6 +8,10 @@ def kinds(source, target):
     return [edit.kind for edit in edit_script(source, target)]
 
 
+def steps(script):
+    return [(edit.kind, edit.old, edit.new) for edit in script]
+
+
 class DistanceTest(unittest.TestCase):
     def test_equal_and_empty(self):
         self.assertEqual([distance("", ""), distance("abc", "abc"), distance("", "abc"), distance("ab", "")], [0, 0, 3, 2])
@@ -25,6 +29,9 @@ class DistanceTest(unittest.TestCase):
 
 
 class ScriptTest(unittest.TestCase):
+    def test_kinds_differ(self):
+        self.assertEqual(len({KEEP, REPLACE, INSERT, DELETE, SWAP}), 5)
+
     def test_simple_kinds(self):
         self.assertEqual(kinds("cat", "cut"), [KEEP, REPLACE, KEEP])
         self.assertEqual(kinds("ct", "cat"), [KEEP, INSERT, KEEP])
@@ -36,10 +43,10 @@ class ScriptTest(unittest.TestCase):
         self.assertEqual(edit_script("", ""), [])
 
     def test_swap_only(self):
-        self.assertEqual(edit_script("ab", "ba"), [Edit(SWAP, "ab", "ba")])
+        self.assertEqual(steps(edit_script("ab", "ba")), [(SWAP, "ab", "ba")])
 
     def test_swap_at_the_end(self):
-        self.assertEqual(edit_script("teh", "the"), [Edit(KEEP, "t", "t"), Edit(SWAP, "eh", "he")])
+        self.assertEqual(steps(edit_script("teh", "the")), [(KEEP, "t", "t"), (SWAP, "eh", "he")])
 
     def test_swap_at_the_start(self):
         self.assertEqual(kinds("ehat", "heat"), [SWAP, KEEP, KEEP])

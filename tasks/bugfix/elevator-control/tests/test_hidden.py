@@ -77,6 +77,9 @@ class UpTest(unittest.TestCase):
 
 
 class BasicsTest(unittest.TestCase):
+    def test_directions_differ(self):
+        self.assertEqual(len({DOWN, STILL, UP}), 3)
+
     def test_idle(self):
         elevator = cabin(3)
         self.assertEqual((elevator.next_stop(), elevator.step(), elevator.run()), (None, None, []))

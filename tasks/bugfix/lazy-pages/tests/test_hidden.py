@@ -25,7 +25,7 @@ class EmptyPageTest(unittest.TestCase):
 
     def test_pages_include_empty_ones(self):
         found = list(iter_pages(ListService("a", "", "b").fetch))
-        self.assertEqual(found, [Page(("a",), 1), Page((), 2), Page(("b",), None)])
+        self.assertEqual([(page.items, page.next_cursor) for page in found], [(("a",), 1), ((), 2), (("b",), None)])
 
     def test_with_limit(self):
         service = ListService("a", "", "bc", "d")

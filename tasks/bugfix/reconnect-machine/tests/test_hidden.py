@@ -44,6 +44,9 @@ class OutagesTest(unittest.TestCase):
 
 
 class SingleOutageTest(unittest.TestCase):
+    def test_states_differ(self):
+        self.assertEqual(len({CONNECTED, GIVEN_UP, IDLE, WAITING}), 4)
+
     def test_initial(self):
         machine = Reconnector()
         self.assertEqual((machine.state, machine.failures), (IDLE, 0))

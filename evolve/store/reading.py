@@ -1,0 +1,77 @@
+"""Read rows as they are in the database, whatever wrote them: valid values, or one line that names the row."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Double, Integer
+from sqlalchemy.types import TypeEngine
+
+from evolve.core.errors import BadInput
+from evolve.core.plausible import plausible
+from evolve.core.text import storable_text
+from evolve.store import schema
+
+Row = Mapping[str, Any]
+Record = TypeVar("Record")
+SPENDING = frozenset(
+    {
+        "calls", "prompt_tokens", "completion_tokens", "cost_usd", "retries", "lost_seconds", "cached_tokens",
+        "cache_write_tokens", "commands",
+    }
+)  # fmt: skip
+SCORES = frozenset({"train_score", "validation_score"})
+FIX = "restore the database from a backup, or correct the row"
+
+
+def read_rows(rows: Iterable[Any], read: Callable[[Row], Record]) -> list[Record]:
+    """Convert rows to records.
+
+    Raises:
+        BadInput: A row has a value that no record can have; the message names both.
+    """
+    return [_read(row, read) for row in rows]
+
+
+def _read(row: Row, read: Callable[[Row], Record]) -> Record:
+    try:
+        return read(plain_row(row))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        problem = storable_text(" ".join(str(error).split()), 200)
+        raise BadInput(f"database, {_place(row)}", f"can't be read: {problem}", FIX) from error
+
+
+def _place(row: Row) -> str:
+    run = row.get("run_id", row.get("run"))
+    names = [f"{name} {row[name]}" for name in ("id", "number", "round", "task", "name") if row.get(name) is not None]
+    return storable_text(" of ".join([", ".join(names[:2]) or "a row", *([f"run {run}"] if run else [])]), 200)
+
+
+@functools.cache
+def columns_of(kind: type[TypeEngine[Any]]) -> frozenset[str]:
+    """The names of the columns of a type. Columns of one name have one type in all tables, except for `id`."""
+    columns = (column for table in schema.metadata.tables.values() for column in table.columns)
+    return frozenset(column.name for column in columns if isinstance(column.type, kind)) - {"id"}
+
+
+def plain_row(row: Row) -> dict[str, Any]:
+    """Return a row with values of the columns' types. Spending that can't be true is 0. Raises ValueError."""
+    return {name: _plain(name, value) for name, value in row.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in SPENDING:
+        return plausible(value)
+    if value is None:
+        return None
+    if name in columns_of(Integer) and not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}, no whole number")
+    if name in columns_of(Double) | SCORES and not (isinstance(value, int | float) and math.isfinite(value)):
+        raise ValueError(f"{name} is {value!r}, no number")
+    if name == "at" or name.endswith("_at"):
+        datetime.fromisoformat(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

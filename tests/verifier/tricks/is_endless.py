@@ -1,0 +1,5 @@
+import itertools
+
+
+def answer(n):
+    return itertools.count()

@@ -1,0 +1,3 @@
+def answer(n):
+    print("x" * 10**6)
+    return 0
