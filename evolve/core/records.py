@@ -334,8 +334,8 @@ class TrialSpec:
 
     @property
     def task_id(self) -> str:
-        """The opaque id that the scaffold sees."""
-        return opaque_id(self.run, self.task.name)
+        """The opaque id that the scaffold sees; equal for the candidates that are compared on this attempt."""
+        return opaque_id(self.run, self.task.name, self.attempt, self.seed)
 
     @property
     def key(self) -> str:
@@ -528,6 +528,6 @@ def trial_key(candidate: str, task: str, attempt: int) -> str:
     return f"{candidate[:12]}-{task}-{attempt}"
 
 
-def opaque_id(run: str, task: str) -> str:
-    """Return the task's id as a scaffold sees it: stable within a run, and no hint of the task's name."""
-    return hashlib.sha256(f"{run}\x1f{task}".encode()).hexdigest()[:12]
+def opaque_id(run: str, task: str, attempt: int, seed: int) -> str:
+    """Return a trial's id as its scaffold sees it: no hint of the task, nor of which other trials have the same one."""
+    return f"{stable_hash('trial id', run, task, attempt, seed):016x}"

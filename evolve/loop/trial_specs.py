@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from evolve.core.config import RunConfig
 from evolve.core.records import SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialSpec, stable_hash
 from evolve.gate import Slot
+from evolve.host.run_names import owner_of
 from evolve.loop.candidates import Candidates
 from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
@@ -62,5 +63,5 @@ class TrialSpecs:
             limits=self.config.limits.for_task(task.agent_seconds),
             sandbox=self.config.sandbox,
             folder=self.candidates.folder.resolve(),
-            owner=self.run,
+            owner=owner_of(self.candidates.folder),
         )

@@ -27,6 +27,7 @@ from evolve.executor.fault_policy import Restore
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
+from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
@@ -106,7 +107,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
         run = _named(request, name, store)
         check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
         enter = functools.partial(_enter, run, suite, store, watcher)
-        with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
+        with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
             try:
                 yield search
                 store.end_run(run.name, "done", now())

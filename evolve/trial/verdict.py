@@ -89,7 +89,7 @@ def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iter
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
     """Judge in the task's own container; if the agent left no room for the tests there, it is at fault."""
     try:
-        return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir))
+        return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir, state.verifier_variables))
     except InfraError:
         if not task.is_ruined():
             raise
