@@ -256,9 +256,9 @@ def played_home(
     place = tmp_path / "home"
     shutil.copytree(played_template, place)
     monkeypatch.chdir(place)
-    # Temporary folders of processes that other tests kill are not this run's.
-    (tmp_path / "temporary").mkdir(exist_ok=True)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     if not request.node.get_closest_marker("docker"):
+        # Temporary folders of processes that other tests kill are not this run's.
+        (tmp_path / "temporary").mkdir(exist_ok=True)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
         monkeypatch.setattr(engine, "answers", lambda: False)
     return place

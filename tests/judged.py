@@ -33,9 +33,9 @@ def verdict(folder: Path, project: Mapping[str, str], hidden: str, **changes: st
     return judge(folder, app, {file.name: file.read_text() for file in VERIFIER.glob("*.py")}, hidden, **changes)
 
 
-def decoy_verdict(folder: Path, app: Path, hidden: str) -> Verdict:
+def decoy_verdict(folder: Path, app: Path, hidden: str, **changes: str) -> Verdict:
     """What the verifier said that gave the tests to the candidate's process."""
-    return judge(folder, app, {"judge.py": DECOY_JUDGE.read_text()}, hidden, AGENT=str(os.getuid()))
+    return judge(folder, app, {"judge.py": DECOY_JUDGE.read_text()}, hidden, AGENT=str(os.getuid()), **changes)
 
 
 def judge(folder: Path, app: Path, files: Mapping[str, str], hidden: str, **changes: str) -> Verdict:

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -348,8 +349,8 @@ def test_leftovers_of_a_dead_run_are_found_and_swept_after_their_time(home: Path
         api.create_container(base, ["true"], labels={engine.LABEL: RUN, engine.UNTIL: str(int(time.time()) + more)})
         for more in (-1, 600)
     )
-    folder = Path(f"/tmp/{engine.temporary_prefix(RUN)}old")
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.gettempdir(), f"{engine.temporary_prefix(RUN)}old")
+    folder.mkdir(parents=True)
     os.utime(folder, (1, 1))
     try:
         found = {one.name for one in leftovers.find_leftovers({RUN})}

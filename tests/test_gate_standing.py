@@ -26,7 +26,8 @@ from evolve.core.records import (
 )
 from evolve.core.voided import VoidedShare
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
-from evolve.gate.attempts import first_attempt
+from evolve.gate.attempts import first_attempt, first_attempt_again
+from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.voids import chance_of_as_many
 from tests.fakes import result
 
@@ -187,14 +188,14 @@ def test_the_order_of_the_suite_changes_nothing(order: list[TaskSlot], salt: int
 def test_more_wins_never_turn_a_patch_that_is_built_upon_into_one_that_is_not(salt: int, extra: float) -> None:
     some, bonus = rate(0.55, str(salt)), rate(extra, f"extra{salt}")
     before, after = (
-        ruled(*begun_with(PATCH), reward).decisions[0]
+        ruled(*begun_with(PATCH), reward).decisions[0]  # without fresh trials, which need not go as the others did
         for reward in (some, lambda task, attempt: max(some(task, attempt), bonus(task, attempt)))
     )
     assert (after.verdict is not Verdict.REVERT) >= (before.verdict is not Verdict.REVERT)
 
 
 def begun_with(candidate: Candidate) -> tuple[Standing, Candidate, list[TrialResult]]:
-    standing, tip = begun()
+    standing, tip = begun(jump=0)
     return standing, candidate, tip
 
 
@@ -222,7 +223,9 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
     dice, chance, own = random.Random(salt), rate(share, str(salt)), rate(0.4, "tip")
 
     def more(commit: str, reward: Reward) -> list[TrialResult]:
-        slots = tuple((task.name, attempt) for attempt in range(8) for task in TASKS)
+        again = first_attempt_again(PATCH)
+        attempts = [*range(8), *range(again, again + MOST_PASSES)]
+        slots = tuple((task.name, attempt) for attempt in attempts for task in TASKS)
         made = trials(NeedTrials((commit,), slots), reward)
         return [replace(trial, usage=Usage(1, dice.randrange(1, 1000), 10)) for trial in made]
 

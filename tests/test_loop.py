@@ -23,6 +23,7 @@ from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage,
 from evolve.gate.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
+from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.loop.assembly import assemble
 from evolve.loop.search import Search
@@ -641,7 +642,7 @@ def test_the_tip_scaffold_makes_the_patches_where_it_is_asked_to(made: Callable[
     assert "changed nothing" in repair.spec.task.instruction
     assert (repair.spec.image.image, repair.spec.owner, repair.spec.limits) == (
         "base",
-        RUN,
+        owner_of(run.folder),
         run.config.limits.for_task(),
     )
     shown = json.dumps([second.files, second.spec.task.instruction])

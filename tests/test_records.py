@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.records import Limits, ModelSpec, Outcome, Usage, opaque_id, stable_hash
-from tests.fakes import result, trial_spec
+from tests.fakes import result, task, trial_spec
 
 AMOUNTS = st.integers(0, 10**6)
 USAGES = st.builds(Usage, AMOUNTS, AMOUNTS, AMOUNTS, st.integers(0, 100).map(float), AMOUNTS)
@@ -57,13 +57,18 @@ def test_only_infrastructure_errors_do_not_count() -> None:
     assert [outcome for outcome, counts in counted.items() if not counts] == [Outcome.INFRA_ERROR]
 
 
-def test_a_trials_key_tells_trials_apart_and_its_task_id_tells_nothing() -> None:
+def test_a_trials_key_tells_trials_apart() -> None:
     one, again = trial_spec(), trial_spec(attempt=1)
     assert one.key != again.key
     assert "/" not in one.key
-    assert one.task_id == again.task_id == opaque_id(one.run, "alpha")
+
+
+def test_the_id_that_a_scaffold_sees_is_the_trials_and_tells_nothing_of_its_task() -> None:
+    one, challenger = trial_spec(), trial_spec(candidate="d" * 40)
+    assert one.task_id == challenger.task_id == opaque_id(one.run, "alpha", 0, 7)
+    others = trial_spec(attempt=1), trial_spec(seed=8), trial_spec(run="other"), trial_spec(task=task("beta"))
+    assert len({spec.task_id for spec in (one, *others)}) == 5
     assert "alpha" not in one.task_id
-    assert opaque_id("other run", "alpha") != one.task_id
 
 
 def test_a_trials_description_can_be_sent_to_another_process() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -248,3 +249,10 @@ def test_no_hidden_test_is_visible_to_the_agent(bugfix: Suite) -> None:
         hidden = [path for path in (task.folder / "tests").rglob("*") if path.is_file()]
         shown = {path.read_bytes() for path in (task.folder / "environment").rglob("*") if path.is_file()}
         assert not [path for path in hidden if path.read_bytes() in shown], task.name
+
+
+def test_no_hidden_test_runs_what_a_candidate_returned(bugfix: Suite) -> None:
+    for task in bugfix.tasks:
+        tree = ast.parse((task.folder / "tests" / "test_hidden.py").read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not names & {"eval", "exec", "compile", "__import__", "open"}, task.name

@@ -231,6 +231,10 @@ def test_durations_and_addresses_are_no_difference() -> None:
         ("version 1.2", "version 1.2"),
         ("0x1f", "0x1f"),
         ("at 0xdeadbeef.", "at <address>."),
+        ("uid=31234 gid=31234 groups=31234", "uid=<id> gid=<id> groups=<id>"),
+        ("total 4\n-rw-r--r-- 1 31234 31234 12 Nov", "total 4\n-rw-r--r-- 1 <id> <id> 12 Nov"),
+        ("drwxr-xr-x 2 root root 40 Nov", "drwxr-xr-x 2 root root 40 Nov"),
+        ("31234 lines", "31234 lines"),
     ],
 )
 def test_what_is_normalised(text: str, left: str) -> None:

@@ -31,12 +31,17 @@ Creation = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def record_creations(setup: Setup) -> list[Creation]:
-    """Run one trial and record the arguments with which it creates its containers."""
+    """Run one trial and record the arguments with which it creates its containers.
+
+    The files that they mount are the trial's own, and end with it: copies are kept.
+    """
     calls: list[Creation] = []
     create = APIClient.create_container
+    kept = Path(tempfile.mkdtemp(prefix="mounted-", dir=setup.folder))
+    kept.chmod(0o755)
 
     def recording(api: APIClient, *args: Any, **options: Any) -> Any:
-        calls.append((args, options))
+        calls.append((args, {**options, "host_config": _keep_mounts(options["host_config"], kept)}))
         return create(api, *args, **options)
 
     with _replace_create(recording):
@@ -46,6 +51,20 @@ def record_creations(setup: Setup) -> list[Creation]:
             f"the recorded trial ended with {result.outcome} and {len(calls)} containers, not passed and 3"
         )
     return calls
+
+
+def _keep_mounts(host: dict[str, Any], kept: Path) -> dict[str, Any]:
+    """The options with copies of the mounted files and folders; a folder's sockets are left out."""
+    mounts = [dict(mount) for mount in host.get("Mounts") or []]
+    for mount in mounts:
+        if mount["Type"] == "bind":
+            source, target = Path(mount["Source"]), kept / str(len(list(kept.iterdir())))
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.sock"))
+            else:
+                shutil.copy(source, target)
+            mount["Source"] = str(target)
+    return {**host, "Mounts": mounts}
 
 
 @contextmanager
@@ -84,39 +103,29 @@ def _run_share(client: docker.DockerClient, creations: list[Creation], count: in
 
 
 def _run_sequence(client: docker.DockerClient, creations: list[Creation], number: int) -> None:
-    """Create, start and remove the containers, with a volume and folders of their own for each number."""
-    volumes, temporary = set(), []
+    """Create, start and remove the containers, with names and a volume of their own for each number."""
+    volumes = set()
     for args, options in creations:
-        renamed, names, folders = _own_mounts(options, number)
+        renamed, names = _own_names(options, number)
         volumes |= names
         container = client.api.create_container(*args, **renamed)["Id"]
         client.api.start(container)
         client.api.remove_container(container, force=True)
-        temporary += folders
     for name in volumes:
         client.api.remove_volume(name, force=True)
-    for folder in temporary:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_mounts(options: dict[str, Any], number: int) -> tuple[dict[str, Any], set[str], list[Path]]:
-    """Give the options a volume name of their own, and folders in place of the trial's that no longer exist.
-
-    Returns:
-        The options, the names of the volumes, and the new folders.
-    """
+def _own_names(options: dict[str, Any], number: int) -> tuple[dict[str, Any], set[str]]:
+    """Give the options a container's and a volume's name of their own; returns them and the names of the volumes."""
     host = dict(options["host_config"])
     mounts = [dict(mount) for mount in host.get("Mounts") or []]
-    names, folders = set(), []
+    names = set()
     for mount in mounts:
         if mount["Type"] == "volume":
             mount["Source"] = f"{mount['Source']}-{number}"
             names.add(mount["Source"])
-        elif not Path(mount["Source"]).exists():
-            mount["Source"] = tempfile.mkdtemp(prefix="evolve-floor-")
-            folders.append(Path(mount["Source"]))
     host["Mounts"] = mounts
-    return {**options, "host_config": host}, names, folders
+    return {**options, "name": f"{options['name']}-{number}", "host_config": host}, names
 
 
 def exec_ms(setup: Setup, count: int) -> dict[str, Figure]:

@@ -9,13 +9,14 @@ import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.attempts import ATTEMPTS_PER_TIP
+from evolve.gate.attempts import AGAIN, ATTEMPTS_PER_TIP
 from evolve.gate.plan import plan
 from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
+from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
 from gates.greedy import all_tasks, generator
-from gates.world import BudgetSpent, CampaignResult, Scaffold, World
+from gates.world import BudgetSpent, CampaignResult, Floats, Scaffold, World
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Search:
         self.replaced: list[Scaffold] = []
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
-        self.line = StackRule.begin(settings, plan(train[: len(train) // 2], train, validation, settings.passes))
+        again = validation if settings.jump else ()
+        stages = plan(train[: len(train) // 2], train, validation, settings.passes, again)
+        self.line = StackRule.begin(settings, stages)
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
@@ -80,21 +83,28 @@ class Search:
 
     def _race(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
-        while isinstance(raced := race(self.line, [Challenger(rows) for rows in rewards]), ChallengerNeeds):
+        fresh = np.full((len(patches), MOST_PASSES, self.world.tasks), np.nan)
+        while isinstance(raced := race(self.line, _field(rewards, fresh)), ChallengerNeeds):
             if raced.part is None:
                 self._run_tip()
                 continue
             tasks, attempt = np.array(raced.part.tasks), raced.part.attempt
+            known = fresh if raced.part.again else rewards
             for place in raced.places:
-                if np.isnan(rewards[place, attempt, tasks]).any():
-                    new_rewards = self.world.run(patches[place], tasks, _first_attempt(self.tip.number) + attempt)
-                    rewards[place, attempt, tasks] = new_rewards
+                if np.isnan(known[place, attempt, tasks]).any():
+                    own = _first_attempt(patches[place].number) + AGAIN
+                    first = own if raced.part.again else _first_attempt(self.tip.number)
+                    known[place, attempt, tasks] = self.world.run(patches[place], tasks, first + attempt)
         return raced
 
     def _run_tip(self) -> None:
         self.line = self.line.with_tip_pass(
             self.world.run(self.tip, all_tasks(self.world), _first_attempt(self.tip.number) + len(self.line.own))
         )
+
+
+def _field(rewards: Floats, fresh: Floats) -> list[Challenger]:
+    return [Challenger(rows, fresh=own) for rows, own in zip(rewards, fresh, strict=True)]
 
 
 def _first_attempt(reign: int) -> int:

@@ -320,12 +320,15 @@ def tasks_new(
         Path | None, typer.Option(help="Folder of the suite (default: that of evolve.toml, or tasks).")
     ] = None,
     split: Annotated[Split, typer.Option(help="Split to add the task to.")] = Split.TRAIN,
+    instances: Annotated[
+        bool, typer.Option("--instances", help="With a generator, so that each attempt has an instance of its own.")
+    ] = False,
 ) -> None:
     """Write a small task that passes `evolve tasks check`, as a start for your own."""
     from evolve.cli import starting
 
     settings = settings_of(context)
-    starting.new_task(name, settings.suite if "suite" in settings.model_fields_set else None, split)
+    starting.new_task(name, settings.suite if "suite" in settings.model_fields_set else None, split, instances)
 
 
 @app.command("setup")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from evolve.api import running
 from evolve.api.running import Prepared
-from evolve.core.errors import EXIT_MACHINE
+from evolve.core.errors import EXIT_BAD_INPUT, EXIT_MACHINE
 from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult
 from evolve.core.scores import score
@@ -115,7 +115,11 @@ def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) ->
 
 
 def check_tasks(settings: Settings, as_json: bool) -> int:
-    """Check every task of the suite. -> the exit status: 1 if one is not sound"""
+    """Check every task of the suite.
+
+    Returns:
+        The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound.
+    """
     suite = load_suite(settings.suite)
     with Live(priced=False) as view:
         findings = checking.check_suite(suite, settings.jobs or default_jobs(), view)
@@ -126,6 +130,8 @@ def check_tasks(settings: Settings, as_json: bool) -> int:
     else:
         show(rows, False, ("task", "problem")) if bad else None
         print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound")
+    if any(finding.unusable for finding in bad):
+        return EXIT_BAD_INPUT
     return EXIT_MACHINE if bad else 0
 
 

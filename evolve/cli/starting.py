@@ -15,7 +15,7 @@ def init_project(tasks: Path | None, example: bool, seed: int) -> None:
         print(plain(line))
 
 
-def new_task(name: str, suite: Path | None, split: Split) -> None:
-    report = init.new_task(Path(), name, suite, split)
+def new_task(name: str, suite: Path | None, split: Split, instances: bool) -> None:
+    report = init.new_task(Path(), name, suite, split, instances)
     for line in [*init.done_lines(report), "next: edit the task's files, then run `evolve tasks check`"]:
         print(plain(line))

@@ -30,8 +30,9 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
-# Of all runs of versions in which voided attempts decided nothing, and whose gate pooled train and validation.
-EARLIER_GATE = {"voided_risk": 0.0, "generalise": False}
+# Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
+# splits.
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -109,6 +110,13 @@ class GateConfig(BaseModel):
         ge=0,
         lt=1,
         description="Probability of chance up to which a patch that voids more attempts than the tip is rejected.",
+    )
+    jump: float = Field(
+        0.001,
+        ge=0,
+        lt=0.5,
+        description="Probability up to which a patch's gain is implausible: it is measured again on fresh attempts "
+        "before it is built upon; 0: never.",
     )
     tie_saving: float = Field(
         0.05, gt=0, lt=1, description="Share of the cost (or of the size, at equal cost) that breaks a tie."
@@ -358,18 +366,17 @@ class RunConfig(BaseModel):
         A key that the stored one lacks did not exist yet: the value of that time is its default. Where the folders
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
         the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
-        leaves the seconds of a trial open, which no earlier version could, or that a run of an earlier version does not
-        ask of its patches that they generalise: its gate stays as it was.
+        leaves the seconds of a trial open, which no earlier version could, or has the usual value of a part of the gate
+        that no earlier version had.
         """
         values = json.loads(stored)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
+        earlier = {key: value for key, value in EARLIER_GATE.items() if key not in values.get("gate", {})}
+        values["gate"] = values.get("gate", {}) | earlier
+        usual = json.loads(RunConfig().canonical())
+        given["gate"] |= {key: earlier[key] for key in earlier if given["gate"][key] == usual["gate"][key]}
         if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:
             given["limits"] |= EARLIER_LIMITS
-        values["gate"] = EARLIER_GATE | values.get("gate", {})
-        for name, earlier in EARLIER_GATE.items():
-            if values["gate"][name] == earlier and getattr(self.gate, name) == getattr(GateConfig(), name):
-                given["gate"][name] = earlier
-        usual = json.loads(RunConfig().canonical())
         new, old = _leaves(given), _leaves(_merged(usual, values))
         anew = {*PLACES, *ANEW, *(_moving_endpoints(new) & _moving_endpoints(old))}
         found = [
@@ -383,8 +390,8 @@ class RunConfig(BaseModel):
     def from_stored(cls, stored: str) -> RunConfig:
         """A stored config. Of a gate that no longer exists, only what this version knows."""
         values = {key: value for key, value in json.loads(stored).items() if key in cls.model_fields}
-        gate = {k: v for k, v in values.get("gate", {}).items() if k in GateConfig.model_fields}
-        values["gate"] = EARLIER_GATE | gate
+        gate = EARLIER_GATE | values.get("gate", {})
+        values["gate"] = {key: value for key, value in gate.items() if key in GateConfig.model_fields}
         values["limits"] = _with_earlier(values.get("limits", {}))
         return cls.model_validate(values)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+
+from evolve.core.instances import Instance
 
 
 class Split(StrEnum):
@@ -257,7 +259,10 @@ class SandboxSpec:
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a suite, as read from its folder; `digest` is the sha256 of all its files."""
+    """One task of a suite, as read from its folder; `digest` is the sha256 of all its files.
+
+    generates: each attempt has an instance of its own, made by the task's generator; instance: the one of this trial.
+    """
 
     name: str
     folder: Path
@@ -270,6 +275,12 @@ class Task:
     sandbox: SandboxSpec
     profile: SuiteProfile = SuiteProfile.STRICT
     verifier: VerifierMode = VerifierMode.ISOLATED
+    generates: bool = False
+    instance: Instance | None = None
+
+    def as_instance(self, instance: Instance) -> Task:
+        """The task with the files of an instance in the place of its own."""
+        return replace(self, instance=instance, instruction=instance.instruction or self.instruction)
 
 
 @dataclass(frozen=True)
@@ -300,6 +311,7 @@ class TrialSpec:
         owner: Label of the containers, by which a sweep finds them.
         replay_of: Answer from this recording instead of a model.
         concurrency: The number of trials that run at once when it starts, itself included.
+        instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
     """
 
@@ -317,12 +329,13 @@ class TrialSpec:
     owner: str
     replay_of: Path | None = None
     concurrency: int = 1
+    instance_seed: int | None = None
     voided: int = 0
 
     @property
     def task_id(self) -> str:
-        """The opaque id that the scaffold sees."""
-        return opaque_id(self.run, self.task.name)
+        """The opaque id that the scaffold sees; equal for the candidates that are compared on this attempt."""
+        return opaque_id(self.run, self.task.name, self.attempt, self.seed)
 
     @property
     def key(self) -> str:
@@ -515,6 +528,6 @@ def trial_key(candidate: str, task: str, attempt: int) -> str:
     return f"{candidate[:12]}-{task}-{attempt}"
 
 
-def opaque_id(run: str, task: str) -> str:
-    """Return the task's id as a scaffold sees it: stable within a run, and no hint of the task's name."""
-    return hashlib.sha256(f"{run}\x1f{task}".encode()).hexdigest()[:12]
+def opaque_id(run: str, task: str, attempt: int, seed: int) -> str:
+    """Return a trial's id as its scaffold sees it: no hint of the task, nor of which other trials have the same one."""
+    return f"{stable_hash('trial id', run, task, attempt, seed):016x}"

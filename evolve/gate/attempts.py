@@ -5,6 +5,7 @@ from __future__ import annotations
 from evolve.core.records import Candidate
 
 ATTEMPTS_PER_TIP = 4096
+AGAIN = 1024
 FRESH = 2048
 
 
@@ -14,6 +15,14 @@ def first_attempt(tip: Candidate) -> int:
     The score that made it win is biased upwards, so it must meet its challengers on fresh trials.
     """
     return tip.round * ATTEMPTS_PER_TIP
+
+
+def first_attempt_again(candidate: Candidate) -> int:
+    """The first of the attempts that one candidate has for itself, to show an implausible gain once more.
+
+    Nobody ran on them before, so nothing of them can have been learned.
+    """
+    return first_attempt(candidate) + AGAIN
 
 
 def first_fresh_attempt(champion: Candidate) -> int:

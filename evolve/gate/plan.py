@@ -10,20 +10,28 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Part:
-    """Some tasks (by index), on one attempt, counted from the tip's first."""
+    """Some tasks (by index), on one attempt, counted from the tip's first.
+
+    again: counted from the first of the attempts that the challenger has for itself.
+    """
 
     attempt: int
     tasks: tuple[int, ...]
+    again: bool = False
 
 
 @dataclass(frozen=True)
 class SuitePlan:
-    """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many of them can only drop."""
+    """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many of them can only drop.
+
+    again: the tasks on which an implausible gain is measured again; empty: it never is.
+    """
 
     count: int
     validation: tuple[int, ...]
     stages: tuple[tuple[Part, ...], ...]
     screens: int
+    again: tuple[int, ...] = ()
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -42,8 +50,20 @@ class SuitePlan:
         return tuple(np.cumsum(sizes).tolist())
 
 
-def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], passes: Sequence[int]) -> SuitePlan:
-    """Plan the stages. `first`: the half of `train` that is run first; `passes`: over all tasks, in later stages."""
+def plan(
+    first: Sequence[int],
+    train: Sequence[int],
+    validation: Sequence[int],
+    passes: Sequence[int],
+    again: Sequence[int] = (),
+) -> SuitePlan:
+    """Plan the stages.
+
+    Args:
+        first: The half of `train` that is run first.
+        passes: Over all tasks, in later stages.
+        again: The tasks on which an implausible gain is measured again.
+    """
     rest = tuple(sorted({*train} - {*first}))
     everything = tuple(range(len(train) + len(validation)))
     first_stages = [part for part in (tuple(first), rest, tuple(validation)) if part]
@@ -52,4 +72,4 @@ def plan(first: Sequence[int], train: Sequence[int], validation: Sequence[int], 
         if after > before:
             stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
     screens = len(first_stages) - 1 if validation else 0
-    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens)
+    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens, tuple(again))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evolve.gate.plan import Part
 from evolve.gate.prior import Floats
+from evolve.gate.recheck import confirm
 from evolve.gate.ruling import NeedPart, Rule, Ruling
 from evolve.gate.stack_rule import StackRule
 
@@ -15,11 +16,12 @@ BEHIND = "behind others of its race"
 
 @dataclass(frozen=True)
 class Challenger:
-    """The arguments of `StackRule.judge` for one challenger."""
+    """The arguments of `StackRule.judge` for one challenger. `fresh`: its rewards on attempts of its own."""
 
     new: Floats
     saving: float = 0.0
     idle: bool = False
+    fresh: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def _judge_last(
     """Judge the one that is left like any challenger."""
     last = field[winner]
     answer = rule.judge(last.new, last.saving, last.idle)
+    if isinstance(rule, StackRule) and isinstance(answer, Ruling) and last.fresh is not None:
+        answer = confirm(rule, answer, last.new, last.fresh)
     if isinstance(answer, NeedPart):
         return ChallengerNeeds((winner,), answer.part)
     rulings = tuple({**behind, winner: answer}[place] for place in range(len(field)))

@@ -10,12 +10,13 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
-from evolve.gate.attempts import first_attempt
+from evolve.gate.attempts import first_attempt, first_attempt_again
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
 from evolve.gate.prior import Floats
 from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
+from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Rule, RuleMaker, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
@@ -26,11 +27,12 @@ Trials = Mapping[Slot, TrialResult]
 
 @dataclass(frozen=True)
 class TaskSlot:
-    """A task as the gate sees it."""
+    """A task as the gate sees it. `generates`: each attempt has an instance of its own."""
 
     name: str
     split: Split
     difficulty: str
+    generates: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ class Standing:
         other = self.rule.other_branch()
         return () if other is None else (self.taken[other],)
 
-    def slots(self, part: Part) -> tuple[Slot, ...]:
-        """The part's tasks, on the tip's attempts."""
-        return tuple((self.tasks[index].name, self.first + part.attempt) for index in part.tasks)
+    def slots(self, part: Part, candidate: Candidate) -> tuple[Slot, ...]:
+        """The part's tasks, on the tip's attempts or on the candidate's own."""
+        first = first_attempt_again(candidate) if part.again else self.first
+        return tuple((self.tasks[index].name, first + part.attempt) for index in part.tasks)
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
         taken = (*self.taken, candidate) if ruling.taken else self.taken
@@ -116,7 +119,9 @@ def initial_standing(
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
     train = [index for index, task in enumerate(ordered) if task.split is Split.TRAIN]
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
-    stages = plan(train[::2], train, validation, settings.passes)
+    # Fresh attempts of a fixed train task show nothing new: its proposer has seen all of it.
+    new = [index for index, task in enumerate(ordered) if task.generates or task.split is Split.VALIDATION]
+    stages = plan(train[::2], train, validation, settings.passes, new if settings.jump else ())
     return Standing(tuple(ordered), begin(settings, stages, salt), seed, seed, (seed,))
 
 
@@ -146,18 +151,19 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     known, own = _by_slot(tip), [_by_slot(entrant.trials) for entrant in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown)), ChallengerNeeds):
+    again: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
+    while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown, again)), ChallengerNeeds):
         if answer.part is None:
             after = _tip_pass(standing, known)
             if isinstance(after, NeedTrials):
                 return after
             standing = after
             continue
-        slots = standing.slots(answer.part)
+        slots = standing.slots(answer.part, entrants[answer.places[0]].candidate)
         if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
             return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
         for place in answer.places:
-            shown[place] |= {slot: own[place][slot] for slot in slots}
+            (again if answer.part.again else shown)[place] |= {slot: own[place][slot] for slot in slots}
     return _judgement(standing, entrants, _vetoed(standing, entrants, shown, tip, answer))
 
 
@@ -189,15 +195,16 @@ def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
 
 
 def _field(
-    standing: Standing, entrants: Sequence[Entrant], tip: Trials, shown: Sequence[Trials]
+    standing: Standing, entrants: Sequence[Entrant], tip: Trials, shown: Sequence[Trials], again: Sequence[Trials]
 ) -> tuple[Challenger, ...]:
     return tuple(
         Challenger(
-            _array(standing, trials),
+            _array(standing, trials, standing.first, standing.rule.settings.most_passes),
             _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
+            _array(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
         )
-        for entrant, trials in zip(entrants, shown, strict=True)
+        for entrant, trials, fresh in zip(entrants, shown, again, strict=True)
     )
 
 
@@ -224,19 +231,19 @@ def _by_slot(trials: Sequence[TrialResult]) -> Trials:
 
 def _tip_pass(standing: Standing, known: Trials) -> NeedTrials | Standing:
     """After one more pass of the tip."""
-    slots = standing.slots(Part(len(standing.rule.own), tuple(range(len(standing.tasks)))))
+    slots = standing.slots(Part(len(standing.rule.own), tuple(range(len(standing.tasks)))), standing.tip)
     if missing := tuple(slot for slot in slots if slot not in known):
         return NeedTrials((standing.tip.commit,), missing)
     rewards = np.array([known[slot].reward for slot in slots], float)
     return replace(standing, rule=standing.rule.with_tip_pass(rewards))
 
 
-def _array(standing: Standing, shown: Trials) -> Floats:
-    """Rewards of a challenger, passes x tasks, NaN where there is no trial."""
-    rewards = np.full((standing.rule.settings.most_passes, len(standing.tasks)), np.nan)
+def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
+    """Rewards of a challenger, passes x tasks, NaN where there is no trial. `first`: the attempt of the first pass."""
+    rewards = np.full((passes, len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), trial in shown.items():
-        rewards[attempt - standing.first, places[task]] = trial.reward
+        rewards[attempt - first, places[task]] = trial.reward
     return rewards
 
 

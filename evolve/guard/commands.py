@@ -32,7 +32,7 @@ _TESTISH = r"(?:[\w./*{}'\"-]{0,80}/)?(?:tests?/|tests?\b(?![\w-])|test_|\*_test
 
 RULES = (
     CommandRule("verifier: a scaffold must not look for the hidden tests or the reward", re.compile(
-        r"/logs/verifier|\breward\.(?:txt|json)\b|\btest_hidden|\bsolve\.sh\b|\bjudge\.py\b"
+        r"/logs/verifier|\breward\.(?:txt|json)\b|\btest_hidden|\bsolve\.sh\b|\bjudge(?:_\w+)?\.py\b"
         r"|(?<![\w.}*/~-])/solutions?(?=/|\s|$|['\"`])"
         r"|(?<![\w.}*/~-])/tests/[\w*.]"
         r"|\b(?!grep\s+-\w{0,5}v)(?:cat|ls|head|tail|cp|mv|find|grep|sed|sh|bash|python3?|cd|tar|in|at|under|into|open)\s+"

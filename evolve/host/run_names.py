@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.records import stable_hash
 
 NEW = "new"
+MACHINE_ID = Path("/etc/machine-id")
+# Between a run's name and its place; no run's name contains it.
+AT = "@"
 # A name is a folder, a part of git refs and of the engine's labels and a word of commands.
 POSSIBLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FIX = "use letters, digits, - and _, at most 64, with a letter or digit first"
@@ -35,6 +40,20 @@ def new_run_id(moment: datetime) -> str:
     number = stable_hash("run", moment.isoformat(), os.getpid())
     words = f"{ADJECTIVES[number % len(ADJECTIVES)]}-{ANIMALS[number // 64 % len(ANIMALS)]}"
     return f"{moment:%Y%m%d-%H%M}-{words}"
+
+
+def owner_of(folder: Path, kind: str = "") -> str:
+    """Name the owner of what a run makes outside its folder: runs of one name in two places are two owners.
+
+    Args:
+        folder: The run's; its last part is the run's name.
+        kind: Added to the name for what the run itself must not remove.
+    """
+    try:
+        machine = MACHINE_ID.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        machine = ""
+    return f"{folder.name}{kind}{AT}{stable_hash('place', platform.node(), machine, folder.parent.resolve()):016x}"
 
 
 def check_possible(name: str, where: str | None = None) -> None:

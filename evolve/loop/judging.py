@@ -38,7 +38,7 @@ class OtherDecisions(Exception):
 def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
     """The tasks that the gate may know: never the holdout."""
     tasks = suite.split(Split.TRAIN, Split.VALIDATION)
-    return tuple(TaskSlot(task.name, task.split, task.difficulty) for task in tasks)
+    return tuple(TaskSlot(task.name, task.split, task.difficulty, task.generates) for task in tasks)
 
 
 def initial_standing(suite: Suite, config: RunConfig, seed: Candidate, begin: RuleMaker = gate.begin_rule) -> Standing:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from evolve.core.config import RunConfig
 from evolve.core.records import SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialSpec, stable_hash
 from evolve.gate import Slot
+from evolve.host.run_names import owner_of
 from evolve.loop.candidates import Candidates
+from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
 
 SELF_WORKDIR = "/app"
@@ -41,7 +43,10 @@ class TrialSpecs:
         task = next(task for task in self.suite.tasks if task.name == name)
         task = replace(task, sandbox=self.config.task_sandbox(task.sandbox))
         seed = stable_hash(self.config.seed, name, attempt)
-        return self._spec(commit, source, task, self.images[name], seed, attempt)
+        spec = self._spec(commit, source, task, self.images[name], seed, attempt)
+        if not task.generates:
+            return spec
+        return replace(spec, instance_seed=instance_seed(self.config.seed, task.split, name, attempt))
 
     def _spec(
         self, commit: str, source: ScaffoldSource, task: Task, image: TaskImage, seed: int, attempt: int = 0
@@ -58,5 +63,5 @@ class TrialSpecs:
             limits=self.config.limits.for_task(task.agent_seconds),
             sandbox=self.config.sandbox,
             folder=self.candidates.folder.resolve(),
-            owner=self.run,
+            owner=owner_of(self.candidates.folder),
         )

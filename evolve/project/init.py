@@ -22,6 +22,7 @@ from evolve.suite.tasks import SUITE_FILE, load_task
 CONFIG_FILE = "evolve.toml"
 TASK_FILE = "task.toml"
 TEMPLATE = Path(__file__).with_name("task_template")
+GENERATOR_TEMPLATE = Path(__file__).with_name("generator_template")
 SAMPLE = "first-task"
 SUITE_FOLDERS = ("tasks", "evolve-tasks")
 NOT_AGENT = ("__pycache__", "node_modules", "runs", "venv")
@@ -130,11 +131,12 @@ def _new_suite(folder: str, task: str) -> Unit:
     return Unit.of_text(name, suite_toml(Path(folder).name, {Split.TRAIN: [task]}))
 
 
-def _new_task(folder: str, name: str) -> Unit:
-    """The template of a task, with the verifier of the bundled suite."""
+def _new_task(folder: str, name: str, instances: bool = False) -> Unit:
+    """The template of a task, with the verifier of the bundled suite; `instances`: and with a generator."""
     template = Unit.of_folder(folder, TEMPLATE, lambda content: content.replace(b'"NAME"', f'"{name}"'.encode()))
     verifier = Unit.of_folder(f"{folder}/tests", bundled_suite() / "_verifier")
-    return Unit(folder, (*template.files, *verifier.files))
+    generator = Unit.of_folder(folder, GENERATOR_TEMPLATE).files if instances else ()
+    return Unit(folder, (*template.files, *verifier.files, *generator))
 
 
 def _gitignore(folder: Path) -> tuple[NewFile, ...]:
@@ -185,26 +187,29 @@ def _values(file: Path) -> dict[str, object]:
         return {}
 
 
-def new_task(folder: Path, name: str, suite: Path | None = None, split: Split = Split.TRAIN) -> Report:
+def new_task(
+    folder: Path, name: str, suite: Path | None = None, split: Split = Split.TRAIN, instances: bool = False
+) -> Report:
     """Write a task that passes `evolve tasks check`, and name it in the suite, which is made if it does not exist.
 
-    suite: by default the one of `evolve.toml`, otherwise `tasks`. Raises BadInput; nothing is written then.
+    suite: by default the one of `evolve.toml`, otherwise `tasks`; instances: with a generator of instances. Raises
+    BadInput; nothing is written then.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise BadInput(f"task {name!r}", "is not a task's name", "use small letters, digits, - and _, at most 64")
     place = str(suite or _values(folder / CONFIG_FILE).get("suite") or SUITE_FOLDERS[0])
     if (folder / place / name).exists():
         raise BadInput(f"{place}/{name}", IS_THERE, "choose another name")
-    file = folder / place / SUITE_FILE
+    file, task = folder / place / SUITE_FILE, _new_task(f"{place}/{name}", name, instances)
     if not file.exists():
         if split is not Split.TRAIN:
             raise BadInput(str(file), "does not exist yet", "put the first task into train")
-        return Report(write(folder, (_new_suite(place, name), _new_task(f"{place}/{name}", name))), ())
+        return Report(write(folder, (_new_suite(place, name), task)), ())
     edited = add_to_split(_read(file), split, name)
     if edited is None:
         raise BadInput(str(file), f"task `{name}` can't be added to [splits]", "correct the file")
     change = NewFile(f"{place}/{SUITE_FILE}", edited.encode())
-    return Report(write(folder, (_new_task(f"{place}/{name}", name),), (change,)), ())
+    return Report(write(folder, (task,), (change,)), ())
 
 
 def report_lines(report: Report) -> list[str]:

@@ -1,4 +1,4 @@
-"""Check a suite's tasks: the reference solution must earn 1 and doing nothing 0, every time."""
+"""Check a suite's tasks: the reference solution must earn 1 and doing nothing 0, every time and on every instance."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import BadInput, InfraError
+from evolve.core.instances import Instance
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
+from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
-from evolve.sandbox.archive import unpack
+from evolve.sandbox.archive import unpack_archive
+from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
+from evolve.trial.instances import packed_part
 from evolve.trial.run import populated_shell, sandboxes
 from evolve.trial.verdict import judge
 
@@ -29,12 +33,16 @@ SOLVE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class TaskCheck:
-    """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task."""
+    """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
+
+    unusable: The problem is a generator that no run could use; nothing was tried.
+    """
 
     task: str
     solution: tuple[float, ...]
     nothing: tuple[float, ...]
     problem: str
+    unusable: bool = False
 
 
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
@@ -44,26 +52,39 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     sweep_folders()
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
-    watcher.say(f"checking {len(suite.tasks)} tasks, {2 * TRIES} trials each")
+    watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
     try:
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
     finally:
+        reaper().wait()
         engine.sweep(_owner())
 
 
 def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
-    return _check(task, built[task.name])
+    try:
+        instances = checked_instances(task, built[task.name], _owner()) if task.generates else []
+    except (BadInput, InfraError) as error:
+        return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
+    return _check(task, built[task.name], instances)
 
 
-def _check(task: Task, image: TaskImage) -> TaskCheck:
+def _trial_counts(suite: Suite) -> str:
+    generating = any(task.generates for task in suite.tasks)
+    more = f", and {2 * CHECKED} more of each that generates instances" if generating else ""
+    return f"{2 * TRIES} trials each{more}"
+
+
+def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskCheck:
+    """Try the task as it is, then these instances."""
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
-        solution = tuple(_reward(task, image, solve=True) for _ in range(TRIES))
-        nothing = tuple(_reward(task, image, solve=False) for _ in range(TRIES))
+        tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
+        solution = tuple(_reward(tried, image, solve=True) for tried in tries)
+        nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
     except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
     return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
@@ -94,9 +115,9 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     spec = _spec(task, image)
     ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
     with sandboxes(spec, ttl) as (state, container):
-        shell = populated_shell(container, state)
+        shell = populated_shell(container, state, task)
         if solve:
-            unpack(shell, task.folder / "solution", "/solution")
+            unpack_archive(shell, packed_part(task, "solution"), "/solution")
             result = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
             if result.exit_code != 0:
                 raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")

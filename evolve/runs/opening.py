@@ -27,6 +27,7 @@ from evolve.executor.fault_policy import Restore
 from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.host import disk, signals
+from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
@@ -49,6 +50,7 @@ from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
+from evolve.runs.sampling import first_instances
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
@@ -105,7 +107,7 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
         run = _named(request, name, store)
         check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
         enter = functools.partial(_enter, run, suite, store, watcher)
-        with _open_search(run, suite, watcher, run.name, store.tasks(run.name), enter, stop) as search:
+        with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
             try:
                 yield search
                 store.end_run(run.name, "done", now())
@@ -167,6 +169,7 @@ def _open_search(
     sweep_folders()
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
+    instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
     budget, spec = enter(made.excluded), run.config.proposer_spec
     if local:
         engine.sweep(owner)
@@ -193,7 +196,7 @@ def _open_search(
                 base_image=base,
                 folder=run.folder,
                 watcher=watcher,
-                vocabulary=vocabulary_of(made.suite.tasks),
+                vocabulary=vocabulary_of(made.suite.tasks, instances),
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,

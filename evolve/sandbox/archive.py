@@ -7,9 +7,10 @@ import shlex
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import InfraError
+from evolve.core.instances import FileContent
 from evolve.sandbox.shell import ContainerShell
 
 UNPACK_SECONDS = 60.0
@@ -34,23 +35,36 @@ class CollectedFiles:
 
     files: Mapping[str, bytes]
     problem: str = ""
+    executable: frozenset[str] = frozenset()
 
 
 class _Rejected(Exception):
     """The files may not be taken out of the container; the message says why."""
 
 
-def pack(folder: Path) -> bytes:
+def pack(folder: Path, replaced: Mapping[str, FileContent] | None = None) -> bytes:
     """Pack a folder's regular files into a tar archive owned by root, keeping only the executable bit.
 
     Python's caches are left out: the installer of a wheel writes some beside the bundled tasks.
+
+    Args:
+        replaced: Files by path in the folder, which take the place of its own or are added.
     """
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    paths = sorted(path for path in files if CACHE not in path.relative_to(folder).parts)
-    return _archive(
-        (path.relative_to(folder).as_posix(), path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644)
-        for path in paths
-    )
+    paths = (path for path in files if CACHE not in path.relative_to(folder).parts)
+    own = {path.relative_to(folder).as_posix(): path for path in paths}
+    kept = {name: path for name, path in own.items() if name not in (replaced or {})}
+    return pack_files({name: _read(path) for name, path in kept.items()} | dict(replaced or {}))
+
+
+def _read(path: Path) -> FileContent:
+    return FileContent(path.read_bytes(), bool(path.stat().st_mode & 0o100))
+
+
+def pack_files(files: Mapping[str, FileContent]) -> bytes:
+    """Pack files by path into a tar archive owned by root."""
+    ordered = sorted(files.items(), key=lambda item: PurePosixPath(item[0]))
+    return _archive((path, file.data, 0o755 if file.executable else 0o644) for path, file in ordered)
 
 
 def pack_texts(files: Mapping[str, str]) -> bytes:
@@ -114,14 +128,17 @@ def _chunk(shell: ContainerShell, number: int) -> bytes:
 def read_archive(archive: bytes) -> CollectedFiles:
     """Read the regular files of an archive, within limits; otherwise say what is wrong with it."""
     try:
-        return CollectedFiles(dict(_members(archive)))
+        members = list(_members(archive))
+        executable = frozenset(name for name, _, is_executable in members if is_executable)
+        return CollectedFiles({name: data for name, data, _ in members}, executable=executable)
     except _Rejected as error:
         return CollectedFiles({}, str(error))
     except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as error:
         return CollectedFiles({}, f"it can't be read: {type(error).__name__}")
 
 
-def _members(archive: bytes) -> Iterable[tuple[str, bytes]]:
+def _members(archive: bytes) -> Iterable[tuple[str, bytes, bool]]:
+    """The regular files of an archive: name, content, and whether they are executable."""
     count = 0
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
         for member in opened:
@@ -135,7 +152,7 @@ def _members(archive: bytes) -> Iterable[tuple[str, bytes]]:
             if member.size > len(archive):
                 raise _Rejected(f"{_quote_path(member.name)} is larger than what was read")
             content = opened.extractfile(member)
-            yield member.name, content.read() if content else b""
+            yield member.name, content.read() if content else b"", bool(member.mode & 0o100)
 
 
 def _quote_path(path: str) -> str:

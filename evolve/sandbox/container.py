@@ -16,33 +16,47 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
-from evolve.core.errors import InfraError
+from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
+from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell, MainShell
+from evolve.sandbox.uids import LAST
 
+# The agent outside trials; a trial has a user of its own.
 AGENT = "10001:10001"
+# For a check of the engine, which must know the ids of all trials.
+LAST_USER = f"{LAST}:{LAST}"
 KEEPER = "65534:65534"
 ROOT = "0:0"
-FILES = Path(__file__).parent / "files"
+AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
 LIMIT_MET = b"[evolve] limit met: %s\n"
-NOT_FOUND, NOT_RUNNING = 404, 409
+NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
+# PID 1: ends with the command or at its time limit, and reaps processes that lost their parent. The engine's own init
+# is one file of the host's in all containers, and so a channel between them. Signal 30 is the engine's STOP_SIGNAL.
+INIT = f'trap "exit {exit_cause.STOPPED}" 30; exec 3<&0; timeout -s KILL "$@" <&3 3<&- & exec <&- 3<&-; wait $!'
 TESTS_TMPFS = {
     "/tests": "rw,exec,nosuid,nodev,size=32m,mode=0700",
     "/logs": "rw,nosuid,nodev,size=32m,mode=0755",
 }
+# A generator's own files, and the folder that it writes to.
+GENERATOR_TMPFS = {
+    "/instances": "rw,exec,nosuid,nodev,size=32m,mode=0777",
+    "/instance": "rw,nosuid,nodev,size=32m,mode=0777",
+}
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
 
 
-def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec) -> Mount:
+def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec, user: str) -> Mount:
     """A tmpfs volume of limited size, owned by the agent; the engine keeps it while a container has it mounted."""
-    options = f"size={spec.disk_mb}m,nr_inodes=20k,uid=10001,gid=10001,mode=0755,nosuid,nodev"
+    uid, _, gid = user.partition(":")
+    options = f"size={spec.disk_mb}m,nr_inodes=20k,uid={uid},gid={gid},mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
     return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
@@ -98,21 +112,41 @@ class Container:
 
 
 def _create_container(
-    image: str, ttl: int, command: Sequence[str], run: str, user: str, host: dict[str, Any], **options: Any
+    image: str,
+    ttl: int,
+    command: Sequence[str],
+    run: str,
+    user: str,
+    host: dict[str, Any],
+    kind: str = "",
+    resources: TrialResources | None = None,
+    **options: Any,
 ) -> Container:
     """Create a container whose main process is `command`; it ends by itself after `ttl` seconds.
 
     Without a network it is created with `network_disabled`: the runtime sets up the loopback, the engine nothing.
+
+    Args:
+        kind: With `resources`, part of its name, which makes the engine refuse a user id that is in use there.
     """
     client = connect()
     options |= {"labels": container_labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
     if host["NetworkMode"] == "none":
-        hosts = Mount("/etc/hosts", str(FILES / "hosts"), type="bind", read_only=True)
+        files = FILES if resources is None else resources.files
+        hosts = Mount("/etc/hosts", str(files / "hosts"), type="bind", read_only=True)
         host = {**host, "Mounts": [*host.get("Mounts", ()), hosts]}
         options["network_disabled"] = True
+    if resources is not None:
+        options["name"] = f"evolve-{resources.uid.number}-{kind}"
+    limited = ["sh", "-c", INIT, "init", str(ttl), *command]
     with engine_faults():
-        limited = ["timeout", "-s", "KILL", str(ttl), *command]
-        answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
+        try:
+            answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
+        except APIError as error:
+            if resources is None or error.status_code != NAME_TAKEN:
+                raise
+            resources.uid.release(keep_mark=True)
+            raise EngineError(f"another container has the name {options['name']}, and so the user id") from error
     return Container(client, answer["Id"])
 
 
@@ -120,12 +154,20 @@ class TaskState:
     """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
     STRICT: the working directory, a volume that outlives the task's container. LOOSE: the whole file system.
+
+    Args:
+        resources: What the trial has to itself on the host; None outside trials.
     """
 
     def __init__(
-        self, run: str, image: TaskImage, spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT
+        self,
+        run: str,
+        image: TaskImage,
+        spec: SandboxSpec,
+        profile: SuiteProfile = SuiteProfile.STRICT,
+        resources: TrialResources | None = None,
     ) -> None:
-        self.run, self.image, self.spec, self.profile = run, image, spec, profile
+        self.run, self.image, self.spec, self.profile, self.resources = run, image, spec, profile, resources
         self.volume = f"evolve-{secrets.token_hex(8)}"
 
     @property
@@ -135,24 +177,40 @@ class TaskState:
     @property
     def user(self) -> str:
         """The user that runs the agent's commands."""
-        return ROOT if self.loose else AGENT
+        return ROOT if self.loose else self.unprivileged_user
+
+    @property
+    def unprivileged_user(self) -> str:
+        """The user for what is not trusted, which the verifier's tests may use too."""
+        return AGENT if self.resources is None else self.resources.user
+
+    @property
+    def verifier_variables(self) -> dict[str, str]:
+        """Tell the tests as which user to run the candidate's code."""
+        return {AGENT_UID: self.unprivileged_user.partition(":")[0]}
 
     def mounts(self) -> list[Mount]:
-        return [] if self.loose else [_state_mount(self.volume, self.run, self.image.workdir, self.spec)]
+        if self.loose:
+            return []
+        return [_state_mount(self.volume, self.run, self.image.workdir, self.spec, self.unprivileged_user)]
 
     def environment(self) -> list[str]:
         variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
         return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
 
     def remove(self) -> None:
+        """Remove the volume, and what the trial has on the host. Raises InfraError."""
         with engine_faults(), contextlib.suppress(NotFound):
             connect().api.remove_volume(self.volume, force=True)
+        if self.resources is not None:
+            self.resources.remove()
 
 
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    return _start_container(state, state.image.image, ttl, ["sleep", "infinity"], ROOT if state.loose else KEEPER, host)
+    keeper = ROOT if state.loose else KEEPER
+    return _start_container(state, "task", state.image.image, ttl, ["sleep", "infinity"], keeper, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
@@ -163,20 +221,49 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     """
     powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _start_container(state, image or state.image.image, ttl, ["sh"], ROOT, host)
+    return _start_container(
+        state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, state.verifier_variables
+    )
 
 
 def reader_container(state: TaskState, ttl: int) -> Container:
     """Start a fresh container with the state's volume; its main process is a shell, as the agent, that reads it."""
     host = host_config(state.spec, state.profile, mounts=state.mounts())
-    return _start_container(state, state.image.image, ttl, ["sh"], AGENT, host)
+    return _start_container(state, "reader", state.image.image, ttl, ["sh"], state.unprivileged_user, host)
+
+
+def generator_container(state: TaskState, ttl: int) -> Container:
+    """Start a container that generates an instance of the task; its main process is a shell, as the agent.
+
+    It has the task's image, but neither its state nor a network, whatever the suite's profile.
+    """
+    host = host_config(replace(state.spec, network=False), tmpfs=GENERATOR_TMPFS)
+    return _start_container(state, "generator", state.image.image, ttl, ["sh"], state.unprivileged_user, host)
 
 
 def _start_container(
-    state: TaskState, image: str, ttl: int, command: Sequence[str], user: str, host: dict[str, Any]
+    state: TaskState,
+    kind: str,
+    image: str,
+    ttl: int,
+    command: Sequence[str],
+    user: str,
+    host: dict[str, Any],
+    variables: Mapping[str, str] | None = None,
 ) -> Container:
+    environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
     container = _create_container(
-        image, ttl, command, state.run, user, host, stdin_open=True, working_dir="/", environment=state.environment()
+        image,
+        ttl,
+        command,
+        state.run,
+        user,
+        host,
+        kind,
+        state.resources,
+        stdin_open=True,
+        working_dir="/",
+        environment=environment,
     )
     container.start()
     return container
@@ -254,17 +341,28 @@ def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxS
     """Start a container that runs a command with a scaffold's limits, but without its mounts."""
     host = host_config(replace(spec, network=False))
     return ScaffoldProcess(
-        _create_container(image, ttl, command, run, AGENT, host, working_dir="/", environment=SAFE_ENV)
+        _create_container(image, ttl, command, run, LAST_USER, host, working_dir="/", environment=SAFE_ENV)
     )
 
 
 def scaffold_process(
-    run: str, image: str, folder: Path, entry: str, socket_folder: Path, spec: SandboxSpec, ttl: int
+    run: str,
+    image: str,
+    folder: Path,
+    entry: str,
+    socket_folder: Path,
+    spec: SandboxSpec,
+    ttl: int,
+    resources: TrialResources | None = None,
 ) -> ScaffoldProcess:
-    """Start a scaffold without network or key; its files, the door and the socket's folder are mounted read-only."""
+    """Start a scaffold without network or key; its files, the door and the socket's folder are mounted read-only.
+
+    Args:
+        resources: What the trial has to itself on the host; `folder` should be there too. None outside trials.
+    """
     mounts = [
         Mount("/scaffold", str(folder), type="bind", read_only=True),
-        Mount(DOOR_HOME, str(FILES), type="bind", read_only=True),
+        Mount(DOOR_HOME, str(FILES if resources is None else resources.files), type="bind", read_only=True),
         Mount("/run/evolve", str(socket_folder), type="bind", read_only=True),
     ]
     environment = {
@@ -280,8 +378,10 @@ def scaffold_process(
         ttl,
         ["python3", "-S", f"{DOOR_HOME}/launch.py", entry],
         run,
-        AGENT,
+        AGENT if resources is None else resources.user,
         host_config(replace(spec, network=False), mounts=mounts),
+        "scaffold",
+        resources,
         working_dir="/scaffold",
         environment=environment,
     )

@@ -20,11 +20,13 @@ from evolve.core.errors import BadInput, EngineError, EvolveError
 from evolve.core.records import stable_hash
 from evolve.core.text import last_line
 from evolve.host.platform import boot_id, seconds_since_boot
+from evolve.host.run_names import AT
 from evolve.host.temporary import MARK
 from evolve.sandbox.endpoint import HOST_VARIABLE, Endpoint, current_endpoint
 from evolve.sandbox.engine_features import refuse_missing_limits, refuse_podman, uses_selinux
 
 LABEL = "io.evolve.run"
+PLACE = "io.evolve.place"
 UNTIL = "io.evolve.until"
 WORKER = "io.evolve.worker"
 CALL_SECONDS = 60
@@ -190,7 +192,7 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
     """Remove what a run left behind: containers, volumes, images and temporary folders.
 
     Args:
-        run: The run's name; None for every run.
+        run: The owner; None for every run.
         worker: Remove only what the process with this id made, and no folders.
 
     Returns:
@@ -200,7 +202,7 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
         EngineError: the engine failed.
     """
     api = connect().api
-    labels = [LABEL if run is None else f"{LABEL}={run}"]
+    labels = [LABEL] if run is None else [f"{key}={value}" for key, value in _place_labels(run).items()]
     label = {"label": labels if worker is None else [*labels, f"{WORKER}={worker}"]}
     try:
         containers = api.containers(all=True, filters=label, quiet=True)
@@ -250,8 +252,14 @@ def container_labels(run: str, ttl: int) -> dict[str, str]:
 
 
 def owner_labels(run: str) -> dict[str, str]:
-    """The labels of everything that this process makes for a run."""
-    return {LABEL: run, WORKER: str(os.getpid())}
+    """The labels of everything that this process makes for an owner."""
+    return {**_place_labels(run), WORKER: str(os.getpid())}
+
+
+def _place_labels(owner: str) -> dict[str, str]:
+    """The run's name, and where its folder is if the owner says so: several hosts may share an engine."""
+    run, _, place = owner.partition(AT)
+    return {LABEL: run, PLACE: place} if place else {LABEL: run}
 
 
 def is_overdue(until: str, grace: float) -> bool:
@@ -264,7 +272,7 @@ def is_overdue(until: str, grace: float) -> bool:
 
 
 def temporary_prefix(run: str) -> str:
-    """The prefix of a run's temporary folders; none is the beginning of another. It has the mark of a run's name."""
+    """The prefix of an owner's temporary folders; none is the beginning of another. It has the mark of a run's name."""
     mark = f"{found[0]}-" if (found := MARK.search(run)) else ""
     return f"evolve-{stable_hash('temporary', run):016x}-{mark}"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from evolve.host.run_names import AT
 from evolve.host.temporary import is_dead
 from evolve.sandbox import engine
 from evolve.sandbox.exit_cause import engine_faults
@@ -28,7 +29,7 @@ class Leftover:
 
     Attributes:
         kind: container, volume, image or folder.
-        owner: The run that made it.
+        owner: The name of the run that made it.
         expires: When no process can need it any more, even if a copy of the run is in progress; epoch seconds.
     """
 
@@ -43,7 +44,7 @@ class Leftover:
 
 
 def find_leftovers(dead: Collection[str]) -> list[Leftover]:
-    """Find what belongs to the runs in `dead`, which no process works on, and overdue containers of all runs.
+    """Find what belongs to the owners in `dead`, which no process works for, and overdue containers of all.
 
     Raises:
         InfraError: the engine failed.
@@ -54,7 +55,7 @@ def find_leftovers(dead: Collection[str]) -> list[Leftover]:
 def sweep_dead() -> None:
     """Remove what replays and checks whose process has ended left behind. Raises InfraError if the engine fails."""
     with engine_faults():
-        owners = {_owner(row) for row in _labelled()}
+        owners = {_run(row) for row in _labelled()}
     for owner in sorted(owner for owner in owners if is_dead(owner)):
         engine.sweep(owner)
 
@@ -76,10 +77,10 @@ def remove_leftovers(leftovers: Iterable[Leftover]) -> None:
 
 
 def active_owners(dead: Collection[str]) -> set[str]:
-    """The runs, except those in `dead`, whose containers run now. Raises InfraError if the engine fails."""
+    """Name the runs, except of the owners in `dead`, whose containers run now. Raises InfraError."""
     with engine_faults():
         rows = engine.connect().api.containers(filters={"label": engine.LABEL})
-    return {_owner(row) for row in rows} - set(dead)
+    return {_run(row) for row in rows if not _is_of(row, dead)}
 
 
 def _labelled() -> list[Row]:
@@ -95,24 +96,33 @@ def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
         containers = api.containers(all=True, filters=label)
         volumes = api.volumes(filters=label)["Volumes"] or []
         images = api.images(filters=label, all=True)
-    dead = {*dead, *(owner for owner in map(_owner, (*containers, *volumes, *images)) if is_dead(owner))}
+    dead = {*dead, *(run for run in map(_run, (*containers, *volumes, *images)) if is_dead(run))}
     old = time.time() - engine.GRACE_SECONDS
-    in_engine = [Leftover("container", row["Id"], _owner(row), _end_time(row)) for row in containers]
-    remains = [leftover for leftover in in_engine if leftover.owner in dead or leftover.expires < old]
-    remains += [
-        Leftover("volume", row["Name"], _owner(row), _creation_time(row) + DAY)
-        for row in volumes
-        if _owner(row) in dead
+    remains = [
+        Leftover("container", row["Id"], _run(row), _end_time(row))
+        for row in containers
+        if _is_of(row, dead) or _end_time(row) < old
     ]
     remains += [
-        Leftover("image", row["Id"], _owner(row), float(row["Created"]) + DAY) for row in images if _owner(row) in dead
+        Leftover("volume", row["Name"], _run(row), _creation_time(row) + DAY) for row in volumes if _is_of(row, dead)
+    ]
+    remains += [
+        Leftover("image", row["Id"], _run(row), float(row["Created"]) + DAY) for row in images if _is_of(row, dead)
     ]
     # What has a process's mark is of that process, and of no copy of a run.
     return [replace(leftover, expires=0.0) if is_dead(leftover.owner) else leftover for leftover in remains]
 
 
-def _owner(row: Row) -> str:
+def _run(row: Row) -> str:
     return str(row["Labels"][engine.LABEL])
+
+
+def _is_of(row: Row, owners: Collection[str]) -> bool:
+    """Whether it belongs to one of the owners; without a place it may be any run's of that name."""
+    place = row["Labels"].get(engine.PLACE)
+    if place:
+        return f"{_run(row)}{AT}{place}" in owners
+    return any(owner.partition(AT)[0] == _run(row) for owner in owners)
 
 
 def _end_time(container: Row) -> float:
@@ -130,5 +140,11 @@ def _creation_time(volume: Row) -> float:
 
 def _find_folders(dead: Collection[str]) -> list[Leftover]:
     top = Path(tempfile.gettempdir())
-    folders = [(owner, path) for owner in sorted(dead) for path in top.glob(f"{engine.temporary_prefix(owner)}*")]
-    return [Leftover("folder", str(path), owner, path.stat().st_mtime + DAY) for owner, path in sorted(folders)]
+    # Earlier versions left out the place.
+    prefixes = {
+        engine.temporary_prefix(name): owner.partition(AT)[0]
+        for owner in dead
+        for name in (owner, owner.partition(AT)[0])
+    }
+    folders = [(run, path) for prefix, run in prefixes.items() for path in top.glob(f"{prefix}*")]
+    return [Leftover("folder", str(path), run, path.stat().st_mtime + DAY) for run, path in sorted(folders)]

@@ -27,6 +27,23 @@ LOOSE_CALLS = (
     "ptrace",
     "sethostname",
 )
+# The engine's own list (a list of ours replaces it), and the locks of all processes of the machine: what is locked, and
+# which bytes of it, is readable there whoever holds it.
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
 
 
 @functools.cache
@@ -64,7 +81,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         more: Further options; `tmpfs` adds folders.
     """
     options: dict[str, Any] = {
-        "init": True,
+        "init": False,
         "network_mode": "bridge" if spec.network else "none",
         "security_opt": security_options(profile),
         "pids_limit": spec.pids,
@@ -72,6 +89,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         "memswap_limit": f"{spec.memory_mb}m",
         "nano_cpus": int(min(spec.cpus, engine_processors()) * 1e9),
         "ipc_mode": "private",
+        "cgroupns": "private",
         "shm_size": "16m",
         "ulimits": [
             Ulimit(name="nofile", soft=1024, hard=1024),
@@ -86,4 +104,4 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         options |= {"cap_drop": ["ALL"], "read_only": True}
         options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
     config: dict[str, Any] = connect().api.create_host_config(**options | more)
-    return config
+    return {**config, "MaskedPaths": list(MASKED_PATHS)}

@@ -16,6 +16,7 @@ from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
 from evolve.suite.bundled import or_bundled
+from evolve.suite.instances import GENERATOR
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
@@ -158,7 +159,15 @@ def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.S
         sandbox=sandbox,
         profile=profile,
         verifier=spec.verifier.mode,
+        generates=_has_generator(folder),
     )
+
+
+def _has_generator(folder: Path) -> bool:
+    file = folder / GENERATOR
+    if file.is_file() and not file.stat().st_mode & 0o100:
+        raise BadInput(str(file), "is not executable", "set its mode with chmod +x")
+    return file.is_file()
 
 
 def _read_text(file: Path) -> str:

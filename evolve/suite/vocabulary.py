@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import itertools
 import keyword
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from evolve.core.instances import Instance
 from evolve.core.records import Task
 from evolve.guard.leaks import FAINT, STRONG, WEAK, Sign, Vocabulary, split_words, word_runs
 
@@ -24,7 +26,7 @@ MOST_TASKS = 2
 GENERAL_TASKS = 4
 MAX_FILE_BYTES = 200_000
 MAX_TASK_BYTES = 1_000_000
-FOLDERS = ("environment", "tests", "solution")
+FOLDERS = ("environment", "tests", "solution", "instances")
 LEAST_LITERAL = 6
 LONG_LITERAL = 16
 MOST_DIGITS = 40
@@ -64,9 +66,13 @@ class _TaskTexts:
         }
 
 
-def vocabulary_of(tasks: Iterable[Task]) -> Vocabulary:
-    """Collect what occurs in only one or two of the tasks, of any split; binary files are skipped."""
-    texts = _without_shared([_read_texts(task) for task in tasks])
+def vocabulary_of(tasks: Iterable[Task], instances: Mapping[str, Sequence[Instance]] | None = None) -> Vocabulary:
+    """Collect what occurs in only one or two of the tasks, of any split; binary files are skipped.
+
+    Args:
+        instances: By the name of the task, some of its generated instances, whose texts count as the task's.
+    """
+    texts = _without_shared([_read_texts(task, (instances or {}).get(task.name, ())) for task in tasks])
     words = [task.words() for task in texts]
     rare = _rare_words(words)
     return Vocabulary(
@@ -78,17 +84,32 @@ def vocabulary_of(tasks: Iterable[Task]) -> Vocabulary:
     )
 
 
-def _read_texts(task: Task) -> _TaskTexts:
+def _read_texts(task: Task, instances: Sequence[Instance]) -> _TaskTexts:
     files: dict[str, str] = {}
     room = MAX_TASK_BYTES
+    for path, data in itertools.chain(_files_on_disk(task), _files_of_instances(instances)):
+        if len(data) <= room:
+            room -= len(data)
+            if b"\0" not in data:
+                files[path] = data.decode("utf-8", "replace")
+    texts = dict.fromkeys([task.instruction, *(one.instruction or "" for one in instances)])
+    return _TaskTexts(task.name, "\n".join(text for text in texts if text), files)
+
+
+def _files_on_disk(task: Task) -> Iterator[tuple[str, bytes]]:
     for folder in FOLDERS:
         for path in sorted((task.folder / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.stat().st_size <= min(MAX_FILE_BYTES, room):
-                data = path.read_bytes()
-                room -= len(data)
-                if b"\0" not in data:
-                    files[path.relative_to(task.folder).as_posix()] = data.decode("utf-8", "replace")
-    return _TaskTexts(task.name, task.instruction, files)
+            if path.is_file() and "__pycache__" not in path.parts and path.stat().st_size <= MAX_FILE_BYTES:
+                yield path.relative_to(task.folder).as_posix(), path.read_bytes()
+
+
+def _files_of_instances(instances: Sequence[Instance]) -> Iterator[tuple[str, bytes]]:
+    """Those of the working directory have the paths that a task's own files have."""
+    for number, instance in enumerate(instances):
+        for path, file in sorted(instance.files.items()):
+            if len(file.data) <= MAX_FILE_BYTES:
+                folder, _, name = path.partition("/")
+                yield f"{'environment' if folder == 'workdir' else folder}/{number}/{name}", file.data
 
 
 def _without_shared(texts: list[_TaskTexts]) -> list[_TaskTexts]:

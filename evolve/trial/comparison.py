@@ -15,13 +15,16 @@ from evolve.trial.request_digest import canonical
 NOISE = [
     (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+    # User ids, which have no name: in the output of `id`, and the owner and the group in a long listing.
+    (re.compile(r"\b(uid|gid|groups)=\d+"), r"\1=<id>"),
+    (re.compile(r"^([-bcdlps][-rwxsStT]{9}[.+@]? +\d+) \d+ +\d+ ", re.MULTILINE), r"\1 <id> <id> "),
 ]
 Event = Mapping[str, Any]
 Comparable = dict[str, Any]
 
 
 def normalise(value: Any) -> Any:
-    """Replace what differs between two correct runs of one program: durations and memory addresses."""
+    """Replace what differs between two correct runs of one program: durations, memory addresses and user ids."""
     if isinstance(value, str):
         for pattern, placeholder in NOISE:
             value = pattern.sub(placeholder, value)

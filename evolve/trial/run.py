@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.records import Cause, Fault, Outcome, StoredFile, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.core.records import Cause, Fault, Outcome, StoredFile, Task, TrialResult, TrialSpec, Usage, VerifierMode
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
+from evolve.sandbox.archive import pack_files, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import (
     PRISTINE,
@@ -32,12 +31,13 @@ from evolve.sandbox.container import (
     task_container,
     verifier_container,
 )
-from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.images import image_id
+from evolve.sandbox.resources import TrialResources, acquire_resources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.instances import with_instance
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
@@ -172,18 +172,19 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
 def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
+    resources = acquire_resources(spec.owner, spec.task_id)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
         with Crew(threads=5) as crew:
             task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
-            shell = crew.submit(lambda: populated_shell(task.result(), state))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
-            ending = run_scaffold(
-                spec, model, answers, LateShell(shell), ttl, crew, functools.partial(freeze, task, shell, verifier)
-            )
+            spec = with_instance(spec)
+            shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
+            end = functools.partial(freeze, task, shell, verifier)
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             ending = replace(ending, images=images.result())
             if ending.status != 0:
                 return ending, None
@@ -224,23 +225,24 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 @contextlib.contextmanager
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """Create the state's volume and the task's container; both are removed at the end."""
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile)
-    task = task_container(state, ttl, _task_tmpfs(spec))
-    try:
+    resources = acquire_resources(spec.owner, spec.task_id)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources)
+    with contextlib.ExitStack() as stack:
+        stack.callback(state.remove)
+        task = task_container(state, ttl, _task_tmpfs(spec))
+        stack.callback(task.kill)
         yield state, task
-    finally:
-        task.kill()
-        state.remove()
 
 
-def populated_shell(task: Container, state: TaskState) -> ContainerShell:
-    """Open a shell for the agent's commands, in a working directory with the files of the image."""
-    shell = task.shell(state.user, state.image.workdir)
-    if state.loose:
-        return shell
-    done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
-    if done.exit_code != 0:
-        raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
+    """Open a shell for the agent's commands, in a working directory with the files of the image and the instance."""
+    shell = container.shell(state.user, state.image.workdir)
+    if not state.loose:
+        done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
+        if done.exit_code != 0:
+            raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
+    if task.instance and (files := task.instance.part("workdir")):
+        unpack_archive(shell, pack_files(files), ".")
     return shell
 
 
@@ -252,42 +254,38 @@ def run_scaffold(
     ttl: int,
     crew: Crew,
     freeze: Callable[[], Cause],
+    resources: TrialResources,
 ) -> ScaffoldEnd:
     """Run the scaffold behind its gateway, then call `freeze` to stop its environment.
 
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
     """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
-    with tempfile.TemporaryDirectory(prefix=temporary_prefix(spec.owner)) as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        began = time.monotonic()
-        with Gateway(door, model, workspace, folder, answers) as gateway:
-            started = crew.start(_start_scaffold, spec, folder, ttl)
-            with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
-                reaper().wait()
-            process = started.result()
-            ended = wait_for_end(process, gateway, spec.limits.seconds)
-            causes = {} if ended else {"scaffold": process.cause(None)}
-            if not ended:
-                process.kill()
-            gateway.wait_for_calls()
-            fault = gateway.fault
-            since, until = gateway.failing
-            outage = not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
-            breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
-        frozen = crew.submit(freeze)
-        status = process.status() if ended else None
-        if ended:
-            causes["scaffold"] = process.cause(status)
-        causes["task"] = frozen.result()
-        if fault is not None and not breaks_endpoint:
-            raise ChargedFault(fault, gateway.budget.usage, outage)
-        log, budget = process.output.decode(errors="replace"), gateway.budget
-        exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
-        return ScaffoldEnd(
-            status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals)
-        )
+    began = time.monotonic()
+    with Gateway(door, model, workspace, resources.door, answers) as gateway:
+        started = crew.start(_start_scaffold, spec, resources, ttl)
+        with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
+            reaper().wait()
+        process = started.result()
+        ended = wait_for_end(process, gateway, spec.limits.seconds)
+        causes = {} if ended else {"scaffold": process.cause(None)}
+        if not ended:
+            process.kill()
+        gateway.wait_for_calls()
+        fault = gateway.fault
+        since, until = gateway.failing
+        outage = not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
+        breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
+    frozen = crew.submit(freeze)
+    status = process.status() if ended else None
+    if ended:
+        causes["scaffold"] = process.cause(status)
+    causes["task"] = frozen.result()
+    if fault is not None and not breaks_endpoint:
+        raise ChargedFault(fault, gateway.budget.usage, outage)
+    log, budget = process.output.decode(errors="replace"), gateway.budget
+    exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
+    return ScaffoldEnd(status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals))
 
 
 def _breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:
@@ -313,9 +311,11 @@ def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> 
     return True
 
 
-def _start_scaffold(spec: TrialSpec, socket_folder: Path, ttl: int) -> ScaffoldProcess:
-    source = spec.scaffold
-    return scaffold_process(spec.owner, source.image, source.folder, source.entry, socket_folder, spec.sandbox, ttl)
+def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> ScaffoldProcess:
+    source, folder = spec.scaffold, resources.copy_scaffold(spec.scaffold.folder)
+    return scaffold_process(
+        spec.owner, source.image, folder, source.entry, resources.door, spec.sandbox, ttl, resources
+    )
 
 
 def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:

@@ -15,6 +15,7 @@ from evolve.core.records import TrialSpec, Usage
 from evolve.sandbox.archive import CollectedFiles, collect_files, pack_texts, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
+from evolve.sandbox.resources import acquire_resources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.run import (
     ChargedFault,
@@ -68,7 +69,8 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
     """Start the three containers in parallel; the reader is used when the other two are dead."""
     spec = work.spec
     ttl = container_lifetime(spec, spec.limits.seconds + READ_SECONDS)
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox)
+    resources = acquire_resources(spec.owner, spec.task_id)
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, resources=resources)
     try:
         with Crew() as crew:
             task = crew.start(task_container, state, ttl)
@@ -76,7 +78,7 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)
             model, answers = open_trial_model(spec, spending_file, work.what), trial_answers(spending_file)
-            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end)
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             left = _read_back(work, reader.result(), ending.usage)
             return SelfWorkResult(left, ending.events, ending.usage, _describe_end(ending))
     finally:

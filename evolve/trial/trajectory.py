@@ -70,11 +70,16 @@ def build(
         "extra": {
             "task": spec.task.name,
             "seed": spec.seed,
+            **_instance(spec),
             "log": log,
             "evolve_version": __version__,
             **({"refusals": dict(refusals)} if refusals else {}),
         },
     }
+
+
+def _instance(spec: TrialSpec) -> dict[str, int]:
+    return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
 
 
 class _Room:

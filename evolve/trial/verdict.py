@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, TrialSpec, VerifierMode
-from evolve.sandbox.archive import unpack
+from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.shell import ContainerShell
+from evolve.trial.instances import packed_part
 from evolve.trial.reward import parse_reward
 
 DETAIL_CHARS = 2000
@@ -79,7 +80,7 @@ def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iter
         shell = verifier.main_shell()
         if shell.run(":", timeout=ANSWER_SECONDS).exit_code != 0:
             raise InfraError("the verifier's shell does not answer")
-        unpack(shell, spec.task.folder / "tests", "/tests")
+        unpack_archive(shell, packed_part(spec.task, "tests"), "/tests")
         yield verifier, shell
     finally:
         verifier.kill()
@@ -88,7 +89,7 @@ def _with_tests(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Iter
 def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement:
     """Judge in the task's own container; if the agent left no room for the tests there, it is at fault."""
     try:
-        return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir))
+        return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir, state.verifier_variables))
     except InfraError:
         if not task.is_ruined():
             raise
@@ -97,7 +98,7 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
 
 def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Install and run the task's tests in the verifier's container; they are not there before."""
-    unpack(shell, spec.task.folder / "tests", "/tests")
+    unpack_archive(shell, packed_part(spec.task, "tests"), "/tests")
     return _run_installed_tests(spec, state, verifier, shell)
 
 

@@ -112,7 +112,7 @@ def hidden():
     ):
         for path in pathlib.Path("/").glob(pattern[1:]):
             with contextlib.suppress(OSError, ValueError):
-                texts.append(path.read_text())
+                texts += [path.read_text()] if path.is_file() else []
     for text in texts:
         if "def test_" in text and "TestCase" in text and "class Canary" not in text:
             with contextlib.suppress(SyntaxError, ValueError):

@@ -22,8 +22,9 @@ BUGFIX = VERIFIER.parent
 ORACLE = Path(__file__).with_name("oracle.py")
 HOOK = "\nimport _oracle\n_oracle.wake(__name__, globals())\n"
 TASK = "case-conversion"
-# All 60 tasks, without containers: takes half an hour.
+# All 60 tasks, without containers and with more time for the search than a verdict has: takes an hour or two.
 EVERY_TASK = "EVOLVE_EVERY_TASK"
+SEARCH_SECONDS, JUDGE_SECONDS = "45", "60"
 LEAVES = """
 import evolve_door as door
 for path, text in {files!r}.items():
@@ -87,9 +88,9 @@ def _reward(folder: Path, task: str, kind: str) -> float:
     look = ["hidden"] if kind == "decoys" else kind.split(" or ")
     for name, text in planted(task, *look).items():
         (folder / "app" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "app" / name).write_text(text)
+        (folder / "app" / name).write_text(text.replace("\nSECONDS = 11.0\n", f"\nSECONDS = {SEARCH_SECONDS}\n"))
     hidden = (BUGFIX / task / "tests" / "test_hidden.py").read_text()
     if kind == "decoys":
-        return decoy_verdict(folder, folder / "app", hidden).reward
+        return decoy_verdict(folder, folder / "app", hidden, SECONDS=JUDGE_SECONDS).reward
     files = {file.name: file.read_text() for file in VERIFIER.glob("*.py")}
-    return judge(folder, folder / "app", files, hidden).reward
+    return judge(folder, folder / "app", files, hidden, SECONDS=JUDGE_SECONDS).reward

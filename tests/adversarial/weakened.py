@@ -18,7 +18,8 @@ from evolve.budget.answers import OwnAnswers
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
 from evolve.sandbox import archive, shell
-from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
+from evolve.sandbox.container import AGENT, ROOT, Container, TaskState, verifier_container
+from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
 from evolve.trial.gateway import Gateway, wire
@@ -256,3 +257,43 @@ def open_shells() -> Iterator[None]:
         ),
     ):
         yield
+
+
+@contextlib.contextmanager
+def host_files_shared() -> Iterator[None]:
+    """Containers mount the host's own files, and the engine's init."""
+    with (
+        mock.patch.object(TrialResources, "files", FILES),
+        mock.patch.object(TrialResources, "copy_scaffold", lambda _, source: source),
+        engine_init(),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def engine_init() -> Iterator[None]:
+    """PID 1 of every container is the engine's init, and control groups are in the host's namespace."""
+    with contextlib.ExitStack() as stack:
+        for kind in ("scaffold", "task", "verifier"):
+            stack.enter_context(containers(kind, setting(Init=True, CgroupnsMode="host")))
+        yield
+
+
+@contextlib.contextmanager
+def one_user() -> Iterator[None]:
+    """All trials run as one user."""
+    with mock.patch.object(TrialResources, "user", AGENT):
+        yield
+
+
+@contextlib.contextmanager
+def locks_listed() -> Iterator[None]:
+    """The kernel's list of locks can be read."""
+    with contextlib.ExitStack() as stack:
+        for kind in ("scaffold", "task", "verifier"):
+            stack.enter_context(containers(kind, _list_locks))
+        yield
+
+
+def _list_locks(host: Host) -> None:
+    host["MaskedPaths"] = [path for path in host["MaskedPaths"] if path != "/proc/locks"]

@@ -38,6 +38,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from evolve.host.run_names import owner_of  # noqa: E402
 from evolve.sandbox import engine  # noqa: E402
 from tests.faults import points  # noqa: E402
 from tests.faults.victim import FILES, live  # noqa: E402
@@ -213,7 +214,9 @@ class Contained(Victim):
 
     def left(self) -> list[str]:
         api, label = engine.connect().api, {"label": f"{engine.LABEL}={self.run}"}
-        folders = Path(tempfile.gettempdir()).glob(f"{engine.temporary_prefix(self.run)}*")
+        folders = Path(tempfile.gettempdir()).glob(
+            f"{engine.temporary_prefix(owner_of(self.home / 'runs' / self.run))}*"
+        )
         return [
             *super().left(),
             *(container["Id"] for container in api.containers(all=True, filters=label)),

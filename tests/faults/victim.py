@@ -139,7 +139,7 @@ def without_containers(patch: pytest.MonkeyPatch) -> None:
         (images, "base_image", lambda notify: "base"),
         (images, "build_all", lambda tasks, *_: ({task.name: TaskImage("i", "/app") for task in tasks}, {})),
         (opening, "Evaluator", Playing),
-        (opening, "vocabulary_of", lambda tasks: Vocabulary()),
+        (opening, "vocabulary_of", lambda *_: Vocabulary()),
         (llm, "open_model", lambda spec, **_: Answering()),
     ):
         patch.setattr(module, name, stand_in)

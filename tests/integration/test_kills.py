@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.host.run_names import owner_of
 from evolve.sandbox import engine
 
 from .conftest import ROOT, TASKS, git
@@ -65,7 +66,9 @@ class Run:
     def left(self) -> set[str]:
         """What is there now of the run in the engine and in the folder for temporary files."""
         api, label = engine.connect().api, {"label": f"{engine.LABEL}={self.name}"}
-        folders = Path(tempfile.gettempdir()).glob(f"{engine.temporary_prefix(self.name)}*")
+        folders = Path(tempfile.gettempdir()).glob(
+            f"{engine.temporary_prefix(owner_of(self.home / 'runs' / self.name))}*"
+        )
         return {
             *(container["Id"] for container in api.containers(all=True, filters=label)),
             *(volume["Name"] for volume in api.volumes(filters=label)["Volumes"] or []),

@@ -27,7 +27,7 @@ def told(container: Container) -> dict[str, Any]:
 def check(host: dict[str, Any], network: str) -> None:
     assert (host["Runtime"], host["NanoCpus"], host["PidsLimit"]) == ("runc", 5 * 10**8, 48)
     assert host["Memory"] == host["MemorySwap"] == 96 << 20
-    assert host["NetworkMode"] == network and host["Init"] and host["IpcMode"] == "private"
+    assert host["NetworkMode"] == network and not host["Init"] and host["IpcMode"] == "private"
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["Privileged"]
     assert host["LogConfig"]["Type"] == "none"
     filters = [option for option in host["SecurityOpt"] if option.startswith("seccomp=")]

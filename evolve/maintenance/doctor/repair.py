@@ -10,6 +10,7 @@ from evolve.core.clock import now
 from evolve.core.errors import EvolveError, Locked
 from evolve.core.records import Decision
 from evolve.host.locks import hold_lock, is_locked
+from evolve.host.run_names import owner_of
 from evolve.host.temporary import sweep_folders
 from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
@@ -31,7 +32,7 @@ def repair(runs: Path) -> list[Finding]:
             findings = [finding for row in rows for finding in _repair_run(runs, store, row)]
     except EvolveError as error:
         return [*swept, Finding("database", BAD, str(error))]
-    return swept + findings + _sweep({row.id for row in rows if not is_locked(runs / row.id)})
+    return swept + findings + _sweep({owner_of(runs / row.id) for row in rows if not is_locked(runs / row.id)})
 
 
 def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:

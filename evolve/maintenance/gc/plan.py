@@ -10,6 +10,7 @@ from pathlib import Path
 from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import StoredFile, Verdict
 from evolve.host.locks import is_locked
+from evolve.host.run_names import owner_of
 from evolve.host.temporary import abandoned_folders
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.doctor.machine import folder_size
@@ -101,7 +102,7 @@ def plan_engine(runs: Path, store: Store, rows: Sequence[RunRow], busy: set[str]
         return RemovalPlan()
     if not engine.answers():
         return RemovalPlan(skipped=("images and leftovers: no container engine answers",))
-    dead = {row.id for row in rows} - busy
+    dead = {owner_of(runs / row.id) for row in rows if row.id not in busy}
     planned = _plan_leftovers(dead) if "leftovers" in request.parts else RemovalPlan()
     return planned + (_plan_images(store, rows, busy, dead, request) if "images" in request.parts else RemovalPlan())
 

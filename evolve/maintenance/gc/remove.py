@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError, Locked
 from evolve.host.locks import hold_lock, is_locked
+from evolve.host.run_names import owner_of
 from evolve.host.temporary import sweep_folders
 from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.gc.plan import plan_run
@@ -95,7 +96,8 @@ def _remove_leftovers(runs: Path, store: Store, entry: Removable) -> RemovalPlan
     folders = sweep_folders(entry.names)
     if set(folders) == set(entry.names):
         return RemovalPlan((entry,))
-    dead, now = {row.id for row in store.runs() if not is_locked(runs / row.id)}, time.time()
+    dead = {owner_of(runs / row.id) for row in store.runs() if not is_locked(runs / row.id)}
+    now = time.time()
     safe = [
         leftover
         for leftover in leftovers.find_leftovers(dead)
