@@ -96,6 +96,17 @@ def test_a_config_from_before_there_were_two_proposers_is_the_same() -> None:
     assert RunConfig(proposer="self").differences(json.dumps(stored)) == [Difference("proposer", "direct", "self")]
 
 
+def test_an_older_run_keeps_its_gate_which_pooled_train_and_validation() -> None:
+    stored = json.loads(RunConfig().canonical())
+    assert stored["gate"].pop("generalise") is True
+    older = json.dumps(stored)
+    assert not RunConfig.from_stored(older).gate.generalise
+    assert not RunConfig.from_stored("{}").gate.generalise
+    assert RunConfig().differences(older) == [] == RunConfig.from_stored(older).differences(older)
+    off = RunConfig(gate=GateConfig(generalise=False))
+    assert off.differences(RunConfig().canonical()) == [Difference("gate.generalise", True, False)]
+
+
 def test_a_trials_seconds_are_the_tasks_unless_the_run_sets_them() -> None:
     assert RunConfig().limits.for_task(900.0) == Limits(seconds=900.0)
     assert RunConfig().limits.for_task().seconds == TASK_SECONDS == 1800

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evolve.core.config import GateConfig
 from gates.archives import dgm, sica
 from gates.clades import Huxley
 from gates.greedy import Greedy, cmh_winner
@@ -13,6 +14,7 @@ from gates.world import Rule
 
 RULES: Mapping[str, Rule] = {
     "evolve": Ours(),
+    "evolve-pooled": Ours(GateConfig(generalise=False)),
     "greedy-k1": Greedy(1),
     "greedy-k2": Greedy(2),
     "greedy-k5": Greedy(5),

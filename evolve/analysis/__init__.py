@@ -8,7 +8,7 @@ from evolve.analysis.compare import TaskChanges, task_changes
 from evolve.analysis.digest import Subject, digest
 from evolve.analysis.features import Features, features
 from evolve.analysis.groups import AnalysedTrial, Group, analyse_trials, groups
-from evolve.analysis.memory import Hits, RoundFacts, format_memory
+from evolve.analysis.memory import Hits, RoundFacts, format_memory, reason_without_figures
 
 __all__ = [
     "AnalysedTrial",
@@ -24,6 +24,7 @@ __all__ = [
     "features",
     "format_memory",
     "groups",
+    "reason_without_figures",
     "task_changes",
     "task_labels",
 ]

@@ -22,6 +22,7 @@ LESSON_CHARS = 600
 # 5 % in each tail of a normal distribution.
 CLEAR_ERRORS = 1.645
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
+FIGURES_BY_SPLIT = re.compile(r" \(train [-+][0-9.]+, validation [-+][0-9.]+ points\)")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,13 @@ class RoundFacts:
 
 def headline(facts: RoundFacts) -> str:
     """Summarise the round in one line: what was tried, and how it was decided."""
-    text = f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({facts.decision.reason})"
-    return one_line(text)
+    reason = reason_without_figures(facts.decision.reason)
+    return one_line(f"round {facts.round} {facts.decision.verdict}: {facts.proposal.hypothesis} ({reason})")
+
+
+def reason_without_figures(reason: str) -> str:
+    """Return a decision's reason as the proposer may read it: without figures of validation alone."""
+    return FIGURES_BY_SPLIT.sub("", reason)
 
 
 def fact_lines(facts: RoundFacts) -> list[str]:
@@ -76,7 +82,7 @@ def fact_lines(facts: RoundFacts) -> list[str]:
         lines.append(f"effect: {facts.effect} ({effect:+.1f} points, standard error {error:.1f})")
     else:
         lines.append("effect: unclear (not measured)")
-    lines.append(f"decision: {decision.reason}")
+    lines.append(f"decision: {reason_without_figures(decision.reason)}")
     if hits.predicted:
         lines.append(f"predicted to be fixed: {hits.predicted} tasks, of which {hits.fixed} went better")
     if hits.feared:

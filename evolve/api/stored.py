@@ -16,7 +16,7 @@ from evolve.gate.claim import Claim
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_and_commit, run_row
 from evolve.runs.repository import lineage_of
-from evolve.runs.results import claim_of, fresh_scores
+from evolve.runs.results import claim_of, fresh_scores, history_rows
 from evolve.runs.settings import read_arguments
 from evolve.store import RoundRow, RunRow, Store
 
@@ -63,7 +63,7 @@ class Run:
     def history(self) -> tuple[Mapping[str, Any], ...]:
         """The rounds as `evolve history --json` prints them."""
         with self._opened() as (store, row):
-            return tuple(store.view("history", row.id))
+            return tuple(history_rows(store, row.id))
 
     def trials(
         self, commit: str | None = None, branch: str | None = None, round: int | None = None

@@ -15,6 +15,7 @@ from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
 from evolve.report.final_lines import summary_lines, waste_lines
+from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, show
@@ -23,7 +24,7 @@ from evolve.runs.identity import stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
 from evolve.runs.replay import ReplayResult
-from evolve.runs.results import fresh_scores, of_split
+from evolve.runs.results import champions_gap, fresh_scores, of_split
 from evolve.runs.settings import Settings
 from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
@@ -152,9 +153,14 @@ def print_result(store: Store, run: str) -> None:
 
 
 def _print_scores(store: Store, row: RunRow) -> None:
+    found = champions_gap(store, row.id)
+    gains = {Split.TRAIN: found.train, Split.VALIDATION: found.validation} if found else {}
     for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
-        scores = fresh_scores(store, row.id, candidate)
-        print(f"  {name}: {', '.join(f'{split} {percent(value)}' for split, value in scores.items())}")
+        scores, over = fresh_scores(store, row.id, candidate), gains if name == "champion" else {}
+        shown = (f"{split} {percent_with_gain(value, over.get(split))}" for split, value in scores.items())
+        print(f"  {name}: {', '.join(shown)}")
+    for line in gap_warning(found):
+        print(f"  {line}")
 
 
 def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json: bool) -> None:

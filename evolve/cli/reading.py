@@ -10,23 +10,26 @@ from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
 from evolve.core.records import TrialResult, VerifierMode
 from evolve.core.voided import voided_share
+from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
+from evolve.runs.results import history_rows
 from evolve.runs.settings import Settings
 from evolve.store import RoundRow
 from evolve.suite.tasks import load_suite
 
 # Of the rounds; `voided` only where there are any.
 COLUMNS = ("round", "verdict", "champion", "train", "validation", "trials", "voided", "fixed", "hypothesis", "reason")
+GAINS = ("train_gain", "validation_gain", "gap_widened")
 
 
 def history(settings: Settings, as_json: bool) -> None:
     """The rounds of a run: scores, decisions, hypotheses."""
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
-        rows, rounds, trials = store.view("history", name), store.rounds(name), store.trials(name)
+        rows, rounds, trials = history_rows(store, name), store.rounds(name), store.trials(name)
     voided = {row.number: _voided(row, trials) for row in rounds}
     rows = [{**row, "voided": voided[row["round"]]} for row in rows]
     if as_json:
@@ -44,18 +47,28 @@ def _voided(row: RoundRow, trials: Sequence[TrialResult]) -> int:
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix."""
-    scores = {name: row[f"{name}_score"] for name in ("train", "validation")}
-    shares = {name: None if score is None else f"{100 * score:.1f} %" for name, score in scores.items()}
+    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix.
+
+    Behind each score stands its gain over the seed scaffold in points; `!` where train gained clearly more.
+    """
+    shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
     told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
     return {**row, **shares, "champion": row["champion_round"], "fixed": told}
+
+
+def _score_with_gain(row: Mapping[str, Any], split: str) -> str | None:
+    score, gain = row[f"{split}_score"], row[f"{split}_gain"]
+    if score is None:
+        return None
+    mark = "!" if row["gap_widened"] and split == "validation" else ""
+    return f"{100 * score:.1f} %" + ("" if gain is None else f" ({100 * gain:+.0f}){mark}")
 
 
 def show_round(number: int, settings: Settings, as_json: bool) -> None:
     """One round: its proposal, its decision, its trials."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        history = [r for r in store.view("history", row.id) if r["round"] == number]
+        history = [r for r in history_rows(store, row.id) if r["round"] == number]
         if not history:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
         found = next(r for r in store.rounds(row.id) if r.number == number)
@@ -70,7 +83,10 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     if as_json:
         show([{**facts, "trials": trials}], True)
         return
-    show([{"fact": key, "value": value} for key, value in facts.items() if value is not None], False)
+    known = {name: value for name, value in facts.items() if value is not None and name not in GAINS}
+    gap = gap_text(*(history[0][name] for name in GAINS))
+    known |= {"gap": gap} if gap else {}
+    show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []

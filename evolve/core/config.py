@@ -30,8 +30,9 @@ MOST_PASSES = 64
 TASK_SECONDS = 1800.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
-# Of all runs of versions in which voided attempts decided nothing, and nothing was measured again.
-EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0}
+# Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
+# splits.
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -98,6 +99,11 @@ class GateConfig(BaseModel):
     worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
+    )
+    generalise: bool = Field(
+        True,
+        description="Whether a patch must be supported by validation on its own: one that helps only on train tasks "
+        "is rejected, and the stack becomes champion only with a lead on validation.",
     )
     voided_risk: float = Field(
         0.001,

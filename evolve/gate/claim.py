@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from evolve.core.records import Split, TrialResult
+from evolve.core.scores import Gap
 
 # Differences are rounded to this, so that the exact test stays small.
 STEP = 1e-3
@@ -22,7 +23,8 @@ class Claim:
 
     `low`, `high`: 95 % interval of the difference. `p_value`: two-sided, of the exact test; 1 where no task differs.
     `better`, `worse`: numbers of tasks. `seed_answers`, `champion_answers`: the names and fingerprints with which the
-    endpoint answered the trials of each, as far as they are known.
+    endpoint answered the trials of each, as far as they are known. `gap`: the champion's gains on train and validation,
+    if both were measured there.
     """
 
     tasks: int
@@ -36,6 +38,7 @@ class Claim:
     worse: int
     seed_answers: tuple[str, ...] = ()
     champion_answers: tuple[str, ...] = ()
+    gap: Gap | None = None
 
     @property
     def difference(self) -> float:

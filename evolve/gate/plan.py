@@ -34,6 +34,16 @@ class SuitePlan:
     again: tuple[int, ...] = ()
 
     @property
+    def everything(self) -> tuple[int, ...]:
+        """All tasks."""
+        return tuple(range(self.count))
+
+    @property
+    def train(self) -> tuple[int, ...]:
+        """The tasks that are not of validation."""
+        return tuple(sorted({*self.everything} - {*self.validation}))
+
+    @property
     def trials(self) -> tuple[int, ...]:
         """The number of a challenger's trials at the end of each stage."""
         sizes = [sum(len(part.tasks) for part in parts) for parts in self.stages]

@@ -7,13 +7,15 @@ champion once all that is stacked is worse with a small probability only; if it 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.plan import SuitePlan
+from evolve.gate.generalise import Generalisation, Support, support
+from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory
@@ -27,6 +29,11 @@ REMEMBERED = 400
 SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
+# The probability that the tip is worse on validation by over a point, up to which it may become champion.
+RISK_ON_VALIDATION = 0.2
+WORTH_IT = "likely to be worth it"
+TRAIN_ONLY = "helps only on train tasks"
+WAITS = "the stack waits for support by validation"
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class StackRule:
     """All evidence after some rounds. A value: the same trials in the same order give the same one.
 
     `seeds`: results on the tip's seeds; `champion_seeds`: on the champion's, while another scaffold is the tip. `luck`:
-    sums over pairs of trials on a shared seed, of the product and of the square of their residuals.
+    sums over pairs of trials on a shared seed, of the product and of the square of their residuals. `splits`: train and
+    validation apart; None if that is switched off, or the suite lacks one of them.
     """
 
     settings: GateConfig
@@ -50,11 +58,13 @@ class StackRule:
     stacked: int = 0
     tip_trials: int = 0
     patch_trials: int = 0
+    splits: Generalisation | None = None
 
     @classmethod
     def begin(cls, settings: GateConfig, plan: SuitePlan) -> StackRule:
         seeds = SeedHistory.begin(settings.most_passes, plan.count)
-        return cls(settings, plan, TaskDifficulty.empty(plan.count), seeds, seeds)
+        splits = Generalisation.begin(len(plan.train), len(plan.validation)) if settings.generalise else None
+        return cls(settings, plan, TaskDifficulty.empty(plan.count), seeds, seeds, splits=splits)
 
     @property
     def own(self) -> tuple[Floats, ...]:
@@ -79,9 +89,22 @@ class StackRule:
             self, difficulty=self.difficulty.with_rewards(rewards[None]), tip_trials=self.tip_trials + self.plan.count
         )
         seen = self.seeds.as_challenger(rewards)
-        alone = Score(float(rewards.mean()), known.difficulty.spread**2 / self.plan.count)
-        score = alone if np.isnan(seen).all() else known.score(seen)
-        return replace(known, seeds=self.seeds.with_tip_pass(rewards), level=self.level.after_tip_trials(score))
+        first = np.isnan(seen).all()
+        score, *apart = (
+            known._score_alone(rewards, tasks) if first else known.score(seen, tasks)
+            for tasks in (self.plan.everything, self.plan.train, self.plan.validation)
+            if tasks
+        )
+        return replace(
+            known,
+            seeds=self.seeds.with_tip_pass(rewards),
+            level=self.level.after_tip_trials(score),
+            splits=self.splits and self.splits.after_tip_trials(apart),
+        )
+
+    def _score_alone(self, rewards: Floats, tasks: Sequence[int]) -> Score:
+        """The score of one pass over these tasks that shares its seeds with nothing."""
+        return Score(float(rewards[list(tasks)].mean()), self.difficulty.spread**2 / len(tasks))
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
         """Judge a challenger.
@@ -106,8 +129,37 @@ class StackRule:
             if effect >= stage.take:
                 if self._worse_on_validation(seen):
                     return self._drop(seen, "worse on validation")
-                return self._take(seen, "likely to be worth it")
+                return self._take_if_supported(seen, new)
         return self._drop(seen, "not enough after all trials")
+
+    def _take_if_supported(self, seen: Floats, new: Floats) -> NeedPart | Ruling:
+        """Take a challenger if validation by itself supports it; while that is unclear, ask for more trials there."""
+        if self.splits is None:
+            return self._take(seen, WORTH_IT)
+        chosen, most = list(self.plan.validation), self.settings.most_passes
+        attempt, seen_apart = int((~np.isnan(seen[:, chosen])).any(axis=1).sum()), seen.copy()
+        while (answer := self._support(seen_apart, last=attempt >= most)) is Support.UNCLEAR:
+            if np.isnan(new[attempt, chosen]).any():
+                return NeedPart(Part(attempt, self.plan.validation))
+            seen_apart[attempt, chosen] = new[attempt, chosen]
+            attempt += 1
+        if answer is Support.NO:
+            return self._drop(seen, self._why_unsupported(seen_apart), seen_apart)
+        return self._take(seen, WORTH_IT, seen_apart)
+
+    def _support(self, seen: Floats, last: bool) -> Support:
+        assert self.splits is not None
+        return support(self.splits.evidence(self._split_scores(seen), self.prior), last)
+
+    def _why_unsupported(self, seen: Floats) -> str:
+        assert self.splits is not None
+        train, validation = self.splits.raw_effects(self._split_scores(seen))
+        return f"{TRAIN_ONLY} (train {100 * train:+.1f}, validation {100 * validation:+.1f} points)"
+
+    def _split_scores(self, seen: Floats) -> list[Score]:
+        """A scaffold's scores on train and validation; on train alone if it never ran on validation."""
+        apart = (self.plan.train, self.plan.validation)
+        return [self.score(seen, tasks) for tasks in apart if not np.isnan(seen[:, list(tasks)]).all()]
 
     def missing_part(self, stage: int, new: Floats) -> NeedPart | None:
         """The first part that is missing before the challenger can be judged after this stage."""
@@ -134,7 +186,7 @@ class StackRule:
         """
         seen = self._up_to(stage, new)
         score = self.score(seen)
-        after, estimate = self._after_drop(seen, score), self.level.effect(score)
+        after, estimate = self._after_drop(seen, score, seen), self.level.effect(score)
         assessment = Assessment(estimate.effect, estimate.error, after.level.behind(HARM), int((~np.isnan(seen)).sum()))
         return Ruling(False, StackFate.OPEN, assessment, after, why), after
 
@@ -154,11 +206,16 @@ class StackRule:
                 seen[part.attempt, list(part.tasks)] = new[part.attempt, list(part.tasks)]
         return seen
 
-    def score(self, seen: Floats) -> Score:
-        """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds."""
-        known, count = ~np.isnan(seen), int((~np.isnan(seen)).sum())
+    def score(self, seen: Floats, tasks: Sequence[int] | None = None) -> Score:
+        """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds.
+
+        `tasks`: those that count, and on whose scale the score is; None: all.
+        """
+        chosen = list(self.plan.everything if tasks is None else tasks)
+        known = ~np.isnan(seen) & np.isin(np.arange(self.plan.count), chosen)
+        count = int(known.sum())
         shares = np.where(known, self.seeds.shares(self.shared_luck), 0.0)
-        level = self.difficulty.rates - self.difficulty.rates.mean()
+        level = self.difficulty.rates - self.difficulty.rates[chosen].mean()
         values = np.where(known, seen - level - shares * (self.seeds.means() - level), 0.0)
         left = np.where(known, 1 - self.shared_luck * shares, 0.0)
         error2 = self.difficulty.spread**2 * float(left.sum()) / count**2
@@ -203,41 +260,57 @@ class StackRule:
             "every trial ended exactly as without the patch",
         )
 
-    def _drop(self, seen: Floats, why: str) -> Ruling:
-        score = self.score(seen)
-        return self._settle(seen, score, self._after_drop(seen, score), taken=False, why=why)
+    def _drop(self, seen: Floats, why: str, apart: Floats | None = None) -> Ruling:
+        """Drop a challenger. `apart`: its trials with those that were asked for on validation alone."""
+        score, apart = self.score(seen), seen if apart is None else apart
+        return self._settle(apart, score, self._after_drop(seen, score, apart), taken=False, why=why)
 
-    def _after_drop(self, seen: Floats, score: Score) -> StackRule:
+    def _after_drop(self, seen: Floats, score: Score, apart: Floats) -> StackRule:
         """The rule after a dropped challenger. One that earns nothing is broken and tells nothing of the tip."""
-        after = self._remember(seen, score, self.level)
+        after = self._remember(apart, score, self.level)
         if not np.nansum(seen):
             return after
         level, _ = self.level.after_challenger(score, self.prior)
-        return replace(after, level=level, seeds=self.seeds.with_rewards(seen, self.level.expected(score, self.prior)))
+        return replace(
+            after,
+            level=level,
+            seeds=self.seeds.with_rewards(apart, self.level.expected(score, self.prior)),
+            splits=self.splits and self.splits.after_dropped(self._split_scores(apart), self.prior),
+        )
 
-    def _take(self, seen: Floats, why: str) -> Ruling:
-        score = self.score(seen)
+    def _take(self, seen: Floats, why: str, apart: Floats | None = None) -> Ruling:
+        """Take a challenger. `apart`: as for `_drop`; trials on validation alone are no part of its score."""
+        score, apart = self.score(seen), seen if apart is None else apart
         _, level = self.level.after_challenger(score, self.prior)
         after = replace(
-            self._remember(seen, score, level),
-            difficulty=self.difficulty.with_rewards(seen),
+            self._remember(apart, score, level),
+            difficulty=self.difficulty.with_rewards(apart),
             seeds=self.seeds.for_next_tip(),
             champion_seeds=self.champion_seeds if self.stacked else self.seeds,
             stacked=self.stacked + 1,
+            splits=self.splits and self.splits.after_taken(self._split_scores(apart), self.prior),
         )
-        return self._settle(seen, score, after, taken=True, why=why)
+        return self._settle(apart, score, after, taken=True, why=why)
 
     def _settle(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
         """Decide the fate of the stack."""
         level, estimate = after.level, self.level.effect(score)
         assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
-        if after.stacked and assessment.doubt <= self.settings.risk:
-            after = replace(after, level=level.as_champion(), stacked=0)
-            return Ruling(taken, StackFate.PROMOTED, assessment, after, why)
+        better = bool(after.stacked) and assessment.doubt <= self.settings.risk
+        supported = after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
+        if better and supported:
+            return Ruling(taken, StackFate.PROMOTED, assessment, after._promoted(), why)
         if after.stacked and level.behind(0.0) >= self.settings.give_up:
-            after = replace(after, level=level.back_to_champion(), seeds=after.champion_seeds, stacked=0)
-            return Ruling(False, StackFate.GIVEN_UP, assessment, after, why)
-        return Ruling(taken, StackFate.OPEN, assessment, after, why)
+            return Ruling(False, StackFate.GIVEN_UP, assessment, after._given_up(), why)
+        return Ruling(taken, StackFate.OPEN, assessment, after, f"{why}; {WAITS}" if better else why)
+
+    def _promoted(self) -> StackRule:
+        splits = self.splits and self.splits.after_promotion()
+        return replace(self, level=self.level.as_champion(), stacked=0, splits=splits)
+
+    def _given_up(self) -> StackRule:
+        splits = self.splits and self.splits.after_giving_up()
+        return replace(self, level=self.level.back_to_champion(), seeds=self.champion_seeds, stacked=0, splits=splits)
 
     def _remember(self, seen: Floats, score: Score, level: Level) -> StackRule:
         """Remember the challenger, for the prior and for the shared luck."""

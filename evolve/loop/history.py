@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, task_changes, task_labels
+from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, reason_without_figures, task_changes, task_labels
 from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.store import RoundRow, Store
 from evolve.suite.tasks import Suite
@@ -84,7 +84,8 @@ def repeated_idea(proposal: Proposal, files: Mapping[str, str], rows: Sequence[R
     spare = bool(twins) and ideas.count_repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
     for row in reversed(twins):
         if row.decision and not (spare and _moved_on(rows, row)):
-            return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {row.decision.reason})"
+            reason = reason_without_figures(row.decision.reason)
+            return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {reason})"
     return None
 
 

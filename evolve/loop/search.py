@@ -29,7 +29,7 @@ from evolve.loop.measuring import Measurer
 from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
-from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start
+from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start, validation_notice
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
@@ -153,9 +153,12 @@ class Search:
         return seed
 
     def _check_seed(self, seed: Candidate) -> None:
-        """Say what is unusual about the seed scaffold, before the first round. Raises BadInput if it does no work."""
-        if len(self.journal.rounds()) == 1 and (notice := seed_notice(self.measurer.trials(seed.commit))):
-            self.watcher.say(notice)
+        """Say what is unusual about seed scaffold and suite, at first. Raises BadInput if the seed does no work."""
+        if len(self.journal.rounds()) > 1:
+            return
+        for notice in (seed_notice(self.measurer.trials(seed.commit)), validation_notice(self.suite)):
+            if notice:
+                self.watcher.say(notice)
 
     def _is_solved(self) -> bool:
         """Whether no round is worth playing, since the seed scaffold passes everything."""

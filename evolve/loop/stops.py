@@ -12,6 +12,7 @@ from evolve.core.records import Outcome, Split, TrialResult
 from evolve.core.text import last_line
 from evolve.loop.propose.answer import is_refused_by_endpoint
 from evolve.store import RoundRow
+from evolve.suite.tasks import Suite
 
 MAX_REFUSED = 3
 MAX_QUOTE = 300
@@ -67,6 +68,13 @@ def seed_notice(trials: Sequence[TrialResult]) -> str:
     if start is SeedStart.PASSES_NONE:
         return f"the seed scaffold passes none of {len(judged)} trials; the search starts from there"
     return ""
+
+
+def validation_notice(suite: Suite) -> str:
+    """What the user is told about a suite without validation tasks, in one line; "" for any other."""
+    if suite.split(Split.VALIDATION):
+        return ""
+    return "the suite has no validation tasks: nothing guards against patches that only memorise train tasks"
 
 
 def commonest_ending(trials: Sequence[TrialResult]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evolve.core.escaping import plain
 from evolve.gate.claim import Claim
+from evolve.report.gaps import gap_line, gap_warning, points
 from evolve.store.rows import LookRow
 
 PLANNED_LOOKS = 2
@@ -21,8 +22,9 @@ def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) ->
         f"run {run}, model {model}: seed scaffold against champion on {claim.tasks} holdout tasks, "
         f"{claim.trials} trials",
         f"  seed scaffold {100 * claim.seed:.1f} %, champion {100 * claim.champion:.1f} %",
-        f"  difference {_points(claim.difference)} points, 95 % interval {_points(claim.low)} to {_points(claim.high)}",
+        f"  difference {points(claim.difference)} points, 95 % interval {points(claim.low)} to {points(claim.high)}",
         f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
+        *_gap_lines(claim),
         *_drift_lines(claim),
         f"  looks at the holdout: {len(looks)}",
     ]
@@ -34,6 +36,12 @@ def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) ->
     return lines
 
 
+def _gap_lines(claim: Claim) -> list[str]:
+    if claim.gap is None:
+        return []
+    return [f"  champion {gap_line(claim.gap)}", *(f"  {line}" for line in gap_warning(claim.gap))]
+
+
 def _drift_lines(claim: Claim) -> list[str]:
     if not claim.drifted:
         return []
@@ -42,7 +50,3 @@ def _drift_lines(claim: Claim) -> list[str]:
         f"  the endpoint answered the seed scaffold as {seed}, and the champion as {champion}: "
         "the difference may be the model's"
     ]
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult
-from evolve.core.scores import Score, score
+from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.gate.claim import Claim, claim
 from evolve.store import Store
@@ -14,9 +17,50 @@ from evolve.store import Store
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
     """Scores from a candidate's own fresh trials; those that it was chosen by are left out."""
-    trials = store.trials(run, candidate.commit)
-    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    fresh = _fresh_trials(store, run, candidate)
     return {split: score(of_split(fresh, split)) for split in Split}
+
+
+def _fresh_trials(store: Store, run: str, candidate: Candidate) -> list[TrialResult]:
+    trials = store.trials(run, candidate.commit)
+    return [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+
+
+def champions_gap(store: Store, run: str) -> Gap | None:
+    """The champion's gains over the seed scaffold on train and validation, from its fresh trials.
+
+    The seed scaffold's trials are all of its own: it was never chosen by them. None if the champion is the seed
+    scaffold, or has no fresh trials yet.
+    """
+    seed, champion = store.candidates(run)[0], store.champion(run)
+    if champion.round == 0:
+        return None
+    return gap(store.trials(run, seed.commit), _fresh_trials(store, run, champion))
+
+
+def history_rows(store: Store, run: str) -> list[dict[str, Any]]:
+    """The rows of the view `history`, each with the gains of its candidate over the seed scaffold.
+
+    `train_gain`, `validation_gain`: in mean reward, from all trials of both; None if the candidate did not run on two
+    tasks of each split. `gap_widened`: whether train gained clearly more than validation.
+    """
+    trials: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in store.trials(run):
+        trials[trial.candidate].append(trial)
+    rows = store.view("history", run)
+    seed = rows[0]["commit_sha"] if rows else None
+    return [{**row, **_gains(row, seed, trials)} for row in rows]
+
+
+def _gains(row: Mapping[str, Any], seed: str | None, trials: Mapping[str, Sequence[TrialResult]]) -> dict[str, Any]:
+    commit = row["commit_sha"]
+    known = seed in trials and commit in trials and row["round"] > 0
+    found = gap(trials[str(seed)], trials[commit]) if known else None
+    return {
+        "train_gain": found and found.train,
+        "validation_gain": found and found.validation,
+        "gap_widened": found and found.widened,
+    }
 
 
 def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
@@ -40,4 +84,4 @@ def claim_of(store: Store, run: str) -> Claim:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
-    return claimed
+    return replace(claimed, gap=champions_gap(store, run))

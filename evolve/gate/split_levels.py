@@ -1,0 +1,154 @@
+"""Beliefs about train and validation apart: the mean rewards of tip, champion and a challenger on each split.
+
+Means and effects are in [0, 1] and [-1, 1]; 0.01 is a point. Values by split: train first, then validation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr
+
+from evolve.gate.prior import EFFECTS, Floats, Score
+
+# What a patch may gain that helps only on train, or more than the prior knows: each as likely as the others.
+JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
+# How many jumps help on validation as much, and half as much, for each one that helps only on train.
+REAL_JUMPS, HALF_JUMPS = 0.1, 0.1
+VAGUE_VARIANCE = 10.0
+TIP, CHAMPION, CHALLENGER = [0, 1], [2, 3], [4, 5]
+VALIDATION_LEAD = np.array([0.0, 1.0, 0.0, -1.0])
+
+
+@dataclass(frozen=True)
+class SplitEvidence:
+    """What is believed of a challenger. `train`, `validation`: its expected effects on each split.
+
+    `train_only`: the probability that it helps on train alone.
+    """
+
+    train: float
+    validation: float
+    train_only: float
+
+
+@dataclass(frozen=True)
+class SplitLevels:
+    """Joint normal belief about four mean rewards: the tip's on train and validation, then the champion's.
+
+    `tasks`: how many each split has. `mean`: 4 values; `covariance`: 4 x 4.
+    """
+
+    tasks: tuple[int, int]
+    mean: Floats
+    covariance: Floats
+
+    @classmethod
+    def begin(cls, train: int, validation: int) -> SplitLevels:
+        """The belief before any trial, when tip and champion are the same scaffold."""
+        same = np.kron(np.ones((2, 2)), np.eye(2))
+        return cls((train, validation), np.full(4, 0.5), np.asarray(VAGUE_VARIANCE * same, float))
+
+    @property
+    def lead(self) -> tuple[float, float]:
+        """The tip's expected lead over the champion, by split."""
+        train, validation = self.mean[TIP] - self.mean[CHAMPION]
+        return float(train), float(validation)
+
+    def behind(self, margin: float) -> float:
+        """The probability that the tip's lead on validation is less than `margin`."""
+        variance = float(VALIDATION_LEAD @ self.covariance @ VALIDATION_LEAD)
+        lead = self.lead[1]
+        return float(ndtr((margin - lead) / math.sqrt(variance))) if variance > 1e-12 else float(lead < margin)
+
+    def after_tip_trials(self, scores: Sequence[Score]) -> SplitLevels:
+        """The belief after trials of the tip. `scores`: by split."""
+        seen = np.zeros((2, 4))
+        seen[[0, 1], [0, 1]] = [score.weight for score in scores]
+        noise = np.diag([score.error2 for score in scores])
+        miss = np.array([score.value for score in scores]) - seen @ self.mean
+        gain = self.covariance @ seen.T @ np.linalg.inv(seen @ self.covariance @ seen.T + noise)
+        covariance = self.covariance - gain @ seen @ self.covariance
+        return replace(self, mean=self.mean + gain @ miss, covariance=_symmetric(covariance))
+
+    def after_challenger(
+        self, scores: Sequence[Score], prior: Floats, suspicion: float
+    ) -> tuple[SplitLevels, SplitLevels, SplitEvidence]:
+        """Learn from a patch of the tip.
+
+        A patch either has an effect d of EFFECTS on every task, with a standard deviation of d between tasks; or it
+        adds one of JUMPS to train, and to validation nothing, half of it, or as much. The belief is exact for this
+        mixture; then two moments are kept (assumed-density filtering, as in `prior.Level`).
+
+        Args:
+            scores: By split; of train alone if nothing ran on validation.
+            prior: Weights of EFFECTS.
+            suspicion: The probability that a patch helps on train alone, before its trials.
+
+        Returns:
+            The belief if the patch is dropped, the belief if it becomes the tip, and the evidence on the patch.
+        """
+        effects, weights = _hypotheses(prior, suspicion)
+        mean, covariance = self._with_challenger(effects)
+        mean, covariance, likelihood = _after_scores(mean, covariance, scores)
+        shares = weights * likelihood + 1e-300
+        shares /= shares.sum()
+        middle = shares @ mean
+        apart = mean - middle
+        spread = np.einsum("h,hij->ij", shares, covariance) + np.einsum("h,hi,hj->ij", shares, apart, apart)
+        train, validation = middle[CHALLENGER] - middle[TIP]
+        evidence = SplitEvidence(
+            float(train), float(validation), float(shares[(effects[:, 0] > 0) & (effects[:, 1] == 0)].sum())
+        )
+        return self._of(middle, spread, [0, 1, 2, 3]), self._of(middle, spread, [4, 5, 2, 3]), evidence
+
+    def as_champion(self) -> SplitLevels:
+        """The belief once the tip is the champion."""
+        return self._of(self.mean, self.covariance, [0, 1, 0, 1])
+
+    def back_to_champion(self) -> SplitLevels:
+        """The belief once the champion is the tip again."""
+        return self._of(self.mean, self.covariance, [2, 3, 2, 3])
+
+    def _of(self, mean: Floats, covariance: Floats, places: list[int]) -> SplitLevels:
+        """The belief whose tip and champion stand at these places."""
+        return replace(self, mean=mean[places], covariance=_symmetric(covariance[np.ix_(places, places)]))
+
+    def _with_challenger(self, effects: Floats) -> tuple[Floats, Floats]:
+        """Means and covariances of tip, champion and challenger, by hypothesis."""
+        joined = np.vstack([np.eye(4), np.eye(2, 4)])
+        mean = np.tile(joined @ self.mean, (len(effects), 1))
+        mean[:, CHALLENGER] += effects
+        covariance = np.tile(joined @ self.covariance @ joined.T, (len(effects), 1, 1))
+        uneven = np.where((np.arange(len(effects)) < len(EFFECTS))[:, None], effects**2 / self.tasks, 0.0)
+        covariance[:, [4, 5], [4, 5]] += uneven
+        return mean, covariance
+
+
+def _hypotheses(prior: Floats, suspicion: float) -> tuple[Floats, Floats]:
+    """The effects by split (hypotheses x 2) and the weights of all hypotheses about a patch."""
+    jumps = np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])
+    each = np.kron([1, HALF_JUMPS, REAL_JUMPS], np.full(len(JUMPS), suspicion / len(JUMPS)))
+    alike = np.repeat(EFFECTS[:, None], 2, axis=1)
+    return np.vstack([alike, jumps]), np.concatenate([(1 - each.sum()) * prior, each])
+
+
+def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> tuple[Floats, Floats, Floats]:
+    """Means and covariances after a challenger's scores by split, and their likelihood; by hypothesis."""
+    rows = list(range(len(scores)))
+    seen = np.zeros((len(scores), 6))
+    seen[rows, [4 + row for row in rows]] = 1.0
+    seen[rows, rows] = [score.weight - 1 for score in scores]
+    miss = np.array([score.value for score in scores]) - mean @ seen.T
+    total = seen @ covariance @ seen.T + np.diag([score.error2 for score in scores])
+    inverse = np.linalg.inv(total)
+    likelihood = np.exp(-0.5 * np.einsum("hi,hij,hj->h", miss, inverse, miss)) / np.sqrt(np.linalg.det(total))
+    gain = covariance @ seen.T @ inverse
+    return mean + np.einsum("hij,hj->hi", gain, miss), covariance - gain @ (seen @ covariance), likelihood
+
+
+def _symmetric(matrix: Floats) -> Floats:
+    return np.asarray((matrix + matrix.T) / 2)
