@@ -13,10 +13,11 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult, Usage
 from evolve.core.scores import Score
 from evolve.gate.claim import Claim
+from evolve.runs.history import history_rows
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_and_commit, run_row
 from evolve.runs.repository import lineage_of
-from evolve.runs.results import claim_of, fresh_scores, history_rows
+from evolve.runs.results import claim_of, fresh_scores
 from evolve.runs.settings import read_arguments
 from evolve.store import RoundRow, RunRow, Store
 

@@ -13,9 +13,9 @@ from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
+from evolve.runs.history import history_rows
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
-from evolve.runs.results import history_rows
 from evolve.runs.settings import Settings
 from evolve.store import RoundRow
 from evolve.suite.tasks import load_suite

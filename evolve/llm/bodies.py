@@ -23,7 +23,10 @@ WAITS = ("retry-after", "retry-after-ms")
 def bound_body(response: httpx2.Response) -> None:
     """Replace the body of a response by its beginning, decompressed. A hook of the HTTP client.
 
-    A body that breaks off, takes too long or can't be decompressed ends where that happens.
+    The body of an error ends where it breaks off, takes too long or can't be decompressed. Any other must be complete.
+
+    Raises:
+        httpx2.HTTPError: A body that is no error's breaks off, or can't be decompressed.
     """
     if response.is_success and response.request.method == "POST":
         return
@@ -45,7 +48,8 @@ def _beginning(response: httpx2.Response, end: float, most: int) -> bytes:
     stream = response.stream
     assert isinstance(stream, httpx2.SyncByteStream)
     body = bytearray()
-    with contextlib.suppress(httpx2.HTTPError, OSError):
+    broken: tuple[type[Exception], ...] = () if response.is_success else (httpx2.HTTPError, OSError)
+    with contextlib.suppress(*broken):
         for piece in httpx2.Response(200, headers=response.headers, stream=stream).iter_bytes():
             body += piece
             if len(body) > most or time.monotonic() > end:

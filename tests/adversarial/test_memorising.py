@@ -43,7 +43,9 @@ def kept(repository: Path, folder: Path, seed: int, generalise: bool, level: int
     with opened(repository, folder) as made:
         evaluator = ScoringEvaluator(by_chance)
         model = proposing(level, NOTHING, STILL_NOTHING)
-        run = made(model, evaluator, generalise=generalise, settings={"seed": seed})
+        # Both rules suspect such a patch.
+        rules = {} if generalise else {"generalise": False, "jump": 0.0}
+        run = made(model, evaluator, **rules, settings={"seed": seed})
         run.play(3)
         decision = run.store.rounds(RUN)[1].decision
         assert decision is not None

@@ -22,9 +22,9 @@ BUGFIX = VERIFIER.parent
 ORACLE = Path(__file__).with_name("oracle.py")
 HOOK = "\nimport _oracle\n_oracle.wake(__name__, globals())\n"
 TASK = "case-conversion"
-# All 60 tasks, without containers and with more time for the search than a verdict has: takes an hour or two.
-EVERY_TASK = "EVOLVE_EVERY_TASK"
-SEARCH_SECONDS, JUDGE_SECONDS = "45", "60"
+# EVOLVE_EVERY_TASK=1 attacks all bundled tasks, with more time for the search than a verdict has: an hour or two.
+EVERY_TASK = bool(os.environ.get("EVOLVE_EVERY_TASK"))
+SEARCH_SECONDS, JUDGE_SECONDS = ("45", "60") if EVERY_TASK else ("11", "15")
 LEAVES = """
 import evolve_door as door
 for path, text in {files!r}.items():
@@ -71,17 +71,17 @@ def test_the_bundled_verifier_is_no_oracle(arena: Arena, bundled: tuple[Task, Ta
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get(EVERY_TASK), reason=f"set {EVERY_TASK}=1 to attack all bundled tasks")
 def test_no_task_falls_to_the_attack_that_does_not_fall_to_its_visible_tests(tmp_path: Path) -> None:
     fallen: dict[str, list[str]] = {"decoys": [], "hidden": [], "hidden or visible": [], "visible": []}
-    for task in sorted(path.parent.name for path in BUGFIX.glob("*/task.toml")):
+    tasks = sorted(path.parent.name for path in BUGFIX.glob("*/task.toml")) if EVERY_TASK else [TASK]
+    for task in tasks:
         for kind, names in fallen.items():
             if _reward(tmp_path / kind / task, task, kind):
                 names.append(task)
     print(json.dumps({kind: [len(names), names] for kind, names in fallen.items()}, indent=1))
     assert fallen["hidden"] == []
     assert set(fallen["hidden or visible"]) <= set(fallen["visible"])
-    assert len(fallen["decoys"]) > 20
+    assert len(fallen["decoys"]) > len(tasks) // 3
 
 
 def _reward(folder: Path, task: str, kind: str) -> float:

@@ -13,13 +13,14 @@ import pytest
 from evolve.cli import measuring
 from evolve.core.errors import BadInput
 from evolve.core.instances import Instance
-from evolve.core.records import Outcome, Split, Task, TrialSpec
+from evolve.core.records import Outcome, Split, Task, TaskImage, TrialSpec
 from evolve.project.init import new_task
 from evolve.runs import check_tasks, sampling
 from evolve.runs.settings import Settings
+from evolve.sandbox import images
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.instances import GENERATOR, instance_seed
-from evolve.suite.tasks import Suite, load_task
+from evolve.suite.tasks import Suite, load_suite, load_task
 from evolve.suite.unbuildable import UsableSuite
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial import comparison, trajectory
@@ -50,6 +51,19 @@ def suite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("generating")
     new_task(folder, "greetings", instances=True)
     return folder / "tasks"
+
+
+@pytest.fixture(scope="session")
+def suite(suite_folder: Path) -> Suite:
+    return load_suite(suite_folder)
+
+
+# A fixture of its own: one of the session that others share would be that of the first module which used it.
+@pytest.fixture(scope="session")
+def built(suite: Suite, base: str) -> dict[str, TaskImage]:
+    made, failures = images.build_all(suite.tasks, base, 2, print)
+    assert not failures
+    return made
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,8 @@ def bare_request(request: Body, model: ModelSpec, parameter: str) -> Body | None
         return None
     added = {"model", "max_tokens", "seed", *dict(model.sampling)}
     bare = {key: value for key, value in request.items() if key in added} | dict(model.sampling)
-    tools = {"tools": [TINY_TOOL]} if parameter == "tools" else {}
+    # What it added may be refused beside tools alone, and those of its own can't have caused that.
+    tools = {"tools": [TINY_TOOL]} if parameter == "tools" or request.get("tools") else {}
     return {**bare, "messages": [{"role": "user", "content": "Say OK."}], **tools}
 
 
