@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from evolve.budget.answers import OwnAnswers
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
 from evolve.sandbox import archive, shell
-from evolve.sandbox.container import AGENT, ROOT, Container, TaskState, verifier_container
+from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
@@ -281,8 +282,9 @@ def engine_init() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_user() -> Iterator[None]:
-    """All trials run as one user."""
-    with mock.patch.object(TrialResources, "user", AGENT):
+    """All trials run as one user, which other test processes on this machine don't use."""
+    uid = 10_002 + os.getpid() % 9_000
+    with mock.patch.object(TrialResources, "user", f"{uid}:{uid}"):
         yield
 
 
