@@ -118,6 +118,8 @@ def test_a_run_with_a_failing_api_is_the_run_without(tmp_path: Path, endpoint: F
     by_purpose = "select purpose, sum(retries), round(sum(lost_seconds), 1) from cost group by 1 order by 1"
     print(f"retries and lost seconds: {rows(ill, lost)[0]}: {rows(ill, by_purpose)}")
     print(f"infrastructure errors: {rows(ill, INFRA)}")
-    assert rows(well, lost) == [(0, 0.0)]
+    # On a busy machine a call may wait a moment for the file of spending.
+    ((retries, waited),) = rows(well, lost)
+    assert retries == 0 and waited < 5
     assert rows(ill, lost)[0][0] == faults and rows(ill, lost)[0][1] > 0
     assert {fault for fault, _ in rows(ill, INFRA)} <= {"endpoint"}
