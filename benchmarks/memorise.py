@@ -63,10 +63,10 @@ def play(world: MemorisingWorld, settings: GateConfig) -> tuple[bool, bool, floa
 
 def line(world: World, scaffold: Scaffold) -> list[Scaffold]:
     """The scaffold and its ancestors."""
-    found = [scaffold]
-    while found[-1].parent is not None:
-        found.append(world.scaffolds[found[-1].parent])
-    return found
+    ancestors = [scaffold]
+    while ancestors[-1].parent is not None:
+        ancestors.append(world.scaffolds[ancestors[-1].parent])
+    return ancestors
 
 
 def _rates(scaffold: Scaffold) -> Floats:

@@ -6,17 +6,13 @@ monotonic clock, which all processes of the machine share.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from evolve.budget.shared_file import open_shared
-from evolve.host import disk
+from evolve.budget.shared_file import open_shared, raising_infra_errors
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS answer (id INTEGER PRIMARY KEY, at REAL)",
@@ -56,26 +52,19 @@ class SharedAnswers:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        with self._raising_infra_errors():
+        with raising_infra_errors(self._path):
             self._db = open_shared(path, TABLES)
 
     def note(self) -> None:
         now = time.monotonic()
-        with self._lock, self._raising_infra_errors():
+        with self._lock, raising_infra_errors(self._path):
             self._db.execute("DELETE FROM answer WHERE at < ?", (now - KEPT_SECONDS,))
             self._db.execute("INSERT INTO answer (at) VALUES (?)", (now,))
 
     def any_between(self, since: float, until: float) -> bool:
         query = "SELECT 1 FROM answer WHERE at BETWEEN ? AND ? LIMIT 1"
-        with self._lock, self._raising_infra_errors():
+        with self._lock, raising_infra_errors(self._path):
             return self._db.execute(query, (since, until)).fetchone() is not None
-
-    @contextlib.contextmanager
-    def _raising_infra_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise disk.sqlite_error(self._path, str(error)) from error
 
 
 @functools.lru_cache(maxsize=4)

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evolve.budget.shared_file import open_shared
+from evolve.budget.shared_file import open_shared, raising_infra_errors
 from evolve.core.caps import Caps, has_room
 from evolve.core.plausible import PlausibleSum
 from evolve.core.records import Usage
-from evolve.host import disk
 from evolve.host.platform import process_start
 
 TABLES = (
@@ -64,7 +63,7 @@ class Ledger:
     def __init__(self, terms: SpendingFile) -> None:
         self.terms = terms
         self._lock = threading.Lock()
-        with _raising_infra_errors(terms.path):
+        with raising_infra_errors(terms.path):
             self._db = open_shared(terms.path)
             self._db.create_aggregate("sum", 1, PlausibleSum)
         with self._transaction() as db:
@@ -139,7 +138,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _raising_infra_errors(self.terms.path):
+        with self._lock, raising_infra_errors(self.terms.path):
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:  # commits or rolls back
                 yield self._db
@@ -177,14 +176,6 @@ def _usage(amounts: Sequence[Any]) -> Usage:
     """From the values of COLUMNS."""
     calls, prompt, completion, usd, cached, written = amounts
     return Usage(calls, prompt, completion, usd, cached_tokens=cached, cache_write_tokens=written)
-
-
-@contextlib.contextmanager
-def _raising_infra_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise disk.sqlite_error(path, str(error)) from error
 
 
 def remove(path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock
+
+from evolve.host import disk
 
 BUSY_SECONDS = 60.0
 # The database of the results is the durable record.
@@ -22,3 +25,12 @@ def open_shared(path: Path, tables: Iterable[str] = ()) -> sqlite3.Connection:
         for line in (*SETTINGS, *tables):
             connection.execute(line)
     return connection
+
+
+@contextlib.contextmanager
+def raising_infra_errors(path: Path) -> Iterator[None]:
+    """Raise DiskFull or InfraError for what SQLite reports of the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise disk.sqlite_error(path, str(error)) from error

@@ -14,11 +14,10 @@ from typing import Any
 
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.rate import Rates, Sent, rates_of, send_times
-from evolve.budget.shared_file import open_shared
+from evolve.budget.shared_file import open_shared, raising_infra_errors
 from evolve.budget.waits import report_wait
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.host import disk
 from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
 from evolve.llm.estimates import DEFAULT_ANSWER_TOKENS
 
@@ -54,7 +53,7 @@ class Turns:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        with self._raising_infra_errors():
+        with raising_infra_errors(self._path):
             self._db = open_shared(path, [TABLE])
 
     def close(self) -> None:
@@ -106,17 +105,10 @@ class Turns:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._raising_infra_errors():
+        with self._lock, raising_infra_errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:  # commits or rolls back
                 yield self._db
-
-    @contextlib.contextmanager
-    def _raising_infra_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise disk.sqlite_error(self._path, str(error)) from error
 
 
 @functools.lru_cache(maxsize=4)

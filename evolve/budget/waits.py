@@ -10,7 +10,7 @@ from evolve.llm import OnLost
 
 @runtime_checkable
 class TellsWaits(Protocol):
-    """An `on_lost` that is told apart what an endpoint's fault took, and for how long the call was only held back."""
+    """An `on_lost` that distinguishes time lost by an endpoint's fault from time in which we held the call back."""
 
     def __call__(self, lost: Usage) -> None: ...
 

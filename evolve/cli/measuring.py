@@ -153,13 +153,13 @@ def print_result(store: Store, run: str) -> None:
 
 
 def _print_scores(store: Store, row: RunRow) -> None:
-    found = champions_gap(store, row.id)
-    gains = {Split.TRAIN: found.train, Split.VALIDATION: found.validation} if found else {}
+    gap = champions_gap(store, row.id)
+    gains = {Split.TRAIN: gap.train, Split.VALIDATION: gap.validation} if gap else {}
     for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
         scores, over = fresh_scores(store, row.id, candidate), gains if name == "champion" else {}
         shown = (f"{split} {percent_with_gain(value, over.get(split))}" for split, value in scores.items())
         print(f"  {name}: {', '.join(shown)}")
-    for line in gap_warning(found):
+    for line in gap_warning(gap):
         print(f"  {line}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.core.records import TrialResult, VerifierMode
+from evolve.core.records import VerifierMode
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
@@ -17,7 +17,6 @@ from evolve.runs.history import history_rows
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
 from evolve.runs.settings import Settings
-from evolve.store import RoundRow
 from evolve.suite.tasks import load_suite
 
 # Of the rounds; `voided` only where there are any.
@@ -29,21 +28,14 @@ def history(settings: Settings, as_json: bool) -> None:
     """The rounds of a run: scores, decisions, hypotheses."""
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
-        rows, rounds, trials = history_rows(store, name), store.rounds(name), store.trials(name)
-    voided = {row.number: _voided(row, trials) for row in rounds}
-    rows = [{**row, "voided": voided[row["round"]]} for row in rows]
+        rounds, trials = store.rounds(name), store.trials(name)
+        rows = history_rows(store.view("history", name), trials)
     if as_json:
         show(rows, True)
         return
-    columns = [name for name in COLUMNS if name != "voided" or any(voided.values())]
+    columns = [name for name in COLUMNS if name != "voided" or any(row["voided"] for row in rows)]
     show([_shown(row) for row in rows], False, columns)
     print("\n".join(prediction_lines(rows, rounds, trials)))
-
-
-def _voided(row: RoundRow, trials: Sequence[TrialResult]) -> int:
-    """How many attempts of the round's candidate a fault of the model's API has voided."""
-    commit = row.candidate and row.candidate.commit
-    return voided_share(trial for trial in trials if trial.candidate == commit).voided
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,23 +60,26 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     """One round: its proposal, its decision, its trials."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        history = [r for r in history_rows(store, row.id) if r["round"] == number]
-        if not history:
+        seed, *rest = store.view("history", row.id) or [{}]
+        shown = [seed, *(r for r in rest if r["round"] == number)]
+        if shown[-1].get("round") != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        found = next(r for r in store.rounds(row.id) if r.number == number)
-        results = store.trials(row.id, found.candidate.commit) if found.candidate else []
+        played = next(r for r in store.rounds(row.id) if r.number == number)
+        results = store.trials(row.id, played.candidate.commit) if played.candidate else []
+        seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
+        history = history_rows(shown, [*seeds, *results])[-1]
         trials = [r for r in store.view("trials", row.id) if r["round"] == number]
         lessons = [lesson.text for lesson in store.lessons(row.id) if lesson.round == number]
-    share, proposal = voided_share(results), found.proposal
+    share, proposal = voided_share(results), played.proposal
     said = ("prediction", "ablates", "merges")
-    facts = {**history[0], **{name: proposal and getattr(proposal, name) for name in said}}
+    facts = {**history, **{name: proposal and getattr(proposal, name) for name in said}}
     facts["lesson"] = lessons[0] if lessons else None
     facts["voided"] = f"{share} attempts" if share.voided else None
     if as_json:
         show([{**facts, "trials": trials}], True)
         return
     known = {name: value for name, value in facts.items() if value is not None and name not in GAINS}
-    gap = gap_text(*(history[0][name] for name in GAINS))
+    gap = gap_text(*(history[name] for name in GAINS))
     known |= {"gap": gap} if gap else {}
     show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]

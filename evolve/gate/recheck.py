@@ -84,8 +84,8 @@ def _is_doubtful(rule: StackRule, claimed: EstimatedEffect, new: Floats) -> bool
         return claimed.effect > 0
     if not validation or np.isnan(new[0, validation]).all():
         return False
-    train = [index for index in range(rule.plan.count) if index not in rule.plan.validation]
-    return is_implausible(claimed, _gain(rule, new, train), _gain(rule, new, validation), risk)
+    train = _gain(rule, new, list(rule.plan.train))
+    return is_implausible(claimed, train, _gain(rule, new, validation), risk)
 
 
 def _gain(rule: StackRule, rewards: Floats, tasks: list[int]) -> EstimatedEffect:

@@ -179,8 +179,10 @@ def _vetoed(
     Its trials then tell nothing: which of them count was not left to chance.
     """
     won, risk = raced.rulings[raced.winner], standing.rule.settings.voided_risk
+    if not won.taken or not risk:
+        return raced
     why = veto(entrants[raced.winner].trials, shown[raced.winner], tip, _tip_slots(standing, tip), risk)
-    if not won.taken or not risk or not why:
+    if not why:
         return raced
     dropped = Ruling(False, StackFate.OPEN, won.assessment, standing.rule, why)
     rulings = tuple(dropped if place == raced.winner else ruling for place, ruling in enumerate(raced.rulings))

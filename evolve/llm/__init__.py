@@ -3,6 +3,7 @@
 from evolve.llm.addresses import check_address, is_local
 from evolve.llm.connection import redacted
 from evolve.llm.counted import CountedPrompts, Prompt, prompt_of
+from evolve.llm.crosscheck import TINY_MESSAGE, tiny_body
 from evolve.llm.estimates import estimate_prompt_tokens, required_answer_tokens
 from evolve.llm.factory import dialect_of, known_models, open_model
 from evolve.llm.fields import unsupported_parameters
@@ -12,6 +13,7 @@ from evolve.llm.usage import counted_prompt_tokens, highest_usage, usage_of
 from evolve.llm.window import fit_to_window
 
 __all__ = [
+    "TINY_MESSAGE",
     "Body",
     "ChatModel",
     "CountedPrompts",
@@ -32,6 +34,7 @@ __all__ = [
     "redacted",
     "required_answer_tokens",
     "set_call_seconds",
+    "tiny_body",
     "unsupported_parameters",
     "usage_of",
 ]

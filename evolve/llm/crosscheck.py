@@ -21,14 +21,19 @@ from evolve.llm.usage import usage_of
 
 ROUNDS = 3
 TINY_TOKENS = 16
+TINY_MESSAGE = {"role": "user", "content": "Say OK."}
 CODE = "always_fails"
 Send = Callable[[Body], dict[str, Any]]
 
 
+def tiny_body(model: str) -> dict[str, Any]:
+    """The body of the smallest request that every model answers."""
+    return {"model": model, "messages": [dict(TINY_MESSAGE)], "max_tokens": TINY_TOKENS}
+
+
 def tiny_request(spec: ModelSpec) -> dict[str, Any]:
     """Return a request that any endpoint that works can answer, with the facts of the model."""
-    message = {"role": "user", "content": "Say OK."}
-    return adapted_request({"model": spec.name, "messages": [message], "max_tokens": TINY_TOKENS}, spec)
+    return adapted_request(tiny_body(spec.name), spec)
 
 
 def retry_between_tiny_requests(

@@ -68,7 +68,7 @@ def required_answer_tokens(request: Body, spec: ModelSpec) -> int:
 
 
 def _takes_length(spec: ModelSpec) -> bool:
-    """Whether the endpoint is told the longest answer."""
+    """Whether requests to the endpoint limit the length of the answer."""
     return dict(spec.parameters).get("max_tokens") != ""
 
 

@@ -13,7 +13,7 @@ from evolve.core.records import ModelSpec
 from evolve.llm.addresses import base_url
 from evolve.llm.connection import open_client, redacted, unreachable
 from evolve.llm.foreign_json import parse_json
-from evolve.llm.normal import MAX_NAME
+from evolve.llm.statements import model_names
 
 LIST_SECONDS = 30.0
 LOOK_SECONDS = 10.0
@@ -115,4 +115,4 @@ def _names(response: httpx2.Response) -> list[str] | None:
     items = body.get("data") if isinstance(body, dict) else body
     if not response.is_success or not isinstance(items, list):
         return None
-    return [item["id"][:MAX_NAME] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    return model_names(items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,9 +67,15 @@ def read_listing(spec: ModelSpec) -> Listing:
     return listing_of([entry for entry in listed if isinstance(entry, Mapping)], spec.name)
 
 
+def model_names(entries: Iterable[Any]) -> list[str]:
+    """The names in an endpoint's list of models, in a length that fits into a row; what is no entry is left out."""
+    models = (entry for entry in entries if isinstance(entry, Mapping))
+    return [model["id"][:MAX_NAME] for model in models if isinstance(model.get("id"), str)]
+
+
 def listing_of(entries: list[Mapping[str, Any]], name: str) -> Listing:
     """The facts about one model in an endpoint's list. Pure."""
-    names = tuple(entry["id"][:MAX_NAME] for entry in entries if isinstance(entry.get("id"), str))
+    names = tuple(model_names(entries))
     entry = next((entry for entry in entries if name in (entry.get("id"), *_aliases(entry))), None)
     if entry is None and len(entries) == 1:
         entry = entries[0]

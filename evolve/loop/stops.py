@@ -71,7 +71,7 @@ def seed_notice(trials: Sequence[TrialResult]) -> str:
 
 
 def validation_notice(suite: Suite) -> str:
-    """What the user is told about a suite without validation tasks, in one line; "" for any other."""
+    """The notice about a suite without validation tasks, one line; "" for any other."""
     if suite.split(Split.VALIDATION):
         return ""
     return "the suite has no validation tasks: nothing guards against patches that only memorise train tasks"

@@ -56,7 +56,7 @@ def check_served(spec: ModelSpec) -> None:
 
 def _answers(spec: ModelSpec) -> bool:
     """Whether the endpoint has the model: any answer but that it is unknown shows so, even a refusal or a fault."""
-    body = {"model": spec.name, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
+    body = llm.tiny_body(spec.name)
     model = llm.open_model(spec)
     try:
         model.complete(body)

@@ -94,10 +94,10 @@ def _git_problem(image: TaskImage) -> str:
     """What of a solution may be in the git repositories of an image; "" if they end with HEAD."""
     with temporary_folder("scan") as folder:
         image_files.read_repositories(image.image, _owner(), folder)
-        found = find_excess(folder)
-    if not found:
+        excesses = find_excess(folder)
+    if not excesses:
         return ""
-    place, excess = next(iter(found.items()))
+    place, excess = next(iter(excesses.items()))
     return f"its image has a git repository at {place} with {excess}, where the solution may be found; {GIT_FIX}"
 
 

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import TrialResult
 from evolve.core.scores import gap
-from evolve.store import Store
+from evolve.core.voided import voided_share
 
 
-def history_rows(store: Store, run: str) -> list[dict[str, Any]]:
-    """The rows of the view `history`, each with the gains of its candidate over the seed scaffold.
+def history_rows(rows: Sequence[Mapping[str, Any]], trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
+    """Rows of the view `history` with what only the trials show.
 
-    `train_gain`, `validation_gain`: in mean reward, from all trials of both; None if the candidate did not run on two
-    tasks of each split. `gap_widened`: whether train gained clearly more than validation.
+    `train_gain`, `validation_gain`: of its candidate over the seed scaffold, in mean reward, from all trials of both;
+    None if the candidate did not run on two tasks of each split. `gap_widened`: whether train gained clearly more than
+    validation. `voided`: how many of its attempts a fault of the model's API has voided.
+
+    Args:
+        rows: That of round 0 comes first.
+        trials: Of the candidates in these rows.
     """
-    trials: dict[str, list[TrialResult]] = defaultdict(list)
-    for trial in store.trials(run):
-        trials[trial.candidate].append(trial)
-    rows = store.view("history", run)
+    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in trials:
+        by_commit[trial.candidate].append(trial)
     seed = rows[0]["commit_sha"] if rows else None
-    return [{**row, **_gains(row, seed, trials)} for row in rows]
+    return [
+        {**row, **_gains(row, seed, by_commit), "voided": voided_share(by_commit.get(row["commit_sha"], ())).voided}
+        for row in rows
+    ]
 
 
 def _gains(row: Mapping[str, Any], seed: str | None, trials: Mapping[str, Sequence[TrialResult]]) -> dict[str, Any]:
     commit = row["commit_sha"]
     known = seed in trials and commit in trials and row["round"] > 0
-    found = gap(trials[str(seed)], trials[commit]) if known else None
+    over_seed = gap(trials[str(seed)], trials[commit]) if known else None
     return {
-        "train_gain": found and found.train,
-        "validation_gain": found and found.validation,
-        "gap_widened": found and found.widened,
+        "train_gain": over_seed and over_seed.train,
+        "validation_gain": over_seed and over_seed.validation,
+        "gap_widened": over_seed and over_seed.widened,
     }

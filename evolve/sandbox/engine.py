@@ -273,7 +273,7 @@ def is_overdue(until: str, grace: float) -> bool:
 
 def temporary_prefix(run: str) -> str:
     """The prefix of an owner's temporary folders; none is the beginning of another. It has the mark of a run's name."""
-    mark = f"{found[0]}-" if (found := MARK.search(run)) else ""
+    mark = f"{match[0]}-" if (match := MARK.search(run)) else ""
     return f"evolve-{stable_hash('temporary', run):016x}-{mark}"
 
 

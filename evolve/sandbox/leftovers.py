@@ -55,7 +55,7 @@ def find_leftovers(dead: Collection[str]) -> list[Leftover]:
 def sweep_dead() -> None:
     """Remove what replays and checks whose process has ended left behind. Raises InfraError if the engine fails."""
     with engine_faults():
-        owners = {_run(row) for row in _labelled()}
+        owners = {_run(row) for rows in _labelled() for row in rows}
     for owner in sorted(owner for owner in owners if is_dead(owner)):
         engine.sweep(owner)
 
@@ -83,19 +83,16 @@ def active_owners(dead: Collection[str]) -> set[str]:
     return {_run(row) for row in rows if not _is_of(row, dead)}
 
 
-def _labelled() -> list[Row]:
+def _labelled() -> tuple[list[Row], list[Row], list[Row]]:
     """All containers, volumes and images that runs made, as the engine lists them."""
     api, label = engine.connect().api, {"label": engine.LABEL}
     volumes = api.volumes(filters=label)["Volumes"] or []
-    return [*api.containers(all=True, filters=label), *volumes, *api.images(filters=label, all=True)]
+    return api.containers(all=True, filters=label), volumes, api.images(filters=label, all=True)
 
 
 def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     with engine_faults():
-        api, label = engine.connect().api, {"label": engine.LABEL}
-        containers = api.containers(all=True, filters=label)
-        volumes = api.volumes(filters=label)["Volumes"] or []
-        images = api.images(filters=label, all=True)
+        containers, volumes, images = _labelled()
     dead = {*dead, *(run for run in map(_run, (*containers, *volumes, *images)) if is_dead(run))}
     old = time.time() - engine.GRACE_SECONDS
     remains = [

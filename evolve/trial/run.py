@@ -273,8 +273,6 @@ def run_scaffold(
             process.kill()
         gateway.wait_for_calls()
         fault = gateway.fault
-        since, until = gateway.failing
-        outage = not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
         breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
     frozen = crew.submit(freeze)
     status = process.status() if ended else None
@@ -282,10 +280,16 @@ def run_scaffold(
         causes["scaffold"] = process.cause(status)
     causes["task"] = frozen.result()
     if fault is not None and not breaks_endpoint:
-        raise ChargedFault(fault, gateway.budget.usage, outage)
+        raise ChargedFault(fault, gateway.budget.usage, _is_outage(gateway))
     log, budget = process.output.decode(errors="replace"), gateway.budget
     exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
     return ScaffoldEnd(status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals))
+
+
+def _is_outage(gateway: Gateway) -> bool:
+    """Whether the endpoint answered nobody while the call failed that ended the trial, nor shortly before."""
+    since, until = gateway.failing
+    return not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
 
 
 def _breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:

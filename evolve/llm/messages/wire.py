@@ -20,8 +20,8 @@ from evolve.llm.messages.answer import merge_events, to_completion
 from evolve.llm.messages.errors import as_openai_errors
 from evolve.llm.messages.request import to_request
 from evolve.llm.model import Body
-from evolve.llm.normal import MAX_NAME
 from evolve.llm.retries import CONNECT_SECONDS
+from evolve.llm.statements import model_names
 
 PATH = "/v1"
 ADDED = ("cache_control",)
@@ -108,5 +108,4 @@ def list_models(client: anthropic.Anthropic) -> list[str]:
     except ValueError:
         return []
     models = page.get("data") if isinstance(page, dict) else None
-    listed = [model for model in models if isinstance(model, dict)] if isinstance(models, list) else []
-    return [model["id"][:MAX_NAME] for model in listed if isinstance(model.get("id"), str)]
+    return model_names(models) if isinstance(models, list) else []

@@ -151,7 +151,7 @@ def check_model(asked: AskedModel) -> Finding:
     """Make one tiny call if a model is named or a key is set."""
     try:
         choice = choose_model(asked.model, asked.base_url, read_profiles(asked.profiles))
-        body = {"model": choice.model, "messages": [{"role": "user", "content": "Say OK."}], "max_tokens": 16}
+        body = llm.tiny_body(choice.model)
         llm.open_model(choice.spec).complete(body)
     except EvolveError as error:
         return Finding("model", BAD, str(error))

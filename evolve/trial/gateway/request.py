@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evolve.core.records import ModelSpec
+from evolve.llm import TINY_MESSAGE
 from evolve.trial.gateway.wire import Body, Refusal
 
 # Sampling and the form of the answer. The run decides on the model, seed, reasoning effort, number of answers and all
@@ -63,7 +64,7 @@ def bare_request(request: Body, model: ModelSpec, parameter: str) -> Body | None
     bare = {key: value for key, value in request.items() if key in added} | dict(model.sampling)
     # What it added may be refused beside tools alone, and those of its own can't have caused that.
     tools = {"tools": [TINY_TOOL]} if parameter == "tools" or request.get("tools") else {}
-    return {**bare, "messages": [{"role": "user", "content": "Say OK."}], **tools}
+    return {**bare, "messages": [dict(TINY_MESSAGE)], **tools}
 
 
 def _check_parts(message: Any) -> None:
