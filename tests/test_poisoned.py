@@ -142,6 +142,7 @@ def test_the_commands_work_on_what_is_whole(
         Poison("run", "config", "'[1]'"),
         Poison("run", "created_at", "'{broken'"),
         Poison("candidate", "commit_sha", "'{broken'", "max"),
+        Poison("candidate", "commit_sha", "CAST(x'61eda080' AS TEXT)"),
         Poison("round", "started_at", "x'ff00'"),
         Poison("task", "split", "'unheard of'", "max"),
     ],

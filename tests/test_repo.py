@@ -411,7 +411,7 @@ def test_a_patch_that_changes_nothing_or_leads_out_is_refused(lineage: Lineage, 
     ):
         with pytest.raises(BadPatch, match=reason):
             candidate(lineage, seed, edit)
-    with pytest.raises(ValueError, match="full commit id"):
+    with pytest.raises(BadInput, match="full commit id"):
         candidate(lineage, "HEAD", FileEdit("agent.py", "x"))
 
 

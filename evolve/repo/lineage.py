@@ -262,7 +262,7 @@ def _check_amount(before: Sequence[Entry], texts: Mapping[str, bytes | None]) ->
 
 def _full(sha: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", sha):
-        raise ValueError(f"not a full commit id: {sha!r}")
+        raise BadInput(f"commit {sha!r}", "this is not a full commit id", "if the database was changed, restore it")
     return sha
 
 
