@@ -50,7 +50,7 @@ def generate(task: Task, image: TaskImage, seed: int, owner: str) -> Instance:
 
 def packed_part(task: Task, folder: str) -> bytes:
     """One folder of a task as a tar archive, with the files of its instance: `tests` or `solution`."""
-    return pack(task.folder / folder, task.instance.part(folder) if task.instance else None)
+    return pack(task.folder / folder, task.instance.part(folder) if task.instance else None, follow=True)
 
 
 def _run_generator(task: Task, image: TaskImage, seed: int, owner: str) -> CollectedFiles:
