@@ -60,6 +60,8 @@ ACCEPTED_SKIPS = (
     "the base image has another Python",
     "the engine has no Unix socket",
 )
+# Markers of tests with a real language model, and of whole runs of more than a minute.
+OPT_IN = ("llm", "whole")
 NO_ENGINE = "no container engine answers: `make setup` brings one"
 
 
@@ -78,7 +80,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Whole runs, processes and real servers rather than units: `make unit` leaves them to `make test`.
 WHOLE = (
-    "e2e/", "faults/", "imitated/", "test_api.py", "test_identity.py", "test_commands.py", "test_doctor.py",
+    "adversarial/test_memorising.py", "adversarial/test_sizes.py", "e2e/", "faults/", "imitated/",
+    "test_api.py", "test_identity.py", "test_commands.py", "test_doctor.py",
     "test_evaluate.py", "test_loop_stops.py", "test_guard_corpus.py", "test_gc.py",
 )  # fmt: skip
 
@@ -86,7 +89,7 @@ WHOLE = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests, mark the slow ones, and skip what needs an engine if none answers."""
-    _leave_out_real_models(config, items)
+    _leave_out_unnamed(config, items)
     items.sort(key=_rank)
     for item in items:
         if item.path.relative_to(TESTS).as_posix().startswith(WHOLE):
@@ -97,12 +100,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
 
 
-def _leave_out_real_models(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with a real language model run only if they are asked for: `-m llm`."""
-    if (config.option.markexpr or "") != "llm":
-        real = [item for item in items if item.get_closest_marker("llm")]
-        items[:] = [item for item in items if item not in real]
-        config.hook.pytest_deselected(items=real)
+def _leave_out_unnamed(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a marker of OPT_IN run only if the expression of `-m` names it."""
+    unnamed = [marker for marker in OPT_IN if marker not in (config.option.markexpr or "").split()]
+    left_out = {item for item in items if any(map(item.get_closest_marker, unnamed))}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=[*left_out])
 
 
 def pytest_collection_finish() -> None:
