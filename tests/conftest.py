@@ -80,9 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Whole runs, processes and real servers rather than units: `make unit` leaves them to `make test`.
 WHOLE = (
-    "adversarial/test_memorising.py", "adversarial/test_sizes.py", "e2e/", "faults/", "imitated/",
-    "test_api.py", "test_identity.py", "test_commands.py", "test_doctor.py",
-    "test_evaluate.py", "test_loop_stops.py", "test_guard_corpus.py", "test_gc.py",
+    "adversarial/test_memorising.py", "adversarial/test_sizes.py", "e2e/", "faults/", "imitated/", "test_api.py",
+    "test_commands.py", "test_doctor.py", "test_evaluate.py", "test_gc.py", "test_guard_corpus.py", "test_identity.py",
+    "test_local.py", "test_loop", "test_offline.py", "test_poisoned.py",
 )  # fmt: skip
 
 
