@@ -35,7 +35,7 @@ SUITE = ONE_OF_EACH | {
 }
 # The tasks of a run, its rounds and its options.
 CASES = [
-    pytest.param(ONE_OF_EACH, 1, "--score-attempts 1 --holdout-attempts 1", id="short"),
+    pytest.param(ONE_OF_EACH, 1, "--score-attempts 1 --holdout-attempts 0", id="short"),
     pytest.param(SUITE, ROUNDS, "", id="whole", marks=pytest.mark.whole),
 ]
 PROFILE = """[lab]
