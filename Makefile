@@ -31,13 +31,13 @@ evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by d
 	@trap : INT; $(BIN)/evolve run; status=$$?; \
 		[ $$status = 0 ] || echo "evolve run: exit status $$status" >&2; exit $$status
 
-test: setup ## run all tests, including those that need containers; an unexpected skip fails
+test: setup ## run the tests, including those that need containers; an unexpected skip fails
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
 
 test-runs: setup ## run the whole runs of more than a minute, of which `make test` has short cases
 	@$(PYTEST) -n $(CORES) -m whole --strict-skips
 
-long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
+long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
 
 test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 850 MB)

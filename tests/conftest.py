@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,8 @@ from evolve.gate import calibrate
 from evolve.sandbox import engine
 from evolve.store import Store, database
 from tests.built import build_shared
+from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
+from tests.faults.faulty_server import Plan
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
@@ -102,7 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _leave_out_unnamed(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests with a marker of OPT_IN run only if the expression of `-m` names it."""
-    unnamed = [marker for marker in OPT_IN if marker not in (config.option.markexpr or "").split()]
+    unnamed = {*OPT_IN} - {*re.findall(r"\w+", config.option.markexpr or "")}
     left_out = {item for item in items if any(map(item.get_closest_marker, unnamed))}
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=[*left_out])
@@ -239,6 +242,19 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """The scripted endpoint of tests/upstream.py, without a script."""
     upstream_process.script()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def failing_process() -> Iterator[FaultyEndpoint]:
+    with faulty_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def failing(failing_process: FaultyEndpoint) -> FaultyEndpoint:
+    """The endpoint of tests/faults, which fails by the plan that a test gives it."""
+    failing_process.begin(Plan())
+    return failing_process
 
 
 @pytest.fixture(scope="session")

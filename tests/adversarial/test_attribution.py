@@ -13,7 +13,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Limits, Outcome, Split, Task, TaskImage
 from evolve.llm.retries import VARIABLE
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
-from tests.faults.endpoint import faulty_endpoint
+from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import Plan
 from tests.upstream import Upstream, refuses, says
 
@@ -132,13 +132,12 @@ raise SystemExit(1)
 
 @pytest.mark.parametrize("is_weak", [True, False])
 def test_a_scaffold_works_for_longer_where_lost_time_is_given_back_whatever_it_does(
-    arena: Arena, monkeypatch: pytest.MonkeyPatch, is_weak: bool
+    arena: Arena, failing: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch, is_weak: bool
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1.5")
     hole = weakened.all_lost_time_is_given_back() if is_weak else nullcontext()
-    with faulty_endpoint() as hanging:
-        hanging.begin(Plan(share=1, kinds=("hang",), until=3))
-        result = arena.run(WORKS_ON, hole, model=hanging.spec(), limits=Limits(seconds=4))
+    failing.begin(Plan(share=1, kinds=("hang",), until=3))
+    result = arena.run(WORKS_ON, hole, model=failing.spec(), limits=Limits(seconds=4))
     assert result.counts, result.detail
     # Of a fifth of a second each, in four seconds.
     assert (result.usage.commands > 24) is is_weak, result.usage

@@ -32,16 +32,9 @@ TRY_SECONDS = 0.8
 SLOW = ("hang", "drip")
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[FaultyEndpoint]:
-    with faulty_endpoint() as running:
-        yield running
-
-
 @pytest.fixture
-def endpoint(process: FaultyEndpoint) -> FaultyEndpoint:
-    process.begin(Plan())
-    return process
+def endpoint(failing: FaultyEndpoint) -> FaultyEndpoint:
+    return failing
 
 
 @contextmanager

@@ -12,13 +12,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.endpoint import ROOT, FaultyEndpoint, faulty_endpoint
+from tests.faults.endpoint import ROOT, FaultyEndpoint
 from tests.faults.faulty_server import KINDS, Plan
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
@@ -57,12 +56,6 @@ SAME = {
         order by 1, 2, 3""",
 }
 INFRA = "select fault, count(*) from trial where outcome = 'infra_error' group by 1"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[FaultyEndpoint]:
-    with faulty_endpoint() as running:
-        yield running
 
 
 def repository(folder: Path, suite: Suite) -> None:
@@ -109,13 +102,13 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("suite", "rounds", "options"), CASES)
 def test_a_run_with_a_failing_api_is_the_run_without(
-    tmp_path: Path, endpoint: FaultyEndpoint, suite: Suite, rounds: int, options: str
+    tmp_path: Path, failing: FaultyEndpoint, suite: Suite, rounds: int, options: str
 ) -> None:
     # Under one name: a run's is part of what its scaffolds see.
     name = f"faulty-{os.getpid()}"
     size = (suite, rounds, options)
-    well, whole = played(tmp_path / "well" / name, endpoint, Plan(), *size)
-    ill, counts = played(tmp_path / "ill" / name, endpoint, Plan(seed=4, share=SHARE), *size)
+    well, whole = played(tmp_path / "well" / name, failing, Plan(), *size)
+    ill, counts = played(tmp_path / "ill" / name, failing, Plan(seed=4, share=SHARE), *size)
 
     faults = sum(counts["faults"].values())
     assert 0.5 * SHARE < faults / counts["calls"] < 2 * SHARE
