@@ -81,11 +81,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--strict-skips", action="store_true", help="fail if a test is skipped for an unexpected reason")
 
 
-# Whole runs, processes and real servers rather than units: `make unit` leaves them to `make test`.
+# Whole runs, also simulated ones, processes and real servers rather than units: `make unit` leaves them to `make test`.
 WHOLE = (
     "adversarial/test_memorising.py", "adversarial/test_sizes.py", "e2e/", "faults/", "imitated/", "test_api.py",
-    "test_commands.py", "test_doctor.py", "test_evaluate.py", "test_gc.py", "test_guard_corpus.py", "test_identity.py",
-    "test_local.py", "test_loop", "test_offline.py", "test_poisoned.py",
+    "test_benchmarks.py", "test_commands.py", "test_doctor.py", "test_evaluate.py", "test_gate_simulator.py",
+    "test_gc.py", "test_guard_corpus.py", "test_identity.py", "test_local.py", "test_loop", "test_offline.py",
+    "test_poisoned.py",
 )  # fmt: skip
 
 
