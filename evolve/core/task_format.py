@@ -36,11 +36,16 @@ class VerifierMode(StrEnum):
     """Where the verifier runs.
 
     ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
-    them.
+    them. SHARED: in the task's container, beside the services that the agent left; its other processes have ended.
     """
 
     ISOLATED = "isolated"
     LIVE = "live"
+    SHARED = "shared"
+
+
+# The tests run in the agent's own container.
+IN_PLACE = (VerifierMode.LIVE, VerifierMode.SHARED)
 
 
 class NetworkMode(StrEnum):

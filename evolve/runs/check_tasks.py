@@ -15,12 +15,11 @@ from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
-from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
-from evolve.trial.instances import packed_part
-from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judge
+from evolve.trial.judging import judge_state
+from evolve.trial.run import further_seconds, populated_shell, sandboxes
+from evolve.trial.solving import solve_seconds, solve_task
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
@@ -113,16 +112,14 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
     spec = _spec(task, image)
-    ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
+    solving = solve_seconds(task) if task.format.harbor else SOLVE_SECONDS
+    ttl = int(solving + task.verifier_seconds + further_seconds(task)) + 60
     with sandboxes(spec, ttl) as (state, container):
         shell = populated_shell(container, state, task)
         if solve:
-            unpack_archive(shell, packed_part(task, "solution"), "/solution")
-            result = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
-            if result.exit_code != 0:
-                raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
+            solve_task(task, state, container, shell, SOLVE_SECONDS)
         shell.close()
-        return judge(spec, state, container, ttl).reward
+        return judge_state(spec, state, container, ttl).reward
 
 
 def _owner() -> str:

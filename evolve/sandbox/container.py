@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError, NotFound
@@ -18,7 +18,9 @@ from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
+from evolve.core.task_format import TaskFormat
 from evolve.sandbox import exit_cause
+from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config, tmpfs_size
@@ -50,6 +52,9 @@ GENERATOR_TMPFS = {
     "/instances": "rw,exec,nosuid,nodev,size=32m,mode=0777",
     "/instance": "rw,nosuid,nodev,size=32m,mode=0777",
 }
+# A folder for each phase, writable by every user. With Harbor's defaults nothing else is added to a container.
+LOG_FOLDERS = ("logs", "logs/verifier", "logs/agent", "logs/artifacts")
+HARBOR_ENV = {"PYTHONHASHSEED": "0"}
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
 
 
@@ -105,10 +110,17 @@ class Container:
         with engine_faults():
             return MainShell(self.client, self.id)
 
-    def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> ContainerShell:
+    def shell(
+        self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
+    ) -> ContainerShell:
         """Open a shell in the running container. Raises InfraError."""
         with engine_faults():
-            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}))
+            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}), names_sessions)
+
+    def put(self, archive: bytes | IO[bytes], folder: str = "/") -> None:
+        """Unpack a tar archive into a folder, without the help of a program in the container. Raises InfraError."""
+        with engine_faults():
+            builder().api.put_archive(self.id, folder, archive)
 
 
 def _create_container(
@@ -157,6 +169,7 @@ class TaskState:
 
     Args:
         resources: What the trial has to itself on the host; None outside trials.
+        format: How the task's commands run.
     """
 
     def __init__(
@@ -166,8 +179,10 @@ class TaskState:
         spec: SandboxSpec,
         profile: SuiteProfile = SuiteProfile.STRICT,
         resources: TrialResources | None = None,
+        format: TaskFormat | None = None,
     ) -> None:
         self.run, self.image, self.spec, self.profile, self.resources = run, image, spec, profile, resources
+        self.format = format or TaskFormat()
         self.volume = f"evolve-{secrets.token_hex(8)}"
 
     @property
@@ -177,7 +192,14 @@ class TaskState:
     @property
     def user(self) -> str:
         """The user that runs the agent's commands."""
+        if self.format.harbor:
+            return container_user(self.format.agent.user, self.image)
         return ROOT if self.loose else self.unprivileged_user
+
+    @property
+    def verifier_user(self) -> str:
+        """The user that runs the tests."""
+        return container_user(self.format.verifier.user, self.image) if self.format.harbor else ROOT
 
     @property
     def unprivileged_user(self) -> str:
@@ -195,6 +217,11 @@ class TaskState:
         return [_state_mount(self.volume, self.run, self.image.workdir, self.spec, self.unprivileged_user)]
 
     def environment(self) -> list[str]:
+        if self.format.harbor:
+            own = dict(pair.partition("=")[::2] for pair in self.image.env)
+            return [
+                f"{name}={value}" for name, value in {**HARBOR_ENV, **own, **dict(self.format.environment.env)}.items()
+            ]
         variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
         return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
 
@@ -204,6 +231,12 @@ class TaskState:
             connect().api.remove_volume(self.volume, force=True)
         if self.resources is not None:
             self.resources.remove()
+
+
+def container_user(asked: str, image: TaskImage) -> str:
+    """The user of a container's commands: the one that the task asks for, otherwise the image's, otherwise root."""
+    user = asked or image.user
+    return ROOT if user in ("", "0", "root") else user
 
 
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
@@ -224,6 +257,18 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     return _start_container(
         state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, state.verifier_variables
     )
+
+
+def spare_container(state: TaskState, ttl: int) -> Container:
+    """Start another container like the task's, in which nothing of the agent ever ran."""
+    host = host_config(state.spec, state.profile)
+    return _start_container(state, "spare", state.image.image, ttl, ["sleep", "infinity"], ROOT, host)
+
+
+def separate_container(state: TaskState, ttl: int) -> Container:
+    """Start a container for tests that get nothing of the task's container; `state` describes the tests' own one."""
+    host = host_config(state.spec, state.profile)
+    return _start_container(state, "verifier", state.image.image, ttl, ["sleep", "infinity"], ROOT, host)
 
 
 def reader_container(state: TaskState, ttl: int) -> Container:
@@ -262,9 +307,11 @@ def _start_container(
         kind,
         state.resources,
         stdin_open=True,
-        working_dir="/",
+        working_dir=state.image.workdir if state.format.harbor else "/",
         environment=environment,
     )
+    if state.format.harbor:
+        container.put(pack_folders(LOG_FOLDERS))
     container.start()
     return container
 
