@@ -269,3 +269,9 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
         else:
             resolved[name] = host[match[1]]
     return resolved
+
+
+def has_default(value: str) -> bool:
+    """Whether a template says what it means if the host lacks the variable."""
+    match = _TEMPLATE.fullmatch(value)
+    return match is not None and match[2] is not None
