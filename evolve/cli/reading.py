@@ -8,7 +8,7 @@ from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.core.records import VerifierMode
+from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
@@ -84,7 +84,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
-    columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []
+    columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import socket
 import struct
@@ -18,7 +19,7 @@ from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
-from evolve.core.task_format import TaskFormat
+from evolve.core.task_format import TaskFormat, resolve_variables
 from evolve.sandbox import exit_cause
 from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
@@ -38,6 +39,7 @@ AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+ANSWER_SECONDS = 10.0
 LIMIT_MET = b"[evolve] limit met: %s\n"
 NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
 # PID 1: ends with the command or at its time limit, and reaps processes that lost their parent. The engine's own init
@@ -92,9 +94,9 @@ class Container:
                     raise
 
     def kill(self) -> None:
-        """Kill and remove it."""
+        """Kill and remove it, with the volumes that its image declares."""
         with engine_faults(), contextlib.suppress(NotFound):
-            self.client.api.remove_container(self.id, force=True)
+            self.client.api.remove_container(self.id, v=True, force=True)
 
     def cause(self) -> Cause:
         """Which of its limits the container has exceeded so far."""
@@ -116,6 +118,16 @@ class Container:
         """Open a shell in the running container. Raises InfraError."""
         with engine_faults():
             return ContainerShell(self.client, self.id, user, workdir, dict(env or {}), names_sessions)
+
+    def working_shell(
+        self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
+    ) -> ContainerShell:
+        """Open a shell, and see that it runs commands. Raises InfraError."""
+        shell = self.shell(user, workdir, env, names_sessions)
+        if shell.run(":", timeout=ANSWER_SECONDS).exit_code != 0:
+            shell.close()
+            raise InfraError(f"user {user} can't run commands in {workdir} of the task's container")
+        return shell
 
     def put(self, archive: bytes | IO[bytes], folder: str = "/") -> None:
         """Unpack a tar archive into a folder, without the help of a program in the container. Raises InfraError."""
@@ -208,8 +220,9 @@ class TaskState:
 
     @property
     def verifier_variables(self) -> dict[str, str]:
-        """Tell the tests as which user to run the candidate's code."""
-        return {AGENT_UID: self.unprivileged_user.partition(":")[0]}
+        """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
+        own = resolve_variables(self.format.verifier.env, os.environ)
+        return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
 
     def mounts(self) -> list[Mount]:
         if self.loose:
@@ -223,6 +236,7 @@ class TaskState:
                 f"{name}={value}" for name, value in {**HARBOR_ENV, **own, **dict(self.format.environment.env)}.items()
             ]
         variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
+        variables = {**variables, **dict(self.format.environment.env)}
         return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
 
     def remove(self) -> None:
@@ -263,6 +277,12 @@ def spare_container(state: TaskState, ttl: int) -> Container:
     """Start another container like the task's, in which nothing of the agent ever ran."""
     host = host_config(state.spec, state.profile)
     return _start_container(state, "spare", state.image.image, ttl, ["sleep", "infinity"], ROOT, host)
+
+
+def copy_container(state: TaskState, ttl: int, image: str, origin: Container) -> Container:
+    """Start a container for tests from `image`, the frozen file system of `origin`, with the volumes of that one."""
+    host = host_config(state.spec, state.profile, volumes_from=[origin.id])
+    return _start_container(state, "verifier", image, ttl, ["sleep", "infinity"], ROOT, host)
 
 
 def separate_container(state: TaskState, ttl: int) -> Container:

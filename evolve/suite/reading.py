@@ -45,6 +45,7 @@ DOCKERFILE = "Dockerfile"
 INSTRUCTION = "instruction.md"
 TEST_SCRIPT, SOLVE_SCRIPT = "test.sh", "solve.sh"
 SEPARATE = "separate"
+# A strict suite's `shared` is `live`.
 MODES = {"shared": VerifierMode.LIVE, "live": VerifierMode.LIVE, SEPARATE: VerifierMode.ISOLATED}
 
 
@@ -121,6 +122,7 @@ class Reader:
         tables = (step.verifier, own) if step else (own,)
         asked = next((mode for mode in map(_mode, tables) if mode), "shared" if self.harbor else "isolated")
         mode = MODES.get(asked, VerifierMode.ISOLATED)
+        mode = VerifierMode.SHARED if self.harbor and asked == "shared" else mode
         return VerifierPhase(
             seconds=tables[0].timeout_sec,
             mode=mode,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
+    IN_PLACE,
     Environment,
     NetworkPolicy,
     SuiteProfile,
@@ -106,7 +107,7 @@ def refuse_networks(where: str, wanted: TaskFormat) -> None:
     """Raise BadInput if tests in the agent's own container need another network than the agent had there."""
     phases = [(wanted.agent.network, wanted.verifier), *((s.agent.network, s.verifier) for s in wanted.steps)]
     for agent, verifier in phases:
-        if verifier.mode is VerifierMode.LIVE and _differs(wanted.environment, agent, verifier.network):
+        if verifier.mode in IN_PLACE and _differs(wanted.environment, agent, verifier.network):
             problem = "agent and verifier share a container, but not its network"
             raise BadInput(where, problem, "set environment_mode = 'separate', or the same network_mode for both")
 

@@ -1,4 +1,4 @@
-"""Run a task's tests as Harbor does: as the verifier's user, in a container that commands can be sent to."""
+"""Run a task's tests as Harbor does: as the verifier's user, in the agent's container or in a copy of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
-from evolve.sandbox.container import ROOT, Container, TaskState, spare_container
+from evolve.sandbox.container import ROOT, Container, TaskState, copy_container, frozen_image, spare_container
 from evolve.trial.instances import packed_part
 from evolve.trial.verdict import Judgement, read_judgement, untestable
 
@@ -35,16 +35,50 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
         InfraError: The machine failed, or the tests can't be installed in the task's own image either.
     """
     try:
-        install_tests(spec.task, task)
-        return run_tests_in(task, state, spec.task.verifier_seconds, dict(state.format.verifier.env))
+        return _judge_in(spec, state, task)
     except InfraError:
         if not task.is_ruined():
             raise
+    _prove_testable(spec, state, ttl)
+    return untestable(task.cause())
+
+
+def judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
+    """Kill the agent's container, and judge a copy of its file system, in which the agent may have broken everything.
+
+    Raises:
+        InfraError: As `judge_in_place`.
+    """
+    with frozen_image(task) as image:
+        try:
+            return _judge_copy(spec, state, task, ttl, image)
+        except InfraError:
+            _prove_testable(spec, state, ttl)
+        try:
+            return _judge_copy(spec, state, task, ttl, image)
+        except InfraError:
+            return untestable()
+
+
+def _judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int, image: str) -> Judgement:
+    copy = copy_container(state, ttl, image, task)
+    try:
+        return _judge_in(spec, state, copy)
+    finally:
+        copy.kill()
+
+
+def _judge_in(spec: TrialSpec, state: TaskState, container: Container) -> Judgement:
+    install_tests(spec.task, container)
+    return run_tests_in(container, state, spec.task.verifier_seconds, dict(state.format.verifier.env))
+
+
+def _prove_testable(spec: TrialSpec, state: TaskState, ttl: int) -> None:
+    """Raise InfraError if the tests can't be installed in the task's own image either."""
     spare = spare_container(state, ttl)
     try:
         install_tests(spec.task, spare)
-        spare.shell(state.verifier_user, state.image.workdir).close()
-        return untestable(task.cause())
+        spare.working_shell(state.verifier_user, state.image.workdir).close()
     finally:
         spare.kill()
 
@@ -70,6 +104,6 @@ def install_tests(task: Task, container: Container, copied: bool = True) -> None
 
 def run_tests_in(container: Container, state: TaskState, seconds: float, variables: Mapping[str, str]) -> Judgement:
     """Run installed tests in a container with these variables, and read the reward. Raises InfraError."""
-    shell = container.shell(state.verifier_user, state.image.workdir, variables)
+    shell = container.working_shell(state.verifier_user, state.image.workdir, variables)
     done = shell.run(script_command("/tests/test.sh", TESTS_OUTPUT), timeout=seconds)
     return read_judgement(container, shell, done, seconds)

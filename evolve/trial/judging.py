@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evolve.core.records import TrialSpec, VerifierMode
 from evolve.sandbox.container import Container, TaskState
-from evolve.trial.in_place import judge_in_place
+from evolve.trial.in_place import judge_copy, judge_in_place
 from evolve.trial.separate import judge_separately, run_collect_hooks
 from evolve.trial.verdict import Judgement, judge
 
@@ -20,4 +20,6 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int) ->
         return judge_in_place(spec, state, task, ttl)
     if state.format.verifier.environment is not None:
         return judge_separately(spec, state, task, ttl, state.format.verifier.environment)
+    if state.format.harbor and spec.task.verifier is VerifierMode.ISOLATED:
+        return judge_copy(spec, state, task, ttl)
     return judge(spec, state, task, ttl)

@@ -265,7 +265,8 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
     Raises:
         InfraError: The machine failed, or the environment does not become healthy.
     """
-    shell = container.shell(state.user, state.image.workdir, names_sessions=state.format.harbor)
+    open_shell = container.working_shell if state.format.harbor else container.shell
+    shell = open_shell(state.user, state.image.workdir, names_sessions=state.format.harbor)
     if not state.loose:
         done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
         if done.exit_code != 0:

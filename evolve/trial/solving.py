@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+from collections.abc import Mapping
 
 from evolve.core.config import UNLIMITED_SECONDS
 from evolve.core.errors import InfraError
@@ -28,21 +30,22 @@ def solve_task(task: Task, state: TaskState, container: Container, shell: Contai
     Raises:
         InfraError: The machine failed, or the solution of a task that has no such defaults.
     """
+    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
     if task.format.harbor:
-        _solve_as_harbor(task, state, container)
+        _solve_as_harbor(task, state, container, variables)
         return
     unpack_archive(shell, packed_part(task, "solution"), "/solution")
-    result = shell.run(f"DEBIAN_FRONTEND=noninteractive {SOLVE}", timeout=seconds)
+    words = [f"{name}={value}" for name, value in variables.items()]
+    result = shell.run(shlex.join(["env", *words, SOLVE]), timeout=seconds)
     if result.exit_code != 0:
         raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
 
 
-def _solve_as_harbor(task: Task, state: TaskState, container: Container) -> None:
+def _solve_as_harbor(task: Task, state: TaskState, container: Container, variables: Mapping[str, str]) -> None:
     with contextlib.closing(container.shell(ROOT, "/")) as root:
         root.run("mkdir -p /solution")
         container.put(packed_part(task, "solution"), "/solution")
         root.run(f"chmod +x {SOLVE}")
-    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
     with contextlib.closing(container.shell(state.user, state.image.workdir, variables)) as shell:
         shell.run(script_command(SOLVE, SOLVE_OUTPUT), timeout=solve_seconds(task))
 
