@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,5 +110,8 @@ def diff(number: int, settings: Settings) -> None:
 
 def list_tasks(suite: Path, as_json: bool) -> None:
     """The tasks with their splits and difficulty."""
-    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
+    found = load_suite(suite)
+    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in found.tasks]
     show(rows, as_json)
+    for line in (*(f"{name} is left out: {reason}" for name, reason in found.reasons.items()), *found.warnings):
+        print(plain(line), file=sys.stderr)

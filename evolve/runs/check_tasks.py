@@ -28,13 +28,14 @@ GIT_FIX = (
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
 )
 SOLVE_SECONDS = 120.0
+NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
 @dataclass(frozen=True)
 class TaskCheck:
     """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
 
-    unusable: The problem is a generator that no run could use; nothing was tried.
+    unusable: The problem is a generator that no run could use; nothing was tried. note: What was not checked.
     """
 
     task: str
@@ -42,6 +43,7 @@ class TaskCheck:
     nothing: tuple[float, ...]
     problem: str
     unusable: bool = False
+    note: str = ""
 
 
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
@@ -54,7 +56,8 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
+            checks = list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
+            return [*checks, *(TaskCheck(name, (), (), reason) for name, reason in suite.reasons.items())]
     finally:
         reaper().wait()
         engine.sweep(_owner())
@@ -82,11 +85,12 @@ def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskC
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solution = tuple(_reward(tried, image, solve=True) for tried in tries)
+        solution = tuple(_reward(tried, image, solve=True) for tried in tries if task.format.solved)
         nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
     except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
-    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
+    note = "" if task.format.solved else NO_SOLUTION
+    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing), note=note)
 
 
 def _git_problem(image: TaskImage) -> str:
@@ -102,7 +106,7 @@ def _git_problem(image: TaskImage) -> str:
 
 def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
     problems = []
-    if set(solution) != {1.0}:
+    if set(solution) - {1.0}:
         problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
     if set(nothing) != {0.0}:
         problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")

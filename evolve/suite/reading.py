@@ -45,6 +45,8 @@ DOCKERFILE = "Dockerfile"
 INSTRUCTION = "instruction.md"
 TEST_SCRIPT, SOLVE_SCRIPT = "test.sh", "solve.sh"
 SEPARATE = "separate"
+# Harbor limits processes not at all; without a limit, one task could stop the machine.
+HARBOR_PIDS = 4096
 # A strict suite's `shared` is `live`.
 MODES = {"shared": VerifierMode.LIVE, "live": VerifierMode.LIVE, SEPARATE: VerifierMode.ISOLATED}
 
@@ -95,7 +97,7 @@ class Reader:
     def _sizes(self, table: EnvironmentTable, network: NetworkPolicy) -> SandboxSpec:
         public = network.mode is NetworkMode.PUBLIC
         if self.harbor:
-            return SandboxSpec(table.cpus, table.memory_mb, disk_mb=table.storage_mb, network=public)
+            return SandboxSpec(table.cpus, table.memory_mb, HARBOR_PIDS, table.storage_mb, network=public)
         memory, disk = table.memory_mb or MEMORY_MB, table.storage_mb or DISK_MB
         disk = min(disk, memory) if self.profile is SuiteProfile.STRICT else disk
         return SandboxSpec(table.cpus or CPUS, memory, disk_mb=disk, network=public)
