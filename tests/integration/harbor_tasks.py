@@ -20,6 +20,7 @@ DOCKERFILE = "ARG BASE=python:3.11-slim\nFROM ${BASE}\nWORKDIR /app\n"
 # Passes if the command before it did.
 VERDICT = "\nif [ $? = 0 ]; then echo 1 > /logs/verifier/reward.txt; else echo 0 > /logs/verifier/reward.txt; fi"
 IS_OK = "grep -q ok /app/out"
+NONE_LEFT = "! cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q 'sleep 9[9]'"
 TTL = 180
 
 

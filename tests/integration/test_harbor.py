@@ -11,7 +11,7 @@ from evolve.core.records import Outcome, TrialResult, VerifierMode
 from evolve.trial.reward import Reward
 from evolve.trial.run import run_trial
 
-from .harbor_tasks import DOCKERFILE, IS_OK, Small, solved, with_scaffold
+from .harbor_tasks import DOCKERFILE, IS_OK, NONE_LEFT, Small, solved, with_scaffold
 
 pytestmark = pytest.mark.docker
 ANN = "RUN useradd -m ann && chown ann /app\n"
@@ -41,7 +41,7 @@ SOLVED = {
     "many tests": Small("[ $(stat -c %s /tests/big) = 40000000 ]", more={"tests/big": "x" * 40_000_000}),
     "services": Small('python3 -c "import urllib.request as u; u.urlopen(\'http://127.0.0.1:8123/\')"',
                       "nohup python3 -m http.server 8123 >/dev/null 2>&1 &\nsleep 1.5"),
-    "isolated": Small("[ -e /etc/b ] && [ -e /logs/artifacts/a ] && ! pgrep sleep", "touch /etc/b /logs/artifacts/a; "
+    "isolated": Small(NONE_LEFT + " && [ -e /etc/b ] && [ -e /logs/artifacts/a ]", "touch /etc/b /logs/artifacts/a; "
                       "setsid sleep 99 &", "[verifier]\nenvironment_mode = 'isolated'"),
 }  # fmt: skip
 
@@ -127,3 +127,16 @@ def test_a_user_that_does_not_exist_is_no_fault_of_the_scaffold(tmp_path: Path, 
         small = Small(toml=f'[{phase}]\nuser = "absent"')
         result = trial_of(tmp_path / phase, base, swept, small, "door.run('true')")
         assert result.outcome is Outcome.INFRA_ERROR and "absent" in result.detail
+
+
+HEALTH = "[environment.healthcheck]\ninterval_sec = 0.5\nretries = 2\n"
+
+
+def test_the_agent_starts_in_a_healthy_environment_or_not_at_all(tmp_path: Path, base: str, swept: str) -> None:
+    """The check passes at the second time; the scaffold sees that."""
+    ready = HEALTH + 'command = "echo x >> /checks; [ $(wc -l < /checks) = 2 ]"'
+    main = "door.run('[ $(wc -l < /checks) = 2 ] && echo ok > out')"
+    result = trial_of(tmp_path / "ready", base, swept, Small(toml=ready), main)
+    assert result.outcome is Outcome.PASSED, result.detail
+    result = trial_of(tmp_path / "never", base, swept, Small(toml=HEALTH + 'command = "false"'), main)
+    assert result.outcome is Outcome.INFRA_ERROR and "unhealthy" in result.detail

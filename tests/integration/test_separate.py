@@ -11,7 +11,7 @@ from evolve.core.records import Outcome, TaskImage, VerifierMode
 from evolve.trial.reward import Reward
 from evolve.trial.run import run_trial
 
-from .harbor_tasks import DOCKERFILE, Small, solved, with_scaffold
+from .harbor_tasks import DOCKERFILE, NONE_LEFT, Small, solved, with_scaffold
 
 pytestmark = pytest.mark.docker
 SEPARATE = "[verifier]\nenvironment_mode = 'separate'\n"
@@ -37,7 +37,7 @@ CHECKED = {
                      "[[verifier.collect]]\ncommand = 'exit 3'\n"
                      "[[verifier.collect]]\nuser = 'ann'\ncommand = 'echo $(cat /logs/artifacts/out) $(whoami) > /tmp/o; "
                      "cat /tmp/o > /logs/artifacts/out'\n", DOCKERFILE + "RUN useradd -m ann\n"),
-    "nothing else": Small("! pgrep sleep && [ ! -e /tmp/x ] && [ ! -e /solution ] && [ $(id -u) = 0 ]",
+    "nothing else": Small(NONE_LEFT + " && [ ! -e /tmp/x ] && [ ! -e /solution ] && [ $(id -u) = 0 ]",
                           "touch /tmp/x; setsid sleep 99 &", SEPARATE),
 }  # fmt: skip
 
@@ -53,7 +53,9 @@ def test_only_artifacts_reach_a_separate_verifier(tmp_path: Path, base: str, swe
 
 def test_a_verifier_may_have_an_image_with_its_tests(tmp_path: Path, base: str, swept: str) -> None:
     """The second task's image stands for the one that the first task's tests bring."""
-    other = Small(dockerfile=DOCKERFILE + "RUN mkdir /tests && echo 'echo 1 > /logs/verifier/reward.txt' > /tests/test.sh")
+    other = Small(
+        dockerfile=DOCKERFILE + "RUN mkdir /tests && echo 'echo 1 > /logs/verifier/reward.txt' > /tests/test.sh"
+    )
     verifier: TaskImage = other.spec(tmp_path / "other", base, swept).image
     more = {"tests/Dockerfile": DOCKERFILE}
     spec = Small(toml=SEPARATE, more=more, image={"verifiers": (("", verifier),)}).spec(tmp_path / "task", base, swept)
@@ -70,7 +72,7 @@ def test_variables_of_the_host_reach_a_separate_verifier_alone(
 
 
 def test_a_trial_with_a_separate_verifier_leaves_nothing(tmp_path: Path, base: str, swept: str) -> None:
-    small = Small("grep -q ok /app/out && ! pgrep sleep", toml=OUT)
+    small = Small("grep -q ok /app/out && " + NONE_LEFT, toml=OUT)
     main = "import evolve_door as door\ndoor.run('echo ok > out; setsid sleep 99 >/dev/null 2>&1 &')"
     result = run_trial(with_scaffold(small.spec(tmp_path / "task", base, swept), main))
     assert (result.outcome, result.verifier) == (Outcome.PASSED, VerifierMode.ISOLATED), result.detail
