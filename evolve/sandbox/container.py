@@ -96,7 +96,7 @@ class Container:
     def kill(self) -> None:
         """Kill and remove it, with the volumes that its image declares."""
         with engine_faults(), contextlib.suppress(NotFound):
-            self.client.api.remove_container(self.id, v=True, force=True)
+            self.client.api.remove_container(self.id, force=True, v=True)
 
     def cause(self) -> Cause:
         """Which of its limits the container has exceeded so far."""
@@ -162,7 +162,8 @@ def _create_container(
         options["network_disabled"] = True
     if resources is not None:
         options["name"] = f"evolve-{resources.uid.number}-{kind}"
-    limited = ["sh", "-c", INIT, "init", str(ttl), *command]
+    # An image's own entry point would take the command for its arguments.
+    options["entrypoint"], limited = ["sh"], ["-c", INIT, "init", str(ttl), *command]
     with engine_faults():
         try:
             answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
@@ -257,7 +258,9 @@ def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None =
     """Start the container in which the agent's commands run, with the task's image and state."""
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
     keeper = ROOT if state.loose else KEEPER
-    return _start_container(state, "task", state.image.image, ttl, ["sleep", "infinity"], keeper, host)
+    # In a loose suite, the image's entry point may start what the task needs.
+    command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
+    return _start_container(state, "task", state.image.image, ttl, command, keeper, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
