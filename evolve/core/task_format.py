@@ -235,6 +235,8 @@ class TaskFormat:
         harbor: The task is read with Harbor's defaults: an absent key means what it means there.
         solved: Whether the task (or one of its steps) has a reference solution.
         solution_env: For the reference solution alone.
+        tests: Folders whose files make up `/tests`, later ones over earlier ones; solution: that of the reference
+            solution. Both are relative to the task's folder.
         steps: Empty for a task of one step, which has its files in the task's own folder.
         warnings: Lines about keys that are not known.
     """
@@ -245,6 +247,8 @@ class TaskFormat:
     verifier: VerifierPhase = VerifierPhase()
     solved: bool = True
     solution_env: Variables = ()
+    tests: tuple[str, ...] = ("tests",)
+    solution: str = "solution"
     artifacts: tuple[Artifact, ...] = ()
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN

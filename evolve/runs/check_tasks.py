@@ -17,9 +17,7 @@ from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
-from evolve.trial.judging import judge_state
-from evolve.trial.run import further_seconds, populated_shell, sandboxes
-from evolve.trial.solving import solve_seconds, solve_task
+from evolve.trial.solving import try_task
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
@@ -27,7 +25,6 @@ GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
 )
-SOLVE_SECONDS = 120.0
 NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
@@ -115,15 +112,7 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
 
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
-    spec = _spec(task, image)
-    solving = solve_seconds(task) if task.format.harbor else SOLVE_SECONDS
-    ttl = int(solving + task.verifier_seconds + further_seconds(task)) + 60
-    with sandboxes(spec, ttl) as (state, container):
-        shell = populated_shell(container, state, task)
-        if solve:
-            solve_task(task, state, container, shell, SOLVE_SECONDS)
-        shell.close()
-        return judge_state(spec, state, container, ttl).reward
+    return try_task(_spec(task, image), solve).reward
 
 
 def _owner() -> str:

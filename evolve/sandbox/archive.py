@@ -67,6 +67,19 @@ def pack_files(files: Mapping[str, FileContent]) -> bytes:
     return _archive((path, file.data, 0o755 if file.executable else 0o644) for path, file in ordered)
 
 
+def merge_archives(archives: Sequence[bytes]) -> bytes:
+    """One tar archive of the files of several made here; a later one's file takes the place of an earlier one's."""
+    if len(archives) == 1:
+        return archives[0]
+    files: dict[str, FileContent] = {}
+    for archive in archives:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+            for member in opened:
+                if (content := opened.extractfile(member)) is not None:
+                    files[member.name] = FileContent(content.read(), bool(member.mode & 0o100))
+    return pack_files(files)
+
+
 def pack_folders(names: Sequence[str]) -> bytes:
     """Pack empty folders, writable by every user, into a tar archive."""
     buffer = io.BytesIO()

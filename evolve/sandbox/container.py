@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import secrets
 import socket
@@ -97,6 +98,17 @@ class Container:
         """Kill and remove it, with the volumes that its image declares."""
         with engine_faults(), contextlib.suppress(NotFound):
             self.client.api.remove_container(self.id, force=True, v=True)
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Let none of its processes run while the context lasts. Raises InfraError."""
+        with engine_faults():
+            self.client.api.pause(self.id)
+        try:
+            yield
+        finally:
+            with engine_faults():
+                self.client.api.unpause(self.id)
 
     def cause(self) -> Cause:
         """Which of its limits the container has exceeded so far."""
@@ -224,6 +236,12 @@ class TaskState:
         """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
         own = resolve_variables(self.format.verifier.env, os.environ)
         return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
+        """The same state, with what holds in one step of the task."""
+        other = copy.copy(self)
+        other.format, other.image = format, image
+        return other
 
     def mounts(self) -> list[Mount]:
         if self.loose:

@@ -9,8 +9,11 @@ from evolve.trial.separate import judge_separately, run_collect_hooks
 from evolve.trial.verdict import Judgement, judge
 
 
-def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
+def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, keeps: bool = False) -> Judgement:
     """Judge what the agent left in the task's container, which it no longer uses.
+
+    Args:
+        keeps: The container is used again: it is not stopped.
 
     Raises:
         InfraError: The machine failed, or the task can't be judged in its own image either.
@@ -19,7 +22,7 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int) ->
     if spec.task.verifier is VerifierMode.SHARED:
         return judge_in_place(spec, state, task, ttl)
     if state.format.verifier.environment is not None:
-        return judge_separately(spec, state, task, ttl, state.format.verifier.environment)
+        return judge_separately(spec, state, task, ttl, state.format.verifier.environment, keeps)
     if state.format.harbor and spec.task.verifier is VerifierMode.ISOLATED:
         return judge_copy(spec, state, task, ttl)
     return judge(spec, state, task, ttl)

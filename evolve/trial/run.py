@@ -6,6 +6,7 @@ import contextlib
 import functools
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,18 @@ from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.records import Cause, Fault, Outcome, StoredFile, Task, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.core.records import (
+    Cause,
+    Fault,
+    Outcome,
+    StoredFile,
+    Task,
+    TrialResult,
+    TrialSpec,
+    Usage,
+    VerifierMode,
+    stable_hash,
+)
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
@@ -42,6 +54,7 @@ from evolve.trial.health import longest_check, wait_until_healthy
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.recorded import RecordedModel
+from evolve.trial.steps import play_steps, step_limits, total_seconds
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, run_tests
 
 SPARE_SECONDS = 120
@@ -174,7 +187,7 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
 
 def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
-    ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds + further_seconds(spec.task))
+    ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
     resources = acquire_resources(spec.owner, spec.task_id)
     state = _task_state(spec, resources)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
@@ -186,6 +199,9 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
             shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
+            if spec.task.format.steps:
+                shell.result().close()
+                return _run_steps(spec, model, answers, task.result(), state, ttl)
             if spec.task.format.environment.healthcheck:
                 shell.result()
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
@@ -198,6 +214,55 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().schedule(state.remove)
+
+
+def _run_steps(
+    spec: TrialSpec, model: ChatModel, answers: Answers | None, task: Container, state: TaskState, ttl: int
+) -> tuple[ScaffoldEnd, Judgement]:
+    """Run the scaffold anew on each step of the task, within what is left of the trial's budget."""
+    ends: list[ScaffoldEnd] = []
+
+    def act(one: TrialSpec, own: TaskState) -> bool:
+        step = spec.task.format.steps[len(ends)]
+        used = total_end(ends).usage if ends else Usage()
+        if (limits := step_limits(spec.limits, step, used)) is None:
+            return False
+        seed = stable_hash(spec.seed, "step", len(ends)) if ends else spec.seed
+        try:
+            ends.append(_run_step(replace(one, limits=limits, seed=seed), own, model, answers, task, ttl))
+        except ChargedFault as fault:
+            raise ChargedFault(fault.why, used + fault.usage, fault.outage) from fault
+        return not ends[-1].exhausted
+
+    judgement = play_steps(spec, state, task, ttl, act)
+    return replace(total_end(ends), images=_image_ids(spec)), judgement
+
+
+def _run_step(
+    one: TrialSpec, own: TaskState, model: ChatModel, answers: Answers | None, task: Container, ttl: int
+) -> ScaffoldEnd:
+    """Run the scaffold on one step; its container is gone afterwards."""
+    assert own.resources is not None
+    with Crew() as crew:
+        started = crew.submit(lambda: task)
+        shell = crew.submit(lambda: task.working_shell(own.user, own.image.workdir, names_sessions=True))
+        end = functools.partial(freeze, started, shell, None, True)
+        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources)
+    with contextlib.suppress(InfraError):  # then the next one can't start
+        reaper().wait()
+    return ending
+
+
+def total_end(ends: Sequence[ScaffoldEnd]) -> ScaffoldEnd:
+    """How the scaffold ended on all steps: as on the first one that it did not end well, with all that it used."""
+    first = next((end for end in ends if end.status != 0 or end.exhausted), ends[-1])
+    return replace(
+        first,
+        usage=functools.reduce(Usage.__add__, (end.usage for end in ends)),
+        events=[event for end in ends for event in end.events],
+        causes={name: cause for end in ends for name, cause in end.causes.items() if cause is not Cause.NONE},
+        refusals=dict(sum((Counter(end.refusals) for end in ends), Counter())),
+    )
 
 
 def _image_ids(spec: TrialSpec) -> tuple[str, str]:
@@ -234,11 +299,13 @@ def _task_state(spec: TrialSpec, resources: TrialResources) -> TaskState:
     return TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
 
 
-def further_seconds(task: Task) -> float:
-    """The time that a trial's containers live beside scaffold and tests."""
-    return longest_check(task.format.environment.healthcheck) + sum(
-        hook.seconds for hook in task.format.verifier.collect
-    )
+def trial_seconds(task: Task, agent_seconds: float) -> float:
+    """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
+    preparing = longest_check(task.format.environment.healthcheck)
+    if task.format.steps:
+        return preparing + total_seconds(task, agent_seconds)
+    collecting = sum(hook.seconds for hook in task.format.verifier.collect)
+    return preparing + agent_seconds + collecting + task.verifier_seconds
 
 
 def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 
 from evolve.core.errors import InfraError
@@ -38,17 +39,20 @@ def _run_hook(state: TaskState, task: Container, hook: Collect) -> None:
 
 
 def judge_separately(
-    spec: TrialSpec, state: TaskState, task: Container, ttl: int, environment: Environment
+    spec: TrialSpec, state: TaskState, task: Container, ttl: int, environment: Environment, keeps: bool = False
 ) -> Judgement:
     """Stop the agent's container, and judge the artifacts in a fresh container of that environment.
+
+    Args:
+        keeps: Only halt the agent's container while the artifacts are taken out of it.
 
     Raises:
         InfraError: The machine failed.
     """
-    task.stop()
     own = _own_state(state, environment)
-    with collected_artifacts(task, state.format.artifacts) as artifacts:
-        task.kill()
+    with contextlib.ExitStack() as stack:
+        with task.halted() if keeps else _stopped(task):
+            artifacts = stack.enter_context(collected_artifacts(task, state.format.artifacts))
         verifier = separate_container(own, ttl)
         try:
             _install_artifacts(verifier, artifacts)
@@ -57,6 +61,14 @@ def judge_separately(
             return run_tests_in(verifier, own, spec.task.verifier_seconds, variables)
         finally:
             verifier.kill()
+
+
+@contextlib.contextmanager
+def _stopped(task: Container) -> Iterator[None]:
+    """Stop a container for good, and remove it in the end."""
+    task.stop()
+    yield
+    task.kill()
 
 
 def _own_state(state: TaskState, environment: Environment) -> TaskState:

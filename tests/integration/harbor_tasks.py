@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Split, SuiteProfile, Task, TrialSpec
-from evolve.runs import check_tasks
 from evolve.sandbox import images
 from evolve.suite.task_files import load_task
-from evolve.trial.judging import judge_state
-from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.solving import solve_task
+from evolve.trial.solving import try_task
 from evolve.trial.verdict import Judgement
 
 DOCKERFILE = "ARG BASE=python:3.11-slim\nFROM ${BASE}\nWORKDIR /app\n"
@@ -21,7 +18,6 @@ DOCKERFILE = "ARG BASE=python:3.11-slim\nFROM ${BASE}\nWORKDIR /app\n"
 VERDICT = "\nif [ $? = 0 ]; then echo 1 > /logs/verifier/reward.txt; else echo 0 > /logs/verifier/reward.txt; fi"
 IS_OK = "grep -q ok /app/out"
 NONE_LEFT = "! cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q 'sleep 9[9]'"
-TTL = 180
 
 
 @dataclass(frozen=True)
@@ -64,11 +60,7 @@ class Small:
 
 def solved(spec: TrialSpec) -> Judgement:
     """The judgement on what the task's solution leaves."""
-    with sandboxes(spec, TTL) as (state, container):
-        shell = populated_shell(container, state, spec.task)
-        solve_task(spec.task, state, container, shell, check_tasks.SOLVE_SECONDS)
-        shell.close()
-        return judge_state(spec, state, container, TTL)
+    return try_task(spec, solve=True)
 
 
 def with_scaffold(spec: TrialSpec, main: str) -> TrialSpec:

@@ -35,7 +35,8 @@ CHECKED = {
                      SEPARATE + "[[verifier.collect]]\ncommand = 'echo $(cat out) $(whoami) > /logs/artifacts/out'\n"
                      "[[verifier.collect]]\ncommand = 'sleep 60'\ntimeout_sec = 1\n"
                      "[[verifier.collect]]\ncommand = 'exit 3'\n"
-                     "[[verifier.collect]]\nuser = 'ann'\ncommand = 'echo $(cat /logs/artifacts/out) $(whoami) > /tmp/o; "
+                     "[[verifier.collect]]\nuser = 'ann'\n"
+                     "command = 'echo $(cat /logs/artifacts/out) $(whoami) > /tmp/o; "
                      "cat /tmp/o > /logs/artifacts/out'\n", DOCKERFILE + "RUN useradd -m ann\n"),
     "nothing else": Small(NONE_LEFT + " && [ ! -e /tmp/x ] && [ ! -e /solution ] && [ $(id -u) = 0 ]",
                           "touch /tmp/x; setsid sleep 99 &", SEPARATE),
