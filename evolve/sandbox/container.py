@@ -55,6 +55,16 @@ GENERATOR_TMPFS = {
     "/instances": "rw,exec,nosuid,nodev,size=32m,mode=0777",
     "/instance": "rw,nosuid,nodev,size=32m,mode=0777",
 }
+# Of a strict verifier. The tests read what the agent kept private, and write beside it.
+VERIFIER_POWERS = ["SETUID", "SETGID", "KILL", "DAC_OVERRIDE", "FOWNER", "CHOWN"]
+# The repositories there are the agent's: git as root must work in them, without a program of the agent's choice.
+VERIFIER_GIT = {
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+    "GIT_CONFIG_KEY_1": "core.fsmonitor",
+    "GIT_CONFIG_VALUE_1": "false",
+}
 # A folder for each phase, writable by every user. With Harbor's defaults nothing else is added to a container.
 LOG_FOLDERS = ("logs", "logs/verifier", "logs/agent", "logs/artifacts")
 HARBOR_ENV = {"PYTHONHASHSEED": "0"}
@@ -284,14 +294,14 @@ def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None =
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
     """Start a fresh container for the verifier; its main process is the shell that runs the tests.
 
-    STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root.
+    STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root, and
+    use all files of the agent, of which no process ever runs there.
     LOOSE: from `image`, the frozen file system.
     """
-    powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
+    powers = {} if state.loose else {"cap_add": VERIFIER_POWERS}
+    variables = state.verifier_variables | ({} if state.loose else VERIFIER_GIT)
     host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _start_container(
-        state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, state.verifier_variables
-    )
+    return _start_container(state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, variables)
 
 
 def spare_container(state: TaskState, ttl: int) -> Container:

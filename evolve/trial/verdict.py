@@ -26,6 +26,8 @@ READ_REWARD = (
     f"head -c {CHUNK_BYTES} reward.json 2>/dev/null && exit 10; "
     f"head -c {CHUNK_BYTES} reward.txt 2>/dev/null && exit 11; exit 12"
 )
+# Git before 2.38 reads this in files of the user's alone.
+TRUST_REPOSITORIES = "printf '[safe]\\n\\tdirectory = *\\n' >\"$HOME/.gitconfig\""
 JSON_REWARD, TEXT_REWARD, NO_REWARD = 10, 11, 12
 REWARD_FILES = {JSON_REWARD: "reward.json", TEXT_REWARD: "reward.txt"}
 
@@ -128,7 +130,9 @@ def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: Con
 
 def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run installed tests and read the reward."""
-    prepare = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+    folders = "mkdir -p /logs/verifier /logs/agent /logs/artifacts"
+    git = "" if state.loose or spec.task.verifier is VerifierMode.LIVE else f"{TRUST_REPOSITORIES}; "
+    prepare = f"{folders}; {git}cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
     done = shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds)
     return read_judgement(verifier, shell, done, spec.task.verifier_seconds)
