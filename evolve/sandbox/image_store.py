@@ -101,14 +101,14 @@ def with_retries(work: Callable[[], None], what: str) -> None:
             fault = machine_fault(error, what)
             if fault is None:
                 raise
-            if wait is None or not is_network_fault(_words(error)):
+            if wait is None or not is_network_fault(_complete_message(error)):
                 raise fault from error
             time.sleep(wait)
 
 
 def machine_fault(error: Exception, what: str) -> InfraError | None:
     """The machine's fault behind a failed build or download; None if it is the task's."""
-    words = _words(error)
+    words = _complete_message(error)
     if disk.mentions_full_disk(words):
         return DiskFull(f"no space left for the container engine: {error}; {disk.FREE_SPACE_HINT}")
     if is_network_fault(words):
@@ -120,7 +120,7 @@ def machine_fault(error: Exception, what: str) -> InfraError | None:
     return None if answers() else EngineError(f"the engine died while building an image: {error}")
 
 
-def _words(error: Exception) -> str:
+def _complete_message(error: Exception) -> str:
     """An error with the end of the builder's output."""
     if not isinstance(error, BuildError):
         return str(error)

@@ -166,7 +166,7 @@ def unknown_keys(values: Mapping[str, Any]) -> list[str]:
     free = tuple(path.removesuffix("*") for path in rows if path.endswith(".*"))
     for path, _ in _leaves(values, rows):
         if path not in rows and not path.startswith(free):
-            near = difflib.get_close_matches(path, rows, n=1)
+            near = difflib.get_close_matches(path, [row for row in rows if not row.endswith("*")], n=1)
             hint = f"; did you mean `{near[0].replace('[]', '')}`?" if near else ""
             lines.append(f"unknown key `{path.replace('[]', '')}` is ignored{hint}")
     return lines

@@ -53,7 +53,7 @@ def packed_part(task: Task, folder: str) -> bytes:
     replaced = task.instance.part(folder) if task.instance else None
     folders = task.format.tests if folder == "tests" else (task.format.solution,)
     *others, last = [task.folder / place for place in folders]
-    return merge_archives([*map(pack, others), pack(last, replaced)])
+    return merge_archives([*(pack(other, follow=True) for other in others), pack(last, replaced, follow=True)])
 
 
 def _run_generator(task: Task, image: TaskImage, seed: int, owner: str) -> CollectedFiles:
