@@ -35,6 +35,7 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
         InfraError: The machine failed, or the tests can't be installed in the task's own image either.
     """
     try:
+        task.connect(state.networks.tests)
         return _judge_in(spec, state, task)
     except InfraError:
         if not task.is_ruined():

@@ -340,7 +340,9 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
             raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     if task.instance and (files := task.instance.part("workdir")):
         unpack_archive(shell, pack_files(files), ".")
+    container.connect(state.networks.setup)
     wait_until_healthy(container, state, task.format.environment.healthcheck)
+    container.connect(state.networks.agent)
     return shell
 
 
