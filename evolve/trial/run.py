@@ -361,6 +361,8 @@ def run_scaffold(
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
     """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    if spec.task.format.harbor:
+        door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()
     with Gateway(door, model, workspace, resources.door, answers) as gateway:
         started = crew.start(_start_scaffold, spec, resources, ttl)

@@ -16,6 +16,7 @@ from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import ROOT, Container, TaskState
 from evolve.trial.health import Unhealthy, wait_until_healthy
+from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state
 from evolve.trial.reward import NoReward, Reward
 from evolve.trial.verdict import Judgement
@@ -23,8 +24,8 @@ from evolve.trial.verdict import Judgement
 WORKDIR, SETUP = "workdir", "setup.sh"
 CLEAR_SECONDS = 60.0
 CLEAR_STEP = (
-    "rm -rf /tests /solution /logs/verifier /logs/agent && mkdir -p /logs/verifier /logs/agent && "
-    "chmod 777 /logs/verifier /logs/agent"
+    f"{CLEAR_REWARDS} && {CLEAR_TESTS} && {{ rmdir /tests 2>/dev/null; rm -rf /solution /logs/agent; "
+    "mkdir -p /logs/agent && chmod 777 /logs/agent; }"
 )
 # Runs the agent, or a solution, on one step; returns whether there can be a further one.
 Act = Callable[[TrialSpec, TaskState], bool]
