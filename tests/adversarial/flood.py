@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from evolve.core.records import Limits, ModelSpec
-from evolve.trial import trajectory
+from evolve.trial import room, trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway import budget as budget_module
@@ -66,7 +66,7 @@ def main(folder: Path, weak: bool, bound: int = BOUND) -> None:
         stack.enter_context(mock.patch.object(budget_module, "MAX_RECORDED", bound))
         if weak:
             stack.enter_context(mock.patch("evolve.trial.gateway.server.Recording", ByCharacters))
-            stack.enter_context(mock.patch.object(trajectory, "MAX_TEXT", 10**12))
+            stack.enter_context(mock.patch.object(room, "MAX_TEXT", 10**12))
         gateway = stack.enter_context(Gateway(door, Model(), FolderWorkspace(folder), folder))
         numbers = iter(range(10_000))
         with ThreadPoolExecutor(8) as pool:
