@@ -25,6 +25,8 @@ from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
 from evolve.trial.room import Room
 
 ATIF = "ATIF-v1.8"
+# The name of the agent in each document.
+AGENT = "evolve-scaffold"
 MAX_DEPTH = 100
 NO_REQUEST = "the scaffold made no request"
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -45,7 +47,7 @@ def build(
         "schema_version": ATIF,
         "session_id": f"{spec.run}/{spec.key}",
         "agent": {
-            "name": "evolve-scaffold",
+            "name": AGENT,
             "version": spec.candidate[:12],
             "model_name": spec.model.name,
             **tools.field,

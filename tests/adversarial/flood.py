@@ -9,7 +9,7 @@ import contextlib
 import json
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ class ByCharacters(Recording):
         super().__init__()
         self.events: list[Any] = []
 
-    def append(self, event: Mapping[str, Any]) -> int:
+    def append(self, event: Mapping[str, Any], times: Sequence[str] = ()) -> int:
         self.events.append(event)
-        super().append(event)
+        super().append(event, times)
         return len(json.dumps(event, ensure_ascii=False))
 
 
