@@ -37,6 +37,7 @@ class Card:
         values = {
             "front_matter": self._front_matter(),
             "run": markdown(row.id),
+            "options": self._options(),
             "counts": self._counts(),
             "left_out": _bullets(f"{count} trials are left out: {reason}" for reason, count in self.left_out.items()),
             "model": markdown(config.model),
@@ -70,6 +71,11 @@ class Card:
     def _counts(self) -> str:
         rows = [(file.split, file.tasks, file.rows, f"{100 * file.passed / file.rows:.1f} %") for file in self.files]
         return _table(("split", "tasks", "trials", "reward 1"), rows)
+
+    def _options(self) -> str:
+        """Those of the command that made the files."""
+        words = [f"--split {split}" for split in self.selection.splits]
+        return " ".join(words if self.selection.round is None else [f"--round {self.selection.round}", *words])
 
     def _task_licences(self) -> str:
         counts = Counter(self.licences[task.name] or "unknown" for task in self.selection.tasks)

@@ -10,6 +10,7 @@ from typing import Any
 from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialResult
 from evolve.export.atif import problem_of
+from evolve.export.recorded import is_event
 from evolve.export.redaction import Redactor
 from evolve.trial import trajectory
 from evolve.trial.metrics import ToolDefinitions, answered_calls, call_metrics
@@ -37,7 +38,7 @@ class Documents:
             return "its trajectory is not one document"
         document = lines[0]
         if not _is_of_this_version(document):
-            events = _load(result.recording, self.root, "recording")
+            events = self.events(result)
             document = completed(document, () if isinstance(events, str) else events, self.model)
         document = self.redactor.value(document)
         return f"its trajectory is not ATIF ({problem})" if (problem := problem_of(document)) else document
@@ -45,7 +46,10 @@ class Documents:
     def events(self, result: TrialResult) -> list[Event] | str:
         """The events of the trial's recording; or why there are none, in a few words."""
         lines = _load(result.recording, self.root, "recording")
-        return lines if isinstance(lines, str) else list(lines)
+        if isinstance(lines, str):
+            return lines
+        # A plug-in's executor may have stored it.
+        return list(lines) if all(map(is_event, lines)) else "its recording is not in the form of this version"
 
 
 def _load(file: StoredFile | None, root: Path, kind: str) -> list[dict[str, Any]] | str:

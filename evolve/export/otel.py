@@ -33,7 +33,6 @@ REQUEST_FIELDS = ("max_tokens", "seed", "temperature", "top_p", "frequency_penal
 COMMAND_FIELDS = {"run": "command", "read": "path", "write": "path"}
 MOST_CHARS = 1000
 ERRORS = (Outcome.SCAFFOLD_ERROR, Outcome.TIMEOUT, Outcome.BUDGET)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Span = dict[str, Any]
 
 
@@ -205,7 +204,7 @@ def _is_number(value: Any) -> bool:
 
 def _nanoseconds(at: datetime) -> int:
     """Since the epoch."""
-    return (at - EPOCH) // timedelta(microseconds=1) * 1000
+    return (at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
 def _hex(digits: int, *parts: object) -> str:

@@ -51,7 +51,7 @@ def export_run(
         runs: The folder of the results.
         run: The run's id; None: the newest.
         target: The folder to write; it must not exist, or be empty.
-        splits: None: train and validation. The holdout is exported only if it is named.
+        splits: Empty: train and validation. The holdout is exported only if it is named.
 
     Raises:
         BadInput: No such run or round, nothing to export, or the target exists or can't be written.

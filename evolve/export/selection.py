@@ -36,7 +36,7 @@ class ExportedTrial:
 
 @dataclass(frozen=True)
 class Selection:
-    """The trials of a run that are exported, by round. `tasks`: those of the chosen splits."""
+    """The trials of a run that are exported. `tasks`: those of the chosen splits; `round`: None if all are exported."""
 
     row: RunRow
     config: RunConfig
@@ -44,6 +44,7 @@ class Selection:
     splits: tuple[Split, ...]
     tasks: tuple[TaskRow, ...]
     trials: tuple[ExportedTrial, ...]
+    round: int | None = None
 
     @property
     def rounds(self) -> dict[int, list[ExportedTrial]]:
@@ -61,7 +62,7 @@ def select(
 
     Args:
         root: The folder of the results.
-        splits: None: train and validation.
+        splits: Empty: train and validation.
 
     Raises:
         BadInput: There is no such round, or none of its trials is of these splits.
@@ -81,7 +82,7 @@ def select(
     if not trials:
         raise BadInput(f"run {row.id}", f"it has no trials of {', '.join(chosen)} here", "name others with --split")
     trials.sort(key=lambda trial: (trial.round, trial.result.task, trial.result.attempt))
-    return Selection(row, stored_config(row), root, chosen, tasks, tuple(trials))
+    return Selection(row, stored_config(row), root, chosen, tasks, tuple(trials), round_number)
 
 
 def file_name(text: str) -> str:
