@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from evolve.core.config import LicenceStatement, ModelTerms, RunConfig
 from evolve.core.errors import BadInput, DiskFull
-from evolve.core.records import ModelSpec, Split, Task, Usage
+from evolve.core.records import ModelSpec, Split, Usage
 from evolve.export import run as run_module
 from evolve.export.atif import problem_of
 from evolve.export.documents import Documents, completed
 from evolve.export.formats import Format
+from evolve.export.licences import task_licences
 from evolve.export.otel import Tracer
 from evolve.export.recorded import is_event
 from evolve.export.redaction import Redactor, json_line
@@ -33,7 +34,7 @@ from evolve.host.temporary import process_mark
 from evolve.runs.identity import stored_config
 from evolve.store import Store
 from evolve.suite.bundled import bundled_suite
-from evolve.suite.tasks import load_suite
+from evolve.suite.tasks import load_suite, task_digest
 from evolve.trial import trajectory
 from evolve.trial.recording import TIME_FIELDS
 from tests.atif import check_trajectory
@@ -252,18 +253,36 @@ def test_the_card_names_licences_where_they_are_known(tmp_path: Path) -> None:
     assert "unknown (1)" in card and "publishing it ends its use" in card
 
 
-def test_tasks_of_the_bundled_suite_and_those_that_say_so_have_a_licence(tmp_path: Path) -> None:
-    from_bundled = bundled_suite()
-    assert licences_with(tmp_path, load_suite(from_bundled).digest, "x", ())["alpha"] == "Apache-2.0"
+def licences(runs: Path, suite_digest: str = "", task_digest: str = "") -> dict[str, str]:
+    with Store.open(runs / "evolve.db") as store:
+        row, tasks = store.runs()[0], store.tasks(RUN)
+    values = {**json.loads(row.config), "suite_digest": suite_digest}
+    tasks = [replace(task, digest=task_digest or task.digest) for task in tasks]
+    return task_licences(replace(row, config=json.dumps(values)), tasks, runs)
 
 
-def licences_with(folder: Path, suite_digest: str, suite: str, tasks: tuple[Task, ...]) -> dict[str, str]:
-    (folder / "runs").mkdir()
-    store_run(folder / "runs")
-    with Store.open(folder / "runs" / "evolve.db") as store:
-        row = store.runs()[0]
-        values = {**json.loads(row.config), "suite_digest": suite_digest}
-        return run_module.task_licences(replace(row, config=json.dumps(values)), store.tasks(row.id), folder / "runs")
+def test_tasks_of_the_bundled_suite_have_its_licence(runs: Path) -> None:
+    assert licences(runs)["alpha"] == ""
+    assert licences(runs, load_suite(bundled_suite()).digest)["alpha"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        ('[metadata]\nlicense = "MIT"', "MIT"),
+        ('[metadata]\nlicence = "CC0-1.0"', "CC0-1.0"),
+        ("[metadata]\nlicense = 7", ""),
+        ("metadata = 7", ""),
+        ("[", ""),
+        ("", ""),
+    ],
+)
+def test_a_task_may_state_its_licence_while_its_files_are_those_of_the_run(runs: Path, text: str, licence: str) -> None:
+    folder = runs / "suite" / "alpha"
+    folder.mkdir(parents=True)
+    (folder / "task.toml").write_text(text)
+    assert licences(runs, task_digest=task_digest(folder))["alpha"] == licence
+    assert licences(runs, task_digest="0" * 64)["alpha"] == ""
 
 
 # Nothing by halves, nothing overwritten
