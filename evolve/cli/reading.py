@@ -8,7 +8,7 @@ from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.core.records import VerifierMode
+from evolve.core.records import Split, VerifierMode
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
@@ -108,6 +108,9 @@ def diff(number: int, settings: Settings) -> None:
 
 
 def list_tasks(suite: Path, as_json: bool) -> None:
-    """The tasks with their splits and difficulty."""
-    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
-    show(rows, as_json)
+    """The tasks with their splits and difficulty, and how many each split has."""
+    loaded = load_suite(suite)
+    show([{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in loaded.tasks], as_json)
+    if not as_json:
+        counts = ", ".join(f"{len(loaded.split(split))} {split}" for split in Split)
+        print(plain(f"{len(loaded.tasks)} tasks in {loaded.folder}: {counts}"))

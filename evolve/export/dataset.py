@@ -36,7 +36,9 @@ def write_rows(
     """Write the trials, which are read one at a time, into the file of their split."""
     files = {split: _RowFile(folder, split) for split in selection.splits}
     for trial, document in trials:
-        files[trial.result.split].add(trial, redactor.value(_row(selection, trial, document)))
+        # As text: its free parts have no schema that a table could hold.
+        text = {"trajectory": json.dumps(document, allow_nan=False)}
+        files[trial.result.split].add(trial, {**redactor.value(_row(selection, trial)), **text})
     return [file.closed() for file in files.values() if file.rows]
 
 
@@ -67,8 +69,7 @@ class _RowFile:
         )
 
 
-def _row(selection: Selection, trial: ExportedTrial, document: Document) -> dict[str, Any]:
-    """Flat fields, and the ATIF document as text: its free parts have no schema that a table could hold."""
+def _row(selection: Selection, trial: ExportedTrial) -> dict[str, Any]:
     result, usage = trial.result, trial.result.usage
     return {
         "run": selection.row.id,
@@ -89,5 +90,4 @@ def _row(selection: Selection, trial: ExportedTrial, document: Document) -> dict
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "cost_usd": usage.cost_usd if selection.config.model_spec.priced or usage.cost_usd else None,
-        "trajectory": json.dumps(document, allow_nan=False),
     }
