@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -390,6 +391,38 @@ def test_a_recording_of_another_form_is_left_out(
         export(runs, Format.OTEL)
 
 
+@pytest.mark.parametrize("name", ["file/out", "x" * 300, "loop/out"])
+def test_a_folder_that_can_not_be_written_is_one_line(runs: Path, name: str) -> None:
+    (runs.parent / "file").touch()
+    (runs.parent / "loop").symlink_to("loop")
+    before = sorted(runs.parent.rglob("*"))
+    with pytest.raises(BadInput, match="can't be written"):
+        export_run(runs, None, Format.OTEL, runs.parent / name)
+    assert sorted(runs.parent.rglob("*")) == before
+
+
+def test_the_current_folder_stays_the_same_folder(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (runs.parent / "here").mkdir()
+    monkeypatch.chdir(runs.parent / "here")
+    before = Path().stat().st_ino
+    export_run(runs, None, Format.DATASET, Path())
+    assert Path().stat().st_ino == before
+    assert sorted(path.name for path in Path().iterdir()) == ["README.md", "data"]
+
+
+def test_what_appears_meanwhile_is_not_overwritten(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = runs.parent / "out"
+
+    def interfere(done: Exported) -> None:
+        target.mkdir()
+        (target / "README.md").write_text("mine")
+
+    monkeypatch.setattr(run_module, "_refuse_nothing", interfere)
+    with pytest.raises(BadInput, match="already exists"):
+        export_run(runs, None, Format.DATASET, target)
+    assert (target / "README.md").read_text() == "mine" and len(list(runs.parent.iterdir())) == 2
+
+
 def test_a_full_disk_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -403,10 +436,14 @@ def test_a_full_disk_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_a_killed_export_left_is_removed_by_the_next_one(runs: Path) -> None:
     pid, start, machine = process_mark().split(".")
     left, of_another = (runs.parent / f".{name}.{pid}.{int(start) + 1}.{machine}.part" for name in ("out", "other"))
-    for folder in (left, of_another):
+    inside = runs.parent / "out" / left.name
+    for folder in (left, of_another, inside):
         (folder / "x").mkdir(parents=True)
     export(runs, Format.OTEL)
-    assert not left.exists() and of_another.exists()
+    assert of_another.exists() and [path.name for path in (runs.parent / "out").iterdir()] == ["traces.jsonl"]
+    shutil.rmtree(runs.parent / "out")
+    export(runs, Format.OTEL)
+    assert not left.exists()
 
 
 # Hostile values
