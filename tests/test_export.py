@@ -475,7 +475,8 @@ def test_names_of_files_are_safe_and_tell_texts_apart(text: str) -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text() | st.just(f"x{KEY}"),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just(KEY), inner),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text() | st.just(KEY), inner, max_size=3)),
+    max_leaves=10,
 )
 
 
