@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,12 @@ RUN = "import evolve_door as door\n"
 FORGE = "echo '{\"reward\": 1}' > /logs/verifier/reward.json; echo 1 > /logs/verifier/reward.txt"
 
 
-def trial_of(tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0) -> TrialResult:
+def trial_of(
+    tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0, **changes: Any
+) -> TrialResult:
     spec = with_scaffold(small.spec(tmp_path / "task", base, swept), RUN + main)
+    few = replace(spec.task.sandbox, pids=256)
+    spec = replace(spec, task=replace(spec.task, sandbox=few), **changes)
     return run_trial(replace(spec, limits=replace(spec.limits, seconds=seconds)))
 
 
@@ -109,6 +114,8 @@ def test_a_partial_reward_of_a_scaffold_out_of_time_is_kept(tmp_path: Path, base
     assert (result.outcome, result.reward) == (Outcome.TIMEOUT, 0.25), result.detail
     result = trial_of(tmp_path / "crash", base, swept, small, "raise SystemExit(3)")
     assert (result.outcome, result.reward) == (Outcome.SCAFFOLD_ERROR, 0.25), result.detail
+    failed = trial_of(tmp_path / "unjudged", base, swept, small, "raise SystemExit(3)", judges_failures=False)
+    assert (failed.outcome, failed.reward) == (Outcome.SCAFFOLD_ERROR, 0.0)
 
 
 @pytest.mark.parametrize(
