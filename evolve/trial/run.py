@@ -207,7 +207,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             ending = replace(ending, images=images.result())
-            if ending.status != 0 and not state.format.harbor:
+            if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             if verifier is None:
                 return ending, judge_state(spec, state, task.result(), ttl)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,12 @@ RUN = "import evolve_door as door\n"
 FORGE = "echo '{\"reward\": 1}' > /logs/verifier/reward.json; echo 1 > /logs/verifier/reward.txt"
 
 
-def trial_of(tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0) -> TrialResult:
+def trial_of(
+    tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0, **changes: Any
+) -> TrialResult:
     spec = with_scaffold(small.spec(tmp_path / "task", base, swept), RUN + main)
+    few = replace(spec.task.sandbox, pids=256)
+    spec = replace(spec, task=replace(spec.task, sandbox=few), **changes)
     return run_trial(replace(spec, limits=replace(spec.limits, seconds=seconds)))
 
 
@@ -109,6 +114,8 @@ def test_a_partial_reward_of_a_scaffold_out_of_time_is_kept(tmp_path: Path, base
     assert (result.outcome, result.reward) == (Outcome.TIMEOUT, 0.25), result.detail
     result = trial_of(tmp_path / "crash", base, swept, small, "raise SystemExit(3)")
     assert (result.outcome, result.reward) == (Outcome.SCAFFOLD_ERROR, 0.25), result.detail
+    failed = trial_of(tmp_path / "unjudged", base, swept, small, "raise SystemExit(3)", judges_failures=False)
+    assert (failed.outcome, failed.reward) == (Outcome.SCAFFOLD_ERROR, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -165,3 +172,13 @@ def test_each_phase_has_its_own_network(tmp_path: Path, base: str, swept: str, n
     small = Small(f"{tests} && {IS_OK}", f"{agent} && echo ok > out", toml)
     judgement = solved(small.spec(tmp_path / "task", base, swept))
     assert judgement.grade == Reward(1.0, 1.0), judgement
+
+
+def test_an_agent_that_ended_its_container_has_failed_in_every_mode(tmp_path: Path, base: str, swept: str) -> None:
+    """Also where a network is to be connected, commands to be run, or artifacts to be taken out of it."""
+    end = "echo ok > out; for p in /proc/[0-9]*; do grep -q sleep $p/comm && kill ${p#/proc/}; done; sleep 5"
+    hooks = '[[verifier.collect]]\ncommand = "true"\n'
+    for mode in ("shared", "separate", "isolated"):
+        toml = f'[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "{mode}"\n{hooks}'
+        result = trial_of(tmp_path / mode, base, swept, Small("[ -e /absent ]", toml=toml), f"door.run({end!r})")
+        assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), (mode, result.detail)
