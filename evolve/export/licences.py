@@ -10,7 +10,8 @@ from evolve.core.errors import BadInput
 from evolve.runs.identity import stored, suite_of
 from evolve.store import RunRow, TaskRow
 from evolve.suite.bundled import bundled_suite
-from evolve.suite.tasks import load_suite, task_digest
+from evolve.suite.task_files import task_digest
+from evolve.suite.tasks import load_suite
 
 BUNDLED = "Apache-2.0"
 KEYS = ("license", "licence")
