@@ -295,6 +295,7 @@ class TrialSpec:
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
+        judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
     """
 
     run: str
@@ -313,6 +314,7 @@ class TrialSpec:
     concurrency: int = 1
     instance_seed: int | None = None
     voided: int = 0
+    judges_failures: bool = True
 
     @property
     def task_id(self) -> str:

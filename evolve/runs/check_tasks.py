@@ -15,12 +15,9 @@ from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
-from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
-from evolve.trial.instances import packed_part
-from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judge
+from evolve.trial.solving import try_task
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
@@ -28,7 +25,6 @@ GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
 )
-SOLVE_SECONDS = 120.0
 NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
@@ -116,17 +112,7 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
 
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
-    spec = _spec(task, image)
-    ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
-    with sandboxes(spec, ttl) as (state, container):
-        shell = populated_shell(container, state, task)
-        if solve:
-            unpack_archive(shell, packed_part(task, "solution"), "/solution")
-            result = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
-            if result.exit_code != 0:
-                raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
-        shell.close()
-        return judge(spec, state, container, ttl).reward
+    return try_task(_spec(task, image), solve).reward
 
 
 def _owner() -> str:

@@ -80,6 +80,30 @@ def pack_files(files: Mapping[str, FileContent]) -> bytes:
     return _archive((path, file.data, 0o755 if file.executable else 0o644) for path, file in ordered)
 
 
+def merge_archives(archives: Sequence[bytes]) -> bytes:
+    """One tar archive of the files of several made here; a later one's file takes the place of an earlier one's."""
+    if len(archives) == 1:
+        return archives[0]
+    files: dict[str, FileContent] = {}
+    for archive in archives:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+            for member in opened:
+                if (content := opened.extractfile(member)) is not None:
+                    files[member.name] = FileContent(content.read(), bool(member.mode & 0o100))
+    return pack_files(files)
+
+
+def pack_folders(names: Sequence[str]) -> bytes:
+    """Pack empty folders, writable by every user, into a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o777
+            archive.addfile(member)
+    return buffer.getvalue()
+
+
 def pack_texts(files: Mapping[str, str]) -> bytes:
     """Pack texts by path into a tar archive."""
     return _archive((path, text.encode(), 0o644) for path, text in sorted(files.items()))

@@ -47,6 +47,7 @@ TEST_SCRIPT, SOLVE_SCRIPT = "test.sh", "solve.sh"
 SEPARATE = "separate"
 # Harbor limits processes not at all; without a limit, one task could stop the machine.
 HARBOR_PIDS = 4096
+# A strict suite's `shared` is `live`.
 MODES = {"shared": VerifierMode.LIVE, "live": VerifierMode.LIVE, SEPARATE: VerifierMode.ISOLATED}
 
 
@@ -123,6 +124,7 @@ class Reader:
         tables = (step.verifier, own) if step else (own,)
         asked = next((mode for mode in map(_mode, tables) if mode), "shared" if self.harbor else "isolated")
         mode = MODES.get(asked, VerifierMode.ISOLATED)
+        mode = VerifierMode.SHARED if self.harbor and asked == "shared" else mode
         return VerifierPhase(
             seconds=tables[0].timeout_sec,
             mode=mode,

@@ -24,6 +24,7 @@ from evolve.suite.refusals import (
     CONTEXT,
     refuse_files,
     refuse_links,
+    refuse_modes,
     refuse_networks,
     refuse_strict,
     refuse_templates,
@@ -61,6 +62,7 @@ def load_task(
     if profile is SuiteProfile.STRICT:
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_networks(str(file), wanted)
+    refuse_modes(str(file), wanted)
     if pass_env is not None:
         refuse_templates(str(file), wanted, profile, pass_env)
     return _task(folder, split, profile, table, wanted)
@@ -76,14 +78,21 @@ def _task(folder: Path, split: Split, profile: SuiteProfile, table: TaskTable, w
         instruction=_instruction(folder, wanted),
         difficulty=table.metadata.difficulty,
         digest=task_digest(folder),
-        agent_seconds=wanted.agent.seconds,
+        agent_seconds=_agent_seconds(wanted),
         verifier_seconds=wanted.verifier.seconds,
         sandbox=replace(sizes, network=network),
         profile=profile,
         verifier=wanted.verifier.mode,
-        generates=_has_generator(folder),
+        generates=_has_generator(folder, wanted),
         format=wanted,
     )
+
+
+def _agent_seconds(wanted: TaskFormat) -> float | None:
+    """The agent's time, of the longest step; None if nothing limits it."""
+    times = [step.agent.seconds for step in wanted.steps] or [wanted.agent.seconds]
+    limited = [seconds for seconds in times if seconds is not None]
+    return max(limited) if len(limited) == len(times) else None
 
 
 def _required(folder: Path, name: str) -> Path:
@@ -130,8 +139,10 @@ def _explicit(values: Mapping[str, Any], path: str = "") -> set[str]:
     return keys.union(*deeper)
 
 
-def _has_generator(folder: Path) -> bool:
+def _has_generator(folder: Path, wanted: TaskFormat) -> bool:
     file = folder / GENERATOR
+    if file.is_file() and wanted.steps:
+        raise BadInput(str(file), "instances of a task with steps are not supported", "remove it, or the steps")
     if file.is_file() and not file.stat().st_mode & 0o100:
         raise BadInput(str(file), "is not executable", "set its mode with chmod +x")
     return file.is_file()
