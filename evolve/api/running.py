@@ -100,7 +100,7 @@ def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watch
     measured = [t for t in prepared.suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
-    power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)
+    power = calibrate.power(tasks, calibrate.Luck(noise.rates, noise.scatter), config.gate, begin=begin)
     jobs = planned_concurrency(prepared.request, prepared.suite).most
     return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, jobs))
 
