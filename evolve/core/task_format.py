@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from evolve.core.reward_scale import RewardScale
+
 # Pairs of name and value, as written: a value may be a template, see `resolve_variables`.
 Variables = tuple[tuple[str, str], ...]
 Transport = Literal["stdio", "sse", "streamable-http"]
@@ -232,6 +234,7 @@ class TaskFormat:
         solution_env: For the reference solution alone.
         steps: Empty for a task of one step, which has its files in the task's own folder.
         warnings: Lines about keys that are not known.
+        reward: How the number that the tests write becomes a reward.
     """
 
     harbor: bool = False
@@ -244,6 +247,7 @@ class TaskFormat:
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
     warnings: tuple[str, ...] = ()
+    reward: RewardScale = RewardScale()
 
 
 def template_name(value: str) -> str | None:

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
+from evolve.core.reward_scale import RewardScale
+from evolve.core.task_format import TaskFormat
 from evolve.suite.bundled import or_bundled
 from evolve.suite.instances import GENERATOR
+from evolve.suite.reward_table import RewardTable
 
 Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
@@ -70,8 +73,13 @@ class _Verifier(_Section):
         return VerifierMode.ISOLATED if self.environment_mode == "separate" else VerifierMode.LIVE
 
 
+class _OwnMetadata(_Section):
+    reward: RewardTable | None = None
+
+
 class _Metadata(_Section):
     difficulty: str = "unknown"
+    evolve: _OwnMetadata = _OwnMetadata()
 
 
 class _TaskFile(_Section):
@@ -95,6 +103,7 @@ class _SuiteHead(_Section):
 class _SuiteFile(_Section):
     suite: _SuiteHead = _SuiteHead()
     splits: _Splits
+    reward: RewardTable = Field(default_factory=RewardTable)
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ class Suite:
         lines = [f"{task.name} {task.split} {task.digest}" for task in self.tasks]
         if self.profile is not SuiteProfile.STRICT:
             lines.append(f"profile {self.profile}")
+        lines += [f"reward {t.name} {t.format.reward}" for t in self.tasks if t.format.reward != RewardScale()]
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     def split(self, *splits: Split) -> tuple[Task, ...]:
@@ -129,13 +139,18 @@ def load_suite(folder: Path) -> Suite:
     splits, profile = parsed.splits, parsed.suite.profile
     tasks: list[Task] = []
     for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
-        tasks += [load_task(folder / name, split, profile) for name in names]
+        tasks += [load_task(folder / name, split, profile, parsed.reward.scale) for name in names]
     _check_unique(file, [task.name for task in tasks])
     return Suite(folder, tuple(tasks), profile)
 
 
-def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.STRICT) -> Task:
-    """Read one task's folder. Raises BadInput, which names the file and the key."""
+def load_task(
+    folder: Path,
+    split: Split,
+    profile: SuiteProfile = SuiteProfile.STRICT,
+    reward: RewardScale | None = None,
+) -> Task:
+    """Read one task's folder; `reward`: its scale unless it has its own. Raises BadInput for a file and its key."""
     for name in REQUIRED_FILES:
         if not (folder / name).is_file():
             raise BadInput(str(folder / name), "required file is missing", "add it, or remove the task from the suite")
@@ -160,7 +175,13 @@ def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.S
         profile=profile,
         verifier=spec.verifier.mode,
         generates=_has_generator(folder),
+        format=TaskFormat(reward=_scale(spec, reward)),
     )
+
+
+def _scale(spec: _TaskFile, of_suite: RewardScale | None) -> RewardScale:
+    own = spec.metadata.evolve.reward
+    return own.scale if own else of_suite or RewardScale()
 
 
 def _has_generator(folder: Path) -> bool:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evolve.core.reward_scale import REWARD, RewardScale
+
 MAX_REWARD_BYTES = 1_000_000
 MAX_SHOWN = 60
+# So many numbers of a reward.json are recorded.
+MAX_REWARDS = 50
+MAX_NAME = 100
+PLAIN = RewardScale()
+Numbers = tuple[tuple[str, float], ...]
 
 
 class Ungraded(StrEnum):
     """Why a verifier's run gave no reward.
 
     MISSING: it wrote no reward. INVALID: what it wrote is no number, or too large a file. RANGE: a number outside
-    [0, 1]. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
+    the bounds of its scale. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
     """
 
     MISSING = "missing"
@@ -28,10 +36,11 @@ class Ungraded(StrEnum):
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward in [0, 1], and `raw`, the number from which it was made."""
+    """A reward in [0, 1], and `raw`, the number from which it was made; `numbers`: all that were written, by name."""
 
     value: float
     raw: float
+    numbers: Numbers = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
@@ -47,8 +56,10 @@ class NoReward:
     raw: float | None = None
 
 
-def parse_reward(content: bytes, json_file: bool) -> Reward | NoReward:
-    """Parse a reward file: a number, or in JSON also an object, of which `reward` counts, or the mean of its numbers.
+def parse_reward(content: bytes, json_file: bool, scale: RewardScale = PLAIN) -> Reward | NoReward:
+    """Parse a reward file: a number, or in JSON also an object, of which the main reward counts.
+
+    Of an object without one named `reward`, and without a scale that names another, the mean of its numbers counts.
 
     Args:
         content: The file's bytes; of a longer file at least MAX_REWARD_BYTES + 1.
@@ -56,17 +67,39 @@ def parse_reward(content: bytes, json_file: bool) -> Reward | NoReward:
     name = "reward.json" if json_file else "reward.txt"
     if len(content) > MAX_REWARD_BYTES:
         return NoReward(Ungraded.INVALID, f"{name} is larger than {MAX_REWARD_BYTES} bytes")
-    raw = _number_in_json(content) if json_file else _number_in_text(content)
-    if raw is None:
-        return NoReward(Ungraded.INVALID, f"{name} holds no finite number: {ascii(content[:MAX_SHOWN])[1:]}")
-    return scale_reward(raw)
+    written = _numbers_in_json(content) if json_file else _number_in_text(content)
+    raw = None if written is None else _main_number(written, scale.main)
+    if written is None or raw is None:
+        missing = f"no finite number `{scale.main}`" if scale.main != REWARD else "no finite number"
+        return NoReward(Ungraded.INVALID, f"{name} holds {missing}: {ascii(content[:MAX_SHOWN])[1:]}")
+    return scale_reward(raw, scale, _recorded(written, scale.main))
 
 
-def scale_reward(raw: float) -> Reward | NoReward:
-    """The reward that a number stands for. A number outside [0, 1] is none: nothing says what its best value is."""
-    if 0.0 <= raw <= 1.0:
-        return Reward(raw, raw)
-    return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [0, 1]", raw)
+def scale_reward(raw: float, scale: RewardScale = PLAIN, numbers: Numbers = ()) -> Reward | NoReward:
+    """The reward that a number stands for; none if it is outside the bounds, since nothing says how good it is."""
+    value = scale.reward(raw)
+    if value is not None:
+        return Reward(value, raw, numbers)
+    hint = "; a scale can be declared in suite.toml" if scale.is_plain else ""
+    return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [{scale.low:g}, {scale.high:g}]{hint}", raw)
+
+
+def _main_number(written: Mapping[str, object] | float, main: str) -> float | None:
+    """The number that counts; None if there is none."""
+    if isinstance(written, float):
+        return written
+    if main in written:
+        return _finite_number(written[main])
+    numbers = list(_finite_numbers(written).values()) if main == REWARD else []
+    return _finite_number(sum(numbers) / len(numbers)) if numbers else None
+
+
+def _recorded(written: Mapping[str, object] | float, main: str) -> Numbers:
+    """The numbers to record: the main one alone follows from the reward."""
+    if isinstance(written, float) or set(numbers := _finite_numbers(written)) == {main}:
+        return ()
+    known = sorted(numbers.items())
+    return tuple((name[:MAX_NAME], number) for name, number in known[:MAX_REWARDS])
 
 
 def _number_in_text(content: bytes) -> float | None:
@@ -75,17 +108,18 @@ def _number_in_text(content: bytes) -> float | None:
     return None
 
 
-def _number_in_json(content: bytes) -> float | None:
+def _numbers_in_json(content: bytes) -> Mapping[str, object] | float | None:
+    """The object, or the number, that the file holds; None for anything else."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict):
-        return _finite_number(value)
-    if "reward" in value:
-        return _finite_number(value["reward"])
-    numbers = [number for number in map(_finite_number, value.values()) if number is not None]
-    return _finite_number(sum(numbers) / len(numbers)) if numbers else None
+    return value if isinstance(value, dict) else _finite_number(value)
+
+
+def _finite_numbers(written: Mapping[str, object]) -> dict[str, float]:
+    known = ((name, _finite_number(value)) for name, value in written.items())
+    return {name: number for name, number in known if number is not None}
 
 
 def _finite_number(value: object) -> float | None:

@@ -17,6 +17,7 @@ from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, HostRefused, InfraError
 from evolve.core.records import Cause, Fault, Outcome, StoredFile, Task, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.core.reward_scale import RewardScale
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
@@ -108,7 +109,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         model = open_trial_model(spec, spending_file, spec.key)
         ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
         files = _store(spec, ending)
-        outcome, reward, detail = _outcome(ending, judgement)
+        outcome, reward, detail = _outcome(ending, judgement, spec.task.format.reward)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
     except ChargedFault as error:
@@ -322,10 +323,10 @@ def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> Sca
     )
 
 
-def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+def _outcome(ending: ScaffoldEnd, judgement: Judgement | None, scale: RewardScale) -> tuple[Outcome, float, str]:
     """The trial's outcome, reward and detail. Only a scaffold that exited with status 0 is judged."""
-    if judgement is not None and judgement.reward >= 1.0:
-        return Outcome.PASSED, 1.0, ""
+    if judgement is not None and scale.is_pass(judgement.reward):
+        return Outcome.PASSED, judgement.reward, ""
     if ending.status is None:
         return Outcome.TIMEOUT, 0.0, "killed at the time limit"
     reward = judgement.reward if judgement else 0.0

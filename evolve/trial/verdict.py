@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, TrialSpec, VerifierMode
+from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.exit_cause import SIGNALLED
@@ -134,12 +135,12 @@ def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container,
         limit = f"the tests ran for over {spec.task.verifier_seconds:g} seconds"
         return Judgement(NoReward(Ungraded.TIMEOUT, limit), "", verifier.cause())
     first = shell.run(READ_REWARD)
-    grade = _read_grade(shell, first, done.exit_code)
+    grade = _read_grade(shell, first, done.exit_code, spec.task.format.reward)
     shell.close()
     return Judgement(grade, first.stderr.decode(errors="replace"), verifier.cause())
 
 
-def _read_grade(shell: ContainerShell, first: CommandResult, status: int) -> Reward | NoReward:
+def _read_grade(shell: ContainerShell, first: CommandResult, status: int, scale: RewardScale) -> Reward | NoReward:
     """The grade that the tests wrote; `first`: the result of READ_REWARD; `status`: the tests' exit status."""
     if first.exit_code == NO_REWARD:
         why = Ungraded.CRASHED if status > SIGNALLED else Ungraded.MISSING
@@ -150,4 +151,4 @@ def _read_grade(shell: ContainerShell, first: CommandResult, status: int) -> Rew
     while len(content) == number * CHUNK_BYTES <= MAX_REWARD_BYTES:
         chunk = f"dd if=/logs/verifier/{file} bs={CHUNK_BYTES} skip={number} count=1 status=none"
         content, number = content + shell.run(chunk).stdout, number + 1
-    return parse_reward(content, json_file=first.exit_code == JSON_REWARD)
+    return parse_reward(content, first.exit_code == JSON_REWARD, scale)
