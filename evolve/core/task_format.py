@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -247,7 +247,7 @@ class TaskFormat:
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
     warnings: tuple[str, ...] = ()
-    reward: RewardScale = RewardScale()
+    reward: RewardScale = field(default_factory=RewardScale)
 
 
 def template_name(value: str) -> str | None:
