@@ -47,11 +47,12 @@ class SuiteProfile(StrEnum):
 class VerifierMode(StrEnum):
     """Where the verifier runs.
 
-    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
-    them.
+    ISOLATED: in its own container, after all processes of the agent have ended. SHARED: in the task's container, after
+    the agent's own processes have ended. LIVE: in the task's container, beside them.
     """
 
     ISOLATED = "isolated"
+    SHARED = "shared"
     LIVE = "live"
 
 
@@ -68,7 +69,8 @@ class Fault(StrEnum):
 
     ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
     not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
-    OTHER: anything else, also our own bugs.
+    GRADER: the tests gave no reward, on the untouched state neither, or on a state that can't be graded again. OTHER:
+    anything else, also our own bugs.
     """
 
     NONE = ""
@@ -77,6 +79,7 @@ class Fault(StrEnum):
     ENGINE = "engine"
     DISK = "disk"
     CAP = "cap"
+    GRADER = "grader"
     OTHER = "other"
 
 
@@ -313,6 +316,7 @@ class TrialSpec:
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
+        ungraded: How many of them ended without a grade.
     """
 
     run: str
@@ -331,6 +335,7 @@ class TrialSpec:
     concurrency: int = 1
     instance_seed: int | None = None
     voided: int = 0
+    ungraded: int = 0
 
     @property
     def task_id(self) -> str:
@@ -378,7 +383,8 @@ class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
-    answered nobody.
+    answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
+    be graded, if it was kept.
     """
 
     candidate: str
@@ -399,8 +405,14 @@ class TrialResult:
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
     outage: bool = False
+    failed_gradings: int = 0
+    state: StoredFile | None = None
 
     def __post_init__(self) -> None:
+        if self.failed_gradings < 0:
+            raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
+        if self.state is not None and self.fault is not Fault.GRADER:
+            raise ValueError(f"only a state that could not be graded is kept: {self.fault}")
         if self.outage and self.fault is not Fault.ENDPOINT:
             raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:
