@@ -27,6 +27,7 @@ from pydantic_settings import (
 from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB
 from evolve.host import entry_points
 from evolve.host.run_names import check_possible
 from evolve.models.facts import body_text, header_pairs
@@ -50,10 +51,10 @@ class ContainerLimits(BaseModel):
     """What the scaffold's container may use."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    cpus: float = Field(SandboxSpec.cpus, gt=0, description="Processors of the scaffold's container.")
-    memory_mb: int = Field(SandboxSpec.memory_mb, ge=32, description="Memory of the scaffold's container, in MB.")
+    cpus: float = Field(CPUS, gt=0, description="Processors of the scaffold's container.")
+    memory_mb: int = Field(MEMORY_MB, ge=32, description="Memory of the scaffold's container, in MB.")
     pids: int = Field(SandboxSpec.pids, ge=16, description="Processes of each container.")
-    disk_mb: int = Field(SandboxSpec.disk_mb, ge=8, description="Writable space of the scaffold's container, in MB.")
+    disk_mb: int = Field(DISK_MB, ge=8, description="Writable space of the scaffold's container, in MB.")
 
 
 class Settings(BaseSettings):

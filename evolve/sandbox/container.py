@@ -21,7 +21,7 @@ from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.limits import host_config
+from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell, MainShell
 from evolve.sandbox.uids import LAST
@@ -56,7 +56,7 @@ SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec, user: str) -> Mount:
     """A tmpfs volume of limited size, owned by the agent; the engine keeps it while a container has it mounted."""
     uid, _, gid = user.partition(":")
-    options = f"size={spec.disk_mb}m,nr_inodes=20k,uid={uid},gid={gid},mode=0755,nosuid,nodev"
+    options = f"{tmpfs_size(spec)},uid={uid},gid={gid},mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
     return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
