@@ -50,7 +50,8 @@ class Fault(StrEnum):
 
     ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
     not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
-    OTHER: anything else, also our own bugs.
+    GRADER: the tests gave no reward, on the untouched state neither, or on a state that can't be graded again. OTHER:
+    anything else, also our own bugs.
     """
 
     NONE = ""
@@ -59,6 +60,7 @@ class Fault(StrEnum):
     ENGINE = "engine"
     DISK = "disk"
     CAP = "cap"
+    GRADER = "grader"
     OTHER = "other"
 
 
@@ -293,6 +295,7 @@ class TrialSpec:
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
+        ungraded: How many of them ended without a grade.
     """
 
     run: str
@@ -311,6 +314,7 @@ class TrialSpec:
     concurrency: int = 1
     instance_seed: int | None = None
     voided: int = 0
+    ungraded: int = 0
 
     @property
     def task_id(self) -> str:
@@ -358,7 +362,8 @@ class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
-    answered nobody.
+    answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
+    be graded, if it was kept.
     """
 
     candidate: str
@@ -379,8 +384,14 @@ class TrialResult:
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
     outage: bool = False
+    failed_gradings: int = 0
+    state: StoredFile | None = None
 
     def __post_init__(self) -> None:
+        if self.failed_gradings < 0:
+            raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
+        if self.state is not None and self.fault is not Fault.GRADER:
+            raise ValueError(f"only a state that could not be graded is kept: {self.fault}")
         if self.outage and self.fault is not Fault.ENDPOINT:
             raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:

@@ -37,11 +37,12 @@ class SuiteProfile(StrEnum):
 class VerifierMode(StrEnum):
     """Where the verifier runs.
 
-    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
-    them.
+    ISOLATED: in its own container, after all processes of the agent have ended. SHARED: in the task's container, after
+    the agent's own processes have ended. LIVE: in the task's container, beside them.
     """
 
     ISOLATED = "isolated"
+    SHARED = "shared"
     LIVE = "live"
 
 

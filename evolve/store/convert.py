@@ -29,7 +29,7 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import LossRow, PreflightRow, TaskRow
+from evolve.store.rows import LossRow, PreflightRow, Regrade, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -37,6 +37,7 @@ SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
 TRIED_AGAIN = ("retries", "lost_seconds")
 CACHED = ("cached_tokens", "cache_write_tokens")
 CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
+REGRADED = ("graded_at", "seconds", "reward", "why", "detail")
 CHECKED = ("checked_at", "role", "model", "base_url", "report")
 # Between several values of one trial.
 COMMA = ", "
@@ -132,6 +133,8 @@ def trial_values(result: TrialResult) -> Values:
         "verifier": result.verifier.value,
         "fault": result.fault.value,
         "outage": int(result.outage),
+        "failed_gradings": result.failed_gradings,
+        **_file_values("state", result.state),
     }
 
 
@@ -156,7 +159,17 @@ def trial_from(row: Row) -> TrialResult:
         fault=Fault(row["fault"]),
         condition=condition_from(row),
         outage=bool(row["outage"]),
+        failed_gradings=row["failed_gradings"],
+        state=_file_from("state", row),
     )
+
+
+def regrade_values(regrade: Regrade) -> Values:
+    return {name: getattr(regrade, name) for name in REGRADED}
+
+
+def regrade_from(row: Row) -> Regrade:
+    return Regrade(row["trial_id"], *(row[name] for name in REGRADED))
 
 
 def task_from(row: Row) -> TaskRow:
