@@ -12,6 +12,7 @@ from statistics import mean, median
 from evolve.analysis.browser import shorten, step_lines
 from evolve.analysis.compare import TaskChanges
 from evolve.analysis.groups import AnalysedTrial, Group
+from evolve.core.records import TrialResult
 
 EXAMPLES = 2
 EXAMPLE_STEPS = 8

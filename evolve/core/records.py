@@ -361,6 +361,7 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
+    `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
     be graded, if it was kept.
@@ -386,6 +387,7 @@ class TrialResult:
     outage: bool = False
     failed_gradings: int = 0
     state: StoredFile | None = None
+    rewards: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.failed_gradings < 0:

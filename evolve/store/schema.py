@@ -346,6 +346,7 @@ trial = Table(
     Column("fault", Text, nullable=False, server_default=text("''")),
     Column("outage", Integer, nullable=False, server_default=text("0")),
     Column("failed_gradings", Integer, nullable=False, server_default=text("0")),
+    Column("rewards", Text),
     Column("state_path", Text),
     Column("state_sha256", Text),
     _of_candidate("candidate_id"),

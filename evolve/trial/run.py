@@ -40,6 +40,7 @@ from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.instances import with_instance
 from evolve.trial.recorded import RecordedModel
+from evolve.trial.reward import Numbers
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
 
 SPARE_SECONDS = 120
@@ -105,10 +106,11 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
+    rewards: Numbers = ()
     try:
         model = open_trial_model(spec, spending_file, spec.key)
         ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
-        files = _store(spec, ending)
+        files, rewards = _store(spec, ending), judgement.numbers if judgement else ()
         outcome, reward, detail = _outcome(ending, judgement, spec.task.format.reward)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
@@ -139,6 +141,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault=fault,
         condition=condition,
         outage=outage,
+        rewards=rewards,
     )
 
 

@@ -15,7 +15,7 @@ from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, v
 from evolve.sandbox.exit_cause import SIGNALLED
 from evolve.sandbox.shell import CommandResult, ContainerShell
 from evolve.trial.instances import packed_part
-from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Reward, Ungraded, parse_reward
+from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Numbers, Reward, Ungraded, parse_reward
 
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
@@ -48,6 +48,11 @@ class Judgement:
     def reward(self) -> float:
         """The reward that counts: 0 if there is none."""
         return self.grade.value if isinstance(self.grade, Reward) else 0.0
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers that the tests wrote, by name, if there is more than the main one."""
+        return self.grade.numbers if isinstance(self.grade, Reward) else ()
 
     @property
     def detail(self) -> str:
