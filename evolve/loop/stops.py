@@ -19,7 +19,7 @@ MAX_QUOTE = 300
 
 
 class SeedStart(StrEnum):
-    """What the seed scaffold's trials say about a search that starts from it. Passing: earning the whole reward."""
+    """What the seed scaffold's trials say about a search that starts from it. PASSES_ALL: there is nothing to gain."""
 
     PASSES_ALL = "passes_all"
     PASSES_SOME = "passes_some"
@@ -30,12 +30,11 @@ class SeedStart(StrEnum):
 def seed_start(trials: Iterable[TrialResult]) -> SeedStart:
     """What the trials of the seed scaffold say, those of train and validation that count.
 
-    NO_WORK: it earns nothing, and none of them made a model call or a command, as far as is known.
+    NO_WORK: it passes none, and none of them made a model call or a command, as far as is known.
     """
     judged = judged_trials(trials)
-    earned = [trial.reward or 0.0 for trial in judged]
-    if any(earned):
-        return SeedStart.PASSES_ALL if min(earned) >= 1 else SeedStart.PASSES_SOME
+    if any(trial.outcome is Outcome.PASSED for trial in judged):
+        return SeedStart.PASSES_ALL if all(trial.reward == 1 for trial in judged) else SeedStart.PASSES_SOME
     return SeedStart.NO_WORK if judged and not any(map(_worked, judged)) else SeedStart.PASSES_NONE
 
 
