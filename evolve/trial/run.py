@@ -39,7 +39,10 @@ from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.instances import with_instance
 from evolve.trial.recorded import RecordedModel
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
+from evolve.trial.settling import Grade, Settled, settle
+from evolve.trial.states import left_state
+from evolve.trial.untouched import remembered_grade
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge
 
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -104,13 +107,19 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
+    failed_gradings = 0
     try:
         model = open_trial_model(spec, spending_file, spec.key)
-        ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
-        files = _store(spec, ending)
-        outcome, reward, detail = _outcome(ending, judgement)
-        cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file))
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
+        failed_gradings = settled.failed if settled else 0
+        if settled and settled.ungraded:
+            outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
+        else:
+            files = _store(spec, ending)
+            judgement = settled.judgement if settled else None
+            outcome, reward, detail = _outcome(ending, judgement)
+            cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
@@ -138,6 +147,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault=fault,
         condition=condition,
         outage=outage,
+        failed_gradings=failed_gradings,
     )
 
 
@@ -169,7 +179,7 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
     return None if spending_file is None else answers_of(spending_file.path)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
+def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
     resources = acquire_resources(spec.owner, spec.task_id)
@@ -188,9 +198,9 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             ending = replace(ending, images=images.result())
             if ending.status != 0:
                 return ending, None
-            if verifier is None:
-                return ending, judge(spec, state, task.result(), ttl)
-            return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
+            started = verifier.result() if verifier else None
+            with left_state(spec, state, ttl, task.result(), started) as left:
+                return ending, settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
     finally:
         reaper().schedule(state.remove)
 
@@ -232,6 +242,17 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         task = task_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
+
+
+def _grade_untouched(spec: TrialSpec, ttl: int) -> Grade:
+    """Grade an environment in which nothing was done, unless that is known. Raises InfraError."""
+
+    def grade() -> Grade:
+        with sandboxes(spec, ttl) as (state, container):
+            populated_shell(container, state, spec.task).close()
+            return judge(spec, state, container, ttl).grade
+
+    return remembered_grade(spec, grade)
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
