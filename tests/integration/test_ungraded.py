@@ -24,11 +24,10 @@ from evolve.core.records import (
 )
 from evolve.sandbox import engine, images
 from evolve.suite.tasks import load_task
-from evolve.trial import states
+from evolve.trial import verdict
 from evolve.trial.grading import MOST_GRADINGS, MOST_TIMEOUTS, MOST_TRIES
-from evolve.trial.reward import NoReward, Ungraded
+from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.run import run_trial
-from evolve.trial.verdict import Judgement
 
 from .conftest import OWNER
 from .test_grading import write_task
@@ -64,8 +63,9 @@ def run(tmp_path: Path, base: str) -> Run:
         scaffold = tmp_path / f"scaffold-{number}"
         scaffold.mkdir()
         (scaffold / "main.py").write_text(ANSWERS.format(text=text))
+        source = ScaffoldSource(scaffold, "main.py", base)
         spec = TrialSpec(
-            "tests", "c" * 40, task, images.task_image(task, base), ScaffoldSource(scaffold, "main.py", base), number, 7,
+            "tests", "c" * 40, task, images.task_image(task, base), source, number, 7,
             ModelSpec("embedded"), Limits(seconds=30), SandboxSpec(memory_mb=128), tmp_path / "run", OWNER,
         )  # fmt: skip
         result = run_trial(replace(spec, **changes))  # type: ignore[arg-type]
@@ -82,15 +82,13 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """While it is not empty, each grading ends without a reward, and takes one from it."""
     left: list[str] = []
 
-    def failing_at_first(real: Callable[..., Judgement]) -> Callable[..., Judgement]:
-        def run(*arguments: Any) -> Judgement:
-            judgement = real(*arguments)
-            return Judgement(NoReward(Ungraded.CRASHED, left.pop()), "") if left else judgement
+    real = verdict._read_grade
 
-        return run
+    def read(*arguments: Any) -> Reward | NoReward:
+        grade = real(*arguments)
+        return NoReward(Ungraded.CRASHED, left.pop()) if left else grade
 
-    for name in ("run_tests", "judge_image"):
-        monkeypatch.setattr(states, name, failing_at_first(getattr(states, name)))
+    monkeypatch.setattr(verdict, "_read_grade", read)
     return left
 
 
