@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.instances import with_instance
+from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.settling import Grade, Settled, settle
 from evolve.trial.states import left_state
@@ -107,16 +109,16 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
-    failed_gradings = 0
+    failed_gradings, kept = 0, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
         ending, settled = _run_containers(spec, model, trial_answers(spending_file))
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
-        failed_gradings = settled.failed if settled else 0
+        files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
         if settled and settled.ungraded:
             outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
+            kept = settled.state
         else:
-            files = _store(spec, ending)
             judgement = settled.judgement if settled else None
             outcome, reward, detail = _outcome(ending, judgement)
             cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
@@ -148,6 +150,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         condition=condition,
         outage=outage,
         failed_gradings=failed_gradings,
+        state=kept,
     )
 
 
@@ -200,7 +203,9 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
                 return ending, None
             started = verifier.result() if verifier else None
             with left_state(spec, state, ttl, task.result(), started) as left:
-                return ending, settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+                settled = settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+                kept = keep_state(spec, file_name(spec, settled), left) if settled.given_up else None
+                return ending, replace(settled, state=kept)
     finally:
         reaper().schedule(state.remove)
 
@@ -367,10 +372,15 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
     return next(iter(reached.values())), f"{note}; {detail[-(DETAIL_CHARS - len(note) - 2) :]}"
 
 
-def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
-    folder, root = spec.folder / "trials", spec.folder.parent
+def file_name(spec: TrialSpec, settled: Settled | None) -> str:
+    """The beginning of the names of a trial's files; one that is run again has names of its own."""
+    return f"{spec.key}.ungraded-{secrets.token_hex(4)}" if settled and settled.ungraded else spec.key
+
+
+def _store(spec: TrialSpec, ending: ScaffoldEnd, settled: Settled | None) -> tuple[StoredFile, StoredFile]:
+    folder, root, name = spec.folder / "trials", spec.folder.parent, file_name(spec, settled)
     document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals)
     return (
-        trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
-        trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),
+        trajectory.store(folder / f"{name}.trajectory.json.gz", root, [document]),
+        trajectory.store(folder / f"{name}.recording.jsonl.gz", root, ending.events),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 from evolve.core.records import TrialSpec, VerifierMode
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
+from evolve.sandbox.kept import pack_folder
 from evolve.trial.verdict import Judgement, judge, judge_image, run_tests
 
 
@@ -17,6 +18,14 @@ class GradableState(Protocol):
 
     def grade(self) -> Judgement | None:
         """Run the tests on it, in a container without any trace of earlier gradings; None if that isn't possible.
+
+        Raises:
+            InfraError: the machine failed.
+        """
+        ...
+
+    def pack(self) -> bytes | None:
+        """All of it as a compressed archive; None if that isn't possible. It can't be graded after that.
 
         Raises:
             InfraError: the machine failed.
@@ -34,7 +43,7 @@ class FrozenVolume:
     def __init__(self, spec: TrialSpec, state: TaskState, ttl: int, verifier: Container) -> None:
         self._spec, self._state, self._ttl = spec, state, ttl
         self._first = self._verifier = verifier
-        self._gradings = 0
+        self._gradings, self._replaced = 0, 0
 
     def grade(self) -> Judgement | None:
         """Run the tests in a fresh container on the volume; None if it went with a container that ended by itself."""
@@ -43,10 +52,15 @@ class FrozenVolume:
         self._gradings += 1
         return run_tests(self._spec, self._state, self._verifier, self._verifier.main_shell(lasting=True))
 
+    def pack(self) -> bytes | None:
+        if not self._replace_verifier():
+            return None
+        return pack_folder(self._verifier, self._state.image.workdir)
+
     def _replace_verifier(self) -> bool:
         """Hand the volume to a fresh container; returns whether it is still the same volume."""
-        before, kind = self._verifier, f"verifier-{self._gradings}"
-        self._verifier = verifier_container(self._state, self._ttl, kind=kind)
+        before, kind = self._verifier, f"verifier-{self._replaced}"
+        self._verifier, self._replaced = verifier_container(self._state, self._ttl, kind=kind), self._replaced + 1
         lived = before.is_running()
         before.kill()
         return lived
@@ -66,6 +80,9 @@ class FrozenImage:
     def grade(self) -> Judgement:
         return judge_image(self._spec, self._state, self._ttl, self._image)
 
+    def pack(self) -> None:
+        """It may be a whole system: none is kept."""
+
 
 class PassingState:
     """A state in the task's own container, which the tests change: it can be graded once."""
@@ -79,6 +96,9 @@ class PassingState:
             return None
         self._graded = True
         return judge(self._spec, self._state, self._task, self._ttl)
+
+    def pack(self) -> None:
+        """The tests have changed it."""
 
 
 @contextlib.contextmanager
