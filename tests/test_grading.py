@@ -10,8 +10,10 @@ import pytest
 from evolve.trial.grading import MOST_GRADINGS, MOST_TIMEOUTS, MOST_TRIES, Gradings, Step, next_step
 
 FAILURES = [
-    Gradings(failed, timeouts) for failed in range(MOST_GRADINGS + 1) for timeouts in range(min(failed, MOST_TIMEOUTS) + 1)
-]  # fmt: skip
+    Gradings(failed, timeouts)
+    for failed in range(MOST_GRADINGS + 1)
+    for timeouts in range(min(failed, MOST_TIMEOUTS) + 1)
+]
 ALL = [*FAILURES, *(gradings.after_success() for gradings in FAILURES)]
 CASES = list(itertools.product(ALL[1:], ALL, (True, False), range(1, MOST_TRIES + 1)))
 

@@ -264,9 +264,9 @@ class Evaluator:
         if result.fault is Fault.CAP:
             queue.clear()
             return
-        if result.outcome is Outcome.INFRA_ERROR:
-            if again := self._retry(queued, result.fault, result.detail):
-                queue.appendleft(again)
+        again = None if result.counts else self._retry(queued, result.fault, result.detail)
+        if again:
+            queue.appendleft(again)
         tracker.note(result.fault, result.detail)
 
     def _retry(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial | None:

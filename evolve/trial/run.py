@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,9 +40,17 @@ from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.instances import with_instance
+from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
+<<<<<<< HEAD
 from evolve.trial.reward import Numbers
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
+=======
+from evolve.trial.settling import Grade, Settled, settle
+from evolve.trial.states import left_state
+from evolve.trial.untouched import remembered_grade
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge
+>>>>>>> ungraded
 
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -106,6 +115,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
+<<<<<<< HEAD
     rewards: Numbers = ()
     try:
         model = open_trial_model(spec, spending_file, spec.key)
@@ -113,7 +123,21 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         files, rewards = _store(spec, ending), judgement.numbers if judgement else ()
         outcome, reward, detail = _outcome(ending, judgement, spec.task.format.reward)
         cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
+=======
+    failed_gradings, kept = 0, None
+    try:
+        model = open_trial_model(spec, spending_file, spec.key)
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file))
+>>>>>>> ungraded
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
+        files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
+        if settled and settled.ungraded:
+            outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
+            kept = settled.state
+        else:
+            judgement = settled.judgement if settled else None
+            outcome, reward, detail = _outcome(ending, judgement)
+            cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
@@ -141,7 +165,12 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault=fault,
         condition=condition,
         outage=outage,
+<<<<<<< HEAD
         rewards=rewards,
+=======
+        failed_gradings=failed_gradings,
+        state=kept,
+>>>>>>> ungraded
     )
 
 
@@ -173,7 +202,7 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
     return None if spending_file is None else answers_of(spending_file.path)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
+def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
     resources = acquire_resources(spec.owner, spec.task_id)
@@ -192,9 +221,11 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             ending = replace(ending, images=images.result())
             if ending.status != 0:
                 return ending, None
-            if verifier is None:
-                return ending, judge(spec, state, task.result(), ttl)
-            return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
+            started = verifier.result() if verifier else None
+            with left_state(spec, state, ttl, task.result(), started) as left:
+                settled = settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+                kept = keep_state(spec, file_name(spec, settled), left) if settled.given_up else None
+                return ending, replace(settled, state=kept)
     finally:
         reaper().schedule(state.remove)
 
@@ -236,6 +267,17 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         task = task_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
+
+
+def _grade_untouched(spec: TrialSpec, ttl: int) -> Grade:
+    """Grade an environment in which nothing was done, unless that is known. Raises InfraError."""
+
+    def grade() -> Grade:
+        with sandboxes(spec, ttl) as (state, container):
+            populated_shell(container, state, spec.task).close()
+            return judge(spec, state, container, ttl).grade
+
+    return remembered_grade(spec, grade)
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
@@ -350,10 +392,15 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
     return next(iter(reached.values())), f"{note}; {detail[-(DETAIL_CHARS - len(note) - 2) :]}"
 
 
-def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
-    folder, root = spec.folder / "trials", spec.folder.parent
+def file_name(spec: TrialSpec, settled: Settled | None) -> str:
+    """The beginning of the names of a trial's files; one that is run again has names of its own."""
+    return f"{spec.key}.ungraded-{secrets.token_hex(4)}" if settled and settled.ungraded else spec.key
+
+
+def _store(spec: TrialSpec, ending: ScaffoldEnd, settled: Settled | None) -> tuple[StoredFile, StoredFile]:
+    folder, root, name = spec.folder / "trials", spec.folder.parent, file_name(spec, settled)
     document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals)
     return (
-        trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
-        trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),
+        trajectory.store(folder / f"{name}.trajectory.json.gz", root, [document]),
+        trajectory.store(folder / f"{name}.recording.jsonl.gz", root, ending.events),
     )

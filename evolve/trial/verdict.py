@@ -79,10 +79,10 @@ def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judge
             verifier.kill()
     with frozen_image(task) as image:
         task.kill()
-        return _judge_frozen(spec, state, ttl, image)
+        return judge_image(spec, state, ttl, image)
 
 
-def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
+def judge_image(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
     """Judge a snapshot of the agent's file system, in which root may have broken everything.
 
     If the tests cannot be installed in it but can in the task's own image, the agent is at fault. Raises InfraError if
@@ -141,7 +141,8 @@ def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container,
         return Judgement(NoReward(Ungraded.TIMEOUT, limit), "", verifier.cause())
     first = shell.run(READ_REWARD)
     grade = _read_grade(shell, first, done.exit_code, spec.task.format.reward)
-    shell.close()
+    if isinstance(grade, Reward):  # otherwise its container goes on, and keeps the state for another grading
+        shell.close()
     return Judgement(grade, first.stderr.decode(errors="replace"), verifier.cause())
 
 

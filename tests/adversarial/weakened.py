@@ -95,7 +95,7 @@ class _Kept(Container):
 class _Judging(Container):
     """The same container, in the verifier's part."""
 
-    def main_shell(self) -> ContainerShell:
+    def main_shell(self, lasting: bool = False) -> ContainerShell:
         return self.shell(ROOT, "/")
 
 
@@ -140,7 +140,7 @@ def agent_lives_on() -> Iterator[None]:
         return _Kept(left[-1].client, left[-1].id)
 
     class Last(Container):
-        def main_shell(self) -> ContainerShell:
+        def main_shell(self, lasting: bool = False) -> ContainerShell:
             return Container.main_shell(self)
 
         def kill(self) -> None:
