@@ -42,15 +42,11 @@ from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.instances import with_instance
 from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
-<<<<<<< HEAD
 from evolve.trial.reward import Numbers
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
-=======
 from evolve.trial.settling import Grade, Settled, settle
 from evolve.trial.states import left_state
 from evolve.trial.untouched import remembered_grade
 from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge
->>>>>>> ungraded
 
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -115,20 +111,11 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
-<<<<<<< HEAD
     rewards: Numbers = ()
-    try:
-        model = open_trial_model(spec, spending_file, spec.key)
-        ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
-        files, rewards = _store(spec, ending), judgement.numbers if judgement else ()
-        outcome, reward, detail = _outcome(ending, judgement, spec.task.format.reward)
-        cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
-=======
     failed_gradings, kept = 0, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
         ending, settled = _run_containers(spec, model, trial_answers(spending_file))
->>>>>>> ungraded
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
         if settled and settled.ungraded:
@@ -136,7 +123,8 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
             kept = settled.state
         else:
             judgement = settled.judgement if settled else None
-            outcome, reward, detail = _outcome(ending, judgement)
+            outcome, reward, detail = _outcome(ending, judgement, spec.task.format.reward)
+            rewards = judgement.numbers if judgement else ()
             cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
@@ -165,12 +153,9 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault=fault,
         condition=condition,
         outage=outage,
-<<<<<<< HEAD
-        rewards=rewards,
-=======
         failed_gradings=failed_gradings,
         state=kept,
->>>>>>> ungraded
+        rewards=rewards,
     )
 
 
