@@ -10,6 +10,7 @@ from evolve.core.records import TrialSpec, VerifierMode
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.kept import pack_folder
+from evolve.sandbox.shell import ContainerShell
 from evolve.trial.verdict import Judgement, judge, judge_image, run_tests
 
 
@@ -44,13 +45,16 @@ class FrozenVolume:
         self._spec, self._state, self._ttl = spec, state, ttl
         self._first = self._verifier = verifier
         self._gradings, self._replaced = 0, 0
+        self._shell: ContainerShell | None = None
 
     def grade(self) -> Judgement | None:
         """Run the tests in a fresh container on the volume; None if it went with a container that ended by itself."""
         if self._gradings and not self._replace_verifier():
             return None
         self._gradings += 1
-        return run_tests(self._spec, self._state, self._verifier, self._verifier.main_shell(lasting=True))
+        # Its container ends with the shell, and the shell with this object.
+        self._shell = self._verifier.main_shell(lasting=True)
+        return run_tests(self._spec, self._state, self._verifier, self._shell)
 
     def pack(self) -> bytes | None:
         if not self._replace_verifier():
