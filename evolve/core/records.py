@@ -262,6 +262,7 @@ class TaskImage:
         user: The image's own user; "": root.
         volumes: Folders that the image declares as volumes: they are no part of a container's file system.
         pinned: The digest of a `docker_image` in its registry, or its id if it came from none; "" for a built image.
+        entrypoint: The image's own; it runs what comes after it, or services of the task.
         verifiers: Images of separate verifiers by the step's name, "" for the task itself; only those of their own.
     """
 
@@ -272,6 +273,7 @@ class TaskImage:
     volumes: tuple[str, ...] = ()
     pinned: str = ""
     verifiers: tuple[tuple[str, TaskImage], ...] = ()
+    entrypoint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,17 @@ class SuiteProfile(StrEnum):
 class VerifierMode(StrEnum):
     """Where the verifier runs.
 
-    ISOLATED: in its own container, after all processes of the agent have ended. SHARED: in the task's container, after
-    the agent's own processes have ended. LIVE: in the task's container, beside them.
+    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
+    them. SHARED: in the task's container, beside the services that the agent left; its other processes have ended.
     """
 
     ISOLATED = "isolated"
-    SHARED = "shared"
     LIVE = "live"
+    SHARED = "shared"
+
+
+# The tests run in the agent's own container.
+IN_PLACE = (VerifierMode.LIVE, VerifierMode.SHARED)
 
 
 class NetworkMode(StrEnum):
@@ -231,6 +235,8 @@ class TaskFormat:
         harbor: The task is read with Harbor's defaults: an absent key means what it means there.
         solved: Whether the task (or one of its steps) has a reference solution.
         solution_env: For the reference solution alone.
+        tests: Folders whose files make up `/tests`, later ones over earlier ones; solution: that of the reference
+            solution. Both are relative to the task's folder.
         steps: Empty for a task of one step, which has its files in the task's own folder.
         warnings: Lines about keys that are not known.
     """
@@ -241,6 +247,8 @@ class TaskFormat:
     verifier: VerifierPhase = VerifierPhase()
     solved: bool = True
     solution_env: Variables = ()
+    tests: tuple[str, ...] = ("tests",)
+    solution: str = "solution"
     artifacts: tuple[Artifact, ...] = ()
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
@@ -265,3 +273,9 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
         else:
             resolved[name] = host[match[1]]
     return resolved
+
+
+def has_default(value: str) -> bool:
+    """Whether a template says what it means if the host lacks the variable."""
+    match = _TEMPLATE.fullmatch(value)
+    return match is not None and match[2] is not None

@@ -51,10 +51,11 @@ from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
+from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
-from evolve.suite.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite
 from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
@@ -69,7 +70,8 @@ WRITTEN = ("proposals", "trials")
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
     check_name(request)
-    suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
+    row = stored_row(request.runs, request.run)
+    suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:
         check_same(request.config, suite, row)
     elif request.origin is None:
@@ -138,10 +140,10 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
 
     The gate may have changed since: a replay decides nothing.
     """
-    suite = load_suite(request.config.suite)
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
         known = store.tasks(run.name)
+    suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay.{process_mark()}"
@@ -338,7 +340,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, suite.tasks, excluded)
+    store.create_run(row, (*suite.tasks, *suite.refused), excluded)
 
 
 def _described_engine(config: RunConfig) -> Mapping[str, object]:

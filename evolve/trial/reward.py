@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 MAX_REWARD_BYTES = 1_000_000
 MAX_SHOWN = 60
+# The name of the reward that counts.
+MAIN = "reward"
 
 
 class Ungraded(StrEnum):
@@ -28,10 +31,14 @@ class Ungraded(StrEnum):
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward in [0, 1], and `raw`, the number from which it was made."""
+    """A reward in [0, 1], and `raw`, the number from which it was made.
+
+    named: all numbers that the verifier wrote, by name; a single one is `reward`.
+    """
 
     value: float
     raw: float
+    named: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
@@ -56,10 +63,12 @@ def parse_reward(content: bytes, json_file: bool) -> Reward | NoReward:
     name = "reward.json" if json_file else "reward.txt"
     if len(content) > MAX_REWARD_BYTES:
         return NoReward(Ungraded.INVALID, f"{name} is larger than {MAX_REWARD_BYTES} bytes")
-    raw = _number_in_json(content) if json_file else _number_in_text(content)
+    named = _numbers_in_json(content) if json_file else _number_in_text(content)
+    raw = named.get(MAIN, _mean(named)) if named else None
     if raw is None:
         return NoReward(Ungraded.INVALID, f"{name} holds no finite number: {ascii(content[:MAX_SHOWN])[1:]}")
-    return scale_reward(raw)
+    grade = scale_reward(raw)
+    return replace(grade, named=tuple(named.items())) if isinstance(grade, Reward) else grade
 
 
 def scale_reward(raw: float) -> Reward | NoReward:
@@ -69,23 +78,26 @@ def scale_reward(raw: float) -> Reward | NoReward:
     return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [0, 1]", raw)
 
 
-def _number_in_text(content: bytes) -> float | None:
+def _mean(named: Mapping[str, float]) -> float | None:
+    return _finite_number(sum(named.values()) / len(named))
+
+
+def _number_in_text(content: bytes) -> dict[str, float]:
     with contextlib.suppress(ValueError):
-        return _finite_number(float(content.decode("ascii")))
-    return None
+        if (number := _finite_number(float(content.decode("ascii")))) is not None:
+            return {MAIN: number}
+    return {}
 
 
-def _number_in_json(content: bytes) -> float | None:
+def _numbers_in_json(content: bytes) -> dict[str, float]:
+    """The numbers by name; none if the main reward is there, but no number."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return _finite_number(value)
-    if "reward" in value:
-        return _finite_number(value["reward"])
-    numbers = [number for number in map(_finite_number, value.values()) if number is not None]
-    return _finite_number(sum(numbers) / len(numbers)) if numbers else None
+        return {}
+    pairs = value if isinstance(value, dict) else {MAIN: value}
+    named = {name: number for name, one in pairs.items() if (number := _finite_number(one)) is not None}
+    return {} if MAIN in pairs and MAIN not in named else named
 
 
 def _finite_number(value: object) -> float | None:
