@@ -360,6 +360,10 @@ class MainShell(ContainerShell):
         return True
 
     def _kill_all(self) -> None:
-        self.close()
         if not self._lasting:
+            self.close()
             self._kill_container()
+        elif self._socket is not None:
+            # The engine must not wait for a reader; at the end of its input the shell would end, and its container.
+            self._socket.shutdown(socket.SHUT_RD)
+            self._lost = b"an earlier command still runs\n"

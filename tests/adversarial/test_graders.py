@@ -16,12 +16,14 @@ pytestmark = pytest.mark.docker
 
 # Gives no reward where pytest itself fails, as many graders do.
 HONEST = """#!/bin/bash
-cd /app && cp /tests/test_hidden.py . && python3 -m pytest -q -p no:cacheprovider test_hidden.py
+cd /app && cp /tests/test_hidden.py . || exit 2
+python3 -m pytest -q -p no:cacheprovider test_hidden.py
 status=$?
 [ $status -le 1 ] || exit $status
 [ $status = 0 ] && echo 1 > /logs/verifier/reward.txt || echo 0 > /logs/verifier/reward.txt
 """
-SHORT_SECONDS = 4.0
+# Enough for pytest on a busy machine.
+HANG_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Left:
 
     script: str
     tries: int = 1
+    seconds: float = 60.0
 
 
 ATTACKS = {
@@ -40,35 +43,32 @@ ATTACKS = {
     "conftest-that-ends-pytest-after-a-failed-test": Left(
         "printf 'import os\\ndef pytest_runtest_logreport(report):\\n    report.failed and os._exit(9)\\n' >conftest.py"
     ),
-    "conftest-that-hangs": Left("echo 'import time; time.sleep(60)' > conftest.py"),
-    "conftest-that-hangs-at-random": Left(
-        "printf 'import os, time\\nif os.urandom(1)[0] < 200: time.sleep(60)\\n' > conftest.py"
-    ),
+    "conftest-that-hangs": Left("echo 'import time; time.sleep(90)' > conftest.py", seconds=HANG_SECONDS),
     "conftest-that-kills-the-tests": Left("echo 'import os; os.kill(os.getppid(), 9)' > conftest.py"),
     "conftest-that-kills-all": Left("echo 'import os; os.kill(-1, 9)' > conftest.py", MOST_TRIES),
     "no-memory": Left("echo 'x = bytearray(10**9)' > conftest.py"),
-    "broken-settings": Left("echo '[pytest]\\nrequired_plugins = none' > pytest.ini"),
     "no-room": Left("head -c 100m /dev/zero > full 2>/dev/null; true"),
-    "no-room-for-files": Left("for i in $(seq 40); do mkdir d$i; (cd d$i; touch $(seq 900) 2>/dev/null); done; true"),
-    "the-folder-is-closed": Left("chmod 000 ."),
     "a-folder-in-the-place-of-the-tests": Left("mkdir -p test_hidden.py/test_hidden.py"),
 }  # fmt: skip
 
 
-def graded_honestly(arena: Arena) -> Task:
-    return replace(arena.judged_by(test_sh=HONEST), verifier_seconds=SHORT_SECONDS)
+def graded_honestly(arena: Arena, seconds: float = 60.0) -> Task:
+    return replace(arena.judged_by(test_sh=HONEST), verifier_seconds=seconds)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_bad_trial_that_breaks_its_grader_has_failed(arena: Arena, name: str) -> None:
     attack = ATTACKS[name]
-    result = arena.run(hostile.commands(attack.script), task=graded_honestly(arena), ungraded=attack.tries - 1)
+    result = arena.run(
+        hostile.commands(attack.script), task=graded_honestly(arena, attack.seconds), ungraded=attack.tries - 1
+    )
     assert (result.outcome, result.reward, result.fault) == (Outcome.FAILED, 0.0, Fault.NONE), result.detail
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if "half" not in name and "random" not in name])
+@pytest.mark.parametrize("name", [name for name in ATTACKS if "half" not in name])
 def test_where_each_ungraded_trial_is_void_it_is_lost(arena: Arena, name: str) -> None:
-    attack, task = ATTACKS[name], graded_honestly(arena)
+    attack = ATTACKS[name]
+    task = graded_honestly(arena, attack.seconds)
     result = arena.run(hostile.commands(attack.script), weakened.ungraded_is_void(), task=task)
     assert (result.outcome, result.fault) == (Outcome.INFRA_ERROR, Fault.GRADER), result.detail
 

@@ -20,6 +20,7 @@ from evolve.core.records import (
     SuiteProfile,
     TrialResult,
     TrialSpec,
+    VerifierMode,
 )
 from evolve.sandbox import engine, images, kept
 from evolve.suite.tasks import load_task
@@ -30,6 +31,7 @@ from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.run import run_trial
 
 from .conftest import OWNER
+from .harbor_tasks import VERDICT, Small, with_scaffold
 from .test_grading import write_task
 
 pytestmark = pytest.mark.docker
@@ -180,3 +182,40 @@ def test_a_state_that_is_too_large_is_not_kept(run: Run, failing: list[str], mon
     failing += ["no network"] * 2 * MOST_GRADINGS
     result = run(REWARD)
     assert (result.fault, result.state) == (Fault.GRADER, None)
+
+
+# With Harbor's defaults: the tests end before they can give a reward where the agent left the word.
+HARBOR_BREAKABLE = "grep -q break /app/out /data/out 2>/dev/null && exit 1; ! true"
+SEPARATE = 'artifacts = ["/app/out"]\n[verifier]\nenvironment_mode = "separate"\n'
+COLLECTED = (
+    'artifacts = ["/data/out"]\n[verifier]\nenvironment_mode = "separate"\n[[verifier.collect]]\n'
+    "command = 'mkdir -p /data && cp /app/out /data/out'\n"
+)
+STEPS = {
+    "toml": "[[steps]]\nname = 'first'\n",
+    "more": {
+        "steps/first/instruction.md": "Write.\n",
+        "steps/first/tests/test.sh": f"{HARBOR_BREAKABLE}{VERDICT}\n",
+        "steps/first/solution/solve.sh": "true\n",
+    },
+}
+LEAVES_BREAK = "import evolve_door as door\ndoor.run('echo break > /app/out')"
+
+
+@pytest.mark.parametrize("toml", [SEPARATE, COLLECTED])
+def test_what_a_separate_verifier_gets_is_graded_again(tmp_path: Path, base: str, swept: str, toml: str) -> None:
+    spec = with_scaffold(Small(HARBOR_BREAKABLE, toml=toml).spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    result = run_trial(spec)
+    assert (result.outcome, result.reward, result.verifier) == (Outcome.FAILED, 0.0, VerifierMode.ISOLATED)
+    assert result.failed_gradings == MOST_GRADINGS, result
+
+
+@pytest.mark.parametrize("small", [Small(HARBOR_BREAKABLE), Small(**STEPS)])  # type: ignore[arg-type]
+def test_a_shared_verifier_grades_once_and_the_trial_is_run_again(
+    tmp_path: Path, base: str, swept: str, small: Small
+) -> None:
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    results = [run_trial(replace(spec, ungraded=tries)) for tries in (0, MOST_TRIES - 1)]
+    assert [result.fault for result in results] == [Fault.GRADER, Fault.NONE]
+    assert (results[1].outcome, results[1].reward, results[1].verifier) == (Outcome.FAILED, 0.0, VerifierMode.SHARED)
+    assert {result.failed_gradings for result in results} == {1}
