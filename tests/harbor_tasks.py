@@ -146,7 +146,8 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "conversation": ({"trajectory.json": "{}"}, "trajectory.json: "),
     "ignore-rules": ({"tests/.harborignore": "x\n"}, ".harborignore: "),
     "networks-in-one-container": (
-        {"task.toml": '[agent]\nnetwork_mode = "no-network"\n'}, "share a container, but not its network"
+        {"task.toml": '[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "live"\n'},
+        "share a container, but not its network",
     ),
 }  # fmt: skip
 

@@ -132,6 +132,8 @@ def test_rules_that_are_no_text_are_named(tmp_path: Path) -> None:
         "npm ERR! code EAI_AGAIN",
         "received unexpected HTTP status: 503 Service Unavailable",
         "read: connection reset by peer",
+        'error parsing HTTP 429 response body: unexpected end of JSON input: ""',
+        "slow download: it took longer than 600 s",
         "unexpected EOF",
     ],
 )

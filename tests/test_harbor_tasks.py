@@ -52,7 +52,7 @@ def test_absent_keys_mean_what_they_mean_in_harbor(usable: Loader) -> None:
     task = usable("plain")
     sandbox = task.sandbox
     assert (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb, sandbox.network) == (None, None, None, True)
-    assert (task.agent_seconds, task.verifier_seconds, task.verifier) == (None, 600.0, VerifierMode.LIVE)
+    assert (task.agent_seconds, task.verifier_seconds, task.verifier) == (None, 600.0, VerifierMode.SHARED)
     assert task.format.environment.build_seconds == 600.0
 
 
@@ -288,3 +288,12 @@ if "EVOLVE_HARBOR" in os.environ:
         )
         done = subprocess.run([os.environ["EVOLVE_HARBOR"], "-W", "ignore", "-c", code, *folders], capture_output=True)
         assert done.stdout.decode().strip() == "[]", done.stderr.decode()
+
+
+@pytest.mark.parametrize("mode", ["live", "isolated"])
+def test_a_verifier_that_ends_the_container_is_refused_in_a_task_with_steps(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "task", USABLE["steps"])
+    file = tmp_path / "task" / "task.toml"
+    file.write_text(f"{file.read_text()}\n[verifier]\nenvironment_mode = '{mode}'\n")
+    with pytest.raises(BadInput, match=f"step first: environment_mode `{mode}` is not supported"):
+        load_task(tmp_path / "task", Split.TRAIN, SuiteProfile.LOOSE, harbor=True)

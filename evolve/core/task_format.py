@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -228,6 +228,19 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Networks:
+    """Which phases of a task have a network.
+
+    setup: also health checks, and what is collected after the agent; tests: unless they have an environment of their
+    own.
+    """
+
+    setup: bool
+    agent: bool
+    tests: bool
+
+
+@dataclass(frozen=True)
 class TaskFormat:
     """What the task's folder says beyond the fields of `Task`. The defaults are those of a strict task.
 
@@ -253,6 +266,53 @@ class TaskFormat:
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
     warnings: tuple[str, ...] = ()
+
+
+def phase_networks(format: TaskFormat, default: bool) -> Networks:
+    """Which phases have a network; `default` holds for all if no phase says anything of its own."""
+    agent, verifier, base = format.agent.network, format.verifier.network, format.environment.network
+    if agent is None and verifier is None:
+        return Networks(default, default, default)
+    return Networks(_is_public(base), _is_public(agent or base), _is_public(verifier or base))
+
+
+def needs_network(format: TaskFormat, default: bool) -> bool:
+    """Whether the task's own container has a network in any phase of any step."""
+    phases = [
+        phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
+    ]
+    return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+
+
+def without_network(format: TaskFormat) -> TaskFormat:
+    """The same without any network, as a run may ask for."""
+    steps = (
+        replace(step, agent=_offline_agent(step.agent), verifier=_offline_verifier(step.verifier))
+        for step in format.steps
+    )
+    return replace(
+        format,
+        environment=_offline(format.environment),
+        agent=_offline_agent(format.agent),
+        verifier=_offline_verifier(format.verifier),
+        steps=tuple(steps),
+    )
+
+
+def _offline(environment: Environment) -> Environment:
+    return replace(environment, network=NetworkPolicy(), sandbox=replace(environment.sandbox, network=False))
+
+
+def _offline_agent(phase: AgentPhase) -> AgentPhase:
+    return replace(phase, network=None)
+
+
+def _offline_verifier(phase: VerifierPhase) -> VerifierPhase:
+    return replace(phase, network=None, environment=_offline(phase.environment) if phase.environment else None)
+
+
+def _is_public(policy: NetworkPolicy) -> bool:
+    return policy.mode is NetworkMode.PUBLIC
 
 
 def template_name(value: str) -> str | None:

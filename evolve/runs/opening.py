@@ -46,6 +46,7 @@ from evolve.runs.identity import (
 )
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
+from evolve.runs.pinned import check_pinned, pinned_images
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
@@ -161,7 +162,7 @@ def _open_search(
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
-    enter: Callable[[Mapping[str, str]], Budget],
+    enter: Callable[[UsableSuite], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
@@ -172,7 +173,7 @@ def _open_search(
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
-    budget, spec = enter(made.excluded), run.config.proposer_spec
+    budget, spec = enter(made), run.config.proposer_spec
     if local:
         engine.sweep(owner)
         leftovers.sweep_dead()
@@ -279,14 +280,15 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded: Mapping[str, str]) -> Budget:
+def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, usable: UsableSuite) -> Budget:
     """Write the run's rows at the beginning of a session."""
     request = run.request
     if run.row is not None:
         _check_seed(run)
+        check_pinned(run.row, usable)
         watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
-        _create_run(run, suite, store, excluded)
+        _create_run(run, suite, store, usable)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
@@ -320,7 +322,7 @@ def _placed(config: RunConfig) -> RunConfig:
     return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
-def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
+def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
     digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
@@ -335,12 +337,12 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(_described_engine(config), sort_keys=True),
+        engine=json.dumps({**_described_engine(config), **pinned_images(usable)}, sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, (*suite.tasks, *suite.refused), excluded)
+    store.create_run(row, (*suite.tasks, *suite.refused), usable.excluded)
 
 
 def _described_engine(config: RunConfig) -> Mapping[str, object]:

@@ -44,8 +44,8 @@ def pack_context(folder: Path, dockerfile: str | None = None) -> IO[bytes]:
 
 
 def pack_dockerfile(text: str) -> IO[bytes]:
-    """A build context that holds a Dockerfile only."""
-    file = io.BytesIO()
+    """A build context that holds a Dockerfile only, as `pack_context`."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=file, mode="w") as archive:
         _add_text(archive, DOCKERFILE, text)
     file.seek(0)

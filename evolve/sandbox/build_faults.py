@@ -6,6 +6,8 @@ import re
 
 # Of a build step that the engine could not start.
 ENGINE_ERRORS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
+# What a download that takes too long is called here.
+SLOW = "slow download"
 # Of a registry, of the way to it, and of programs that download while an image is built.
 _NETWORK = re.compile(
     r"too\s?many\s?requests|\b429\b.*(request|limit)|pull rate limit|rate limit exceeded"
@@ -15,7 +17,7 @@ _NETWORK = re.compile(
     r"|temporary failure (in name resolution|resolving)|could not resolve|name or service not known"
     r"|network is unreachable|no route to host|eai_again|enotfound|etimedout|econnreset"
     r"|newconnectionerror|connecttimeouterror|readtimeouterror|failed to establish a new connection"
-    r"|received unexpected http status: 5\d\d",
+    rf"|\bhttp (status:? )?(429|5\d\d)\b|{SLOW}",
     re.IGNORECASE,
 )
 

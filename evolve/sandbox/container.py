@@ -20,7 +20,7 @@ from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
-from evolve.core.task_format import TaskFormat, resolve_variables
+from evolve.core.task_format import Networks, TaskFormat, needs_network, phase_networks, resolve_variables
 from evolve.sandbox import exit_cause
 from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
@@ -40,6 +40,7 @@ AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+NETWORK = "bridge"
 ANSWER_SECONDS = 10.0
 LIMIT_MET = b"[evolve] limit met: %s\n"
 NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
@@ -85,6 +86,19 @@ class Container:
 
     client: docker.DockerClient
     id: str
+    connected: bool = False
+
+    def connect(self, connected: bool) -> None:
+        """Give a container that was started with a network another one, or take it away. Raises InfraError."""
+        if connected == self.connected:
+            return
+        api = self.client.api
+        with engine_faults():
+            if connected:
+                api.connect_container_to_network(self.id, NETWORK)
+            else:
+                api.disconnect_container_from_network(self.id, NETWORK, force=True)
+        self.connected = connected
 
     def start(self) -> None:
         """Start it, or remove it if it can't be started. Raises InfraError."""
@@ -197,7 +211,7 @@ def _create_container(
                 raise
             resources.uid.release(keep_mark=True)
             raise EngineError(f"another container has the name {options['name']}, and so the user id") from error
-    return Container(client, answer["Id"])
+    return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
 
 
 class TaskState:
@@ -254,7 +268,18 @@ class TaskState:
         """The same state, with what holds in one step of the task."""
         other = copy.copy(self)
         other.format, other.image = format, image
+        other.spec = replace(self.spec, network=phase_networks(format, self.spec.network).agent)
         return other
+
+    @property
+    def networks(self) -> Networks:
+        """Which phases have a network."""
+        return phase_networks(self.format, self.spec.network)
+
+    @property
+    def tests_spec(self) -> SandboxSpec:
+        """The settings of a container for the tests alone."""
+        return replace(self.spec, network=self.networks.tests)
 
     def mounts(self) -> list[Mount]:
         if self.loose:
@@ -287,7 +312,8 @@ def container_user(asked: str, image: TaskImage) -> str:
 
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state."""
-    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
+    spec = replace(state.spec, network=needs_network(state.format, state.spec.network))
+    host = host_config(spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
     keeper = ROOT if state.loose else KEEPER
     # In a loose suite, the image's entry point may start what the task needs.
     command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
@@ -303,7 +329,7 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None, kin
     """
     powers = {} if state.loose else {"cap_add": VERIFIER_POWERS}
     variables = state.verifier_variables | ({} if state.loose else VERIFIER_GIT)
-    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
+    host = host_config(state.tests_spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
     return _start_container(state, kind, image or state.image.image, ttl, ["sh"], ROOT, host, variables)
 
 
@@ -315,7 +341,7 @@ def spare_container(state: TaskState, ttl: int) -> Container:
 
 def copy_container(state: TaskState, ttl: int, image: str, origin: Container) -> Container:
     """Start a container for tests from `image`, the frozen file system of `origin`, with the volumes of that one."""
-    host = host_config(state.spec, state.profile, volumes_from=[origin.id])
+    host = host_config(state.tests_spec, state.profile, volumes_from=[origin.id])
     return _start_container(state, "verifier", image, ttl, ["sleep", "infinity"], ROOT, host)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
@@ -10,10 +11,11 @@ from typing import IO, Any
 import docker
 import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from urllib3.exceptions import ReadTimeoutError
 
 from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
 from evolve.host import disk
-from evolve.sandbox.build_faults import is_engine_fault, is_network_fault
+from evolve.sandbox.build_faults import SLOW, is_engine_fault, is_network_fault
 from evolve.sandbox.endpoint import current_endpoint
 from evolve.sandbox.engine import answers, connect
 
@@ -21,7 +23,14 @@ from evolve.sandbox.engine import answers, connect
 WAITS = (2.0, 10.0, 30.0)
 # The end of a builder's output that says why it failed.
 OUTPUT_CHARS = 4000
-SPARE_SECONDS = 30
+
+
+class _TimeOver(DockerException):
+    """The time for a download or a build is over."""
+
+
+# An engine that says nothing for all the time ends in one of the last two.
+TIMEOUTS = (_TimeOver, requests.Timeout, ReadTimeoutError)
 
 
 def inspect_image(name: str) -> dict[str, Any]:
@@ -42,36 +51,38 @@ def exists(client: docker.DockerClient, name: str) -> bool:
 def pull(name: str, seconds: float) -> None:
     """Download an image within so many seconds. Raises DockerException."""
     with _limited(seconds) as (client, check_time):
-        for line in client.api.pull(name, stream=True, decode=True):
-            if "error" in line:
-                raise DockerException(line["error"])
-            check_time()
+        try:
+            for line in client.api.pull(name, stream=True, decode=True):
+                if "error" in line:
+                    raise DockerException(line["error"])
+                check_time()
+        except TIMEOUTS as error:
+            raise DockerException(f"{SLOW}: {name} took longer than {seconds:g} s") from error
 
 
 def build(context: IO[bytes], tag: str, arguments: Mapping[str, str], seconds: float) -> None:
     """Build an image within so many seconds. Raises BuildError with the builder's message and its output's end."""
-    output = ""
+    output, downloads = "", False
     with _limited(seconds) as (client, check_time):
         options: dict[str, Any] = {"fileobj": context, "custom_context": True, "buildargs": dict(arguments)}
+        options["timeout"] = client.api.timeout  # otherwise the engine may be silent for ever
         try:
             for line in client.api.build(tag=tag, rm=True, forcerm=True, network_mode=None, decode=True, **options):
                 output = (output + str(line.get("stream", "")))[-OUTPUT_CHARS:]
+                downloads = "status" in line  # of the image that it begins with
                 if "error" in line:
                     raise BuildError(line["error"], iter([{"stream": output}]))
                 check_time()
-        except (requests.Timeout, _TimeOver) as error:
-            raise BuildError(f"took longer than {seconds:g} s", iter([{"stream": output}])) from error
-
-
-class _TimeOver(DockerException):
-    """The time for a download or a build is over."""
+        except TIMEOUTS as error:
+            what = f"{SLOW}: it took" if downloads else "took"
+            raise BuildError(f"{what} longer than {seconds:g} s", iter([{"stream": output}])) from error
 
 
 @contextlib.contextmanager
 def _limited(seconds: float) -> Iterator[tuple[docker.DockerClient, Callable[[], None]]]:
     """A client that may be silent for so long, and a check that the time is not over."""
     connect()
-    client = current_endpoint().client(int(seconds) + SPARE_SECONDS)
+    client = current_endpoint().client(math.ceil(seconds))
     deadline = time.monotonic() + seconds
 
     def check_time() -> None:

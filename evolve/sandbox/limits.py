@@ -113,7 +113,7 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         "nano_cpus": int(min(spec.cpus or engine_processors(), engine_processors()) * 1e9),
         "ipc_mode": "private",
         "cgroupns": "private",
-        "shm_size": "16m",
+        "shm_size": "64m" if profile is SuiteProfile.LOOSE else "16m",
         "ulimits": [
             Ulimit(name="nofile", soft=1024, hard=1024),
             Ulimit(name="core", soft=0, hard=0),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
-    IN_PLACE,
     Environment,
     NetworkPolicy,
     SuiteProfile,
@@ -103,13 +102,22 @@ def _is_separate(phase: VerifierPhase, profile: SuiteProfile) -> bool:
     return phase.mode is VerifierMode.ISOLATED and (own_way or phase.environment is not None)
 
 
+def refuse_modes(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for a verifier that would end the container in which the next step begins."""
+    for step in wanted.steps:
+        mode = step.verifier.mode
+        if mode is not VerifierMode.SHARED and step.verifier.environment is None:
+            problem = f"step {step.name}: environment_mode `{mode}` is not supported in a task with steps"
+            raise BadInput(where, problem, "set `shared` or `separate`")
+
+
 def refuse_networks(where: str, wanted: TaskFormat) -> None:
-    """Raise BadInput if tests in the agent's own container need another network than the agent had there."""
+    """Raise BadInput if tests beside the agent's processes need another network than the agent had there."""
     phases = [(wanted.agent.network, wanted.verifier), *((s.agent.network, s.verifier) for s in wanted.steps)]
     for agent, verifier in phases:
-        if verifier.mode in IN_PLACE and _differs(wanted.environment, agent, verifier.network):
+        if verifier.mode is VerifierMode.LIVE and _differs(wanted.environment, agent, verifier.network):
             problem = "agent and verifier share a container, but not its network"
-            raise BadInput(where, problem, "set environment_mode = 'separate', or the same network_mode for both")
+            raise BadInput(where, problem, "set another environment_mode, or the same network_mode for both")
 
 
 def _differs(environment: Environment, agent: NetworkPolicy | None, verifier: NetworkPolicy | None) -> bool:

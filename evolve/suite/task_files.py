@@ -24,6 +24,7 @@ from evolve.suite.refusals import (
     CONTEXT,
     refuse_files,
     refuse_links,
+    refuse_modes,
     refuse_networks,
     refuse_strict,
     refuse_templates,
@@ -61,6 +62,7 @@ def load_task(
     if profile is SuiteProfile.STRICT:
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_networks(str(file), wanted)
+    refuse_modes(str(file), wanted)
     if pass_env is not None:
         refuse_templates(str(file), wanted, profile, pass_env)
     return _task(folder, split, profile, table, wanted)

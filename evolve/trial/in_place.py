@@ -14,8 +14,12 @@ from evolve.trial.verdict import Judgement, read_judgement, untestable
 
 CLEAR_SECONDS = 60.0
 # The agent may have put files there: neither tests nor a reward of its own may meet the task's.
-CLEAR_TESTS = "rm -rf /tests && mkdir -p /tests"
-CLEAR_REWARDS = "rm -rf /logs/verifier && mkdir -p /logs/verifier && chmod 777 /logs/verifier"
+# A folder that is a volume stays, empty.
+CLEAR_TESTS = '{ rm -rf /tests 2>/dev/null; mkdir -p /tests && [ ! -L /tests ] && [ -z "$(ls -A /tests)" ]; }'
+CLEAR_REWARDS = (
+    "{ rm -rf /logs/verifier 2>/dev/null; mkdir -p /logs/verifier && [ ! -L /logs/verifier ] && "
+    '[ -z "$(ls -A /logs/verifier)" ] && chmod 777 /logs/verifier; }'
+)
 TESTS_OUTPUT = "/logs/verifier/test-stdout.txt"
 
 
@@ -35,6 +39,7 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
         InfraError: The machine failed, or the tests can't be installed in the task's own image either.
     """
     try:
+        task.connect(state.networks.tests)
         return _judge_in(spec, state, task)
     except InfraError:
         if not task.is_ruined():

@@ -374,7 +374,9 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
             raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     if task.instance and (files := task.instance.part("workdir")):
         unpack_archive(shell, pack_files(files), ".")
+    container.connect(state.networks.setup)
     wait_until_healthy(container, state, task.format.environment.healthcheck)
+    container.connect(state.networks.agent)
     return shell
 
 
@@ -393,6 +395,8 @@ def run_scaffold(
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
     """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    if spec.task.format.harbor:
+        door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()
     with Gateway(door, model, workspace, resources.door, answers) as gateway:
         started = crew.start(_start_scaffold, spec, resources, ttl)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
-from evolve.core.task_format import Collect, Environment, TaskFormat, Variables, resolve_variables
+from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
 from evolve.trial.in_place import install_tests, run_tests_in
@@ -75,7 +75,9 @@ def _own_state(state: TaskState, environment: Environment) -> TaskState:
     image = dict(state.image.verifiers).get("", state.image)
     resolved: Variables = tuple(resolve_variables(environment.env, os.environ).items())
     format: TaskFormat = replace(state.format, environment=replace(environment, env=resolved))
-    spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime)
+    policy = state.format.verifier.network
+    network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
+    spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
     return TaskState(state.run, image, spec, state.profile, state.resources, format)
 
 

@@ -16,6 +16,7 @@ from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import ROOT, Container, TaskState
 from evolve.trial.health import Unhealthy, wait_until_healthy
+from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state
 from evolve.trial.reward import NoReward, Reward
 from evolve.trial.verdict import Judgement
@@ -23,8 +24,8 @@ from evolve.trial.verdict import Judgement
 WORKDIR, SETUP = "workdir", "setup.sh"
 CLEAR_SECONDS = 60.0
 CLEAR_STEP = (
-    "rm -rf /tests /solution /logs/verifier /logs/agent && mkdir -p /logs/verifier /logs/agent && "
-    "chmod 777 /logs/verifier /logs/agent"
+    f"{CLEAR_REWARDS} && {CLEAR_TESTS} && {{ rmdir /tests 2>/dev/null; rm -rf /solution /logs/agent; "
+    "mkdir -p /logs/agent && chmod 777 /logs/agent; }"
 )
 # Runs the agent, or a solution, on one step; returns whether there can be a further one.
 Act = Callable[[TrialSpec, TaskState], bool]
@@ -103,6 +104,7 @@ def play_steps(spec: TrialSpec, state: TaskState, container: Container, ttl: int
         if not goes_on or not _is_prepared(own, container, spec.task, step, is_first=number == 0):
             results += [StepResult(left.name, None) for left in steps[number:]]
             break
+        container.connect(own.networks.agent)
         goes_on = act(one, own)
         judgement = judge_state(one, own, container, ttl, keeps=number + 1 < len(steps))
         results.append(StepResult(step.name, judgement))
@@ -135,6 +137,7 @@ def _prepare(state: TaskState, container: Container, task: Task, step: Step, is_
         with contextlib.closing(container.working_shell(ROOT, "/")) as root:
             if root.run(CLEAR_STEP, timeout=CLEAR_SECONDS).exit_code != 0:
                 raise StepFailed("the tests of the step before can't be removed")
+    container.connect(state.networks.setup)
     folder = task.folder / step.folder / WORKDIR
     if folder.is_dir():
         container.put(pack(folder), state.image.workdir)

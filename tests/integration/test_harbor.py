@@ -140,3 +140,26 @@ def test_the_agent_starts_in_a_healthy_environment_or_not_at_all(tmp_path: Path,
     assert result.outcome is Outcome.PASSED, result.detail
     result = trial_of(tmp_path / "never", base, swept, Small(toml=HEALTH + 'command = "false"'), main)
     assert result.outcome is Outcome.INFRA_ERROR and "unhealthy" in result.detail
+
+
+ONLINE, OFFLINE = "grep -q eth /proc/net/dev", "! grep -q eth /proc/net/dev"
+PHASES = {
+    "public by default": ("", ONLINE, ONLINE),
+    "none": ('[environment]\nnetwork_mode = "no-network"', OFFLINE, OFFLINE),
+    "agent without": ('[agent]\nnetwork_mode = "no-network"', OFFLINE, ONLINE),
+    "tests without": ('[verifier]\nnetwork_mode = "no-network"', ONLINE, OFFLINE),
+    "tests only": ('[environment]\nnetwork_mode = "no-network"\n[verifier]\nnetwork_mode = "public"', OFFLINE, ONLINE),
+    "separate tests": ('[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "separate"\n'
+                       '[[artifacts]]\nsource = "/app"', OFFLINE, ONLINE),
+    "tests on a copy": ('[verifier]\nenvironment_mode = "isolated"\nnetwork_mode = "no-network"', ONLINE, OFFLINE),
+    "setup": (f'[agent]\nnetwork_mode = "no-network"\n[environment.healthcheck]\nretries = 1\ncommand = "{ONLINE}"',
+              OFFLINE, ONLINE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(PHASES))
+def test_each_phase_has_its_own_network(tmp_path: Path, base: str, swept: str, name: str) -> None:
+    toml, agent, tests = PHASES[name]
+    small = Small(f"{tests} && {IS_OK}", f"{agent} && echo ok > out", toml)
+    judgement = solved(small.spec(tmp_path / "task", base, swept))
+    assert judgement.grade == Reward(1.0, 1.0), judgement
