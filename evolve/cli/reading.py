@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.coverage import Coverage
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
 from evolve.core.task_format import IN_PLACE
@@ -51,7 +50,7 @@ def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
     shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
     told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
     complete = row["graded"] == row["attempts"]
-    trials = row["trials"] if complete else str(Coverage(row["graded"], row["attempts"]))
+    trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
     return {**row, **shares, "champion": row["champion_round"], "fixed": told, "trials": trials}
 
 
