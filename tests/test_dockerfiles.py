@@ -26,6 +26,8 @@ from evolve.sandbox.dockerfiles import build_arguments, buildkit_features, names
         ("FROM x\nRUN \\\n# comment\n  --mount=type=tmpfs,target=/t true\n", ("RUN --mount",)),
         ("FROM x\nCOPY --chmod=755 a b\nADD --checksum=sha256:0 c d\n", ("COPY --chmod", "ADD --checksum")),
         ("FROM x\nCOPY --link a b\n", ("COPY --link",)),
+        ("FROM --platform=$BUILDPLATFORM x\n", ("FROM --platform",)),
+        ("FROM --platform=linux/amd64 x\n", ()),
         ("FROM x\nRUN cat <<<text; echo $((1<<n)); make --mount\n", ()),
         ("FROM x\nRUN cat<<EOF\n", ()),
         ("# escape=`\nFROM x\nRUN `\n --mount=type=cache true\n", ("RUN --mount",)),

@@ -239,6 +239,7 @@ def test_refused_tasks_are_named_and_the_others_are_used(tmp_path: Path, with_fi
         write(tmp_path / name, {})
     write(tmp_path / "broken", {"task.toml": "[agent"})
     write(tmp_path / "gpus", REFUSED["gpus"][0])
+    (tmp_path / "notes").mkdir()
     if with_file:
         (tmp_path / "suite.toml").write_text(
             '[suite]\nprofile = "loose"\n[splits]\ntrain = ["a", "b", "gpus"]\nholdout = ["broken"]\n'
@@ -247,6 +248,14 @@ def test_refused_tasks_are_named_and_the_others_are_used(tmp_path: Path, with_fi
     assert {task.name for task in suite.tasks} == {"a", "b"}
     assert {task.name for task in suite.refused} == set(suite.reasons) == {"broken", "gpus"}
     assert "is not valid TOML" in suite.reasons["broken"] and "environment.gpus" in suite.reasons["gpus"]
+
+
+def test_a_folder_that_lacks_its_task_toml_is_named(tmp_path: Path) -> None:
+    for name in ("a", "half"):
+        write(tmp_path / name, {})
+    (tmp_path / "half" / "task.toml").unlink()
+    reasons = load_suite(tmp_path).reasons
+    assert list(reasons) == ["half"] and "task.toml: required file is missing" in reasons["half"]
 
 
 def test_a_task_that_a_loose_suite_names_and_lacks_is_an_error(tmp_path: Path) -> None:

@@ -298,6 +298,7 @@ class TrialSpec:
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
         ungraded: How many of them ended without a grade.
+        judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
     """
 
     run: str
@@ -317,6 +318,7 @@ class TrialSpec:
     instance_seed: int | None = None
     voided: int = 0
     ungraded: int = 0
+    judges_failures: bool = True
 
     @property
     def task_id(self) -> str:

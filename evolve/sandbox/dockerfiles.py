@@ -27,7 +27,7 @@ def buildkit_features(text: str) -> tuple[str, ...]:
             option = word.partition("=")[0]
             if not word.startswith("--"):
                 break
-            if option in OPTIONS.get(name, ()):
+            if option in OPTIONS.get(name, ()) or (name == "FROM" and "$" in word):
                 found[f"{name} {option}"] = None
         if name in OPTIONS and any(map(_HEREDOC.fullmatch, words)):
             found[HEREDOC] = None

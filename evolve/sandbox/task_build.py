@@ -124,7 +124,9 @@ def task_image(task: Task, base: str) -> TaskImage:
 
 
 def _freezes(task: Task) -> bool:
-    return task.verifier is VerifierMode.ISOLATED and task.format.verifier.environment is None
+    """Whether the verifier gets a copy of the file system alone, without volumes."""
+    isolated = task.verifier is VerifierMode.ISOLATED and task.format.verifier.environment is None
+    return isolated and not task.format.harbor
 
 
 def image_names(task: Task, base: str) -> list[str]:

@@ -12,10 +12,13 @@ _FORM = "must be a name, a `*.` pattern, an address or a range of addresses, wit
 def normal_host(host: str) -> str:
     """An entry of an allowlist in its usual spelling. Raises ValueError for anything else."""
     text = host.strip().lower().rstrip(".")
-    if "/" in text:
-        return ip_network(text, strict=True).compressed
-    if ":" in text:
-        return ip_address(text).compressed
+    try:
+        if "/" in text:
+            return ip_network(text, strict=True).compressed
+        if ":" in text:
+            return ip_address(text).compressed
+    except ValueError as error:
+        raise ValueError(f"{host!r}: {_FORM}") from error
     name = text.removeprefix("*.")
     if not name or not all(_LABEL.fullmatch(label) for label in name.split(".")) or _is_pattern_of_address(text):
         raise ValueError(f"{host!r}: {_FORM}")

@@ -59,7 +59,7 @@ _NETWORK = (
 )
 _ARTIFACT = (
     Key("source", "", S, "file or folder in the container; an entry that is text is a source alone"),
-    Key("destination", "from the source", S, "where it is put below `/logs/artifacts`"),
+    Key("destination", "from the source", S, "names the copy that is kept; the tests find it at its source"),
     Key("exclude", "none", S, "patterns of names that are left out of a folder"),
     Key("service", "`main`", R, _ONE_CONTAINER, (None, MAIN_SERVICE)),
 )

@@ -105,7 +105,7 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
 
 def _load_folder(folder: Path, pass_env: Collection[str] | None) -> Suite:
     """A folder of tasks, or one task, with a seeded split."""
-    places = [folder.resolve()] if (folder / TASK_FILE).is_file() else task_folders(folder)
+    places = [folder.resolve()] if (folder / TASK_FILE).is_file() else _likely_tasks(folder)
     if not places:
         fix = f"pass a folder with a {SUITE_FILE}, such as tasks/bugfix, or a folder of tasks"
         raise BadInput(str(folder / SUITE_FILE), "no such file, and the folder holds no task", fix)
@@ -120,6 +120,13 @@ def task_folders(folder: Path) -> list[Path]:
     """The folders of tasks in a folder, by name."""
     places = sorted(folder.iterdir()) if folder.is_dir() else []
     return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
+
+
+def _likely_tasks(folder: Path) -> list[Path]:
+    """The folders with any file of a task: one that lacks others is named, not passed over."""
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    likely = (one for one in places if any((one / name).is_file() for name in REQUIRED_FILES))
+    return [one for one in likely if not one.name.startswith((".", "_"))]
 
 
 def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None) -> Suite:

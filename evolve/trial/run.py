@@ -221,7 +221,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             ending = replace(ending, images=images.result())
-            if ending.status != 0 and not state.format.harbor:
+            if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             started = verifier.result() if verifier else None
             with left_state(spec, state, ttl, task.result(), started) as left:

@@ -12,7 +12,6 @@ import pytest
 
 from evolve.core.records import Outcome, Split, SuiteProfile, Task
 from evolve.sandbox import artifacts
-from evolve.sandbox.shell import ContainerShell
 from evolve.suite.tasks import load_task
 from evolve.trial import in_place, run
 
@@ -37,14 +36,6 @@ class Attack:
     hole: AbstractContextManager[object]
     toml: str = ""
     seconds: float = 20.0
-
-
-def nothing_ends() -> AbstractContextManager[object]:
-    """The agent's processes are left alone."""
-    stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(run, "end_sessions"))
-    stack.enter_context(mock.patch.object(ContainerShell, "close", lambda self: None))
-    return stack
 
 
 ATTACKS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,8 @@ SOLVED = {
     "many tests": Small("[ $(stat -c %s /tests/big) = 40000000 ]", more={"tests/big": "x" * 40_000_000}),
     "services": Small('python3 -c "import urllib.request as u; u.urlopen(\'http://127.0.0.1:8123/\')"',
                       "nohup python3 -m http.server 8123 >/dev/null 2>&1 &\nsleep 1.5"),
+    "volume": Small("grep -q ok /data/out", "echo ok > /data/out", "[verifier]\nenvironment_mode = 'isolated'",
+                    DOCKERFILE + "VOLUME /data\n"),
     "isolated": Small(NONE_LEFT + " && [ -e /etc/b ] && [ -e /logs/artifacts/a ]", "touch /etc/b /logs/artifacts/a; "
                       "setsid sleep 99 &", "[verifier]\nenvironment_mode = 'isolated'"),
 }  # fmt: skip
@@ -56,8 +59,12 @@ RUN = "import evolve_door as door\n"
 FORGE = "echo '{\"reward\": 1}' > /logs/verifier/reward.json; echo 1 > /logs/verifier/reward.txt"
 
 
-def trial_of(tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0) -> TrialResult:
+def trial_of(
+    tmp_path: Path, base: str, swept: str, small: Small, main: str, seconds: float = 20.0, **changes: Any
+) -> TrialResult:
     spec = with_scaffold(small.spec(tmp_path / "task", base, swept), RUN + main)
+    few = replace(spec.task.sandbox, pids=256)
+    spec = replace(spec, task=replace(spec.task, sandbox=few), **changes)
     return run_trial(replace(spec, limits=replace(spec.limits, seconds=seconds)))
 
 
@@ -107,6 +114,8 @@ def test_a_partial_reward_of_a_scaffold_out_of_time_is_kept(tmp_path: Path, base
     assert (result.outcome, result.reward) == (Outcome.TIMEOUT, 0.25), result.detail
     result = trial_of(tmp_path / "crash", base, swept, small, "raise SystemExit(3)")
     assert (result.outcome, result.reward) == (Outcome.SCAFFOLD_ERROR, 0.25), result.detail
+    failed = trial_of(tmp_path / "unjudged", base, swept, small, "raise SystemExit(3)", judges_failures=False)
+    assert (failed.outcome, failed.reward) == (Outcome.SCAFFOLD_ERROR, 0.0)
 
 
 @pytest.mark.parametrize(

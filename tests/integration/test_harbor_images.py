@@ -96,10 +96,11 @@ def test_a_verifiers_own_image_is_built_and_needed(made: dict[str, TaskImage], b
     assert task_images.is_needed(image.image, needed) and not task_images.is_needed(image.image, set())
 
 
-def test_a_volume_is_refused_where_the_verifier_gets_a_copy(base: str, tmp_path: Path) -> None:
+def test_a_volume_is_refused_where_the_verifier_gets_a_copy_without_it(base: str, tmp_path: Path) -> None:
     files = {**USABLE["volume"], "task.toml": '[verifier]\nenvironment_mode = "isolated"\n'}
     task = load(tmp_path / "volume", files)
-    assert task.verifier is VerifierMode.ISOLATED
+    assert task.verifier is VerifierMode.ISOLATED and images.task_image(task, base).volumes == ("/data",)
+    task = replace(task, format=replace(task.format, harbor=False))
     with pytest.raises(BadInput, match=r"declares a VOLUME \(/data\)"):
         images.task_image(task, base)
 
