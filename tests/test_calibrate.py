@@ -12,9 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Split, TrialResult, Usage
+from evolve.core.records import Fault, Split, TrialResult, Usage
 from evolve.gate import TaskSlot
-from evolve.gate.calibrate import Cost, Luck, Noise, Power, cost, estimate, noise, power, scatter_of
+from evolve.gate.calibrate import (
+    Cost,
+    Luck,
+    Noise,
+    Power,
+    complete_passes,
+    cost,
+    estimate,
+    noise,
+    power,
+    scatter_of,
+)
 from evolve.report.calibration import calibration_lines
 from tests.fakes import result
 
@@ -55,6 +66,13 @@ def test_uneven_attempts_are_refused() -> None:
         noise([result("a", 1.0, 0), result("a", 1.0, 1), result("b", 1.0, 0)])
     with pytest.raises(ValueError, match="same attempts"):
         noise([])
+
+
+def test_what_could_not_be_graded_leaves_no_pass() -> None:
+    lost = result("b", None, 1, fault=Fault.GRADER)
+    trials = [result("a", 1.0, 0), result("a", 1.0, 1), result("b", 1.0, 0), lost, result("c", None, 0)]
+    assert complete_passes(trials) == [trials[0], trials[2]]
+    assert noise(complete_passes(trials)).attempts == 1 and complete_passes([lost]) == []
 
 
 def test_the_power_is_that_of_the_gate() -> None:

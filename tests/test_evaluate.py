@@ -161,7 +161,7 @@ def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
 
 def test_a_trial_has_its_own_time_and_a_generous_allowance() -> None:
     spec = trial_spec(limits=Limits(seconds=100), task=task())
-    assert overdue_after(spec) == 100 + 2 * MOST_GRADINGS * spec.task.verifier_seconds + SPARE_SECONDS + 1800
+    assert overdue_after(spec) == 100 + (1 + 2 * MOST_GRADINGS) * spec.task.verifier_seconds + SPARE_SECONDS + 1800
     paced = replace(spec, model=replace(spec.model, base_url="http://host.invalid/v1", requests_per_minute=6))
     assert overdue_after(paced) == overdue_after(spec) + 10 * spec.limits.calls
 

@@ -87,14 +87,20 @@ def test_a_grader_that_crashes_in_a_fifth_of_its_runs_changes_no_decision_and_no
     assert flaky.gradings > 1.15 * trials
 
 
-def test_who_breaks_the_grader_is_reverted(made: Callable[..., Run]) -> None:
-    """The patch of level 0 would be no worse than the seed scaffold if its broken trials did not count."""
-    broken = Grading(lambda spec, untouched: not untouched and "LEVEL = 0" in text_of(spec))
-    run = made(proposing(0), broken)
+def test_who_breaks_the_grader_where_it_fails_gains_nothing(made: Callable[..., Run]) -> None:
+    """The patch of level 2 passes some tasks; void trials at all others would make it look perfect."""
+
+    def breaks(spec: TrialSpec, untouched: bool) -> bool:
+        text = text_of(spec)
+        return not untouched and "LEVEL = 2" in text and by_level(text, spec) == 0.0
+
+    run = made(proposing(2), Grading(breaks))
     run.play(1)
-    assert verdicts(run) == ["baseline", "revert"]
     patched = run.store.trials(RUN, run.store.candidates(RUN)[1].commit)
-    assert patched and {(trial.reward, trial.fault) for trial in patched} == {(0.0, Fault.NONE)}
+    assert {(trial.counts, trial.fault) for trial in patched} == {(True, Fault.NONE)}
+    broken = [trial for trial in patched if trial.failed_gradings]
+    assert broken and {trial.reward for trial in broken} == {0.0}
+    assert {trial.reward for trial in patched if not trial.failed_gradings} == {1.0}
 
 
 def text_of(spec: TrialSpec) -> str:

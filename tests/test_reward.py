@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.reward_scale import RewardScale
-from evolve.trial.reward import MAX_NAME, MAX_REWARD_BYTES, MAX_REWARDS, NoReward, Reward, Ungraded, parse_reward
+from evolve.trial.reward import (
+    MAX_NAME,
+    MAX_REWARD_BYTES,
+    MAX_REWARDS,
+    NoReward,
+    Reward,
+    Ungraded,
+    parse_reward,
+    recorded_numbers,
+)
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -78,10 +87,12 @@ SCALE = RewardScale("seconds", 0, 200, lower_is_better=True, passes=50)
 @pytest.mark.parametrize(("number", "value"), [(0, 1.0), (50, 0.75), (200, 0.0)])
 def test_a_scale_turns_its_number_into_a_reward(number: float, value: float) -> None:
     content = json.dumps({"seconds": number, "reward": 7, "other": 9, "note": "x"}).encode()
-    numbers = (("other", 9.0), ("reward", 7.0), ("seconds", float(number)))
-    assert parse_reward(content, True, SCALE) == Reward(value, number, numbers)
-    assert parse_reward(str(number).encode(), False, SCALE) == Reward(value, number)
-    assert parse_reward(json.dumps({"seconds": number}).encode(), True, SCALE) == Reward(value, number)
+    grade = parse_reward(content, True, SCALE)
+    assert grade == Reward(value, number)
+    assert recorded_numbers(grade, "seconds") == (("other", 9.0), ("reward", 7.0), ("seconds", float(number)))
+    for single, is_json in ((str(number), False), (str(number), True), (json.dumps({"seconds": number}), True)):
+        grade = parse_reward(single.encode(), is_json, SCALE)
+        assert grade == Reward(value, number) and recorded_numbers(grade, "seconds") == ()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +111,8 @@ def test_what_a_scale_does_not_cover_is_no_reward(content: bytes, why: Ungraded,
 def test_many_numbers_are_recorded_up_to_a_bound() -> None:
     content = json.dumps({"reward": 1} | {f"{n:03}" * 50: n for n in range(200)}).encode()
     grade = parse_reward(content, True)
-    assert isinstance(grade, Reward) and len(grade.numbers) == MAX_REWARDS
-    assert all(len(name) <= MAX_NAME for name, _ in grade.numbers)
+    numbers = recorded_numbers(grade, "reward")
+    assert len(numbers) == MAX_REWARDS and all(len(name) <= MAX_NAME for name, _ in numbers)
 
 
 def test_a_long_file_counts_up_to_the_bound() -> None:

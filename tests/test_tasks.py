@@ -262,7 +262,7 @@ def test_no_hidden_test_runs_what_a_candidate_returned(bugfix: Suite) -> None:
 
 def test_a_suite_and_its_tasks_declare_scales_of_rewards(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path / "numbers"))
-    scales = {task.name: task.format.reward for task in suite.tasks}
+    scales = {task.name: task.scale for task in suite.tasks}
     assert scales.pop("guess-9") == RewardScale("accuracy")
     assert set(scales.values()) == {RewardScale("error", 0, 100, lower_is_better=True, passes=10)}
     file = tmp_path / "numbers/suite.toml"

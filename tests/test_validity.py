@@ -21,6 +21,7 @@ from evolve.core.validity import (
     validity,
     weak_verifiers,
 )
+from evolve.core.voided import voided_share
 from evolve.report.validity import validity_lines, with_coverage
 from evolve.runs.evidence import judge_trials
 from tests.fakes import result
@@ -122,3 +123,16 @@ def test_coverage_stands_beside_a_score() -> None:
     assert with_coverage("98.0 % (± 5.0; +72.0)", Coverage(2, 3)) == "98.0 % (± 5.0; +72.0; 2 of 3 graded)"
     assert with_coverage("not measured", Coverage(0, 3)) == "not measured (0 of 3 graded)"
     assert with_coverage("not measured", Coverage()) == "not measured"
+
+
+def test_a_try_without_a_grade_counts_as_voided_only_where_its_state_was_gone() -> None:
+    isolated, shared = failed(Fault.GRADER, 0), replace(failed(Fault.GRADER, 1), verifier=VerifierMode.SHARED)
+    assert voided_share([isolated, result(attempt=1)]).voided == 0
+    assert voided_share([isolated, shared, result(attempt=1)]).voided == 1
+
+
+def test_what_a_scaffold_may_have_voided_itself_makes_no_run_invalid() -> None:
+    shared = [replace(failed(Fault.GRADER, n), verifier=VerifierMode.SHARED) for n in range(4)]
+    found = run_evidence([*shared, *(result(attempt=n) for n in range(4))], lambda _: True)
+    assert (found.faulty, found.ungraded) == (0, 0) and validity(found).valid
+    assert run_evidence([*shared, result(attempt=9)], lambda _: True).ungraded == 4

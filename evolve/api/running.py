@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.api.results import Calibration, Replay, Result
+from evolve.core.errors import GraderError
 from evolve.core.records import Split
 from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
@@ -14,7 +15,7 @@ from evolve.llm import set_call_seconds
 from evolve.loop.watcher import Watcher
 from evolve.runs import opening
 from evolve.runs.from_settings import evaluation_request, run_request
-from evolve.runs.identity import resumed_config
+from evolve.runs.identity import resumed_config, stored
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
@@ -23,7 +24,8 @@ from evolve.runs.plan import Plan, plan_of
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
-from evolve.suite.tasks import Suite, load_suite
+from evolve.runs.stored_suite import suite_of_config
+from evolve.suite.tasks import Suite
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
         The run's id.
     """
     prepared, planned = _planned(prepared, rounds, watcher)
-    for line in planned.lines():
+    for line in (*prepared.suite.warnings, *planned.lines()):
         watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
@@ -96,7 +98,12 @@ def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher:
 def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watcher) -> Calibration:
     """Measure a scaffold against itself, and compute what that says of a run of so many rounds."""
     result = measure(prepared, [Split.TRAIN, Split.VALIDATION], attempts, watcher)
-    config, noise = prepared.request.config, calibrate.noise(result.trials)
+    config, passes = prepared.request.config, calibrate.complete_passes(result.trials)
+    if len({trial.attempt for trial in passes}) < 2:
+        raise GraderError(
+            f"run {result.run}: fewer than two passes over the tasks could be graded; see `evolve show 0`"
+        )
+    noise = calibrate.noise(passes)
     measured = [t for t in prepared.suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
@@ -113,7 +120,9 @@ def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = No
         row, commit = run_and_commit(store, branch, runs)
     config, jobs = resumed_config(row, {}, runs), settings.jobs or default_jobs()
     return Prepared(
-        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()), load_suite(config.suite), commit
+        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()),
+        suite_of_config(config, stored(row, "suite_digest")),
+        commit,
     )
 
 

@@ -28,6 +28,7 @@ from evolve.cli.options import (
     Model_,
     Models_,
     Network_,
+    PassEnv_,
     Preflight_,
     PromptPrice_,
     Proposer_,
@@ -92,6 +93,7 @@ def run_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     gate: Gate_ = None,
     score_attempts: ScoreAttempts_ = None,
@@ -138,6 +140,7 @@ def eval_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -175,6 +178,7 @@ def calibrate_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -221,7 +225,13 @@ def regrade_command(
 
 
 @tasks_app.command("check")
-def tasks_check(context: typer.Context, suite: Suite_ = None, jobs: Jobs_ = None, as_json: Json_ = False) -> int:
+def tasks_check(
+    context: typer.Context,
+    suite: Suite_ = None,
+    jobs: Jobs_ = None,
+    pass_env: PassEnv_ = None,
+    as_json: Json_ = False,
+) -> int:
     """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0."""
     from evolve.cli import measuring
 

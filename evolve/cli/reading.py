@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.coverage import Coverage
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.core.records import VerifierMode
+from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
@@ -50,7 +50,7 @@ def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
     shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
     told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
     complete = row["graded"] == row["attempts"]
-    trials = row["trials"] if complete else str(Coverage(row["graded"], row["attempts"]))
+    trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
     return {**row, **shares, "champion": row["champion_round"], "fixed": told, "trials": trials}
 
 
@@ -91,7 +91,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
     columns += ["fault"] if any(trial["fault"] for trial in trials) else []
-    columns += ["verifier"] if any(trial["verifier"] != VerifierMode.ISOLATED for trial in trials) else []
+    columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
 
 
@@ -116,5 +116,8 @@ def diff(number: int, settings: Settings) -> None:
 
 def list_tasks(suite: Path, as_json: bool) -> None:
     """The tasks with their splits and difficulty."""
-    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
+    found = load_suite(suite)
+    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in found.tasks]
     show(rows, as_json)
+    for line in (*(f"{name} is left out: {reason}" for name, reason in found.reasons.items()), *found.warnings):
+        print(plain(line), file=sys.stderr)

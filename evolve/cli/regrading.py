@@ -14,7 +14,7 @@ from evolve.runs.settings import Settings
 
 
 def regrade(settings: Settings, number: int | None, as_json: bool) -> int:
-    """Grade kept states again, and print what came of it.
+    """Grade kept states again, and print the results.
 
     Returns:
         The exit status: 1 if one has no reward again.

@@ -363,7 +363,8 @@ class RunConfig(BaseModel):
     def task_sandbox(self, asked: SandboxSpec) -> SandboxSpec:
         """A task's own limits, as the run lets it have them."""
         run = self.sandbox
-        return replace(asked, runtime=run.runtime, pids=run.pids, network=asked.network and self.network)
+        pids = asked.pids if run.pids == SandboxSpec.pids else run.pids
+        return replace(asked, runtime=run.runtime, pids=pids, network=asked.network and self.network)
 
     def canonical(self) -> str:
         """Return the config as JSON with sorted keys, as it is stored with the run."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.instances import Instance
+from evolve.core.reward_scale import RewardScale
 from evolve.core.task_format import SandboxSpec as SandboxSpec
 from evolve.core.task_format import SuiteProfile as SuiteProfile
 from evolve.core.task_format import TaskFormat
@@ -249,6 +250,11 @@ class Task:
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
 
+    @property
+    def scale(self) -> RewardScale:
+        """How the number that its tests write becomes a reward."""
+        return self.format.reward or RewardScale()
+
     def as_instance(self, instance: Instance) -> Task:
         """The task with the files of an instance in the place of its own."""
         return replace(self, instance=instance, instruction=instance.instruction or self.instruction)
@@ -262,6 +268,7 @@ class TaskImage:
         user: The image's own user; "": root.
         volumes: Folders that the image declares as volumes: they are no part of a container's file system.
         pinned: The digest of a `docker_image` in its registry, or its id if it came from none; "" for a built image.
+        entrypoint: The image's own; it runs what comes after it, or services of the task.
         verifiers: Images of separate verifiers by the step's name, "" for the task itself; only those of their own.
     """
 
@@ -272,6 +279,7 @@ class TaskImage:
     volumes: tuple[str, ...] = ()
     pinned: str = ""
     verifiers: tuple[tuple[str, TaskImage], ...] = ()
+    entrypoint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -296,6 +304,7 @@ class TrialSpec:
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
         ungraded: How many of them ended without a grade.
+        judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
     """
 
     run: str
@@ -315,6 +324,7 @@ class TrialSpec:
     instance_seed: int | None = None
     voided: int = 0
     ungraded: int = 0
+    judges_failures: bool = True
 
     @property
     def task_id(self) -> str:

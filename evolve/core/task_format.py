@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -37,13 +37,17 @@ class SuiteProfile(StrEnum):
 class VerifierMode(StrEnum):
     """Where the verifier runs.
 
-    ISOLATED: in its own container, after all processes of the agent have ended. SHARED: in the task's container, after
-    the agent's own processes have ended. LIVE: in the task's container, beside them.
+    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
+    them. SHARED: in the task's container, beside the services that the agent left; its other processes have ended.
     """
 
     ISOLATED = "isolated"
-    SHARED = "shared"
     LIVE = "live"
+    SHARED = "shared"
+
+
+# The tests run in the agent's own container.
+IN_PLACE = (VerifierMode.LIVE, VerifierMode.SHARED)
 
 
 class NetworkMode(StrEnum):
@@ -226,6 +230,19 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Networks:
+    """Which phases of a task have a network.
+
+    setup: also health checks, and what is collected after the agent; tests: unless they have an environment of their
+    own.
+    """
+
+    setup: bool
+    agent: bool
+    tests: bool
+
+
+@dataclass(frozen=True)
 class TaskFormat:
     """What the task's folder says beyond the fields of `Task`. The defaults are those of a strict task.
 
@@ -233,9 +250,11 @@ class TaskFormat:
         harbor: The task is read with Harbor's defaults: an absent key means what it means there.
         solved: Whether the task (or one of its steps) has a reference solution.
         solution_env: For the reference solution alone.
+        tests: Folders whose files make up `/tests`, later ones over earlier ones; solution: that of the reference
+            solution. Both are relative to the task's folder.
         steps: Empty for a task of one step, which has its files in the task's own folder.
         warnings: Lines about keys that are not known.
-        reward: How the number that the tests write becomes a reward.
+        reward: How the number that the tests write becomes a reward; None: as it stands.
     """
 
     harbor: bool = False
@@ -244,11 +263,60 @@ class TaskFormat:
     verifier: VerifierPhase = VerifierPhase()
     solved: bool = True
     solution_env: Variables = ()
+    tests: tuple[str, ...] = ("tests",)
+    solution: str = "solution"
     artifacts: tuple[Artifact, ...] = ()
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
     warnings: tuple[str, ...] = ()
-    reward: RewardScale = field(default_factory=RewardScale)
+    reward: RewardScale | None = None
+
+
+def phase_networks(format: TaskFormat, default: bool) -> Networks:
+    """Which phases have a network; `default` holds for all if no phase says anything of its own."""
+    agent, verifier, base = format.agent.network, format.verifier.network, format.environment.network
+    if agent is None and verifier is None:
+        return Networks(default, default, default)
+    return Networks(_is_public(base), _is_public(agent or base), _is_public(verifier or base))
+
+
+def needs_network(format: TaskFormat, default: bool) -> bool:
+    """Whether the task's own container has a network in any phase of any step."""
+    phases = [
+        phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
+    ]
+    return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+
+
+def without_network(format: TaskFormat) -> TaskFormat:
+    """The same without any network, as a run may ask for."""
+    steps = (
+        replace(step, agent=_offline_agent(step.agent), verifier=_offline_verifier(step.verifier))
+        for step in format.steps
+    )
+    return replace(
+        format,
+        environment=_offline(format.environment),
+        agent=_offline_agent(format.agent),
+        verifier=_offline_verifier(format.verifier),
+        steps=tuple(steps),
+    )
+
+
+def _offline(environment: Environment) -> Environment:
+    return replace(environment, network=NetworkPolicy(), sandbox=replace(environment.sandbox, network=False))
+
+
+def _offline_agent(phase: AgentPhase) -> AgentPhase:
+    return replace(phase, network=None)
+
+
+def _offline_verifier(phase: VerifierPhase) -> VerifierPhase:
+    return replace(phase, network=None, environment=_offline(phase.environment) if phase.environment else None)
+
+
+def _is_public(policy: NetworkPolicy) -> bool:
+    return policy.mode is NetworkMode.PUBLIC
 
 
 def template_name(value: str) -> str | None:
@@ -269,3 +337,9 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
         else:
             resolved[name] = host[match[1]]
     return resolved
+
+
+def has_default(value: str) -> bool:
+    """Whether a template says what it means if the host lacks the variable."""
+    match = _TEMPLATE.fullmatch(value)
+    return match is not None and match[2] is not None

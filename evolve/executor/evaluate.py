@@ -25,7 +25,7 @@ from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
 from evolve.trial.grading import MOST_GRADINGS, MOST_TRIES
-from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
+from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead, trial_seconds
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 
 TRIES = 3
@@ -48,8 +48,9 @@ def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
     waits = longest_wait(spec.model, spec.limits)
     # Its own state and the untouched one may both be graded as often as that.
-    gradings = 2 * MOST_GRADINGS * spec.task.verifier_seconds
-    return spec.limits.seconds + gradings + SPARE_SECONDS + LOST_SECONDS + waits
+    tests = sum(step.verifier.seconds for step in spec.task.format.steps) or spec.task.verifier_seconds
+    seconds = trial_seconds(spec.task, spec.limits.seconds) + 2 * MOST_GRADINGS * tests
+    return seconds + SPARE_SECONDS + LOST_SECONDS + waits
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,13 @@ def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
     return {task: sum(by_attempt.values()) / len(by_attempt) for task, by_attempt in rewards.items()}
 
 
+def complete_passes(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """The trials of those attempts that all tasks have which count at all: what could not be graded leaves no pass."""
+    rewards = _by_task(trials)
+    shared = set.intersection(*map(set, rewards.values())) if rewards else set()
+    return [trial for trial in trials if trial.counts and trial.attempt in shared]
+
+
 def noise(trials: Sequence[TrialResult]) -> Noise:
     """Compute the noise from the trials of one scaffold that count.
 

@@ -46,15 +46,17 @@ from evolve.runs.identity import (
 )
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
+from evolve.runs.pinned import check_pinned, pinned_images
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
+from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite import scaffold
-from evolve.suite.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite
 from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
@@ -63,13 +65,14 @@ from evolve.trial.self_work import run_self_work
 # Of tasks whose environments an executor makes itself.
 NO_IMAGE = TaskImage("", "")
 # Folders of a run that hold many files.
-WRITTEN = ("proposals", "trials")
+WRITTEN = ("proposals", "trials", "states", "untouched")
 
 
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
     check_name(request)
-    suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
+    row = stored_row(request.runs, request.run)
+    suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:
         check_same(request.config, suite, row)
     elif request.origin is None:
@@ -138,10 +141,10 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
 
     The gate may have changed since: a replay decides nothing.
     """
-    suite = load_suite(request.config.suite)
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
         known = store.tasks(run.name)
+    suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay.{process_mark()}"
@@ -159,7 +162,7 @@ def _open_search(
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
-    enter: Callable[[Mapping[str, str]], Budget],
+    enter: Callable[[UsableSuite], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
@@ -170,7 +173,7 @@ def _open_search(
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
-    budget, spec = enter(made.excluded), run.config.proposer_spec
+    budget, spec = enter(made), run.config.proposer_spec
     if local:
         engine.sweep(owner)
         leftovers.sweep_dead()
@@ -277,14 +280,15 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded: Mapping[str, str]) -> Budget:
+def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, usable: UsableSuite) -> Budget:
     """Write the run's rows at the beginning of a session."""
     request = run.request
     if run.row is not None:
         _check_seed(run)
+        check_pinned(run.row, usable)
         watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
-        _create_run(run, suite, store, excluded)
+        _create_run(run, suite, store, usable)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
@@ -318,7 +322,7 @@ def _placed(config: RunConfig) -> RunConfig:
     return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
-def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
+def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
     digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
@@ -333,12 +337,12 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(_described_engine(config), sort_keys=True),
+        engine=json.dumps({**_described_engine(config), **pinned_images(usable)}, sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, suite.tasks, excluded)
+    store.create_run(row, (*suite.tasks, *suite.refused), usable.excluded)
 
 
 def _described_engine(config: RunConfig) -> Mapping[str, object]:

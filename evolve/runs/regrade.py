@@ -39,7 +39,7 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Regraded:
-    """A trial, and what came of grading its state again."""
+    """A trial, and the result of grading its state again."""
 
     trial: TrialResult
     result: Regrade

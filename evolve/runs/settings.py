@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         description="Check the model's endpoint before the run: what it takes, whether it answers sensibly, how much "
         "it reads.",
     )
+    pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
+        "values are never stored.",
+    )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
     sandbox: Annotated[ContainerLimits, NoDecode] = Field(
         ContainerLimits(), description="Limits of the scaffold's container; `pids` holds for all containers."
@@ -176,6 +181,12 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return pairs(value.split())
+
+    @field_validator("pass_env", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """A variable holds the names in one text, with commas between them."""
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("extra_body", "headers", mode="before")
     @classmethod

@@ -85,10 +85,12 @@ def tmpfs_size(spec: SandboxSpec) -> str:
     return "nr_inodes=0" if spec.disk_mb is None else f"size={spec.disk_mb}m,nr_inodes=20k"
 
 
-def _file_size(spec: SandboxSpec) -> list[Ulimit]:
+def _file_limits(spec: SandboxSpec, profile: SuiteProfile) -> list[Ulimit]:
+    """Of a file's size, and of open files; LOOSE has the engine's own limit of those."""
+    opened = [Ulimit(name="nofile", soft=1024, hard=1024)] if profile is SuiteProfile.STRICT else []
     if spec.disk_mb is None:
-        return []
-    return [Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20)]
+        return opened
+    return [*opened, Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20)]
 
 
 def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
@@ -113,12 +115,8 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
         "nano_cpus": int(min(spec.cpus or engine_processors(), engine_processors()) * 1e9),
         "ipc_mode": "private",
         "cgroupns": "private",
-        "shm_size": "16m",
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            *_file_size(spec),
-        ],
+        "shm_size": "16m" if profile is SuiteProfile.STRICT else "64m",
+        "ulimits": [Ulimit(name="core", soft=0, hard=0), *_file_limits(spec, profile)],
         "log_config": LogConfig(type="none"),
         "runtime": spec.runtime,
         "tmpfs": dict(more.pop("tmpfs", {})),

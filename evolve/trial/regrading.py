@@ -8,9 +8,10 @@ from evolve.sandbox.container import Container, TaskState
 from evolve.sandbox.kept import unpack_folder
 from evolve.trial.grading import Gradings
 from evolve.trial.instances import with_instance
+from evolve.trial.judging import judge_state
 from evolve.trial.run import container_lifetime, sandboxes
 from evolve.trial.settling import after_grade
-from evolve.trial.verdict import Judgement, judge
+from evolve.trial.verdict import Judgement
 
 
 def regrade(spec: TrialSpec, archive: bytes) -> Judgement:
@@ -28,7 +29,7 @@ def regrade(spec: TrialSpec, archive: bytes) -> Judgement:
     while True:
         with sandboxes(spec, ttl) as (state, container):
             _restore(container, state, archive)
-            judgement = judge(spec, state, container, ttl)
+            judgement = judge_state(spec, state, container, ttl)
         gradings = after_grade(gradings, judgement.grade)
         if gradings.graded or gradings.exhausted:
             return judgement

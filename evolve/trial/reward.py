@@ -6,14 +6,14 @@ import contextlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from evolve.core.reward_scale import REWARD, RewardScale
 
 MAX_REWARD_BYTES = 1_000_000
 MAX_SHOWN = 60
-# So many numbers of a reward.json are recorded.
+# So many numbers of a reward.json are stored.
 MAX_REWARDS = 50
 MAX_NAME = 100
 PLAIN = RewardScale()
@@ -36,11 +36,14 @@ class Ungraded(StrEnum):
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward in [0, 1], and `raw`, the number from which it was made; `numbers`: all that were written, by name."""
+    """A reward in [0, 1], and `raw`, the number from which it was made.
+
+    named: all numbers that the verifier wrote, by name; a single one is the main reward.
+    """
 
     value: float
     raw: float
-    numbers: Numbers = ()
+    named: Numbers = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
@@ -67,59 +70,52 @@ def parse_reward(content: bytes, json_file: bool, scale: RewardScale = PLAIN) ->
     name = "reward.json" if json_file else "reward.txt"
     if len(content) > MAX_REWARD_BYTES:
         return NoReward(Ungraded.INVALID, f"{name} is larger than {MAX_REWARD_BYTES} bytes")
-    written = _numbers_in_json(content) if json_file else _number_in_text(content)
-    raw = None if written is None else _main_number(written, scale.main)
-    if written is None or raw is None:
-        missing = f"no finite number `{scale.main}`" if scale.main != REWARD else "no finite number"
+    named = _numbers_in_json(content, scale.main) if json_file else _number_in_text(content, scale.main)
+    raw = named.get(scale.main, _mean(named) if named and scale.main == REWARD else None)
+    if raw is None:
+        missing = "no finite number" if scale.main == REWARD else f"no finite number `{scale.main}`"
         return NoReward(Ungraded.INVALID, f"{name} holds {missing}: {ascii(content[:MAX_SHOWN])[1:]}")
-    return scale_reward(raw, scale, _recorded(written, scale.main))
+    grade = scale_reward(raw, scale)
+    return replace(grade, named=tuple(named.items())) if isinstance(grade, Reward) else grade
 
 
-def scale_reward(raw: float, scale: RewardScale = PLAIN, numbers: Numbers = ()) -> Reward | NoReward:
+def scale_reward(raw: float, scale: RewardScale = PLAIN) -> Reward | NoReward:
     """The reward that a number stands for; none if it is outside the bounds, since nothing says how good it is."""
     value = scale.reward(raw)
     if value is not None:
-        return Reward(value, raw, numbers)
+        return Reward(value, raw)
     hint = "; a scale can be declared in suite.toml" if scale.is_plain else ""
     return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [{scale.low:g}, {scale.high:g}]{hint}", raw)
 
 
-def _main_number(written: Mapping[str, object] | float, main: str) -> float | None:
-    """The number that counts; None if there is none."""
-    if isinstance(written, float):
-        return written
-    if main in written:
-        return _finite_number(written[main])
-    numbers = list(_finite_numbers(written).values()) if main == REWARD else []
-    return _finite_number(sum(numbers) / len(numbers)) if numbers else None
-
-
-def _recorded(written: Mapping[str, object] | float, main: str) -> Numbers:
-    """The numbers to record: the main one alone follows from the reward."""
-    if isinstance(written, float) or set(numbers := _finite_numbers(written)) == {main}:
+def recorded_numbers(grade: Reward | NoReward, main: str) -> Numbers:
+    """The numbers to store beside a reward, sorted by name: the main one alone follows from the reward."""
+    named = grade.named if isinstance(grade, Reward) else ()
+    if {name for name, _ in named} <= {main}:
         return ()
-    known = sorted(numbers.items())
-    return tuple((name[:MAX_NAME], number) for name, number in known[:MAX_REWARDS])
+    return tuple((name[:MAX_NAME], number) for name, number in sorted(named)[:MAX_REWARDS])
 
 
-def _number_in_text(content: bytes) -> float | None:
+def _mean(named: Mapping[str, float]) -> float | None:
+    return _finite_number(sum(named.values()) / len(named))
+
+
+def _number_in_text(content: bytes, main: str) -> dict[str, float]:
     with contextlib.suppress(ValueError):
-        return _finite_number(float(content.decode("ascii")))
-    return None
+        if (number := _finite_number(float(content.decode("ascii")))) is not None:
+            return {main: number}
+    return {}
 
 
-def _numbers_in_json(content: bytes) -> Mapping[str, object] | float | None:
-    """The object, or the number, that the file holds; None for anything else."""
+def _numbers_in_json(content: bytes, main: str) -> dict[str, float]:
+    """The numbers by name; none if the main reward is there, but no number."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else _finite_number(value)
-
-
-def _finite_numbers(written: Mapping[str, object]) -> dict[str, float]:
-    known = ((name, _finite_number(value)) for name, value in written.items())
-    return {name: number for name, number in known if number is not None}
+        return {}
+    pairs = value if isinstance(value, dict) else {main: value}
+    named = {name: number for name, one in pairs.items() if (number := _finite_number(one)) is not None}
+    return {} if main in pairs and main not in named else named
 
 
 def _finite_number(value: object) -> float | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from evolve.core.records import TrialSpec, VerifierMode
+from evolve.core.records import TrialSpec
+from evolve.core.task_format import IN_PLACE
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.kept import pack_folder
-from evolve.trial.verdict import Judgement, judge, judge_image, run_tests
+from evolve.sandbox.shell import ContainerShell
+from evolve.trial.judging import judge_state
+from evolve.trial.verdict import Judgement, judge_image, run_tests
 
 
 class GradableState(Protocol):
@@ -44,13 +47,16 @@ class FrozenVolume:
         self._spec, self._state, self._ttl = spec, state, ttl
         self._first = self._verifier = verifier
         self._gradings, self._replaced = 0, 0
+        self._shell: ContainerShell | None = None
 
     def grade(self) -> Judgement | None:
         """Run the tests in a fresh container on the volume; None if it went with a container that ended by itself."""
         if self._gradings and not self._replace_verifier():
             return None
         self._gradings += 1
-        return run_tests(self._spec, self._state, self._verifier, self._verifier.main_shell(lasting=True))
+        # Its container ends with the shell, and the shell with this object.
+        self._shell = self._verifier.main_shell(lasting=True)
+        return run_tests(self._spec, self._state, self._verifier, self._shell)
 
     def pack(self) -> bytes | None:
         if not self._replace_verifier():
@@ -84,21 +90,31 @@ class FrozenImage:
         """It may be a whole system: none is kept."""
 
 
-class PassingState:
-    """A state in the task's own container, which the tests change: it can be graded once."""
+class StoppedContainer:
+    """The task's own container, which the first grading stops: what each one takes out of it is the same."""
 
     def __init__(self, spec: TrialSpec, state: TaskState, ttl: int, task: Container) -> None:
         self._spec, self._state, self._ttl, self._task = spec, state, ttl, task
-        self._graded = False
 
-    def grade(self) -> Judgement | None:
-        if self._graded:
-            return None
-        self._graded = True
-        return judge(self._spec, self._state, self._task, self._ttl)
+    def grade(self) -> Judgement:
+        return judge_state(self._spec, self._state, self._task, self._ttl)
 
     def pack(self) -> None:
-        """The tests have changed it."""
+        """It may be a whole system: none is kept."""
+
+
+class PassingState:
+    """A state that the tests change, or that ended before: it is graded once."""
+
+    def __init__(self, judge: Callable[[], Judgement]) -> None:
+        self._judge: Callable[[], Judgement] | None = judge
+
+    def grade(self) -> Judgement | None:
+        judge, self._judge = self._judge, None
+        return judge() if judge else None
+
+    def pack(self) -> None:
+        """Nothing is left of it."""
 
 
 @contextlib.contextmanager
@@ -117,9 +133,11 @@ def left_state(
             yield volume
         finally:
             volume.release()
-    elif state.loose and spec.task.verifier is VerifierMode.ISOLATED:
+    elif spec.task.verifier in IN_PLACE:
+        yield PassingState(lambda: judge_state(spec, state, task, ttl))
+    elif state.format.harbor:
+        yield StoppedContainer(spec, state, ttl, task)
+    else:
         with frozen_image(task) as image:
             task.kill()
             yield FrozenImage(spec, state, ttl, image)
-    else:
-        yield PassingState(spec, state, ttl, task)

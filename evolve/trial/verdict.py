@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evolve.core.errors import InfraError
-from evolve.core.records import Cause, TrialSpec, VerifierMode
+from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
 from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.exit_cause import SIGNALLED
 from evolve.sandbox.shell import CommandResult, ContainerShell
 from evolve.trial.instances import packed_part
-from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Numbers, Reward, Ungraded, parse_reward
+from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Reward, Ungraded, parse_reward
 
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
@@ -27,6 +27,8 @@ READ_REWARD = (
     f"head -c {CHUNK_BYTES} reward.json 2>/dev/null && exit 10; "
     f"head -c {CHUNK_BYTES} reward.txt 2>/dev/null && exit 11; exit 12"
 )
+# Git before 2.38 reads this in files of the user's alone.
+TRUST_REPOSITORIES = "printf '[safe]\\n\\tdirectory = *\\n' >\"$HOME/.gitconfig\""
 JSON_REWARD, TEXT_REWARD, NO_REWARD = 10, 11, 12
 REWARD_FILES = {JSON_REWARD: "reward.json", TEXT_REWARD: "reward.txt"}
 
@@ -50,11 +52,6 @@ class Judgement:
         return self.grade.value if isinstance(self.grade, Reward) else 0.0
 
     @property
-    def numbers(self) -> Numbers:
-        """The numbers that the tests wrote, by name, if there is more than the main one."""
-        return self.grade.numbers if isinstance(self.grade, Reward) else ()
-
-    @property
     def detail(self) -> str:
         """Why there is no reward, and the end of what the tests printed."""
         if isinstance(self.grade, Reward):
@@ -62,8 +59,9 @@ class Judgement:
         return "; ".join(filter(None, (self.grade.text, self.output)))
 
 
-FAILED = Reward(0.0, 0.0)
-UNTESTABLE = Judgement(FAILED, "the tests could not run in the environment that the agent left")
+def untestable(cause: Cause = Cause.NONE) -> Judgement:
+    """The judgement on an environment that the agent made unfit for the tests."""
+    return Judgement(Reward(0.0, 0.0), "the tests could not run in the environment that the agent left", cause)
 
 
 def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
@@ -97,7 +95,7 @@ def judge_image(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judg
             try:
                 container_and_shell = stack.enter_context(_with_tests(spec, state, ttl, image))
             except InfraError:
-                return UNTESTABLE
+                return untestable()
         return _run_installed_tests(spec, state, *container_and_shell)
 
 
@@ -122,7 +120,7 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
     except InfraError:
         if not task.is_ruined():
             raise
-        return replace(UNTESTABLE, cause=task.cause())
+        return untestable(task.cause())
 
 
 def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
@@ -133,14 +131,21 @@ def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: Con
 
 def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run installed tests and read the reward."""
-    prepare = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+    folders = "mkdir -p /logs/verifier /logs/agent /logs/artifacts"
+    git = "" if state.loose or spec.task.verifier is VerifierMode.LIVE else f"{TRUST_REPOSITORIES}; "
+    prepare = f"{folders}; {git}cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
     done = shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds)
+    return read_judgement(verifier, shell, done, spec.task)
+
+
+def read_judgement(verifier: Container, shell: ContainerShell, done: CommandResult, task: Task) -> Judgement:
+    """Read what the tests wrote, and close the shell. `done`: how the tests of the task ended."""
     if done.timed_out:
-        limit = f"the tests ran for over {spec.task.verifier_seconds:g} seconds"
+        limit = f"the tests ran for over {task.verifier_seconds:g} seconds"
         return Judgement(NoReward(Ungraded.TIMEOUT, limit), "", verifier.cause())
     first = shell.run(READ_REWARD)
-    grade = _read_grade(shell, first, done.exit_code, spec.task.format.reward)
+    grade = _read_grade(shell, first, done.exit_code, task.scale)
     if isinstance(grade, Reward):  # otherwise its container goes on, and keeps the state for another grading
         shell.close()
     return Judgement(grade, first.stderr.decode(errors="replace"), verifier.cause())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,18 @@ from evolve.core.records import (
     SuiteProfile,
     TrialResult,
     TrialSpec,
+    VerifierMode,
 )
-from evolve.sandbox import engine, images
+from evolve.sandbox import engine, images, kept
 from evolve.suite.tasks import load_task
 from evolve.trial import verdict
 from evolve.trial.grading import MOST_GRADINGS, MOST_TIMEOUTS, MOST_TRIES
+from evolve.trial.regrading import regrade
 from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.run import run_trial
 
 from .conftest import OWNER
+from .harbor_tasks import VERDICT, Small, with_scaffold
 from .test_grading import write_task
 
 pytestmark = pytest.mark.docker
@@ -41,40 +43,48 @@ BREAKABLE = f"grep -q break /app/answer.txt 2>/dev/null && exit 1; {REWARD}"
 HANGING = f"grep -q break /app/answer.txt 2>/dev/null && sleep 60; {REWARD}"
 BROKEN = "echo no network >&2; exit 1"
 LIVE = '[verifier]\nenvironment_mode = "live"'
-Run = Callable[..., TrialResult]
 numbers = itertools.count()
 
 
-@pytest.fixture
-def run(tmp_path: Path, base: str) -> Run:
-    """Run one trial of a scaffold that leaves an answer, at a task with this test."""
+class Run:
+    """Runs trials of a scaffold that leaves an answer, at tasks with given tests. `spec`: the last one."""
 
-    def trial(
+    def __init__(self, folder: Path, base: str) -> None:
+        self.folder, self.base = folder, base
+        self.spec: TrialSpec
+
+    def __call__(
+        self,
         test: str,
         text: str = "right",
         profile: SuiteProfile = SuiteProfile.STRICT,
         toml: str = "",
         seconds: float = 20,
+        main: str = ANSWERS,
         **changes: object,
     ) -> TrialResult:
         number = next(numbers)
-        folder = write_task(tmp_path / f"task-{number}", test, toml)
+        folder = write_task(self.folder / f"task-{number}", test, toml)
         task = replace(load_task(folder, Split.TRAIN, profile), verifier_seconds=seconds)
-        scaffold = tmp_path / f"scaffold-{number}"
+        scaffold = self.folder / f"scaffold-{number}"
         scaffold.mkdir()
-        (scaffold / "main.py").write_text(ANSWERS.format(text=text))
-        source = ScaffoldSource(scaffold, "main.py", base)
+        (scaffold / "main.py").write_text(main.format(text=text))
+        source, image = ScaffoldSource(scaffold, "main.py", self.base), images.task_image(task, self.base)
         spec = TrialSpec(
-            "tests", "c" * 40, task, images.task_image(task, base), source, number, 7,
-            ModelSpec("embedded"), Limits(seconds=30), SandboxSpec(memory_mb=128), tmp_path / "run", OWNER,
+            "tests", "c" * 40, task, image, source, number, 7, ModelSpec("embedded"), Limits(seconds=30),
+            SandboxSpec(memory_mb=128), self.folder / "run", OWNER,
         )  # fmt: skip
-        result = run_trial(replace(spec, **changes))  # type: ignore[arg-type]
+        self.spec = replace(spec, **changes)  # type: ignore[arg-type]
+        result = run_trial(self.spec)
         assert engine.sweep(OWNER) == 0, result
         return result
 
+
+@pytest.fixture
+def run(tmp_path: Path, base: str) -> Run:
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
-    return trial
+    return Run(tmp_path, base)
 
 
 @pytest.fixture
@@ -140,3 +150,72 @@ def test_the_untouched_environment_is_graded_once_for_each_task(run: Run, tmp_pa
     written = file.stat().st_mtime_ns
     run(BREAKABLE, "break")
     assert file.stat().st_mtime_ns == written
+
+
+# The tests read what only the agent may read.
+AS_AGENT = (
+    'python3 -c \'import os; uid = int(os.environ["EVOLVE_AGENT_UID"]); os.setgid(uid); os.setuid(uid); '
+    'print(open("b").read())\' > /tmp/read; '
+    "grep -q right /tmp/read && echo 1 > /logs/verifier/reward.txt || echo 0 > /logs/verifier/reward.txt"
+)
+PRIVATE = (
+    "import evolve_door as door\nprint(door.run('echo {text} > answer.txt; chmod 600 answer.txt; ln answer.txt b'))"
+)
+
+
+@pytest.mark.parametrize(("text", "reward"), [("right", 1.0), ("wrong", 0.0)])
+def test_what_could_not_be_graded_is_kept_and_graded_later(
+    run: Run, failing: list[str], tmp_path: Path, text: str, reward: float
+) -> None:
+    failing += ["no network"] * 2 * MOST_GRADINGS
+    result = run(AS_AGENT, text, main=PRIVATE)
+    assert (result.fault, failing) == (Fault.GRADER, [])
+    assert result.state and result.state.path.startswith("run/states/") and result.trajectory and result.recording
+    archive = (tmp_path / result.state.path).read_bytes()
+    judgement = regrade(run.spec, archive)
+    assert judgement.grade == Reward(reward, reward), judgement
+    assert engine.sweep(OWNER) == 0
+
+
+def test_a_state_that_is_too_large_is_not_kept(run: Run, failing: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MAX_BYTES", 1_000)
+    failing += ["no network"] * 2 * MOST_GRADINGS
+    result = run(REWARD)
+    assert (result.fault, result.state) == (Fault.GRADER, None)
+
+
+# With Harbor's defaults: the tests end before they can give a reward where the agent left the word.
+HARBOR_BREAKABLE = "grep -q break /app/out /data/out 2>/dev/null && exit 1; ! true"
+SEPARATE = 'artifacts = ["/app/out"]\n[verifier]\nenvironment_mode = "separate"\n'
+COLLECTED = (
+    'artifacts = ["/data/out"]\n[verifier]\nenvironment_mode = "separate"\n[[verifier.collect]]\n'
+    "command = 'mkdir -p /data && cp /app/out /data/out'\n"
+)
+STEPS = {
+    "toml": "[[steps]]\nname = 'first'\n",
+    "more": {
+        "steps/first/instruction.md": "Write.\n",
+        "steps/first/tests/test.sh": f"{HARBOR_BREAKABLE}{VERDICT}\n",
+        "steps/first/solution/solve.sh": "true\n",
+    },
+}
+LEAVES_BREAK = "import evolve_door as door\ndoor.run('echo break > /app/out')"
+
+
+@pytest.mark.parametrize("toml", [SEPARATE, COLLECTED])
+def test_what_a_separate_verifier_gets_is_graded_again(tmp_path: Path, base: str, swept: str, toml: str) -> None:
+    spec = with_scaffold(Small(HARBOR_BREAKABLE, toml=toml).spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    result = run_trial(spec)
+    assert (result.outcome, result.reward, result.verifier) == (Outcome.FAILED, 0.0, VerifierMode.ISOLATED)
+    assert result.failed_gradings == MOST_GRADINGS, result
+
+
+@pytest.mark.parametrize("small", [Small(HARBOR_BREAKABLE), Small(**STEPS)])  # type: ignore[arg-type]
+def test_a_shared_verifier_grades_once_and_the_trial_is_run_again(
+    tmp_path: Path, base: str, swept: str, small: Small
+) -> None:
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    results = [run_trial(replace(spec, ungraded=tries)) for tries in (0, MOST_TRIES - 1)]
+    assert [result.fault for result in results] == [Fault.GRADER, Fault.NONE]
+    assert (results[1].outcome, results[1].reward, results[1].verifier) == (Outcome.FAILED, 0.0, VerifierMode.SHARED)
+    assert {result.failed_gradings for result in results} == {1}

@@ -35,7 +35,7 @@ from evolve.llm import (
 )
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
-from evolve.trial.gateway.commands import Commands, Workspace
+from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
 from evolve.trial.gateway.request import bare_request, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
@@ -61,7 +61,10 @@ RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
 @dataclass(frozen=True)
 class Door:
-    """What a gateway serves. Nothing in here tells the scaffold which task it has."""
+    """What a gateway serves. Nothing in here tells the scaffold which task it has.
+
+    command_seconds: the longest time of one command.
+    """
 
     task_id: str
     instruction: str
@@ -69,6 +72,7 @@ class Door:
     seed: int
     model: ModelSpec
     limits: Limits
+    command_seconds: float = COMMAND_SECONDS
 
 
 class Gateway:
@@ -96,7 +100,9 @@ class Gateway:
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
-        self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
+        self._server = uvicorn.Server(
+            self._config(Commands(workspace, self.budget, self._record, door.command_seconds))
+        )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property

@@ -19,7 +19,7 @@ VALUES = {
         "'', 'endpoint', 'account', 'engine', 'disk', 'cap', 'other'",
         "'', 'endpoint', 'account', 'engine', 'disk', 'cap', 'grader', 'other'",
     ),
-    "verifier": ("'isolated', 'live'", "'isolated', 'shared', 'live'"),
+    "verifier": ("'isolated', 'live'", "'isolated', 'live', 'shared'"),
 }
 STATE = "(state_path IS NULL) = (state_sha256 IS NULL) AND (state_path IS NULL OR fault = 'grader')"
 UTC = (
