@@ -59,7 +59,7 @@ from evolve.runs.settings import Settings, read_settings
 __all__ = ["app"]
 
 What_ = Annotated[str | None, typer.Argument(help="A scaffold's folder, or a branch evolve/RUN/NAME.")]
-PARTS = "branches, images, trajectories, exports, leftovers"
+PARTS = "branches, images, trajectories, states, exports, leftovers"
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -209,6 +209,20 @@ def replay_command(
     from evolve.cli import measuring
 
     return measuring.replay_branch(branch, settings_of(context), live, as_json)
+
+
+@app.command("regrade")
+def regrade_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    number: Annotated[int | None, typer.Option("--round", min=0, help="Only the states of this round.")] = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> int:
+    """Grade the kept states of ungraded trials again, for example after a repair of what the tests need."""
+    from evolve.cli import regrading
+
+    return regrading.regrade(settings_of(context), number, as_json)
 
 
 @tasks_app.command("check")

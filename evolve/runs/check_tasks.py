@@ -10,6 +10,7 @@ from pathlib import Path
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.instances import Instance
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.reward_scale import RewardScale
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
@@ -87,7 +88,7 @@ def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskC
     except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
     note = "" if task.format.solved else NO_SOLUTION
-    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing), note=note)
+    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing, task.scale), note=note)
 
 
 def _git_problem(image: TaskImage) -> str:
@@ -101,13 +102,20 @@ def _git_problem(image: TaskImage) -> str:
     return f"its image has a git repository at {place} with {excess}, where the solution may be found; {GIT_FIX}"
 
 
-def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
+def _problem(solution: Sequence[float], nothing: Sequence[float], scale: RewardScale) -> str:
+    """What is wrong with the rewards of the solution and of doing nothing. Numbers may vary, but not what passes."""
     problems = []
-    if set(solution) - {1.0}:
-        problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
-    if set(nothing) != {0.0}:
-        problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")
+    if not all(map(scale.is_pass, solution)):
+        problems.append(f"the reference solution earns {_listed(solution, scale)}")
+    if any(map(scale.is_pass, nothing)) or (scale == RewardScale() and any(nothing)):
+        problems.append(f"doing nothing earns {_listed(nothing, scale)}")
+    if not problems and solution and max(nothing) >= min(solution):
+        problems.append(f"doing nothing earns as much as the solution: {_listed(nothing, scale)}")
     return "; ".join(problems)
+
+
+def _listed(rewards: Sequence[float], scale: RewardScale) -> str:
+    return ", ".join(f"{reward:g}" if scale.is_plain else scale.describe(reward) for reward in rewards)
 
 
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
