@@ -81,6 +81,7 @@ CONSTANT_CALLS = {
     "dataclass", "dataclasses.dataclass", "field", "dataclasses.field", "ConfigDict", "SettingsConfigDict", "Field",
     "frozenset", "tuple", "dict", "set", "list", "range", "sorted", "len", "max", "min", "MappingProxyType",
     "lru_cache", "functools.lru_cache", "model_validator", "field_validator", "Path", "PurePosixPath", "timedelta",
+    "BeforeValidator",
 }  # fmt: skip
 PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {

@@ -209,11 +209,21 @@ def replay_command(
 
 
 @tasks_app.command("check")
-def tasks_check(context: typer.Context, suite: Suite_ = None, jobs: Jobs_ = None, as_json: Json_ = False) -> int:
-    """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0."""
+def tasks_check(
+    context: typer.Context,
+    suite: Suite_ = None,
+    jobs: Jobs_ = None,
+    runs: Runs_ = None,
+    again: Annotated[bool, typer.Option("--again", help="Check tasks again that an earlier check finished.")] = False,
+    as_json: Json_ = False,
+) -> int:
+    """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0.
+
+    An interrupted check continues where it stopped.
+    """
     from evolve.cli import measuring
 
-    return measuring.check_tasks(settings_of(context), as_json)
+    return measuring.check_tasks(settings_of(context), as_json, again)
 
 
 @tasks_app.command("list")

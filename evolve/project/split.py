@@ -8,11 +8,11 @@ from fractions import Fraction
 from evolve.core.records import Split, stable_hash
 
 # Half of the tasks for train, a quarter each for validation and holdout; three tasks already fill all three splits.
-SHARES = {Split.TRAIN: Fraction(1, 2), Split.VALIDATION: Fraction(1, 4), Split.HOLDOUT: Fraction(1, 4)}
+SHARES = {Split.TRAIN: 0.5, Split.VALIDATION: 0.25, Split.HOLDOUT: 0.25}
 
 
 def split_tasks(
-    difficulties: Mapping[str, str], seed: int = 0, shares: Mapping[Split, Fraction] = SHARES
+    difficulties: Mapping[str, str], seed: int = 0, shares: Mapping[Split, float | Fraction] = SHARES
 ) -> dict[Split, tuple[str, ...]]:
     """Split tasks, given their difficulty by name.
 
@@ -30,13 +30,13 @@ def split_tasks(
     return {split: tuple(sorted(name for to, name in dealt if to is split)) for split in Split}
 
 
-def _deal(shares: Mapping[Split, Fraction]) -> Iterator[Split]:
+def _deal(shares: Mapping[Split, float | Fraction]) -> Iterator[Split]:
     """Splits without end: each next one is the split that has the most of its share still to get."""
-    total = sum(shares.values())
+    total = sum(Fraction(share) for share in shares.values())
     dealt = dict.fromkeys(Split, 0)
     count = 0
     while True:
         count += 1
-        chosen = max(Split, key=lambda split: shares[split] / total * count - dealt[split])
+        chosen = max(Split, key=lambda split: Fraction(shares[split]) / total * count - dealt[split])
         dealt[chosen] += 1
         yield chosen

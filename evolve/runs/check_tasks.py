@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from evolve.core.errors import BadInput, InfraError
+from evolve.core.errors import BadInput, EvolveError, InfraError
 from evolve.core.instances import Instance
-from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.records import Fault, Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
+from evolve.runs.check_record import CheckRecord, TaskCheck
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.archive import unpack_archive
@@ -20,10 +20,11 @@ from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
 from evolve.trial.instances import packed_part
 from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judge
+from evolve.trial.verdict import Judgement, judge
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
+FAULT_TRIES = 3
 GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
@@ -31,44 +32,95 @@ GIT_FIX = (
 SOLVE_SECONDS = 120.0
 
 
-@dataclass(frozen=True)
-class TaskCheck:
-    """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
+def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord | None = None) -> list[TaskCheck]:
+    """Check every task of a suite, in its order.
 
-    unusable: The problem is a generator that no run could use; nothing was tried.
+    Args:
+        record: What earlier checks found, which is not tried again; new findings are added to it.
+
+    Raises:
+        InfraError: The engine failed. What is finished is in the record.
     """
-
-    task: str
-    solution: tuple[float, ...]
-    nothing: tuple[float, ...]
-    problem: str
-    unusable: bool = False
-
-
-def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
-    """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
     leftovers.sweep_dead()
     sweep_folders()
     base = images.base_image(watcher.say)
     built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
+    looked_up = ((task.name, _earlier(task, built, record)) for task in suite.tasks)
+    before = {name: earlier for name, earlier in looked_up if earlier is not None}
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
+    if before:
+        watcher.say(f"{len(before)} of them were checked before (--again checks them again)")
+    left = [task for task in suite.tasks if task.name not in before]
+
+    def check(task: Task) -> TaskCheck:
+        finding = _check_built(task, built, failures)
+        if record is not None and task.name in built and not finding.fault:
+            record.add(task, images.image_id(built[task.name].image), finding)
+        return finding
+
+    found = {finding.task: finding for finding in _check_all(left, check, jobs, len(suite.tasks), watcher)}
+    return [(before | found)[task.name] for task in suite.tasks]
+
+
+def _earlier(task: Task, built: Mapping[str, TaskImage], record: CheckRecord | None) -> TaskCheck | None:
+    if record is None or task.name not in built:
+        return None
+    return record.find(task, images.image_id(built[task.name].image))
+
+
+def _check_all(
+    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, total: int, watcher: Watcher
+) -> list[TaskCheck]:
+    """Check tasks at once, and report each that is finished. An error or interruption ends the tries in progress."""
+    pool, findings = ThreadPoolExecutor(jobs), []
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
+        for future in as_completed([pool.submit(check, task) for task in tasks]):
+            findings.append(future.result())
+            count = total - len(tasks) + len(findings)
+            watcher.say(f"{count} of {total}: {findings[-1].task}: {findings[-1].verdict}")
+        return findings
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if len(findings) < len(tasks):
+            engine.sweep(_owner())  # without its containers, no try goes on
+        pool.shutdown(wait=True)
         reaper().wait()
         engine.sweep(_owner())
 
 
 def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
+    """Check a task; again, if the machine failed meanwhile.
+
+    Raises:
+        InfraError: The engine does not answer any more, or the disk is full.
+    """
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
+    for _ in range(FAULT_TRIES):
+        try:
+            return _check_generated(task, built[task.name])
+        except InfraError as error:
+            if error.fault is not Fault.ENGINE or not engine.answers():
+                raise
+            fault = str(error)
+    return TaskCheck(task.name, (), (), "", fault=fault)
+
+
+def _check_generated(task: Task, image: TaskImage) -> TaskCheck:
+    """Check a task with instances of its generator, if it has one. Raises InfraError for a fault of the machine."""
     try:
-        instances = checked_instances(task, built[task.name], _owner()) if task.generates else []
+        instances = checked_instances(task, image, _owner()) if task.generates else []
     except (BadInput, InfraError) as error:
+        if is_machine_fault(error):
+            raise
         return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
-    return _check(task, built[task.name], instances)
+    return _check(task, image, instances)
+
+
+def is_machine_fault(error: EvolveError) -> bool:
+    """Whether engine or disk failed, which says nothing about a task."""
+    return error.fault in (Fault.ENGINE, Fault.DISK)
 
 
 def _trial_counts(suite: Suite) -> str:
@@ -78,16 +130,24 @@ def _trial_counts(suite: Suite) -> str:
 
 
 def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskCheck:
-    """Try the task as it is, then these instances."""
+    """Try the task as it is, then these instances. Raises InfraError for a fault of the machine."""
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solution = tuple(_reward(tried, image, solve=True) for tried in tries)
-        nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
+        solved = [_judgement(tried, image, solve=True) for tried in tries]
+        untouched = [_judgement(tried, image, solve=False) for tried in tries]
     except (InfraError, BadInput) as error:
+        if is_machine_fault(error):
+            raise
         return TaskCheck(task.name, (), (), str(error))
-    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
+    solution, nothing = _rewards(solved), _rewards(untouched)
+    wrong = [one.detail for one in solved if one.reward != 1] + [one.detail for one in untouched if one.reward != 0]
+    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing), output=wrong[0] if wrong else "")
+
+
+def _rewards(judgements: Sequence[Judgement]) -> tuple[float, ...]:
+    return tuple(judgement.reward for judgement in judgements)
 
 
 def _git_problem(image: TaskImage) -> str:
@@ -110,7 +170,7 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
     return "; ".join(problems)
 
 
-def _reward(task: Task, image: TaskImage, solve: bool) -> float:
+def _judgement(task: Task, image: TaskImage, solve: bool) -> Judgement:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
     spec = _spec(task, image)
     ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
@@ -122,7 +182,7 @@ def _reward(task: Task, image: TaskImage, solve: bool) -> float:
             if result.exit_code != 0:
                 raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
         shell.close()
-        return judge(spec, state, container, ttl).reward
+        return judge(spec, state, container, ttl)
 
 
 def _owner() -> str:

@@ -159,7 +159,7 @@ class ImportOptions:
 
 
 class Importer(Protocol):
-    """Reads one kind of source. A plug-in is an entry point of the group `evolve.importers`; `--from` takes its name."""
+    """Reads one kind of source. A plug-in is an entry point of the group `evolve.importers`, chosen by its name."""
 
     def recognises(self, source: Path) -> bool:
         """Whether the file or folder looks like this kind of source. Must be quick, and must not raise."""
