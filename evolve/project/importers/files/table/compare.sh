@@ -30,7 +30,7 @@ case $mode in
                 whole[NR] = /^[+-]?[0-9]+$/
                 sub(/^\+/, "")
                 sub(/^0+/, "")
-                digits[NR] = $0
+                digits[NR] = "x" $0
             }
             END {
                 far = value[1] - value[2]
