@@ -179,7 +179,9 @@ def run_script(file: Path, places: Mapping[str, Path], folder: Path, path: str =
     moved.write_text(text)
     shell = text.partition("\n")[0].removeprefix("#!")
     env = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}" if path else os.environ["PATH"]}
-    done = subprocess.run([shell, str(moved)], cwd=folder, capture_output=True, text=True, env=env, timeout=120, check=False)
+    done = subprocess.run(
+        [shell, str(moved)], cwd=folder, capture_output=True, text=True, env=env, timeout=120, check=False
+    )
     return done.stdout + done.stderr
 
 

@@ -123,8 +123,10 @@ def test_columns_that_do_not_exist_are_refused(tmp_path: Path, columns: dict[str
 
 @pytest.mark.parametrize(
     "options",
-    [{"image": "a b"}, {"image": "x\nRUN y"}, {"answer_file": "../x"}, {"answer_file": ""}, {"tolerance": -1.0}]
-    + [{"tolerance": float("nan")}, {"tolerance": float("inf")}],
+    [
+        *({"image": "a b"}, {"image": "x\nRUN y"}, {"answer_file": "../x"}, {"answer_file": ""}),
+        *({"tolerance": -1.0}, {"tolerance": float("nan")}, {"tolerance": float("inf")}),
+    ],
 )
 def test_options_without_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(BadInput):

@@ -60,7 +60,9 @@ def test_the_second_generation_keeps_its_text(tmp_path: Path) -> None:
     text = (tmp_path / "suite/two/task.toml").read_text()
     added = ('environment_mode = "shared"\n', 'network_mode = "public"\n')
     assert text.replace(added[0], "").replace(added[1], "") == HARBOR_TASK["task.toml"]
-    assert (tmp_path / "suite/two/environment/.hidden").is_file() and not (tmp_path / "suite/two/unrelated.log").exists()
+    assert (tmp_path / "suite/two/environment/.hidden").is_file() and not (
+        tmp_path / "suite/two/unrelated.log"
+    ).exists()
     assert (tmp_path / "suite/two/tests/test.sh").stat().st_mode & 0o111
 
 
@@ -69,7 +71,11 @@ def test_the_second_generation_keeps_its_text(tmp_path: Path) -> None:
     [
         ("", {"environment_mode": "shared"}, {"network_mode": "public"}),
         ("[environment]\nallow_internet = false", {"environment_mode": "shared"}, {"allow_internet": False}),
-        ('[environment] # x\nnetwork_mode = "no-network"\n', {"environment_mode": "shared"}, {"network_mode": "no-network"}),
+        (
+            '[environment] # x\nnetwork_mode = "no-network"\n',
+            {"environment_mode": "shared"},
+            {"network_mode": "no-network"},
+        ),
         ('[verifier]\nenvironment_mode = "separate"', {"environment_mode": "separate"}, {"network_mode": "public"}),
         ("[environment]\ncpus = 2\n[agent]\n", {"environment_mode": "shared"}, {"cpus": 2, "network_mode": "public"}),
         ("[environment]", {"environment_mode": "shared"}, {"network_mode": "public"}),
@@ -109,10 +115,10 @@ def test_a_description_that_can_not_be_edited_is_left_out(tmp_path: Path, text: 
         (compose("    cap_add: [SYS_ADMIN]\n"), "`cap_add`"),
         (compose("    volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n"), "mounts"),
         (compose("    environment: {KEY: '${OPENAI_API_KEY}'}\n"), "from the host"),
-        (compose("    environment: {KEY: \"a\\nRUN x\"}\n"), "from the host"),
+        (compose('    environment: {KEY: "a\\nRUN x"}\n'), "from the host"),
         (compose("    network_mode: host\n"), "network_mode `host`"),
         (compose("    command: ./start-server\n"), "starts"),
-        (compose("    working_dir: \"/app\\nRUN x\"\n"), "working_dir"),
+        (compose('    working_dir: "/app\\nRUN x"\n'), "working_dir"),
         (compose("    mem_limit: much\n"), "memory limit"),
         ({"docker-compose.yaml": "services: {client: {build: {context: ..}}}\n"}, "outside the task"),
         ({"docker-compose.yaml": "services: {client: {build: {context: ., target: x}}}\n"}, "options that are not"),
@@ -173,7 +179,7 @@ def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no task"):
         import_from(put(tmp_path / "x", {"a": ""}), "terminal-bench")
     put(tmp_path / "y/bad", {"task.yaml": "x: 1\n"})
-    with pytest.raises(BadInput, match="no task that can be imported: bad: its task.yaml has no instruction"):
+    with pytest.raises(BadInput, match=r"no task that can be imported: bad: its task\.yaml has no instruction"):
         import_from(tmp_path / "y")
     assert not (tmp_path / "suite").exists()
 

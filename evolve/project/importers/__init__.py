@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from evolve.project.importers.benchmark import Benchmark, ImportedTask, Importer, ImportOptions, LeftOut, TaskFile
+from evolve.project.importers.benchmark import (
+    Benchmark,
+    ImportedTask,
+    Importer,
+    ImportOptions,
+    LeftOut,
+    TaskFile,
+    Unsuitable,
+)
 
-__all__ = ["Benchmark", "ImportOptions", "ImportedTask", "Importer", "LeftOut", "TaskFile"]
+__all__ = ["Benchmark", "ImportOptions", "ImportedTask", "Importer", "LeftOut", "TaskFile", "Unsuitable"]

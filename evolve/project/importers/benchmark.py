@@ -118,7 +118,7 @@ class Shares:
     def __post_init__(self) -> None:
         for name, value in self.by_split.items():
             if not 0 <= value <= 1_000_000:
-                raise BadInput(f"--{name}", f"{value:g} is not a share", "use a number such as 0.25")
+                raise BadInput(f"--{name}", f"{getattr(self, name):g} is not a share", "use a number such as 0.25")
         if self.train == 0:
             raise BadInput("--train", "is 0, but a suite needs train tasks", "use a share above 0")
 
