@@ -39,12 +39,16 @@ class Machine:
     def __init__(self) -> None:
         self.tried: list[str] = []
         self.swept: list[str] = []
-        self.alive = True
+        self.alive, self.broken = True, set[str]()
         self.judge: Callable[[Task, bool], Judgement] = lambda task, solve: SOUND[not solve]
 
     def judgement(self, task: Task, image: TaskImage, solve: bool) -> Judgement:
         self.tried.append(task.name)
         return self.judge(task, solve)
+
+    def build(self, tasks: list[Task], *_: object) -> tuple[dict[str, TaskImage], dict[str, str]]:
+        broken = {task.name: "its image can't be built" for task in tasks if task.name in self.broken}
+        return {task.name: TaskImage(task.name, "/", ()) for task in tasks if task.name not in broken}, broken
 
     def sweep(self, owner: str) -> int:
         self.swept.append(owner)
@@ -60,7 +64,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         ("engine.sweep", made.sweep),
         ("leftovers.sweep_dead", lambda: None),
         ("images.base_image", lambda notify: "base"),
-        ("images.build_all", lambda tasks, *_: ({task.name: TaskImage(task.name, "/", ()) for task in tasks}, {})),
+        ("images.build_all", made.build),
         ("images.image_id", lambda name: f"id-of-{name}"),
         ("_git_problem", lambda image: ""),
         ("_judgement", made.judgement),
@@ -91,13 +95,25 @@ def test_each_finished_task_is_reported(machine: Machine, suite: Suite, tmp_path
 def test_finished_tasks_are_not_tried_again_until_they_change(machine: Machine, suite: Suite, tmp_path: Path) -> None:
     first, _ = check(suite, tmp_path)
     machine.tried.clear()
-    assert check(suite, tmp_path)[0] == first and machine.tried == []
+    second, _ = check(suite, tmp_path)
+    assert [replace(finding, before=False) for finding in second] == first and machine.tried == []
+    assert {finding.verdict for finding in second} == {"sound (checked before; --again checks it again)"}
     assert len(check(suite, tmp_path, again=True)[0]) == COUNT and len(machine.tried) == 4 * COUNT
     machine.tried.clear()
     changed = replace(suite.tasks[0], digest="other")
     findings, lines = check(replace(suite, tasks=(changed, *suite.tasks[1:])), tmp_path)
     assert set(machine.tried) == {changed.name} and len(findings) == COUNT
-    assert f"4 of 4: {changed.name}: sound" in lines
+    assert any(line.endswith(f": {changed.name}: sound") for line in lines)
+
+
+def test_an_image_that_can_not_be_built_is_a_finding_and_is_tried_again(
+    machine: Machine, suite: Suite, tmp_path: Path
+) -> None:
+    machine.broken.add("t3")
+    (bad,) = [finding for finding in check(suite, tmp_path)[0] if finding.problem]
+    assert (bad.task, bad.problem) == ("t3", "its image can't be built")
+    machine.broken.clear()
+    assert [finding.before for finding in check(suite, tmp_path)[0]].count(False) == 1
 
 
 def test_another_image_is_another_check(
@@ -125,7 +141,7 @@ def test_an_interrupted_check_continues(machine: Machine, suite: Suite, tmp_path
     machine.judge = lambda task, solve: SOUND[not solve]
     machine.tried.clear()
     findings, _ = check(suite, tmp_path)
-    assert set(machine.tried) == set(stopped) and {finding.verdict for finding in findings} == {"sound"}
+    assert set(machine.tried) == set(stopped) and not any(finding.problem for finding in findings)
 
 
 def test_a_fault_of_the_engine_is_no_finding(machine: Machine, suite: Suite, tmp_path: Path) -> None:
@@ -159,7 +175,7 @@ def test_what_the_engine_could_not_check_is_tried_next_time(machine: Machine, su
     check(suite, tmp_path)
     machine.judge = lambda task, solve: SOUND[not solve]
     machine.tried.clear()
-    assert {finding.verdict for finding in check(suite, tmp_path)[0]} == {"sound"}
+    assert not any(finding.problem or finding.fault for finding in check(suite, tmp_path)[0])
     assert set(machine.tried) == {failing}
 
 

@@ -129,7 +129,10 @@ def check_tasks(settings: Settings, as_json: bool, again: bool = False) -> int:
         findings = checking.check_suite(suite, settings.jobs or default_jobs(), view, record)
     bad = [finding for finding in findings if finding.problem or finding.fault]
     if as_json:
-        show([{key: value for key, value in asdict(f).items() if key != "unusable"} for f in findings], True)
+        show(
+            [{key: value for key, value in asdict(f).items() if key not in ("unusable", "before")} for f in findings],
+            True,
+        )
     else:
         _print_findings(bad)
         unknown = sum(bool(finding.fault) for finding in bad)

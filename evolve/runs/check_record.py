@@ -20,7 +20,8 @@ class TaskCheck:
     """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
 
     unusable: The problem is a generator that no run could use; nothing was tried. output: The end of what the tests
-    printed in the first try with a wrong reward. fault: Why the machine could not check the task, if so.
+    printed in the first try with a wrong reward. fault: Why the machine could not check the task, if so. before: An
+    earlier check found this.
     """
 
     task: str
@@ -30,13 +31,14 @@ class TaskCheck:
     unusable: bool = False
     output: str = ""
     fault: str = ""
+    before: bool = False
 
     @property
     def verdict(self) -> str:
         """In one word or sentence."""
         if self.fault:
             return f"not checked: {self.fault}"
-        return self.problem or "sound"
+        return (self.problem or "sound") + (" (checked before; --again checks it again)" if self.before else "")
 
 
 class CheckRecord:
@@ -54,7 +56,7 @@ class CheckRecord:
     def find(self, task: Task, image_id: str) -> TaskCheck | None:
         """What was found for this very task and image by this version of Evolve."""
         found = self._known.get(_key(task, image_id))
-        return None if found is None else replace(found, task=task.name)
+        return None if found is None else replace(found, task=task.name, before=True)
 
     def add(self, task: Task, image_id: str, check: TaskCheck) -> None:
         """Note a finished check. Raises BadInput or DiskFull if the file can't be written."""

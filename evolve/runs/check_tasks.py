@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -45,40 +45,23 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord |
     leftovers.sweep_dead()
     sweep_folders()
     base = images.base_image(watcher.say)
-    built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
-    looked_up = ((task.name, _earlier(task, built, record)) for task in suite.tasks)
-    before = {name: earlier for name, earlier in looked_up if earlier is not None}
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
-    if before:
-        watcher.say(f"{len(before)} of them were checked before (--again checks them again)")
-    left = [task for task in suite.tasks if task.name not in before]
-
-    def check(task: Task) -> TaskCheck:
-        finding = _check_built(task, built, failures)
-        if record is not None and task.name in built and not finding.fault:
-            record.add(task, images.image_id(built[task.name].image), finding)
-        return finding
-
-    found = {finding.task: finding for finding in _check_all(left, check, jobs, len(suite.tasks), watcher)}
-    return [(before | found)[task.name] for task in suite.tasks]
-
-
-def _earlier(task: Task, built: Mapping[str, TaskImage], record: CheckRecord | None) -> TaskCheck | None:
-    if record is None or task.name not in built:
-        return None
-    return record.find(task, images.image_id(built[task.name].image))
+    found = {
+        finding.task: finding
+        for finding in _check_all(suite.tasks, lambda task: _check_task(task, base, record), jobs, watcher)
+    }
+    return [found[task.name] for task in suite.tasks]
 
 
 def _check_all(
-    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, total: int, watcher: Watcher
+    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, watcher: Watcher
 ) -> list[TaskCheck]:
     """Check tasks at once, and report each that is finished. An error or interruption ends the tries in progress."""
     pool, findings = ThreadPoolExecutor(jobs), []
     try:
         for future in as_completed([pool.submit(check, task) for task in tasks]):
             findings.append(future.result())
-            count = total - len(tasks) + len(findings)
-            watcher.say(f"{count} of {total}: {findings[-1].task}: {findings[-1].verdict}")
+            watcher.say(f"{len(findings)} of {len(tasks)}: {findings[-1].task}: {findings[-1].verdict}")
         return findings
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -89,22 +72,38 @@ def _check_all(
         engine.sweep(_owner())
 
 
-def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
+def _check_task(task: Task, base: str, record: CheckRecord | None) -> TaskCheck:
     """Check a task; again, if the machine failed meanwhile.
 
     Raises:
         InfraError: The engine does not answer any more, or the disk is full.
     """
-    if task.name in failures:
-        return TaskCheck(task.name, (), (), failures[task.name])
     for _ in range(FAULT_TRIES):
         try:
-            return _check_generated(task, built[task.name])
+            return _check_built(task, base, record)
         except InfraError as error:
             if error.fault is not Fault.ENGINE or not engine.answers():
                 raise
             fault = str(error)
     return TaskCheck(task.name, (), (), "", fault=fault)
+
+
+def _check_built(task: Task, base: str, record: CheckRecord | None) -> TaskCheck:
+    """Build a task's image if there is none, and check the task unless that was done. Raises InfraError."""
+    built, failures = images.build_all([task], base, 1, _say_nothing)
+    if task.name in failures:
+        return TaskCheck(task.name, (), (), failures[task.name])
+    if record is None:
+        return _check_generated(task, built[task.name])
+    image_id = images.image_id(built[task.name].image)
+    if (earlier := record.find(task, image_id)) is not None:
+        return earlier
+    finding = _check_generated(task, built[task.name])
+    record.add(task, image_id, finding)
+    return finding
+
+
+def _say_nothing(text: str) -> None: ...
 
 
 def _check_generated(task: Task, image: TaskImage) -> TaskCheck:
