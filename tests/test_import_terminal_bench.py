@@ -107,6 +107,7 @@ def test_a_description_that_can_not_be_edited_is_left_out(tmp_path: Path, text: 
         ({"task.yaml": "instruction: x\nmax_agent_timeout_sec: -1\n"}, "`max_agent_timeout_sec`"),
         ({"task.yaml": "[]"}, "task.yaml"),
         ({"run-tests.sh": "source $TEST_DIR/setup-uv-pytest.sh\n"}, "setup-uv-pytest.sh, which is not in tests/"),
+        ({"run-tests.sh": 'pytest "${TEST_DIR}/sub/test_other.py"\n'}, "sub/test_other.py, which is not in tests/"),
         ({"docker-compose.yaml": "services:\n  client: {}\n  db: {image: postgres}\n"}, "services client, db"),
         ({"docker-compose.yaml": "services: {web: {build: .}}\n"}, "called `client`"),
         ({"docker-compose.yaml": "x"}, "no services"),

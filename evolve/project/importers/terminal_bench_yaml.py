@@ -19,7 +19,8 @@ COMPOSE = ("docker-compose.yaml", "docker-compose.yml")
 RUN_TESTS, SOLUTION = "run-tests.sh", "solution.sh"
 NOT_CONTEXT = (TASK_YAML, *COMPOSE, RUN_TESTS, SOLUTION, "solution.yaml", "tests/")
 PARSERS = ("pytest", "swebench")
-SHARED_SCRIPT = re.compile(r"\$\{?TEST_DIR\}?/([\w.-]+\.sh)")
+# Files beside the tests that `run-tests.sh` needs; some were shared by all tasks, and are not in the task's folder.
+NEEDED = re.compile(r"\$\{?TEST_DIR\}?/([\w./-]+\.(?:sh|py))")
 
 
 def _as_text(value: object) -> object:
@@ -133,7 +134,7 @@ def _tests(folder: Path, parser: str) -> list[TaskFile]:
         raise Unsuitable(f"it has no {RUN_TESTS}")
     own = files_below(folder / "tests", "tests/") if (folder / "tests").is_dir() else []
     text = read_text(run, RUN_TESTS)
-    missing = sorted(set(SHARED_SCRIPT.findall(text)) - {one.path.removeprefix("tests/") for one in own} - {RUN_TESTS})
+    missing = sorted(set(NEEDED.findall(text)) - {one.path.removeprefix("tests/") for one in own} - {RUN_TESTS})
     if missing:
         raise Unsuitable(f"its {RUN_TESTS} uses {missing[0]}, which is not in tests/")
     taken, script = (f"tests/{RUN_TESTS}", "tests/test.sh"), helper("terminal_bench", "test.sh")
