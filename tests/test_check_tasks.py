@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -42,7 +43,8 @@ class Machine:
         self.alive, self.broken = True, set[str]()
         self.judge: Callable[[Task, bool], Judgement] = lambda task, solve: SOUND[not solve]
 
-    def judgement(self, task: Task, image: TaskImage, solve: bool) -> Judgement:
+    def judgement(self, task: Task, image: TaskImage, solve: bool, stop: Event) -> Judgement:
+        check_tasks._raise_if_set(stop)
         self.tried.append(task.name)
         return self.judge(task, solve)
 
@@ -142,6 +144,32 @@ def test_an_interrupted_check_continues(machine: Machine, suite: Suite, tmp_path
     machine.tried.clear()
     findings, _ = check(suite, tmp_path)
     assert set(machine.tried) == set(stopped) and not any(finding.problem for finding in findings)
+
+
+def test_what_an_interrupted_try_found_is_not_kept(
+    machine: Machine, suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its containers, a try may end with any reward, or with an error that looks like the task's own."""
+    interrupted = Event()
+
+    def sweep(owner: str) -> int:
+        interrupted.set()
+        return 0
+
+    def judge(task: Task, solve: bool) -> Judgement:
+        if task.name == "t0":
+            raise KeyboardInterrupt
+        interrupted.wait(20)
+        if task.name == "t1":
+            raise InfraError("can't copy files into /tests")
+        return Judgement(0.0, "killed")
+
+    machine.judge = judge
+    monkeypatch.setattr("evolve.runs.check_tasks.engine.sweep", sweep)
+    with pytest.raises(KeyboardInterrupt):
+        check_tasks.check_suite(suite, COUNT, SilentWatcher(), CheckRecord(tmp_path / RECORD_FILE))
+    assert not (tmp_path / RECORD_FILE).exists()
+    assert len(machine.tried) <= COUNT, "no further try is started"
 
 
 def test_a_fault_of_the_engine_is_no_finding(machine: Machine, suite: Suite, tmp_path: Path) -> None:

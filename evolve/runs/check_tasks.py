@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 
-from evolve.core.errors import BadInput, EvolveError, InfraError
+from evolve.core.errors import BadInput, EngineError, EvolveError, InfraError
 from evolve.core.instances import Instance
 from evolve.core.records import Fault, Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
@@ -46,15 +47,14 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord |
     sweep_folders()
     base = images.base_image(watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
-    found = {
-        finding.task: finding
-        for finding in _check_all(suite.tasks, lambda task: _check_task(task, base, record), jobs, watcher)
-    }
+    stop = Event()
+    findings = _check_all(suite.tasks, lambda task: _check_task(task, base, record, stop), jobs, watcher, stop)
+    found = {finding.task: finding for finding in findings}
     return [found[task.name] for task in suite.tasks]
 
 
 def _check_all(
-    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, watcher: Watcher
+    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, watcher: Watcher, stop: Event
 ) -> list[TaskCheck]:
     """Check tasks at once, and report each that is finished. An error or interruption ends the tries in progress."""
     pool, findings = ThreadPoolExecutor(jobs), []
@@ -66,13 +66,14 @@ def _check_all(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         if len(findings) < len(tasks):
-            engine.sweep(_owner())  # without its containers, no try goes on
+            stop.set()
+            engine.sweep(_owner())  # ends the commands that run now
         pool.shutdown(wait=True)
         reaper().wait()
         engine.sweep(_owner())
 
 
-def _check_task(task: Task, base: str, record: CheckRecord | None) -> TaskCheck:
+def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
     """Check a task; again, if the machine failed meanwhile.
 
     Raises:
@@ -80,33 +81,39 @@ def _check_task(task: Task, base: str, record: CheckRecord | None) -> TaskCheck:
     """
     for _ in range(FAULT_TRIES):
         try:
-            return _check_built(task, base, record)
+            return _check_built(task, base, record, stop)
         except InfraError as error:
-            if error.fault is not Fault.ENGINE or not engine.answers():
+            if stop.is_set() or error.fault is not Fault.ENGINE or not engine.answers():
                 raise
             fault = str(error)
     return TaskCheck(task.name, (), (), "", fault=fault)
 
 
-def _check_built(task: Task, base: str, record: CheckRecord | None) -> TaskCheck:
+def _check_built(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
     """Build a task's image if there is none, and check the task unless that was done. Raises InfraError."""
     built, failures = images.build_all([task], base, 1, _say_nothing)
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
-    if record is None:
-        return _check_generated(task, built[task.name])
     image_id = images.image_id(built[task.name].image)
-    if (earlier := record.find(task, image_id)) is not None:
+    if record is not None and (earlier := record.find(task, image_id)) is not None:
         return earlier
-    finding = _check_generated(task, built[task.name])
-    record.add(task, image_id, finding)
+    finding = _check_generated(task, built[task.name], stop)
+    _raise_if_set(stop)  # what a try found without its containers says nothing
+    if record is not None:
+        record.add(task, image_id, finding)
     return finding
+
+
+def _raise_if_set(stop: Event) -> None:
+    """Raise EngineError if the check was interrupted."""
+    if stop.is_set():
+        raise EngineError("the check was interrupted")
 
 
 def _say_nothing(text: str) -> None: ...
 
 
-def _check_generated(task: Task, image: TaskImage) -> TaskCheck:
+def _check_generated(task: Task, image: TaskImage, stop: Event) -> TaskCheck:
     """Check a task with instances of its generator, if it has one. Raises InfraError for a fault of the machine."""
     try:
         instances = checked_instances(task, image, _owner()) if task.generates else []
@@ -114,7 +121,7 @@ def _check_generated(task: Task, image: TaskImage) -> TaskCheck:
         if is_machine_fault(error):
             raise
         return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
-    return _check(task, image, instances)
+    return _check(task, image, instances, stop)
 
 
 def is_machine_fault(error: EvolveError) -> bool:
@@ -128,14 +135,14 @@ def _trial_counts(suite: Suite) -> str:
     return f"{2 * TRIES} trials each{more}"
 
 
-def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskCheck:
+def _check(task: Task, image: TaskImage, instances: Sequence[Instance], stop: Event) -> TaskCheck:
     """Try the task as it is, then these instances. Raises InfraError for a fault of the machine."""
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solved = [_judgement(tried, image, solve=True) for tried in tries]
-        untouched = [_judgement(tried, image, solve=False) for tried in tries]
+        solved = [_judgement(tried, image, True, stop) for tried in tries]
+        untouched = [_judgement(tried, image, False, stop) for tried in tries]
     except (InfraError, BadInput) as error:
         if is_machine_fault(error):
             raise
@@ -169,8 +176,9 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
     return "; ".join(problems)
 
 
-def _judgement(task: Task, image: TaskImage, solve: bool) -> Judgement:
+def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event) -> Judgement:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
+    _raise_if_set(stop)
     spec = _spec(task, image)
     ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
     with sandboxes(spec, ttl) as (state, container):
