@@ -184,6 +184,34 @@ def test_what_is_not_recognised_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "suite").exists()
 
 
+def test_what_can_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.jsonl").mkdir()
+    with pytest.raises(BadInput, match=r"t\.jsonl: can't be read"):
+        import_from(tmp_path / "t.jsonl", "table")
+    source = put(tmp_path / "tasks/one", HARBOR_TASK).parent
+
+    def vanish(self: TaskFile) -> bytes:
+        return (tmp_path / "gone").read_bytes()
+
+    monkeypatch.setattr(TaskFile, "read", vanish)
+    with pytest.raises(BadInput, match="can't be"):
+        import_from(source)
+    assert not (tmp_path / "suite").exists()
+
+
+def test_names_that_are_no_text_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "tasks/good", HARBOR_TASK)
+    put(tmp_path / "tasks/odd", HARBOR_TASK)
+    (tmp_path / os.fsdecode(b"tasks/odd/tests/\xff")).write_text("")
+    put(tmp_path / os.fsdecode(b"tasks/\xfe"), HARBOR_TASK)
+    monkeypatch.chdir(tmp_path)
+    assert command(monkeypatch, "tasks", "--to", "suite") == 0
+    assert "left out 2" in capsys.readouterr().out
+    assert set(json.loads((tmp_path / "suite/import.json").read_text())["tasks"]) == {"good"}
+
+
 def test_a_target_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     source = table(tmp_path, *ROWS)
     put(tmp_path / "suite", {"mine": "x"})

@@ -36,11 +36,11 @@ class Unsuitable(Exception):
 
 def path_problem(path: str) -> str:
     """Why a path of foreign data can't be a file inside a folder, as the end of a sentence; "" if it can."""
+    if not path.isprintable() or "\\" in path:
+        return "has a character that is not allowed"
     parts = path.split("/")
     if not path or len(path) > MAX_PATH_CHARS or any(len(part.encode()) > 255 for part in parts):
         return "is empty or too long"
-    if not path.isprintable() or "\\" in path:
-        return "has a character that is not allowed"
     if PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts):
         return "leads out of the folder"
     return "is git's own" if any(part.lower() == ".git" for part in parts) else ""

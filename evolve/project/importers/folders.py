@@ -13,6 +13,7 @@ SKIPPED = (".git", "__pycache__", ".DS_Store")
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 MAX_TEXT_BYTES = 4_000_000
 MAX_FOLDERS = 50_000
+MAX_DEPTH = 60
 
 
 def files_below(folder: Path, prefix: str = "") -> list[TaskFile]:
@@ -22,7 +23,7 @@ def files_below(folder: Path, prefix: str = "") -> list[TaskFile]:
         Unsuitable: a link leads out of the folder, something is no regular file, or there is too much.
     """
     root, found = folder.resolve(), []
-    for path in _walk(folder):
+    for path in _walk(folder, MAX_DEPTH):
         name = path.relative_to(folder).as_posix()
         found.append(TaskFile(prefix + name, _regular(path, root, name), bool(path.stat().st_mode & 0o100)))
         if len(found) > MAX_TASK_FILES:
@@ -30,13 +31,15 @@ def files_below(folder: Path, prefix: str = "") -> list[TaskFile]:
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files and links below a folder, sorted; links are not followed."""
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    """Files and links below a folder, sorted; links are not followed. Raises Unsuitable below a depth."""
+    if not depth:
+        raise Unsuitable(f"its folders are nested more than {MAX_DEPTH} deep")
     for entry in sorted(folder.iterdir()):
         if entry.name in SKIPPED:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
+            yield from _walk(entry, depth - 1)
         else:
             yield entry
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,10 +80,21 @@ def import_suite(request: Request) -> ImportReport:
     importer = importer_of(name)
     if not request.source.exists():
         raise BadInput(str(request.source), "does not exist", "name a file or folder on this machine")
-    benchmark = importer.read(request.source, request.options)
+    with _readable(request.source):
+        benchmark = importer.read(request.source, request.options)
+        origin = origin_of(request.source, request.licence)
     _check_count(request, benchmark)
-    origin = origin_of(request.source, request.licence)
     return _write(request, name, origin, benchmark)
+
+
+@contextlib.contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    """Raise BadInput, which names the file, where the source can't be read."""
+    try:
+        yield
+    except OSError as error:
+        where = os.fsdecode(error.filename) if error.filename else str(source)
+        raise BadInput(where, f"can't be read: {error.strerror}", "make it readable, or leave it out") from error
 
 
 def _check_target(request: Request) -> None:
@@ -156,7 +169,9 @@ def _loaded_tasks(
             return loaded, left_out, len(benchmark.tasks) - number
         folder = staged / task.name
         try:
-            _write_task(folder, task)
+            with _readable(folder):
+                contents = [file.read() for file in task.files]
+            _write_task(folder, task, contents)
             loaded.append((task, load_task(folder, Split.TRAIN, SuiteProfile.LOOSE)))
         except (BadInput, Unsuitable) as error:
             left_out.append(LeftOut(task.name, str(error).replace(f"{folder}/", "")))
@@ -164,13 +179,13 @@ def _loaded_tasks(
     return loaded, left_out, 0
 
 
-def _write_task(folder: Path, task: ImportedTask) -> None:
-    for file in task.files:
+def _write_task(folder: Path, task: ImportedTask, contents: Sequence[bytes]) -> None:
+    for file, content in zip(task.files, contents, strict=True):
         target = folder / file.path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as opened:
-                opened.write(file.read())
+                opened.write(content)
         except (FileExistsError, NotADirectoryError):
             raise Unsuitable(f"{file.path} is both a file and a folder") from None
         target.chmod(0o755 if file.executable else 0o644)

@@ -74,9 +74,12 @@ def read_yaml_task(folder: Path) -> list[TaskFile]:
 
 
 def load_yaml(path: Path, name: str) -> Any:
-    """A YAML file's value. Raises Unsuitable."""
+    """A YAML file's value. Raises Unsuitable; also for aliases, by which a small file can stand for a huge value."""
+    text = read_text(path, name)
     try:
-        return yaml.safe_load(read_text(path, name))
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise Unsuitable(f"its {name} uses aliases (`*name`), which are not supported")
+        return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Unsuitable(f"its {name} is not valid YAML: {' '.join(str(error).split())[:120]}") from error
 
