@@ -19,11 +19,18 @@ from evolve.runs import check_tasks
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import Suite, load_suite
+from evolve.trial.reward import Reward
 from evolve.trial.verdict import Judgement
 from tests.imported import import_from, table
 
 COUNT = 4
-SOUND = (Judgement(1.0, "good"), Judgement(0.0, "nothing"))
+
+
+def graded(reward: float, output: str) -> Judgement:
+    return Judgement(Reward(reward, reward), output)
+
+
+SOUND = (graded(1.0, "good"), graded(0.0, "nothing"))
 
 
 class Lines(SilentWatcher):
@@ -162,7 +169,7 @@ def test_what_an_interrupted_try_found_is_not_kept(
         interrupted.wait(20)
         if task.name == "t1":
             raise InfraError("can't copy files into /tests")
-        return Judgement(0.0, "killed")
+        return graded(0.0, "killed")
 
     machine.judge = judge
     monkeypatch.setattr("evolve.runs.check_tasks.engine.sweep", sweep)
@@ -225,7 +232,7 @@ def test_a_task_at_fault_is_a_finding_with_the_end_of_its_output(
     def judge(task: Task, solve: bool) -> Judgement:
         if task.name == "t1" and solve:
             raise InfraError("solution/solve.sh failed: no")
-        return Judgement(0.0, "assert 1 == 2\n") if task.name == "t2" else SOUND[not solve]
+        return graded(0.0, "assert 1 == 2\n") if task.name == "t2" else SOUND[not solve]
 
     machine.judge = judge
     found = {finding.task: finding for finding in check(suite, tmp_path)[0]}
@@ -238,7 +245,7 @@ def test_the_command_prints_the_end_of_the_output(
     machine: Machine, suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = "".join(f"line {number}\n" for number in range(50)) + "\x1b[31mred\n"
-    machine.judge = lambda task, solve: Judgement(0.0, output) if task.name == "t2" else SOUND[not solve]
+    machine.judge = lambda task, solve: graded(0.0, output) if task.name == "t2" else SOUND[not solve]
     settings = Settings(suite=suite.folder, runs=tmp_path / "runs", jobs=2)
     assert measuring.check_tasks(settings, as_json=False) == 1
     lines = capsys.readouterr().out.splitlines()

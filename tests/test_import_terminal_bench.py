@@ -36,7 +36,7 @@ def test_both_generations_become_tasks(tmp_path: Path) -> None:
     tasks = {task.name: task for task in load_suite(tmp_path / "suite").tasks}
     assert (tasks["one"].agent_seconds, tasks["one"].verifier_seconds) == (900, 180)
     assert (tasks["one"].sandbox.memory_mb, tasks["two"].sandbox.memory_mb) == (4096, 2048)
-    assert all(task.sandbox.network and task.verifier is VerifierMode.LIVE for task in tasks.values())
+    assert all(task.sandbox.network and task.verifier is VerifierMode.SHARED for task in tasks.values())
 
 
 def test_the_first_generation_is_converted(tmp_path: Path) -> None:
