@@ -16,6 +16,8 @@ PLAIN: Mapping[str, str] = {
     "tests/test.sh": TEST,
     "solution/solve.sh": SOLVE,
 }
+# A separate verifier gets declared artifacts only.
+KEEP = 'artifacts = ["/app/answer"]\n'
 STEPS = """[[steps]]
 name = "first"
 min_reward = 0.5
@@ -52,7 +54,7 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "tests/test.sh": PASS_IF.format("grep -q done /logs/artifacts/answer"),
         "solution/solve.sh": "#!/bin/bash\nmkdir -p /logs/artifacts && echo done > /logs/artifacts/answer\n",
     },
-    "verifier-environment": {"task.toml": "[verifier.environment]\nmemory_mb = 256\n"},
+    "verifier-environment": {"task.toml": f"{KEEP}[verifier.environment]\nmemory_mb = 256\n"},
     "steps": {
         "task.toml": STEPS,
         "instruction.md": "",
@@ -66,7 +68,7 @@ USABLE: Mapping[str, Mapping[str, str]] = {
     "healthcheck": {"task.toml": '[environment.healthcheck]\ncommand = "true"\nretries = 1\n'},
     "no-network": {"task.toml": '[environment]\nnetwork_mode = "no-network"\n'},
     "network-by-phase": {
-        "task.toml": '[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "separate"\n'
+        "task.toml": f'{KEEP}[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "separate"\n'
     },
     "ready-image": {
         "task.toml": '[environment]\ndocker_image = "evolve/base:python3"\n',
@@ -88,7 +90,10 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "task.toml": '[agent]\nuser = "ann"\n',
         "environment/Dockerfile": f"{BASE}RUN useradd -m ann && chown ann /app\n",
     },
-    "user-number": {"task.toml": "[agent]\nuser = 1000\n[verifier]\nuser = 0\n"},
+    "user-number": {
+        "task.toml": "[agent]\nuser = 1000\n[verifier]\nuser = 0\n",
+        "environment/Dockerfile": f"{BASE}RUN chmod 777 /app\n",
+    },
     "entrypoint": {"environment/Dockerfile": f'{BASE}ENTRYPOINT ["env", "STARTED=1"]\n'},
     "volume": {"environment/Dockerfile": f"{BASE}VOLUME /data\n"},
     "image-env": {"environment/Dockerfile": f"{BASE}ENV COLOUR=blue\n"},

@@ -53,6 +53,7 @@ from evolve.cli.options import (
     tasks_app,
 )
 from evolve.core.records import Split
+from evolve.export.formats import Format
 from evolve.runs.settings import Settings, read_settings
 
 __all__ = ["app"]
@@ -301,6 +302,31 @@ def claim_command(
     from evolve.cli import claims
 
     claims.claim_run(settings_of(context), as_json)
+
+
+@app.command("export")
+def export_command(
+    context: typer.Context,
+    to: Annotated[Path, typer.Option(help="Folder to write; it must not exist, or be empty.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card."
+        ),
+    ],
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's trials.")] = None,
+    split: Annotated[
+        list[Split] | None,
+        typer.Option(help="Splits to export; default: train, validation. The holdout must be named."),
+    ] = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Write the trials of a run for other tools: trajectories, traces, or a dataset. Never overwrites a file."""
+    from evolve.cli import exporting
+
+    exporting.export(settings_of(context), form, to, round_number, split or [], as_json)
 
 
 @app.command("models")

@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
+from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
@@ -115,9 +116,11 @@ def diff(number: int, settings: Settings) -> None:
 
 
 def list_tasks(suite: Path, as_json: bool) -> None:
-    """The tasks with their splits and difficulty."""
-    found = load_suite(suite)
-    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in found.tasks]
-    show(rows, as_json)
-    for line in (*(f"{name} is left out: {reason}" for name, reason in found.reasons.items()), *found.warnings):
+    """The tasks with their splits and difficulty, how many each split has, and what is left out."""
+    loaded = load_suite(suite)
+    show([{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in loaded.tasks], as_json)
+    if not as_json:
+        counts = ", ".join(f"{len(loaded.split(split))} {split}" for split in Split)
+        print(plain(f"{len(loaded.tasks)} tasks in {loaded.folder}: {counts}"))
+    for line in (*(f"{name} is left out: {reason}" for name, reason in loaded.reasons.items()), *loaded.warnings):
         print(plain(line), file=sys.stderr)

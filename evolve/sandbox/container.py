@@ -9,7 +9,7 @@ import secrets
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -111,12 +111,18 @@ class Container:
 
     def stop(self) -> None:
         """Kill all its processes with SIGKILL; they are dead when this returns."""
+        self._unless_dead(self.client.api.kill)
+
+    def _unless_dead(self, act: Callable[[str], object]) -> bool:
+        """Do something with the container that needs it to run, and return whether it does."""
         with engine_faults():
             try:
-                self.client.api.kill(self.id)
+                act(self.id)
             except APIError as error:
                 if error.status_code not in (NOT_FOUND, NOT_RUNNING):
                     raise
+                return False
+        return True
 
     def kill(self) -> None:
         """Kill and remove it, with the volumes that its image declares."""
@@ -126,13 +132,12 @@ class Container:
     @contextlib.contextmanager
     def halted(self) -> Iterator[None]:
         """Let none of its processes run while the context lasts. Raises InfraError."""
-        with engine_faults():
-            self.client.api.pause(self.id)
+        is_halted = self._unless_dead(self.client.api.pause)
         try:
             yield
         finally:
-            with engine_faults():
-                self.client.api.unpause(self.id)
+            if is_halted:
+                self._unless_dead(self.client.api.unpause)
 
     def cause(self) -> Cause:
         """Which of its limits the container has exceeded so far."""

@@ -38,13 +38,16 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
     Raises:
         InfraError: The machine failed, or the tests can't be installed in the task's own image either.
     """
-    try:
-        task.connect(state.networks.tests)
-        return _judge_in(spec, state, task)
-    except InfraError:
-        if not task.is_ruined():
-            raise
-    _prove_testable(spec, state, ttl)
+    # A fault of the machine seldom comes twice, with a success elsewhere in between.
+    for prove in (_prove_testable, None):
+        try:
+            task.connect(state.networks.tests)
+            return _judge_in(spec, state, task)
+        except InfraError:
+            if not task.is_ruined():
+                raise
+        if prove:
+            prove(spec, state, ttl)
     return untestable(task.cause())
 
 

@@ -18,9 +18,7 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, ke
     Raises:
         InfraError: The machine failed, or the task can't be judged in its own image either.
     """
-    if state.format.verifier.collect:
-        task.connect(state.networks.setup)
-        run_collect_hooks(state, task)
+    run_collect_hooks(state, task)
     if spec.task.verifier is VerifierMode.SHARED:
         return judge_in_place(spec, state, task, ttl)
     if state.format.verifier.environment is not None:

@@ -27,6 +27,7 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     """
     for hook in state.format.verifier.collect:
         try:
+            task.connect(state.networks.setup)
             _run_hook(state, task, hook)
         except InfraError:
             if not task.is_ruined():

@@ -23,6 +23,8 @@ from evolve.trial.verdict import Judgement
 
 WORKDIR, SETUP = "workdir", "setup.sh"
 CLEAR_SECONDS = 60.0
+# A fault of the machine seldom comes twice.
+PREPARE_TRIES = 2
 CLEAR_STEP = (
     f"{CLEAR_REWARDS} && {CLEAR_TESTS} && {{ rmdir /tests 2>/dev/null; rm -rf /solution /logs/agent; "
     "mkdir -p /logs/agent && chmod 777 /logs/agent; }"
@@ -115,17 +117,19 @@ def play_steps(spec: TrialSpec, state: TaskState, container: Container, ttl: int
 
 def _is_prepared(state: TaskState, container: Container, task: Task, step: Step, is_first: bool) -> bool:
     """Prepare the container for a step. After the first one, the agent may have made that impossible."""
-    try:
-        _prepare(state, container, task, step, is_first)
-    except (StepFailed, Unhealthy) as error:
-        if is_first:
-            raise InfraError(f"step {step.name}: {error}") from error
-        return False
-    except InfraError:
-        if is_first or not container.is_ruined():
-            raise
-        return False
-    return True
+    for _ in range(PREPARE_TRIES):
+        try:
+            _prepare(state, container, task, step, is_first)
+        except (StepFailed, Unhealthy) as error:
+            if is_first:
+                raise InfraError(f"step {step.name}: {error}") from error
+            return False
+        except InfraError:
+            if is_first or not container.is_ruined():
+                raise
+        else:
+            return True
+    return False
 
 
 class StepFailed(InfraError):

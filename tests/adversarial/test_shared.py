@@ -19,7 +19,7 @@ from .conftest import Arena
 
 pytestmark = pytest.mark.docker
 # Works for a while, as many tests do, and then finds the answer missing unless somebody wrote it meanwhile.
-SLOW_TEST = "sleep 6; grep -q ok /app/out"
+SLOW_TEST = "sleep 10; grep -q ok /app/out"
 PLAIN_TEST = "grep -q ok /app/out"
 # A grader that takes the artifacts' word for nothing but what stands in a place of its own.
 ARTIFACT_TEST = "grep -q ok /trusted/answer"
@@ -40,7 +40,7 @@ class Attack:
 
 ATTACKS = {
     "works on past its time": Attack(
-        "door.run('sleep 5; echo ok > out', timeout=60)", SLOW_TEST, mock.patch.object(run, "end_sessions"), seconds=2
+        "door.run('sleep 8; echo ok > out', timeout=60)", SLOW_TEST, mock.patch.object(run, "end_sessions"), seconds=5
     ),
     "leaves a helper that works on": Attack(
         "door.run('(sleep 4; echo ok > out) >/dev/null 2>&1 &')", SLOW_TEST, mock.patch.object(run, "end_sessions")

@@ -172,3 +172,13 @@ def test_each_phase_has_its_own_network(tmp_path: Path, base: str, swept: str, n
     small = Small(f"{tests} && {IS_OK}", f"{agent} && echo ok > out", toml)
     judgement = solved(small.spec(tmp_path / "task", base, swept))
     assert judgement.grade == Reward(1.0, 1.0), judgement
+
+
+def test_an_agent_that_ended_its_container_has_failed_in_every_mode(tmp_path: Path, base: str, swept: str) -> None:
+    """Also where a network is to be connected, commands to be run, or artifacts to be taken out of it."""
+    end = "echo ok > out; for p in /proc/[0-9]*; do grep -q sleep $p/comm && kill ${p#/proc/}; done; sleep 5"
+    hooks = '[[verifier.collect]]\ncommand = "true"\n'
+    for mode in ("shared", "separate", "isolated"):
+        toml = f'[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "{mode}"\n{hooks}'
+        result = trial_of(tmp_path / mode, base, swept, Small("[ -e /absent ]", toml=toml), f"door.run({end!r})")
+        assert (result.outcome, result.reward) == (Outcome.FAILED, 0.0), (mode, result.detail)

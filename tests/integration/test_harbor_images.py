@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,9 @@ def load(folder: Path, files: Mapping[str, str]) -> Task:
 @pytest.fixture(scope="module")
 def made(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, TaskImage]]:
     top = tmp_path_factory.mktemp("tasks")
-    tasks = [load(top / name, USABLE[name]) for name in BUILT]
+    # Other processes may build the same tasks: these images are this one's own.
+    mine = {"README.md": f"{os.getpid()}\n"}
+    tasks = [load(top / name, {**USABLE[name], **mine}) for name in BUILT]
     (top / "ignored-files" / "environment" / "link").symlink_to("answer.txt")
     built, failures = images.build_all(tasks, base, 2, print)
     assert failures == {}

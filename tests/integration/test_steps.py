@@ -100,3 +100,11 @@ def test_a_step_that_can_not_be_prepared(tmp_path: Path, base: str, swept: str) 
     later = two_steps(**{"steps/second/workdir/setup.sh": "[ ! -e out ]\n"})
     result = played(tmp_path / "second", base, swept, later)
     assert (result.outcome, result.reward) == (Outcome.FAILED, 0.5), result.detail
+
+
+def test_a_container_that_the_agent_ended_earns_nothing_more(tmp_path: Path, base: str, swept: str) -> None:
+    mode = '[steps.verifier]\nenvironment_mode = "separate"'
+    end = "for p in /proc/[0-9]*; do grep -q sleep $p/comm && kill ${p#/proc/}; done; sleep 5"
+    small = two_steps(mode, mode, 'artifacts = ["/app"]\n')
+    result = played(tmp_path, base, swept, small, f"door.run({end!r})")
+    assert (result.outcome, result.reward) == (Outcome.FAILED, 0.5), result.detail

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evolve.budget.answers import Answers, OwnAnswers
+from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import (
@@ -94,7 +95,7 @@ class Gateway:
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
-        self.recording = Recording()
+        self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
         self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
@@ -210,7 +211,8 @@ class Gateway:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
         with self._lock:
-            size = self.recording.append(event)
+            ended = time.monotonic()
+            size = self.recording.append(event, [self._timeline.at(moment) for moment in (arrival.started, ended)])
         self.budget.count_event(size)
 
     def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:
