@@ -20,7 +20,7 @@ from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.model_check import CheckedModel, check_models, summary_line
-from evolve.runs.plan import Plan, plan_of
+from evolve.runs.plan import Plan, plan_of, time_warnings
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
@@ -78,7 +78,8 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
         The run's id.
     """
     prepared, planned = _planned(prepared, rounds, watcher)
-    for line in (*prepared.suite.warnings, *planned.lines()):
+    warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
+    for line in (*warnings, *planned.lines()):
         watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
@@ -107,7 +108,7 @@ def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watch
     measured = [t for t in prepared.suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
-    power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)
+    power = calibrate.power(tasks, calibrate.Luck(noise.rates, noise.scatter), config.gate, begin=begin)
     jobs = planned_concurrency(prepared.request, prepared.suite).most
     return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, jobs))
 

@@ -22,6 +22,7 @@ from evolve.report.models import about_model
 from evolve.report.tables import percent, show
 from evolve.report.validity import validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
+from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
 from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import stored_config
 from evolve.runs.local_model import with_local_server
@@ -32,6 +33,8 @@ from evolve.runs.settings import Settings
 from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
+
+OUTPUT_LINES = 20
 
 
 def run(settings: Settings) -> None:
@@ -124,33 +127,46 @@ def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) ->
     return 0
 
 
-def check_tasks(settings: Settings, as_json: bool) -> int:
-    """Check every task of the suite.
+def check_tasks(settings: Settings, as_json: bool, again: bool = False) -> int:
+    """Check every task of the suite; those that were checked before only if `again`.
 
     Returns:
-        The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound.
+        The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound or could not be checked.
     """
     suite = load_suite(settings.suite, settings.pass_env)
+    record = CheckRecord(settings.runs / RECORD_FILE, again)
     with Live(priced=False) as view:
         for line in suite.warnings:
             view.say(line)
-        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view)
-    bad = [finding for finding in findings if finding.problem]
-    rows = [
-        {"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem, "note": f.note}
-        for f in findings
-    ]
+        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view, record)
+    bad = [finding for finding in findings if finding.problem or finding.fault]
     if as_json:
-        show(rows, True)
+        show(
+            [{key: value for key, value in asdict(f).items() if key not in ("unusable", "before")} for f in findings],
+            True,
+        )
     else:
-        show(rows, False, ("task", "problem")) if bad else None
+        _print_findings(bad)
         for finding in findings:
             if finding.note:
-                print(f"{finding.task}: {finding.note}")
-        print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound")
+                print(plain(f"{finding.task}: {finding.note}"))
+        unknown = sum(bool(finding.fault) for finding in bad)
+        print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound{_unchecked_note(unknown)}")
     if any(finding.unusable for finding in bad):
         return EXIT_BAD_INPUT
     return EXIT_MACHINE if bad else 0
+
+
+def _print_findings(bad: Sequence[TaskCheck]) -> None:
+    """A line for each task that is not sound, followed by the end of what its tests printed."""
+    for finding in bad:
+        print(plain(f"{finding.task}: {finding.verdict}"))
+        for line in finding.output.splitlines()[-OUTPUT_LINES:]:
+            print(plain(f"    | {line}"))
+
+
+def _unchecked_note(count: int) -> str:
+    return f"; {count} could not be checked, because the engine failed (run the command again)" if count else ""
 
 
 def print_result(store: Store, run: str, runs: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.instances import Instance
+from evolve.core.reward_scale import RewardScale
 from evolve.core.task_format import SandboxSpec as SandboxSpec
 from evolve.core.task_format import SuiteProfile as SuiteProfile
 from evolve.core.task_format import TaskFormat
@@ -249,6 +250,11 @@ class Task:
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
 
+    @property
+    def scale(self) -> RewardScale:
+        """How the number that its tests write becomes a reward."""
+        return self.format.reward or RewardScale()
+
     def as_instance(self, instance: Instance) -> Task:
         """The task with the files of an instance in the place of its own."""
         return replace(self, instance=instance, instruction=instance.instruction or self.instruction)
@@ -365,6 +371,7 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
+    `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
     be graded, if it was kept.
@@ -390,6 +397,7 @@ class TrialResult:
     outage: bool = False
     failed_gradings: int = 0
     state: StoredFile | None = None
+    rewards: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.failed_gradings < 0:

@@ -122,6 +122,7 @@ def trial_values(result: TrialResult) -> Values:
         "seed": result.seed,
         "outcome": result.outcome.value,
         "reward": result.reward,
+        "rewards": json.dumps(dict(result.rewards)) if result.rewards else None,
         "started_at": result.started_at,
         "seconds": result.seconds,
         **_usage_values(result.usage),
@@ -148,6 +149,7 @@ def trial_from(row: Row) -> TrialResult:
         seed=row["seed"],
         outcome=Outcome(row["outcome"]),
         reward=row["reward"],
+        rewards=rewards_from(row["rewards"]),
         usage=replace(_usage_from(row), commands=row["commands"]),
         started_at=row["started_at"],
         seconds=row["seconds"],
@@ -162,6 +164,16 @@ def trial_from(row: Row) -> TrialResult:
         failed_gradings=row["failed_gradings"],
         state=_file_from("state", row),
     )
+
+
+def rewards_from(text: object) -> tuple[tuple[str, float], ...]:
+    """The numbers of a JSON object by name; of anything else none, since they decide nothing."""
+    try:
+        numbers = json.loads(text) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        return ()
+    known = numbers.items() if isinstance(numbers, dict) else ()
+    return tuple((name, float(value)) for name, value in known if isinstance(value, int | float) and abs(value) < 1e300)
 
 
 def regrade_values(regrade: Regrade) -> Values:

@@ -348,6 +348,7 @@ trial = Table(
     Column("failed_gradings", Integer, nullable=False, server_default=text("0")),
     Column("state_path", Text),
     Column("state_sha256", Text),
+    Column("rewards", Text),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),

@@ -30,6 +30,7 @@ from evolve.core.records import (
     VerifierMode,
     stable_hash,
 )
+from evolve.core.reward_scale import RewardScale
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
@@ -56,6 +57,7 @@ from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
+from evolve.trial.reward import Numbers, recorded_numbers
 from evolve.trial.settling import Grade, Settled, settle
 from evolve.trial.states import GradableState, PassingState, left_state
 from evolve.trial.steps import play_steps, step_limits, total_seconds
@@ -125,6 +127,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
+    rewards: Numbers = ()
     failed_gradings, kept = 0, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
@@ -136,7 +139,8 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
             kept = settled.state
         else:
             judgement = settled.judgement if settled else None
-            outcome, reward, detail = _outcome(ending, judgement)
+            outcome, reward, detail = _outcome(ending, judgement, spec.task.scale)
+            rewards = recorded_numbers(judgement.grade, spec.task.scale.main) if judgement else ()
             cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
@@ -167,6 +171,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         outage=outage,
         failed_gradings=failed_gradings,
         state=kept,
+        rewards=rewards,
     )
 
 
@@ -458,13 +463,13 @@ def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> Sca
     )
 
 
-def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+def _outcome(ending: ScaffoldEnd, judgement: Judgement | None, scale: RewardScale) -> tuple[Outcome, float, str]:
     """The trial's outcome, reward and detail.
 
     With Harbor's defaults each state is judged, otherwise only that of a scaffold that exited with status 0.
     """
-    if judgement is not None and judgement.reward >= 1.0:
-        return Outcome.PASSED, 1.0, ""
+    if judgement is not None and scale.is_pass(judgement.reward):
+        return Outcome.PASSED, judgement.reward, ""
     reward = judgement.reward if judgement else 0.0
     if ending.status is None:
         return Outcome.TIMEOUT, reward, "killed at the time limit"

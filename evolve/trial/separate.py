@@ -59,7 +59,7 @@ def judge_separately(
             _install_artifacts(verifier, artifacts)
             install_tests(spec.task, verifier, copied=not environment.holds_tests)
             variables = resolve_variables(state.format.verifier.env, os.environ)
-            return run_tests_in(verifier, own, spec.task.verifier_seconds, variables)
+            return run_tests_in(verifier, own, spec.task, variables)
         finally:
             verifier.kill()
 
