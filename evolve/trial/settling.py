@@ -20,15 +20,28 @@ class Settled:
     Attributes:
         judgement: The last one; where the state is at fault, one with the reward 0.
         failed: How many gradings of the state gave no reward.
-        ungraded: Whether the trial is void; `given_up`: since its grader is at fault.
+        step: The last step: COUNT, FAIL, RUN_AGAIN or GIVE_UP.
         state: What was kept of the state.
     """
 
     judgement: Judgement
     failed: int = 0
-    ungraded: bool = False
-    given_up: bool = False
+    step: Step = Step.COUNT
     state: StoredFile | None = None
+
+    def __post_init__(self) -> None:
+        if self.step in (Step.GRADE_AGAIN, Step.GRADE_UNTOUCHED):
+            raise ValueError(f"nothing is settled yet: {self.step}")
+
+    @property
+    def ungraded(self) -> bool:
+        """Whether the trial is void."""
+        return self.step in (Step.RUN_AGAIN, Step.GIVE_UP)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it is void because its grader is at fault."""
+        return self.step is Step.GIVE_UP
 
 
 def settle(grade: Callable[[], Judgement | None], untouched: Callable[[], Grade], tries: int) -> Settled:
@@ -66,17 +79,12 @@ def after_grade(gradings: Gradings, grade: Grade) -> Gradings:
 
 
 def _settled(step: Step, judgement: Judgement, state: Gradings) -> Settled:
-    times = "once" if state.failed == 1 else f"{state.failed} times"
-    if step is Step.FAIL:
-        why = f"could not be graded ({times}), though the untouched environment could; {judgement.detail}"
-        return Settled(replace(judgement, grade=Reward(0.0, 0.0), output=why), state.failed)
     if step is Step.COUNT:
         return Settled(judgement, state.failed)
-    beside = ", nor could the untouched environment" if step is Step.GIVE_UP else ""
-    why = f"could not be graded ({times}){beside}; {judgement.detail}"
-    return Settled(
-        replace(judgement, grade=Reward(0.0, 0.0), output=why),
-        state.failed,
-        ungraded=True,
-        given_up=step is Step.GIVE_UP,
-    )
+    times = "once" if state.failed == 1 else f"{state.failed} times"
+    beside = {
+        Step.FAIL: ", though the untouched environment could",
+        Step.GIVE_UP: ", nor could the untouched environment",
+    }
+    why = f"could not be graded ({times}){beside.get(step, '')}; {judgement.detail}"
+    return Settled(replace(judgement, grade=Reward(0.0, 0.0), output=why), state.failed, step)

@@ -25,6 +25,7 @@ from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
 from evolve.trial.gateway import Gateway, wire
 from evolve.trial.gateway.spans import LostTime
+from evolve.trial.grading import Step
 from evolve.trial.reward import NoReward, Reward
 from evolve.trial.settling import Settled
 from evolve.trial.verdict import Judgement
@@ -309,7 +310,7 @@ def _void_if_ungraded(
 ) -> Settled:
     judgement = grade()
     assert judgement is not None
-    return Settled(judgement, ungraded=isinstance(judgement.grade, NoReward))
+    return Settled(judgement, step=Step.RUN_AGAIN if isinstance(judgement.grade, NoReward) else Step.COUNT)
 
 
 @contextlib.contextmanager
