@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from evolve.core.records import FileEdit
 from evolve.guard.change import Change, printable
+from evolve.guard.excluded import foreign_path
 
 DOOR = "evolve_door"
 # Python imports these modules by itself when it starts.
@@ -35,6 +36,8 @@ def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str]) -> s
         return None
     if path.startswith("/") or "\\" in path or any(part[:1] in ("", ".") for part in path.split("/")):
         return f"out of scope: {shown}: paths must be relative to the scaffold, without hidden parts, `.` and `..`"
+    if reason := foreign_path(path, change.after):
+        return f"out of scope: {shown} would make {reason} of its folder, which is no part of a scaffold"
     if module := _shadowed_module(path, change.roots):
         return f"out of scope: {shown} would shadow the module `{module}`; use another name"
     return None

@@ -13,6 +13,7 @@ from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.gate.ruling import RuleMaker
 from evolve.guard import Vocabulary
+from evolve.guard.excluded import HiddenFiles
 from evolve.host import disk
 from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import Stop
@@ -56,6 +57,7 @@ def assemble(
     folder: Path,
     watcher: Watcher,
     vocabulary: Vocabulary | None = None,
+    hidden: HiddenFiles | None = None,
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
     proposer: Proposer | None = None,
@@ -78,6 +80,7 @@ def assemble(
         folder: The run's own under the runs folder.
         watcher: Shows the progress.
         vocabulary: The words of single tasks, which no patch may hold.
+        hidden: The files of the suite that no scaffold may hold.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.
         proposer: The plug-in that the config names as its proposer, if it does.
@@ -91,7 +94,7 @@ def assemble(
         return PatientModel(model_for(what), patience)
 
     author = _author(config, proposer)
-    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config))
+    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles())
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)

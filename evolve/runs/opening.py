@@ -35,7 +35,8 @@ from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
-from evolve.runs.digests import folder_digest
+from evolve.runs.contents import check_scaffold, describe_left_out
+from evolve.runs.digests import folder_digest, scaffold_survey
 from evolve.runs.identity import (
     check_same,
     continued_config,
@@ -48,12 +49,13 @@ from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
+from evolve.runs.repository import left_out_places
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
-from evolve.suite import scaffold
+from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite, load_suite
 from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
@@ -73,12 +75,20 @@ def check(request: RunRequest) -> Suite:
     if row is not None:
         check_same(request.config, suite, row)
     elif request.origin is None:
-        scaffold.check_folder(request.config.scaffold)
+        check_scaffold(request.config.scaffold, suite, request.runs)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:
         check_priced(request.config, request.caps)
     return suite
+
+
+def left_out_line(request: RunRequest) -> str:
+    """What of the scaffold's folder doesn't belong to a new run's scaffold, in one line; "" if all of it does."""
+    if request.origin or stored_row(request.runs, request.run) is not None:
+        return ""
+    survey = scaffold_survey(request.config.scaffold, *left_out_places(request.config.suite, request.runs))
+    return describe_left_out(survey.left_out)
 
 
 def check_priced(config: RunConfig, caps: Caps) -> None:
@@ -197,6 +207,7 @@ def _open_search(
                 folder=run.folder,
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
+                hidden=hidden_of(suite.tasks),
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,
@@ -295,7 +306,8 @@ def _check_seed(run: NamedRun) -> None:
     """Raise BadInput if a resumed run has no commit yet and the scaffold has changed since it began."""
     if run.row is None or run.lineage().seed_of(run.name) is not None:
         return
-    if folder_digest(run.config.scaffold, run.request.runs) != stored(run.row, "scaffold_digest"):
+    without = left_out_places(run.config.suite, run.request.runs)
+    if folder_digest(run.config.scaffold, *without) != stored(run.row, "scaffold_digest"):
         problem = f"its scaffold {run.config.scaffold} has changed before the run's first commit"
         raise BadInput(f"run {run.name}", problem, "restore the scaffold's files, or start another run with --run new")
 
@@ -321,7 +333,11 @@ def _placed(config: RunConfig) -> RunConfig:
 def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
-    digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
+    digest = (
+        stored(origin, "scaffold_digest")
+        if origin
+        else folder_digest(config.scaffold, *left_out_places(config.suite, run.request.runs))
+    )
     text = identity(config, suite, digest)
     row = RunRow(
         id=run.name,
