@@ -58,7 +58,7 @@ def scaffold_paths(
     own: list[str] = []
     left_out: dict[str, str] = {}
     for path in dict.fromkeys(name.rstrip("/") for name in paths):
-        if path == SETTINGS_FILE:
+        if path == SETTINGS_FILE or not os.path.lexists(folder / path):
             continue
         if found := search.find(path):
             left_out.setdefault(*found)
