@@ -33,6 +33,7 @@ from evolve.loop.proposer import Proposer
 from evolve.loop.proposing import ModelProposer
 from evolve.loop.scoring import Scorer
 from evolve.loop.search import Search
+from evolve.loop.seed_check import SeedCheck
 from evolve.loop.smoke import SmokeTest
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
@@ -58,6 +59,7 @@ def assemble(
     watcher: Watcher,
     vocabulary: Vocabulary | None = None,
     hidden: HiddenFiles | None = None,
+    find_image: Callable[[str], str] = str,
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
     proposer: Proposer | None = None,
@@ -81,6 +83,7 @@ def assemble(
         watcher: Shows the progress.
         vocabulary: The words of single tasks, which no patch may hold.
         hidden: The files of the suite that no scaffold may hold.
+        find_image: From the name of a scaffold's own image to what its containers are made from.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.
         proposer: The plug-in that the config names as its proposer, if it does.
@@ -94,7 +97,9 @@ def assemble(
         return PatientModel(model_for(what), patience)
 
     author = _author(config, proposer)
-    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles())
+    candidates = Candidates(
+        run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles(), find_image
+    )
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)
@@ -121,6 +126,7 @@ def assemble(
         measurer=measurer,
         scorer=Scorer(run, config, suite, store, measurer),
         lessons=lessons,
+        seed_check=SeedCheck(smoke, measurer, folder.parent),
         watcher=watcher,
         begin=begin,
     )

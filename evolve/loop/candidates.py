@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,8 @@ class Candidates:
 
     folder: the run's own under the runs folder; base_image: for scaffolds that name no image; author: the name of the
     model that proposes; trailers: of each commit, as a function of the stored config, so that a resumed run makes the
-    same commits; hidden: the files of the suite that no scaffold may hold.
+    same commits; hidden: the files of the suite that no scaffold may hold; find_image: from the name of a
+    scaffold's own image to what its containers are made from.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Candidates:
     author: str
     trailers: Mapping[str, str] = field(default_factory=dict)
     hidden: HiddenFiles = field(default_factory=HiddenFiles)
+    find_image: Callable[[str], str] = str
 
     def texts(self, commit: str) -> Mapping[str, str]:
         """The scaffold's text files at a commit, by path."""
@@ -53,7 +55,9 @@ class Candidates:
         check_hidden(self.lineage, commit, self.hidden)
         spec = scaffold.read(commit[:12], self.lineage.files(commit))
         folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
-        return ScaffoldSource(folder.resolve(), spec.entry, spec.image or self.base_image)
+        return ScaffoldSource(
+            folder.resolve(), spec.entry, self.find_image(spec.image) if spec.image else self.base_image
+        )
 
     def commit(self, row: RoundRow, parent: Candidate, proposal: Proposal) -> str | BadPatch:
         """Commit the patched parent, without a branch. The same round and proposal give the same commit.

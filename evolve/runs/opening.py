@@ -53,6 +53,7 @@ from evolve.runs.repository import left_out_places
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
+from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite.hidden import hidden_of
@@ -179,6 +180,8 @@ def _open_search(
     sweep_folders()
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
+    if local and run.row is None and run.request.origin is None:
+        images_at_start(run.config, owner)
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
     budget, spec = enter(made.excluded), run.config.proposer_spec
     if local:
@@ -208,6 +211,7 @@ def _open_search(
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
                 hidden=hidden_of(suite.tasks),
+                find_image=image_finder(run, owner) if local else str,
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,
@@ -339,6 +343,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         else folder_digest(config.scaffold, *left_out_places(config.suite, run.request.runs))
     )
     text = identity(config, suite, digest)
+    run_images = images_at_start(config, owner_of(run.folder)) if is_local(config) and not origin else {}
     row = RunRow(
         id=run.name,
         created_at=now(),
@@ -349,7 +354,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(_described_engine(config), sort_keys=True),
+        engine=json.dumps(_described_engine(config, run_images), sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
@@ -357,6 +362,8 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
     store.create_run(row, suite.tasks, excluded)
 
 
-def _described_engine(config: RunConfig) -> Mapping[str, object]:
-    """The container engine, or the plug-in that runs trials without it."""
-    return engine.describe() if is_local(config) else {"executor": config.executor}
+def _described_engine(config: RunConfig, images: Mapping[str, str]) -> Mapping[str, object]:
+    """The container engine with the scaffold's own image, or the plug-in that runs trials without it."""
+    if not is_local(config):
+        return {"executor": config.executor}
+    return {**engine.describe(), **({KEY: images} if images else {})}
