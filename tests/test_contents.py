@@ -11,6 +11,7 @@ import pytest
 from evolve.core.errors import BadInput
 from evolve.repo import Lineage, survey_seed
 from evolve.runs.contents import check_scaffold, describe_left_out
+from evolve.runs.repository import left_out_places, outside_of
 from evolve.suite.tasks import Suite, load_suite
 from tests.test_identity import git, write
 
@@ -131,3 +132,9 @@ def test_an_entry_point_that_is_left_out_is_reported(agent: Path) -> None:
     write(agent / "t", TASK)
     with pytest.raises(BadInput, match=r"entry point `t/main\.py` is left out"):
         check_scaffold(agent, suite, agent.parent / "runs")
+
+
+def test_the_places_of_suite_and_results_are_known_relative_to_the_scaffold(agent: Path) -> None:
+    suite, runs = write_suite(agent / "evals"), agent / "a" / "runs"
+    assert outside_of(agent, left_out_places(suite, runs)) == ("evals", "a/runs")
+    assert outside_of(agent, left_out_places(agent, agent.parent / "runs")) == ()

@@ -88,3 +88,10 @@ def test_a_patch_brings_in_neither_copies_nor_tasks() -> None:
     task = refusal(("t/task.toml", "x = 1"), ("t/tests/test.sh", "exit 0"), ("main.py", "x = 2\n"))
     assert task is not None and "would make a task of its folder" in task
     assert refusal(("data/suite.toml", "x = 1"), ("main.py", "x = 2\n")) is not None
+
+
+def test_a_patch_writes_nothing_where_suite_and_results_are() -> None:
+    proposal = Proposal("h", "p", (FileEdit("evals/new.py", "x = 1\n"), FileEdit("main.py", "x = 2\n")))
+    assert guard.refusal(proposal, BEFORE, ["*"]) is None
+    reason = guard.refusal(proposal, BEFORE, ["*"], outside=("evals", "runs"))
+    assert reason is not None and reason.startswith("out of scope: evals/new.py lies where the suite")

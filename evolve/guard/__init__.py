@@ -25,6 +25,7 @@ def refusal(
     vocabulary: Vocabulary | None = None,
     limits: Limits = DEFAULT_LIMITS,
     hidden: HiddenFiles | None = None,
+    outside: Sequence[str] = (),
 ) -> str | None:
     """Return why this proposal can't become a candidate, in one line; None if it can.
 
@@ -35,6 +36,7 @@ def refusal(
         vocabulary: Words of single tasks; None skips the search for them.
         limits: Limits of the run's trials.
         hidden: Files of the suite that no scaffold may hold.
+        outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
     """
     if proposal.note:
         return proposal.note
@@ -42,7 +44,7 @@ def refusal(
         return "no effect: the patch changes nothing"
     change = apply_edits(files, proposal.edits)
     # Size before syntax: parsing takes hundreds of times the memory of the text.
-    if problem := scope.problem(proposal.edits, change, evolvable) or shape.size_problem(change):
+    if problem := scope.problem(proposal.edits, change, evolvable, outside) or shape.size_problem(change):
         return problem
     if problem := excluded.copy_problem(change.after, change.paths, hidden or HiddenFiles()):
         return problem

@@ -60,6 +60,7 @@ def assemble(
     vocabulary: Vocabulary | None = None,
     hidden: HiddenFiles | None = None,
     find_image: Callable[[str], str] = str,
+    outside: tuple[str, ...] = (),
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
     proposer: Proposer | None = None,
@@ -84,6 +85,7 @@ def assemble(
         vocabulary: The words of single tasks, which no patch may hold.
         hidden: The files of the suite that no scaffold may hold.
         find_image: From the name of a scaffold's own image to what its containers are made from.
+        outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.
         proposer: The plug-in that the config names as its proposer, if it does.
@@ -98,7 +100,7 @@ def assemble(
 
     author = _author(config, proposer)
     candidates = Candidates(
-        run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles(), find_image
+        run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles(), find_image, outside
     )
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)

@@ -25,7 +25,8 @@ class Candidates:
     folder: the run's own under the runs folder; base_image: for scaffolds that name no image; author: the name of the
     model that proposes; trailers: of each commit, as a function of the stored config, so that a resumed run makes the
     same commits; hidden: the files of the suite that no scaffold may hold; find_image: from the name of a
-    scaffold's own image to what its containers are made from.
+    scaffold's own image to what its containers are made from; outside: paths in the scaffold's folder that don't belong
+    to it.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Candidates:
     trailers: Mapping[str, str] = field(default_factory=dict)
     hidden: HiddenFiles = field(default_factory=HiddenFiles)
     find_image: Callable[[str], str] = str
+    outside: tuple[str, ...] = ()
 
     def texts(self, commit: str) -> Mapping[str, str]:
         """The scaffold's text files at a commit, by path."""

@@ -96,9 +96,8 @@ class _Foreign:
         return next((reason for one in places if (reason := self._of_folder(one))), None)
 
     def _of_folder(self, path: Path) -> str | None:
-        if path in self.without:
-            return GIVEN
-        return foreign_folder(path.name, _names(path)) if path.is_dir() else None
+        known = foreign_folder(path.name, _names(path)) if path.is_dir() else None
+        return known or (GIVEN if path in self.without else None)
 
 
 def _names(folder: Path) -> list[str]:

@@ -49,7 +49,7 @@ from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
-from evolve.runs.repository import left_out_places
+from evolve.runs.repository import left_out_places, outside_of
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
@@ -211,6 +211,7 @@ def _open_search(
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
                 hidden=hidden_of(suite.tasks),
+                outside=outside_of(run.config.scaffold, left_out_places(run.config.suite, request.runs)),
                 find_image=image_finder(run, owner) if local else str,
                 stop=stop,
                 proposer=plugins.proposer,

@@ -51,6 +51,12 @@ def left_out_places(suite: Path, runs: Path) -> tuple[Path, Path]:
     return or_bundled(suite).resolve(), runs.resolve()
 
 
+def outside_of(scaffold: Path, places: Sequence[Path]) -> tuple[str, ...]:
+    """Those of these folders that lie in the scaffold's, relative to it."""
+    top = or_bundled(scaffold).resolve()
+    return tuple(place.relative_to(top).as_posix() for place in places if top in place.parents)
+
+
 def new_lineage(scaffold: Path, home: Path, without: Sequence[Path]) -> Lineage:
     """Where the commits of a new run go: the repository around the scaffold, else one of the run's own at `home`.
 
