@@ -1,7 +1,7 @@
 """Compare rules that decide which patch is kept, in simulated campaigns whose true scores are known.
 
-    python benchmarks/gate.py --budget 4000,12000,30000 [--rules A,B] [--mixes A,B] [--seeds N] [--jobs N]
-                              [--json] [--plot FILE.png]
+    python benchmarks/gate.py --budget 4000,12000,30000 [--rules A,B] [--mixes A,B] [--seeds N] [--first-seed N]
+                              [--jobs N] [--json] [--plot FILE.png]
 
 Every rule plays every mix with every budget, on the same seeds. benchmarks/README.md explains the columns.
 """
@@ -34,6 +34,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rules", type=among(RULES), default=list(RULES), help="default: all")
     parser.add_argument("--mixes", type=among(MIXES), default=list(MIXES), help="default: all")
     parser.add_argument("--seeds", type=positive, default=200, help="campaigns of each kind (default 200)")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="play seeds from this one on, unused by earlier choices"
+    )
     parser.add_argument("--jobs", type=positive, default=2, help="worker processes (default 2)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, and the tables to stderr")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw gain and inflation by budget")
@@ -75,7 +78,8 @@ def play_all(given: argparse.Namespace) -> list[Row]:
     columns = ("campaigns", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(requested) * given.seeds)
-        return play(requested, given.seeds, given.jobs, lambda count: bar.advance(task, count))
+        seeds = range(given.first_seed, given.first_seed + given.seeds)
+        return play(requested, seeds, given.jobs, lambda count: bar.advance(task, count))
 
 
 def main() -> None:

@@ -92,7 +92,9 @@ def test_campaigns_depend_only_on_the_seed(benchmark: Benchmark, rule: str) -> N
 
 def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchmark) -> None:
     def inflation(rule: str) -> float:
-        rows = benchmark.campaigns.play([benchmark.campaigns.Cell(rule, "standard", 4000)], 20, 1, lambda _: None)
+        rows = benchmark.campaigns.play(
+            [benchmark.campaigns.Cell(rule, "standard", 4000)], range(20), 1, lambda _: None
+        )
         return float(rows[0].inflation)
 
     one, five = inflation("greedy-k1"), inflation("greedy-k5")
@@ -103,7 +105,7 @@ def test_the_more_attempts_the_less_greedy_selection_inflates(benchmark: Benchma
 @pytest.mark.parametrize("seeds", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_our_rule_gains_more_than_greedy_selection_without_overstating(benchmark: Benchmark, seeds: int) -> None:
     cells = [benchmark.campaigns.Cell(rule, "standard", 4000) for rule in ("evolve", "greedy-k5")]
-    ours, greedy = benchmark.campaigns.play(cells, seeds, 1, lambda _: None)
+    ours, greedy = benchmark.campaigns.play(cells, range(seeds), 1, lambda _: None)
     assert ours.gain > 1.5 * greedy.gain
     assert abs(ours.inflation) < 3 * ours.inflation_se
     assert ours.harmful_kept * ours.seeds <= 3, "of a dozen new champions"

@@ -92,7 +92,7 @@ def cells(rules: Sequence[str], mixes: Sequence[str], budgets: Sequence[int]) ->
     return [Cell(rule, mix, budget) for mix, budget, rule in product(mixes, budgets, rules)]
 
 
-def play(requested: Sequence[Cell], seeds: int, jobs: int, progress: Callable[[int], None]) -> list[Row]:
+def play(requested: Sequence[Cell], seeds: Sequence[int], jobs: int, progress: Callable[[int], None]) -> list[Row]:
     """Play all campaigns, in chunks of seeds. progress: called with the number of campaigns that have ended."""
     figures: dict[Cell, list[CampaignFigures]] = {cell: [] for cell in requested}
     for cell, chunk in _play_chunks(requested, seeds, jobs):
@@ -101,8 +101,11 @@ def play(requested: Sequence[Cell], seeds: int, jobs: int, progress: Callable[[i
     return [row(cell, campaigns) for cell, campaigns in figures.items()]
 
 
-def _play_chunks(requested: Sequence[Cell], seeds: int, jobs: int) -> Iterator[tuple[Cell, list[CampaignFigures]]]:
-    work = [(cell, range(start, min(start + CHUNK, seeds))) for cell in requested for start in range(0, seeds, CHUNK)]
+def _play_chunks(
+    requested: Sequence[Cell], seeds: Sequence[int], jobs: int
+) -> Iterator[tuple[Cell, list[CampaignFigures]]]:
+    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    work = [(cell, chunk) for cell in requested for chunk in chunks]
     if jobs == 1:
         yield from ((cell, play_campaigns(cell, chunk)) for cell, chunk in work)
         return
