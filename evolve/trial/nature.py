@@ -111,7 +111,7 @@ def _natural_line(text: str, window: Window) -> str:
 
 
 def _is_now(match: re.Match[str], window: Window) -> bool:
-    """Whether a time of some precision, without what it leaves out, may be one at which the trial ran."""
+    """Whether a time, in whatever precision it is given, may be one at which the trial ran."""
     if (epoch := match["epoch"]) is not None:
         return _is_epoch_now(epoch, window)
     given = {name.rstrip("1234"): text for name, text in match.groupdict().items() if text is not None}
