@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evolve.core.errors import BadInput
 from evolve.repo import Lineage, survey_seed
+from evolve.runs import opening
 from evolve.runs.contents import check_scaffold, describe_left_out
-from evolve.runs.repository import left_out_places, outside_of
+from evolve.runs.repository import left_out_places, lineage_of, outside_of
+from evolve.runs.request import RunRequest
 from evolve.suite.tasks import Suite, load_suite
-from tests.test_identity import git, write
+from tests.adversarial import weakened
+from tests.faults import victim
+from tests.test_identity import engineless, git, play, request, rows, write
+
+__all__ = ["engineless"]
 
 SOLVE = "#!/bin/sh\necho forty-two > answer.txt\n"
 TEST = "#!/bin/sh\ngrep -q forty-two answer.txt && echo 1 > /logs/verifier/reward.txt\n"
@@ -138,3 +145,32 @@ def test_the_places_of_suite_and_results_are_known_relative_to_the_scaffold(agen
     suite, runs = write_suite(agent / "evals"), agent / "a" / "runs"
     assert outside_of(agent, left_out_places(suite, runs)) == ("evals", "a/runs")
     assert outside_of(agent, left_out_places(agent, agent.parent / "runs")) == ()
+
+
+def shared(tmp_path: Path) -> tuple[RunRequest, Suite]:
+    """A run whose suite lies in its scaffold's folder, which git tracks as a whole."""
+    agent = write(tmp_path / "agent", victim.FILES)
+    suite = load_suite(write_suite(agent / "evals"))
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        git(agent, *words)
+    asked = request(agent, tmp_path / "runs")
+    return replace(asked, config=asked.config.model_copy(update={"suite": suite.folder})), suite
+
+
+def test_a_run_says_what_it_leaves_out_and_commits_none_of_it(tmp_path: Path, engineless: None) -> None:
+    asked, suite = shared(tmp_path)
+    opening.check(asked)
+    assert opening.left_out_line(asked) == "left out of the scaffold: evals (a suite)"
+    name = play(asked, 1, suite)
+    lineage = lineage_of(rows(asked.runs)[0], asked.runs)
+    trees = [git(tmp_path / "agent", "ls-tree", "-r", "--name-only", branch.sha) for branch in lineage.branches(name)]
+    assert len(trees) > 1 and not any("evals" in tree for tree in trees)
+
+
+def test_a_run_of_an_earlier_version_that_holds_hidden_files_is_refused(tmp_path: Path, engineless: None) -> None:
+    asked, suite = shared(tmp_path)
+    with weakened.all_files_are_the_scaffolds():
+        name = play(asked, 0, suite)
+    with pytest.raises(BadInput, match=r"its file evals/t/instruction\.md has the content of t/instruction\.md"):
+        play(replace(asked, run=name), 1, suite)
+    assert play(asked, 1, suite) != name, "the same command starts a new run"

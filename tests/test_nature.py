@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from evolve.cli.measuring import print_replayed
+from evolve.runs.replay import ReplayResult
 from evolve.trial.comparison import Differences, differences
 from evolve.trial.nature import Window, without_nature
 from tests.fakes import chat_event, completion, run_event
@@ -170,3 +173,15 @@ def test_a_recording_names_the_commands_whose_output_differs_by_nature() -> None
     )
     assert differences(old[2:3], new[2:3], THEN, NOW) == Differences(None, ("step 1 chat",))
     assert differences(old, new[:3], THEN, NOW).first == 4 and differences(old[:3], new, THEN, NOW).first == 4
+
+
+def test_the_command_line_names_what_differs_by_nature(capsys: pytest.CaptureFixture[str]) -> None:
+    same = ReplayResult("a", 0, 1.0, 1.0, "", ("step 2 `date -u`", "step 4 `ps`"))
+    assert print_replayed([same], as_json=False) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "a, attempt 0: differs by nature: step 2 `date -u`, step 4 `ps`",
+        "1 of 1 trials identical",
+    ]
+    assert print_replayed([replace(same, divergence="step 5 differs: run: stdout")], as_json=True) == 1
+    [row] = json.loads(capsys.readouterr().out)
+    assert row["by_nature"] == ["step 2 `date -u`", "step 4 `ps`"] and row["identical"] is False

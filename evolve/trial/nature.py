@@ -30,7 +30,7 @@ _TIMES = re.compile(
     rf")(?![\w:/-]|\.\d)"
 )
 # Durations without a point, of which `comparison.NOISE` knows none: those of the shell's `time`, and in small units.
-_DURATIONS = re.compile(r"(?<![\w.])(?:\d+m\d+[.,]\d+s|\d+(?:\.\d+)? ?(?:ms|µs|us|ns))\b")
+_DURATIONS = re.compile(r"(?<![\w.])(?:\d+m\d+[.,]\d+s|\d+(?:\.\d+)?(?: ?(?:ms|µs|ns)|us))\b")
 _PLACES = (
     # `stat`, also with a width; the number of the device is that of the volume.
     (re.compile(r"\bDevice: [0-9a-f]+[hd,/][0-9a-f,/hd]*"), "Device: <device>"),
