@@ -95,3 +95,10 @@ def test_a_patch_writes_nothing_where_suite_and_results_are() -> None:
     assert guard.refusal(proposal, BEFORE, ["*"]) is None
     reason = guard.refusal(proposal, BEFORE, ["*"], outside=("evals", "runs"))
     assert reason is not None and reason.startswith("out of scope: evals/new.py lies where the suite")
+
+
+def test_the_files_of_the_scaffolds_own_image_are_no_part_of_a_patch() -> None:
+    before = {**BEFORE, "scaffold.toml": f'{SPEC}dockerfile = "image/Dockerfile"\n', "image/Dockerfile": "FROM x\n"}
+    for path in ("image/Dockerfile", "image/new.py"):
+        proposal = Proposal("h", "p", (FileEdit(path, "FROM y\n"), FileEdit("main.py", "x = 2\n")))
+        assert guard.refusal(proposal, before, ["*"]) == f"out of scope: {path} must not be changed"

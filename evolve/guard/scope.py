@@ -30,7 +30,11 @@ def problem(
 
 def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str], outside: Sequence[str]) -> str | None:
     path, shown = edit.path, printable(edit.path)
-    if path == "scaffold.toml" or not any(fnmatch.fnmatchcase(path, glob) for glob in evolvable):
+    if (
+        path == "scaffold.toml"
+        or _makes_image(path, change)
+        or not any(fnmatch.fnmatchcase(path, glob) for glob in evolvable)
+    ):
         return f"out of scope: {shown} must not be changed"
     if edit.text is None:
         return f"out of scope: {shown} is the entry point" if path == change.spec.get("entry") else None
@@ -45,6 +49,12 @@ def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str], outs
     if module := _shadowed_module(path, change.roots):
         return f"out of scope: {shown} would shadow the module `{module}`; use another name"
     return None
+
+
+def _makes_image(path: str, change: Change) -> bool:
+    """Whether a file belongs to the scaffold's own image, which stays the same for a whole run."""
+    folder = str(change.spec.get("dockerfile") or "").rpartition("/")[0]
+    return bool(folder) and path.startswith(f"{folder}/")
 
 
 def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:

@@ -21,7 +21,7 @@ from evolve.llm import ChatModel
 from evolve.loop import history
 from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
-from evolve.loop.candidates import Candidates, licence_trailers
+from evolve.loop.candidates import Candidates, FindImage, licence_trailers
 from evolve.loop.checks import Checks
 from evolve.loop.drift import Drift
 from evolve.loop.history import History
@@ -59,7 +59,7 @@ def assemble(
     watcher: Watcher,
     vocabulary: Vocabulary | None = None,
     hidden: HiddenFiles | None = None,
-    find_image: Callable[[str], str] = str,
+    find_image: FindImage | None = None,
     outside: tuple[str, ...] = (),
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
@@ -84,7 +84,7 @@ def assemble(
         watcher: Shows the progress.
         vocabulary: The words of single tasks, which no patch may hold.
         hidden: The files of the suite that no scaffold may hold.
-        find_image: From the name of a scaffold's own image to what its containers are made from.
+        find_image: Finds or builds a scaffold's own image; None: images are used by their names.
         outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.

@@ -15,6 +15,9 @@ from evolve.repo import Author, BadPatch, Lineage
 from evolve.store import RoundRow
 from evolve.suite import scaffold
 
+# From scaffold.toml and the scaffold's folder to the image of its containers; None: the base image.
+FindImage = Callable[[scaffold.ScaffoldFile, Path], str | None]
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -24,8 +27,8 @@ class Candidates:
 
     folder: the run's own under the runs folder; base_image: for scaffolds that name no image; author: the name of the
     model that proposes; trailers: of each commit, as a function of the stored config, so that a resumed run makes the
-    same commits; hidden: the files of the suite that no scaffold may hold; find_image: from the name of a
-    scaffold's own image to what its containers are made from; outside: paths in the scaffold's folder that don't belong
+    same commits; hidden: the files of the suite that no scaffold may hold; find_image: finds or builds a
+    scaffold's own image; outside: paths in the scaffold's folder that don't belong
     to it.
     """
 
@@ -36,7 +39,7 @@ class Candidates:
     author: str
     trailers: Mapping[str, str] = field(default_factory=dict)
     hidden: HiddenFiles = field(default_factory=HiddenFiles)
-    find_image: Callable[[str], str] = str
+    find_image: FindImage | None = None
     outside: tuple[str, ...] = ()
 
     def texts(self, commit: str) -> Mapping[str, str]:
@@ -57,9 +60,8 @@ class Candidates:
         check_hidden(self.lineage, commit, self.hidden)
         spec = scaffold.read(commit[:12], self.lineage.files(commit))
         folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
-        return ScaffoldSource(
-            folder.resolve(), spec.entry, self.find_image(spec.image) if spec.image else self.base_image
-        )
+        image = self.find_image(spec, folder) if self.find_image else spec.image
+        return ScaffoldSource(folder.resolve(), spec.entry, image or self.base_image)
 
     def commit(self, row: RoundRow, parent: Candidate, proposal: Proposal) -> str | BadPatch:
         """Commit the patched parent, without a branch. The same round and proposal give the same commit.

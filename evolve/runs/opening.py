@@ -157,7 +157,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
-        run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
+        run, suite, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()
     ) as search:
         measurer = search.measurer
         yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
@@ -170,7 +170,7 @@ def _open_search(
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
-    enter: Callable[[Mapping[str, str]], Budget],
+    enter: Callable[[Mapping[str, str], Mapping[str, str]], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
@@ -180,10 +180,10 @@ def _open_search(
     sweep_folders()
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
-    if local and run.row is None and run.request.origin is None:
-        images_at_start(run.config, owner)
+    is_new = run.row is None and run.request.origin is None
+    own_images = images_at_start(run.config, owner, base, watcher.say) if local and is_new else {}
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
-    budget, spec = enter(made.excluded), run.config.proposer_spec
+    budget, spec = enter(made.excluded, own_images), run.config.proposer_spec
     if local:
         engine.sweep(owner)
         leftovers.sweep_dead()
@@ -212,7 +212,7 @@ def _open_search(
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
                 hidden=hidden_of(suite.tasks),
                 outside=outside_of(run.config.scaffold, left_out_places(run.config.suite, request.runs)),
-                find_image=image_finder(run, owner) if local else str,
+                find_image=image_finder(run, owner, base, watcher.say) if local else None,
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,
@@ -293,14 +293,26 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, excluded: Mapping[str, str]) -> Budget:
-    """Write the run's rows at the beginning of a session."""
+def _enter(
+    run: NamedRun,
+    suite: Suite,
+    store: Store,
+    watcher: Watcher,
+    excluded: Mapping[str, str],
+    own_images: Mapping[str, str],
+) -> Budget:
+    """Write the run's rows at the beginning of a session.
+
+    Args:
+        excluded: Why tasks can't be built, by their names.
+        own_images: The id of the scaffold's own image, by its name.
+    """
     request = run.request
     if run.row is not None:
         _check_seed(run)
         watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
-        _create_run(run, suite, store, excluded)
+        _create_run(run, suite, store, excluded, own_images)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
@@ -335,7 +347,9 @@ def _placed(config: RunConfig) -> RunConfig:
     return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
-def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str]) -> None:
+def _create_run(
+    run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str], own_images: Mapping[str, str]
+) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
     digest = (
@@ -344,7 +358,6 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         else folder_digest(config.scaffold, *left_out_places(config.suite, run.request.runs))
     )
     text = identity(config, suite, digest)
-    run_images = images_at_start(config, owner_of(run.folder)) if is_local(config) and not origin else {}
     row = RunRow(
         id=run.name,
         created_at=now(),
@@ -355,7 +368,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(_described_engine(config, run_images), sort_keys=True),
+        engine=json.dumps(_described_engine(config, own_images), sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),

@@ -180,14 +180,14 @@ def task_image(task: Task, base: str) -> TaskImage:
     with engine_faults():
         client, tag = connect(), _tag(task, base)
         if not _exists(client, tag):
-            with taking_turns(_lock_file(tag), 2 * BUILD_SECONDS):
+            with taking_turns(lock_file(tag), 2 * BUILD_SECONDS):
                 if not _exists(client, tag):
                     _build(client, task, base, tag)
         config = _inspect(tag)["Config"]
     return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
 
 
-def _lock_file(tag: str) -> Path:
+def lock_file(tag: str) -> Path:
     """The file by which processes of this user build an image once."""
     return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
 
@@ -219,6 +219,16 @@ def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None
             client.api.remove_image(raw, noprune=True)
 
 
+def build_image(context: bytes, tag: str, base: str, dockerfile: Path) -> None:
+    """Build an image from a packed context with `ARG BASE`. Raises BadInput or EngineError."""
+    try:
+        _docker_build(context, tag, {"BASE": base}, dockerfile.name)
+    except (BuildError, APIError) as error:
+        if (fault := _machine_fault(error)) is not None:
+            raise fault from error
+        raise BadInput(str(dockerfile), f"the image can't be built: {error}", "fix the Dockerfile") from error
+
+
 def _machine_fault(error: BuildError | APIError) -> InfraError | None:
     """The machine's fault behind a failed build; None if it is the task's. A dying engine reports any error."""
     if disk.mentions_full_disk(str(error)):
@@ -230,10 +240,11 @@ def _machine_fault(error: BuildError | APIError) -> InfraError | None:
     return None if answers() else EngineError(f"the engine died while building an image: {error}")
 
 
-def _docker_build(context: bytes, tag: str, args: dict[str, str]) -> None:
+def _docker_build(context: bytes, tag: str, args: dict[str, str], dockerfile: str = "Dockerfile") -> None:
     """Build an image within BUILD_SECONDS. Raises BuildError with the builder's message."""
     deadline = time.monotonic() + BUILD_SECONDS
     options: dict[str, Any] = {"fileobj": io.BytesIO(context), "custom_context": True, "buildargs": args}
+    options["dockerfile"] = dockerfile
     for line in builder().api.build(tag=tag, rm=True, forcerm=True, network_mode=None, decode=True, **options):
         if "error" in line:
             raise BuildError(line["error"], iter([line]))

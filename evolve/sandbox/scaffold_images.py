@@ -1,17 +1,23 @@
-"""A scaffold's own image: checked once, and used by its id from then on."""
+"""A scaffold's own image: built from its Dockerfile if it has one, checked once, and used by its id from then on."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+from pathlib import Path
 
 from docker.errors import ImageNotFound
 
 from evolve.core.errors import BadInput, EngineError
-from evolve.core.records import SandboxSpec
+from evolve.core.records import SandboxSpec, stable_hash
+from evolve.host.locks import taking_turns
+from evolve.sandbox import images
+from evolve.sandbox.archive import pack
 from evolve.sandbox.container import probe_container
-from evolve.sandbox.engine import connect
+from evolve.sandbox.engine import BUILD_SECONDS, Notify, connect
 from evolve.sandbox.exit_cause import engine_faults
 
+TAG = "evolve/scaffold"
 WHERE = "scaffold.toml: key `image`"
 SECONDS = 30
 PROBE = "python3 -S -c 'import os, socket, contextlib' && command -v timeout > /dev/null"
@@ -42,6 +48,25 @@ def pinned_image(name: str, owner: str, pinned: str = "") -> str:
         raise BadInput(WHERE, f"`{name}` has an ENTRYPOINT", "build it with `ENTRYPOINT []`")
     _try(name, identifier, owner)
     return identifier
+
+
+def built_image(dockerfile: Path, base: str, notify: Notify) -> str:
+    """The name of the image of a Dockerfile and the files of its folder, which is built if there is none yet.
+
+    Raises:
+        BadInput: It can't be built.
+        EngineError, DiskFull: The machine failed.
+    """
+    context = pack(dockerfile.parent)
+    digest = hashlib.sha256(context).hexdigest()
+    with engine_faults():
+        tag = f"{TAG}:{stable_hash(dockerfile.name, digest, images.image_id(base)):016x}"
+        if _find(tag) is None:
+            with taking_turns(images.lock_file(tag), 2 * BUILD_SECONDS):
+                if _find(tag) is None:
+                    notify("building the scaffold's image")
+                    images.build_image(context, tag, base, dockerfile)
+    return tag
 
 
 def _find(name: str) -> tuple[str, bool] | None:

@@ -6,13 +6,14 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Limits, Outcome
 from evolve.sandbox import engine, images
-from evolve.sandbox.scaffold_images import pinned_image
+from evolve.sandbox.scaffold_images import built_image, pinned_image
 from evolve.trial import trajectory
 from evolve.trial.run import run_trial
 
@@ -92,3 +93,25 @@ def test_the_variables_of_the_image_are_kept(build: Build, trials: Trials) -> No
 
 def test_the_base_image_needs_no_check(base: str, swept: str) -> None:
     assert pinned_image(base, swept) == images.image_id(base)
+
+
+def test_an_image_is_built_once_for_its_dockerfile_and_the_files_beside_it(
+    base: str, swept: str, tmp_path: Path
+) -> None:
+    notices: list[str] = []
+    dockerfile = tmp_path / "image" / "Dockerfile"
+    dockerfile.parent.mkdir()
+    dockerfile.write_text("ARG BASE\nFROM ${BASE}\nCOPY note /note\n")
+    names = []
+    for text in ("one", "one", "two"):
+        (dockerfile.parent / "note").write_text(f"{text} {os.getpid()}")
+        names.append(built_image(dockerfile, base, notices.append))
+    try:
+        assert names[0] == names[1] != names[2] and notices == ["building the scaffold's image"] * 2
+        assert pinned_image(names[0], swept) == images.image_id(names[0])
+        dockerfile.write_text("FROM no-such-image-anywhere:x\n")
+        with pytest.raises(BadInput, match="image/Dockerfile: the image can't be built"):
+            built_image(dockerfile, base, notices.append)
+    finally:
+        for name in {*names}:
+            engine.connect().images.remove(name, force=True)
