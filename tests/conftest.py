@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,8 @@ from evolve.gate import calibrate
 from evolve.sandbox import engine
 from evolve.store import Store, database
 from tests.built import build_shared
+from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
+from tests.faults.faulty_server import Plan
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
@@ -60,6 +63,8 @@ ACCEPTED_SKIPS = (
     "the base image has another Python",
     "the engine has no Unix socket",
 )
+# Markers of tests with a real language model, and of whole runs of more than a minute.
+OPT_IN = ("llm", "whole")
 NO_ENGINE = "no container engine answers: `make setup` brings one"
 
 
@@ -76,17 +81,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--strict-skips", action="store_true", help="fail if a test is skipped for an unexpected reason")
 
 
-# Whole runs, processes and real servers rather than units: `make unit` leaves them to `make test`.
+# Whole runs, also simulated ones, processes and real servers rather than units: `make unit` leaves them to `make test`.
 WHOLE = (
-    "e2e/", "faults/", "imitated/", "test_api.py", "test_identity.py", "test_commands.py", "test_doctor.py",
-    "test_evaluate.py", "test_loop_stops.py", "test_guard_corpus.py", "test_gc.py",
+    "adversarial/test_memorising.py", "adversarial/test_sizes.py", "e2e/", "faults/", "imitated/", "test_api.py",
+    "test_benchmarks.py", "test_commands.py", "test_doctor.py", "test_evaluate.py", "test_gate_simulator.py",
+    "test_gc.py", "test_guard_corpus.py", "test_identity.py", "test_local.py", "test_loop", "test_offline.py",
+    "test_poisoned.py",
 )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests, mark the slow ones, and skip what needs an engine if none answers."""
-    _leave_out_real_models(config, items)
+    _leave_out_unnamed(config, items)
     items.sort(key=_rank)
     for item in items:
         if item.path.relative_to(TESTS).as_posix().startswith(WHOLE):
@@ -97,12 +104,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
 
 
-def _leave_out_real_models(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with a real language model run only if they are asked for: `-m llm`."""
-    if (config.option.markexpr or "") != "llm":
-        real = [item for item in items if item.get_closest_marker("llm")]
-        items[:] = [item for item in items if item not in real]
-        config.hook.pytest_deselected(items=real)
+def _leave_out_unnamed(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a marker of OPT_IN run only if the expression of `-m` names it."""
+    unnamed = {*OPT_IN} - {*re.findall(r"\w+", config.option.markexpr or "")}
+    left_out = {item for item in items if any(map(item.get_closest_marker, unnamed))}
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=[*left_out])
 
 
 def pytest_collection_finish() -> None:
@@ -236,6 +243,19 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """The scripted endpoint of tests/upstream.py, without a script."""
     upstream_process.script()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def failing_process() -> Iterator[FaultyEndpoint]:
+    with faulty_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def failing(failing_process: FaultyEndpoint) -> FaultyEndpoint:
+    """The endpoint of tests/faults, which fails by the plan that a test gives it."""
+    failing_process.begin(Plan())
+    return failing_process
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from evolve.trial.gateway.endurance import MAX_UNANSWERED_RETRIES
 from evolve.trial.gateway.spans import Span, covered_seconds, merged, without
 from evolve.trial.run import fault_of, wait_for_end
 from tests.fakes import FolderWorkspace, ScriptedModel, completion
-from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
+from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import Plan
 from tests.faults.test_endpoint import Scaffold
 from tests.test_gateway import USER, call, chat, client, code
@@ -167,12 +167,6 @@ def test_a_refusal_that_only_looks_like_one_of_the_hosts_additions_is_the_scaffo
     assert set(model.requests[1]) == {"model", "messages", "max_tokens", "seed"}
 
 
-@pytest.fixture(scope="module")
-def hanging() -> Iterator[FaultyEndpoint]:
-    with faulty_endpoint() as endpoint:
-        yield endpoint
-
-
 def commands_until_refused(served: Gateway, seconds: float) -> float:
     """Run one command after the other for at most so long; returns how long the last one that ran began after."""
     began = last = time.monotonic()
@@ -184,10 +178,10 @@ def commands_until_refused(served: Gateway, seconds: float) -> float:
     return last - began
 
 
-def test_time_in_which_commands_run_is_not_given_back(tmp_path: Path, hanging: FaultyEndpoint) -> None:
-    hanging.begin(Plan(share=1, kinds=("hang",), until=3))
+def test_time_in_which_commands_run_is_not_given_back(tmp_path: Path, failing: FaultyEndpoint) -> None:
+    failing.begin(Plan(share=1, kinds=("hang",), until=3))
     worked: list[float] = []
-    with serving(tmp_path, OpenAIModel(hanging.spec(), 0.02, 0.5), seconds=0.8) as served:
+    with serving(tmp_path, OpenAIModel(failing.spec(), 0.02, 0.5), seconds=0.8) as served:
 
         def work() -> None:
             stuck = threading.Thread(target=quietly_chat, args=(served,), daemon=True)
@@ -204,9 +198,9 @@ def quietly_chat(served: Gateway) -> None:
         chat(served)
 
 
-def test_time_before_another_request_is_not_given_back(tmp_path: Path, hanging: FaultyEndpoint) -> None:
-    hanging.begin(Plan(share=1, kinds=("hang",), until=1))
-    with serving(tmp_path, OpenAIModel(hanging.spec(), 0.02, 5.0), seconds=30) as served:
+def test_time_before_another_request_is_not_given_back(tmp_path: Path, failing: FaultyEndpoint) -> None:
+    failing.begin(Plan(share=1, kinds=("hang",), until=1))
+    with serving(tmp_path, OpenAIModel(failing.spec(), 0.02, 5.0), seconds=30) as served:
         stuck = threading.Thread(target=quietly_chat, args=(served,), daemon=True)
         stuck.start()
         time.sleep(1.5)

@@ -7,6 +7,7 @@ namespace, without which the other two say nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -27,17 +28,22 @@ OLD_SECONDS = 86_400.0
 
 def process_mark() -> str:
     """The mark of this process."""
-    return f"{os.getpid()}.{process_start(os.getpid())}.{_machine()}"
+    return _mark_of(os.getpid(), process_namespace())
 
 
-def _machine() -> str:
-    return f"{stable_hash(boot_id(), process_namespace()) % 2**32:08x}"
+@functools.cache
+def _mark_of(pid: int, namespace: str) -> str:
+    return f"{pid}.{process_start(pid)}.{_machine(namespace)}"
+
+
+def _machine(namespace: str) -> str:
+    return f"{stable_hash(boot_id(), namespace) % 2**32:08x}"
 
 
 def is_dead(name: str) -> bool | None:
     """Whether the process that is marked in a name has ended; None if that can't be known here, or there is no mark."""
     mark = MARK.search(name)
-    if mark is None or mark[3] != _machine():
+    if mark is None or mark[3] != _machine(process_namespace()):
         return None
     return process_start(int(mark[1])) != int(mark[2])
 

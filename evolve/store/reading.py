@@ -60,18 +60,38 @@ def columns_of(kind: type[TypeEngine[Any]]) -> frozenset[str]:
 
 def plain_row(row: Row) -> dict[str, Any]:
     """Return a row with values of the columns' types. Spending that can't be true is 0. Raises ValueError."""
-    return {name: _plain(name, value) for name, value in row.items()}
+    return {name: _reader(name)(value) for name, value in row.items()}
 
 
-def _plain(name: str, value: Any) -> Any:
+@functools.cache
+def _reader(name: str) -> Callable[[Any], Any]:
+    """What makes a value of this column plain, or raises ValueError or TypeError."""
     if name in SPENDING:
-        return plausible(value)
-    if value is None:
-        return None
-    if name in columns_of(Integer) and not isinstance(value, int):
-        raise ValueError(f"{name} is {value!r}, no whole number")
-    if name in columns_of(Double) | SCORES and not (isinstance(value, int | float) and math.isfinite(value)):
-        raise ValueError(f"{name} is {value!r}, no number")
-    if name == "at" or name.endswith("_at"):
+        return plausible
+    if name in columns_of(Integer):
+        return functools.partial(_whole_number, name)
+    if name in columns_of(Double) | SCORES:
+        return functools.partial(_number, name)
+    return _time if name == "at" or name.endswith("_at") else _text
+
+
+def _whole_number(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, int):
+        return value
+    raise ValueError(f"{name} is {value!r}, no whole number")
+
+
+def _number(name: str, value: Any) -> Any:
+    if value is None or (isinstance(value, int | float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"{name} is {value!r}, no number")
+
+
+def _time(value: Any) -> Any:
+    if value is not None:
         datetime.fromisoformat(value)
+    return value
+
+
+def _text(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import numpy as np
 
 from evolve.core.records import Limits, ModelSpec
 from evolve.trial import trajectory
@@ -48,8 +49,8 @@ class Model:
 
 def flood(gateway: Gateway, number: int) -> int:
     """Requests of almost 1 MB whose characters have four bytes each; no two are alike, so they don't compress."""
-    drawn = random.Random(number)
-    text = "".join(chr(drawn.randrange(0x10000, 0x110000)) for _ in range(240_000)) + "\0"
+    drawn = np.random.default_rng(number).integers(0x10000, 0x110000, 240_000, dtype="<u4")
+    text = drawn.tobytes().decode("utf-32-le") + "\0"
     data = json.dumps({"messages": [{"role": "user", "content": text}]}, ensure_ascii=False).encode()
     return call(gateway, "/v1/chat/completions", data)[0]
 

@@ -13,7 +13,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Limits, Outcome, Split, Task, TaskImage
 from evolve.llm.retries import VARIABLE
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
-from tests.faults.endpoint import faulty_endpoint
+from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import Plan
 from tests.upstream import Upstream, refuses, says
 
@@ -22,6 +22,8 @@ from .conftest import Arena
 
 pytestmark = pytest.mark.docker
 
+# The scaffold is gone before the seconds are over that the endpoint asks to wait.
+WAIT = "4"
 BURST = """
 import os, threading, time
 import evolve_door as door
@@ -32,8 +34,8 @@ def ask():
         pass
 for _ in range(6):
     threading.Thread(target=ask, daemon=True).start()
-    time.sleep(0.3)
-time.sleep(1)
+    time.sleep(0.15)
+time.sleep(0.5)
 os._exit(STATUS)
 """
 SENDS = """
@@ -58,18 +60,18 @@ def sends(body: bytes, route: str = "/v1/chat/completions", host: str = "x") -> 
 def test_a_scaffold_voids_its_trial_where_giving_up_is_never_its_fault(
     arena: Arena, upstream: Upstream, status: int
 ) -> None:
-    upstream.script(*[refuses(429, retry_after="9")] * 2, says(), refuses(429, retry_after="9"))
+    upstream.script(*[refuses(429, retry_after=WAIT)] * 2, says(), refuses(429, retry_after=WAIT))
     changes = {"model": upstream.spec(), "limits": Limits(calls=20, seconds=30)}
     main = BURST.replace("STATUS", str(status))
     result = arena.run(main, weakened.giving_up_is_the_endpoints(), **changes)
     assert (result.outcome, result.fault) == (Outcome.INFRA_ERROR, Fault.ENDPOINT), result.detail
-    upstream.script(*[refuses(429, retry_after="9")] * 2, says(), refuses(429, retry_after="9"))
+    upstream.script(*[refuses(429, retry_after=WAIT)] * 2, says(), refuses(429, retry_after=WAIT))
     result = arena.run(main, **changes)
     assert result.outcome is (Outcome.SCAFFOLD_ERROR if status else Outcome.FAILED), result.detail
 
 
 def test_a_real_outage_still_counts_for_nothing(arena: Arena, upstream: Upstream) -> None:
-    upstream.script(refuses(503, retry_after="9"))
+    upstream.script(refuses(503, retry_after=WAIT))
     result = arena.run(BURST.replace("STATUS", "1"), model=upstream.spec(), limits=Limits(calls=20, seconds=30))
     assert (result.outcome, result.fault, result.outage) == (Outcome.INFRA_ERROR, Fault.ENDPOINT, True)
 
@@ -130,13 +132,12 @@ raise SystemExit(1)
 
 @pytest.mark.parametrize("is_weak", [True, False])
 def test_a_scaffold_works_for_longer_where_lost_time_is_given_back_whatever_it_does(
-    arena: Arena, monkeypatch: pytest.MonkeyPatch, is_weak: bool
+    arena: Arena, failing: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch, is_weak: bool
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1.5")
     hole = weakened.all_lost_time_is_given_back() if is_weak else nullcontext()
-    with faulty_endpoint() as hanging:
-        hanging.begin(Plan(share=1, kinds=("hang",), until=4))
-        result = arena.run(WORKS_ON, hole, model=hanging.spec(), limits=Limits(seconds=4))
+    failing.begin(Plan(share=1, kinds=("hang",), until=3))
+    result = arena.run(WORKS_ON, hole, model=failing.spec(), limits=Limits(seconds=4))
     assert result.counts, result.detail
     # Of a fifth of a second each, in four seconds.
     assert (result.usage.commands > 24) is is_weak, result.usage

@@ -38,7 +38,8 @@ KINDS = ("scaffold", "task", "verifier")
 NAMESPACES = {"user", "time", "time_for_children"}
 SLEEPS = "import time\ntime.sleep(600)\n"
 
-# Opens every file and folder and locks it, with `hold` until the container ends. Prints what is locked already.
+# Opens every file and folder and locks it, with `hold` until the container ends: it prints READY when it has them all.
+# Otherwise it prints how many there are, and what is locked already.
 LOCKS = """
 import fcntl, json, os, stat, sys, time
 CHUNK = 900
@@ -70,16 +71,22 @@ def lock(path):
     os.close(number)
 
 taken, paths, hold = [], list(names()), sys.argv[1] == "hold"
-for start in range(0, len(paths), CHUNK):
+done, tell = os.pipe()
+chunks = [paths[start:start + CHUNK] for start in range(0, len(paths), CHUNK)]
+for chunk in chunks:
     if hold and os.fork():
         continue
-    for path in paths[start:start + CHUNK]:
+    for path in chunk:
         lock(path)
     if hold:
-        os.write(1, b".")
+        os.write(tell, b".")
         time.sleep(600)
-if not hold:
-    print(json.dumps([len(paths), taken]))
+if hold:
+    for _ in chunks:
+        os.read(done, 1)
+    print("READY", flush=True)
+    time.sleep(600)
+print(json.dumps([len(paths), taken]))
 """
 
 
@@ -96,14 +103,14 @@ class Running:
         made = api.exec_create(self.container.id, ["python3", "-c", code, *words], user=self.user)
         return bytes(api.exec_start(made["Id"])).decode()
 
-    def hold(self, code: str, mark: bytes, count: int = 1, *words: str) -> None:
-        """Start a program that goes on, and wait until it has printed so many marks."""
+    def hold(self, code: str, *words: str) -> None:
+        """Start a program that goes on, and wait until it has printed READY."""
         api = self.container.client.api
         made = api.exec_create(self.container.id, ["python3", "-c", code, *words], user=self.user)
         seen = b""
         for piece in api.exec_start(made["Id"], stream=True):
             seen += piece
-            if seen.count(mark) >= count:
+            if b"READY" in seen:
                 return
         raise AssertionError(seen)
 
@@ -148,14 +155,11 @@ SideBySide = Callable[..., AbstractContextManager[list[dict[str, Running]]]]
 
 def locked_by_the_other(trials: list[dict[str, Running]]) -> dict[str, set[str]]:
     """What the containers of the second trial find locked while those of the first hold all that they can open."""
-    counts = {}
-    for kind, holder in trials[0].items():
-        paths = json.loads(holder.run(LOCKS, "try"))[0]
-        assert paths > 2_000, "it walks a whole file system"
-        counts[kind] = -(-paths // 900)
-    for kind, holder in trials[0].items():
-        holder.hold(LOCKS, b".", counts[kind], "hold")
-    return {kind: set(json.loads(trier.run(LOCKS, "try"))[1]) for kind, trier in trials[1].items()}
+    for holder in trials[0].values():
+        holder.hold(LOCKS, "hold")
+    tried = {kind: json.loads(trier.run(LOCKS, "try")) for kind, trier in trials[1].items()}
+    assert all(paths > 2_000 for paths, _ in tried.values()), "it walks a whole file system"
+    return {kind: set(taken) for kind, (_, taken) in tried.items()}
 
 
 def test_with_shared_files_a_lock_is_seen_by_the_other_trial(side_by_side: SideBySide) -> None:
@@ -188,7 +192,7 @@ LISTS = "print(open('/proc/locks').read())"
 @pytest.mark.parametrize("hole", [True, False])
 def test_the_list_of_locks_carries_nothing(side_by_side: SideBySide, hole: bool) -> None:
     with side_by_side(weakened.locks_listed() if hole else None) as trials:
-        trials[0]["task"].hold(HOLDS_RANGE, b"READY")
+        trials[0]["task"].hold(HOLDS_RANGE)
         assert ["123456789" in trials[1][kind].run(LISTS) for kind in KINDS] == [hole] * 3
 
 
@@ -236,7 +240,7 @@ ASK = "\nprint('LEFT' if take() else 'NOTHING LEFT')\n"
 def test_what_one_trial_uses_up_is_there_for_the_other(side_by_side: SideBySide, what: str, hole: bool) -> None:
     code = textwrap.dedent(STARVATIONS[what])
     with side_by_side(weakened.one_user() if hole else None) as trials:
-        trials[0]["task"].hold(code + EXHAUST, b"READY")
+        trials[0]["task"].hold(code + EXHAUST)
         left = {kind: trials[1][kind].run(code + ASK).strip() for kind in KINDS}
     assert left == dict.fromkeys(KINDS, "NOTHING LEFT" if hole else "LEFT")
 

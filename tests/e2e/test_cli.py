@@ -23,8 +23,11 @@ TASKS = {"train": ["vending-machine", "lru-cache"], "validation": ["sorted-looku
 
 # Of this process alone: a run that starts removes the containers of the last one of its name.
 FIRST, ALONE = f"first-{os.getpid()}", f"alone-{os.getpid()}"
-# A gate that decides after a few trials.
-SHORT = ("--gate", "passes=1", "--gate", "tip_passes=1")
+# A gate that decides after a few trials, and scores of one attempt.
+QUICK = ("--gate", "passes=1", "--gate", "tip_passes=1")
+SHORT = (*QUICK, "--score-attempts", "1", "--holdout-attempts", "1")
+# The rounds of the run that is shown from its start to its replay, and its options.
+WHOLE_RUNS = [pytest.param(1, SHORT, id="short"), pytest.param(2, QUICK, id="whole", marks=pytest.mark.whole)]
 
 
 @pytest.fixture
@@ -61,15 +64,17 @@ def rows(home: Path, query: str) -> list[tuple[object, ...]]:
 
 @pytest.mark.docker
 @pytest.mark.usefixtures("task_images")
-def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
+@pytest.mark.parametrize(("rounds", "options"), WHOLE_RUNS)
+def test_a_run_from_its_start_to_its_replay(home: Path, rounds: int, options: tuple[str, ...]) -> None:
+    words = ("run", "--rounds", str(rounds), "--run", FIRST, *options)
     (home / "scaffolds" / "single" / "dirt.txt").write_text("the user's own, not committed")
     before = subprocess.run(["git", "status", "--porcelain"], cwd=home, capture_output=True, check=True).stdout
-    done = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, EVOLVE_SEED="3")
+    done = evolve(home, *words, EVOLVE_SEED="3")
     assert done.returncode == 0, done.stderr
     assert "embedded" in done.stderr and "holdout" in done.stdout
 
     history = rows(home, "select round, verdict from history order by round")
-    assert [row[0] for row in history] == [0, 1, 2] and history[0][1] == "baseline"
+    assert [row[0] for row in history] == [*range(rounds + 1)] and history[0][1] == "baseline"
     assert all(row[1] in ("keep", "stack", "revert", "refused") for row in history[1:])
     branches = subprocess.run(["git", "branch", "--list", "evolve/*"], cwd=home, capture_output=True, text=True)
     measured = [row[0] for row in rows(home, "select branch from candidate")]
@@ -90,7 +95,7 @@ def test_a_run_from_its_start_to_its_replay(home: Path) -> None:
     replayed = evolve(home, "replay", f"evolve/{FIRST}/round-0000")
     assert replayed.returncode == 1 and "vending-machine" in replayed.stdout
 
-    other = evolve(home, "run", "--rounds", "2", "--run", FIRST, *SHORT, EVOLVE_SEED="4")
+    other = evolve(home, *words, EVOLVE_SEED="4")
     assert other.returncode == 2 and "seed: run" in other.stderr and "has 3, not 4" in other.stderr
 
 

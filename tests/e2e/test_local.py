@@ -17,6 +17,8 @@ from tests.e2e.marked import ROOT, repository
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 RUN = f"local-{os.getpid()}"
+# A gate that decides after a few trials, and no final ones.
+SHORT = ("--gate", "passes=1", "--gate", "tip_passes=1", "--score-attempts", "1", "--holdout-attempts", "0")
 PORT = re.compile(r"Small-1B\.Q4_0 at http://127\.0\.0\.1:(\d+)/v1")
 
 
@@ -38,7 +40,7 @@ def test_a_run_is_resumed_by_its_name_on_another_port(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stderr
 
-    first = run("--model", "local", "--rounds", "0", "--suite", "tasks", "--seed", "1", "--gate", "tip_passes=1")
+    first = run("--model", "local", "--rounds", "0", "--suite", "tasks", "--seed", "1", *SHORT)
     second = run("--rounds", "1")
     assert f"resuming run {RUN}" in second
     assert PORT.findall(first) and PORT.findall(second) and PORT.findall(first) != PORT.findall(second)

@@ -79,7 +79,8 @@ def database(tmp_path: Path, port: int) -> Path:
         "tasks",
     ]
     gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
-    command = [sys.executable, "-m", "evolve", *order, *gate]
+    final = ["--score-attempts", "1", "--holdout-attempts", "0"]
+    command = [sys.executable, "-m", "evolve", *order, *gate, *final]
     done = subprocess.run(
         command, cwd=home, env=environment(), capture_output=True, text=True, timeout=400, check=False
     )

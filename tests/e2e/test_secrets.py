@@ -1,6 +1,6 @@
 """Where the words of a suite go: all that is sent to a model's endpoint by a real run, searched for markers.
 
-EVOLVE_MARKED_ROUNDS=10 makes it a long one.
+EVOLVE_MARKED_ROUNDS sets the rounds of the longest one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ from tests.recording_server import recording, requests
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 SEED = "1"
 ROLES = {"propose", "lesson"}
-EVOLVE = ("passes=1", "tip_passes=1", "race=2", "ablate_every=3")
-# By name: its rounds and its gate. The second one takes every patch, so that there are parents to compare with.
-RUNS = {
-    "raced": (int(os.environ.get("EVOLVE_MARKED_ROUNDS", "4")), EVOLVE),
-    "taken": (4, ("rule=archive", "attempts=1", "merge_every=2")),
+EVOLVE = ("passes=1", "tip_passes=1", "race=2")
+ARCHIVE = ("rule=archive", "attempts=1", "merge_every=2")
+ONCE = ("--score-attempts", "1", "--holdout-attempts", "1")
+# By name: its rounds, its gate and other options. ARCHIVE takes every patch, so that there are parents to compare with.
+RUNS: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
+    "raced": (2, (*EVOLVE, "ablate_every=2"), ONCE),
+    "taken": (2, ARCHIVE, ONCE),
+    "raced-whole": (int(os.environ.get("EVOLVE_MARKED_ROUNDS", "4")), (*EVOLVE, "ablate_every=3"), ()),
+    "taken-whole": (4, ARCHIVE, ()),
 }
+CASES = [pytest.param(run, marks=[pytest.mark.whole] * run.endswith("whole")) for run in RUNS]
 
 
 def run_id(run: str) -> str:
@@ -86,6 +91,7 @@ def ran(
     run: str,
     rounds: int,
     gate: Sequence[str] = EVOLVE,
+    options: Sequence[str] = ONCE,
     module: Sequence[str] = (),
 ) -> Sent:
     """A run of the command line, or of what stands for it, against the recording endpoint."""
@@ -93,7 +99,7 @@ def ran(
     runs, file = folder / f"runs-{run}", folder / f"runs-{run}.jsonl"
     env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     env |= {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
-    settings = [word for setting in gate for word in ("--gate", setting)]
+    settings = [*options, *(word for setting in gate for word in ("--gate", setting))]
     with recording(file) as url:
         order = [
             "run",
@@ -118,7 +124,7 @@ def ran(
     return Sent(run, folder, runs, known, requests(file), checks)
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=CASES)
 def sent(home: tuple[Path, dict[str, Marker]], request: pytest.FixtureRequest) -> Sent:
     return ran(home, request.param, *RUNS[request.param])
 

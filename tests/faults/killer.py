@@ -204,7 +204,8 @@ class Contained(Victim):
         (self.home / "tasks" / "suite.toml").write_text(SPLITS)
 
     def start(self, point: str = "", times: int = 0) -> Life:
-        words = f"run --run {self.run} --rounds {self.rounds} --suite tasks --scaffold scaffold --gate passes=1,2"
+        words = f"run --run {self.run} --rounds {self.rounds} --suite tasks --scaffold scaffold "
+        words += "--gate passes=1,2 --score-attempts 1"
         command = [sys.executable, "-m", "tests.faults.contained", point, str(times), *words.split()]
         environment = {**os.environ, **VARIABLES}
         with self.log_file.open("wb") as log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
 from evolve.trial.run import wait_for_end
 from tests.fakes import FolderWorkspace
-from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
+from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import KINDS, Plan
 from tests.test_gateway import client
 from tests.upstream import Upstream, after, raw, refuses, says
@@ -32,16 +33,9 @@ TRY_SECONDS = 0.8
 SLOW = ("hang", "drip")
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[FaultyEndpoint]:
-    with faulty_endpoint() as running:
-        yield running
-
-
 @pytest.fixture
-def endpoint(process: FaultyEndpoint) -> FaultyEndpoint:
-    process.begin(Plan())
-    return process
+def endpoint(failing: FaultyEndpoint) -> FaultyEndpoint:
+    return failing
 
 
 @contextmanager
@@ -88,8 +82,8 @@ def test_an_endpoint_that_fails_again_and_again_is_a_fault_of_the_trial(
 
 
 def test_an_endpoint_that_is_away_is_a_fault_of_the_trial(tmp_path: Path) -> None:
-    with faulty_endpoint() as gone:
-        pass
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gone = FaultyEndpoint(listener.getsockname()[1])
     with serving(tmp_path, gone) as served, client(served) as api, pytest.raises(openai.InternalServerError):
         api.chat.completions.create(model="any", messages=[USER])
     assert isinstance(served.fault, EndpointError) and served.budget.usage.retries == ATTEMPTS - 1

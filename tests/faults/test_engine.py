@@ -31,7 +31,10 @@ pytestmark = pytest.mark.docker
 KILLS = max(1, int(os.environ.get("EVOLVE_ENGINE_KILLS", "1")))
 JOBS = 2
 # Many kills fall into several rounds.
-ORDER = f"--rounds {min(2, KILLS)} --suite tasks --seed 1 --gate passes=1 --gate tip_passes=1".split()
+ORDER = (
+    f"--rounds {min(2, KILLS)} --suite tasks --seed 1 --gate passes=1 --gate tip_passes=1 "
+    "--score-attempts 1 --holdout-attempts 0"
+).split()
 PLACES = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
 WITHOUT_NETWORK = ("--bridge=none", "--iptables=false", "--ip-forward=false")
 

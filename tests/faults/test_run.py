@@ -1,6 +1,6 @@
 """A whole run whose model's API fails in every way: it comes to the same as one whose API never does.
 
-`EVOLVE_FAULT_ROUNDS=20 pytest -s tests/faults/test_run.py` is the full one.
+`EVOLVE_FAULT_ROUNDS=20 pytest -s -m whole tests/faults/test_run.py` is the full one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.endpoint import ROOT, FaultyEndpoint, faulty_endpoint
+from tests.faults.endpoint import ROOT, FaultyEndpoint
 from tests.faults.faulty_server import KINDS, Plan
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
@@ -27,11 +26,17 @@ SHARE = 0.2
 CALL_SECONDS = 6
 # With these, each kind is drawn by the plan.
 ENOUGH_FAULTS = 36
-SUITE = {
+Suite = dict[str, tuple[str, ...]]
+ONE_OF_EACH: Suite = {"train": ("interval-merge",), "validation": ("lru-cache",), "holdout": ("build-order",)}
+SUITE = ONE_OF_EACH | {
     "train": ("interval-merge", "rate-limiter", "vending-machine"),
     "validation": ("lru-cache", "iso-weeks"),
-    "holdout": ("build-order",),
 }
+# The tasks of a run, its rounds and its options.
+CASES = [
+    pytest.param(ONE_OF_EACH, 1, "--score-attempts 1 --holdout-attempts 0", id="short"),
+    pytest.param(SUITE, ROUNDS, "", id="whole", marks=pytest.mark.whole),
+]
 PROFILE = """[lab]
 base_url = "http://127.0.0.1:{port}/v1"
 local = true
@@ -53,13 +58,7 @@ SAME = {
 INFRA = "select fault, count(*) from trial where outcome = 'infra_error' group by 1"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[FaultyEndpoint]:
-    with faulty_endpoint() as running:
-        yield running
-
-
-def repository(folder: Path) -> None:
+def repository(folder: Path, suite: Suite) -> None:
     """With the seed scaffold and a suite of some bundled tasks."""
     shutil.copytree(ROOT / "scaffolds" / "single", folder / "scaffolds" / "single")
     (folder / ".gitignore").write_text("runs*/\ntasks/\n")
@@ -68,21 +67,23 @@ def repository(folder: Path) -> None:
     for above in (folder, *list(folder.parents)[:3]):
         above.chmod(0o755)
     (folder / "tasks").mkdir()
-    for name in (name for names in SUITE.values() for name in names):
+    for name in (name for names in suite.values() for name in names):
         (folder / "tasks" / name).symlink_to(ROOT / "tasks" / "bugfix" / name)
-    lines = [f"{split} = {json.dumps(names)}" for split, names in SUITE.items()]
+    lines = [f"{split} = {json.dumps(names)}" for split, names in suite.items()]
     (folder / "tasks" / "suite.toml").write_text("[splits]\n" + "\n".join(lines) + "\n")
 
 
-def played(home: Path, endpoint: FaultyEndpoint, plan: Plan) -> tuple[Path, dict[str, Any]]:
+def played(
+    home: Path, endpoint: FaultyEndpoint, plan: Plan, suite: Suite, rounds: int, options: str
+) -> tuple[Path, dict[str, Any]]:
     """A run over HTTP. -> its database, and what the endpoint counted"""
     home.mkdir(parents=True)
-    repository(home)
+    repository(home, suite)
     (home / "evolve.models.toml").write_text(PROFILE.format(port=endpoint.port))
     env = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     env |= {"PYTHONPATH": str(ROOT), "EVOLVE_CALL_SECONDS": str(CALL_SECONDS)}
-    order = ["run", "--rounds", str(ROUNDS), "--run", home.name, "--model", "lab/embedded", "--suite", "tasks"]
-    gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1"]
+    order = ["run", "--rounds", str(rounds), "--run", home.name, "--model", "lab/embedded", "--suite", "tasks"]
+    gate = ["--seed", "1", "--gate", "passes=1", "--gate", "tip_passes=1", *options.split()]
     endpoint.begin(plan)
     started = time.monotonic()
     done = subprocess.run(
@@ -90,7 +91,7 @@ def played(home: Path, endpoint: FaultyEndpoint, plan: Plan) -> tuple[Path, dict
     )
     assert done.returncode == 0, done.stderr
     counts = endpoint.counts()
-    print(f"\n{ROUNDS} rounds, {plan.share:.0%} of calls fail: {time.monotonic() - started:.0f} s; {counts}")
+    print(f"\n{rounds} rounds, {plan.share:.0%} of calls fail: {time.monotonic() - started:.0f} s; {counts}")
     return home / "runs" / "evolve.db", counts
 
 
@@ -99,11 +100,15 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_a_run_with_a_failing_api_is_the_run_without(tmp_path: Path, endpoint: FaultyEndpoint) -> None:
+@pytest.mark.parametrize(("suite", "rounds", "options"), CASES)
+def test_a_run_with_a_failing_api_is_the_run_without(
+    tmp_path: Path, failing: FaultyEndpoint, suite: Suite, rounds: int, options: str
+) -> None:
     # Under one name: a run's is part of what its scaffolds see.
     name = f"faulty-{os.getpid()}"
-    well, whole = played(tmp_path / "well" / name, endpoint, Plan())
-    ill, counts = played(tmp_path / "ill" / name, endpoint, Plan(seed=4, share=SHARE))
+    size = (suite, rounds, options)
+    well, whole = played(tmp_path / "well" / name, failing, Plan(), *size)
+    ill, counts = played(tmp_path / "ill" / name, failing, Plan(seed=4, share=SHARE), *size)
 
     faults = sum(counts["faults"].values())
     assert 0.5 * SHARE < faults / counts["calls"] < 2 * SHARE

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from evolve.core.records import Fault, Limits, Outcome
 from evolve.llm.retries import VARIABLE
 from evolve.trial.run import run_trial
-from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
+from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import Plan
 
 from .conftest import Trials
@@ -25,12 +23,11 @@ urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "appli
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyEndpoint]:
+def hanging(failing: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch) -> FaultyEndpoint:
     """An endpoint whose first call hangs, for longer than a try may take."""
     monkeypatch.setenv(VARIABLE, "3")
-    with faulty_endpoint() as endpoint:
-        endpoint.begin(Plan(share=1, kinds=("hang",), until=1))
-        yield endpoint
+    failing.begin(Plan(share=1, kinds=("hang",), until=1))
+    return failing
 
 
 def test_a_hang_across_the_time_limit_is_given_back(trials: Trials, hanging: FaultyEndpoint) -> None:

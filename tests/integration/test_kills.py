@@ -29,6 +29,8 @@ from .conftest import ROOT, TASKS, git
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("task_images")]
 KILLS = max(2, int(os.environ.get("EVOLVE_KILLS", "5")))
+# A gate that decides after a few trials.
+SHORT = ("--gate", "passes=1", "--gate", "tip_passes=1", "--score-attempts", "1")
 MARK = "EVOLVE_TEST_MARK"
 
 
@@ -50,7 +52,7 @@ class Run:
     def start(self, rounds: int = 100_000) -> subprocess.Popen[bytes]:
         unwanted = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
         env = {key: value for key, value in os.environ.items() if key not in unwanted} | {MARK: self.mark}
-        command = [sys.executable, "-m", "evolve", "run", "--run", self.name, "--rounds", str(rounds)]
+        command = [sys.executable, "-m", "evolve", "run", "--run", self.name, "--rounds", str(rounds), *SHORT]
         with self.log.open("wb") as log:
             return subprocess.Popen(command, cwd=self.home, env=env, stdout=log, stderr=log, start_new_session=True)
 

@@ -78,7 +78,7 @@ def test_what_floods_in_the_background_does_not_hold_up_what_comes_next(shell: C
     shell.run("yes $(head -c 5000 /dev/zero | tr '\\0' x) &")
     done = shell.run("cat > f", stdin=b"data", timeout=20)
     assert done.timed_out or done.exit_code == 0
-    assert shell.run("sleep 20", timeout=20).timed_out
+    assert shell.run("sleep 20", timeout=1).timed_out
     assert shell.run("echo fine").stdout == b"fine\n"
 
 
