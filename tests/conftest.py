@@ -62,6 +62,7 @@ ACCEPTED_SKIPS = (
     "a private engine needs root, and dockerd",
     "the base image has another Python",
     "the engine has no Unix socket",
+    "EVOLVE_HARBOR names no Python",
 )
 # Markers of tests with a real language model, and of whole runs of more than a minute.
 OPT_IN = ("llm", "whole")

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("executor",),
     ("loop",),
     ("runs", "project"),
-    ("maintenance",),
+    ("maintenance", "export"),
     ("api",),
     ("report",),
     ("cli",),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.core.records import Split, TrialCondition, TrialResult
+from evolve.core.records import Split, TrialCondition, TrialResult, VerifierMode
 from evolve.gate.claim import claim, sign_flip_p
 from evolve.report.claims import claim_lines
 from evolve.store.rows import LookRow
@@ -123,3 +123,11 @@ def test_every_look_is_listed_and_more_than_two_cause_a_warning() -> None:
     assert text.count("seed scaffold at the start") == 2
     assert "more looks" not in text
     assert "more looks" in "\n".join(claim_lines("r", "embedded", made, [*looks, looks[0]]))
+
+
+def test_a_claim_says_in_which_weaker_mode_trials_were_judged() -> None:
+    old, new = trials([0.0, 0.0]), trials([1.0, 1.0])
+    shared = [replace(trial, verifier=VerifierMode.SHARED) for trial in new]
+    assert "verifier: shared: tests ran in the agent's own container" in lines_of(old, shared)
+    not_compared = [replace(trial, attempt=5) for trial in shared]
+    assert "verifier" not in lines_of(old, [*new, *not_compared])

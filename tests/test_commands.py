@@ -62,6 +62,11 @@ def test_help_names_default_and_variable(tmp_path: Path) -> None:
         assert words in shown, words
 
 
+def test_the_list_of_tasks_says_where_they_are_and_how_many_each_split_has(tmp_path: Path) -> None:
+    shown = forked(tmp_path, "tasks", "list")
+    assert shown.stdout.splitlines()[-1].endswith("tasks/bugfix: 28 train, 16 validation, 16 holdout")
+
+
 def test_the_parts_of_gc_are_those_of_its_help() -> None:
     assert commands.PARTS.split(", ") == list(gc.PARTS)
 

@@ -29,6 +29,7 @@ from evolve.trial.comparison import describe_step, first_difference
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway.seeding import MASK, Seeding
 from evolve.trial.recorded import RecordedModel
+from evolve.trial.recording import TIME_FIELDS
 from evolve.trial.request_digest import canonical, digest
 from tests.fakes import FolderWorkspace, chat_event, completion, run_event, tool_call
 from tests.test_gateway import USER, chat, client, serving
@@ -246,7 +247,7 @@ def test_requests_in_a_row_are_recorded_as_ever(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         chat(served)
         chat(served)
-    assert [set(event) for event in served.events] == [{"kind", "request", "response"}] * 2
+    assert [set(event) for event in served.events] == [{"kind", "request", "response", *TIME_FIELDS}] * 2
 
 
 def test_a_recording_says_which_requests_overlapped_and_in_what_order_they_came(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evolve.core.clock import Timeline
 from evolve.core.records import Usage
-from evolve.trial import trajectory
+from evolve.trial import room, trajectory
 from evolve.trial.comparison import first_difference
-from evolve.trial.recording import Recording, encode_line, output_bytes, output_fields
+from evolve.trial.recording import TIME_FIELDS, Recording, encode_line, output_bytes, output_fields
 from tests.fakes import completion, trial_spec
 from tests.test_gateway import call, chat, serving
 
@@ -93,17 +96,45 @@ def chat_event(*texts: str) -> dict[str, Any]:
 
 
 def test_a_trajectory_is_bounded_however_the_history_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trajectory, "MAX_TEXT", 100_000)
+    monkeypatch.setattr(room, "MAX_TEXT", 100_000)
     events = [chat_event(f"{number}" + "x" * 20_000, *["z"] * 50) for number in range(60)]
     events += [run_event(b"w" * 60_000) for _ in range(60)]
     document = trajectory.build(trial_spec(), events, Usage(), "")
-    assert len(json.dumps(document)) < 100_000 + 120 * 4 * trajectory.CUT_CHARS
+    assert len(json.dumps(document)) < 100_000 + 120 * 4 * room.CUT_CHARS
     texts = [str(step.get("message")) for step in document["steps"]]
-    assert trajectory.LEFT_OUT in texts and sum("answer" in text for text in texts) == 60
+    assert room.LEFT_OUT in texts and sum("answer" in text for text in texts) == 60
 
 
 def test_sizes_are_bytes_as_stored(tmp_path: Path) -> None:
     with serving(tmp_path, usd=100) as served:
         chat(served, messages=[{"role": "user", "content": "🦊" * 1000}])
         call(served, "/evolve/run", {"command": "head -c 1000 /dev/zero"})
-    assert served.budget.recorded == sum(map(len, served.recording.lines())) > 4000 + 6000
+    without_times = [{k: v for k, v in event.items() if k not in TIME_FIELDS} for event in served.events]
+    assert served.budget.recorded == sum(len(encode_line(event)) for event in without_times) > 4000 + 6000
+
+
+def test_times_are_recorded_and_take_nothing_of_what_a_trial_may_store(tmp_path: Path) -> None:
+    recording, event = Recording(), run_event(b"x")
+    times = [Timeline.start().at(time.monotonic() + seconds) for seconds in (0.0, 0.5)]
+    assert recording.append(event, times) == len(encode_line(event)) == recording.append(event)
+    assert recording[0] == {**event, **dict(zip(TIME_FIELDS, times, strict=True))} and recording[1] == event
+
+
+def test_a_gateway_records_when_requests_came_and_were_answered(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    with serving(tmp_path) as served:
+        chat(served)
+        call(served, "/evolve/run", {"command": "sleep 0.2"})
+    (asked, answered), (started, ended) = (
+        [datetime.fromisoformat(event[name]) for name in TIME_FIELDS] for event in served.events
+    )
+    assert before <= asked <= answered <= started <= datetime.now(UTC)
+    assert timedelta(seconds=0.2) <= ended - started < timedelta(seconds=60)
+
+
+def test_a_calendar_that_jumps_does_not_move_the_times() -> None:
+    timeline = Timeline(datetime(2026, 11, 23, 21, 44, tzinfo=UTC), 100.0)
+    assert [timeline.at(moment) for moment in (100.0, 160.25)] == [
+        "2026-11-23T21:44:00.000000+00:00",
+        "2026-11-23T21:45:00.250000+00:00",
+    ]

@@ -161,3 +161,11 @@ def test_make_gives_settings_and_says_the_exit_status(home: Path, words: tuple[s
     assert done.stdout.splitlines() == sorted(f"EVOLVE_{name}={value}" for name, value in asked.items())
     assert done.returncode == (2 if status else 0)
     assert (f"evolve run: exit status {status}" in done.stderr) == bool(status)
+
+
+def test_names_of_variables_are_a_list_in_every_source(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "evolve.toml").write_text('pass_env = ["A", "B"]\n')
+    assert read_settings().pass_env == ("A", "B")
+    monkeypatch.setenv("EVOLVE_PASS_ENV", "C, D")
+    assert read_settings().pass_env == ("C", "D")
+    assert read_settings(pass_env=["E"]).pass_env == ("E",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.analysis import Shelf, Subject, analyse_trials, digest, groups, task_labels
+from evolve.analysis.features import features
 from evolve.core.errors import InfraError
-from evolve.core.records import StoredFile, Usage
+from evolve.core.records import ModelSpec, StoredFile, Usage
+from evolve.llm.usage import usage_of
 from evolve.trial.comparison import first_difference, normalise
-from evolve.trial.trajectory import ATIF, build, is_intact, load, store
+from evolve.trial.recording import TIME_FIELDS
+from evolve.trial.trajectory import NO_REQUEST, build, is_intact, load, store
 from tests import fakes
+from tests.atif import check_trajectory
 from tests.fakes import chat_event, completion, run_event, tool_call, trial_spec, write_event
 from tests.test_gateway_limits import HOSTILE_MESSAGE, JSON
 
 SYSTEM = {"role": "system", "content": "You mend."}
 USER = {"role": "user", "content": "Mend it."}
-ROOT_KEYS = {"schema_version", "session_id", "agent", "steps", "final_metrics", "extra"}
-STEP_KEYS = {"step_id", "source", "message", "observation", "is_copied_context", "llm_call_count", "extra"}
-AGENT_KEYS = STEP_KEYS | {"reasoning_content", "tool_calls", "metrics"}
+SHELL_TOOL = {"type": "function", "function": {"name": "shell", "parameters": {"type": "object"}}}
+PRICED = ModelSpec("scripted", prompt_price=1.0, completion_price=2.0)
 
 
 def message_of(answer: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = answer["choices"][0]["message"]
     return message
+
+
+def with_tools(event: dict[str, Any], tools: object) -> dict[str, Any]:
+    return {**event, "request": {**event["request"], "tools": tools}}
+
+
+def timed(event: dict[str, Any], second: int, seconds: int = 1) -> dict[str, Any]:
+    """The event as a recording of this version has it."""
+    times = [f"2026-11-23T21:44:{at:02}.000000+00:00" for at in (second, second + seconds)]
+    return {**event, **dict(zip(TIME_FIELDS, times, strict=True))}
 
 
 def tool_answer(call_id: str, content: str = "done") -> dict[str, Any]:
@@ -39,35 +53,9 @@ def tool_answer(call_id: str, content: str = "done") -> dict[str, Any]:
 
 def steps_of(*events: dict[str, Any]) -> list[dict[str, Any]]:
     document = build(trial_spec(), events, Usage(2, 30, 12, 0.5, 1), "log")
-    check(document)
+    check_trajectory(document)
     steps: list[dict[str, Any]] = document["steps"]
     return steps
-
-
-def check(document: dict[str, Any]) -> None:
-    """The rules of ATIF-v1.8; a key that it does not know is an error."""
-    assert set(document) <= ROOT_KEYS
-    assert document["schema_version"] == ATIF == "ATIF-v1.8"
-    assert set(document["agent"]) == {"name", "version", "model_name"}
-    assert all(isinstance(value, str) for value in document["agent"].values())
-    assert [step["step_id"] for step in document["steps"]] == list(range(1, len(document["steps"]) + 1))
-    assert document["final_metrics"]["total_steps"] == len(document["steps"])
-    for step in document["steps"]:
-        check_step(step)
-    assert json.loads(json.dumps(document)) == document
-
-
-def check_step(step: dict[str, Any]) -> None:
-    assert step["source"] in ("system", "user", "agent")
-    assert set(step) <= (AGENT_KEYS if step["source"] == "agent" else STEP_KEYS)
-    assert isinstance(step["message"], str)
-    called = [call["tool_call_id"] for call in step.get("tool_calls", [])]
-    for call in step.get("tool_calls", []):
-        assert set(call) == {"tool_call_id", "function_name", "arguments"}
-        assert isinstance(call["arguments"], dict)
-    for result in step.get("observation", {}).get("results", []):
-        assert set(result) == {"source_call_id", "content"}
-        assert result["source_call_id"] in called
 
 
 def test_a_conversation_becomes_steps() -> None:
@@ -85,11 +73,81 @@ def test_a_conversation_becomes_steps() -> None:
 
 def test_the_document_says_what_was_run_and_spent() -> None:
     document = build(trial_spec(), [], Usage(2, 30, 12, 0.5, 1), "the log")
-    check(document)
+    check_trajectory(document)
     assert document["session_id"] == "20261123-2144-quiet-otter/cccccccccccc-alpha-0"
     assert document["final_metrics"]["total_prompt_tokens"] == 30
     assert document["final_metrics"]["total_cost_usd"] == 0.5
     assert (document["extra"]["task"], document["extra"]["log"]) == ("alpha", "the log")
+
+
+def test_a_trial_without_a_request_is_one_step_that_says_so() -> None:
+    assert steps_of() == [{"step_id": 1, "source": "system", "message": NO_REQUEST}]
+
+
+def test_steps_have_the_times_at_which_messages_came_and_answers_went() -> None:
+    answer = completion("Done.")
+    first, second = timed(chat_event([SYSTEM, USER], answer), 1), timed(chat_event([USER], error={"code": "c"}), 5)
+    steps = steps_of(timed(run_event("ls"), 0), first, second)
+    seconds = [step["timestamp"][17:19] for step in steps]
+    assert list(zip([step["source"] for step in steps], seconds, strict=True)) == [
+        ("system", "00"), ("system", "01"), ("user", "01"), ("agent", "02"), ("user", "05"), ("system", "06"),
+    ]  # fmt: skip
+
+
+def test_recordings_of_earlier_versions_have_no_times() -> None:
+    assert not any("timestamp" in step for step in steps_of(run_event("ls"), chat_event([USER], completion())))
+
+
+def test_times_are_no_difference_between_a_recording_and_its_replay() -> None:
+    events = [chat_event([USER], completion()), run_event("ls"), write_event("a")]
+    later, earlier = ([timed(event, at) for event in events] for at in (9, 1))
+    assert first_difference(events, later) is None and first_difference(later, events) is None
+    assert first_difference(earlier, later) is None
+    overlapping = [[{**event, "arrival": n} for n, event in enumerate(side)] for side in (later, events[::-1])]
+    assert first_difference(*overlapping) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "costs", "total"),
+    [
+        (PRICED, {}, [3e-5, 3e-5], 6e-5),
+        (replace(PRICED, prompt_price=0.0, completion_price=0.0), {}, [0.0, 0.0], 0.0),
+        (ModelSpec("scripted"), {}, [None, None], None),
+        (replace(PRICED, prompt_price=None), {}, [None, None], None),
+        (ModelSpec("scripted"), {"cost": 0.25}, [0.25, None], None),
+        (PRICED, {"cost": 0.25}, [0.25, 3e-5], 0.25003),
+    ],
+    ids=["prices", "free", "no prices", "half a price", "one reported", "one reported, prices"],
+)
+def test_an_unknown_cost_is_left_out(
+    model: ModelSpec, usage: dict[str, float], costs: list[float | None], total: float | None
+) -> None:
+    first = completion("a")
+    first["usage"] |= usage
+    events = [chat_event([USER], first), chat_event([USER], completion("b"))]
+    spent = sum((usage_of(event["response"], model, event["request"]) for event in events), Usage())
+    document = build(trial_spec(model=model), events, spent, "")
+    check_trajectory(document)
+    found = [step["metrics"].get("cost_usd") for step in document["steps"] if step["source"] == "agent"]
+    assert found == [cost if cost is None else pytest.approx(cost) for cost in costs]
+    assert document["final_metrics"].get("total_cost_usd") == (total if total is None else pytest.approx(total))
+
+
+def test_costs_and_cached_tokens_leave_the_digest_of_failures_alone() -> None:
+    answer = completion("a")
+    answer["usage"] |= {"prompt_tokens_details": {"cached_tokens": 4}}
+    document = build(trial_spec(model=PRICED), [timed(chat_event([USER], answer), 1)], Usage(1, 10, 10), "")
+    assert {"cost_usd", "cached_tokens"} <= set(document["steps"][1]["metrics"])
+    assert features(document).tokens == 20
+
+
+def test_every_offered_tool_is_defined_once() -> None:
+    other = {"type": "function", "function": {"name": "edit"}}
+    events = [with_tools(chat_event([USER], completion()), tools) for tools in ([SHELL_TOOL], [other, SHELL_TOOL], [])]
+    events[2]["request"]["functions"] = [{"name": "old"}, "junk"]
+    agent = build(trial_spec(), events, Usage(), "")["agent"]
+    assert agent["tool_definitions"] == [SHELL_TOOL, other, {"type": "function", "function": {"name": "old"}}]
+    assert "tool_definitions" not in build(trial_spec(), [chat_event([USER], completion())], Usage(), "")["agent"]
 
 
 def test_commands_stand_with_the_step_that_they_followed() -> None:
@@ -135,7 +193,7 @@ def test_a_refused_request_is_a_step_of_the_system() -> None:
     assert steps[1]["extra"]["error"] == error
 
 
-@pytest.mark.parametrize("text", ["{oops", "[1]", "", "null", "[" * 100_000])
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": [-1e999]}', "{oops", "[1]", "", "null", "[" * 100_000])
 def test_arguments_that_are_no_object_are_kept_as_text(text: str) -> None:
     steps = steps_of(chat_event([USER], completion(None, tool_call("edit", text))))
     assert steps[1]["tool_calls"][0]["arguments"] == {"malformed": text}
@@ -164,7 +222,7 @@ def test_many_answers_to_no_call_are_read_in_little_time() -> None:
 def test_no_request_breaks_the_trajectory_or_its_digest(requests: list[list[Any]]) -> None:
     events = [chat_event(messages, completion(None, tool_call("edit", "{}"))) for messages in requests]
     document = build(trial_spec(), events, Usage(), "Traceback\n\x1b[31m")
-    check(document)
+    check_trajectory(document)
     read = analyse_trials([(fakes.result(reward=0.0), document)] * 3, task_labels(["alpha"]))
     digest(Subject(read, groups(read, 80)))
     Shelf(read).search("e") and Shelf(read).steps("train-01.0")
@@ -186,10 +244,16 @@ MESSAGES = st.one_of(
     st.builds(tool_answer, st.sampled_from("xyz"), st.text(max_size=3)),
 )
 ERRORS = st.just({"status": 400, "code": "c", "message": "m"})
+TIMES = st.just({}) | st.fixed_dictionaries(
+    {name: st.datetimes().map(lambda at: f"{at.isoformat(timespec='microseconds')}+00:00") for name in TIME_FIELDS}
+)
+TOOLS = st.sampled_from([None, [], [SHELL_TOOL, 3], "junk", [SHELL_TOOL, {"type": "function"}]])
 CHATS = st.one_of(
     st.builds(
-        lambda messages, content, calls: chat_event(messages, completion(content, *calls)),
-        st.lists(MESSAGES, max_size=4), TEXTS, CALLS,
+        lambda messages, content, calls, times, tools: with_tools(
+            chat_event(messages, completion(content, *calls), **times), tools
+        ),
+        st.lists(MESSAGES, max_size=4), TEXTS, CALLS, TIMES, TOOLS,
     ),
     st.builds(lambda messages, error: chat_event(messages, error=error), st.lists(MESSAGES), ERRORS),
 )  # fmt: skip
@@ -199,7 +263,7 @@ EVENTS = st.lists(st.one_of(CHATS, st.just(run_event("ls")), st.just(write_event
 @settings(max_examples=60, deadline=None)
 @given(EVENTS)
 def test_any_recording_becomes_valid_atif(events: list[dict[str, Any]]) -> None:
-    steps = steps_of(*events)
+    steps = [step for step in steps_of(*events) if step["message"] != NO_REQUEST]
     chats = [event for event in events if event["kind"] == "chat" and "response" in event]
     assert sum(step.get("llm_call_count", 0) for step in steps) == len(chats)
     commands = [c for step in steps for c in step.get("extra", {}).get("commands", [])]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Split, Task, TaskImage
+from evolve.core.records import Split, SuiteProfile, Task, TaskImage
 from evolve.store import TaskRow
 from evolve.suite.tasks import Suite
 from evolve.suite.unbuildable import Build, describe_excluded, exclude_unbuildable
@@ -92,3 +92,28 @@ def test_a_resumed_run_needs_every_task_that_it_uses() -> None:
 
 def test_without_exclusions_nothing_is_printed() -> None:
     assert describe_excluded({}) == []
+
+
+OTHERS = Suite(
+    Path("others"), TASKS[:4], SuiteProfile.LOOSE, True, (task("odd", Split.TRAIN),), {"odd": "odd: key `x` is refused"}
+)
+
+
+def test_what_a_suite_refused_is_excluded_and_printed() -> None:
+    lines: list[str] = []
+    usable = exclude_unbuildable(OTHERS, [], build_except(), lines.append)
+    assert dict(usable.excluded) == {"odd": "odd: key `x` is refused"}
+    assert lines == ["1 task excluded from this run: odd", "  odd: key `x` is refused"]
+
+
+def test_of_other_peoples_tasks_any_number_may_fail_to_build() -> None:
+    usable = exclude_unbuildable(OTHERS, [], build_except(*(task.name for task in TASKS[:3])), print)
+    assert len(usable.suite.tasks) == 1 and len(usable.excluded) == 4
+    with pytest.raises(BadInput, match="train would be empty"):
+        exclude_unbuildable(OTHERS, [], build_except(*(task.name for task in TASKS[:4])), print)
+
+
+def test_a_resumed_run_keeps_its_exclusions_whatever_the_suite_refuses_now() -> None:
+    stored = [TaskRow(t.name, t.split, t.difficulty, t.digest, "then" if t.name == "train-03" else None) for t in TASKS]
+    usable = exclude_unbuildable(OTHERS, stored, build_except(), print)
+    assert dict(usable.excluded) == {"train-03": "then"}

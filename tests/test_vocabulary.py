@@ -71,3 +71,11 @@ def test_numbers_too_long_to_parse_are_literals(tmp_path: Path) -> None:
     number = "1234567890" * 500
     found = vocabulary_of([made(tmp_path, "long-number", {"tests/test_it.py": f"N = {number}\nM = 1048576\n"})])
     assert number in found.literals and "1048576" not in found.literals
+
+
+def test_files_of_steps_are_read_and_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text("class GrimoireShelf:\n    pass\n")
+    one = made(tmp_path, "one", {"steps/first/tests/check.py": "class ZorkmidPurse:\n    pass\n", "environment/x": ""})
+    (one.folder / "environment" / "link.py").symlink_to(tmp_path / "outside.py")
+    found = vocabulary_of([one])
+    assert "ZorkmidPurse" in found.identifiers and "GrimoireShelf" not in found.identifiers

@@ -16,6 +16,7 @@ TRACED = re.compile(r'\bFile "([^"\n]+\.py)", line \d+')
 LIBRARY = re.compile(r"/(lib|site-packages|dist-packages)/|^<")
 # Calls that may be repeated for good reason.
 MAY_REPEAT = ("run_tests", "submit")
+TOKENS = ("prompt_tokens", "completion_tokens")
 Document = Mapping[str, Any]
 Step = Mapping[str, Any]
 
@@ -74,7 +75,7 @@ def features(document: Document) -> Features:
         edited_tests=any(_is_test(path) for path in edited),
         off_traceback=_is_off_traceback(edited, runs),
         plain_answers=sum(_is_plain_answer(step) for step in steps),
-        tokens=sum(sum((step.get("metrics") or {}).values()) for step in steps),
+        tokens=sum((step.get("metrics") or {}).get(name, 0) for step in steps for name in TOKENS),
         crash=_crash(str((document.get("extra") or {}).get("log", ""))),
     )
 

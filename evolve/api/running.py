@@ -14,7 +14,7 @@ from evolve.llm import set_call_seconds
 from evolve.loop.watcher import Watcher
 from evolve.runs import opening
 from evolve.runs.from_settings import evaluation_request, run_request
-from evolve.runs.identity import resumed_config
+from evolve.runs.identity import resumed_config, stored
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
@@ -23,7 +23,8 @@ from evolve.runs.plan import Plan, plan_of
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
-from evolve.suite.tasks import Suite, load_suite
+from evolve.runs.stored_suite import suite_of_config
+from evolve.suite.tasks import Suite
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
         The run's id.
     """
     prepared, planned = _planned(prepared, rounds, watcher)
-    for line in planned.lines():
+    for line in (*prepared.suite.warnings, *planned.lines()):
         watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
@@ -115,7 +116,9 @@ def prepare_replay(branch: str, settings: Settings, plugins: Plugins | None = No
         row, commit = run_and_commit(store, branch, runs)
     config, jobs = resumed_config(row, {}, runs), settings.jobs or default_jobs()
     return Prepared(
-        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()), load_suite(config.suite), commit
+        RunRequest(config, runs, row.id, jobs, plugins=plugins or Plugins()),
+        suite_of_config(config, stored(row, "suite_digest")),
+        commit,
     )
 
 

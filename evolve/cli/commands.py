@@ -28,6 +28,7 @@ from evolve.cli.options import (
     Model_,
     Models_,
     Network_,
+    PassEnv_,
     Preflight_,
     PromptPrice_,
     Proposer_,
@@ -52,6 +53,7 @@ from evolve.cli.options import (
     tasks_app,
 )
 from evolve.core.records import Split
+from evolve.export.formats import Format
 from evolve.runs.settings import Settings, read_settings
 
 __all__ = ["app"]
@@ -92,6 +94,7 @@ def run_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     gate: Gate_ = None,
     score_attempts: ScoreAttempts_ = None,
@@ -138,6 +141,7 @@ def eval_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -175,6 +179,7 @@ def calibrate_command(
     executor: Executor_ = None,
     runtime: Runtime_ = None,
     network: Network_ = None,
+    pass_env: PassEnv_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -207,7 +212,13 @@ def replay_command(
 
 
 @tasks_app.command("check")
-def tasks_check(context: typer.Context, suite: Suite_ = None, jobs: Jobs_ = None, as_json: Json_ = False) -> int:
+def tasks_check(
+    context: typer.Context,
+    suite: Suite_ = None,
+    jobs: Jobs_ = None,
+    pass_env: PassEnv_ = None,
+    as_json: Json_ = False,
+) -> int:
     """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0."""
     from evolve.cli import measuring
 
@@ -277,6 +288,31 @@ def claim_command(
     from evolve.cli import claims
 
     claims.claim_run(settings_of(context), as_json)
+
+
+@app.command("export")
+def export_command(
+    context: typer.Context,
+    to: Annotated[Path, typer.Option(help="Folder to write; it must not exist, or be empty.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card."
+        ),
+    ],
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's trials.")] = None,
+    split: Annotated[
+        list[Split] | None,
+        typer.Option(help="Splits to export; default: train, validation. The holdout must be named."),
+    ] = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Write the trials of a run for other tools: trajectories, traces, or a dataset. Never overwrites a file."""
+    from evolve.cli import exporting
+
+    exporting.export(settings_of(context), form, to, round_number, split or [], as_json)
 
 
 @app.command("models")

@@ -120,15 +120,23 @@ def check_tasks(settings: Settings, as_json: bool) -> int:
     Returns:
         The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound.
     """
-    suite = load_suite(settings.suite)
+    suite = load_suite(settings.suite, settings.pass_env)
     with Live(priced=False) as view:
+        for line in suite.warnings:
+            view.say(line)
         findings = checking.check_suite(suite, settings.jobs or default_jobs(), view)
     bad = [finding for finding in findings if finding.problem]
-    rows = [{"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem} for f in findings]
+    rows = [
+        {"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem, "note": f.note}
+        for f in findings
+    ]
     if as_json:
         show(rows, True)
     else:
         show(rows, False, ("task", "problem")) if bad else None
+        for finding in findings:
+            if finding.note:
+                print(f"{finding.task}: {finding.note}")
         print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound")
     if any(finding.unusable for finding in bad):
         return EXIT_BAD_INPUT

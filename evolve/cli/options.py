@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Improve the scaffold around a language model. Results go to stdout, progress and errors to stderr. "
     "Every setting may also be given in `evolve.toml` or in an EVOLVE_* variable: see docs/configuration.md.",
 )
-tasks_app = typer.Typer(no_args_is_help=True, help="List and check the tasks of a suite.")
+tasks_app = typer.Typer(no_args_is_help=True, help="List, check and write tasks of a suite.")
 embedded_app = typer.Typer(no_args_is_help=True, help="The model that needs no key.")
 local_app = typer.Typer(no_args_is_help=True, help="A small real model that needs no key.")
 app.add_typer(tasks_app, name="tasks")
@@ -87,6 +87,7 @@ PromptPrice_ = Annotated[float | None, option("prompt_price")]
 CompletionPrice_ = Annotated[float | None, option("completion_price")]
 Runtime_ = Annotated[str | None, option("runtime")]
 Network_ = Annotated[bool | None, option("network")]
+PassEnv_ = Annotated[list[str] | None, option("pass_env")]
 Proposer_ = Annotated[str | None, option("proposer")]
 Executor_ = Annotated[str | None, option("executor")]
 ProposerModel_ = Annotated[str | None, option("proposer_model")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.core.records import VerifierMode
+from evolve.core.records import Split
+from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
@@ -84,7 +86,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
-    columns += ["verifier"] if any(trial["verifier"] == VerifierMode.LIVE for trial in trials) else []
+    columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
 
 
@@ -108,6 +110,11 @@ def diff(number: int, settings: Settings) -> None:
 
 
 def list_tasks(suite: Path, as_json: bool) -> None:
-    """The tasks with their splits and difficulty."""
-    rows = [{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in load_suite(suite).tasks]
-    show(rows, as_json)
+    """The tasks with their splits and difficulty, how many each split has, and what is left out."""
+    loaded = load_suite(suite)
+    show([{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in loaded.tasks], as_json)
+    if not as_json:
+        counts = ", ".join(f"{len(loaded.split(split))} {split}" for split in Split)
+        print(plain(f"{len(loaded.tasks)} tasks in {loaded.folder}: {counts}"))
+    for line in (*(f"{name} is left out: {reason}" for name, reason in loaded.reasons.items()), *loaded.warnings):
+        print(plain(line), file=sys.stderr)

@@ -26,8 +26,10 @@ ANEW = tuple(f"{model}facts.{name}" for model in ("", "proposed_by.") for name i
 # Paths, which say where something lies and not what it is.
 PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
-# Of a trial at a task that names no time, in a run that sets none.
+# Of a trial at a strict task that names no time, in a run that sets none.
 TASK_SECONDS = 1800.0
+# Of a trial without any limit in seconds: its containers must end one day.
+UNLIMITED_SECONDS = 86_400.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
@@ -51,7 +53,7 @@ class TrialLimits(BaseModel):
         None,
         gt=0,
         description="Seconds of one trial, whatever the task says; "
-        "unset: the task's own `agent.timeout_sec`, or 1800 if it has none.",
+        "unset: the task's own `agent.timeout_sec`, or 1800 if it has none (a day with Harbor's defaults).",
     )
     calls: int = Field(Limits.calls, gt=0, description="Model calls of one trial.")
     tokens: int = Field(Limits.tokens, gt=0, description="Tokens of one trial, prompts and answers together.")
@@ -67,8 +69,9 @@ class TrialLimits(BaseModel):
         False, description="Whether a task's own limit in seconds holds too, if it is shorter than the run's."
     )
 
-    def for_task(self, task_seconds: float = TASK_SECONDS) -> Limits:
-        """The limits of a trial at a task that allows so many seconds."""
+    def for_task(self, task_seconds: float | None = TASK_SECONDS) -> Limits:
+        """The limits of a trial at a task that allows so many seconds; None: any number."""
+        task_seconds = UNLIMITED_SECONDS if task_seconds is None else task_seconds
         seconds = task_seconds if self.seconds is None else self.seconds
         seconds = min(seconds, task_seconds) if self.shorter_of_both else seconds
         return Limits(**{**self.model_dump(exclude={"shorter_of_both"}), "seconds": seconds})
@@ -293,7 +296,8 @@ class RunConfig(BaseModel):
     at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
     machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them, and `learned` is
     what its endpoint showed before the run. `proposed_by`: the
-    model that proposes (unless the scaffold does) and writes lessons, None: the same one.
+    model that proposes (unless the scaffold does) and writes lessons, None: the same one. `pass_env`: names of the
+    host's variables that separate verifiers may have; their values are never stored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -319,6 +323,14 @@ class RunConfig(BaseModel):
     learned: LearnedFacts = LearnedFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None
+    pass_env: tuple[str, ...] = ()
+
+    @field_validator("sandbox")
+    @classmethod
+    def _sized(cls, sandbox: SandboxSpec) -> SandboxSpec:
+        if None in (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb):
+            raise ValueError("a scaffold's container has a size")
+        return sandbox
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -351,7 +363,8 @@ class RunConfig(BaseModel):
     def task_sandbox(self, asked: SandboxSpec) -> SandboxSpec:
         """A task's own limits, as the run lets it have them."""
         run = self.sandbox
-        return replace(asked, runtime=run.runtime, pids=run.pids, network=asked.network and self.network)
+        pids = asked.pids if run.pids == SandboxSpec.pids else run.pids
+        return replace(asked, runtime=run.runtime, pids=pids, network=asked.network and self.network)
 
     def canonical(self) -> str:
         """Return the config as JSON with sorted keys, as it is stored with the run."""

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.instances import Instance
+from evolve.core.task_format import SandboxSpec as SandboxSpec
+from evolve.core.task_format import SuiteProfile as SuiteProfile
+from evolve.core.task_format import TaskFormat
+from evolve.core.task_format import VerifierMode as VerifierMode
 
 
 class Split(StrEnum):
@@ -31,28 +35,6 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     BUDGET = "budget"
     INFRA_ERROR = "infra_error"
-
-
-class SuiteProfile(StrEnum):
-    """What a suite's own containers may do. Scaffolds are always STRICT.
-
-    STRICT: an unprivileged user and a read-only root; one folder is kept for the verifier.
-    LOOSE: root with the engine's usual capabilities; the whole file system is kept.
-    """
-
-    STRICT = "strict"
-    LOOSE = "loose"
-
-
-class VerifierMode(StrEnum):
-    """Where the verifier runs.
-
-    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
-    them.
-    """
-
-    ISOLATED = "isolated"
-    LIVE = "live"
 
 
 class Cause(StrEnum):
@@ -242,26 +224,12 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
-class SandboxSpec:
-    """The engine's settings for one container. `runtime` None is the engine's default."""
-
-    cpus: float = 1.0
-    memory_mb: int = 512
-    pids: int = 256
-    disk_mb: int = 128
-    runtime: str | None = None
-    network: bool = False
-
-    def __post_init__(self) -> None:
-        if self.cpus <= 0 or self.memory_mb < 32 or self.pids < 16 or self.disk_mb < 8:
-            raise ValueError("cpus must be above 0, memory_mb at least 32, pids at least 16 and disk_mb at least 8")
-
-
-@dataclass(frozen=True)
 class Task:
     """One task of a suite, as read from its folder; `digest` is the sha256 of all its files.
 
-    generates: each attempt has an instance of its own, made by the task's generator; instance: the one of this trial.
+    agent_seconds: None: unlimited. generates: each attempt has an instance of its own, made by the task's generator;
+    instance: the one of this trial. format: all that the folder says beyond these fields; where a field says the same
+    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds.
     """
 
     name: str
@@ -270,13 +238,14 @@ class Task:
     instruction: str
     difficulty: str
     digest: str
-    agent_seconds: float
+    agent_seconds: float | None
     verifier_seconds: float
     sandbox: SandboxSpec
     profile: SuiteProfile = SuiteProfile.STRICT
     verifier: VerifierMode = VerifierMode.ISOLATED
     generates: bool = False
     instance: Instance | None = None
+    format: TaskFormat = field(default_factory=TaskFormat)
 
     def as_instance(self, instance: Instance) -> Task:
         """The task with the files of an instance in the place of its own."""
@@ -285,11 +254,24 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskImage:
-    """A built image: its id, its working directory (absolute, never `/`) and its environment."""
+    """An image that is ready to run: its name, its working directory (absolute) and its environment.
+
+    Attributes:
+        user: The image's own user; "": root.
+        volumes: Folders that the image declares as volumes: they are no part of a container's file system.
+        pinned: The digest of a `docker_image` in its registry, or its id if it came from none; "" for a built image.
+        entrypoint: The image's own; it runs what comes after it, or services of the task.
+        verifiers: Images of separate verifiers by the step's name, "" for the task itself; only those of their own.
+    """
 
     image: str
     workdir: str
     env: tuple[str, ...] = ()
+    user: str = ""
+    volumes: tuple[str, ...] = ()
+    pinned: str = ""
+    verifiers: tuple[tuple[str, TaskImage], ...] = ()
+    entrypoint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -313,6 +295,7 @@ class TrialSpec:
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
+        judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
     """
 
     run: str
@@ -331,6 +314,7 @@ class TrialSpec:
     concurrency: int = 1
     instance_seed: int | None = None
     voided: int = 0
+    judges_failures: bool = True
 
     @property
     def task_id(self) -> str:

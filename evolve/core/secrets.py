@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 HIDDEN = "[key]"
@@ -16,14 +18,27 @@ PART = 8
 SHOWN = 2
 SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTHORI[SZ]ATION", re.IGNORECASE)
 _WORD = r"[^\s\"'`<>(){}\[\],;=:]*"
-MASKED = re.compile(rf"({_WORD}?)(?:[*•·]{{2,}}|[xX]{{4,}}|\.{{3}}|…)({_WORD})")
+WORD = re.compile(_WORD)
+MASK = re.compile(r"[*•·]{2,}|[xX]{4,}|\.{3}|…")
 Span = tuple[int, int]
+# Secrets whose spellings and parts are kept in memory.
+CACHED = 256
+
+
+class MaskedWord(NamedTuple):
+    """A word with a mask: where it stands, and what stands left and right of the mask."""
+
+    start: int
+    end: int
+    left: str
+    right: str
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return the text with `[key]` in place of every secret, of every longer part of one, and of masked ones."""
     spellings = {spelling for secret in secrets for spelling in _spellings(secret) if len(spelling) >= LEAST_LENGTH}
-    spans = sorted(span for spelling in spellings for span in (*_parts(text, spelling), *_masked(text, spelling)))
+    masked = list(_masked_words(text)) if spellings else []
+    spans = sorted(span for spelling in spellings for span in (*_parts(text, spelling), *_masked(masked, spelling)))
     kept, at = [], 0
     for start, end in _merged(spans):
         kept += [text[at:start], HIDDEN]
@@ -53,24 +68,48 @@ def _password(address: str) -> str | None:
         return None
 
 
-def _spellings(secret: str) -> set[str]:
+@functools.lru_cache(CACHED)
+def _spellings(secret: str) -> frozenset[str]:
     """The secret as it stands in a message, a `repr`, a JSON body and an address."""
     bare = secret.strip()
-    return {secret, bare, repr(bare)[1:-1], json.dumps(bare)[1:-1], quote(bare, safe="", errors="replace")}
+    return frozenset({secret, bare, repr(bare)[1:-1], json.dumps(bare)[1:-1], quote(bare, safe="", errors="replace")})
 
 
-def _parts(text: str, secret: str) -> Iterator[Span]:
+def _parts(text: str, secret: str) -> list[Span]:
     size = min(len(secret), PART)
-    parts = {secret[start : start + size] for start in range(len(secret) - size + 1)}
-    return ((at, at + size) for at in range(len(text) - size + 1) if text[at : at + size] in parts)
+    parts = _parts_of(secret, size)
+    # Most texts hold none, which is known sooner than where.
+    if not any(part in text for part in parts):
+        return []
+    return [(at, at + size) for at in range(len(text) - size + 1) if text[at : at + size] in parts]
 
 
-def _masked(text: str, secret: str) -> Iterator[Span]:
-    for match in MASKED.finditer(text):
-        left, right = match[1], match[2].rstrip(".")
-        begins = len(left) >= SHOWN and secret.startswith(left)
+@functools.lru_cache(CACHED)
+def _parts_of(secret: str, size: int) -> frozenset[str]:
+    return frozenset(secret[start : start + size] for start in range(len(secret) - size + 1))
+
+
+def _masked(words: Iterable[MaskedWord], secret: str) -> Iterator[Span]:
+    for word in words:
+        right = word.right.rstrip(".")
+        begins = len(word.left) >= SHOWN and secret.startswith(word.left)
         if begins or (len(right) >= SHOWN and secret.endswith(right)):
-            yield match.start(), match.end(2) - (len(match[2]) - len(right))
+            yield word.start, word.end - (len(word.right) - len(right))
+
+
+def _masked_words(text: str) -> Iterator[MaskedWord]:
+    """The words that hold a mask, each once; in time linear in the text."""
+    end = 0
+    for mask in MASK.finditer(text):
+        if mask.start() < end:
+            continue
+        start = mask.start()
+        while start > end and WORD.fullmatch(text[start - 1]):
+            start -= 1
+        end = mask.end()
+        if match := WORD.match(text, mask.end()):
+            end = match.end()
+        yield MaskedWord(start, end, text[start : mask.start()], text[mask.end() : end])
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

@@ -18,6 +18,8 @@ WORKER_MB = 128
 # From these shares on, there are too many trials at once: of calls that were tried again, and of time lost.
 RETRY_SHARE = 0.05
 LOST_SHARE = 0.25
+# Expected of a container whose task sets no size: the machine alone limits it, but few use more.
+UNSIZED_MB = 2048
 # What is left of the number of trials after that.
 CUT = 0.75
 
@@ -53,8 +55,13 @@ def _describe_rates(rates: Rates) -> str:
 
 
 def trial_memory_mb(scaffold: SandboxSpec, tasks: Iterable[SandboxSpec]) -> int:
-    """The most memory that one trial may use: the containers of scaffold, task and verifier, and its worker."""
-    return scaffold.memory_mb + 2 * max((task.memory_mb for task in tasks), default=0) + WORKER_MB
+    """The memory that one trial is expected to need: the containers of scaffold, task and verifier, and its worker."""
+    largest = max((_expected_mb(task) for task in tasks), default=0)
+    return _expected_mb(scaffold) + 2 * largest + WORKER_MB
+
+
+def _expected_mb(spec: SandboxSpec) -> int:
+    return UNSIZED_MB if spec.memory_mb is None else spec.memory_mb
 
 
 def choose_concurrency(

@@ -24,7 +24,7 @@ from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
-from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead
+from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead, trial_seconds
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 
 TRIES = 3
@@ -46,7 +46,7 @@ def default_jobs() -> int:
 def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
     waits = longest_wait(spec.model, spec.limits)
-    return spec.limits.seconds + spec.task.verifier_seconds + SPARE_SECONDS + LOST_SECONDS + waits
+    return trial_seconds(spec.task, spec.limits.seconds) + SPARE_SECONDS + LOST_SECONDS + waits
 
 
 @dataclass(frozen=True)

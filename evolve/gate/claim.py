@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 from evolve.core.records import Split, TrialResult
 from evolve.core.scores import Gap
+from evolve.core.task_format import IN_PLACE
 
 # Differences are rounded to this, so that the exact test stays small.
 STEP = 1e-3
@@ -24,7 +25,7 @@ class Claim:
     `low`, `high`: 95 % interval of the difference. `p_value`: two-sided, of the exact test; 1 where no task differs.
     `better`, `worse`: numbers of tasks. `seed_answers`, `champion_answers`: the names and fingerprints with which the
     endpoint answered the trials of each, as far as they are known. `gap`: the champion's gains on train and validation,
-    if both were measured there.
+    if both were measured there. `weaker`: ways of verifying, other than in isolation, in which some trials were judged.
     """
 
     tasks: int
@@ -39,6 +40,7 @@ class Claim:
     seed_answers: tuple[str, ...] = ()
     champion_answers: tuple[str, ...] = ()
     gap: Gap | None = None
+    weaker: tuple[str, ...] = ()
 
     @property
     def difference(self) -> float:
@@ -79,7 +81,14 @@ def claim(seed: Sequence[TrialResult], champion: Sequence[TrialResult]) -> Claim
         worse=int((differences < 0).sum()),
         seed_answers=_answers(seed, shared),
         champion_answers=_answers(champion, shared),
+        weaker=_weaker_modes([*seed, *champion], shared),
     )
+
+
+def _weaker_modes(trials: Sequence[TrialResult], slots: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    counted = set(slots)
+    judged = (t for t in trials if t.split is Split.HOLDOUT and t.counts and (t.task, t.attempt) in counted)
+    return tuple(sorted({t.verifier.value for t in judged if t.verifier in IN_PLACE}))
 
 
 def _rewards(trials: Sequence[TrialResult]) -> Mapping[tuple[str, int], float]:

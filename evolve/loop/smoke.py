@@ -46,7 +46,9 @@ class SmokeTest:
         (spec,) = self.specs.trials(commit, [(task, 0)])
         limits = replace(spec.limits, seconds=min(SECONDS, spec.limits.seconds))
         # Its seed gives it an id of its own: the scaffold sees none that a trial which counts has.
-        spec = replace(spec, limits=limits, seed=stable_hash("smoke", spec.seed, commit))
+        spec = replace(spec, limits=limits, seed=stable_hash("smoke", spec.seed, commit), judges_failures=False)
+        one_step = replace(spec.task.format, steps=spec.task.format.steps[:1])
+        spec = replace(spec, task=replace(spec.task, format=one_step))
         return self.evaluator.run_one(replace(spec, folder=place.resolve(), replay_of=silence.resolve()))
 
 

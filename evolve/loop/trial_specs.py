@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from evolve.core.config import RunConfig
 from evolve.core.records import SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialSpec, stable_hash
+from evolve.core.task_format import without_network
 from evolve.gate import Slot
 from evolve.host.run_names import owner_of
 from evolve.loop.candidates import Candidates
@@ -41,7 +42,8 @@ class TrialSpecs:
     def _trial(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
         name, attempt = slot
         task = next(task for task in self.suite.tasks if task.name == name)
-        task = replace(task, sandbox=self.config.task_sandbox(task.sandbox))
+        format = task.format if self.config.network else without_network(task.format)
+        task = replace(task, sandbox=self.config.task_sandbox(task.sandbox), format=format)
         seed = stable_hash(self.config.seed, name, attempt)
         spec = self._spec(commit, source, task, self.images[name], seed, attempt)
         if not task.generates:

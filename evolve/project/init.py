@@ -12,15 +12,15 @@ from pathlib import Path
 from evolve.core.errors import BadInput
 from evolve.core.records import Split
 from evolve.project.guesses import guess_entry, guess_evolvable, ignore_runs
-from evolve.project.split import split_tasks
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
 from evolve.project.writing import IS_THERE, NewFile, Unit, write
 from evolve.suite.bundled import bundled_scaffold, bundled_suite
 from evolve.suite.scaffold import FILE as SCAFFOLD_FILE
-from evolve.suite.tasks import SUITE_FILE, load_task
+from evolve.suite.split import split_tasks
+from evolve.suite.task_files import TASK_FILE, load_task
+from evolve.suite.tasks import SUITE_FILE, task_folders
 
 CONFIG_FILE = "evolve.toml"
-TASK_FILE = "task.toml"
 TEMPLATE = Path(__file__).with_name("task_template")
 GENERATOR_TEMPLATE = Path(__file__).with_name("generator_template")
 SAMPLE = "first-task"
@@ -118,12 +118,6 @@ def _inside(folder: Path, tasks: Path) -> str:
     if place == own or place in own.parents:
         raise BadInput(str(tasks), "contains the agent, which must not see its tasks", "move the tasks to a folder")
     return place.relative_to(own).as_posix() if own in place.parents else place.as_posix()
-
-
-def task_folders(folder: Path) -> list[Path]:
-    """The folders of tasks in a folder, by name."""
-    places = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
 
 
 def _new_suite(folder: str, task: str) -> Unit:

@@ -26,6 +26,7 @@ def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) ->
         f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
         *_gap_lines(claim),
         *_drift_lines(claim),
+        *_mode_lines(claim),
         f"  looks at the holdout: {len(looks)}",
     ]
     lines += [f"    {plain(look.looked_at)} {look.commit[:12]} {plain(look.why)}" for look in looks]
@@ -40,6 +41,15 @@ def _gap_lines(claim: Claim) -> list[str]:
     if claim.gap is None:
         return []
     return [f"  champion {gap_line(claim.gap)}", *(f"  {line}" for line in gap_warning(claim.gap))]
+
+
+def _mode_lines(claim: Claim) -> list[str]:
+    if not claim.weaker:
+        return []
+    return [
+        f"  verifier: {', '.join(claim.weaker)}: tests ran in the agent's own container, where what it left may "
+        "have changed their result"
+    ]
 
 
 def _drift_lines(claim: Claim) -> list[str]:

@@ -15,12 +15,9 @@ from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
-from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
-from evolve.trial.instances import packed_part
-from evolve.trial.run import populated_shell, sandboxes
-from evolve.trial.verdict import judge
+from evolve.trial.solving import try_task
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
@@ -28,14 +25,14 @@ GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
 )
-SOLVE_SECONDS = 120.0
+NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
 @dataclass(frozen=True)
 class TaskCheck:
     """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
 
-    unusable: The problem is a generator that no run could use; nothing was tried.
+    unusable: The problem is a generator that no run could use; nothing was tried. note: What was not checked.
     """
 
     task: str
@@ -43,6 +40,7 @@ class TaskCheck:
     nothing: tuple[float, ...]
     problem: str
     unusable: bool = False
+    note: str = ""
 
 
 def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
@@ -55,7 +53,8 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
     try:
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
+            checks = list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
+            return [*checks, *(TaskCheck(name, (), (), reason) for name, reason in suite.reasons.items())]
     finally:
         reaper().wait()
         engine.sweep(_owner())
@@ -83,11 +82,12 @@ def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskC
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solution = tuple(_reward(tried, image, solve=True) for tried in tries)
+        solution = tuple(_reward(tried, image, solve=True) for tried in tries if task.format.solved)
         nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
     except (InfraError, BadInput) as error:
         return TaskCheck(task.name, (), (), str(error))
-    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing))
+    note = "" if task.format.solved else NO_SOLUTION
+    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing), note=note)
 
 
 def _git_problem(image: TaskImage) -> str:
@@ -103,7 +103,7 @@ def _git_problem(image: TaskImage) -> str:
 
 def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
     problems = []
-    if set(solution) != {1.0}:
+    if set(solution) - {1.0}:
         problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
     if set(nothing) != {0.0}:
         problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")
@@ -112,17 +112,7 @@ def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
 
 def _reward(task: Task, image: TaskImage, solve: bool) -> float:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
-    spec = _spec(task, image)
-    ttl = int(SOLVE_SECONDS + task.verifier_seconds) + 60
-    with sandboxes(spec, ttl) as (state, container):
-        shell = populated_shell(container, state, task)
-        if solve:
-            unpack_archive(shell, packed_part(task, "solution"), "/solution")
-            result = shell.run("DEBIAN_FRONTEND=noninteractive /solution/solve.sh", timeout=SOLVE_SECONDS)
-            if result.exit_code != 0:
-                raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
-        shell.close()
-        return judge(spec, state, container, ttl).reward
+    return try_task(_spec(task, image), solve).reward
 
 
 def _owner() -> str:

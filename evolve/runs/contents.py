@@ -21,7 +21,7 @@ def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
     """Check the scaffold of a new run. Raises BadInput, also for a copy of a hidden file under another name."""
     spec = scaffold.check_folder(folder)
     top, survey = or_bundled(folder), scaffold_survey(folder, *left_out_places(suite.folder, runs))
-    hidden = hidden_of(suite.tasks)
+    hidden = hidden_of((*suite.tasks, *suite.refused))
     for entry in survey.entries:
         if copied := hidden.copied((top / entry.path).read_bytes()):
             problem = f"has the content of {copied}, which no scaffold may see"

@@ -12,9 +12,10 @@ from evolve.core.errors import BadInput
 from evolve.core.text import storable_text
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import left_out_places, places_of
+from evolve.runs.stored_suite import suite_of_config
 from evolve.store import RunRow, Store
 from evolve.suite.bundled import or_bundled
-from evolve.suite.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite
 
 # Stored beside the config.
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile")
@@ -114,7 +115,8 @@ def suite_of(row: RunRow, runs: Path) -> Path:
 
 def _is_suite(folder: Path, row: RunRow) -> bool:
     try:
-        return not suite_differences(load_suite(folder), row)
+        config = stored_config(row).model_copy(update={"suite": folder})
+        return not suite_differences(suite_of_config(config, stored(row, "suite_digest")), row)
     except BadInput:
         return False
 

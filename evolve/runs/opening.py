@@ -47,6 +47,7 @@ from evolve.runs.identity import (
 )
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
+from evolve.runs.pinned import check_pinned, pinned_images
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.repository import left_out_places, outside_of
@@ -54,10 +55,11 @@ from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
 from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
+from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite.hidden import hidden_of
-from evolve.suite.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite
 from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
 from evolve.trial.run import run_trial, run_trial_ahead
@@ -72,7 +74,8 @@ WRITTEN = ("proposals", "trials")
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
     check_name(request)
-    suite, row = load_suite(request.config.suite), stored_row(request.runs, request.run)
+    row = stored_row(request.runs, request.run)
+    suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:
         check_same(request.config, suite, row)
     elif request.origin is None:
@@ -149,10 +152,10 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
 
     The gate may have changed since: a replay decides nothing.
     """
-    suite = load_suite(request.config.suite)
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
         known = store.tasks(run.name)
+    suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay.{process_mark()}"
@@ -170,7 +173,7 @@ def _open_search(
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
-    enter: Callable[[Mapping[str, str], Mapping[str, str]], Budget],
+    enter: Callable[[UsableSuite, Mapping[str, str]], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
@@ -183,7 +186,7 @@ def _open_search(
     is_new = run.row is None and run.request.origin is None
     own_images = images_at_start(run.config, owner, base, watcher.say) if local and is_new else {}
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
-    budget, spec = enter(made.excluded, own_images), run.config.proposer_spec
+    budget, spec = enter(made, own_images), run.config.proposer_spec
     if local:
         engine.sweep(owner)
         leftovers.sweep_dead()
@@ -210,7 +213,7 @@ def _open_search(
                 folder=run.folder,
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
-                hidden=hidden_of(suite.tasks),
+                hidden=hidden_of((*suite.tasks, *suite.refused)),
                 outside=outside_of(run.config.scaffold, left_out_places(run.config.suite, request.runs)),
                 find_image=image_finder(run, owner, base, watcher.say) if local else None,
                 stop=stop,
@@ -298,21 +301,17 @@ def _enter(
     suite: Suite,
     store: Store,
     watcher: Watcher,
-    excluded: Mapping[str, str],
+    usable: UsableSuite,
     own_images: Mapping[str, str],
 ) -> Budget:
-    """Write the run's rows at the beginning of a session.
-
-    Args:
-        excluded: Why tasks can't be built, by their names.
-        own_images: The id of the scaffold's own image, by its name.
-    """
+    """Write the run's rows at the beginning of a session. `own_images`: the id of the scaffold's own image, by name."""
     request = run.request
     if run.row is not None:
         _check_seed(run)
+        check_pinned(run.row, usable)
         watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
-        _create_run(run, suite, store, excluded, own_images)
+        _create_run(run, suite, store, usable, own_images)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
@@ -347,9 +346,7 @@ def _placed(config: RunConfig) -> RunConfig:
     return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
-def _create_run(
-    run: NamedRun, suite: Suite, store: Store, excluded: Mapping[str, str], own_images: Mapping[str, str]
-) -> None:
+def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite, own_images: Mapping[str, str]) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
     digest = (
@@ -368,12 +365,12 @@ def _create_run(
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps(_described_engine(config, own_images), sort_keys=True),
+        engine=json.dumps({**_described_engine(config, own_images), **pinned_images(usable)}, sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
     )
-    store.create_run(row, suite.tasks, excluded)
+    store.create_run(row, (*suite.tasks, *suite.refused), usable.excluded)
 
 
 def _described_engine(config: RunConfig, images: Mapping[str, str]) -> Mapping[str, object]:

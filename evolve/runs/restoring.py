@@ -8,7 +8,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Task
 from evolve.sandbox import engine, images
 from evolve.sandbox.engine import Notify
-from evolve.suite.tasks import task_digest
+from evolve.suite.task_files import task_digest
 
 
 def restore_engine(tasks: Sequence[Task], base: str, notify: Notify) -> None:

@@ -27,6 +27,7 @@ from pydantic_settings import (
 from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
+from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB
 from evolve.host import entry_points
 from evolve.host.run_names import check_possible
 from evolve.models.facts import body_text, header_pairs
@@ -50,10 +51,10 @@ class ContainerLimits(BaseModel):
     """What the scaffold's container may use."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    cpus: float = Field(SandboxSpec.cpus, gt=0, description="Processors of the scaffold's container.")
-    memory_mb: int = Field(SandboxSpec.memory_mb, ge=32, description="Memory of the scaffold's container, in MB.")
+    cpus: float = Field(CPUS, gt=0, description="Processors of the scaffold's container.")
+    memory_mb: int = Field(MEMORY_MB, ge=32, description="Memory of the scaffold's container, in MB.")
     pids: int = Field(SandboxSpec.pids, ge=16, description="Processes of each container.")
-    disk_mb: int = Field(SandboxSpec.disk_mb, ge=8, description="Writable space of the scaffold's container, in MB.")
+    disk_mb: int = Field(DISK_MB, ge=8, description="Writable space of the scaffold's container, in MB.")
 
 
 class Settings(BaseSettings):
@@ -160,6 +161,11 @@ class Settings(BaseSettings):
         description="Check the model's endpoint before the run: what it takes, whether it answers sensibly, how much "
         "it reads.",
     )
+    pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
+        "values are never stored.",
+    )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
     sandbox: Annotated[ContainerLimits, NoDecode] = Field(
         ContainerLimits(), description="Limits of the scaffold's container; `pids` holds for all containers."
@@ -175,6 +181,12 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return pairs(value.split())
+
+    @field_validator("pass_env", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """A variable holds the names in one text, with commas between them."""
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("extra_body", "headers", mode="before")
     @classmethod

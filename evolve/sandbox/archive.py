@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +21,7 @@ MAX_COLLECTED_FILES = 500
 CHUNK_BYTES = 60_000
 COLLECTED_TAR = "/tmp/left.tar"
 CACHE = "__pycache__"
+SCRIPTS = ("test.sh", "solve.sh", "setup.sh")
 # Missing files are left out, and unreadable ones, the folder itself included, are made readable first. No `--exclude`:
 # tar's matching takes minutes in deeply nested folders.
 COLLECT_COMMAND = (
@@ -42,29 +44,64 @@ class _Rejected(Exception):
     """The files may not be taken out of the container; the message says why."""
 
 
-def pack(folder: Path, replaced: Mapping[str, FileContent] | None = None) -> bytes:
-    """Pack a folder's regular files into a tar archive owned by root, keeping only the executable bit.
+def pack(folder: Path, replaced: Mapping[str, FileContent] | None = None, follow: bool = False) -> bytes:
+    """Pack a folder's files into a tar archive owned by root, keeping only the executable bit.
 
+    A task's own scripts are executable in any case.
     Python's caches are left out: the installer of a wheel writes some beside the bundled tasks.
 
     Args:
         replaced: Files by path in the folder, which take the place of its own or are added.
+        follow: Pack what links lead to, which must be checked before; otherwise links are left out.
     """
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    paths = (path for path in files if CACHE not in path.relative_to(folder).parts)
-    own = {path.relative_to(folder).as_posix(): path for path in paths}
+    own = {path.relative_to(folder).as_posix(): path for path in _files(folder, follow)}
     kept = {name: path for name, path in own.items() if name not in (replaced or {})}
-    return pack_files({name: _read(path) for name, path in kept.items()} | dict(replaced or {}))
+    return pack_files({name: _read(path, name in SCRIPTS) for name, path in kept.items()} | dict(replaced or {}))
 
 
-def _read(path: Path) -> FileContent:
-    return FileContent(path.read_bytes(), bool(path.stat().st_mode & 0o100))
+def _files(folder: Path, follow: bool) -> Iterator[Path]:
+    """The regular files below a folder, perhaps by way of links; none that leads to a folder above it is taken."""
+    for top, folders, names in os.walk(folder, followlinks=follow):
+        here = Path(top).resolve()
+        folders[:] = [
+            name for name in folders if name != CACHE and not here.is_relative_to((Path(top) / name).resolve())
+        ]
+        paths = (Path(top) / name for name in names)
+        yield from (path for path in paths if path.is_file() and (follow or not path.is_symlink()))
+
+
+def _read(path: Path, is_script: bool) -> FileContent:
+    return FileContent(path.read_bytes(), is_script or bool(path.stat().st_mode & 0o100))
 
 
 def pack_files(files: Mapping[str, FileContent]) -> bytes:
     """Pack files by path into a tar archive owned by root."""
     ordered = sorted(files.items(), key=lambda item: PurePosixPath(item[0]))
     return _archive((path, file.data, 0o755 if file.executable else 0o644) for path, file in ordered)
+
+
+def merge_archives(archives: Sequence[bytes]) -> bytes:
+    """One tar archive of the files of several made here; a later one's file takes the place of an earlier one's."""
+    if len(archives) == 1:
+        return archives[0]
+    files: dict[str, FileContent] = {}
+    for archive in archives:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
+            for member in opened:
+                if (content := opened.extractfile(member)) is not None:
+                    files[member.name] = FileContent(content.read(), bool(member.mode & 0o100))
+    return pack_files(files)
+
+
+def pack_folders(names: Sequence[str]) -> bytes:
+    """Pack empty folders, writable by every user, into a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o777
+            archive.addfile(member)
+    return buffer.getvalue()
 
 
 def pack_texts(files: Mapping[str, str]) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import os
 import secrets
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError, NotFound
@@ -18,10 +20,12 @@ from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
+from evolve.core.task_format import Networks, TaskFormat, needs_network, phase_networks, resolve_variables
 from evolve.sandbox import exit_cause
+from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.limits import host_config
+from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell, MainShell
 from evolve.sandbox.uids import LAST
@@ -36,6 +40,8 @@ AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
+NETWORK = "bridge"
+ANSWER_SECONDS = 10.0
 LIMIT_MET = b"[evolve] limit met: %s\n"
 NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
 # PID 1: ends with the command or at its time limit, and reaps processes that lost their parent. The engine's own init
@@ -50,13 +56,26 @@ GENERATOR_TMPFS = {
     "/instances": "rw,exec,nosuid,nodev,size=32m,mode=0777",
     "/instance": "rw,nosuid,nodev,size=32m,mode=0777",
 }
+# Of a strict verifier. The tests read what the agent kept private, and write beside it.
+VERIFIER_POWERS = ["SETUID", "SETGID", "KILL", "DAC_OVERRIDE", "FOWNER", "CHOWN"]
+# The repositories there are the agent's: git as root must work in them, without a program of the agent's choice.
+VERIFIER_GIT = {
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+    "GIT_CONFIG_KEY_1": "core.fsmonitor",
+    "GIT_CONFIG_VALUE_1": "false",
+}
+# A folder for each phase, writable by every user. With Harbor's defaults nothing else is added to a container.
+LOG_FOLDERS = ("logs", "logs/verifier", "logs/agent", "logs/artifacts")
+HARBOR_ENV = {"PYTHONHASHSEED": "0"}
 SAFE_ENV = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp", "TZ": "UTC"}
 
 
 def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec, user: str) -> Mount:
     """A tmpfs volume of limited size, owned by the agent; the engine keeps it while a container has it mounted."""
     uid, _, gid = user.partition(":")
-    options = f"size={spec.disk_mb}m,nr_inodes=20k,uid={uid},gid={gid},mode=0755,nosuid,nodev"
+    options = f"{tmpfs_size(spec)},uid={uid},gid={gid},mode=0755,nosuid,nodev"
     driver = DriverConfig("local", {"type": "tmpfs", "device": "tmpfs", "o": options})
     return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
@@ -67,6 +86,19 @@ class Container:
 
     client: docker.DockerClient
     id: str
+    connected: bool = False
+
+    def connect(self, connected: bool) -> None:
+        """Give a container that was started with a network another one, or take it away. Raises InfraError."""
+        if connected == self.connected:
+            return
+        api = self.client.api
+        with engine_faults():
+            if connected:
+                api.connect_container_to_network(self.id, NETWORK)
+            else:
+                api.disconnect_container_from_network(self.id, NETWORK, force=True)
+        self.connected = connected
 
     def start(self) -> None:
         """Start it, or remove it if it can't be started. Raises InfraError."""
@@ -79,17 +111,33 @@ class Container:
 
     def stop(self) -> None:
         """Kill all its processes with SIGKILL; they are dead when this returns."""
+        self._unless_dead(self.client.api.kill)
+
+    def _unless_dead(self, act: Callable[[str], object]) -> bool:
+        """Do something with the container that needs it to run, and return whether it does."""
         with engine_faults():
             try:
-                self.client.api.kill(self.id)
+                act(self.id)
             except APIError as error:
                 if error.status_code not in (NOT_FOUND, NOT_RUNNING):
                     raise
+                return False
+        return True
 
     def kill(self) -> None:
-        """Kill and remove it."""
+        """Kill and remove it, with the volumes that its image declares."""
         with engine_faults(), contextlib.suppress(NotFound):
-            self.client.api.remove_container(self.id, force=True)
+            self.client.api.remove_container(self.id, force=True, v=True)
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Let none of its processes run while the context lasts. Raises InfraError."""
+        is_halted = self._unless_dead(self.client.api.pause)
+        try:
+            yield
+        finally:
+            if is_halted:
+                self._unless_dead(self.client.api.unpause)
 
     def cause(self) -> Cause:
         """Which of its limits the container has exceeded so far."""
@@ -105,10 +153,27 @@ class Container:
         with engine_faults():
             return MainShell(self.client, self.id)
 
-    def shell(self, user: str, workdir: str, env: Mapping[str, str] | None = None) -> ContainerShell:
+    def shell(
+        self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
+    ) -> ContainerShell:
         """Open a shell in the running container. Raises InfraError."""
         with engine_faults():
-            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}))
+            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}), names_sessions)
+
+    def working_shell(
+        self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
+    ) -> ContainerShell:
+        """Open a shell, and see that it runs commands. Raises InfraError."""
+        shell = self.shell(user, workdir, env, names_sessions)
+        if shell.run(":", timeout=ANSWER_SECONDS).exit_code != 0:
+            shell.close()
+            raise InfraError(f"user {user} can't run commands in {workdir} of the task's container")
+        return shell
+
+    def put(self, archive: bytes | IO[bytes], folder: str = "/") -> None:
+        """Unpack a tar archive into a folder, without the help of a program in the container. Raises InfraError."""
+        with engine_faults():
+            builder().api.put_archive(self.id, folder, archive)
 
 
 def _create_container(
@@ -138,7 +203,8 @@ def _create_container(
         options["network_disabled"] = True
     if resources is not None:
         options["name"] = f"evolve-{resources.uid.number}-{kind}"
-    limited = ["sh", "-c", INIT, "init", str(ttl), *command]
+    # An image's own entry point would take the command for its arguments.
+    options["entrypoint"], limited = ["sh"], ["-c", INIT, "init", str(ttl), *command]
     with engine_faults():
         try:
             answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
@@ -147,7 +213,7 @@ def _create_container(
                 raise
             resources.uid.release(keep_mark=True)
             raise EngineError(f"another container has the name {options['name']}, and so the user id") from error
-    return Container(client, answer["Id"])
+    return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
 
 
 class TaskState:
@@ -157,6 +223,7 @@ class TaskState:
 
     Args:
         resources: What the trial has to itself on the host; None outside trials.
+        format: How the task's commands run.
     """
 
     def __init__(
@@ -166,8 +233,10 @@ class TaskState:
         spec: SandboxSpec,
         profile: SuiteProfile = SuiteProfile.STRICT,
         resources: TrialResources | None = None,
+        format: TaskFormat | None = None,
     ) -> None:
         self.run, self.image, self.spec, self.profile, self.resources = run, image, spec, profile, resources
+        self.format = format or TaskFormat()
         self.volume = f"evolve-{secrets.token_hex(8)}"
 
     @property
@@ -177,7 +246,14 @@ class TaskState:
     @property
     def user(self) -> str:
         """The user that runs the agent's commands."""
+        if self.format.harbor:
+            return container_user(self.format.agent.user, self.image)
         return ROOT if self.loose else self.unprivileged_user
+
+    @property
+    def verifier_user(self) -> str:
+        """The user that runs the tests."""
+        return container_user(self.format.verifier.user, self.image) if self.format.harbor else ROOT
 
     @property
     def unprivileged_user(self) -> str:
@@ -186,8 +262,26 @@ class TaskState:
 
     @property
     def verifier_variables(self) -> dict[str, str]:
-        """Tell the tests as which user to run the candidate's code."""
-        return {AGENT_UID: self.unprivileged_user.partition(":")[0]}
+        """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
+        own = resolve_variables(self.format.verifier.env, os.environ)
+        return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
+        """The same state, with what holds in one step of the task."""
+        other = copy.copy(self)
+        other.format, other.image = format, image
+        other.spec = replace(self.spec, network=phase_networks(format, self.spec.network).agent)
+        return other
+
+    @property
+    def networks(self) -> Networks:
+        """Which phases have a network."""
+        return phase_networks(self.format, self.spec.network)
+
+    @property
+    def tests_spec(self) -> SandboxSpec:
+        """The settings of a container for the tests alone."""
+        return replace(self.spec, network=self.networks.tests)
 
     def mounts(self) -> list[Mount]:
         if self.loose:
@@ -195,7 +289,13 @@ class TaskState:
         return [_state_mount(self.volume, self.run, self.image.workdir, self.spec, self.unprivileged_user)]
 
     def environment(self) -> list[str]:
+        if self.format.harbor:
+            own = dict(pair.partition("=")[::2] for pair in self.image.env)
+            return [
+                f"{name}={value}" for name, value in {**HARBOR_ENV, **own, **dict(self.format.environment.env)}.items()
+            ]
         variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
+        variables = {**variables, **dict(self.format.environment.env)}
         return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
 
     def remove(self) -> None:
@@ -206,24 +306,51 @@ class TaskState:
             self.resources.remove()
 
 
+def container_user(asked: str, image: TaskImage) -> str:
+    """The user of a container's commands: the one that the task asks for, otherwise the image's, otherwise root."""
+    user = asked or image.user
+    return ROOT if user in ("", "0", "root") else user
+
+
 def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state."""
-    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
+    spec = replace(state.spec, network=needs_network(state.format, state.spec.network))
+    host = host_config(spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
     keeper = ROOT if state.loose else KEEPER
-    return _start_container(state, "task", state.image.image, ttl, ["sleep", "infinity"], keeper, host)
+    # In a loose suite, the image's entry point may start what the task needs.
+    command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
+    return _start_container(state, "task", state.image.image, ttl, command, keeper, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
     """Start a fresh container for the verifier; its main process is the shell that runs the tests.
 
-    STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root.
+    STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root, and
+    use all files of the agent, of which no process ever runs there.
     LOOSE: from `image`, the frozen file system.
     """
-    powers = {} if state.loose else {"cap_add": ["SETUID", "SETGID", "KILL"]}
-    host = host_config(state.spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _start_container(
-        state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, state.verifier_variables
-    )
+    powers = {} if state.loose else {"cap_add": VERIFIER_POWERS}
+    variables = state.verifier_variables | ({} if state.loose else VERIFIER_GIT)
+    host = host_config(state.tests_spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
+    return _start_container(state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, variables)
+
+
+def spare_container(state: TaskState, ttl: int) -> Container:
+    """Start another container like the task's, in which nothing of the agent ever ran."""
+    host = host_config(state.spec, state.profile)
+    return _start_container(state, "spare", state.image.image, ttl, ["sleep", "infinity"], ROOT, host)
+
+
+def copy_container(state: TaskState, ttl: int, image: str, origin: Container) -> Container:
+    """Start a container for tests from `image`, the frozen file system of `origin`, with the volumes of that one."""
+    host = host_config(state.tests_spec, state.profile, volumes_from=[origin.id])
+    return _start_container(state, "verifier", image, ttl, ["sleep", "infinity"], ROOT, host)
+
+
+def separate_container(state: TaskState, ttl: int) -> Container:
+    """Start a container for tests that get nothing of the task's container; `state` describes the tests' own one."""
+    host = host_config(state.spec, state.profile)
+    return _start_container(state, "verifier", state.image.image, ttl, ["sleep", "infinity"], ROOT, host)
 
 
 def reader_container(state: TaskState, ttl: int) -> Container:
@@ -262,9 +389,11 @@ def _start_container(
         kind,
         state.resources,
         stdin_open=True,
-        working_dir="/",
+        working_dir=state.image.workdir if state.format.harbor else "/",
         environment=environment,
     )
+    if state.format.harbor:
+        container.put(pack_folders(LOG_FOLDERS))
     container.start()
     return container
 

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import platform
 import shutil
 import subprocess
-import tarfile
-import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import docker
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
-
-from evolve.core.errors import BadInput, DiskFull, EngineError, InfraError
-from evolve.core.records import Task, TaskImage, stable_hash
-from evolve.host import disk
-from evolve.host.locks import taking_turns
-from evolve.host.temporary import is_dead, process_mark, temporary_folder
-from evolve.sandbox.archive import pack
-from evolve.sandbox.container import PRISTINE
-from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, answers, builder, connect, install_package
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import Task, TaskImage
+from evolve.host.temporary import is_dead, temporary_folder
+from evolve.sandbox import image_store
+from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, builder, connect, install_package
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.image_store import exists, inspect_image
+from evolve.sandbox.task_build import RAW as RAW
+from evolve.sandbox.task_build import REGISTRY_BASE, image_names, sweep_raw, tag_of
+from evolve.sandbox.task_build import TASK_TAG as TASK_TAG
+from evolve.sandbox.task_build import task_image as task_image
+from evolve.sandbox.task_build import task_tag as task_tag
 
-REGISTRY_BASE = "python:3.11-slim"
 LOCAL_BASE = "evolve/base:python3"
-TASK_TAG = "evolve/task"
-LAYOUT = 1
-# The end of the name of a task's image to which the readable copy is not added yet; it is its process's own.
-RAW = "-raw"
-# Messages of a build step that the engine could not start, which is not the task's fault.
-ENGINE_ERRORS = ("failed to create endpoint", "failed to create shim", "containerd", "context canceled")
 
 
 def base_image(notify: Notify) -> str:
@@ -45,33 +32,17 @@ def base_image(notify: Notify) -> str:
         return name
     try:
         notify(f"downloading the base image {REGISTRY_BASE}")
-        _pull(REGISTRY_BASE)
+        image_store.pull(REGISTRY_BASE, BUILD_SECONDS)
         return REGISTRY_BASE
     except ENGINE_FAULTS:
         notify("no registry answers: building a base image from the distribution's packages (about a minute)")
     return _bootstrap_base(notify)
 
 
-def _pull(name: str) -> None:
-    """Download an image within BUILD_SECONDS. Raises DockerException."""
-    deadline = time.monotonic() + BUILD_SECONDS
-    for line in connect().api.pull(name, stream=True, decode=True):
-        if "error" in line:
-            raise DockerException(line["error"])
-        if time.monotonic() > deadline:
-            raise DockerException(f"took longer than {BUILD_SECONDS} s")
-
-
-def _inspect(name: str) -> dict[str, Any]:
-    """The engine's description of an image."""
-    attributes: dict[str, Any] = connect().images.get(name).attrs
-    return attributes
-
-
 def image_id(name: str) -> str:
     """The id of a local image, which its content decides. Raises EngineError."""
     with engine_faults():
-        return str(_inspect(name)["Id"])
+        return str(inspect_image(name)["Id"])
 
 
 def local_base() -> str | None:
@@ -82,15 +53,7 @@ def local_base() -> str | None:
 def local_bases() -> dict[str, dict[str, Any]]:
     """The engine's descriptions of the local base images, by name; the first one is used. Raises EngineError."""
     with engine_faults():
-        return {name: _inspect(name) for name in (LOCAL_BASE, REGISTRY_BASE) if _exists(connect(), name)}
-
-
-def _exists(client: docker.DockerClient, name: str) -> bool:
-    try:
-        client.images.get(name)
-    except ImageNotFound:
-        return False
-    return True
+        return {name: inspect_image(name) for name in (LOCAL_BASE, REGISTRY_BASE) if exists(connect(), name)}
 
 
 def _bootstrap_base(notify: Notify) -> str:
@@ -152,111 +115,30 @@ def build_all(
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
         builds = {task.name: pool.submit(task_image, task, base) for task in tasks}
     failures = {name: str(error) for name, build in builds.items() if isinstance(error := build.exception(), BadInput)}
+    _raise_fault(builds.values())
     return {name: build.result() for name, build in builds.items() if name not in failures}, failures
 
 
+def _raise_fault(builds: Iterable[Future[TaskImage]]) -> None:
+    """Raise the machine's first fault. All other images are built by then, and need not be built again."""
+    for build in builds:
+        if isinstance(error := build.exception(), InfraError):
+            raise error
+
+
 def missing_images(tasks: Sequence[Task], base: str) -> list[Task]:
-    """Those of the tasks that have no image. Raises EngineError."""
+    """Those of the tasks that lack an image. Raises EngineError."""
     with engine_faults():
-        return [task for task in tasks if not _exists(connect(), _tag(task, base))]
+        client = connect()
+        return [task for task in tasks if not all(exists(client, name) for name in image_names(task, base))]
 
 
 def _sweep_raw() -> None:
     """Remove the unfinished images of processes that have ended."""
-    api = connect().api
-    tags = [tag for row in api.images(name=TASK_TAG) for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
-    for tag in filter(is_dead, tags):
-        with contextlib.suppress(*ENGINE_FAULTS):
-            api.remove_image(tag, noprune=True)
-
-
-def task_image(task: Task, base: str) -> TaskImage:
-    """Find or build a task's image: its Dockerfile, then a layer with a readable copy of its working directory.
-
-    Raises:
-        BadInput: the task's files are wrong.
-        EngineError, DiskFull: the machine failed.
-    """
-    with engine_faults():
-        client, tag = connect(), _tag(task, base)
-        if not _exists(client, tag):
-            with taking_turns(lock_file(tag), 2 * BUILD_SECONDS):
-                if not _exists(client, tag):
-                    _build(client, task, base, tag)
-        config = _inspect(tag)["Config"]
-    return TaskImage(tag, config["WorkingDir"], tuple(config.get("Env") or ()))
-
-
-def lock_file(tag: str) -> Path:
-    """The file by which processes of this user build an image once."""
-    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
+    rows = connect().api.images(name=TASK_TAG)
+    tags = [tag for row in rows for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
+    sweep_raw(filter(is_dead, tags))
 
 
 def _tag(task: Task, base: str) -> str:
-    return task_tag(task.digest, _inspect(base)["Id"])
-
-
-def task_tag(digest: str, base_id: str) -> str:
-    """The image name of a task with this digest, built on the base image with this id."""
-    return f"{TASK_TAG}:{stable_hash(LAYOUT, digest, base_id):016x}"
-
-
-def _build(client: docker.DockerClient, task: Task, base: str, tag: str) -> None:
-    raw = f"{tag}-{process_mark()}{RAW}"
-    try:
-        _docker_build(pack(task.folder / "environment"), raw, {"BASE": base})
-        workdir = _inspect(raw)["Config"].get("WorkingDir") or "/"
-        if workdir == "/":
-            raise BadInput(str(task.folder), "its image sets no WORKDIR", "set WORKDIR in its Dockerfile")
-        copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
-        _docker_build(_dockerfile(f"FROM {raw}\nUSER 0\nRUN {copy}\n"), tag, {})
-    except (BuildError, APIError) as error:
-        if (fault := _machine_fault(error)) is not None:
-            raise fault from error
-        raise BadInput(str(task.folder), f"its image can't be built: {error}", "fix its Dockerfile") from error
-    finally:
-        with contextlib.suppress(*ENGINE_FAULTS):
-            client.api.remove_image(raw, noprune=True)
-
-
-def build_image(context: bytes, tag: str, base: str, dockerfile: Path) -> None:
-    """Build an image from a packed context with `ARG BASE`. Raises BadInput or EngineError."""
-    try:
-        _docker_build(context, tag, {"BASE": base}, dockerfile.name)
-    except (BuildError, APIError) as error:
-        if (fault := _machine_fault(error)) is not None:
-            raise fault from error
-        raise BadInput(str(dockerfile), f"the image can't be built: {error}", "fix the Dockerfile") from error
-
-
-def _machine_fault(error: BuildError | APIError) -> InfraError | None:
-    """The machine's fault behind a failed build; None if it is the task's. A dying engine reports any error."""
-    if disk.mentions_full_disk(str(error)):
-        return DiskFull(f"no space left for the container engine: {error}; {disk.FREE_SPACE_HINT}")
-    if any(message in str(error) for message in ENGINE_ERRORS) or (
-        isinstance(error, APIError) and not error.is_client_error()
-    ):
-        return EngineError(f"the engine failed to build an image: {error}")
-    return None if answers() else EngineError(f"the engine died while building an image: {error}")
-
-
-def _docker_build(context: bytes, tag: str, args: dict[str, str], dockerfile: str = "Dockerfile") -> None:
-    """Build an image within BUILD_SECONDS. Raises BuildError with the builder's message."""
-    deadline = time.monotonic() + BUILD_SECONDS
-    options: dict[str, Any] = {"fileobj": io.BytesIO(context), "custom_context": True, "buildargs": args}
-    options["dockerfile"] = dockerfile
-    for line in builder().api.build(tag=tag, rm=True, forcerm=True, network_mode=None, decode=True, **options):
-        if "error" in line:
-            raise BuildError(line["error"], iter([line]))
-        if time.monotonic() > deadline:
-            raise BuildError(f"took longer than {BUILD_SECONDS} s", iter([line]))
-
-
-def _dockerfile(text: str) -> bytes:
-    """Pack a build context that holds a Dockerfile only."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo("Dockerfile")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return tag_of(task, base)

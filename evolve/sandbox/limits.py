@@ -14,6 +14,8 @@ from evolve.sandbox.engine import connect, info
 from evolve.sandbox.engine_features import uses_selinux
 
 SECCOMP = Path(__file__).with_name("seccomp.json")
+# A machine whose last memory a container uses kills any process, Evolve's own too.
+MOST_RESERVE_MB = 1024
 # For package managers and debuggers; they need capabilities, or affect processes of the same user only.
 LOOSE_CALLS = (
     "chroot",
@@ -71,8 +73,30 @@ def engine_processors() -> int:
     return int(info()["NCPU"])
 
 
+@functools.cache
+def engine_memory_mb() -> int:
+    """The memory that one container may use at most, in MB: what the engine's machine has, without a reserve."""
+    total = int(info()["MemTotal"]) >> 20
+    return max(total - min(total // 10, MOST_RESERVE_MB), 32)
+
+
+def tmpfs_size(spec: SandboxSpec) -> str:
+    """The limits of a folder in memory, as options of its mount; without a size, half of the machine's memory."""
+    return "nr_inodes=0" if spec.disk_mb is None else f"size={spec.disk_mb}m,nr_inodes=20k"
+
+
+def _file_limits(spec: SandboxSpec, profile: SuiteProfile) -> list[Ulimit]:
+    """Of a file's size, and of open files; LOOSE has the engine's own limit of those."""
+    opened = [Ulimit(name="nofile", soft=1024, hard=1024)] if profile is SuiteProfile.STRICT else []
+    if spec.disk_mb is None:
+        return opened
+    return [*opened, Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20)]
+
+
 def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, **more: Any) -> dict[str, Any]:
     """The limits that all kinds of container share, as the engine's HostConfig.
+
+    A size of None is what the engine's machine has.
 
     A swap limit equal to the memory limit means no swap; tmpfs counts as memory. LOOSE leaves out the limits on
     capabilities and on writing to the root file system.
@@ -80,28 +104,25 @@ def host_config(spec: SandboxSpec, profile: SuiteProfile = SuiteProfile.STRICT, 
     Args:
         more: Further options; `tmpfs` adds folders.
     """
+    memory_mb = engine_memory_mb() if spec.memory_mb is None else spec.memory_mb
     options: dict[str, Any] = {
         "init": False,
         "network_mode": "bridge" if spec.network else "none",
         "security_opt": security_options(profile),
         "pids_limit": spec.pids,
-        "mem_limit": f"{spec.memory_mb}m",
-        "memswap_limit": f"{spec.memory_mb}m",
-        "nano_cpus": int(min(spec.cpus, engine_processors()) * 1e9),
+        "mem_limit": f"{memory_mb}m",
+        "memswap_limit": f"{memory_mb}m",
+        "nano_cpus": int(min(spec.cpus or engine_processors(), engine_processors()) * 1e9),
         "ipc_mode": "private",
         "cgroupns": "private",
-        "shm_size": "16m",
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=spec.disk_mb << 20, hard=spec.disk_mb << 20),
-        ],
+        "shm_size": "16m" if profile is SuiteProfile.STRICT else "64m",
+        "ulimits": [Ulimit(name="core", soft=0, hard=0), *_file_limits(spec, profile)],
         "log_config": LogConfig(type="none"),
         "runtime": spec.runtime,
         "tmpfs": dict(more.pop("tmpfs", {})),
     }
     if profile is SuiteProfile.STRICT:
         options |= {"cap_drop": ["ALL"], "read_only": True}
-        options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,size={spec.disk_mb}m,nr_inodes=20k,mode=1777"
+        options["tmpfs"]["/tmp"] = f"rw,exec,nosuid,nodev,{tmpfs_size(spec)},mode=1777"
     config: dict[str, Any] = connect().api.create_host_config(**options | more)
     return {**config, "MaskedPaths": list(MASKED_PATHS)}

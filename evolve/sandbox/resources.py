@@ -43,8 +43,9 @@ class TrialResources:
         return self.folder / "door"
 
     def copy_scaffold(self, source: Path) -> Path:
-        """Copy a candidate's files. Raises DiskFull, OSError."""
-        return _copy(source, self.folder / "scaffold")
+        """Copy a candidate's files, unless that was done before. Raises DiskFull, OSError."""
+        target = self.folder / "scaffold"
+        return target if target.exists() else _copy(source, target)
 
     def remove(self) -> None:
         """Remove the files and release the user id, when the containers are gone. May be called twice."""

@@ -10,12 +10,13 @@ from docker.errors import ImageNotFound
 
 from evolve.core.errors import BadInput, EngineError
 from evolve.core.records import SandboxSpec, stable_hash
-from evolve.host.locks import taking_turns
+from evolve.core.task_format import Environment
 from evolve.sandbox import images
-from evolve.sandbox.archive import pack
+from evolve.sandbox.build_context import pack_context
 from evolve.sandbox.container import probe_container
-from evolve.sandbox.engine import BUILD_SECONDS, Notify, connect
+from evolve.sandbox.engine import Notify, connect
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.task_build import ImagePlan, found_or_made
 
 TAG = "evolve/scaffold"
 WHERE = "scaffold.toml: key `image`"
@@ -57,16 +58,15 @@ def built_image(dockerfile: Path, base: str, notify: Notify) -> str:
         BadInput: It can't be built.
         EngineError, DiskFull: The machine failed.
     """
-    context = pack(dockerfile.parent)
-    digest = hashlib.sha256(context).hexdigest()
+    with pack_context(dockerfile.parent) as context:
+        digest = hashlib.sha256(context.read()).hexdigest()
     with engine_faults():
-        tag = f"{TAG}:{stable_hash(dockerfile.name, digest, images.image_id(base)):016x}"
-        if _find(tag) is None:
-            with taking_turns(images.lock_file(tag), 2 * BUILD_SECONDS):
-                if _find(tag) is None:
-                    notify("building the scaffold's image")
-                    images.build_image(context, tag, base, dockerfile)
-    return tag
+        tag = f"{TAG}:{stable_hash(digest, images.image_id(base)):016x}"
+        missing = _find(tag) is None
+    if missing:
+        notify("building the scaffold's image")
+    plan = ImagePlan(tag, dockerfile.parent, Environment(context="."), base, kept=False)
+    return found_or_made(plan).image
 
 
 def _find(name: str) -> tuple[str, bool] | None:

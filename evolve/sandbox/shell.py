@@ -39,8 +39,11 @@ SACRIFICE = "echo 1000 2>/dev/null >/proc/self/oom_score_adj"
 COPY = '{{ mkdir -m 700 {0} && cp -L "$(command -v sh)" {0}/sh && chmod 111 {0}/sh && {0}/sh -c :; }} 2>/dev/null'
 OPEN = f"{SACRIFICE}; {COPY} && exec {{0}}/sh; exec sh"
 OPEN_AS_ROOT = f"{SACRIFICE}; exec sh"
-IS_CLOSED = "rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
+# Both print the shell's process id first, which is the id of its session.
+IS_CLOSED = "echo $PPID; rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
+IS_OPEN = "echo $PPID"
 APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
+APART_NAMED = ("sh", "-c", f'{SACRIFICE}; echo $$; exec sh -c "$1"', "sh")
 # How often the engine is asked whether a command has ended that prints nothing, and how long after its end its output
 # is waited for, which processes that it left behind may keep open.
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
@@ -65,7 +68,14 @@ class CommandResult:
 
 
 class ContainerShell(ExecStreams):
-    """An `sh` in a running container, as `user`, in `workdir`. Commands run in order, each in a child process."""
+    """An `sh` in a running container, as `user`, in `workdir`. Commands run in order, each in a child process.
+
+    Args:
+        names_sessions: Note in `sessions` the session of every command, not only those of the shell itself.
+
+    Attributes:
+        sessions: Ids of the sessions that it opened in the container, whose processes `end_sessions` can end.
+    """
 
     def __init__(
         self,
@@ -74,8 +84,11 @@ class ContainerShell(ExecStreams):
         user: str,
         workdir: str,
         env: dict[str, str] | None = None,
+        names_sessions: bool = False,
     ) -> None:
         super().__init__(client, container)
+        self.sessions: set[int] = set()
+        self._names_sessions = names_sessions
         self._options: dict[str, Any] = {"user": user, "workdir": workdir, "environment": env or {}}
         self._user = user
         self._lost = b""
@@ -95,8 +108,13 @@ class ContainerShell(ExecStreams):
 
     def _is_closed(self, deadline: float) -> bool:
         """Whether other processes can't look into the shell that was just opened."""
-        done = self._run(":" if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
+        done = self._run(IS_OPEN if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
+        self._note_session(done.stdout)
         return done.exit_code == 0
+
+    def _note_session(self, printed: bytes) -> None:
+        if printed.strip().isdigit():
+            self.sessions.add(int(printed))
 
     def _spare_initial_processes(self) -> None:
         """Spare the processes that run now: they keep the container running, and root could kill them."""
@@ -167,12 +185,15 @@ class ContainerShell(ExecStreams):
 
     def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         """Run a command as an exec of its own, beside processes of earlier commands."""
-        self._start_exec([*APART, command], stdin=bool(stdin), **self._options)
+        words = APART_NAMED if self._names_sessions else APART
+        self._start_exec([*words, command], stdin=bool(stdin), **self._options)
         assert self._socket is not None
         if stdin:
             self._send(stdin)
             self._socket.shutdown(socket.SHUT_WR)
         streams = {STDOUT: Tail(b""), STDERR: Tail(b"")}
+        if self._names_sessions:
+            self._await_session(streams, deadline)
         timed_out = not self._read_until_end(streams, deadline)
         if timed_out:
             self._kill_all()
@@ -180,6 +201,19 @@ class ContainerShell(ExecStreams):
         status = 124 if timed_out else self._exit_status(time.monotonic() + END_SECONDS)
         self.close()
         return CommandResult(status, out.text(), err.text(), timed_out, out.cut or err.cut)
+
+    def _await_session(self, streams: dict[int, Tail], deadline: float) -> None:
+        """Take the first line of an exec's output, which names its session."""
+        printed = b""
+        while b"\n" not in printed:
+            stream, data = self._receive_frame(deadline)
+            if stream == STDOUT:
+                printed += data
+            elif stream in streams:
+                streams[stream].feed(data)
+        session, _, rest = printed.partition(b"\n")
+        self._note_session(session)
+        streams[STDOUT].feed(rest)
 
     def _read_until_end(self, streams: dict[int, Tail], deadline: float) -> bool:
         """Read the streams of an exec until it has ended; returns whether that was in time."""

@@ -10,7 +10,8 @@ from docker.errors import APIError
 from evolve.host.temporary import is_dead
 from evolve.sandbox.engine import connect
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.images import RAW, TASK_TAG, local_bases, task_tag
+from evolve.sandbox.images import local_bases
+from evolve.sandbox.task_build import RAW, TASK_TAG, task_of_tag, task_tag
 
 NOT_FOUND, IN_USE = 404, 409
 
@@ -43,9 +44,9 @@ def built_images() -> list[BuiltImage]:
 def is_needed(tag: str, needed: Collection[str]) -> bool:
     """Whether an image is one of those that are needed, or the unfinished one of a process that is building it."""
     if not tag.endswith(RAW):
-        return tag in needed
+        return task_of_tag(tag) in needed
     dead = is_dead(tag)
-    return any(tag.startswith(name) for name in needed) if dead is None else not dead
+    return task_of_tag(tag) in needed if dead is None else not dead
 
 
 def remove_image(tag: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 from evolve.core.records import Task
 from evolve.guard.excluded import HiddenFiles, hidden_files
@@ -16,15 +15,13 @@ OPEN_FILES = ("task.toml",)
 
 def hidden_of(tasks: Iterable[Task]) -> HiddenFiles:
     """Tests, solutions, generators and instructions of all tasks, of any split, except what their agents see anyway."""
-    tasks = list(tasks)
-    hidden = ((f"{task.name}/{path.as_posix()}", (task.folder / path).read_bytes()) for task, path in _files(tasks))
-    shown = (path.read_bytes() for task in tasks for path in sorted((task.folder / SHOWN).rglob("*")) if path.is_file())
-    return hidden_files(hidden, shown)
+    files = [(task, path) for task in tasks for path in sorted(task.folder.rglob("*")) if path.is_file()]
+    named = [(f"{task.name}/{path.relative_to(task.folder).as_posix()}", path) for task, path in files]
+    hidden = ((name, path.read_bytes()) for name, path in named if not _is_shown(name) and path.name not in OPEN_FILES)
+    return hidden_files(hidden, (path.read_bytes() for name, path in named if _is_shown(name)))
 
 
-def _files(tasks: Iterable[Task]) -> Iterator[tuple[Task, Path]]:
-    for task in tasks:
-        for path in sorted(task.folder.rglob("*")):
-            relative = path.relative_to(task.folder)
-            if path.is_file() and relative.parts[0] != SHOWN and relative.as_posix() not in OPEN_FILES:
-                yield task, relative
+def _is_shown(name: str) -> bool:
+    """Whether an agent sees a file: that of an image, or of a step's working directory."""
+    parts = name.split("/")[1:]
+    return parts[0] == SHOWN or (parts[0] == "steps" and parts[2:3] == ["workdir"])

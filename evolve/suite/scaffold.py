@@ -37,7 +37,7 @@ class ScaffoldFile(BaseModel):
         if self.image is not None:
             raise ValueError("give `image` or `dockerfile`, not both")
         parts = PurePosixPath(self.dockerfile).parts
-        if len(parts) < 2 or parts[0] == "/" or ".." in parts:
+        if len(parts) < 2 or parts[0] == "/" or ".." in parts or parts[-1] != "Dockerfile":
             raise ValueError(
                 "`dockerfile` must lie in a folder of its own within the scaffold, such as image/Dockerfile"
             )

@@ -1,84 +1,22 @@
-"""Read suites and tasks from folders in the Harbor task format. Errors name the file and the key."""
+"""Read suites from folders in the Harbor task format. Errors name the file and the key."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
-from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, VerifierMode
+from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task
 from evolve.suite.bundled import or_bundled
-from evolve.suite.instances import GENERATOR
+from evolve.suite.split import split_tasks
+from evolve.suite.task_files import REQUIRED_FILES as REQUIRED_FILES
+from evolve.suite.task_files import TASK_FILE, load_task, parse, read_toml, task_digest
 
-Model = TypeVar("Model", bound=BaseModel)
 SUITE_FILE = "suite.toml"
-REQUIRED_FILES = ("task.toml", "instruction.md", "environment/Dockerfile", "tests/test.sh", "solution/solve.sh")
-
-
-class _Section(BaseModel):
-    """A table of the format; keys that Evolve doesn't use are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-def _megabytes(key: str, size: object) -> int:
-    """Convert a size such as `2G`, `512M` or `1048576K` to MB; the unit is required."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?", str(size), flags=re.IGNORECASE)
-    if match is None:
-        raise ValueError(f"{key} must be a size such as '2G' or '512M'")
-    return int(float(match[1]) * 1024.0 ** ("KMGT".index(match[2].upper()) - 1))
-
-
-class _Environment(_Section):
-    cpus: float = Field(1.0, gt=0)
-    memory_mb: int = Field(512, ge=32)
-    storage_mb: int = Field(128, ge=8)
-    network_mode: str = "no-network"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_older_keys(cls, values: Any) -> Any:
-        """Accept `memory = "2G"`, `storage` and `allow_internet`; the newer keys take precedence."""
-        if not isinstance(values, dict):
-            return values
-        older: dict[str, object] = {
-            f"{key}_mb": _megabytes(key, values[key]) for key in ("memory", "storage") if key in values
-        }
-        if "allow_internet" in values:
-            older["network_mode"] = "public" if values["allow_internet"] is True else "no-network"
-        return older | values
-
-
-class _Agent(_Section):
-    timeout_sec: float = Field(TASK_SECONDS, gt=0)
-
-
-class _Verifier(_Section):
-    timeout_sec: float = Field(600.0, gt=0)
-    environment_mode: Literal["separate", "shared", "live"] = "separate"
-
-    @property
-    def mode(self) -> VerifierMode:
-        return VerifierMode.ISOLATED if self.environment_mode == "separate" else VerifierMode.LIVE
-
-
-class _Metadata(_Section):
-    difficulty: str = "unknown"
-
-
-class _TaskFile(_Section):
-    environment: _Environment = _Environment()
-    agent: _Agent = _Agent()
-    verifier: _Verifier = _Verifier()
-    metadata: _Metadata = _Metadata()
 
 
 class _Splits(BaseModel):
@@ -88,104 +26,126 @@ class _Splits(BaseModel):
     holdout: tuple[str, ...] = ()
 
 
-class _SuiteHead(_Section):
+class _SuiteHead(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
     profile: SuiteProfile = SuiteProfile.STRICT
 
 
-class _SuiteFile(_Section):
+class _SuiteFile(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
     suite: _SuiteHead = _SuiteHead()
     splits: _Splits
 
 
 @dataclass(frozen=True)
 class Suite:
-    """All tasks of a suite. `digest` covers every file of every task, the splits and the profile."""
+    """All tasks of a suite. `digest` covers every file of every task, the splits and the profile.
+
+    Attributes:
+        harbor: Absent keys of its tasks mean what they mean in Harbor.
+        refused: Tasks in its folder that can't be used; their records hold little more than the name.
+        reasons: Why, by the name of the task.
+    """
 
     folder: Path
     tasks: tuple[Task, ...]
     profile: SuiteProfile = SuiteProfile.STRICT
+    harbor: bool = False
+    refused: tuple[Task, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         lines = [f"{task.name} {task.split} {task.digest}" for task in self.tasks]
         if self.profile is not SuiteProfile.STRICT:
             lines.append(f"profile {self.profile}")
+        if self.harbor:
+            lines.append("defaults harbor")
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines about keys that are not known."""
+        return tuple(line for task in self.tasks for line in task.format.warnings)
 
     def split(self, *splits: Split) -> tuple[Task, ...]:
         return tuple(task for task in self.tasks if task.split in splits)
 
 
-def load_suite(folder: Path) -> Suite:
-    """Read `folder/suite.toml` and every task that it names. Raises BadInput for the first error.
+def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: bool = False) -> Suite:
+    """Read a suite: a folder with a `suite.toml` and the tasks that it names, or a folder of tasks, or one task.
 
-    `tasks/bugfix` is the bundled suite if there is no such folder here.
+    `tasks/bugfix` is the bundled suite if there is no such folder here. Of a loose suite, or one without a file, tasks
+    that can't be used are left out and named in `refused`.
+
+    Args:
+        pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
+        earlier: Read a loose suite as versions did that gave absent keys the meaning of a strict one.
+
+    Raises:
+        BadInput: The first error of a strict suite, or no task can be used.
     """
     folder = or_bundled(folder)
     file = folder / SUITE_FILE
     if not file.is_file():
-        raise BadInput(str(file), "no such file", "pass a folder with a suite.toml, such as tasks/bugfix")
-    parsed = _parse(file, _SuiteFile)
+        return _load_folder(folder, pass_env)
+    parsed = parse(file, read_toml(file), _SuiteFile)
     splits, profile = parsed.splits, parsed.suite.profile
-    tasks: list[Task] = []
-    for split, names in ((Split(name), getattr(splits, name)) for name in _Splits.model_fields):
-        tasks += [load_task(folder / name, split, profile) for name in names]
-    _check_unique(file, [task.name for task in tasks])
-    return Suite(folder, tuple(tasks), profile)
+    names = {name: Split(split) for split in _Splits.model_fields for name in getattr(splits, split)}
+    _check_unique(file, (name for split in _Splits.model_fields for name in getattr(splits, split)))
+    places = {folder / name: split for name, split in names.items()}
+    if profile is SuiteProfile.LOOSE and not earlier:
+        for place in places:
+            if not place.is_dir():
+                raise BadInput(str(place), "no such task", f"correct {file}")
+        return _usable(Suite(folder, (), profile, harbor=True), places, pass_env)
+    tasks = tuple(load_task(place, split, profile, pass_env=pass_env) for place, split in places.items())
+    return Suite(folder, tasks, profile)
 
 
-def load_task(folder: Path, split: Split, profile: SuiteProfile = SuiteProfile.STRICT) -> Task:
-    """Read one task's folder. Raises BadInput, which names the file and the key."""
-    for name in REQUIRED_FILES:
-        if not (folder / name).is_file():
-            raise BadInput(str(folder / name), "required file is missing", "add it, or remove the task from the suite")
-    spec = _parse(folder / "task.toml", _TaskFile)
-    environment, loose = spec.environment, profile is SuiteProfile.LOOSE
-    sandbox = SandboxSpec(
-        cpus=environment.cpus,
-        memory_mb=environment.memory_mb,
-        disk_mb=environment.storage_mb if loose else min(environment.storage_mb, environment.memory_mb),
-        network=environment.network_mode == "public",
-    )
-    return Task(
-        name=folder.name,
-        folder=folder,
-        split=split,
-        instruction=_read_text(folder / "instruction.md"),
-        difficulty=spec.metadata.difficulty,
-        digest=task_digest(folder),
-        agent_seconds=spec.agent.timeout_sec,
-        verifier_seconds=spec.verifier.timeout_sec,
-        sandbox=sandbox,
-        profile=profile,
-        verifier=spec.verifier.mode,
-        generates=_has_generator(folder),
-    )
+def _load_folder(folder: Path, pass_env: Collection[str] | None) -> Suite:
+    """A folder of tasks, or one task, with a seeded split."""
+    places = [folder.resolve()] if (folder / TASK_FILE).is_file() else _likely_tasks(folder)
+    if not places:
+        fix = f"pass a folder with a {SUITE_FILE}, such as tasks/bugfix, or a folder of tasks"
+        raise BadInput(str(folder / SUITE_FILE), "no such file, and the folder holds no task", fix)
+    loose = Suite(folder, (), SuiteProfile.LOOSE, harbor=True)
+    suite = _usable(loose, dict.fromkeys(places, Split.TRAIN), pass_env)
+    dealt = split_tasks({task.name: task.difficulty for task in suite.tasks})
+    place = {name: split for split, names in dealt.items() for name in names}
+    return replace(suite, tasks=tuple(replace(task, split=place[task.name]) for task in suite.tasks))
 
 
-def _has_generator(folder: Path) -> bool:
-    file = folder / GENERATOR
-    if file.is_file() and not file.stat().st_mode & 0o100:
-        raise BadInput(str(file), "is not executable", "set its mode with chmod +x")
-    return file.is_file()
+def task_folders(folder: Path) -> list[Path]:
+    """The folders of tasks in a folder, by name."""
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "save it as UTF-8") from error
+def _likely_tasks(folder: Path) -> list[Path]:
+    """The folders with any file of a task: one that lacks others is named, not passed over."""
+    places = sorted(folder.iterdir()) if folder.is_dir() else []
+    likely = (one for one in places if any((one / name).is_file() for name in REQUIRED_FILES))
+    return [one for one in likely if not one.name.startswith((".", "_"))]
 
 
-def _parse(file: Path, model: type[Model]) -> Model:
-    try:
-        return model.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(str(file), f"is not valid TOML: {error}", "correct the file") from error
-    except ValidationError as error:
-        first: Any = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(str(file), f"key `{key}`: {first['msg']}", "correct its value") from error
+def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None) -> Suite:
+    """The suite with the tasks of these folders; those that can't be used are named in it."""
+    tasks, refused, reasons = [], [], {}
+    for place, split in places.items():
+        try:
+            tasks.append(load_task(place, split, suite.profile, suite.harbor, pass_env))
+        except BadInput as error:
+            refused.append(_refused(place, split))
+            reasons[place.name] = str(error)
+    if not tasks:
+        raise BadInput(str(suite.folder), f"none of its tasks can be used: {min(reasons.values())}", "correct them")
+    return replace(suite, tasks=tuple(tasks), refused=tuple(refused), reasons=reasons)
+
+
+def _refused(place: Path, split: Split) -> Task:
+    """The record of a task that can't be used."""
+    return Task(place.name, place, split, "", "unknown", task_digest(place), None, 0.0, SandboxSpec())
 
 
 def _check_unique(file: Path, names: Iterable[str]) -> None:
@@ -194,13 +154,3 @@ def _check_unique(file: Path, names: Iterable[str]) -> None:
         if name in seen:
             raise BadInput(str(file), f"task `{name}` is listed twice", "list it in one split only")
         seen.add(name)
-
-
-def task_digest(folder: Path) -> str:
-    """The sha256 over the names, executable bits and contents of all files of a task."""
-    total = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-        mode = "x" if path.stat().st_mode & 0o100 else "-"
-        total.update(f"{path.relative_to(folder).as_posix()} {mode}\n".encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()

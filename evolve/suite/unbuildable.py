@@ -1,4 +1,4 @@
-"""Excluding tasks whose images can't be built: a new run may exclude a few, and they stay excluded when it resumes."""
+"""Excluding tasks that can't be used or built: a new run may exclude some, and they stay excluded when it resumes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class UsableSuite:
 def exclude_unbuildable(
     suite: Suite, stored: Sequence[TaskRow], build: Build, notify: Callable[[str], None]
 ) -> UsableSuite:
-    """Build the images of all tasks, and exclude those that fail.
+    """Build the images of all tasks, and exclude those that fail, besides those that the suite refused.
+
+    A folder of other people's tasks (`Suite.harbor`) may lose any number of them, but no split may become empty.
 
     Args:
         stored: The task rows of a resumed run, whose exclusions stay as they are; empty for a new run.
@@ -37,13 +39,13 @@ def exclude_unbuildable(
     Raises:
         BadInput: Too many tasks can't be built, or one that a resumed run already uses.
     """
-    excluded = {row.name: row.excluded for row in stored if row.excluded is not None}
+    excluded = {row.name: row.excluded for row in stored if row.excluded is not None} if stored else dict(suite.reasons)
     usable = _without(suite, excluded)
     images, failures = build(usable.tasks)
     if failures and stored:
         raise _no_longer_builds(failures)
     if failures:
-        excluded, usable = failures, _without(suite, failures)
+        excluded, usable = {**excluded, **failures}, _without(suite, failures)
         _check_remaining(suite, usable, failures)
     for line in describe_excluded(excluded):
         notify(line)
@@ -66,7 +68,7 @@ def _without(suite: Suite, excluded: Mapping[str, str]) -> Suite:
 def _check_remaining(suite: Suite, usable: Suite, failures: Mapping[str, str]) -> None:
     """Raise BadInput if the remaining tasks are too few to represent the suite."""
     empty = [split for split in Split if suite.split(split) and not usable.split(split)]
-    if not empty and len(failures) <= MAX_EXCLUDED_SHARE * len(suite.tasks):
+    if not empty and (suite.harbor or len(failures) <= MAX_EXCLUDED_SHARE * len(suite.tasks)):
         return
     names = ", ".join(sorted(failures)[:MAX_LISTED]) + (", ..." if len(failures) > MAX_LISTED else "")
     reason = f"{empty[0]} would be empty" if empty else f"a run may exclude at most {MAX_EXCLUDED_SHARE:.0%} of them"

@@ -26,7 +26,7 @@ MOST_TASKS = 2
 GENERAL_TASKS = 4
 MAX_FILE_BYTES = 200_000
 MAX_TASK_BYTES = 1_000_000
-FOLDERS = ("environment", "tests", "solution", "instances")
+FOLDERS = ("environment", "tests", "solution", "instances", "steps")
 LEAST_LITERAL = 6
 LONG_LITERAL = 16
 MOST_DIGITS = 40
@@ -99,7 +99,10 @@ def _read_texts(task: Task, instances: Sequence[Instance]) -> _TaskTexts:
 def _files_on_disk(task: Task) -> Iterator[tuple[str, bytes]]:
     for folder in FOLDERS:
         for path in sorted((task.folder / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.stat().st_size <= MAX_FILE_BYTES:
+            # A link in a build context may lead to any file of this machine.
+            if path.is_symlink() or not path.is_file():
+                continue
+            if "__pycache__" not in path.parts and path.stat().st_size <= MAX_FILE_BYTES:
                 yield path.relative_to(task.folder).as_posix(), path.read_bytes()
 
 

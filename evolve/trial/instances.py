@@ -8,7 +8,7 @@ from evolve.core.errors import BadInput
 from evolve.core.instances import FileContent, Instance
 from evolve.core.records import Task, TaskImage, TrialSpec
 from evolve.core.text import last_line
-from evolve.sandbox.archive import CollectedFiles, collect_files, pack, unpack
+from evolve.sandbox.archive import CollectedFiles, collect_files, merge_archives, pack, unpack
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import TaskState, generator_container
 from evolve.suite.instances import FOLDER, GENERATOR, parse_instance
@@ -50,7 +50,10 @@ def generate(task: Task, image: TaskImage, seed: int, owner: str) -> Instance:
 
 def packed_part(task: Task, folder: str) -> bytes:
     """One folder of a task as a tar archive, with the files of its instance: `tests` or `solution`."""
-    return pack(task.folder / folder, task.instance.part(folder) if task.instance else None)
+    replaced = task.instance.part(folder) if task.instance else None
+    folders = task.format.tests if folder == "tests" else (task.format.solution,)
+    *others, last = [task.folder / place for place in folders]
+    return merge_archives([*(pack(other, follow=True) for other in others), pack(last, replaced, follow=True)])
 
 
 def _run_generator(task: Task, image: TaskImage, seed: int, owner: str) -> CollectedFiles:

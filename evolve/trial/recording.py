@@ -9,6 +9,8 @@ from typing import Any, overload
 
 # Fields of a command's event that hold an output byte for byte, in base64, where its text lost something.
 BYTES_FIELDS = {"stdout": "stdout_base64", "stderr": "stderr_base64"}
+# When an event's request arrived, and when it was answered: two texts of a fixed length.
+STARTED_AT, ENDED_AT = TIME_FIELDS = ("started_at", "ended_at")
 Event = Mapping[str, Any]
 
 
@@ -47,11 +49,18 @@ class Recording(Sequence[Event]):
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._lines = [encode_line(event) for event in events]
 
-    def append(self, event: Event) -> int:
-        """Add an event; returns its bytes as it is stored."""
-        line = encode_line(event)
-        self._lines.append(line)
-        return len(line)
+    def append(self, event: Event, times: Sequence[str] = ()) -> int:
+        """Add an event.
+
+        Args:
+            times: of TIME_FIELDS.
+
+        Returns:
+            Its bytes as it is stored, without its times: those are the host's addition.
+        """
+        named = dict(zip(TIME_FIELDS, times, strict=False))
+        self._lines.append(encode_line({**event, **named}))
+        return len(self._lines[-1]) - sum(len(f', "{name}": "{time}"') for name, time in named.items())
 
     def lines(self) -> Iterator[bytes]:
         """The lines of the file."""

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,18 @@ from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.records import Cause, Fault, Outcome, StoredFile, Task, TrialResult, TrialSpec, Usage, VerifierMode
+from evolve.core.records import (
+    Cause,
+    Fault,
+    Outcome,
+    StoredFile,
+    Task,
+    TrialResult,
+    TrialSpec,
+    Usage,
+    VerifierMode,
+    stable_hash,
+)
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
@@ -33,13 +45,17 @@ from evolve.sandbox.container import (
 )
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
+from evolve.trial.health import longest_check, wait_until_healthy
 from evolve.trial.instances import with_instance
+from evolve.trial.judging import judge_state
 from evolve.trial.recorded import RecordedModel
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, judge, run_tests
+from evolve.trial.steps import play_steps, step_limits, total_seconds
+from evolve.trial.verdict import DETAIL_CHARS, Judgement, run_tests
 
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -173,9 +189,9 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
 
 def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
-    ttl = container_lifetime(spec, spec.limits.seconds + spec.task.verifier_seconds)
+    ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources)
+    state = _task_state(spec, resources)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
@@ -185,16 +201,70 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
             shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
-            end = functools.partial(freeze, task, shell, verifier)
+            if spec.task.format.steps:
+                shell.result().close()
+                return _run_steps(spec, model, answers, task.result(), state, ttl)
+            if spec.task.format.environment.healthcheck:
+                shell.result()
+            end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
             ending = replace(ending, images=images.result())
-            if ending.status != 0:
+            if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             if verifier is None:
-                return ending, judge(spec, state, task.result(), ttl)
+                return ending, judge_state(spec, state, task.result(), ttl)
             return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
     finally:
         reaper().schedule(state.remove)
+
+
+def _run_steps(
+    spec: TrialSpec, model: ChatModel, answers: Answers | None, task: Container, state: TaskState, ttl: int
+) -> tuple[ScaffoldEnd, Judgement]:
+    """Run the scaffold anew on each step of the task, within what is left of the trial's budget."""
+    ends: list[ScaffoldEnd] = []
+
+    def act(one: TrialSpec, own: TaskState) -> bool:
+        step = spec.task.format.steps[len(ends)]
+        used = total_end(ends).usage if ends else Usage()
+        if (limits := step_limits(spec.limits, step, used)) is None:
+            return False
+        seed = stable_hash(spec.seed, "step", len(ends)) if ends else spec.seed
+        try:
+            ends.append(_run_step(replace(one, limits=limits, seed=seed), own, model, answers, task, ttl))
+        except ChargedFault as fault:
+            raise ChargedFault(fault.why, used + fault.usage, fault.outage) from fault
+        return not ends[-1].exhausted
+
+    judgement = play_steps(spec, state, task, ttl, act)
+    return replace(total_end(ends), images=_image_ids(spec)), judgement
+
+
+def _run_step(
+    one: TrialSpec, own: TaskState, model: ChatModel, answers: Answers | None, task: Container, ttl: int
+) -> ScaffoldEnd:
+    """Run the scaffold on one step; its container is gone afterwards."""
+    assert own.resources is not None
+    with Crew() as crew:
+        started = crew.submit(lambda: task)
+        shell = crew.submit(lambda: task.working_shell(own.user, own.image.workdir, names_sessions=True))
+        end = functools.partial(freeze, started, shell, None, True)
+        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources)
+    with contextlib.suppress(InfraError):  # then the next one can't start
+        reaper().wait()
+    return ending
+
+
+def total_end(ends: Sequence[ScaffoldEnd]) -> ScaffoldEnd:
+    """How the scaffold ended on all steps: as on the first one that it did not end well, with all that it used."""
+    first = next((end for end in ends if end.status != 0 or end.exhausted), ends[-1])
+    return replace(
+        first,
+        usage=functools.reduce(Usage.__add__, (end.usage for end in ends)),
+        events=[event for end in ends for event in end.events],
+        causes={name: cause for end in ends for name, cause in end.causes.items() if cause is not Cause.NONE},
+        refusals=dict(sum((Counter(end.refusals) for end in ends), Counter())),
+    )
 
 
 def _image_ids(spec: TrialSpec) -> tuple[str, str]:
@@ -206,12 +276,19 @@ def container_lifetime(spec: TrialSpec, seconds: float) -> int:
     return int(seconds + longest_delay(spec.model, spec.limits)) + SPARE_SECONDS
 
 
-def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None) -> Cause:
+def freeze(
+    task: Future[Container], shell: Future[ContainerShell], heir: Future[Container] | None, ends_sessions: bool = False
+) -> Cause:
     """Stop the agent's shell and container; the state survives only if `heir` has it mounted.
+
+    Args:
+        ends_sessions: End what the agent still runs, but not its services.
 
     Returns:
         The container limit that was reached.
     """
+    if ends_sessions:
+        end_sessions(task.result(), shell.result().sessions)
     shell.result().close()
     cause = task.result().cause()
     if heir:
@@ -220,7 +297,22 @@ def freeze(task: Future[Container], shell: Future[ContainerShell], heir: Future[
     return cause
 
 
+def _task_state(spec: TrialSpec, resources: TrialResources) -> TaskState:
+    return TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
+
+
+def trial_seconds(task: Task, agent_seconds: float) -> float:
+    """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
+    preparing = longest_check(task.format.environment.healthcheck)
+    if task.format.steps:
+        return preparing + total_seconds(task, agent_seconds)
+    collecting = sum(hook.seconds for hook in task.format.verifier.collect)
+    return preparing + agent_seconds + collecting + task.verifier_seconds
+
+
 def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
+    if spec.task.format.harbor:
+        return {}
     return SOLUTION_TMPFS | (TESTS_TMPFS if spec.task.verifier is VerifierMode.LIVE else {})
 
 
@@ -228,7 +320,7 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
     """Create the state's volume and the task's container; both are removed at the end."""
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources)
+    state = _task_state(spec, resources)
     with contextlib.ExitStack() as stack:
         stack.callback(state.remove)
         task = task_container(state, ttl, _task_tmpfs(spec))
@@ -237,14 +329,22 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
-    """Open a shell for the agent's commands, in a working directory with the files of the image and the instance."""
-    shell = container.shell(state.user, state.image.workdir)
+    """Open a shell for the agent's commands, in a working directory with the files of the image and the instance.
+
+    Raises:
+        InfraError: The machine failed, or the environment does not become healthy.
+    """
+    open_shell = container.working_shell if state.format.harbor else container.shell
+    shell = open_shell(state.user, state.image.workdir, names_sessions=state.format.harbor)
     if not state.loose:
         done = shell.run(FILL, timeout=60)
         if done.exit_code != 0:
             raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     if task.instance and (files := task.instance.part("workdir")):
         unpack_archive(shell, pack_files(files), ".")
+    container.connect(state.networks.setup)
+    wait_until_healthy(container, state, task.format.environment.healthcheck)
+    container.connect(state.networks.agent)
     return shell
 
 
@@ -263,6 +363,8 @@ def run_scaffold(
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
     """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    if spec.task.format.harbor:
+        door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()
     with Gateway(door, model, workspace, resources.door, answers) as gateway:
         started = crew.start(_start_scaffold, spec, resources, ttl)
@@ -325,16 +427,19 @@ def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> Sca
 
 
 def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
-    """The trial's outcome, reward and detail. Only a scaffold that exited with status 0 is judged."""
+    """The trial's outcome, reward and detail.
+
+    With Harbor's defaults each state is judged, otherwise only that of a scaffold that exited with status 0.
+    """
     if judgement is not None and judgement.reward >= 1.0:
         return Outcome.PASSED, 1.0, ""
-    if ending.status is None:
-        return Outcome.TIMEOUT, 0.0, "killed at the time limit"
     reward = judgement.reward if judgement else 0.0
+    if ending.status is None:
+        return Outcome.TIMEOUT, reward, "killed at the time limit"
     if ending.exhausted:
         return Outcome.BUDGET, reward, f"the budget of {ending.exhausted} was spent"
-    if judgement is None:
-        return Outcome.SCAFFOLD_ERROR, 0.0, f"exit status {ending.status}: {ending.log}"
+    if judgement is None or ending.status != 0:
+        return Outcome.SCAFFOLD_ERROR, reward, f"exit status {ending.status}: {ending.log}"
     return Outcome.FAILED, reward, judgement.detail
 
 

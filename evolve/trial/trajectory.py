@@ -8,26 +8,28 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from evolve import __version__
 from evolve.core.errors import InfraError
-from evolve.core.records import StoredFile, TrialSpec, Usage
+from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
-from evolve.trial.recording import BYTES_FIELDS, encode_line, lines_of
+from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
+from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
+from evolve.trial.room import Room
 
 ATIF = "ATIF-v1.8"
+# The name of the agent in each document.
+AGENT = "evolve-scaffold"
 MAX_DEPTH = 100
+NO_REQUEST = "the scaffold made no request"
 NONE: Mapping[str, int] = MappingProxyType({})
-# Bytes of a trajectory's texts. What comes later is cut to so many characters; the recording has all of it.
-MAX_TEXT = 16_000_000
-CUT_CHARS = 1000
-LEFT_OUT = "[left out: the trajectory is too large; see the recording]"
 Event = Mapping[str, Any]
 Step = dict[str, Any]
 
@@ -39,34 +41,19 @@ def build(
 
     refusals: how many requests the gateway refused, by the error's code.
     """
-    steps: list[Step] = []
-    callers: dict[str, Step] = {}
-    seen: list[Any] = []
-    room = _Room()
-    for event in events:
-        if event["kind"] == "chat":
-            messages = event["request"]["messages"]
-            for message in room.kept(messages[_common_prefix(seen, messages) :]):
-                _add_message(steps, callers, message)
-            answer = (event.get("response") or {}).get("choices", [{}])[0].get("message")
-            seen = [*messages, answer] if answer else list(messages)
-            steps.append(room.fitted(_agent_step(event, answer)))
-            callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
-        else:
-            _add_command(steps, room.fitted(event))
-    for number, step in enumerate(steps, 1):
-        step["step_id"] = number
+    room, tools = Room(), ToolDefinitions()
+    steps = _steps_of(events, spec.model, room, tools)
     return {
         "schema_version": ATIF,
         "session_id": f"{spec.run}/{spec.key}",
-        "agent": {"name": "evolve-scaffold", "version": spec.candidate[:12], "model_name": spec.model.name},
-        "steps": steps,
-        "final_metrics": {
-            "total_prompt_tokens": usage.prompt_tokens,
-            "total_completion_tokens": usage.completion_tokens,
-            "total_cost_usd": usage.cost_usd,
-            "total_steps": len(steps),
+        "agent": {
+            "name": AGENT,
+            "version": spec.candidate[:12],
+            "model_name": spec.model.name,
+            **tools.field,
         },
+        "steps": steps,
+        "final_metrics": final_metrics(events, usage, spec.model, len(steps)),
         "extra": {
             "task": spec.task.name,
             "seed": spec.seed,
@@ -78,40 +65,42 @@ def build(
     }
 
 
+def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: ToolDefinitions) -> list[Step]:
+    """The steps; what the requests offer goes into `tools`.
+
+    Messages have the time at which the request that brought them arrived, answers that of the answer.
+    """
+    steps: list[Step] = []
+    callers: dict[str, Step] = {}
+    seen: list[Any] = []
+    for event in events:
+        known = len(steps)
+        if event["kind"] == "chat":
+            messages, answer = event["request"]["messages"], answer_of(event)
+            for message in room.kept(messages[_common_prefix(seen, messages) :]):
+                _add_message(steps, callers, message)
+            seen = [*messages, answer] if answer else list(messages)
+            _set_time(steps[known:], event.get(STARTED_AT))
+            steps.append(room.fitted(_agent_step(event, answer, model)))
+            _set_time(steps[-1:], event.get(ENDED_AT))
+            tools.add(event["request"], room)
+            callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
+        else:
+            _add_command(steps, room.fitted(event))
+            _set_time(steps[known:], event.get(STARTED_AT))
+    # The format wants one step at least.
+    steps = steps or [{"source": "system", "message": NO_REQUEST}]
+    return [{"step_id": number, **step} for number, step in enumerate(steps, 1)]
+
+
+def _set_time(steps: Iterable[Step], at: str | None) -> None:
+    """Recordings of earlier versions have no times."""
+    for step in steps:
+        step |= {} if at is None else {"timestamp": at}
+
+
 def _instance(spec: TrialSpec) -> dict[str, int]:
     return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
-
-
-class _Room:
-    """How many bytes of text a trajectory may still get."""
-
-    def __init__(self) -> None:
-        self._left = MAX_TEXT
-
-    def fitted(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """The value, with its texts cut if there is no room for it."""
-        return dict(value) if self._has_taken(value) else _cut(value)
-
-    def kept(self, messages: Sequence[Any]) -> Iterator[Any]:
-        """The messages; a note in place of the first one without room and all after it."""
-        for message in messages:
-            if not self._has_taken(message):
-                yield {"role": "system", "content": LEFT_OUT}
-                return
-            yield message
-
-    def _has_taken(self, value: Any) -> bool:
-        self._left -= len(encode_line(value))
-        return self._left >= 0
-
-
-def _cut(value: Any) -> Any:
-    """The value with the beginnings of its texts and lists."""
-    if isinstance(value, str):
-        return value if len(value) <= CUT_CHARS else f"{value[:CUT_CHARS]} {LEFT_OUT}"
-    if isinstance(value, Mapping):
-        return {key: _cut(item) for key, item in value.items()}
-    return [_cut(item) for item in value[:CUT_CHARS]] if isinstance(value, list) else value
 
 
 def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
@@ -158,7 +147,7 @@ def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: st
         steps.append({"source": "user", "message": content})
 
 
-def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
+def _agent_step(event: Event, answer: Mapping[str, Any] | None, model: ModelSpec) -> Step:
     if answer is None:
         return {
             "source": "system",
@@ -171,11 +160,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None) -> Step:
         step["reasoning_content"] = reasoning
     if calls := answer.get("tool_calls"):
         step["tool_calls"] = [_tool_call(call) for call in calls]
-    usage = event["response"].get("usage") or {}
-    step["metrics"] = {
-        "prompt_tokens": usage.get("prompt_tokens", 0),
-        "completion_tokens": usage.get("completion_tokens", 0),
-    }
+    step["metrics"] = call_metrics(event, model)
     return step
 
 
@@ -184,7 +169,7 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function") or {}
     text = str(function.get("arguments", ""))
     try:
-        arguments = json.loads(text)
+        arguments = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict) or _is_deep(arguments):
@@ -194,6 +179,13 @@ def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "function_name": str(function.get("name", "")),
         "arguments": arguments,
     }
+
+
+def _finite(number: str) -> float:
+    """The value of a number; JSON has none that is infinite or not a number."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is not finite")
+    return value
 
 
 def _is_deep(value: Any) -> bool:

@@ -5,36 +5,62 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, TrialSpec, VerifierMode
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
-from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.exit_cause import SIGNALLED
+from evolve.sandbox.shell import CommandResult, ContainerShell
 from evolve.trial.instances import packed_part
-from evolve.trial.reward import parse_reward
+from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Reward, Ungraded, parse_reward
 
 DETAIL_CHARS = 2000
 ANSWER_SECONDS = 10.0
-# Exit status 10: reward.json; 11: reward.txt; 12: no reward.
+# A shell's output is cut beyond KEEP_BYTES, so a file is read in chunks.
+CHUNK_BYTES = 50_000
+# Exit status 10: reward.json, whose first chunk is printed; 11: reward.txt; 12: no reward.
 READ_REWARD = (
     f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
-    "head -c 4096 reward.json 2>/dev/null && exit 10; head -c 4096 reward.txt 2>/dev/null && exit 11; exit 12"
+    f"head -c {CHUNK_BYTES} reward.json 2>/dev/null && exit 10; "
+    f"head -c {CHUNK_BYTES} reward.txt 2>/dev/null && exit 11; exit 12"
 )
-JSON_REWARD, TEXT_REWARD = 10, 11
+# Git before 2.38 reads this in files of the user's alone.
+TRUST_REPOSITORIES = "printf '[safe]\\n\\tdirectory = *\\n' >\"$HOME/.gitconfig\""
+JSON_REWARD, TEXT_REWARD, NO_REWARD = 10, 11, 12
+REWARD_FILES = {JSON_REWARD: "reward.json", TEXT_REWARD: "reward.txt"}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verifier's result: a reward in [0, 1] and the end of its output."""
+    """The verifier's result.
 
-    reward: float
-    detail: str
+    Attributes:
+        grade: A reward in [0, 1], or why there is none.
+        output: The end of what the tests printed.
+    """
+
+    grade: Reward | NoReward
+    output: str
     cause: Cause = Cause.NONE
 
+    @property
+    def reward(self) -> float:
+        """The reward that counts: 0 if there is none."""
+        return self.grade.value if isinstance(self.grade, Reward) else 0.0
 
-UNTESTABLE = Judgement(0.0, "the tests could not run in the environment that the agent left")
+    @property
+    def detail(self) -> str:
+        """Why there is no reward, and the end of what the tests printed."""
+        if isinstance(self.grade, Reward):
+            return self.output
+        return "; ".join(filter(None, (self.grade.text, self.output)))
+
+
+def untestable(cause: Cause = Cause.NONE) -> Judgement:
+    """The judgement on an environment that the agent made unfit for the tests."""
+    return Judgement(Reward(0.0, 0.0), "the tests could not run in the environment that the agent left", cause)
 
 
 def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judgement:
@@ -68,7 +94,7 @@ def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Ju
             try:
                 container_and_shell = stack.enter_context(_with_tests(spec, state, ttl, image))
             except InfraError:
-                return UNTESTABLE
+                return untestable()
         return _run_installed_tests(spec, state, *container_and_shell)
 
 
@@ -93,7 +119,7 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
     except InfraError:
         if not task.is_ruined():
             raise
-        return replace(UNTESTABLE, cause=task.cause())
+        return untestable(task.cause())
 
 
 def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
@@ -104,13 +130,34 @@ def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: Con
 
 def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run installed tests and read the reward."""
-    prepare = f"mkdir -p /logs/verifier /logs/agent /logs/artifacts; cd {shlex.quote(state.image.workdir)}"
+    folders = "mkdir -p /logs/verifier /logs/agent /logs/artifacts"
+    git = "" if state.loose or spec.task.verifier is VerifierMode.LIVE else f"{TRUST_REPOSITORIES}; "
+    prepare = f"{folders}; {git}cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
-    if shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds).timed_out:
-        return Judgement(0.0, "the verifier ran out of time", verifier.cause())
-    reward = shell.run(READ_REWARD)
+    done = shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds)
+    return read_judgement(verifier, shell, done, spec.task.verifier_seconds)
+
+
+def read_judgement(verifier: Container, shell: ContainerShell, done: CommandResult, seconds: float) -> Judgement:
+    """Read what the tests wrote, and close the shell. `done`: the tests' end within that many seconds."""
+    if done.timed_out:
+        limit = f"the tests ran for over {seconds:g} seconds"
+        return Judgement(NoReward(Ungraded.TIMEOUT, limit), "", verifier.cause())
+    first = shell.run(READ_REWARD)
+    grade = _read_grade(shell, first, done.exit_code)
     shell.close()
-    output = reward.stderr.decode(errors="replace")
-    if reward.exit_code not in (JSON_REWARD, TEXT_REWARD):
-        return Judgement(0.0, output, verifier.cause())
-    return Judgement(parse_reward(reward.stdout, json_file=reward.exit_code == JSON_REWARD), output, verifier.cause())
+    return Judgement(grade, first.stderr.decode(errors="replace"), verifier.cause())
+
+
+def _read_grade(shell: ContainerShell, first: CommandResult, status: int) -> Reward | NoReward:
+    """The grade that the tests wrote; `first`: the result of READ_REWARD; `status`: the tests' exit status."""
+    if first.exit_code == NO_REWARD:
+        why = Ungraded.CRASHED if status > SIGNALLED else Ungraded.MISSING
+        return NoReward(why, f"the tests wrote no reward (exit status {status})")
+    if (file := REWARD_FILES.get(first.exit_code)) is None:
+        return NoReward(Ungraded.CRASHED, f"the tests' container does not answer (exit status {first.exit_code})")
+    content, number = first.stdout, 1
+    while len(content) == number * CHUNK_BYTES <= MAX_REWARD_BYTES:
+        chunk = f"dd if=/logs/verifier/{file} bs={CHUNK_BYTES} skip={number} count=1 status=none"
+        content, number = content + shell.run(chunk).stdout, number + 1
+    return parse_reward(content, json_file=first.exit_code == JSON_REWARD)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 
 from evolve.core.records import Limits, ModelSpec
-from evolve.trial import trajectory
+from evolve.trial import room, trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway import budget as budget_module
@@ -36,9 +36,9 @@ class ByCharacters(Recording):
         super().__init__()
         self.events: list[Any] = []
 
-    def append(self, event: Mapping[str, Any]) -> int:
+    def append(self, event: Mapping[str, Any], times: Sequence[str] = ()) -> int:
         self.events.append(event)
-        super().append(event)
+        super().append(event, times)
         return len(json.dumps(event, ensure_ascii=False))
 
 
@@ -67,7 +67,7 @@ def main(folder: Path, weak: bool, bound: int = BOUND) -> None:
         stack.enter_context(mock.patch.object(budget_module, "MAX_RECORDED", bound))
         if weak:
             stack.enter_context(mock.patch("evolve.trial.gateway.server.Recording", ByCharacters))
-            stack.enter_context(mock.patch.object(trajectory, "MAX_TEXT", 10**12))
+            stack.enter_context(mock.patch.object(room, "MAX_TEXT", 10**12))
         gateway = stack.enter_context(Gateway(door, Model(), FolderWorkspace(folder), folder))
         numbers = iter(range(10_000))
         with ThreadPoolExecutor(8) as pool:

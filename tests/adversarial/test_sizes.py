@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.trial.gateway.wire import MAX_IN_FLIGHT
-from evolve.trial.trajectory import MAX_TEXT
+from evolve.trial.room import MAX_TEXT
 
 from .flood import BOUND
 

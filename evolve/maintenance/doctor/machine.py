@@ -17,6 +17,7 @@ from evolve.repo import Repository, repository_around
 from evolve.sandbox import engine as sandbox_engine
 from evolve.sandbox import images, probe, task_images
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.task_build import task_of_tag
 from evolve.suite.tasks import load_suite
 
 FREE_GB = 2.0
@@ -76,7 +77,7 @@ def _check_task_images(suite: Path) -> Finding:
         return Finding("task images", NOTE, f"{suite} is not a folder", "name the suite with --suite")
     tasks = load_suite(suite).tasks
     needed = task_images.needed_tags(task.digest for task in tasks)
-    built = needed & {image.tag for image in task_images.built_images()}
+    built = needed & {task_of_tag(image.tag) for image in task_images.built_images()}
     detail = f"{len(built)} of {len(tasks)} images of {suite} are built"
     if len(built) == len(tasks):
         return Finding("task images", GOOD, detail)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(eq=False)
 class Arrival:
-    """One request: its number, from 1, and whether another one was in progress with it at any time."""
+    """One request: its number, from 1, and whether another one was in progress with it at any time.
+
+    `started`: when it arrived, in monotonic time.
+    """
 
     number: int
     overlapped: bool = False
+    started: float = field(default_factory=time.monotonic)
 
 
 class Arrivals:

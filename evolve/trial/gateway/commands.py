@@ -20,7 +20,8 @@ from evolve.trial.recording import output_fields
 
 MAX_FILE = 1_000_000
 READ_BYTES = 60_000
-MAX_COMMAND_SECONDS = 120.0
+# The longest time of one command, unless the task follows Harbor, which has no such limit.
+COMMAND_SECONDS = 120.0
 KILLED = 137
 
 
@@ -33,11 +34,13 @@ class Workspace(Protocol):
 class Commands:
     """Run commands one at a time, each within what is left of the trial's budget.
 
-    record: Adds an event of this kind to the recording.
+    record: Adds an event of this kind to the recording. longest: The most seconds of one command.
     """
 
-    def __init__(self, workspace: Workspace, budget: TrialBudget, record: Callable[..., None]) -> None:
-        self._workspace, self._budget, self._record = workspace, budget, record
+    def __init__(
+        self, workspace: Workspace, budget: TrialBudget, record: Callable[..., None], longest: float = COMMAND_SECONDS
+    ) -> None:
+        self._workspace, self._budget, self._record, self._longest = workspace, budget, record, longest
         self._lock = threading.Lock()
 
     def run(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
@@ -81,7 +84,7 @@ class Commands:
             left = self._budget.start_command()
             try:
                 with self._budget.working():
-                    return self._workspace.run(command, min(timeout, left, MAX_COMMAND_SECONDS), stdin)
+                    return self._workspace.run(command, min(timeout, left, self._longest), stdin)
             except ShellDied:
                 # A command may kill its own shell; if the container is gone, this raises too.
                 self._workspace.run("true", 10)

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evolve.budget.answers import Answers, OwnAnswers
+from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.llm import (
@@ -35,7 +36,7 @@ from evolve.llm import (
 )
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
-from evolve.trial.gateway.commands import Commands, Workspace
+from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
 from evolve.trial.gateway.request import bare_request, model_request, wants_usage
 from evolve.trial.gateway.seeding import Seeding
@@ -62,7 +63,10 @@ RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
 @dataclass(frozen=True)
 class Door:
-    """What a gateway serves. Nothing in here tells the scaffold which task it has."""
+    """What a gateway serves. Nothing in here tells the scaffold which task it has.
+
+    command_seconds: the longest time of one command.
+    """
 
     task_id: str
     instruction: str
@@ -70,6 +74,7 @@ class Door:
     seed: int
     model: ModelSpec
     limits: Limits
+    command_seconds: float = COMMAND_SECONDS
 
 
 class Gateway:
@@ -91,13 +96,15 @@ class Gateway:
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
-        self.recording = Recording()
+        self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
         self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
-        self._server = uvicorn.Server(self._config(Commands(workspace, self.budget, self._record)))
+        self._server = uvicorn.Server(
+            self._config(Commands(workspace, self.budget, self._record, door.command_seconds))
+        )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property
@@ -205,7 +212,8 @@ class Gateway:
         """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
         with self._lock:
-            size = self.recording.append(event)
+            ended = time.monotonic()
+            size = self.recording.append(event, [self._timeline.at(moment) for moment in (arrival.started, ended)])
         self.budget.count_event(size)
 
     def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:

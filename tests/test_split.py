@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.records import Split
-from evolve.project.split import PATTERN, split_tasks
+from evolve.suite.split import PATTERN, split_tasks
 
 TASKS = st.dictionaries(
     st.text("abcdef-", min_size=1, max_size=6), st.sampled_from(["easy", "medium", "hard"]), max_size=80

@@ -1,0 +1,341 @@
+"""What a task's folder says about its containers, phases and steps: frozen values, with Evolve's own defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+# Pairs of name and value, as written: a value may be a template, see `resolve_variables`.
+Variables = tuple[tuple[str, str], ...]
+Transport = Literal["stdio", "sse", "streamable-http"]
+MAIN_SERVICE = "main"
+BUILD_SECONDS = 600.0
+# The sizes of a container that names none, unless it is a task's with Harbor's defaults.
+CPUS, MEMORY_MB, DISK_MB = 1.0, 512, 128
+COLLECT_SECONDS = 60.0
+
+# Only a whole value is a template.
+_TEMPLATE = re.compile(r"\$\{([^}:]+)(?::-(.*))?\}", re.S)
+
+
+class SuiteProfile(StrEnum):
+    """What a suite's own containers may do. Scaffolds are always STRICT.
+
+    STRICT: an unprivileged user and a read-only root; one folder is kept for the verifier.
+    LOOSE: root with the engine's usual capabilities; the whole file system is kept.
+    """
+
+    STRICT = "strict"
+    LOOSE = "loose"
+
+
+class VerifierMode(StrEnum):
+    """Where the verifier runs.
+
+    ISOLATED: in its own container, after all processes of the agent have ended. LIVE: in the task's container, beside
+    them. SHARED: in the task's container, beside the services that the agent left; its other processes have ended.
+    """
+
+    ISOLATED = "isolated"
+    LIVE = "live"
+    SHARED = "shared"
+
+
+# The tests run in the agent's own container.
+IN_PLACE = (VerifierMode.LIVE, VerifierMode.SHARED)
+
+
+class NetworkMode(StrEnum):
+    """What a container can reach. ALLOWLIST: only the hosts that its policy names."""
+
+    NONE = "no-network"
+    PUBLIC = "public"
+    ALLOWLIST = "allowlist"
+
+
+class RewardStrategy(StrEnum):
+    """How a task's reward follows from those of its steps: their mean, or the last one's."""
+
+    MEAN = "mean"
+    FINAL = "final"
+
+
+@dataclass(frozen=True)
+class SandboxSpec:
+    """The engine's settings for one container. `runtime` None is the engine's default.
+
+    A size of None (`cpus`, `memory_mb`, `disk_mb`) is limited by the engine's machine alone.
+    """
+
+    cpus: float | None = CPUS
+    memory_mb: int | None = MEMORY_MB
+    pids: int = 256
+    disk_mb: int | None = DISK_MB
+    runtime: str | None = None
+    network: bool = False
+
+    def __post_init__(self) -> None:
+        sizes = ((self.cpus, 0.001), (self.memory_mb, 32), (self.disk_mb, 8), (self.pids, 16))
+        if any(size is not None and size < least for size, least in sizes):
+            raise ValueError("cpus must be above 0, memory_mb at least 32, pids at least 16 and disk_mb at least 8")
+
+
+@dataclass(frozen=True)
+class NetworkPolicy:
+    """What one phase of a task can reach. `allowed_hosts`: names, `*.` patterns, addresses and ranges of ALLOWLIST."""
+
+    mode: NetworkMode = NetworkMode.NONE
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.allowed_hosts and self.mode is not NetworkMode.ALLOWLIST:
+            raise ValueError(f"only an allowlist has hosts: {self.mode}")
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """A shell command that must end with status 0 before the agent starts; times in seconds.
+
+    Failures within `start_period` don't count; after it, `retries` failures in a row do.
+    """
+
+    command: str
+    interval: float = 5.0
+    timeout: float = 30.0
+    start_period: float = 0.0
+    start_interval: float = 5.0
+    retries: int = 3
+
+
+@dataclass(frozen=True)
+class McpServer:
+    """An MCP server that the agent may use: a `url`, or for `stdio` a command in the task's container."""
+
+    name: str
+    transport: Transport = "sse"
+    url: str = ""
+    command: str = ""
+    args: tuple[str, ...] = ()
+    headers: Variables = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One container's image and how commands run in it.
+
+    Attributes:
+        context: The folder with its Dockerfile, relative to the task's folder.
+        docker_image: The name of a ready image, which is used instead of a Dockerfile; "" for none.
+        holds_tests: The image brings its own `/tests`: the task's are not copied into it.
+        build_seconds: For building (or pulling) the image, and for the container's start.
+        workdir: Where commands run; "": the image's own.
+        network: What it can reach, unless the phase says otherwise.
+        sandbox: Its sizes; of the task's own environment they are `Task.sandbox`, as the run lets the task have them.
+    """
+
+    context: str = "environment"
+    docker_image: str = ""
+    holds_tests: bool = False
+    build_seconds: float = BUILD_SECONDS
+    env: Variables = ()
+    workdir: str = ""
+    network: NetworkPolicy = NetworkPolicy()
+    sandbox: SandboxSpec = SandboxSpec()
+    skills_dir: str = ""
+    mcp_servers: tuple[McpServer, ...] = ()
+    healthcheck: Healthcheck | None = None
+
+
+@dataclass(frozen=True)
+class AgentPhase:
+    """How the agent works: its user ("": the image's), and its network if that differs from the environment's.
+
+    seconds: None is unlimited.
+    """
+
+    seconds: float | None = None
+    user: str = ""
+    network: NetworkPolicy | None = None
+
+
+@dataclass(frozen=True)
+class Collect:
+    """A shell command that saves state of the task's container when the agent is done. `user` "": the image's."""
+
+    command: str
+    service: str = MAIN_SERVICE
+    seconds: float = COLLECT_SECONDS
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class VerifierPhase:
+    """How the tests run.
+
+    Attributes:
+        user: "": the image's.
+        environment: Of an ISOLATED verifier, the container that gets only `/logs/artifacts` and the declared
+            artifacts; None: Evolve's own way, a fresh container with what the agent left (see `SuiteProfile`).
+        network: If it differs from that of the environment in which the tests run.
+        collect: Run in the agent's container after the agent, before anything is taken out of it.
+    """
+
+    seconds: float = 600.0
+    mode: VerifierMode = VerifierMode.ISOLATED
+    env: Variables = ()
+    user: str = ""
+    network: NetworkPolicy | None = None
+    environment: Environment | None = None
+    collect: tuple[Collect, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or folder that is kept after the agent: `source` in the container, `destination` relative to artifacts.
+
+    destination: "": derived from the source. exclude: patterns for tar.
+    """
+
+    source: str
+    destination: str = ""
+    exclude: tuple[str, ...] = ()
+    service: str = MAIN_SERVICE
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a task: its own instruction, tests and solution in `folder`, relative to the task's folder.
+
+    Attributes:
+        min_reward: Pairs of a reward's name and the least value with which the next step begins.
+        solved: Whether the step has a reference solution.
+        tests: Folders whose files make up `/tests`, relative to the task's folder, later ones over earlier ones.
+    """
+
+    name: str
+    folder: str
+    instruction: str
+    agent: AgentPhase = AgentPhase()
+    verifier: VerifierPhase = VerifierPhase()
+    min_reward: tuple[tuple[str, float], ...] = ()
+    healthcheck: Healthcheck | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    solved: bool = True
+    tests: tuple[str, ...] = ("tests",)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Which phases of a task have a network.
+
+    setup: also health checks, and what is collected after the agent; tests: unless they have an environment of their
+    own.
+    """
+
+    setup: bool
+    agent: bool
+    tests: bool
+
+
+@dataclass(frozen=True)
+class TaskFormat:
+    """What the task's folder says beyond the fields of `Task`. The defaults are those of a strict task.
+
+    Attributes:
+        harbor: The task is read with Harbor's defaults: an absent key means what it means there.
+        solved: Whether the task (or one of its steps) has a reference solution.
+        solution_env: For the reference solution alone.
+        tests: Folders whose files make up `/tests`, later ones over earlier ones; solution: that of the reference
+            solution. Both are relative to the task's folder.
+        steps: Empty for a task of one step, which has its files in the task's own folder.
+        warnings: Lines about keys that are not known.
+    """
+
+    harbor: bool = False
+    environment: Environment = Environment()
+    agent: AgentPhase = AgentPhase()
+    verifier: VerifierPhase = VerifierPhase()
+    solved: bool = True
+    solution_env: Variables = ()
+    tests: tuple[str, ...] = ("tests",)
+    solution: str = "solution"
+    artifacts: tuple[Artifact, ...] = ()
+    steps: tuple[Step, ...] = ()
+    strategy: RewardStrategy = RewardStrategy.MEAN
+    warnings: tuple[str, ...] = ()
+
+
+def phase_networks(format: TaskFormat, default: bool) -> Networks:
+    """Which phases have a network; `default` holds for all if no phase says anything of its own."""
+    agent, verifier, base = format.agent.network, format.verifier.network, format.environment.network
+    if agent is None and verifier is None:
+        return Networks(default, default, default)
+    return Networks(_is_public(base), _is_public(agent or base), _is_public(verifier or base))
+
+
+def needs_network(format: TaskFormat, default: bool) -> bool:
+    """Whether the task's own container has a network in any phase of any step."""
+    phases = [
+        phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
+    ]
+    return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+
+
+def without_network(format: TaskFormat) -> TaskFormat:
+    """The same without any network, as a run may ask for."""
+    steps = (
+        replace(step, agent=_offline_agent(step.agent), verifier=_offline_verifier(step.verifier))
+        for step in format.steps
+    )
+    return replace(
+        format,
+        environment=_offline(format.environment),
+        agent=_offline_agent(format.agent),
+        verifier=_offline_verifier(format.verifier),
+        steps=tuple(steps),
+    )
+
+
+def _offline(environment: Environment) -> Environment:
+    return replace(environment, network=NetworkPolicy(), sandbox=replace(environment.sandbox, network=False))
+
+
+def _offline_agent(phase: AgentPhase) -> AgentPhase:
+    return replace(phase, network=None)
+
+
+def _offline_verifier(phase: VerifierPhase) -> VerifierPhase:
+    return replace(phase, network=None, environment=_offline(phase.environment) if phase.environment else None)
+
+
+def _is_public(policy: NetworkPolicy) -> bool:
+    return policy.mode is NetworkMode.PUBLIC
+
+
+def template_name(value: str) -> str | None:
+    """The variable of the host that a value names, if all of it is `${NAME}` or `${NAME:-default}`."""
+    match = _TEMPLATE.fullmatch(value)
+    return match[1] if match else None
+
+
+def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str, str]:
+    """Put the host's values into templates. Raises KeyError for a variable that the host lacks and has no default."""
+    resolved = {}
+    for name, value in variables:
+        match = _TEMPLATE.fullmatch(value)
+        if match is None:
+            resolved[name] = value
+        elif match[2] is not None:
+            resolved[name] = host.get(match[1], match[2])
+        else:
+            resolved[name] = host[match[1]]
+    return resolved
+
+
+def has_default(value: str) -> bool:
+    """Whether a template says what it means if the host lacks the variable."""
+    match = _TEMPLATE.fullmatch(value)
+    return match is not None and match[2] is not None

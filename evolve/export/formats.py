@@ -1,0 +1,13 @@
+"""The formats that runs are exported to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """ATIF: folders for Harbor's viewer. OTEL: traces of OpenTelemetry. DATASET: JSON Lines with a dataset card."""
+
+    ATIF = "atif"
+    OTEL = "otel"
+    DATASET = "dataset"

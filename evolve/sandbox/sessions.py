@@ -1,0 +1,68 @@
+"""End what an agent still runs in its container, and leave the services that it started.
+
+The rule is that of a terminal that hangs up. What ends: the commands in progress with all their descendants, and every
+process in a session of the agent's shells. What stays: a process that left these sessions (a daemon, `setsid`), or that
+lives on after a hang-up because it ignores or handles SIGHUP (`nohup`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from evolve.sandbox import exit_cause
+from evolve.sandbox.container import ROOT, Container
+from evolve.sandbox.exit_cause import engine_faults
+
+# SIGHUP is the lowest bit of a process's masks. Where the engine itself ignores it, so do all processes in containers,
+# and ignoring it says nothing. Stopped processes start no others, so that later scans find all.
+END_SCRIPT = """
+sessions=' {sessions} '; doomed=; deaf=no
+case $(while read -r key value; do [ "$key" = SigIgn: ] && echo "$value"; done </proc/$$/status) in
+  *[13579bdf]) deaf=yes ;;
+esac
+scan() {{
+  again=yes
+  while [ $again = yes ]; do
+    again=no
+    for path in /proc/[0-9]*; do
+      pid=${{path##*/}}
+      case " 1 $$ $doomed " in *" $pid "*) continue ;; esac
+      parent=; session=; stays=no
+      while read -r key value _; do
+        case $key in
+          PPid:) parent=$value ;;
+          NSsid:) session=$value ;;
+          SigIgn:) case $value in *[13579bdf]) [ $deaf = yes ] || stays=yes ;; esac ;;
+          SigCgt:) case $value in *[13579bdf]) stays=yes ;; esac; break ;;
+        esac
+      done <$path/status
+      ends=no
+      case "$sessions" in *" $session "*) [ $stays = no ] || [ "$parent" = 0 ] && ends=yes ;; esac
+      case " $doomed " in *" $parent "*) ends=yes ;; esac
+      [ $ends = no ] || {{ doomed="$doomed $pid"; again=yes; }}
+    done
+  done
+}}
+for signal in STOP STOP KILL; do
+  scan
+  for pid in $doomed; do kill -$signal $pid; done
+done 2>/dev/null
+exit 0
+"""
+
+
+def end_sessions(container: Container, sessions: Collection[int]) -> None:
+    """End the processes of these sessions in a container, but not the services.
+
+    If no process can be started for that, the whole container is stopped.
+
+    Raises:
+        InfraError: The engine failed.
+    """
+    script = END_SCRIPT.format(sessions=" ".join(map(str, sorted(sessions))))
+    with engine_faults():
+        if not exit_cause.inspect_state(container.client, container.id)["Running"]:
+            return
+        status = exit_cause.run_with_deadline(container.client, container.id, ["sh", "-c", script], ROOT)
+    if status != 0:
+        container.stop()

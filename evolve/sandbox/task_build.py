@@ -1,0 +1,275 @@
+"""One task's image, named by its content, and those of its verifiers: built from a Dockerfile, or a ready image."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+from docker.errors import APIError, BuildError, DockerException
+
+from evolve.core.errors import BadInput
+from evolve.core.records import SuiteProfile, Task, TaskImage, VerifierMode, stable_hash
+from evolve.core.task_format import Environment
+from evolve.host.locks import taking_turns
+from evolve.host.temporary import process_mark
+from evolve.sandbox import buildkit, image_store
+from evolve.sandbox.build_context import DOCKERFILE, pack_context, pack_dockerfile
+from evolve.sandbox.container import PRISTINE
+from evolve.sandbox.dockerfiles import build_arguments, buildkit_features, names_frontend
+from evolve.sandbox.engine import ENGINE_FAULTS, connect, info
+from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.image_store import exists, inspect_image
+
+REGISTRY_BASE = "python:3.11-slim"
+TASK_TAG = "evolve/task"
+LAYOUT = 2
+# The end of the name of an image that is not finished yet; it is its process's own.
+RAW = "-raw"
+# Between the name of a task's image and what tells its verifier's apart.
+VERIFIER = "-verifier-"
+# The end of the name of an image of which the whole file system is used.
+LOOSE = "-loose"
+PINNED = "evolve.pinned"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """How one image is made. `name`: of the finished image; `kept`: a readable copy of its working directory is."""
+
+    name: str
+    folder: Path
+    environment: Environment
+    base: str
+    kept: bool
+
+    @property
+    def context(self) -> Path:
+        return self.folder / self.environment.context
+
+    @property
+    def where(self) -> str:
+        return str(self.folder)
+
+
+def task_of_tag(tag: str) -> str:
+    """The name that `task_tag` gives the task of which this is an image, a verifier's or an unfinished one too."""
+    return tag.partition("-")[0]
+
+
+def task_tag(digest: str, base_id: str) -> str:
+    """The image name of a task with this digest, built on the base image with this id."""
+    return f"{TASK_TAG}:{stable_hash(LAYOUT, digest, base_id):016x}"
+
+
+def tag_of(task: Task, base: str) -> str:
+    """The name of a task's image on a local base image."""
+    tag = task_tag(task.digest, inspect_image(base)["Id"])
+    return tag if task.profile is SuiteProfile.STRICT else f"{tag}{LOOSE}"
+
+
+def refuse_unbuildable(task: Task) -> None:
+    """Raise BadInput if a Dockerfile of the task needs a builder that is not here. Raises EngineError."""
+    environments = [task.format.environment, *(environment for _, environment in verifier_environments(task))]
+    for environment in environments:
+        file = task.folder / environment.context / DOCKERFILE
+        if environment.docker_image or not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        with engine_faults():
+            problem = buildkit.missing_builder(buildkit_features(text), names_frontend(text))
+        if problem:
+            raise BadInput(str(file), problem, "install Docker's buildx plugin, or write it without")
+
+
+def verifier_environments(task: Task) -> list[tuple[str, Environment]]:
+    """The verifiers with an image of their own, by the step's name ("" for the task)."""
+    phases = [("", task.format.verifier), *((step.name, step.verifier) for step in task.format.steps)]
+    asked = [(name, phase.environment) for name, phase in phases if phase.environment is not None]
+    return [(name, environment) for name, environment in asked if _has_own_image(environment)]
+
+
+def _has_own_image(environment: Environment) -> bool:
+    return environment.holds_tests
+
+
+def task_image(task: Task, base: str) -> TaskImage:
+    """Find or build a task's image and those of its verifiers.
+
+    Raises:
+        BadInput: the task's files are wrong, or need a builder that is not here.
+        EngineError, DiskFull: the machine failed.
+    """
+    refuse_unbuildable(task)
+    with engine_faults():
+        tag = tag_of(task, base)
+    strict = task.profile is SuiteProfile.STRICT
+    image = found_or_made(ImagePlan(tag, task.folder, task.format.environment, base, strict))
+    if image.volumes and not strict and _freezes(task):
+        folders = ", ".join(image.volumes)
+        problem = f"its image declares a VOLUME ({folders}), which an isolated verifier would not get"
+        raise BadInput(str(task.folder), problem, "set environment_mode = 'shared' under [verifier]")
+    made: dict[Environment, TaskImage] = {}
+    for _, environment in verifier_environments(task):
+        if environment not in made:
+            name = f"{tag}{VERIFIER}{stable_hash(environment.context, environment.docker_image):016x}"
+            made[environment] = found_or_made(ImagePlan(name, task.folder, environment, base, kept=False))
+    return replace(image, verifiers=tuple((name, made[one]) for name, one in verifier_environments(task)))
+
+
+def _freezes(task: Task) -> bool:
+    """Whether the verifier gets a copy of the file system alone, without volumes."""
+    isolated = task.verifier is VerifierMode.ISOLATED and task.format.verifier.environment is None
+    return isolated and not task.format.harbor
+
+
+def image_names(task: Task, base: str) -> list[str]:
+    """The names of all images that a task needs."""
+    tag = tag_of(task, base)
+    own = {(one.context, one.docker_image) for _, one in verifier_environments(task)}
+    return [tag, *(f"{tag}{VERIFIER}{stable_hash(*pair):016x}" for pair in sorted(own))]
+
+
+def found_or_made(plan: ImagePlan) -> TaskImage:
+    """The image of a plan, which is made if the engine doesn't have it. Raises BadInput, EngineError or DiskFull."""
+    with engine_faults():
+        client = connect()
+        if not exists(client, plan.name):
+            with taking_turns(_lock_file(plan.name), 2 * plan.environment.build_seconds):
+                if not exists(client, plan.name):
+                    _make(client, plan)
+        return _described(plan)
+
+
+def _described(plan: ImagePlan) -> TaskImage:
+    facts = inspect_image(plan.name)
+    config: dict[str, Any] = facts["Config"]
+    return TaskImage(
+        image=plan.name,
+        workdir=plan.environment.workdir or config.get("WorkingDir") or "/",
+        env=tuple(config.get("Env") or ()),
+        user=config.get("User") or "",
+        volumes=tuple(sorted(config.get("Volumes") or ())),
+        pinned=_pinned(plan, facts),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+    )
+
+
+def _pinned(plan: ImagePlan, facts: dict[str, Any]) -> str:
+    if not plan.environment.docker_image:
+        return ""
+    label = (facts["Config"].get("Labels") or {}).get(PINNED)
+    return str(label or _digest(plan.environment.docker_image, facts))
+
+
+def _digest(name: str, facts: dict[str, Any]) -> str:
+    """The digest of an image in the registry that its name says; its id if it was made here."""
+    repository = name.partition("@")[0]
+    repository = repository if "/" in repository.rpartition(":")[2] else repository.rpartition(":")[0] or repository
+    digests = [str(one) for one in facts.get("RepoDigests") or () if str(one).partition("@")[0] == repository]
+    return digests[0] if digests else str(facts["Id"])
+
+
+def _lock_file(tag: str) -> Path:
+    """The file by which processes of this user build an image once."""
+    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
+
+
+def _make(client: docker.DockerClient, plan: ImagePlan) -> None:
+    raw = f"{plan.name}-{process_mark()}{RAW}"
+    try:
+        if plan.environment.docker_image:
+            _make_from_image(client, plan, raw)
+        else:
+            _build_dockerfile(plan, raw)
+            _finish(client, plan, raw)
+    except (BuildError, APIError, DockerException) as error:
+        if (fault := image_store.machine_fault(error, plan.where)) is not None:
+            raise fault from error
+        raise image_store.task_fault(plan.where, error) from error
+    finally:
+        with contextlib.suppress(*ENGINE_FAULTS):
+            client.api.remove_image(raw, noprune=True)
+
+
+def _build_dockerfile(plan: ImagePlan, tag: str) -> None:
+    text = (plan.context / DOCKERFILE).read_text(encoding="utf-8", errors="replace")
+    arguments = build_arguments(text, plan.base, REGISTRY_BASE, _platform())
+    by_buildkit = bool(buildkit_features(text))
+
+    def work() -> None:
+        with pack_context(plan.context) as context:
+            build = buildkit.build if by_buildkit else image_store.build
+            build(context, tag, arguments, plan.environment.build_seconds)
+
+    image_store.with_retries(work, plan.where)
+
+
+def _platform() -> str:
+    machine = str(info()["Architecture"])
+    return f"linux/{MACHINES.get(machine, machine)}"
+
+
+def _make_from_image(client: docker.DockerClient, plan: ImagePlan, raw: str) -> None:
+    """Take a ready image, with the loose files beside it in its working directory."""
+    name, seconds = plan.environment.docker_image, plan.environment.build_seconds
+    if not exists(client, name):
+        image_store.with_retries(lambda: image_store.pull(name, seconds), plan.where)
+    facts = inspect_image(name)
+    if not _has_loose_files(plan.context):
+        _name(client, facts["Id"], raw)
+        _finish(client, plan, raw)
+        return
+    workdir = plan.environment.workdir or facts["Config"].get("WorkingDir") or "/"
+    label = f"LABEL {PINNED}={_digest(name, facts)}"
+    with pack_context(plan.context, f"FROM {facts['Id']}\n{label}\nCOPY . {workdir}/\n") as context:
+        image_store.build(context, raw, {}, seconds)
+    _finish(client, plan, raw)
+
+
+def _has_loose_files(context: Path) -> bool:
+    """Whether there are files beside no Dockerfile."""
+    return context.is_dir() and not (context / DOCKERFILE).exists() and any(context.iterdir())
+
+
+def _finish(client: docker.DockerClient, plan: ImagePlan, raw: str) -> None:
+    """Give the image its name; where only the working directory is kept, after a readable copy of it was added."""
+    if not plan.kept:
+        _name(client, raw, plan.name)
+        return
+    facts = inspect_image(raw)
+    workdir = plan.environment.workdir or facts["Config"].get("WorkingDir") or "/"
+    if workdir == "/":
+        raise BadInput(plan.where, "its image sets no WORKDIR", "set WORKDIR in its Dockerfile")
+    copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
+    label = _labels(plan, facts)
+    _build_text(f"FROM {raw}\nUSER 0\n{label}RUN {copy}\n", plan.name, plan.environment.build_seconds)
+
+
+def _name(client: docker.DockerClient, image: str, name: str) -> None:
+    repository, _, tag = name.partition(":")
+    client.api.tag(image, repository, tag)
+
+
+def _labels(plan: ImagePlan, facts: dict[str, Any]) -> str:
+    image = plan.environment.docker_image
+    return f"LABEL {PINNED}={_digest(image, inspect_image(image))}\n" if image else ""
+
+
+def _build_text(text: str, tag: str, seconds: float) -> None:
+    context: IO[bytes] = pack_dockerfile(text)
+    with context:
+        image_store.build(context, tag, {}, seconds)
+
+
+def sweep_raw(is_dead: Iterable[str]) -> None:
+    """Remove unfinished images by their names."""
+    for tag in is_dead:
+        with contextlib.suppress(*ENGINE_FAULTS):
+            connect().api.remove_image(tag, noprune=True)

@@ -1,0 +1,34 @@
+"""The text that an agent gets, from `instruction.md`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+
+# Marks by which data sets are recognised in training data; no part of a task.
+_CANARY = re.compile(r"<!--.*canary.*-->|#.*canary.*", re.IGNORECASE)
+
+
+def read_instruction(file: Path) -> str:
+    """Read an instruction without the canary lines at its start. Raises BadInput."""
+    return strip_canary(read_text(file))
+
+
+def strip_canary(text: str) -> str:
+    """Drop the comment lines with the word canary at the start of a text, and the empty lines after them."""
+    lines = text.split("\n")
+    count = next((number for number, line in enumerate(lines) if not _CANARY.fullmatch(line.strip())), len(lines))
+    if count == 0:
+        return text
+    rest = "\n".join(lines[count:])
+    return re.sub(r"\A(?:[^\S\n]*\n)+", "", rest)
+
+
+def read_text(file: Path) -> str:
+    """Read a text file. Raises BadInput if it is not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "save it as UTF-8") from error

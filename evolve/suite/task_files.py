@@ -1,0 +1,181 @@
+"""One task's folder: the files that it needs, and the record that they make."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evolve.core.errors import BadInput
+from evolve.core.records import Split, SuiteProfile, Task
+from evolve.core.task_format import NetworkMode, TaskFormat, VerifierPhase
+from evolve.suite.compose import apply_compose
+from evolve.suite.instances import GENERATOR
+from evolve.suite.instructions import read_instruction
+from evolve.suite.keys import refuse_keys, unknown_keys
+from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
+from evolve.suite.refusals import (
+    CONTEXT,
+    refuse_files,
+    refuse_links,
+    refuse_modes,
+    refuse_networks,
+    refuse_strict,
+    refuse_templates,
+)
+from evolve.suite.schema import TaskTable
+
+Model = TypeVar("Model", bound=BaseModel)
+TASK_FILE = "task.toml"
+REQUIRED_FILES = (TASK_FILE, INSTRUCTION, f"{CONTEXT}/{DOCKERFILE}", f"tests/{TEST_SCRIPT}")
+
+
+def load_task(
+    folder: Path,
+    split: Split,
+    profile: SuiteProfile = SuiteProfile.STRICT,
+    harbor: bool = False,
+    pass_env: Collection[str] | None = None,
+) -> Task:
+    """Read one task's folder. Raises BadInput, which names the file and the key.
+
+    Args:
+        harbor: An absent key means what it means in Harbor; otherwise what it means in a strict suite.
+        pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
+    """
+    file = _required(folder, TASK_FILE)
+    values = read_toml(file)
+    refuse_keys(str(file), values)
+    table = parse(file, values, TaskTable)
+    refuse_links(folder)
+    refuse_files(folder)
+    reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table))
+    wanted = apply_compose(folder, reader.format(f"{file}: {line}" for line in unknown_keys(values)))
+    _check_environment(folder, wanted)
+    _check_tests(folder, wanted)
+    if profile is SuiteProfile.STRICT:
+        refuse_strict(str(file), wanted, _explicit(values))
+    refuse_networks(str(file), wanted)
+    refuse_modes(str(file), wanted)
+    if pass_env is not None:
+        refuse_templates(str(file), wanted, profile, pass_env)
+    return _task(folder, split, profile, table, wanted)
+
+
+def _task(folder: Path, split: Split, profile: SuiteProfile, table: TaskTable, wanted: TaskFormat) -> Task:
+    network = (wanted.agent.network or wanted.environment.network).mode is NetworkMode.PUBLIC
+    sizes = wanted.environment.sandbox
+    return Task(
+        name=folder.name,
+        folder=folder,
+        split=split,
+        instruction=_instruction(folder, wanted),
+        difficulty=table.metadata.difficulty,
+        digest=task_digest(folder),
+        agent_seconds=_agent_seconds(wanted),
+        verifier_seconds=wanted.verifier.seconds,
+        sandbox=replace(sizes, network=network),
+        profile=profile,
+        verifier=wanted.verifier.mode,
+        generates=_has_generator(folder, wanted),
+        format=wanted,
+    )
+
+
+def _agent_seconds(wanted: TaskFormat) -> float | None:
+    """The agent's time, of the longest step; None if nothing limits it."""
+    times = [step.agent.seconds for step in wanted.steps] or [wanted.agent.seconds]
+    limited = [seconds for seconds in times if seconds is not None]
+    return max(limited) if len(limited) == len(times) else None
+
+
+def _required(folder: Path, name: str) -> Path:
+    file = folder / name
+    if not file.is_file():
+        raise BadInput(str(file), "required file is missing", "add it, or remove the task from the suite")
+    return file
+
+
+def _step_instructions(folder: Path, table: TaskTable) -> dict[str, str]:
+    """The instructions of the steps by name; a task without steps has its own."""
+    if not table.steps:
+        _required(folder, INSTRUCTION)
+    return {
+        step.name: read_instruction(_required(folder, f"steps/{step.name}/{INSTRUCTION}")) for step in table.steps or ()
+    }
+
+
+def _instruction(folder: Path, wanted: TaskFormat) -> str:
+    """What the agent is told first."""
+    return wanted.steps[0].instruction if wanted.steps else read_instruction(folder / INSTRUCTION)
+
+
+def _check_environment(folder: Path, wanted: TaskFormat) -> None:
+    if not wanted.environment.docker_image:
+        _required(folder, f"{wanted.environment.context}/{DOCKERFILE}")
+
+
+def _check_tests(folder: Path, wanted: TaskFormat) -> None:
+    """Raise BadInput unless each verifier finds its tests, in a folder or in its own image."""
+    phases: list[tuple[VerifierPhase, tuple[str, ...]]] = [(step.verifier, step.tests) for step in wanted.steps]
+    for phase, folders in phases or [(wanted.verifier, ("tests",))]:
+        brings = phase.environment is not None and phase.environment.holds_tests
+        if not brings and not any((folder / place / TEST_SCRIPT).is_file() for place in folders):
+            _required(folder, f"{folders[-1] if folders else 'tests'}/{TEST_SCRIPT}")
+        if phase.environment is not None and not phase.environment.docker_image:
+            _required(folder, f"{phase.environment.context}/{DOCKERFILE}")
+
+
+def _explicit(values: Mapping[str, Any], path: str = "") -> set[str]:
+    """The keys and tables of a document, with dots."""
+    keys = {f"{path}{key}" for key in values}
+    deeper = (_explicit(value, f"{path}{key}.") for key, value in values.items() if isinstance(value, Mapping))
+    return keys.union(*deeper)
+
+
+def _has_generator(folder: Path, wanted: TaskFormat) -> bool:
+    file = folder / GENERATOR
+    if file.is_file() and wanted.steps:
+        raise BadInput(str(file), "instances of a task with steps are not supported", "remove it, or the steps")
+    if file.is_file() and not file.stat().st_mode & 0o100:
+        raise BadInput(str(file), "is not executable", "set its mode with chmod +x")
+    return file.is_file()
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises BadInput."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(str(file), f"is not valid TOML: {error}", "correct the file") from error
+
+
+def parse(file: Path, values: Mapping[str, Any], model: type[Model]) -> Model:
+    """The content of a TOML file as a model. Raises BadInput, which names the key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadInput(str(file), f"key `{key}`: {first['msg']}", "correct its value") from error
+
+
+def task_digest(folder: Path) -> str:
+    """The sha256 over the names, executable bits and contents of all files of a task; of a link, where it leads."""
+    total = hashlib.sha256()
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    for path in sorted(path for path in paths if "__pycache__" not in path.parts):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            total.update(f"{name} -> {os.readlink(path)}\n".encode())
+            continue
+        mode = "x" if path.stat().st_mode & 0o100 else "-"
+        total.update(f"{name} {mode}\n".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
