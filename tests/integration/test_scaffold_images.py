@@ -109,7 +109,7 @@ def test_an_image_is_built_once_for_its_dockerfile_and_the_files_beside_it(
     try:
         assert names[0] == names[1] != names[2] and notices == ["building the scaffold's image"] * 2
         assert pinned_image(names[0], swept) == images.image_id(names[0])
-        dockerfile.write_text("FROM no-such-image-anywhere:x\n")
+        dockerfile.write_text("ARG BASE\nFROM ${BASE}\nRUN exit 3\n")
         with pytest.raises(BadInput, match="/image: its image can't be built"):
             built_image(dockerfile, base, notices.append)
     finally:
