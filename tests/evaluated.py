@@ -32,6 +32,8 @@ def work(spec: TrialSpec) -> TrialResult:
     kind, _, times = name.partition("-")
     if kind in {*Fault} and tries <= int(times):
         return _failed(spec, "no answer", Fault(kind))
+    if kind == "grader":
+        return _result(spec, Outcome.PASSED, 1.0, str(spec.ungraded))
     if name == "while-out" and (spec.folder / "out").exists():
         return _failed(spec, "no answer", Fault.ENDPOINT)
     if name == "sleeps":

@@ -304,3 +304,13 @@ def test_a_group_points_to_its_clearest_trial() -> None:
     group = Group("G1", "words", tuple(read((result("a", 0.0), long), (result("b", 0.0), short))), True)
     assert group.clearest.reference == "train-02.0"
     assert group.tasks == ("train-01", "train-02")
+
+
+def test_a_digest_says_what_trials_earned_where_that_is_more_than_all_or_nothing() -> None:
+    failed = document(asked(content="Done."))
+    text = digest([(result("far", 0.1), failed), (result("near", 0.8), failed), (result("done", 1.0), failed)], 10)
+    assert "a trial earns a reward from 0 to 1, and their mean decides: 0.63; lowest: " in text
+    assert text.index("0.10") < text.index("0.80") < text.index("1.00")
+    assert "(failed, reward 0.10):" in text
+    plain = digest([(result("far", 0.0), failed), (result("done", 1.0), failed)], 10)
+    assert "reward" not in plain

@@ -6,12 +6,26 @@ import math
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evolve.core.config import GateConfig
-from evolve.core.records import Split, TrialResult, Usage
+from evolve.core.records import Fault, Split, TrialResult, Usage
 from evolve.gate import TaskSlot
-from evolve.gate.calibrate import Cost, Noise, Power, cost, estimate, noise, power
+from evolve.gate.calibrate import (
+    Cost,
+    Luck,
+    Noise,
+    Power,
+    complete_passes,
+    cost,
+    estimate,
+    noise,
+    power,
+    scatter_of,
+)
 from evolve.report.calibration import calibration_lines
 from tests.fakes import result
 
@@ -54,8 +68,15 @@ def test_uneven_attempts_are_refused() -> None:
         noise([])
 
 
+def test_what_could_not_be_graded_leaves_no_pass() -> None:
+    lost = result("b", None, 1, fault=Fault.GRADER)
+    trials = [result("a", 1.0, 0), result("a", 1.0, 1), result("b", 1.0, 0), lost, result("c", None, 0)]
+    assert complete_passes(trials) == [trials[0], trials[2]]
+    assert noise(complete_passes(trials)).attempts == 1 and complete_passes([lost]) == []
+
+
 def test_the_power_is_that_of_the_gate() -> None:
-    found = power(TASKS, {task.name: 0.4 for task in TASKS}, GateConfig(), candidates=80)
+    found = power(TASKS, Luck({task.name: 0.4 for task in TASKS}), GateConfig(), candidates=80)
     assert 0.02 <= found.null <= 0.25
     assert found.smallest is not None
     assert 0.1 <= found.smallest <= 0.3
@@ -63,7 +84,7 @@ def test_the_power_is_that_of_the_gate() -> None:
 
 
 def test_where_there_is_no_room_there_is_no_gain() -> None:
-    found = power(TASKS, {task.name: 1.0 for task in TASKS}, GateConfig(), candidates=5)
+    found = power(TASKS, Luck({task.name: 1.0 for task in TASKS}), GateConfig(), candidates=5)
     assert found == Power(0.0, None, pytest.approx(28 * 1.05))
 
 
@@ -97,3 +118,32 @@ def test_a_rule_of_more_passes_than_ours_is_estimated_too() -> None:
     seen = passes([0.4] * 44, attempts=1)
     found = estimate(TASKS, seen, GateConfig(rule="greedy", attempts=9), rounds=1, jobs=1)
     assert found.trials == pytest.approx(9 * 44 * 1.05)
+
+
+def test_scatter_is_one_for_passes_and_failures_and_less_for_numbers() -> None:
+    assert noise(passes([0.2, 0.5, 0.9], attempts=6)).scatter == 1
+    assert noise([result("a", reward, n) for n, reward in enumerate((0.4, 0.5, 0.6))]).scatter == pytest.approx(0.04)
+    assert scatter_of({"a": {0: 0.3, 1: 0.3}}) == 0
+    assert scatter_of({"a": {0: 0.3}}) == 1
+
+
+@given(st.floats(0.02, 0.98), st.floats(0.001, 1))
+def test_simulated_rewards_have_the_mean_and_scatter_that_are_asked_for(mean: float, scatter: float) -> None:
+    drawn = Luck({"a": mean}, scatter).draw(np.random.default_rng(7), ["a"], (4000,))[:, 0]
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    assert drawn.mean() == pytest.approx(mean, abs=0.05)
+    assert drawn.var() == pytest.approx(scatter * mean * (1 - mean), rel=0.5, abs=0.003)
+
+
+def test_the_surest_rewards_do_not_vary() -> None:
+    drawn = Luck({"a": 0.25, "b": 1.0, "c": 0.0}, 0.0).draw(np.random.default_rng(1), ["a", "b", "c"], (2,))
+    assert drawn.tolist() == [[0.25, 1.0, 0.0]] * 2
+    assert Luck({"a": 1.0}, 0.3).draw(np.random.default_rng(1), ["a"], ()).tolist() == [1.0]
+
+
+def test_numbers_show_smaller_gains_than_passes_and_failures_do() -> None:
+    rates = {task.name: 0.4 for task in TASKS}
+    steady = power(TASKS, Luck(rates, 0.1), GateConfig(), candidates=60)
+    lucky = power(TASKS, Luck(rates), GateConfig(), candidates=60)
+    assert steady.smallest is not None and lucky.smallest is not None
+    assert steady.smallest < lucky.smallest

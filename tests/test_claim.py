@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve.core.coverage import Coverage
 from evolve.core.records import Split, TrialCondition, TrialResult, VerifierMode
 from evolve.gate.claim import claim, sign_flip_p
 from evolve.report.claims import claim_lines
@@ -131,3 +132,12 @@ def test_a_claim_says_in_which_weaker_mode_trials_were_judged() -> None:
     assert "verifier: shared: tests ran in the agent's own container" in lines_of(old, shared)
     not_compared = [replace(trial, attempt=5) for trial in shared]
     assert "verifier" not in lines_of(old, [*new, *not_compared])
+
+
+def test_a_claim_shows_coverage_beside_each_score_and_what_it_rests_on() -> None:
+    made = claim(trials([0] * 4), trials([1] * 4))
+    assert made is not None
+    covered = (Coverage(4, 4), Coverage(3, 4))
+    text = "\n".join(claim_lines("r", "m", made, [], covered, ["run: INVALID: 3 of 9 attempts could not be graded"]))
+    assert "seed scaffold 0.0 % (4 of 4 graded), champion 100.0 % (3 of 4 graded)" in text
+    assert "  run: INVALID: 3 of 9" in text

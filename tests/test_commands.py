@@ -110,7 +110,7 @@ def test_the_result_is_of_the_run_that_ended_and_not_of_the_newest(
         row = store.runs()[0]
         store.create_run(replace(row, id="newer", created_at="2099-01-01T00:00:00+00:00"), ())
         assert store.runs()[0].id == "newer"
-        measuring.print_result(store, RUN)
+        measuring.print_result(store, RUN, Path("runs"))
         assert capsys.readouterr().out.startswith(f"run {RUN}: 3 rounds, ")
-        measuring.print_result(store, "newer")
+        measuring.print_result(store, "newer", Path("runs"))
         assert capsys.readouterr().out == "run newer: no round is decided yet\n"

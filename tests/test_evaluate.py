@@ -19,6 +19,7 @@ from evolve.executor.evaluate import TRIES, Evaluator, default_jobs, overdue_aft
 from evolve.executor.workers import Work
 from evolve.host.circuit_breaker import Policy
 from evolve.sandbox.cleanup import reaper
+from evolve.trial.grading import MOST_GRADINGS, MOST_TRIES
 from evolve.trial.run import SPARE_SECONDS
 from tests.evaluated import SHAKY_TRIES, work
 from tests.fakes import task, trial_spec
@@ -63,6 +64,24 @@ def test_a_trial_that_always_fails_is_an_error(pool: Evaluator, tmp_path: Path) 
     with pytest.raises(InfraError, match=r"broken: 3 tries failed; the last: KeyError: 'x'"):
         pool.measure(specs(tmp_path, "broken"), results.append)
     assert len(results) == TRIES
+
+
+def test_a_trial_that_cannot_be_graded_is_run_again_and_then_left_out(pool: Evaluator, tmp_path: Path) -> None:
+    results: list[TrialResult] = []
+    pool.measure(specs(tmp_path, "grader-9", "one", "grader-2"), results.append)
+    by_task = {name: [r.fault for r in results if r.task == name] for name in ("grader-9", "one", "grader-2")}
+    lost = [Fault.GRADER] * MOST_TRIES
+    assert by_task == {"grader-9": lost, "one": [Fault.NONE], "grader-2": [*lost[1:], Fault.NONE]}
+
+
+def test_each_try_knows_how_many_before_it_could_not_be_graded(tmp_path: Path) -> None:
+    results = measured(evaluator(), specs(tmp_path, "grader-2"))
+    assert [result.detail for result in results] == ["no answer", "no answer", "2"]
+
+
+def test_a_single_trial_that_cannot_be_graded_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InfraError, match="grader-9 could not be graded"), evaluator(run_inline=work) as pool:
+        pool.run_one(*specs(tmp_path, "grader-9"))
 
 
 def test_an_exception_drops_the_running_trials(tmp_path: Path) -> None:
@@ -142,7 +161,7 @@ def test_a_trial_that_hangs_is_killed_and_run_again(tmp_path: Path) -> None:
 
 def test_a_trial_has_its_own_time_and_a_generous_allowance() -> None:
     spec = trial_spec(limits=Limits(seconds=100), task=task())
-    assert overdue_after(spec) == 100 + spec.task.verifier_seconds + SPARE_SECONDS + 1800
+    assert overdue_after(spec) == 100 + (1 + 2 * MOST_GRADINGS) * spec.task.verifier_seconds + SPARE_SECONDS + 1800
     paced = replace(spec, model=replace(spec.model, base_url="http://host.invalid/v1", requests_per_minute=6))
     assert overdue_after(paced) == overdue_after(spec) + 10 * spec.limits.calls
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.cli.reading import list_tasks
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
 from evolve.core.task_format import NetworkMode, RewardStrategy
@@ -283,6 +284,15 @@ def test_the_executable_bit_does_not_matter(tmp_path: Path) -> None:
     folder = write(tmp_path / "task", {})
     assert not os.access(folder / "tests" / "test.sh", os.X_OK)
     assert load(folder).name == "task"
+
+
+def test_the_list_of_tasks_names_those_that_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a", {"task.toml": "[agent]\ntimeout_secs = 1\n"})
+    write(tmp_path / "gpus", REFUSED["gpus"][0])
+    list_tasks(tmp_path, as_json=False)
+    shown = capsys.readouterr()
+    assert "gpus" not in shown.out
+    assert "gpus is left out: " in shown.err and "did you mean `agent.timeout_sec`?" in shown.err
 
 
 # Needs Harbor in an environment of its own: EVOLVE_HARBOR names its Python.

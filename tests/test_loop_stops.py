@@ -338,6 +338,7 @@ VALIDATION = trial(Outcome.FAILED, split=Split.VALIDATION)
         ([trial(Outcome.PASSED, calls=0)], SeedStart.PASSES_ALL),
         ([CRASHED, HELD_OUT], SeedStart.NO_WORK),
         ([replace(FAILED, reward=0.4)], SeedStart.PASSES_NONE),
+        ([replace(PASSED, reward=0.9), PASSED], SeedStart.PASSES_SOME),
     ],
 )
 def test_what_the_trials_of_a_seed_scaffold_say(trials: list[TrialResult], expected: SeedStart) -> None:

@@ -79,3 +79,11 @@ def test_a_range_rises(one: float, other: float) -> None:
     if low < high:
         with pytest.raises(ValueError, match="not a range"):
             Range(high, low)
+
+
+def test_tasks_that_nothing_limits_in_time_are_counted() -> None:
+    endless = replace(SUITE, tasks=tuple(replace(task, agent_seconds=None) for task in SUITE.tasks[:2]))
+    (line,) = plans.time_warnings(RunConfig(), endless)
+    assert line.startswith("2 tasks set no agent.timeout_sec: a trial may take a day")
+    assert plans.time_warnings(RunConfig(limits=TrialLimits(seconds=9)), endless) == []
+    assert plans.time_warnings(RunConfig(), SUITE) == []

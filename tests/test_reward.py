@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Reward, Ungraded, parse_reward
+from evolve.core.reward_scale import RewardScale
+from evolve.trial.reward import (
+    MAX_NAME,
+    MAX_REWARD_BYTES,
+    MAX_REWARDS,
+    NoReward,
+    Reward,
+    Ungraded,
+    parse_reward,
+    recorded_numbers,
+)
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -30,7 +40,8 @@ def test_a_text_file_holds_one_number(content: bytes, value: float) -> None:
     ],
 )  # fmt: skip
 def test_a_json_file_holds_a_number_or_named_numbers(content: bytes, value: float) -> None:
-    assert parse_reward(content, json_file=True) == Reward(value, value)
+    grade = parse_reward(content, json_file=True)
+    assert isinstance(grade, Reward) and grade.value == grade.raw == value
 
 
 @pytest.mark.parametrize("is_json", [False, True])
@@ -68,6 +79,40 @@ def test_any_number_in_the_range_is_the_reward(number: float) -> None:
 def test_any_bytes_are_a_reward_or_say_why_not(content: bytes, is_json: bool) -> None:
     grade = parse_reward(content, is_json)
     assert isinstance(grade, Reward) or ("\n" not in grade.text and len(grade.text) < 400)
+
+
+SCALE = RewardScale("seconds", 0, 200, lower_is_better=True, passes=50)
+
+
+@pytest.mark.parametrize(("number", "value"), [(0, 1.0), (50, 0.75), (200, 0.0)])
+def test_a_scale_turns_its_number_into_a_reward(number: float, value: float) -> None:
+    content = json.dumps({"seconds": number, "reward": 7, "other": 9, "note": "x"}).encode()
+    grade = parse_reward(content, True, SCALE)
+    assert grade == Reward(value, number)
+    assert recorded_numbers(grade, "seconds") == (("other", 9.0), ("reward", 7.0), ("seconds", float(number)))
+    for single, is_json in ((str(number), False), (str(number), True), (json.dumps({"seconds": number}), True)):
+        grade = parse_reward(single.encode(), is_json, SCALE)
+        assert grade == Reward(value, number) and recorded_numbers(grade, "seconds") == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "why", "text"),
+    [
+        (b'{"seconds": 201}', Ungraded.RANGE, "the reward 201 is outside [0, 200]"),
+        (b'{"reward": 1}', Ungraded.INVALID, "no finite number `seconds`"),
+        (b'{"seconds": "1"}', Ungraded.INVALID, "no finite number `seconds`"),
+    ],
+)
+def test_what_a_scale_does_not_cover_is_no_reward(content: bytes, why: Ungraded, text: str) -> None:
+    grade = parse_reward(content, True, SCALE)
+    assert isinstance(grade, NoReward) and grade.why is why and text in grade.text
+
+
+def test_many_numbers_are_recorded_up_to_a_bound() -> None:
+    content = json.dumps({"reward": 1} | {f"{n:03}" * 50: n for n in range(200)}).encode()
+    grade = parse_reward(content, True)
+    numbers = recorded_numbers(grade, "reward")
+    assert len(numbers) == MAX_REWARDS and all(len(name) <= MAX_NAME for name, _ in numbers)
 
 
 def test_a_long_file_counts_up_to_the_bound() -> None:

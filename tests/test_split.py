@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.records import Split
-from evolve.suite.split import PATTERN, split_tasks
+from evolve.suite.split import SHARES, split_tasks
 
 TASKS = st.dictionaries(
     st.text("abcdef-", min_size=1, max_size=6), st.sampled_from(["easy", "medium", "hard"]), max_size=80
 )
-SHARES = {split: PATTERN.count(split) / len(PATTERN) for split in Split}
 
 
 @given(TASKS, st.integers(0, 5))

@@ -12,7 +12,9 @@ import pytest
 from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task
+from evolve.core.reward_scale import RewardScale
 from evolve.suite.tasks import REQUIRED_FILES, Suite, load_suite, load_task
+from tests.numeric import write_suite
 
 BUGFIX = Path(__file__).parent.parent / "tasks" / "bugfix"
 TASK_TOML = """
@@ -256,3 +258,30 @@ def test_no_hidden_test_runs_what_a_candidate_returned(bugfix: Suite) -> None:
         tree = ast.parse((task.folder / "tests" / "test_hidden.py").read_text())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert not names & {"eval", "exec", "compile", "__import__", "open"}, task.name
+
+
+def test_a_suite_and_its_tasks_declare_scales_of_rewards(tmp_path: Path) -> None:
+    suite = load_suite(write_suite(tmp_path / "numbers"))
+    scales = {task.name: task.scale for task in suite.tasks}
+    assert scales.pop("guess-9") == RewardScale("accuracy")
+    assert set(scales.values()) == {RewardScale("error", 0, 100, lower_is_better=True, passes=10)}
+    file = tmp_path / "numbers/suite.toml"
+    file.write_text(file.read_text().replace("max = 100", "max = 200"))
+    assert load_suite(tmp_path / "numbers").digest != suite.digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("max = 100", "max = -1", "min must be below max"),
+        ("passes = 10", "passes = 500", "passes must be from min to max"),
+        ('direction = "lower"', 'direction = "down"', "reward.direction"),
+        ("passes = 10", "threshold = 10", "reward.threshold"),
+    ],
+)
+def test_a_wrong_scale_is_refused_by_name(tmp_path: Path, old: str, new: str, text: str) -> None:
+    file = write_suite(tmp_path / "numbers") / "suite.toml"
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(BadInput, match=text) as caught:
+        load_suite(file.parent)
+    assert str(file) in str(caught.value)

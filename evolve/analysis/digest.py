@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 
 from evolve.analysis.browser import shorten, step_lines
 from evolve.analysis.compare import TaskChanges
 from evolve.analysis.groups import AnalysedTrial, Group
+from evolve.core.records import TrialResult
 
 EXAMPLES = 2
 EXAMPLE_STEPS = 8
@@ -42,13 +43,33 @@ def digest(subject: Subject) -> str:
     failed = [trial for trial in subject.trials if trial.failed]
     passed = len(subject.trials) - len(failed)
     lines = [f"- {passed} of {len(subject.trials)} trials passed; {len(failed)} failed."]
+    lines += _reward_lines(subject.trials)
     lines += ["", "How the failed trials ended:", *_group_lines(subject, exclusive=True, failed=len(failed))]
     lines += ["", "Patterns in the failed trials:", *_group_lines(subject, exclusive=False, failed=len(failed))]
     lines += [*_change_lines(subject.change), *_waste_lines(subject.trials)]
     text = "\n".join(lines)
     for trial in _examples(subject.groups):
-        text += f"\n\nEnd of the failed trial {trial.reference} ({trial.result.outcome}):\n{excerpt(trial)}"
+        text += f"\n\nEnd of the failed trial {trial.reference} ({_ending(trial.result)}):\n{excerpt(trial)}"
     return text[: subject.most]
+
+
+def _reward_lines(trials: Sequence[AnalysedTrial]) -> list[str]:
+    """Say what trials earned, where there is more to earn than all or nothing."""
+    rewards: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.result.reward is not None:
+            rewards.setdefault(trial.label, []).append(trial.result.reward)
+    every = [reward for some in rewards.values() for reward in some]
+    if not any(0 < reward < 1 for reward in every):
+        return []
+    lowest = sorted((mean(some), label) for label, some in rewards.items())[:SHOWN_TASKS]
+    shown = ", ".join(f"{label} {value:.2f}" for value, label in lowest)
+    return [f"- a trial earns a reward from 0 to 1, and their mean decides: {mean(every):.2f}; lowest: {shown}."]
+
+
+def _ending(result: TrialResult) -> str:
+    """How a failed trial ended, with what it earned if that was something."""
+    return f"{result.outcome}, reward {result.reward:.2f}" if result.reward else str(result.outcome)
 
 
 def _group_lines(subject: Subject, exclusive: bool, failed: int) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.api.results import Calibration, Replay, Result
+from evolve.core.errors import GraderError
 from evolve.core.records import Split
 from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
@@ -19,7 +20,7 @@ from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.model_check import CheckedModel, check_models, summary_line
-from evolve.runs.plan import Plan, plan_of
+from evolve.runs.plan import Plan, plan_of, time_warnings
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.settings import Settings
@@ -79,7 +80,8 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
         The run's id.
     """
     prepared, planned = _planned(prepared, rounds, watcher)
-    for line in (*prepared.suite.warnings, *planned.lines()):
+    warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
+    for line in (*warnings, *planned.lines()):
         watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
@@ -99,11 +101,16 @@ def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher:
 def measure_noise(prepared: Prepared, attempts: int, rounds: int, watcher: Watcher) -> Calibration:
     """Measure a scaffold against itself, and compute what that says of a run of so many rounds."""
     result = measure(prepared, [Split.TRAIN, Split.VALIDATION], attempts, watcher)
-    config, noise = prepared.request.config, calibrate.noise(result.trials)
+    config, passes = prepared.request.config, calibrate.complete_passes(result.trials)
+    if len({trial.attempt for trial in passes}) < 2:
+        raise GraderError(
+            f"run {result.run}: fewer than two passes over the tasks could be graded; see `evolve show 0`"
+        )
+    noise = calibrate.noise(passes)
     measured = [t for t in prepared.suite.split(Split.TRAIN, Split.VALIDATION) if t.name in noise.rates]
     tasks = [TaskSlot(t.name, t.split, t.difficulty) for t in measured]
     begin = find_plugins(config, prepared.request.plugins).rule or begin_rule
-    power = calibrate.power(tasks, noise.rates, config.gate, begin=begin)
+    power = calibrate.power(tasks, calibrate.Luck(noise.rates, noise.scatter), config.gate, begin=begin)
     jobs = planned_concurrency(prepared.request, prepared.suite).most
     return Calibration(result, noise, power, calibrate.cost(result.trials, power.trials, rounds, jobs))
 

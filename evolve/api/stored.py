@@ -12,7 +12,9 @@ from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult, Usage
 from evolve.core.scores import Score
+from evolve.core.validity import Validity
 from evolve.gate.claim import Claim
+from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_rows
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_and_commit, run_row
@@ -104,6 +106,12 @@ class Run:
             pair = {"seed": self._candidate(store, 0), "champion": self._champion(store, row)}
             found = {name: fresh_scores(store, row.id, candidate) for name, candidate in pair.items()}
         return {name: {split: one for split, one in scores.items() if one} for name, scores in found.items()}
+
+    @property
+    def validity(self) -> Validity:
+        """Whether the run's numbers can be relied on, and if not, why."""
+        with self._opened() as (store, row):
+            return grounds_of(store, row.id, self.runs).validity
 
     @property
     def usage(self) -> Usage:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from evolve.core.records import Split
 from evolve.report.claims import claim_lines
 from evolve.report.models import licences_of_models
 from evolve.report.tables import show
+from evolve.report.validity import validity_facts, validity_lines
+from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.results import claim_of
+from evolve.runs.results import claim_of, fresh_coverage
 from evolve.runs.settings import Settings
 
 
 def claim_run(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        claimed, looks = claim_of(store, row.id), store.holdout_looks(row.id)
-    config = stored_config(row)
+        claimed, looks, config = claim_of(store, row.id), store.holdout_looks(row.id), stored_config(row)
+        grounds = grounds_of(store, row.id, settings.runs)
+        pair = (store.candidates(row.id)[0], store.champion(row.id))
+        covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
     if as_json:
         terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in config.models]
         facts = {"run": row.id, "model": row.model, "terms": terms[0], "terms_of_all_models": terms}
-        show([{**facts, **asdict(claimed), "looks": [asdict(look) for look in looks]}], True)
+        coverage = {"seed": asdict(covered[0]), "champion": asdict(covered[1])}
+        rests = {"coverage": coverage, **validity_facts(grounds.validity, grounds.weak)}
+        show([{**facts, **asdict(claimed), **rests, "looks": [asdict(look) for look in looks]}], True)
         return
-    print("\n".join([*claim_lines(row.id, row.model, claimed, looks), *licences_of_models(config)]))
+    more = validity_lines(grounds.validity, {})  # the claim itself says how the tests ran that it compares
+    print("\n".join([*claim_lines(row.id, row.model, claimed, looks, covered, more), *licences_of_models(config)]))

@@ -54,12 +54,14 @@ from evolve.cli.options import (
 )
 from evolve.core.records import Split
 from evolve.export.formats import Format
+from evolve.project.importers.benchmark import Compare
 from evolve.runs.settings import Settings, read_settings
 
 __all__ = ["app"]
 
 What_ = Annotated[str | None, typer.Argument(help="A scaffold's folder, or a branch evolve/RUN/NAME.")]
-PARTS = "branches, images, trajectories, exports, leftovers"
+PARTS = "branches, images, trajectories, states, exports, leftovers"
+IMPORTERS = "terminal-bench, swe-bench, quixbugs or table"
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -211,18 +213,37 @@ def replay_command(
     return measuring.replay_branch(branch, settings_of(context), live, as_json)
 
 
+@app.command("regrade")
+def regrade_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    number: Annotated[int | None, typer.Option("--round", min=0, help="Only the states of this round.")] = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> int:
+    """Grade the kept states of ungraded trials again, for example after a repair of what the tests need."""
+    from evolve.cli import regrading
+
+    return regrading.regrade(settings_of(context), number, as_json)
+
+
 @tasks_app.command("check")
 def tasks_check(
     context: typer.Context,
     suite: Suite_ = None,
     jobs: Jobs_ = None,
+    runs: Runs_ = None,
     pass_env: PassEnv_ = None,
+    again: Annotated[bool, typer.Option("--again", help="Check tasks again that an earlier check finished.")] = False,
     as_json: Json_ = False,
 ) -> int:
-    """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0."""
+    """Check every task: twice in a row, the reference solution must earn 1 and doing nothing must earn 0.
+
+    An interrupted check continues where it stopped.
+    """
     from evolve.cli import measuring
 
-    return measuring.check_tasks(settings_of(context), as_json)
+    return measuring.check_tasks(settings_of(context), as_json, again)
 
 
 @tasks_app.command("list")
@@ -365,6 +386,43 @@ def tasks_new(
 
     settings = settings_of(context)
     starting.new_task(name, settings.suite if "suite" in settings.model_fields_set else None, split, instances)
+
+
+@app.command("import")
+def import_command(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="File or folder on this machine.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder of the new suite.")],
+    kind: Annotated[
+        str, typer.Option("--from", help=f"What the source is: {IMPORTERS}, or a plug-in's name; unset: detected.")
+    ] = "",
+    limit: Annotated[int | None, typer.Option(help="Import only the first so many tasks.")] = None,
+    train: Annotated[float, typer.Option(help="Relative size of the train split.")] = 0.5,
+    validation: Annotated[float, typer.Option(help="Relative size of the validation split.")] = 0.25,
+    holdout: Annotated[float, typer.Option(help="Relative size of the holdout split.")] = 0.25,
+    image: Annotated[str, typer.Option(help="Base image of tasks that bring none; unset: Evolve's.")] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="Name of a column in the table. Repeatable.")
+    ] = None,
+    answer_file: Annotated[str, typer.Option(help="File into which a table's answers are written.")] = "answer.txt",
+    compare: Annotated[
+        Compare, typer.Option(help="How a table's answers are compared, unless the row says it.")
+    ] = Compare.STRIPPED,
+    tolerance: Annotated[float, typer.Option(help="Largest difference of numbers that counts as equal.")] = 0.0,
+    licence: Annotated[str, typer.Option(help="Licence of the source; unset: that of its licence file.")] = "",
+    seed: Seed_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Import tasks of another benchmark, or of a table, as a suite: Terminal-Bench, SWE-bench, QuixBugs, JSONL, CSV."""
+    from evolve.cli import importing
+    from evolve.project.importers.benchmark import ImportOptions, Shares
+    from evolve.project.importers.importing import Request
+    from evolve.project.importers.table import columns_option
+
+    options = ImportOptions(image, columns_option(column or []), answer_file, compare, tolerance)
+    shares = Shares(train, validation, holdout)
+    drawn = settings_of(context).seed
+    importing.import_tasks(Request(source, to, kind, limit, drawn, shares, licence, options), as_json)
 
 
 @app.command("setup")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from evolve.api import running
 from evolve.api.running import Prepared
@@ -19,16 +20,21 @@ from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, show
+from evolve.report.validity import validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
+from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
+from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
 from evolve.runs.replay import ReplayResult
-from evolve.runs.results import champions_gap, fresh_scores, of_split
+from evolve.runs.results import champions_gap, fresh_coverage, fresh_scores, of_split
 from evolve.runs.settings import Settings
 from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
+
+OUTPUT_LINES = 20
 
 
 def run(settings: Settings) -> None:
@@ -39,7 +45,7 @@ def run(settings: Settings) -> None:
             _show_model(prepared, view)
             name = running.play(prepared, settings.rounds, view)
     with open_results(settings.runs) as store:
-        print_result(store, name)
+        print_result(store, name, settings.runs)
 
 
 def show_plan(settings: Settings) -> None:
@@ -61,16 +67,23 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
             trials = running.measure(prepared, splits, attempts, view).trials
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
-        show([_split_facts(name, some) for name, some in found], True)
+        show([_split_facts(name, some, _planned(prepared, name, attempts)) for name, some in found], True)
         return
     for name, some in found:
-        print(f"{name}: {percent(score(some))} over {_counted(some)} trials{_voided_note(some)}")
+        counted = f"{_counted(some)} of {_planned(prepared, name, attempts)} trials"
+        print(f"{name}: {percent(score(some))} over {counted}{_voided_note(some)}")
 
 
-def _split_facts(name: Split, trials: Sequence[TrialResult]) -> dict[str, object]:
+def _split_facts(name: Split, trials: Sequence[TrialResult], planned: int) -> dict[str, object]:
     measured = score(trials)
     mean = None if measured is None else measured.mean
-    return {"split": str(name), "trials": _counted(trials), "score": mean, "voided": voided_share(trials).voided}
+    counts = {"trials": _counted(trials), "planned": planned, "voided": voided_share(trials).voided}
+    return {"split": str(name), "score": mean, **counts}
+
+
+def _planned(prepared: Prepared, split: Split, attempts: int) -> int:
+    """How many trials a measurement has on a split."""
+    return attempts * len(prepared.suite.split(split))
 
 
 def _counted(trials: Sequence[TrialResult]) -> int:
@@ -80,7 +93,7 @@ def _counted(trials: Sequence[TrialResult]) -> int:
 
 def _voided_note(trials: Sequence[TrialResult]) -> str:
     share = voided_share(trials)
-    return f"; faults of the model's API voided {share} attempts" if share.voided else ""
+    return f"; faults of the model's API or the grader voided {share} attempts" if share.voided else ""
 
 
 def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int, as_json: bool) -> None:
@@ -114,37 +127,50 @@ def replay_branch(branch: str, settings: Settings, live: bool, as_json: bool) ->
     return 0
 
 
-def check_tasks(settings: Settings, as_json: bool) -> int:
-    """Check every task of the suite.
+def check_tasks(settings: Settings, as_json: bool, again: bool = False) -> int:
+    """Check every task of the suite; those that were checked before only if `again`.
 
     Returns:
-        The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound.
+        The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound or could not be checked.
     """
     suite = load_suite(settings.suite, settings.pass_env)
+    record = CheckRecord(settings.runs / RECORD_FILE, again)
     with Live(priced=False) as view:
         for line in suite.warnings:
             view.say(line)
-        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view)
-    bad = [finding for finding in findings if finding.problem]
-    rows = [
-        {"task": f.task, "solution": f.solution, "nothing": f.nothing, "problem": f.problem, "note": f.note}
-        for f in findings
-    ]
+        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view, record)
+    bad = [finding for finding in findings if finding.problem or finding.fault]
     if as_json:
-        show(rows, True)
+        show(
+            [{key: value for key, value in asdict(f).items() if key not in ("unusable", "before")} for f in findings],
+            True,
+        )
     else:
-        show(rows, False, ("task", "problem")) if bad else None
+        _print_findings(bad)
         for finding in findings:
             if finding.note:
-                print(f"{finding.task}: {finding.note}")
-        print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound")
+                print(plain(f"{finding.task}: {finding.note}"))
+        unknown = sum(bool(finding.fault) for finding in bad)
+        print(f"{len(findings) - len(bad)} of {len(findings)} tasks are sound{_unchecked_note(unknown)}")
     if any(finding.unusable for finding in bad):
         return EXIT_BAD_INPUT
     return EXIT_MACHINE if bad else 0
 
 
-def print_result(store: Store, run: str) -> None:
-    """The result of a run, in a few lines on stdout."""
+def _print_findings(bad: Sequence[TaskCheck]) -> None:
+    """A line for each task that is not sound, followed by the end of what its tests printed."""
+    for finding in bad:
+        print(plain(f"{finding.task}: {finding.verdict}"))
+        for line in finding.output.splitlines()[-OUTPUT_LINES:]:
+            print(plain(f"    | {line}"))
+
+
+def _unchecked_note(count: int) -> str:
+    return f"; {count} could not be checked, because the engine failed (run the command again)" if count else ""
+
+
+def print_result(store: Store, run: str, runs: Path) -> None:
+    """The result of a run, in a few lines on stdout. `runs`: the folder with its files."""
     rows, row = store.rounds(run), store.run(run)
     if row is None or not rows or rows[0].decision is None:
         print(f"run {run}: no round is decided yet")
@@ -155,6 +181,9 @@ def print_result(store: Store, run: str) -> None:
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
     _print_scores(store, row)
+    grounds = grounds_of(store, run, runs)
+    for line in validity_lines(grounds.validity, grounds.weak):
+        print(f"  {line}")
     for line in waste_lines(store.view("cost", run)):
         print(f"  {line}")
     print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
@@ -165,7 +194,11 @@ def _print_scores(store: Store, row: RunRow) -> None:
     gains = {Split.TRAIN: gap.train, Split.VALIDATION: gap.validation} if gap else {}
     for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
         scores, over = fresh_scores(store, row.id, candidate), gains if name == "champion" else {}
-        shown = (f"{split} {percent_with_gain(value, over.get(split))}" for split, value in scores.items())
+        covered = fresh_coverage(store, row.id, candidate, stored_config(row))
+        shown = (
+            f"{split} {with_coverage(percent_with_gain(value, over.get(split)), covered[split])}"
+            for split, value in scores.items()
+        )
         print(f"  {name}: {', '.join(shown)}")
     for line in gap_warning(gap):
         print(f"  {line}")

@@ -15,6 +15,8 @@ from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
+from evolve.report.validity import validity_lines
+from evolve.runs.evidence import judge_trials
 from evolve.runs.history import history_rows
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
@@ -31,23 +33,26 @@ def history(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
         rounds, trials = store.rounds(name), store.trials(name)
-        rows = history_rows(store.view("history", name), trials)
+        rows, grounds = history_rows(store.view("history", name), trials), judge_trials(trials, settings.runs, name)
     if as_json:
         show(rows, True)
         return
     columns = [name for name in COLUMNS if name != "voided" or any(row["voided"] for row in rows)]
     show([_shown(row) for row in rows], False, columns)
-    print("\n".join(prediction_lines(rows, rounds, trials)))
+    print("\n".join([*prediction_lines(rows, rounds, trials), *validity_lines(grounds.validity, grounds.weak)]))
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix.
+    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix. trials: those
+    that count, and of how many attempts if some have none.
 
     Behind each score stands its gain over the seed scaffold in points; `!` where train gained clearly more.
     """
     shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
     told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
-    return {**row, **shares, "champion": row["champion_round"], "fixed": told}
+    complete = row["graded"] == row["attempts"]
+    trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
+    return {**row, **shares, "champion": row["champion_round"], "fixed": told, "trials": trials}
 
 
 def _score_with_gain(row: Mapping[str, Any], split: str) -> str | None:
@@ -86,6 +91,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     show([{"fact": key, "value": value} for key, value in known.items()], False)
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
+    columns += ["fault"] if any(trial["fault"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
 

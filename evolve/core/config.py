@@ -42,6 +42,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     "rule": ("evolve", "greedy", "archive", "clade", "pareto"),
     "executor": ("local",),
     "watcher": (),
+    "importer": ("terminal-bench", "swe-bench", "quixbugs", "table"),
 }
 
 

@@ -88,6 +88,12 @@ class DiskFull(InfraError):
     fault = Fault.DISK
 
 
+class GraderError(InfraError):
+    """A task's tests give no reward, on the untouched state neither."""
+
+    fault = Fault.GRADER
+
+
 class BudgetExhausted(EvolveError):
     """A cap of the run is reached: the run ends cleanly."""
 

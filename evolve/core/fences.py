@@ -21,7 +21,7 @@ _FENCE_LINE = re.compile(rf"\s*<\s*(?:/\s*)?(?:{'|'.join(NAMES)})(?:[-\s>/]|$)",
 _OURS = (
     r"#{1,6}\s*(?:round|lesson|earlier|instruction|digest|memory)\b",
     r"#{2,6}\s",
-    r"-\s+(?:G\d+:|\d+ of \d+ |fixed:|broken:|unstable |failed trials took )",
+    r"-\s+(?:G\d+:|\d+ of \d+ |a trial earns |fixed:|broken:|unstable |failed trials took )",
     r"against the scaffold before",
     r"rounds?\s+\d+",
     r"(?:tried|predicted|effect|decision|lesson|feared to break|went better|went worse|unstable)\b[^:\n]{0,40}:",

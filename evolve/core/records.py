@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.instances import Instance
+from evolve.core.reward_scale import RewardScale
 from evolve.core.task_format import SandboxSpec as SandboxSpec
 from evolve.core.task_format import SuiteProfile as SuiteProfile
 from evolve.core.task_format import TaskFormat
@@ -50,7 +51,8 @@ class Fault(StrEnum):
 
     ENDPOINT: the model's API. ACCOUNT: its key or quota, or it refuses what Evolve adds to requests, so waiting does
     not help. ENGINE: the container engine. DISK: the disk is full. CAP: nothing failed, a cap of the run was reached.
-    OTHER: anything else, also our own bugs.
+    GRADER: the tests gave no reward, on the untouched state neither, or on a state that can't be graded again. OTHER:
+    anything else, also our own bugs.
     """
 
     NONE = ""
@@ -59,6 +61,7 @@ class Fault(StrEnum):
     ENGINE = "engine"
     DISK = "disk"
     CAP = "cap"
+    GRADER = "grader"
     OTHER = "other"
 
 
@@ -247,6 +250,11 @@ class Task:
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
 
+    @property
+    def scale(self) -> RewardScale:
+        """How the number that its tests write becomes a reward."""
+        return self.format.reward or RewardScale()
+
     def as_instance(self, instance: Instance) -> Task:
         """The task with the files of an instance in the place of its own."""
         return replace(self, instance=instance, instruction=instance.instruction or self.instruction)
@@ -295,6 +303,7 @@ class TrialSpec:
         concurrency: The number of trials that run at once when it starts, itself included.
         instance_seed: What the task's generator is given; None: the task is used as it is.
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
+        ungraded: How many of them ended without a grade.
         judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
     """
 
@@ -314,6 +323,7 @@ class TrialSpec:
     concurrency: int = 1
     instance_seed: int | None = None
     voided: int = 0
+    ungraded: int = 0
     judges_failures: bool = True
 
     @property
@@ -361,8 +371,10 @@ class TrialCondition:
 class TrialResult:
     """One finished attempt. `reward` is in [0, 1], and None if and only if the infrastructure failed.
 
+    `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
-    answered nobody.
+    answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
+    be graded, if it was kept.
     """
 
     candidate: str
@@ -383,8 +395,15 @@ class TrialResult:
     fault: Fault = Fault.NONE
     condition: TrialCondition | None = None
     outage: bool = False
+    failed_gradings: int = 0
+    state: StoredFile | None = None
+    rewards: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.failed_gradings < 0:
+            raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
+        if self.state is not None and self.fault is not Fault.GRADER:
+            raise ValueError(f"only a state that could not be graded is kept: {self.fault}")
         if self.outage and self.fault is not Fault.ENDPOINT:
             raise ValueError(f"an outage is a fault of the endpoint: {self.fault}")
         if self.fault is not Fault.NONE and self.outcome is not Outcome.INFRA_ERROR:

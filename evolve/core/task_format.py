@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from evolve.core.reward_scale import RewardScale
+
 # Pairs of name and value, as written: a value may be a template, see `resolve_variables`.
 Variables = tuple[tuple[str, str], ...]
 Transport = Literal["stdio", "sse", "streamable-http"]
@@ -252,6 +254,7 @@ class TaskFormat:
             solution. Both are relative to the task's folder.
         steps: Empty for a task of one step, which has its files in the task's own folder.
         warnings: Lines about keys that are not known.
+        reward: How the number that the tests write becomes a reward; None: as it stands.
     """
 
     harbor: bool = False
@@ -266,6 +269,7 @@ class TaskFormat:
     steps: tuple[Step, ...] = ()
     strategy: RewardStrategy = RewardStrategy.MEAN
     warnings: tuple[str, ...] = ()
+    reward: RewardScale | None = None
 
 
 def phase_networks(format: TaskFormat, default: bool) -> Networks:

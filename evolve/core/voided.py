@@ -1,16 +1,16 @@
-"""The share of a scaffold's attempts that faults of the model's API have voided."""
+"""The share of a scaffold's attempts that faults have voided which it may have caused itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evolve.core.records import Fault, TrialResult
+from evolve.core.records import Fault, TrialResult, VerifierMode
 
 
 @dataclass(frozen=True)
 class VoidedShare:
-    """How many attempts had a try that a fault of the endpoint voided, and how many there were."""
+    """How many attempts had a try that a fault of the endpoint or the grader voided, and how many there were."""
 
     voided: int = 0
     attempts: int = 0
@@ -24,13 +24,20 @@ class VoidedShare:
 
 
 def voided_share(trials: Iterable[TrialResult]) -> VoidedShare:
-    """The share of attempts (task and number) that were voided; an outage, in which nobody is answered, voids none.
+    """The share of attempts (task and number) that were voided.
 
+    An outage, in which nobody is answered, voids none, nor does a grader that can't grade the untouched state either.
     However often an attempt is run again, it counts once.
     """
     attempts, voided = set(), set()
     for trial in trials:
         attempts.add((trial.task, trial.attempt))
-        if trial.fault is Fault.ENDPOINT and not trial.outage:
+        if _may_be_its_own(trial):
             voided.add((trial.task, trial.attempt))
     return VoidedShare(len(voided), len(attempts))
+
+
+def _may_be_its_own(trial: TrialResult) -> bool:
+    if trial.fault is Fault.GRADER:
+        return trial.verifier is not VerifierMode.ISOLATED
+    return trial.fault is Fault.ENDPOINT and not trial.outage

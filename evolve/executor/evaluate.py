@@ -17,13 +17,14 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.core.text import last_line
 from evolve.executor.concurrency import Pace
-from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, Restore, check_cap
+from evolve.executor.fault_policy import MAX_DETAIL, FaultPolicy, FaultTracker, Notify, Restore, check_cap
 from evolve.executor.protocol import OnResult, always
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
+from evolve.trial.grading import MOST_GRADINGS, MOST_TRIES
 from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead, trial_seconds
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 
@@ -46,7 +47,10 @@ def default_jobs() -> int:
 def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
     waits = longest_wait(spec.model, spec.limits)
-    return trial_seconds(spec.task, spec.limits.seconds) + SPARE_SECONDS + LOST_SECONDS + waits
+    # Its own state and the untouched one may both be graded as often as that.
+    tests = sum(step.verifier.seconds for step in spec.task.format.steps) or spec.task.verifier_seconds
+    seconds = trial_seconds(spec.task, spec.limits.seconds) + 2 * MOST_GRADINGS * tests
+    return seconds + SPARE_SECONDS + LOST_SECONDS + waits
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class QueuedTrial:
     """A trial that waits for its `tries`-th try, not before the monotonic time `after`.
 
     `faults`: how often the endpoint or the engine failed it; these are not tries. `voided`: how often the endpoint did.
+    `ungraded`: how often it could not be graded; these are not tries either.
     """
 
     spec: TrialSpec
@@ -61,6 +66,11 @@ class QueuedTrial:
     after: float = 0.0
     faults: int = 0
     voided: int = 0
+    ungraded: int = 0
+
+    def trial(self, concurrency: int) -> TrialSpec:
+        """The trial as it is started beside others."""
+        return replace(self.spec, concurrency=concurrency, voided=self.voided, ungraded=self.ungraded)
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Evaluator:
             self._workers.kill()
 
     def measure(self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = always) -> None:
-        """Run trials until each has a result that counts.
+        """Run trials until each has a result that counts, or could not be graded MOST_TRIES times.
 
         Args:
             on_result: called for every result, in this thread, one at a time.
@@ -170,7 +180,7 @@ class Evaluator:
                 queue.clear()
                 return
             concurrency = min(self.jobs, len(running) + len(queue))
-            spec = replace(queued.spec, concurrency=concurrency, voided=queued.voided)
+            spec = queued.trial(concurrency)
             queue.remove(queued)
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             running[self._workers.start(spec)] = RunningTrial(queued, time.monotonic(), started_at, self._pace.cuts)
@@ -255,12 +265,15 @@ class Evaluator:
         if result.fault is Fault.CAP:
             queue.clear()
             return
-        if result.outcome is Outcome.INFRA_ERROR:
-            queue.appendleft(self._retry(queued, result.fault, result.detail))
+        again = None if result.counts else self._retry(queued, result.fault, result.detail)
+        if again:
+            queue.appendleft(again)
         tracker.note(result.fault, result.detail)
 
-    def _retry(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
-        """The trial's next try, after a pause. Raises InfraError after the last."""
+    def _retry(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial | None:
+        """The trial's next try, after a pause; None if it can't be graded. Raises InfraError after the last."""
+        if fault is Fault.GRADER:
+            return self._retry_ungraded(queued, detail)
         if fault in OUTAGE_FAULTS:
             # The breaker handles outages; this pause is for a trial that fails alone while others succeed.
             longest = self._fault_policy.policy.longest_pause
@@ -272,21 +285,31 @@ class Evaluator:
             raise InfraError(f"{queued.spec.task.name}: {TRIES} tries failed; the last: {last}")
         return replace(queued, after=time.monotonic() + self._pause_seconds * queued.tries, tries=queued.tries + 1)
 
+    def _retry_ungraded(self, queued: QueuedTrial, detail: str) -> QueuedTrial | None:
+        ungraded = queued.ungraded + 1
+        if ungraded == MOST_TRIES:
+            name, attempt = queued.spec.task.name, queued.spec.attempt
+            last = last_line(detail, default="no detail")[:MAX_DETAIL]
+            self._fault_policy.notify(f"{name}, attempt {attempt}: no grade in {MOST_TRIES} tries ({last}): left out")
+            return None
+        return replace(queued, after=time.monotonic() + self._pause_seconds * ungraded, ungraded=ungraded)
+
     def run_one(self, spec: TrialSpec) -> TrialResult:
         """Run one trial in this process until it has a result that counts.
 
         Raises:
+            InfraError: also if the trial can't be graded.
             BudgetExhausted: the run's cap ended it; otherwise as `measure`.
         """
         queued, tracker = QueuedTrial(spec), FaultTracker(self._fault_policy)
         while True:
             self._wait(queued, tracker)
-            result = self._run_inline(spec)
+            result = self._run_inline(queued.trial(spec.concurrency))
             if result.outcome is not Outcome.INFRA_ERROR:
                 tracker.note(Fault.NONE, "")
                 return result
             check_cap(result.fault, result.detail)
-            queued = self._retry(queued, result.fault, result.detail)
+            queued = self._retried(queued, result.fault, result.detail)
             tracker.note(result.fault, result.detail)
 
     def run_self_work(self, work: SelfWork) -> SelfWorkResult:
@@ -309,8 +332,14 @@ class Evaluator:
                 check_cap(fault, str(error))
                 if queued.tries == TRIES and fault not in OUTAGE_FAULTS:
                     raise
-                queued = self._retry(queued, fault, str(error))
+                queued = self._retried(queued, fault, str(error))
                 tracker.note(fault, str(error))
+
+    def _retried(self, queued: QueuedTrial, fault: Fault, detail: str) -> QueuedTrial:
+        """The next try of a trial that is needed. Raises InfraError after the last."""
+        if (again := self._retry(queued, fault, detail)) is None:
+            raise InfraError(f"{queued.spec.task.name} could not be graded: {last_line(detail, default='no detail')}")
+        return again
 
     def _wait(self, queued: QueuedTrial, tracker: FaultTracker) -> None:
         """Wait until a single trial may start. Raises KeyboardInterrupt if the user asked to stop."""

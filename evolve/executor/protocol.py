@@ -29,7 +29,7 @@ class Executor(Protocol):
         ...
 
     def measure(self, specs: Iterable[TrialSpec], on_result: OnResult, may_start: Callable[[], bool] = always) -> None:
-        """Run trials until each has a result that counts.
+        """Run trials until each has a result that counts, or has ended in `Fault.GRADER` a bounded number of times.
 
         Args:
             specs: The trials, in any order.

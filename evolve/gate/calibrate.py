@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin_rule, initial_standing
+from evolve.gate.prior import Floats
 from evolve.gate.ruling import NeedPart, RuleMaker
 
 POWER = 0.8
@@ -24,6 +25,8 @@ CALIBRATION_STREAM = 11
 DETECTION_PATCHES = 40
 GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
 Rates = Mapping[str, float]
+# Below this share of the most variance that their means allow, rewards are taken as constant.
+LEAST_SCATTER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Noise:
 
     `rates`: mean reward by task. `one_pass`: standard deviation of the score of one attempt at all tasks, from the
     spread within tasks; `difference`: of two such scores of the same scaffold. `seen`: the same, measured over
-    `pairs` pairs of passes that were run; None with a single pass.
+    `pairs` pairs of passes that were run; None with a single pass. `scatter`: see `scatter_of`.
     """
 
     rates: Rates
@@ -40,6 +43,7 @@ class Noise:
     one_pass: float
     seen: float | None
     pairs: int
+    scatter: float = 1.0
 
     @property
     def difference(self) -> float:
@@ -105,8 +109,9 @@ def estimate(
     """Estimate the cost of rounds from a scaffold's trials; 40 patches without effect are simulated."""
     names = {task.name for task in tasks}
     known = [trial for trial in trials if trial.counts and trial.task in names]
-    rates = _rates(_by_task(known))
-    return cost(known, _null_patches(tasks, rates, settings, 40, begin)[1], rounds, jobs)
+    rewards = _by_task(known)
+    luck = Luck(_rates(rewards), scatter_of(rewards))
+    return cost(known, _null_patches(tasks, luck, settings, 40, begin)[1], rounds, jobs)
 
 
 def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> tuple[float, float]:
@@ -114,9 +119,9 @@ def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMake
 
     Rates of one half are assumed, at which rewards vary most.
     """
-    rates = {task.name: 0.5 for task in tasks}
-    harmful = _simulate(tasks, rates, dict.fromkeys(rates, 0.1), settings, 20, begin)[1]
-    return harmful, settings.most_passes * len(rates) * (1 + settings.tip_share)
+    before, harmful = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 0.1))
+    trials = _simulate(tasks, before, harmful, settings, 20, begin)[1]
+    return trials, settings.most_passes * len(tasks) * (1 + settings.tip_share)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
@@ -134,8 +139,15 @@ def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
 
 def detection(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> float:
     """How likely the largest gain is built upon: a patch that solves all tasks, of which the seed solves half."""
-    half = {task.name: 0.5 for task in tasks}
-    return _simulate(tasks, half, dict.fromkeys(half, 1.0), settings, DETECTION_PATCHES, begin)[0]
+    half, solved = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 1.0))
+    return _simulate(tasks, half, solved, settings, DETECTION_PATCHES, begin)[0]
+
+
+def complete_passes(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """The trials of those attempts that all tasks have which count at all: what could not be graded leaves no pass."""
+    rewards = _by_task(trials)
+    shared = set.intersection(*map(set, rewards.values())) if rewards else set()
+    return [trial for trial in trials if trial.counts and trial.attempt in shared]
 
 
 def noise(trials: Sequence[TrialResult]) -> Noise:
@@ -153,7 +165,42 @@ def noise(trials: Sequence[TrialResult]) -> Noise:
     passes = [sum(by_attempt[attempt] for by_attempt in rewards.values()) / count for attempt in attempts]
     differences = [a - b for a, b in combinations(passes, 2)]
     seen = math.sqrt(sum(d * d for d in differences) / len(differences)) if differences else None
-    return Noise(_rates(rewards), len(attempts), math.sqrt(within) / count, seen, len(differences))
+    one_pass = math.sqrt(within) / count
+    return Noise(_rates(rewards), len(attempts), one_pass, seen, len(differences), scatter_of(rewards))
+
+
+def scatter_of(rewards: Mapping[str, Mapping[int, float]]) -> float:
+    """The variance of single rewards within tasks, as a share of the most that their means allow, p (1 - p).
+
+    1 for rewards of 0 and 1, 0 if a task's reward never changes; 1 where no task was tried twice.
+
+    Args:
+        rewards: by task and attempt, in [0, 1].
+    """
+    repeated = [list(by_attempt.values()) for by_attempt in rewards.values() if len(by_attempt) > 1]
+    most = sum(mean * (1 - mean) for mean in (sum(values) / len(values) for values in repeated))
+    return min(sum(map(_variance, repeated)) / most, 1.0) if most > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Luck:
+    """How a simulated scaffold's rewards fall: mean rewards by task, and their scatter (`scatter_of`)."""
+
+    rates: Rates
+    scatter: float = 1.0
+
+    def draw(self, dice: np.random.Generator, names: Sequence[str], passes: tuple[int, ...]) -> Floats:
+        """Draw rewards, passes x tasks: 0 or 1 with the most scatter, otherwise from beta distributions."""
+        means = np.array([self.rates[name] for name in names])
+        size = (*passes, len(names))
+        if self.scatter >= 1:
+            return (dice.random(size) < means).astype(float)
+        if self.scatter < LEAST_SCATTER:
+            return np.broadcast_to(means, size).copy()
+        # A beta distribution of mean p whose parameters add up to c has the variance p (1 - p) / (c + 1).
+        total, inner = 1 / self.scatter - 1, np.clip(means, 1e-9, 1 - 1e-9)
+        drawn = dice.beta(total * inner, total * (1 - inner), size)
+        return np.where((means <= 0) | (means >= 1), means, drawn)
 
 
 def _variance(values: Sequence[float]) -> float:
@@ -166,32 +213,33 @@ def _variance(values: Sequence[float]) -> float:
 
 def power(
     tasks: Sequence[TaskSlot],
-    rates: Rates,
+    luck: Luck,
     settings: GateConfig,
     candidates: int = 300,
     begin: RuleMaker = begin_rule,
 ) -> Power:
     """Simulate `candidates` patches for each gain; a gain is the same shift of all tasks in logits."""
-    null, trials = _null_patches(tasks, rates, settings, candidates, begin)
+    null, trials = _null_patches(tasks, luck, settings, candidates, begin)
     smallest = None
     for gain in GAINS:
-        better = _shifted(rates, gain)
-        if better is not None and _simulate(tasks, rates, better, settings, candidates, begin)[0] >= POWER:
+        better = _shifted(luck, gain)
+        if better is not None and _simulate(tasks, luck, better, settings, candidates, begin)[0] >= POWER:
             smallest = gain
             break
     return Power(null, smallest, trials)
 
 
 def _null_patches(
-    tasks: Sequence[TaskSlot], rates: Rates, settings: GateConfig, candidates: int, begin: RuleMaker
+    tasks: Sequence[TaskSlot], luck: Luck, settings: GateConfig, candidates: int, begin: RuleMaker
 ) -> tuple[float, float]:
     """Of patches without effect: the share built upon, and a round's mean trials with the tip's."""
-    taken, trials = _simulate(tasks, rates, rates, settings, candidates, begin)
+    taken, trials = _simulate(tasks, luck, luck, settings, candidates, begin)
     return taken, trials * (1 + settings.tip_share)
 
 
-def _shifted(rates: Rates, gain: float) -> Rates | None:
-    """Rates with this much higher mean; None if there is no room. Tasks at 0 or 1 count as close to it."""
+def _shifted(luck: Luck, gain: float) -> Luck | None:
+    """The luck with this much higher mean; None if there is no room. Tasks at 0 or 1 count as close to it."""
+    rates = luck.rates
     logits = {task: math.log(p / (1 - p)) for task, p in ((t, min(max(r, 0.02), 0.98)) for t, r in rates.items())}
     goal = sum(rates.values()) / len(rates) + gain
     if goal >= 0.98:
@@ -201,25 +249,24 @@ def _shifted(rates: Rates, gain: float) -> Rates | None:
         shift = (low + high) / 2
         moved = {task: 1 / (1 + math.exp(-logit - shift)) for task, logit in logits.items()}
         low, high = (shift, high) if sum(moved.values()) / len(moved) < goal else (low, shift)
-    return moved
+    return replace(luck, rates=moved)
 
 
 def _simulate(
-    tasks: Sequence[TaskSlot], old: Rates, new: Rates, settings: GateConfig, candidates: int, begin: RuleMaker
+    tasks: Sequence[TaskSlot], old: Luck, new: Luck, settings: GateConfig, candidates: int, begin: RuleMaker
 ) -> tuple[float, float]:
     """Share that is built upon, and mean trials of the candidate; each against a tip measured anew."""
     dice = np.random.default_rng(CALIBRATION_STREAM)
     start = initial_standing(tasks, settings, Candidate("simulated", 0, None, "simulated"), begin=begin)
-    before, after = (np.array([rates[task.name] for task in start.tasks]) for rates in (old, new))
-    passes = (settings.most_passes, len(start.tasks))
+    names = [task.name for task in start.tasks]
     rulings = []
     for _ in range(candidates):
         rule = start.rule
         while rule.tip_needs_trials():
-            rule = rule.with_tip_pass((dice.random(len(before)) < before).astype(float))
-        rewards = (dice.random(passes) < after).astype(float)
+            rule = rule.with_tip_pass(old.draw(dice, names, ()))
+        rewards = new.draw(dice, names, (settings.most_passes,))
         while isinstance(answer := rule.judge(rewards), NeedPart):
-            rule = rule.with_tip_pass((dice.random(len(before)) < before).astype(float))
+            rule = rule.with_tip_pass(old.draw(dice, names, ()))
         rulings.append(answer)
     taken = sum(ruling.taken for ruling in rulings) / candidates
     return taken, sum(ruling.assessment.trials for ruling in rulings) / candidates

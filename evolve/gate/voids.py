@@ -43,7 +43,7 @@ def veto(
     )
     if chance_of_as_many(its, tips) > risk:
         return ""
-    return f"faults of the model's API voided {its} of its attempts, and {tips} of the tip's"
+    return f"faults of the model's API or the grader voided {its} of its attempts, and {tips} of the tip's"
 
 
 def slot_of(trial: TrialResult) -> Slot:

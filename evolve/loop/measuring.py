@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.budget.run_budget import Budget
-from evolve.core.records import TrialResult, TrialSpec
+from evolve.core.errors import GraderError
+from evolve.core.records import Fault, TrialResult, TrialSpec
+from evolve.core.text import last_line
+from evolve.executor.fault_policy import RESUME_HINT
 from evolve.executor.protocol import Executor
 from evolve.gate import Slot
+from evolve.gate.voids import slot_of
 from evolve.host import disk
 from evolve.host.signals import Stop
 from evolve.loop.drift import Drift
@@ -53,12 +57,16 @@ class Measurer:
         self.budget.check()
         disk.check_free_space(self.folders, self.least_room)
 
-    def measure(self, commits: Sequence[str], slots: Iterable[Slot]) -> None:
+    def measure(self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True) -> None:
         """Give every commit a trial that counts on every slot.
+
+        Args:
+            decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
 
         Raises:
             BudgetExhausted: A cap is reached; no trial starts after that, and those that ran are rows.
             KeyboardInterrupt: The user has asked for the end; the same holds.
+            GraderError: A decision needs a trial that can't be graded.
             InfraError: The evaluator gave up on a trial.
         """
         wanted = list(slots)
@@ -68,13 +76,30 @@ class Measurer:
         self.check()
         self.watcher.trials_planned(len(specs))
         self.evaluator.measure(specs, self._record, self._may_start)
-        if any(self._missing(commit, wanted) for commit in commits):
+        missing = [slot for commit in commits for slot in self._missing_slots(commit, wanted)]
+        if missing:
             self.check()
+            if decides:
+                self._check_grades(commits, missing)
+
+    def _check_grades(self, commits: Sequence[str], missing: Sequence[Slot]) -> None:
+        """Check that no trial that a decision needs could not be graded. Raises GraderError."""
+        trials = [trial for commit in commits for trial in self.trials(commit)]
+        for trial in reversed(trials):
+            if trial.fault is Fault.GRADER and slot_of(trial) in missing:
+                problem = last_line(trial.detail, default="no detail")
+                raise GraderError(
+                    f"{trial.task} could not be graded, and a decision needs it: {problem}; correct its tests or what "
+                    f"they need; {RESUME_HINT}"
+                )
 
     def _missing(self, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
-        known = {(trial.task, trial.attempt) for trial in self.trials(commit) if trial.counts}
-        missing = [slot for slot in slots if slot not in known]
+        missing = self._missing_slots(commit, slots)
         return self.specs.trials(commit, missing) if missing else []
+
+    def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
+        known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}
+        return [slot for slot in slots if slot not in known]
 
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
+from evolve.gate import Slot
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.loop.measuring import Measurer
 from evolve.store import Store
@@ -37,7 +38,7 @@ class Scorer:
         """Measure a champion on attempts by which nothing is decided."""
         first, tasks = first_fresh_attempt(champion), self.suite.split(Split.TRAIN, Split.VALIDATION)
         attempts = range(first, first + self.config.score_attempts)
-        self.measurer.measure([champion.commit], [(task.name, attempt) for attempt in attempts for task in tasks])
+        self._measure(champion, [(task.name, attempt) for attempt in attempts for task in tasks])
 
     def look_at_holdout(self, candidate: Candidate, why: str) -> None:
         """Measure on the holdout, on attempts that all candidates share; each look is a row before it happens."""
@@ -49,11 +50,15 @@ class Scorer:
         if not any(look.commit == candidate.commit and look.why == why for look in looks):
             self.store.add_holdout_look(self.run, candidate.commit, why, now())
         self.measurer.watcher.say(f"holdout: {why}")
-        self.measurer.measure([candidate.commit], slots)
+        self._measure(candidate, slots)
 
     def measure_once(self, candidate: Candidate, splits: Sequence[Split], attempts: int) -> None:
         """Measure on these splits, on the first attempts; if the holdout is one of them, this is a look at it."""
         if Split.HOLDOUT in splits:
             self.store.add_holdout_look(self.run, candidate.commit, "evaluation asked for by the user", now())
         tasks = self.suite.split(*splits)
-        self.measurer.measure([candidate.commit], [(t.name, attempt) for attempt in range(attempts) for t in tasks])
+        self._measure(candidate, [(task.name, attempt) for attempt in range(attempts) for task in tasks])
+
+    def _measure(self, candidate: Candidate, slots: Sequence[Slot]) -> None:
+        """Measure for a score, which says how many of its trials could be graded."""
+        self.measurer.measure([candidate.commit], slots, decides=False)

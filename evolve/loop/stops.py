@@ -19,7 +19,7 @@ MAX_QUOTE = 300
 
 
 class SeedStart(StrEnum):
-    """What the seed scaffold's trials say about a search that starts from it."""
+    """What the seed scaffold's trials say about a search that starts from it. PASSES_ALL: there is nothing to gain."""
 
     PASSES_ALL = "passes_all"
     PASSES_SOME = "passes_some"
@@ -33,9 +33,8 @@ def seed_start(trials: Iterable[TrialResult]) -> SeedStart:
     NO_WORK: it passes none, and none of them made a model call or a command, as far as is known.
     """
     judged = judged_trials(trials)
-    passed = sum(trial.outcome is Outcome.PASSED for trial in judged)
-    if passed:
-        return SeedStart.PASSES_ALL if passed == len(judged) else SeedStart.PASSES_SOME
+    if any(trial.outcome is Outcome.PASSED for trial in judged):
+        return SeedStart.PASSES_ALL if all(trial.reward == 1 for trial in judged) else SeedStart.PASSES_SOME
     return SeedStart.NO_WORK if judged and not any(map(_worked, judged)) else SeedStart.PASSES_NONE
 
 

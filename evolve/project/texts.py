@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from evolve.core.config import GateConfig, TrialLimits
-from evolve.core.records import SandboxSpec, Split
+from evolve.core.records import SandboxSpec, Split, SuiteProfile
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
 GATE_KEYS = ("rule", "risk", "race", "ablate_every")
@@ -27,8 +27,8 @@ def evolve_toml(scaffold: str, suite: str) -> str:
     return "\n".join(
         [
             "# The settings of this project. Environment variables and options override them.",
-            f"scaffold = {_quoted(scaffold)}  # folder of the scaffold to improve",
-            f"suite = {_quoted(suite)}  # folder of the suite, with its suite.toml",
+            f"scaffold = {quoted(scaffold)}  # folder of the scaffold to improve",
+            f"suite = {quoted(suite)}  # folder of the suite, with its suite.toml",
             "",
             "# All other settings, with their defaults. Remove the `#` to change one.",
             '# model = "embedded"  # or PROFILE/MODEL, see `evolve models`; needs its key in the environment',
@@ -47,37 +47,42 @@ def evolve_toml(scaffold: str, suite: str) -> str:
 
 
 def _table(name: str, about: str, defaults: Mapping[str, object]) -> list[str]:
-    keys = [f"# {key} = {_quoted(value)}" for key, value in defaults.items() if value is not None]
+    keys = [f"# {key} = {quoted(value)}" for key, value in defaults.items() if value is not None]
     return ["", f"# [{name}]  # {about}", *keys]
 
 
 def scaffold_toml(name: str, entry: str | None, evolvable: Sequence[str]) -> str:
     """`scaffold.toml`; without an entry point, its line is a comment."""
-    run = f"entry = {_quoted(entry or 'main.py')}  # run as `python3 {entry or 'main.py'}` for each trial"
+    run = f"entry = {quoted(entry or 'main.py')}  # run as `python3 {entry or 'main.py'}` for each trial"
     return "\n".join(
         [
-            f"name = {_quoted(name)}",
+            f"name = {quoted(name)}",
             run if entry else f"# {run}",
-            f"evolvable = {_quoted(list(evolvable))}  # the files that a patch may change or add",
+            f"evolvable = {quoted(list(evolvable))}  # the files that a patch may change or add",
             '# image = "my-agent:latest"  # default: Python 3 and its standard library',
             "",
         ]
     )
 
 
-def suite_toml(name: str, splits: Mapping[Split, Iterable[str]], seed: int | None = None) -> str:
+def suite_toml(
+    name: str,
+    splits: Mapping[Split, Iterable[str]],
+    seed: int | None = None,
+    profile: SuiteProfile = SuiteProfile.STRICT,
+) -> str:
     """`suite.toml`. seed: of the split, if it was drawn."""
     drawn = "" if seed is None else f"# The splits are stratified by difficulty, with seed {seed}.\n"
     rows = [f"{split} = {_list(sorted(splits.get(split, ())))}" for split in Split]
-    head = (
-        f'{drawn}[suite]\nname = {_quoted(name)}\n# profile = "loose"  # for tasks that need root, see docs/tasks.md\n'
-    )
+    loose = 'profile = "loose"  # for tasks that need root, see docs/tasks.md'
+    chosen = loose if profile is SuiteProfile.LOOSE else f"# {loose}"
+    head = f"{drawn}[suite]\nname = {quoted(name)}\n{chosen}\n"
     return "\n".join([head, "[splits]", *rows, ""])
 
 
 def add_to_split(text: str, split: Split, task: str) -> str | None:
     """A `suite.toml` with one more task at the front of a split; None if the text can't be edited safely."""
-    name, start = _quoted(task), re.search(r"^\[splits\][ \t]*(#.*)?$", text, flags=re.M)
+    name, start = quoted(task), re.search(r"^\[splits\][ \t]*(#.*)?$", text, flags=re.M)
     if start is None:
         return None
     found = re.compile(rf"^[ \t]*{split}[ \t]*=[ \t]*\[", flags=re.M).search(text, start.end())
@@ -101,10 +106,10 @@ def _adds(before: str, after: str, split: Split, task: str) -> bool:
 
 
 def _list(names: Sequence[str]) -> str:
-    line = _quoted(list(names))
-    return line if len(line) <= LINE else "[\n" + "".join(f"    {_quoted(name)},\n" for name in names) + "]"
+    line = quoted(list(names))
+    return line if len(line) <= LINE else "[\n" + "".join(f"    {quoted(name)},\n" for name in names) + "]"
 
 
-def _quoted(value: object) -> str:
-    """As a TOML value."""
+def quoted(value: object) -> str:
+    """A text, number, truth value or list of such as TOML writes it."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -58,7 +58,7 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
     """
     new = [unit for unit in units if not _exists(folder / unit.name)]
     edited = {edit.path: "changed" if _exists(folder / edit.path) else "written" for edit in edits}
-    with _explained(), contextlib.ExitStack() as undo:
+    with explained_errors(Path.cwd()), contextlib.ExitStack() as undo:
         for file in (file for unit in new for file in unit.files):
             _create(folder / file.path, file, undo)
         for edit in edits:
@@ -69,13 +69,13 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """An error of the system's as one line; a full disk keeps its own error."""
+def explained_errors(place: Path) -> Iterator[None]:
+    """Raise BadInput, which names the file or `place`, for an error of the system; a full disk keeps its own error."""
     try:
-        with disk.convert_os_errors(Path.cwd()):
+        with disk.convert_os_errors(place):
             yield
     except OSError as error:
-        where = str(error.filename or Path.cwd())
+        where = str(error.filename or place)
         raise BadInput(where, f"can't be written: {error.strerror}", "use a folder in which you may write") from error
 
 

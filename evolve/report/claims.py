@@ -4,29 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve.core.coverage import Coverage
 from evolve.core.escaping import plain
 from evolve.gate.claim import Claim
 from evolve.report.gaps import gap_line, gap_warning, points
+from evolve.report.validity import with_coverage
 from evolve.store.rows import LookRow
 
 PLANNED_LOOKS = 2
 
 
-def claim_lines(run: str, model: str, claim: Claim, looks: Sequence[LookRow]) -> list[str]:
+def claim_lines(
+    run: str,
+    model: str,
+    claim: Claim,
+    looks: Sequence[LookRow],
+    covered: Sequence[Coverage] = (),
+    more: Sequence[str] = (),
+) -> list[str]:
     """The lines of a claim.
 
     Args:
         looks: all looks at this run's holdout; more than the two that a run makes by itself cause a warning.
+        covered: how many holdout attempts of the seed scaffold and of the champion could be graded.
+        more: lines on what the run's numbers rest on.
     """
+    seed, champion = (
+        with_coverage(f"{100 * mean:.1f} %", known)
+        for mean, known in zip((claim.seed, claim.champion), covered or (Coverage(), Coverage()), strict=True)
+    )
     lines = [
         f"run {run}, model {model}: seed scaffold against champion on {claim.tasks} holdout tasks, "
         f"{claim.trials} trials",
-        f"  seed scaffold {100 * claim.seed:.1f} %, champion {100 * claim.champion:.1f} %",
+        f"  seed scaffold {seed}, champion {champion}",
         f"  difference {points(claim.difference)} points, 95 % interval {points(claim.low)} to {points(claim.high)}",
         f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
         *_gap_lines(claim),
         *_drift_lines(claim),
         *_mode_lines(claim),
+        *(f"  {plain(line)}" for line in more),
         f"  looks at the holdout: {len(looks)}",
     ]
     lines += [f"    {plain(look.looked_at)} {look.commit[:12]} {plain(look.why)}" for look in looks]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 
-from evolve.core.errors import BadInput, InfraError
+from evolve.core.errors import BadInput, EngineError, EvolveError, InfraError
 from evolve.core.instances import Instance
-from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.records import Fault, Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.reward_scale import RewardScale
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
 from evolve.repo import find_excess
+from evolve.runs.check_record import CheckRecord, TaskCheck
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.cleanup import reaper
 from evolve.suite.tasks import Suite
 from evolve.trial.solving import try_task
+from evolve.trial.verdict import Judgement
 
 OWNER = "tasks-check"  # with the mark of the process: several may check at once
 TRIES = 2
+FAULT_TRIES = 3
 GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
@@ -28,46 +32,101 @@ GIT_FIX = (
 NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
-@dataclass(frozen=True)
-class TaskCheck:
-    """The rewards of all tries with the solution and with nothing done; `problem` is empty for a sound task.
+def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord | None = None) -> list[TaskCheck]:
+    """Check every task of a suite, in its order.
 
-    unusable: The problem is a generator that no run could use; nothing was tried. note: What was not checked.
+    Args:
+        record: What earlier checks found, which is not tried again; new findings are added to it.
+
+    Raises:
+        InfraError: The engine failed. What is finished is in the record.
     """
-
-    task: str
-    solution: tuple[float, ...]
-    nothing: tuple[float, ...]
-    problem: str
-    unusable: bool = False
-    note: str = ""
-
-
-def check_suite(suite: Suite, jobs: int, watcher: Watcher) -> list[TaskCheck]:
-    """Check every task of a suite, in its order."""
     engine.bring_up(watcher.say)
     leftovers.sweep_dead()
     sweep_folders()
     base = images.base_image(watcher.say)
-    built, failures = images.build_all(suite.tasks, base, jobs, watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
+    stop = Event()
+    findings = _check_all(suite.tasks, lambda task: _check_task(task, base, record, stop), jobs, watcher, stop)
+    found = {finding.task: finding for finding in findings}
+    refused = [TaskCheck(name, (), (), reason) for name, reason in suite.reasons.items()]
+    return [*(found[task.name] for task in suite.tasks), *refused]
+
+
+def _check_all(
+    tasks: Sequence[Task], check: Callable[[Task], TaskCheck], jobs: int, watcher: Watcher, stop: Event
+) -> list[TaskCheck]:
+    """Check tasks at once, and report each that is finished. An error or interruption ends the tries in progress."""
+    pool, findings = ThreadPoolExecutor(jobs), []
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            checks = list(pool.map(lambda task: _check_built(task, built, failures), suite.tasks))
-            return [*checks, *(TaskCheck(name, (), (), reason) for name, reason in suite.reasons.items())]
+        for future in as_completed([pool.submit(check, task) for task in tasks]):
+            findings.append(future.result())
+            watcher.say(f"{len(findings)} of {len(tasks)}: {findings[-1].task}: {findings[-1].verdict}")
+        return findings
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if len(findings) < len(tasks):
+            stop.set()
+            engine.sweep(_owner())  # ends the commands that run now
+        pool.shutdown(wait=True)
         reaper().wait()
         engine.sweep(_owner())
 
 
-def _check_built(task: Task, built: Mapping[str, TaskImage], failures: Mapping[str, str]) -> TaskCheck:
+def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
+    """Check a task; again, if the machine failed meanwhile.
+
+    Raises:
+        InfraError: The engine does not answer any more, or the disk is full.
+    """
+    for _ in range(FAULT_TRIES):
+        try:
+            return _check_built(task, base, record, stop)
+        except InfraError as error:
+            if stop.is_set() or error.fault is not Fault.ENGINE or not engine.answers():
+                raise
+            fault = str(error)
+    return TaskCheck(task.name, (), (), "", fault=fault)
+
+
+def _check_built(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
+    """Build a task's image if there is none, and check the task unless that was done. Raises InfraError."""
+    built, failures = images.build_all([task], base, 1, _say_nothing)
     if task.name in failures:
         return TaskCheck(task.name, (), (), failures[task.name])
+    image_id = images.image_id(built[task.name].image)
+    if record is not None and (earlier := record.find(task, image_id)) is not None:
+        return earlier
+    finding = _check_generated(task, built[task.name], stop)
+    _raise_if_set(stop)  # what a try found without its containers says nothing
+    if record is not None:
+        record.add(task, image_id, finding)
+    return finding
+
+
+def _raise_if_set(stop: Event) -> None:
+    """Raise EngineError if the check was interrupted."""
+    if stop.is_set():
+        raise EngineError("the check was interrupted")
+
+
+def _say_nothing(text: str) -> None: ...
+
+
+def _check_generated(task: Task, image: TaskImage, stop: Event) -> TaskCheck:
+    """Check a task with instances of its generator, if it has one. Raises InfraError for a fault of the machine."""
     try:
-        instances = checked_instances(task, built[task.name], _owner()) if task.generates else []
+        instances = checked_instances(task, image, _owner()) if task.generates else []
     except (BadInput, InfraError) as error:
+        if is_machine_fault(error):
+            raise
         return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
-    return _check(task, built[task.name], instances)
+    return _check(task, image, instances, stop)
+
+
+def is_machine_fault(error: EvolveError) -> bool:
+    """Whether engine or disk failed, which says nothing about a task."""
+    return error.fault in (Fault.ENGINE, Fault.DISK)
 
 
 def _trial_counts(suite: Suite) -> str:
@@ -76,18 +135,28 @@ def _trial_counts(suite: Suite) -> str:
     return f"{2 * TRIES} trials each{more}"
 
 
-def _check(task: Task, image: TaskImage, instances: Sequence[Instance]) -> TaskCheck:
-    """Try the task as it is, then these instances."""
+def _check(task: Task, image: TaskImage, instances: Sequence[Instance], stop: Event) -> TaskCheck:
+    """Try the task as it is, then these instances. Raises InfraError for a fault of the machine."""
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solution = tuple(_reward(tried, image, solve=True) for tried in tries if task.format.solved)
-        nothing = tuple(_reward(tried, image, solve=False) for tried in tries)
+        solved = [_judgement(tried, image, True, stop) for tried in tries if task.format.solved]
+        untouched = [_judgement(tried, image, False, stop) for tried in tries]
     except (InfraError, BadInput) as error:
+        if is_machine_fault(error):
+            raise
         return TaskCheck(task.name, (), (), str(error))
-    note = "" if task.format.solved else NO_SOLUTION
-    return TaskCheck(task.name, solution, nothing, _problem(solution, nothing), note=note)
+    solution, nothing = _rewards(solved), _rewards(untouched)
+    scale, note = task.scale, "" if task.format.solved else NO_SOLUTION
+    problem = _problem(solution, nothing, scale)
+    wrong = [*(one for one in solved if not scale.is_pass(one.reward)), *(one for one in untouched if one.reward > 0)]
+    output = wrong[0].detail if problem and wrong else ""
+    return TaskCheck(task.name, solution, nothing, problem, output=output, note=note)
+
+
+def _rewards(judgements: Sequence[Judgement]) -> tuple[float, ...]:
+    return tuple(judgement.reward for judgement in judgements)
 
 
 def _git_problem(image: TaskImage) -> str:
@@ -101,18 +170,26 @@ def _git_problem(image: TaskImage) -> str:
     return f"its image has a git repository at {place} with {excess}, where the solution may be found; {GIT_FIX}"
 
 
-def _problem(solution: Sequence[float], nothing: Sequence[float]) -> str:
+def _problem(solution: Sequence[float], nothing: Sequence[float], scale: RewardScale) -> str:
+    """What is wrong with the rewards of the solution and of doing nothing. Numbers may vary, but not what passes."""
     problems = []
-    if set(solution) - {1.0}:
-        problems.append(f"the reference solution earns {', '.join(f'{reward:g}' for reward in solution)}")
-    if set(nothing) != {0.0}:
-        problems.append(f"doing nothing earns {', '.join(f'{reward:g}' for reward in nothing)}")
+    if not all(map(scale.is_pass, solution)):
+        problems.append(f"the reference solution earns {_listed(solution, scale)}")
+    if any(map(scale.is_pass, nothing)) or (scale == RewardScale() and any(nothing)):
+        problems.append(f"doing nothing earns {_listed(nothing, scale)}")
+    if not problems and solution and max(nothing) >= min(solution):
+        problems.append(f"doing nothing earns as much as the solution: {_listed(nothing, scale)}")
     return "; ".join(problems)
 
 
-def _reward(task: Task, image: TaskImage, solve: bool) -> float:
+def _listed(rewards: Sequence[float], scale: RewardScale) -> str:
+    return ", ".join(f"{reward:g}" if scale.is_plain else scale.describe(reward) for reward in rewards)
+
+
+def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event) -> Judgement:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
-    return try_task(_spec(task, image), solve).reward
+    _raise_if_set(stop)
+    return try_task(_spec(task, image), solve)
 
 
 def _owner() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.task_format import VerifierMode
 from evolve.core.text import storable_text
 from evolve.runs.digests import folder_digest
 from evolve.runs.repository import left_out_places, places_of
@@ -18,16 +19,21 @@ from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite
 
 # Stored beside the config.
-DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile")
+DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers")
 PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 # What a model's terms name as the source of a price that is a setting.
 GIVEN_PRICE = "given with the command"
 
 
 def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
-    """The config as it is stored: with the digests of suite and scaffold, and the suite's profile."""
+    """The config as it is stored: with the digests of suite and scaffold, and the suite's profile.
+
+    Where tests run in a weaker way than in a container of their own, the verifier modes are there too.
+    """
     values = json.loads(config.canonical())
     values |= {"suite_digest": suite.digest, "scaffold_digest": scaffold_digest, "suite_profile": str(suite.profile)}
+    if weaker := sorted({task.verifier for task in suite.tasks} - {VerifierMode.ISOLATED}):
+        values["suite_verifiers"] = weaker
     return json.dumps(values, sort_keys=True)
 
 

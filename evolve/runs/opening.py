@@ -68,7 +68,7 @@ from evolve.trial.self_work import run_self_work
 # Of tasks whose environments an executor makes itself.
 NO_IMAGE = TaskImage("", "")
 # Folders of a run that hold many files.
-WRITTEN = ("proposals", "trials")
+WRITTEN = ("proposals", "trials", "states", "untouched")
 
 
 def check(request: RunRequest) -> Suite:

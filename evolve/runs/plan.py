@@ -119,6 +119,15 @@ def size_warning(config: RunConfig, suite: Suite, begin: RuleMaker = begin_rule)
     )
 
 
+def time_warnings(config: RunConfig, suite: Suite) -> list[str]:
+    """A line about tasks whose trials nothing limits in time; none if the run does."""
+    unlimited = [task for task in suite.tasks if task.agent_seconds is None]
+    if config.limits.seconds is not None or not unlimited:
+        return []
+    count = "1 task sets" if len(unlimited) == 1 else f"{len(unlimited)} tasks set"
+    return [f"{count} no agent.timeout_sec: a trial may take a day; --limit seconds=3600 would end it after an hour"]
+
+
 def trials_of(config: RunConfig, suite: Suite, rounds: int, begin: RuleMaker = begin_rule) -> Range:
     """The seed's trials, those of the rounds, and the final scores. `begin` makes the gate's rule."""
     tasks = task_slots(suite)

@@ -71,7 +71,9 @@ class Replayer:
                 if trial.recording and (root / trial.recording.path).is_file():
                     specs[_slot(trial)] = self._spec(commit, trial, place / "run", root / trial.recording.path)
             replays: dict[tuple[str, int], TrialResult] = {}
-            self.evaluator.measure(_readable(specs), lambda result: replays.update({_slot(result): result}))
+            self.evaluator.measure(
+                _readable(specs), lambda result: replays.update({_slot(result): result} if result.counts else {})
+            )
             for trial in trials:
                 yield _compare(trial, replays.get(_slot(trial)), problems.get(_slot(trial), ""), root, place)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evolve.core.config import RunConfig
+from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.attempts import first_fresh_attempt
 from evolve.gate.claim import Claim, claim
+from evolve.runs.regrades import regraded_trials
 from evolve.store import Store
 
 
@@ -19,8 +22,21 @@ def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Sc
     return {split: score(of_split(fresh, split)) for split in Split}
 
 
+def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConfig) -> dict[Split, Coverage]:
+    """How many of the attempts that a candidate's fresh scores are made of could be graded.
+
+    How many trials the seed scaffold has on train and validation is decided by the gate: those that were begun are the
+    planned ones.
+    """
+    fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
+    planned = {split: sum(task.split is split for task in tasks) for split in Split}
+    attempts = {Split.HOLDOUT: config.holdout_attempts}
+    chosen = config.score_attempts if candidate.round else 0
+    return {split: coverage(of_split(fresh, split), planned[split] * attempts.get(split, chosen)) for split in Split}
+
+
 def _fresh_trials(store: Store, run: str, candidate: Candidate) -> list[TrialResult]:
-    trials = store.trials(run, candidate.commit)
+    trials = regraded_trials(store, run, candidate.commit)
     return [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
 
 
@@ -51,7 +67,7 @@ def claim_of(store: Store, run: str) -> Claim:
     champion = store.champion(run) if candidates else None
     if champion is not None and champion.round == 0:
         raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
-    pair = [store.trials(run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
+    pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
     claimed = claim(*pair)
     if claimed is None:
         raise BadInput(

@@ -143,15 +143,18 @@ class Container:
         """Which of its limits the container has exceeded so far."""
         return exit_cause.find_cause(self.client, self.id)
 
+    def is_running(self) -> bool:
+        """Whether its first process runs. Raises InfraError if the engine lost it."""
+        return bool(exit_cause.inspect_state(self.client, self.id)["Running"])
+
     def is_ruined(self) -> bool:
         """Whether its own processes filled or ended it. Raises InfraError if the engine lost it."""
-        running = bool(exit_cause.inspect_state(self.client, self.id)["Running"])
-        return running or exit_cause.ended_from_within(self.client, self.id, powerful=True)
+        return self.is_running() or exit_cause.ended_from_within(self.client, self.id, powerful=True)
 
-    def main_shell(self) -> ContainerShell:
-        """Attach to the shell that is the container's main process."""
+    def main_shell(self, lasting: bool = False) -> ContainerShell:
+        """Attach to the shell that is the container's main process. `lasting`: as for `MainShell`."""
         with engine_faults():
-            return MainShell(self.client, self.id)
+            return MainShell(self.client, self.id, lasting)
 
     def shell(
         self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
@@ -322,7 +325,7 @@ def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None =
     return _start_container(state, "task", state.image.image, ttl, command, keeper, host)
 
 
-def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> Container:
+def verifier_container(state: TaskState, ttl: int, image: str | None = None, kind: str = "verifier") -> Container:
     """Start a fresh container for the verifier; its main process is the shell that runs the tests.
 
     STRICT: the task's image and the state's volume; it may change its user, so that the tests can belong to root, and
@@ -332,7 +335,7 @@ def verifier_container(state: TaskState, ttl: int, image: str | None = None) -> 
     powers = {} if state.loose else {"cap_add": VERIFIER_POWERS}
     variables = state.verifier_variables | ({} if state.loose else VERIFIER_GIT)
     host = host_config(state.tests_spec, state.profile, mounts=state.mounts(), tmpfs=TESTS_TMPFS, **powers)
-    return _start_container(state, "verifier", image or state.image.image, ttl, ["sh"], ROOT, host, variables)
+    return _start_container(state, kind, image or state.image.image, ttl, ["sh"], ROOT, host, variables)
 
 
 def spare_container(state: TaskState, ttl: int) -> Container:

@@ -334,11 +334,16 @@ def _parse_status(text: bytes) -> int:
 
 
 class MainShell(ContainerShell):
-    """The shell that is its container's main process. A command that exceeds its time limit ends the container."""
+    """The shell that is its container's main process. A command that exceeds its time limit ends the container.
 
-    def __init__(self, client: docker.DockerClient, container: str) -> None:
+    Args:
+        lasting: Such a command is left to whoever kills the container, and this shell can't be used any more: a volume
+            lives only while a running container mounts it.
+    """
+
+    def __init__(self, client: docker.DockerClient, container: str, lasting: bool = False) -> None:
         super().__init__(client, container, "", "/")
-        self._is_root = True
+        self._is_root, self._lasting = True, lasting
 
     def _open(self) -> None:
         if self._is_root:
@@ -355,5 +360,10 @@ class MainShell(ContainerShell):
         return True
 
     def _kill_all(self) -> None:
-        self.close()
-        self._kill_container()
+        if not self._lasting:
+            self.close()
+            self._kill_container()
+        elif self._socket is not None:
+            # The engine must not wait for a reader; at the end of its input the shell would end, and its container.
+            self._socket.shutdown(socket.SHUT_RD)
+            self._lost = b"an earlier command still runs\n"

@@ -1,6 +1,6 @@
 """The database: the only package that knows SQL."""
 
-from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, Regrade, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.store import Store
 from evolve.store.views import VIEWS
 
@@ -10,6 +10,7 @@ __all__ = [
     "LookRow",
     "LossRow",
     "PreflightRow",
+    "Regrade",
     "RoundRow",
     "RunRow",
     "SessionRow",

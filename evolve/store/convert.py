@@ -29,7 +29,7 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import LossRow, PreflightRow, TaskRow
+from evolve.store.rows import LossRow, PreflightRow, Regrade, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -37,6 +37,7 @@ SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
 TRIED_AGAIN = ("retries", "lost_seconds")
 CACHED = ("cached_tokens", "cache_write_tokens")
 CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
+REGRADED = ("graded_at", "seconds", "reward", "why", "detail")
 CHECKED = ("checked_at", "role", "model", "base_url", "report")
 # Between several values of one trial.
 COMMA = ", "
@@ -121,6 +122,7 @@ def trial_values(result: TrialResult) -> Values:
         "seed": result.seed,
         "outcome": result.outcome.value,
         "reward": result.reward,
+        "rewards": json.dumps(dict(result.rewards)) if result.rewards else None,
         "started_at": result.started_at,
         "seconds": result.seconds,
         **_usage_values(result.usage),
@@ -132,6 +134,8 @@ def trial_values(result: TrialResult) -> Values:
         "verifier": result.verifier.value,
         "fault": result.fault.value,
         "outage": int(result.outage),
+        "failed_gradings": result.failed_gradings,
+        **_file_values("state", result.state),
     }
 
 
@@ -145,6 +149,7 @@ def trial_from(row: Row) -> TrialResult:
         seed=row["seed"],
         outcome=Outcome(row["outcome"]),
         reward=row["reward"],
+        rewards=rewards_from(row["rewards"]),
         usage=replace(_usage_from(row), commands=row["commands"]),
         started_at=row["started_at"],
         seconds=row["seconds"],
@@ -156,7 +161,27 @@ def trial_from(row: Row) -> TrialResult:
         fault=Fault(row["fault"]),
         condition=condition_from(row),
         outage=bool(row["outage"]),
+        failed_gradings=row["failed_gradings"],
+        state=_file_from("state", row),
     )
+
+
+def rewards_from(text: object) -> tuple[tuple[str, float], ...]:
+    """The numbers of a JSON object by name; of anything else none, since they decide nothing."""
+    try:
+        numbers = json.loads(text) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        return ()
+    known = numbers.items() if isinstance(numbers, dict) else ()
+    return tuple((name, float(value)) for name, value in known if isinstance(value, int | float) and abs(value) < 1e300)
+
+
+def regrade_values(regrade: Regrade) -> Values:
+    return {name: getattr(regrade, name) for name in REGRADED}
+
+
+def regrade_from(row: Row) -> Regrade:
+    return Regrade(row["trial_id"], *(row[name] for name in REGRADED))
 
 
 def task_from(row: Row) -> TaskRow:

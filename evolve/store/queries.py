@@ -30,6 +30,7 @@ from evolve.store.schema import (
     prediction,
     preflight,
     proposal,
+    regrade,
     round_,
     run_end,
     session,
@@ -138,6 +139,15 @@ def moments(run: str) -> CompoundSelect[Any]:
 
 def trial_count(run: str) -> Query:
     return select(func.count()).where(trial.c.run_id == run)
+
+
+def ungraded(run: str) -> Query:
+    """Trials whose state was kept, like `trials`."""
+    return trials(run, None).where(trial.c.state_path.is_not(None))
+
+
+def regrades(run: str) -> Query:
+    return select(regrade).where(regrade.c.run_id == run).order_by(regrade.c.id)
 
 
 def losses(run: str) -> Query:

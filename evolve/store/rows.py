@@ -110,3 +110,22 @@ class LossRow:
     what: str
     usage: Usage
     noticed_at: str
+
+
+@dataclass(frozen=True)
+class Regrade:
+    """One more grading of the state that an ungraded trial left. `trial`: the id of its row.
+
+    `reward`: in [0, 1]; None if there was none again, and then `why` says why. `detail`: the end of the tests' output.
+    """
+
+    trial: int
+    graded_at: str
+    seconds: float
+    reward: float | None
+    why: str = ""
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.reward is None) != bool(self.why):
+            raise ValueError(f"either there is a reward or a reason for none: {self.reward}, {self.why!r}")

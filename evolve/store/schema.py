@@ -345,6 +345,10 @@ trial = Table(
     Column("verifier", Text, nullable=False, server_default=text("'isolated'")),
     Column("fault", Text, nullable=False, server_default=text("''")),
     Column("outage", Integer, nullable=False, server_default=text("0")),
+    Column("failed_gradings", Integer, nullable=False, server_default=text("0")),
+    Column("state_path", Text),
+    Column("state_sha256", Text),
+    Column("rewards", Text),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),
@@ -355,6 +359,10 @@ trial = Table(
     *_tried_again(),
     *_cached(),
     CheckConstraint("outage = 0 OR (outage = 1 AND fault = 'endpoint')", name="outage"),
+    CheckConstraint("failed_gradings >= 0", name="failed_gradings"),
+    CheckConstraint(
+        "(state_path IS NULL) = (state_sha256 IS NULL) AND (state_path IS NULL OR fault = 'grader')", name="state"
+    ),
     CheckConstraint("(reward IS NULL) = (outcome = 'infra_error')", name="reward_counts"),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
     _not_negative("attempt", "seconds", "calls", "prompt_tokens", "completion_tokens", "cost_usd", "commands"),
@@ -388,6 +396,26 @@ trial_condition = Table(
     _integer("concurrency"),
     CheckConstraint("concurrency >= 1", name="concurrency"),
 )
+
+# One more grading of the state that an ungraded trial left; the trial's own row stays as it is. `why`: why it gave no
+# reward again.
+regrade = Table(
+    "regrade",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("run_id"),
+    Column("trial_id", Integer, ForeignKey("trial.id"), nullable=False),
+    _text("graded_at"),
+    _double("seconds"),
+    Column("reward", Double),
+    _text("why"),
+    _text("detail"),
+    CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
+    CheckConstraint("(reward IS NULL) = (why <> '')", name="reward_or_why"),
+    _not_negative("seconds"),
+    _utc("graded_at"),
+)
+Index("ix_regrade_run_id", regrade.c.run_id)
 
 holdout_look = Table(
     "holdout_look",

@@ -18,7 +18,7 @@ from evolve.core.text import storable_text
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.reading import Row, read_rows
-from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, Regrade, RoundRow, RunRow, SessionRow, TaskRow
 from evolve.store.views import VIEWS
 
 Record = TypeVar("Record")
@@ -164,6 +164,12 @@ class Store:
             if condition := condition or result.condition:
                 _add(connection, schema.trial_condition, trial_id=number, **convert.condition_values(condition))
 
+    def add_regrade(self, run: str, regrade: Regrade) -> None:
+        """Store one more grading of a kept state; the row of its trial stays as it is."""
+        with self._write() as connection:
+            values = {"trial_id": regrade.trial, **convert.regrade_values(regrade)}
+            _add(connection, schema.regrade, run_id=run, **values)
+
     def add_holdout_look(self, run: str, commit: str, why: str, at: str) -> None:
         """Store that a commit was scored on the holdout."""
         with self._write() as connection:
@@ -204,6 +210,15 @@ class Store:
     def trials(self, run: str, commit: str | None = None) -> list[TrialResult]:
         """Return the trials of the run or of one candidate, in the order in which they were written."""
         return read_rows(self._rows(queries.trials(run, commit)), convert.trial_from)
+
+    def kept_states(self, run: str) -> dict[int, TrialResult]:
+        """Return the trials whose state was kept, by the id of the row, in the order in which they were written."""
+        rows = self._rows(queries.ungraded(run))
+        return dict(read_rows(rows, lambda row: (row["id"], convert.trial_from(row))))
+
+    def regrades(self, run: str) -> list[Regrade]:
+        """Return the further gradings of the run's kept states, in order."""
+        return read_rows(self._rows(queries.regrades(run)), convert.regrade_from)
 
     def rounds(self, run: str) -> list[RoundRow]:
         """Return all rounds in order, including undecided ones."""

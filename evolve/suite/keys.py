@@ -128,6 +128,7 @@ def _rows() -> tuple[Key, ...]:
         Key("source", "none", H, "where the task comes from"),
         Key("task.*", "none", H, "name, version, description, authors and keywords; Evolve names a task by its folder"),
         Key("metadata.difficulty", "`unknown`", S, "a word or a number; the gate stratifies by it"),
+        Key("metadata.evolve.reward.*", "none", S, "Evolve's own: how the number that the tests write is a reward"),
         Key("metadata.*", "none", H, "free"),
         *_below("environment", (*_ENVIRONMENT, *_below("healthcheck", _HEALTHCHECK))),
         *_below("agent", _AGENT),

@@ -76,6 +76,7 @@ class Reader:
             steps=steps,
             strategy=self.table.multi_step_reward_strategy or RewardStrategy.MEAN,
             warnings=tuple(warnings),
+            reward=own.scale if (own := self.table.metadata.evolve.reward) else None,
         )
 
     def environment(self, table: EnvironmentTable, context: str = "environment") -> Environment:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from evolve.core.task_format import BUILD_SECONDS, COLLECT_SECONDS, MAIN_SERVICE, NetworkMode, RewardStrategy, Transport
 from evolve.suite.hosts import normal_host
+from evolve.suite.reward_table import RewardTable
 
 REWARD = "reward"
 STEP_NAME = re.compile(r"[^<>:\"/\\|?*\x00-\x1f\x7f]{1,200}")
@@ -254,10 +255,22 @@ class PackageTable(Table):
     keywords: tuple[str, ...] = ()
 
 
+class OwnTable(Table):
+    """What is Evolve's own."""
+
+    reward: RewardTable | None = None
+
+
 class MetadataTable(Table):
-    """Free; Evolve reads one key."""
+    """Free; Evolve reads two keys."""
 
     difficulty: str = "unknown"
+    evolve: OwnTable = OwnTable()
+
+    @field_validator("evolve", mode="before")
+    @classmethod
+    def _as_table(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {}
 
     @field_validator("difficulty", mode="before")
     @classmethod

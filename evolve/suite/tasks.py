@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task
 from evolve.suite.bundled import or_bundled
+from evolve.suite.reward_table import RewardTable
 from evolve.suite.split import split_tasks
 from evolve.suite.task_files import REQUIRED_FILES as REQUIRED_FILES
 from evolve.suite.task_files import TASK_FILE, load_task, parse, read_toml, task_digest
@@ -35,6 +36,7 @@ class _SuiteFile(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     suite: _SuiteHead = _SuiteHead()
     splits: _Splits
+    reward: RewardTable | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Suite:
             lines.append(f"profile {self.profile}")
         if self.harbor:
             lines.append("defaults harbor")
+        lines += [f"reward {task.name} {task.format.reward}" for task in self.tasks if task.format.reward]
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     @property
@@ -98,9 +101,17 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
         for place in places:
             if not place.is_dir():
                 raise BadInput(str(place), "no such task", f"correct {file}")
-        return _usable(Suite(folder, (), profile, harbor=True), places, pass_env)
+        return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env), parsed.reward)
     tasks = tuple(load_task(place, split, profile, pass_env=pass_env) for place, split in places.items())
-    return Suite(folder, tasks, profile)
+    return _scaled(Suite(folder, tasks, profile), parsed.reward)
+
+
+def _scaled(suite: Suite, table: RewardTable | None) -> Suite:
+    """The suite with this scale for all tasks that have none of their own."""
+    if table is None:
+        return suite
+    formats = ((task, replace(task.format, reward=task.format.reward or table.scale)) for task in suite.tasks)
+    return replace(suite, tasks=tuple(replace(task, format=format) for task, format in formats))
 
 
 def _load_folder(folder: Path, pass_env: Collection[str] | None) -> Suite:

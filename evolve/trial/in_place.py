@@ -78,7 +78,7 @@ def _judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int, im
 
 def _judge_in(spec: TrialSpec, state: TaskState, container: Container) -> Judgement:
     install_tests(spec.task, container)
-    return run_tests_in(container, state, spec.task.verifier_seconds, dict(state.format.verifier.env))
+    return run_tests_in(container, state, spec.task, dict(state.format.verifier.env))
 
 
 def _prove_testable(spec: TrialSpec, state: TaskState, ttl: int) -> None:
@@ -110,8 +110,8 @@ def install_tests(task: Task, container: Container, copied: bool = True) -> None
         shell.run("chmod +x /tests/test.sh", timeout=CLEAR_SECONDS)
 
 
-def run_tests_in(container: Container, state: TaskState, seconds: float, variables: Mapping[str, str]) -> Judgement:
+def run_tests_in(container: Container, state: TaskState, task: Task, variables: Mapping[str, str]) -> Judgement:
     """Run installed tests in a container with these variables, and read the reward. Raises InfraError."""
     shell = container.working_shell(state.verifier_user, state.image.workdir, variables)
-    done = shell.run(script_command("/tests/test.sh", TESTS_OUTPUT), timeout=seconds)
-    return read_judgement(container, shell, done, seconds)
+    done = shell.run(script_command("/tests/test.sh", TESTS_OUTPUT), timeout=task.verifier_seconds)
+    return read_judgement(container, shell, done, task)

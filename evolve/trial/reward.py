@@ -9,17 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from evolve.core.reward_scale import REWARD, RewardScale
+
 MAX_REWARD_BYTES = 1_000_000
 MAX_SHOWN = 60
-# The name of the reward that counts.
-MAIN = "reward"
+# So many numbers of a reward.json are stored.
+MAX_REWARDS = 50
+MAX_NAME = 100
+PLAIN = RewardScale()
+Numbers = tuple[tuple[str, float], ...]
 
 
 class Ungraded(StrEnum):
     """Why a verifier's run gave no reward.
 
     MISSING: it wrote no reward. INVALID: what it wrote is no number, or too large a file. RANGE: a number outside
-    [0, 1]. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
+    the bounds of its scale. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
     """
 
     MISSING = "missing"
@@ -33,12 +38,12 @@ class Ungraded(StrEnum):
 class Reward:
     """A reward in [0, 1], and `raw`, the number from which it was made.
 
-    named: all numbers that the verifier wrote, by name; a single one is `reward`.
+    named: all numbers that the verifier wrote, by name; a single one is the main reward.
     """
 
     value: float
     raw: float
-    named: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    named: Numbers = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.value <= 1.0:
@@ -54,8 +59,10 @@ class NoReward:
     raw: float | None = None
 
 
-def parse_reward(content: bytes, json_file: bool) -> Reward | NoReward:
-    """Parse a reward file: a number, or in JSON also an object, of which `reward` counts, or the mean of its numbers.
+def parse_reward(content: bytes, json_file: bool, scale: RewardScale = PLAIN) -> Reward | NoReward:
+    """Parse a reward file: a number, or in JSON also an object, of which the main reward counts.
+
+    Of an object without one named `reward`, and without a scale that names another, the mean of its numbers counts.
 
     Args:
         content: The file's bytes; of a longer file at least MAX_REWARD_BYTES + 1.
@@ -63,41 +70,52 @@ def parse_reward(content: bytes, json_file: bool) -> Reward | NoReward:
     name = "reward.json" if json_file else "reward.txt"
     if len(content) > MAX_REWARD_BYTES:
         return NoReward(Ungraded.INVALID, f"{name} is larger than {MAX_REWARD_BYTES} bytes")
-    named = _numbers_in_json(content) if json_file else _number_in_text(content)
-    raw = named.get(MAIN, _mean(named)) if named else None
+    named = _numbers_in_json(content, scale.main) if json_file else _number_in_text(content, scale.main)
+    raw = named.get(scale.main, _mean(named) if named and scale.main == REWARD else None)
     if raw is None:
-        return NoReward(Ungraded.INVALID, f"{name} holds no finite number: {ascii(content[:MAX_SHOWN])[1:]}")
-    grade = scale_reward(raw)
+        missing = "no finite number" if scale.main == REWARD else f"no finite number `{scale.main}`"
+        return NoReward(Ungraded.INVALID, f"{name} holds {missing}: {ascii(content[:MAX_SHOWN])[1:]}")
+    grade = scale_reward(raw, scale)
     return replace(grade, named=tuple(named.items())) if isinstance(grade, Reward) else grade
 
 
-def scale_reward(raw: float) -> Reward | NoReward:
-    """The reward that a number stands for. A number outside [0, 1] is none: nothing says what its best value is."""
-    if 0.0 <= raw <= 1.0:
-        return Reward(raw, raw)
-    return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [0, 1]", raw)
+def scale_reward(raw: float, scale: RewardScale = PLAIN) -> Reward | NoReward:
+    """The reward that a number stands for; none if it is outside the bounds, since nothing says how good it is."""
+    value = scale.reward(raw)
+    if value is not None:
+        return Reward(value, raw)
+    hint = "; a scale can be declared in suite.toml" if scale.is_plain else ""
+    return NoReward(Ungraded.RANGE, f"the reward {raw:g} is outside [{scale.low:g}, {scale.high:g}]{hint}", raw)
+
+
+def recorded_numbers(grade: Reward | NoReward, main: str) -> Numbers:
+    """The numbers to store beside a reward, sorted by name: the main one alone follows from the reward."""
+    named = grade.named if isinstance(grade, Reward) else ()
+    if {name for name, _ in named} <= {main}:
+        return ()
+    return tuple((name[:MAX_NAME], number) for name, number in sorted(named)[:MAX_REWARDS])
 
 
 def _mean(named: Mapping[str, float]) -> float | None:
     return _finite_number(sum(named.values()) / len(named))
 
 
-def _number_in_text(content: bytes) -> dict[str, float]:
+def _number_in_text(content: bytes, main: str) -> dict[str, float]:
     with contextlib.suppress(ValueError):
         if (number := _finite_number(float(content.decode("ascii")))) is not None:
-            return {MAIN: number}
+            return {main: number}
     return {}
 
 
-def _numbers_in_json(content: bytes) -> dict[str, float]:
+def _numbers_in_json(content: bytes, main: str) -> dict[str, float]:
     """The numbers by name; none if the main reward is there, but no number."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    pairs = value if isinstance(value, dict) else {MAIN: value}
+    pairs = value if isinstance(value, dict) else {main: value}
     named = {name: number for name, one in pairs.items() if (number := _finite_number(one)) is not None}
-    return {} if MAIN in pairs and MAIN not in named else named
+    return {} if main in pairs and main not in named else named
 
 
 def _finite_number(value: object) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 import time
 import traceback
 from collections import Counter
@@ -29,6 +30,7 @@ from evolve.core.records import (
     VerifierMode,
     stable_hash,
 )
+from evolve.core.reward_scale import RewardScale
 from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
@@ -53,9 +55,14 @@ from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
 from evolve.trial.health import longest_check, wait_until_healthy
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
+from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
+from evolve.trial.reward import Numbers, recorded_numbers
+from evolve.trial.settling import Grade, Settled, settle
+from evolve.trial.states import GradableState, PassingState, left_state
 from evolve.trial.steps import play_steps, step_limits, total_seconds
-from evolve.trial.verdict import DETAIL_CHARS, Judgement, run_tests
+from evolve.trial.untouched import remembered_grade
+from evolve.trial.verdict import DETAIL_CHARS, Judgement
 
 SPARE_SECONDS = 120
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -122,13 +129,21 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
+    rewards: Numbers = ()
+    failed_gradings, kept = 0, None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
-        ending, judgement = _run_containers(spec, model, trial_answers(spending_file))
-        files = _store(spec, ending)
-        outcome, reward, detail = _outcome(ending, judgement)
-        cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file))
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
+        files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
+        if settled and settled.ungraded:
+            outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
+            kept = settled.state
+        else:
+            judgement = settled.judgement if settled else None
+            outcome, reward, detail = _outcome(ending, judgement, spec.task.scale)
+            rewards = recorded_numbers(judgement.grade, spec.task.scale.main) if judgement else ()
+            cause, detail = _cause(outcome, ending, judgement, detail[-DETAIL_CHARS:])
     except ChargedFault as error:
         outcome, reward, detail, usage = Outcome.INFRA_ERROR, None, str(error), error.usage
         fault = fault_of(error.why)
@@ -156,6 +171,9 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault=fault,
         condition=condition,
         outage=outage,
+        failed_gradings=failed_gradings,
+        state=kept,
+        rewards=rewards,
     )
 
 
@@ -187,7 +205,7 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
     return None if spending_file is None else answers_of(spending_file.path)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Judgement | None]:
+def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
     resources = acquire_resources(spec.owner, spec.task_id)
@@ -203,7 +221,8 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
             if spec.task.format.steps:
                 shell.result().close()
-                return _run_steps(spec, model, answers, task.result(), state, ttl)
+                ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl)
+                return ending, _settle(spec, PassingState(lambda: judgement), ttl)
             if spec.task.format.environment.healthcheck:
                 shell.result()
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
@@ -211,9 +230,9 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             ending = replace(ending, images=images.result())
             if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
-            if verifier is None:
-                return ending, judge_state(spec, state, task.result(), ttl)
-            return ending, run_tests(spec, state, verifier.result(), verifier.result().main_shell())
+            started = verifier.result() if verifier else None
+            with left_state(spec, state, ttl, task.result(), started) as left:
+                return ending, _settle(spec, left, ttl)
     finally:
         reaper().schedule(state.remove)
 
@@ -328,6 +347,26 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
         yield state, task
 
 
+def _settle(spec: TrialSpec, left: GradableState, ttl: int) -> Settled:
+    """Grade what a trial left until it is decided what counts; keep it if that can't be. Raises InfraError."""
+    settled = settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+    kept = keep_state(spec, file_name(spec, settled), left) if settled.given_up else None
+    return replace(settled, state=kept)
+
+
+def _grade_untouched(spec: TrialSpec, ttl: int) -> Grade:
+    """Grade an environment in which nothing was done, unless that is known. Raises InfraError."""
+
+    def grade() -> Grade:
+        with sandboxes(spec, ttl) as (state, container):
+            populated_shell(container, state, spec.task).close()
+            if spec.task.format.steps:
+                return play_steps(spec, state, container, ttl, lambda one, own: True).grade
+            return judge_state(spec, state, container, ttl).grade
+
+    return remembered_grade(spec, grade)
+
+
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
     """Open a shell for the agent's commands, in a working directory with the files of the image and the instance.
 
@@ -426,13 +465,13 @@ def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> Sca
     )
 
 
-def _outcome(ending: ScaffoldEnd, judgement: Judgement | None) -> tuple[Outcome, float, str]:
+def _outcome(ending: ScaffoldEnd, judgement: Judgement | None, scale: RewardScale) -> tuple[Outcome, float, str]:
     """The trial's outcome, reward and detail.
 
     With Harbor's defaults each state is judged, otherwise only that of a scaffold that exited with status 0.
     """
-    if judgement is not None and judgement.reward >= 1.0:
-        return Outcome.PASSED, 1.0, ""
+    if judgement is not None and scale.is_pass(judgement.reward):
+        return Outcome.PASSED, judgement.reward, ""
     reward = judgement.reward if judgement else 0.0
     if ending.status is None:
         return Outcome.TIMEOUT, reward, "killed at the time limit"
@@ -453,10 +492,15 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
     return next(iter(reached.values())), f"{note}; {detail[-(DETAIL_CHARS - len(note) - 2) :]}"
 
 
-def _store(spec: TrialSpec, ending: ScaffoldEnd) -> tuple[StoredFile, StoredFile]:
-    folder, root = spec.folder / "trials", spec.folder.parent
+def file_name(spec: TrialSpec, settled: Settled | None) -> str:
+    """The beginning of the names of a trial's files; one that is run again has names of its own."""
+    return f"{spec.key}.ungraded-{secrets.token_hex(4)}" if settled and settled.ungraded else spec.key
+
+
+def _store(spec: TrialSpec, ending: ScaffoldEnd, settled: Settled | None) -> tuple[StoredFile, StoredFile]:
+    folder, root, name = spec.folder / "trials", spec.folder.parent, file_name(spec, settled)
     document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals)
     return (
-        trajectory.store(folder / f"{spec.key}.trajectory.json.gz", root, [document]),
-        trajectory.store(folder / f"{spec.key}.recording.jsonl.gz", root, ending.events),
+        trajectory.store(folder / f"{name}.trajectory.json.gz", root, [document]),
+        trajectory.store(folder / f"{name}.recording.jsonl.gz", root, ending.events),
     )

@@ -59,17 +59,16 @@ def judge_separately(
             _install_artifacts(verifier, artifacts)
             install_tests(spec.task, verifier, copied=not environment.holds_tests)
             variables = resolve_variables(state.format.verifier.env, os.environ)
-            return run_tests_in(verifier, own, spec.task.verifier_seconds, variables)
+            return run_tests_in(verifier, own, spec.task, variables)
         finally:
             verifier.kill()
 
 
 @contextlib.contextmanager
 def _stopped(task: Container) -> Iterator[None]:
-    """Stop a container for good, and remove it in the end."""
+    """Stop a container for good; it stays, so that the same artifacts can be judged again."""
     task.stop()
     yield
-    task.kill()
 
 
 def _own_state(state: TaskState, environment: Environment) -> TaskState:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evolve.core.errors import InfraError
-from evolve.core.records import Cause, TrialSpec, VerifierMode
+from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
+from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.exit_cause import SIGNALLED
@@ -76,10 +77,10 @@ def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judge
             verifier.kill()
     with frozen_image(task) as image:
         task.kill()
-        return _judge_frozen(spec, state, ttl, image)
+        return judge_image(spec, state, ttl, image)
 
 
-def _judge_frozen(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
+def judge_image(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judgement:
     """Judge a snapshot of the agent's file system, in which root may have broken everything.
 
     If the tests cannot be installed in it but can in the task's own image, the agent is at fault. Raises InfraError if
@@ -135,21 +136,22 @@ def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container,
     prepare = f"{folders}; {git}cd {shlex.quote(state.image.workdir)}"
     tests = "(/tests/test.sh) > /logs/verifier/test-stdout.txt 2>&1"
     done = shell.run(f"{prepare} && {tests}", timeout=spec.task.verifier_seconds)
-    return read_judgement(verifier, shell, done, spec.task.verifier_seconds)
+    return read_judgement(verifier, shell, done, spec.task)
 
 
-def read_judgement(verifier: Container, shell: ContainerShell, done: CommandResult, seconds: float) -> Judgement:
-    """Read what the tests wrote, and close the shell. `done`: the tests' end within that many seconds."""
+def read_judgement(verifier: Container, shell: ContainerShell, done: CommandResult, task: Task) -> Judgement:
+    """Read what the tests wrote, and close the shell. `done`: how the tests of the task ended."""
     if done.timed_out:
-        limit = f"the tests ran for over {seconds:g} seconds"
+        limit = f"the tests ran for over {task.verifier_seconds:g} seconds"
         return Judgement(NoReward(Ungraded.TIMEOUT, limit), "", verifier.cause())
     first = shell.run(READ_REWARD)
-    grade = _read_grade(shell, first, done.exit_code)
-    shell.close()
+    grade = _read_grade(shell, first, done.exit_code, task.scale)
+    if isinstance(grade, Reward):  # otherwise its container goes on, and keeps the state for another grading
+        shell.close()
     return Judgement(grade, first.stderr.decode(errors="replace"), verifier.cause())
 
 
-def _read_grade(shell: ContainerShell, first: CommandResult, status: int) -> Reward | NoReward:
+def _read_grade(shell: ContainerShell, first: CommandResult, status: int, scale: RewardScale) -> Reward | NoReward:
     """The grade that the tests wrote; `first`: the result of READ_REWARD; `status`: the tests' exit status."""
     if first.exit_code == NO_REWARD:
         why = Ungraded.CRASHED if status > SIGNALLED else Ungraded.MISSING
@@ -160,4 +162,4 @@ def _read_grade(shell: ContainerShell, first: CommandResult, status: int) -> Rew
     while len(content) == number * CHUNK_BYTES <= MAX_REWARD_BYTES:
         chunk = f"dd if=/logs/verifier/{file} bs={CHUNK_BYTES} skip={number} count=1 status=none"
         content, number = content + shell.run(chunk).stdout, number + 1
-    return parse_reward(content, json_file=first.exit_code == JSON_REWARD)
+    return parse_reward(content, first.exit_code == JSON_REWARD, scale)

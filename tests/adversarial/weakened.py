@@ -27,6 +27,9 @@ from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
 from evolve.trial.gateway import Gateway, wire
 from evolve.trial.gateway.spans import LostTime
+from evolve.trial.reward import NoReward, Reward
+from evolve.trial.settling import Settled
+from evolve.trial.verdict import Judgement
 
 from ..fakes import FolderWorkspace
 
@@ -97,7 +100,7 @@ class _Kept(Container):
 class _Judging(Container):
     """The same container, in the verifier's part."""
 
-    def main_shell(self) -> ContainerShell:
+    def main_shell(self, lasting: bool = False) -> ContainerShell:
         return self.shell(ROOT, "/")
 
 
@@ -142,7 +145,7 @@ def agent_lives_on() -> Iterator[None]:
         return _Kept(left[-1].client, left[-1].id)
 
     class Last(Container):
-        def main_shell(self) -> ContainerShell:
+        def main_shell(self, lasting: bool = False) -> ContainerShell:
             return Container.main_shell(self)
 
         def kill(self) -> None:
@@ -310,4 +313,19 @@ def all_files_are_the_scaffolds() -> Iterator[None]:
         mock.patch.object(contents, "scaffold_paths", lambda folder, paths, without: (list(paths), {})),
         mock.patch.object(candidates, "check_hidden"),
     ):
+        yield
+
+
+def _void_if_ungraded(
+    grade: Callable[[], Judgement | None], untouched: Callable[[], Reward | NoReward], tries: int
+) -> Settled:
+    judgement = grade()
+    assert judgement is not None
+    return Settled(judgement, ungraded=isinstance(judgement.grade, NoReward))
+
+
+@contextlib.contextmanager
+def ungraded_is_void() -> Iterator[None]:
+    """A trial whose tests give no reward is void, whatever state it left."""
+    with mock.patch.object(run, "settle", _void_if_ungraded):
         yield

@@ -166,7 +166,7 @@ def test_a_generator_that_hangs_is_stopped(trials: Trials, monkeypatch: pytest.M
 
 
 def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, object]]:
-    status = measuring.check_tasks(Settings(suite=folder, jobs=2), as_json=True)
+    status = measuring.check_tasks(Settings(suite=folder, runs=folder.parent / "runs", jobs=2), as_json=True)
     (row,) = json.loads(capsys.readouterr().out)
     return status, row
 

@@ -16,8 +16,10 @@ from evolve.maintenance.doctor.lineages import find_repository
 from evolve.maintenance.doctor.machine import folder_size
 from evolve.maintenance.gc.removable import RUN_PARTS, GcRequest, Removable, RemovalPlan
 from evolve.sandbox import engine, leftovers, task_images
+from evolve.sandbox.kept import total_bytes
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import load_suite
+from evolve.trial.keeping import FOLDER
 
 
 def plan(runs: Path, store: Store, request: GcRequest) -> RemovalPlan:
@@ -41,7 +43,12 @@ def plan_run(runs: Path, store: Store, row: RunRow, request: GcRequest, busy: bo
         return RemovalPlan(skipped=(f"run {row.id}: in use by another process",))
     if row.id not in request.finished and not is_finished(store, row.id):
         return RemovalPlan(skipped=(f"run {row.id}: unfinished, can be resumed; --run {row.id} treats it as finished",))
-    finders = {"branches": _find_branches, "trajectories": _find_files, "exports": _find_exports}
+    finders = {
+        "branches": _find_branches,
+        "trajectories": _find_files,
+        "states": _find_states,
+        "exports": _find_exports,
+    }
     planned = RemovalPlan()
     for part in sorted(request.parts & set(finders)):
         try:
@@ -88,6 +95,16 @@ def _dated_files(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
     for row in store.rounds(run):
         if row.proposal and row.proposal.transcript:
             yield row.proposal.transcript, row.started_at
+
+
+def _find_states(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Removable:
+    """Kept states of ungraded trials that were started before the requested time, and files without a row."""
+    folder = runs / row.id / FOLDER
+    present = {path.relative_to(runs).as_posix() for path in folder.iterdir()} if folder.is_dir() else set()
+    kept = {trial.state.path: trial.started_at for trial in store.kept_states(row.id).values() if trial.state}
+    recent = {path for path, started in kept.items() if datetime.fromisoformat(started) >= request.before}
+    names = tuple(sorted(present - recent))
+    return Removable("states", row.id, names, total_bytes(runs / name for name in names))
 
 
 def _find_exports(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:

@@ -14,10 +14,11 @@ PARTS = {
     "branches": "their trials cannot be replayed, nor the run resumed; git frees the space at its next `git gc`",
     "images": "the next run that needs them builds them again",
     "trajectories": "their trials cannot be replayed, nor the run resumed",
+    "states": "their trials cannot be graded again",
     "exports": "nothing: written again when needed",
     "leftovers": "nothing",
 }
-RUN_PARTS = ("branches", "trajectories", "exports")
+RUN_PARTS = ("branches", "trajectories", "states", "exports")
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 

@@ -66,7 +66,7 @@ def _remove_entry(runs: Path, store: Store, entry: Removable) -> RemovalPlan:
         for name in entry.names:
             shutil.rmtree(runs / name, ignore_errors=True)
         return RemovalPlan((entry,))
-    if entry.part == "trajectories":
+    if entry.part in ("trajectories", "states"):
         gc_record.add(runs / entry.run, files=entry.names)
         for name in entry.names:
             (runs / name).unlink(missing_ok=True)

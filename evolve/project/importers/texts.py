@@ -1,0 +1,90 @@
+"""The files that importers write into tasks: task.toml, Dockerfile, and small edits of existing ones."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evolve.project.importers.benchmark import TaskFile, Unsuitable
+from evolve.project.texts import quoted
+
+FILES = Path(__file__).with_name("files")
+BASE = "python:3.11-slim"
+WORKDIR = "/work"
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What an importer says in `task.toml`. Times in seconds; metadata: free."""
+
+    agent_seconds: float = 1800.0
+    verifier_seconds: float = 600.0
+    memory_mb: int = 512
+    storage_mb: int = 1024
+    public_network: bool = False
+    shared_verifier: bool = False
+    difficulty: str = "unknown"
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The file `task.toml`."""
+        mode = "public" if self.public_network else "no-network"
+        extra = [f"{key} = {quoted(value)}" for key, value in self.metadata.items()]
+        lines = [
+            *('schema_version = "1.4"', "", "[metadata]", f"difficulty = {quoted(self.difficulty)}", *extra),
+            *("", "[agent]", f"timeout_sec = {self.agent_seconds}"),
+            *("", "[verifier]", f"timeout_sec = {self.verifier_seconds}"),
+            *(['environment_mode = "shared"'] if self.shared_verifier else []),
+            *("", "[environment]", "cpus = 1", f"memory_mb = {self.memory_mb}", f"storage_mb = {self.storage_mb}"),
+            *(f'network_mode = "{mode}"', ""),
+        ]
+        return "\n".join(lines)
+
+
+def dockerfile(image: str, has_files: bool) -> str:
+    """A Dockerfile with an image, or Evolve's base image, and the files of `environment/workdir`."""
+    start = [f"FROM {image}"] if image else [f"ARG BASE={BASE}", "FROM ${BASE}"]
+    copy = ["COPY workdir/ ./"] if has_files else []
+    return "\n".join([*start, f"WORKDIR {WORKDIR}", *copy, ""])
+
+
+def helper(*names: str) -> bytes:
+    """A file that goes into tasks as it is, from `files/`."""
+    return FILES.joinpath(*names).read_bytes()
+
+
+def script(path: str, *lines: str) -> TaskFile:
+    """An executable shell script."""
+    return TaskFile.of_text(path, "\n".join([*lines, ""]), executable=True)
+
+
+def with_defaults(text: str, defaults: Mapping[str, Mapping[str, str]]) -> str:
+    """A TOML text with keys added to tables that lack them, as Harbor assumes them. Raises Unsuitable if that fails."""
+    before = parsed_toml(text)
+    for table, values in defaults.items():
+        text = _with_keys(
+            text, table, {key: value for key, value in values.items() if key not in before.get(table, {})}
+        )
+    wanted = {**before, **{table: {**values, **before.get(table, {})} for table, values in defaults.items()}}
+    if parsed_toml(text) != wanted:
+        raise Unsuitable("its task.toml can't be edited safely")
+    return text
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Unsuitable(f"its task.toml is not valid TOML: {error}") from error
+
+
+def _with_keys(text: str, table: str, values: Mapping[str, str]) -> str:
+    lines = "".join(f"{key} = {quoted(value)}\n" for key, value in values.items())
+    start = re.search(rf"^\[{table}\][ \t]*(#.*)?$", text, flags=re.MULTILINE)
+    if start is None:
+        return f"{text.rstrip()}\n\n[{table}]\n{lines}"
+    return f"{text[: start.end()]}\n{lines}{text[start.end() :].removeprefix(chr(10))}"

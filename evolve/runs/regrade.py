@@ -1,0 +1,157 @@
+"""`evolve regrade`: grade the kept states of ungraded trials again. Each is one more row; no row changes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evolve.core.clock import now
+from evolve.core.config import RunConfig
+from evolve.core.errors import BadInput, InfraError
+from evolve.core.records import Fault, ScaffoldSource, Task, TrialResult, TrialSpec, VerifierMode
+from evolve.host.locks import hold_lock
+from evolve.host.temporary import process_mark, sweep_folders
+from evolve.loop.watcher import Watcher
+from evolve.runs import gc_record
+from evolve.runs.identity import stored_config, suite_differences, suite_of
+from evolve.sandbox import engine, images, leftovers
+from evolve.sandbox.cleanup import reaper
+from evolve.store import Regrade, RunRow, Store
+from evolve.suite.instances import instance_seed
+from evolve.suite.tasks import Suite, load_suite
+from evolve.trial.regrading import regrade
+from evolve.trial.reward import Reward
+
+DETAIL_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """An ungraded trial whose state is still there. `row`: the id of its row."""
+
+    row: int
+    trial: TrialResult
+    file: Path
+
+
+@dataclass(frozen=True)
+class Regraded:
+    """A trial, and the result of grading its state again."""
+
+    trial: TrialResult
+    result: Regrade
+
+
+def regrade_run(store: Store, row: RunRow, runs: Path, number: int | None, watcher: Watcher) -> list[Regraded]:
+    """Grade the kept states of a run again, or of one round, except those that have got a reward since.
+
+    Raises:
+        BadInput: There is no such state, or it can't be graded: the message says why.
+        InfraError: The machine failed; what was graded before is stored.
+        Locked: Another process is working on the run.
+    """
+    states = find_states(store, row.id, runs, number)
+    config, suite = stored_config(row), load_suite(suite_of(row, runs))
+    if problem := suite_differences(suite, row):
+        raise BadInput(f"run {row.id}", problem, "restore them as they were")
+    owner = f"{row.id}.regrade.{process_mark()}"
+    with hold_lock(runs / row.id / "lock", row.id):
+        engine.bring_up(watcher.say)
+        leftovers.sweep_dead()
+        sweep_folders()
+        watcher.trials_planned(len(states))
+        try:
+            return list(_regraded(store, row.id, states, _tasks(config, suite), config, owner, watcher))
+        finally:
+            reaper().wait()
+            engine.sweep(owner)
+
+
+def find_states(store: Store, run: str, runs: Path, number: int | None) -> list[KeptState]:
+    """The states of a run, or of one round, that can be graded again. Raises BadInput, which says why there is none."""
+    commits = {candidate.commit for candidate in store.candidates(run) if number in (None, candidate.round)}
+    where = f"run {run}" if number is None else f"round {number} of run {run}"
+    ungraded = [t for t in store.trials(run) if t.fault is Fault.GRADER and t.candidate in commits]
+    if not ungraded:
+        raise BadInput(where, "has no ungraded trial", "see the faults in `evolve show`")
+    done = {regrade.trial for regrade in store.regrades(run) if regrade.reward is not None}
+    kept = {key: trial for key, trial in store.kept_states(run).items() if trial.candidate in commits}
+    if not kept:
+        raise BadInput(where, _why_none(ungraded), "resume the run: attempts without a result are run again")
+    states = [KeptState(key, trial, runs / trial.state.path) for key, trial in kept.items() if trial.state]
+    present = [state for state in states if state.file.is_file() and state.row not in done]
+    if not present:
+        raise BadInput(where, _why_gone(states, done, runs, run), "resume the run, or see `evolve show`")
+    return present
+
+
+def _why_none(ungraded: list[TrialResult]) -> str:
+    modes = {trial.verifier for trial in ungraded} - {VerifierMode.ISOLATED}
+    if modes:
+        return f"its tests run in the agent's container (verifier mode {min(modes)}), where no state can be kept"
+    return "no state of its ungraded trials was kept: they are kept in strict suites, up to a limit"
+
+
+def _why_gone(states: list[KeptState], done: set[int], runs: Path, run: str) -> str:
+    if all(state.row in done for state in states):
+        return "all of its kept states have a reward by now"
+    removed = gc_record.read(runs / run).files
+    by_gc = any(state.trial.state and state.trial.state.path in removed for state in states)
+    return "its kept states are not there any more" + (" (`evolve gc` removed them)" if by_gc else "")
+
+
+def _tasks(config: RunConfig, suite: Suite) -> dict[str, Task]:
+    return {task.name: replace(task, sandbox=config.task_sandbox(task.sandbox)) for task in suite.tasks}
+
+
+def _regraded(
+    store: Store,
+    run: str,
+    states: list[KeptState],
+    tasks: Mapping[str, Task],
+    config: RunConfig,
+    owner: str,
+    watcher: Watcher,
+) -> Iterator[Regraded]:
+    base = images.base_image(watcher.say)
+    for state in states:
+        spec = _spec(run, state, tasks[state.trial.task], config, base, owner)
+        result = _regrade_one(spec, state)
+        store.add_regrade(run, result)
+        watcher.trial_done(state.trial)
+        yield Regraded(state.trial, result)
+
+
+def _regrade_one(spec: TrialSpec, state: KeptState) -> Regrade:
+    """Grade one state. Raises InfraError if its file is not the one that was kept."""
+    began, graded_at, archive = time.monotonic(), now(), state.file.read_bytes()
+    if state.trial.state and hashlib.sha256(archive).hexdigest() != state.trial.state.sha256:
+        raise InfraError(f"{state.file}: has changed since it was kept (sha256 differs)")
+    judgement = regrade(spec, archive)
+    seconds, detail = round(time.monotonic() - began, 3), judgement.output[-DETAIL_CHARS:]
+    if isinstance(judgement.grade, Reward):
+        return Regrade(state.row, graded_at, seconds, judgement.grade.value, detail=detail)
+    return Regrade(state.row, graded_at, seconds, None, f"{judgement.grade.why}: {judgement.grade.text}", detail)
+
+
+def _spec(run: str, state: KeptState, task: Task, config: RunConfig, base: str, owner: str) -> TrialSpec:
+    trial = state.trial
+    seed = instance_seed(config.seed, task.split, task.name, trial.attempt) if task.generates else None
+    return TrialSpec(
+        run=run,
+        candidate=trial.candidate,
+        task=task,
+        image=images.task_image(task, base),
+        scaffold=ScaffoldSource(Path(), "", ""),
+        attempt=trial.attempt,
+        seed=trial.seed,
+        model=config.model_spec,
+        limits=config.limits.for_task(task.agent_seconds),
+        sandbox=config.sandbox,
+        folder=state.file.parents[1],
+        owner=owner,
+        instance_seed=seed,
+    )

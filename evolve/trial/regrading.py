@@ -1,0 +1,41 @@
+"""Grade a kept state again, in fresh containers."""
+
+from __future__ import annotations
+
+from evolve.core.errors import InfraError
+from evolve.core.records import TrialSpec
+from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.kept import unpack_folder
+from evolve.trial.grading import Gradings
+from evolve.trial.instances import with_instance
+from evolve.trial.judging import judge_state
+from evolve.trial.run import container_lifetime, sandboxes
+from evolve.trial.settling import after_grade
+from evolve.trial.verdict import Judgement
+
+
+def regrade(spec: TrialSpec, archive: bytes) -> Judgement:
+    """Grade a state until it has a reward, as often as that of a trial.
+
+    Args:
+        archive: As it was kept.
+
+    Raises:
+        BadInput: The task's generator is at fault.
+        InfraError: The machine failed, or the archive can't be read.
+    """
+    spec, gradings = with_instance(spec), Gradings()
+    ttl = container_lifetime(spec, spec.task.verifier_seconds)
+    while True:
+        with sandboxes(spec, ttl) as (state, container):
+            _restore(container, state, archive)
+            judgement = judge_state(spec, state, container, ttl)
+        gradings = after_grade(gradings, judgement.grade)
+        if gradings.graded or gradings.exhausted:
+            return judgement
+
+
+def _restore(container: Container, state: TaskState, archive: bytes) -> None:
+    if state.loose:
+        raise InfraError("the states of loose suites are not kept")
+    unpack_folder(container, state.image.workdir, archive, state.user)
