@@ -40,7 +40,8 @@ class Attack:
 
 ATTACKS = {
     "works on past its time": Attack(
-        "door.run('sleep 8; echo ok > out', timeout=60)", SLOW_TEST, mock.patch.object(run, "end_sessions"), seconds=5
+        "import time\ndoor.run('(sleep 8; echo ok > out) >/dev/null 2>&1 &')\ntime.sleep(60)", SLOW_TEST,
+        mock.patch.object(run, "end_sessions"), seconds=5,
     ),
     "leaves a helper that works on": Attack(
         "door.run('(sleep 4; echo ok > out) >/dev/null 2>&1 &')", SLOW_TEST, mock.patch.object(run, "end_sessions")
