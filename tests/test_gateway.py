@@ -228,8 +228,8 @@ def test_the_budget_ends_the_calls(tmp_path: Path, limits: dict[str, Any], allow
     with serving(tmp_path, **limits) as served:
         answers = [chat(served) for _ in range(allowed + 2)]
         assert call(served, "/evolve/run", {"command": "true"})[0] == 200
-    assert [status for status, _ in answers] == [200] * allowed + [429] * 2
-    assert code(answers[-1]) == (429, "budget")
+    assert [status for status, _ in answers] == [200] * allowed + [403] * 2
+    assert code(answers[-1]) == (403, "budget")
     assert len(model_of(served).requests) == allowed
     assert served.budget.exhausted == next(iter(limits))
     assert len([event for event in served.events if event["kind"] == "chat"]) == allowed
@@ -239,15 +239,15 @@ def test_the_budget_of_time_ends_calls_and_commands(tmp_path: Path) -> None:
     with serving(tmp_path, seconds=0.3) as served:
         cut = call(served, "/evolve/run", {"command": "sleep 9"})
         assert cut[1]["timed_out"] is True
-        assert code(chat(served)) == (429, "budget")
-        assert code(call(served, "/evolve/run", {"command": "true"})) == (429, "budget")
+        assert code(chat(served)) == (403, "budget")
+        assert code(call(served, "/evolve/run", {"command": "true"})) == (403, "budget")
     assert served.budget.exhausted == "seconds"
 
 
 def test_a_client_sees_the_budget_as_its_own_error(tmp_path: Path) -> None:
     with serving(tmp_path, calls=1) as served, client(served) as api:
         chat(served)
-        with pytest.raises(openai.RateLimitError) as caught:
+        with pytest.raises(openai.PermissionDeniedError) as caught:
             api.chat.completions.create(model="any", messages=[USER])
     assert caught.value.code == "budget"
 
@@ -259,7 +259,7 @@ def test_calls_made_at_once_do_not_exceed_the_limit(tmp_path: Path) -> None:
 
     with serving(tmp_path, slowly, calls=5) as served, ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(lambda _: chat(served)[0], range(16)))
-    assert sorted(statuses) == [200] * 5 + [429] * 11
+    assert sorted(statuses) == [200] * 5 + [403] * 11
     assert len(model_of(served).requests) == 5
     assert served.budget.usage.calls == 5
     assert len({request["seed"] for request in model_of(served).requests}) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import httpx2
 import openai
 import pytest
 
-from evolve.core.errors import InfraError
-from evolve.trial.gateway import Gateway
+from evolve.core.errors import InfraError, RequestRefused
+from evolve.trial.gateway import Gateway, wire
+from evolve.trial.gateway.wire import FINAL, final_status
 from tests.fakes import completion, tool_call
 from tests.test_gateway import TOOL, USER, client, model_of, serving
 
@@ -102,7 +104,7 @@ def test_the_streaming_helper_of_the_client_puts_the_same_together(tmp_path: Pat
 @pytest.mark.parametrize(
     ("limits", "messages", "kind", "word"),
     [
-        ({"usd": 0.0}, [USER], openai.RateLimitError, "budget"),
+        ({"usd": 0.0}, [USER], openai.PermissionDeniedError, "budget"),
         ({}, "no list", openai.BadRequestError, "invalid_request"),
         ({}, [{"role": "user", "content": [{"type": "file"}]}], openai.BadRequestError, "invalid_request"),
     ],
@@ -132,6 +134,24 @@ def test_a_client_does_not_retry_when_the_budget_is_spent(tmp_path: Path) -> Non
     with serving(tmp_path, usd=0.0) as served, client(served) as api:
         requests: list[object] = []
         api._client.event_hooks = {"request": [requests.append], "response": []}
-        with pytest.raises(openai.RateLimitError):
+        with pytest.raises(openai.PermissionDeniedError):
             api.with_options(max_retries=3).chat.completions.create(model="any", messages=[USER])
         assert len(requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 503])
+def test_a_refusal_of_the_endpoint_is_final(tmp_path: Path, status: int) -> None:
+    with serving(tmp_path, RequestRefused(status, "odd", "no"), completion()) as served, client(served) as api:
+        with pytest.raises(openai.PermissionDeniedError, match="no"):
+            api.with_options(max_retries=5).chat.completions.create(model="any", messages=[USER])
+        assert served.refusals == {"odd": 1} and served.events[-1]["error"]["status"] == FINAL
+
+
+def test_no_refusal_invites_a_retry_except_where_it_may_end_otherwise() -> None:
+    sources = [path.read_text() for path in Path(wire.__file__).parent.glob("*.py")]
+    found = {(int(status), code) for text in sources for status, code in re.findall(r'Refusal\((\d+), "?(\w+)', text)}
+    assert len(found) >= 6
+    assert {(status, code) for status, code in found if final_status(status) != status} == {
+        (408, "timeout"),
+        (503, "INFRASTRUCTURE"),
+    }

@@ -86,14 +86,14 @@ def test_an_answer_may_be_as_long_as_what_is_left(tmp_path: Path) -> None:
     with serving(tmp_path, counted, tokens=1000, max_tokens=700) as served:
         statuses = [chat(served, max_tokens=10**9)[0] for _ in range(3)]
     first, second = (request["max_tokens"] for request in model_of(served).requests)
-    assert statuses == [200, 200, 429]
+    assert statuses == [200, 200, 403]
     assert first == 700 and 200 < second < 290
     assert spent_tokens(served) <= 1000
 
 
 def test_a_prompt_that_is_larger_than_what_is_left_is_not_sent(tmp_path: Path) -> None:
     with serving(tmp_path, tokens=500) as served:
-        assert code(call(served, "/v1/chat/completions", {"messages": [LONG]})) == (429, "budget")
+        assert code(call(served, "/v1/chat/completions", {"messages": [LONG]})) == (403, "budget")
         assert chat(served)[0] == 200
     assert len(model_of(served).requests) == 1
 
@@ -135,8 +135,8 @@ def test_an_answer_that_comes_after_the_time_is_charged_and_not_given(tmp_path: 
     upstream.script(after(1.2, says()))
     door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits(seconds=0.5, max_tokens=300))
     with Gateway(door, OpenAIModel(upstream.spec()), FolderWorkspace(tmp_path), tmp_path) as served:
-        assert code(chat(served)) == (429, "budget")
-        assert code(chat(served)) == (429, "budget")
+        assert code(chat(served)) == (403, "budget")
+        assert code(chat(served)) == (403, "budget")
     assert (served.budget.usage.calls, served.budget.usage.tokens) == (1, 20)
     assert served.budget.exhausted == "seconds" and served.fault is None and served.events == []
 
@@ -144,7 +144,7 @@ def test_an_answer_that_comes_after_the_time_is_charged_and_not_given(tmp_path: 
 def test_a_command_that_waited_its_turn_does_not_start_too_late(tmp_path: Path) -> None:
     with serving(tmp_path, seconds=1.0) as served, ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: call(served, "/evolve/run", {"command": "sleep 0.8"})[0], range(3)))
-    assert sorted(answers) == [200, 200, 429]
+    assert sorted(answers) == [200, 200, 403]
 
 
 EFFORT = {
@@ -461,9 +461,9 @@ def test_a_flood_of_events_ends_as_a_budget(
     with serving(tmp_path) as served:
         command = {"command": "echo " + "x" * 100}
         statuses = [call(served, "/evolve/run", command)[0] for _ in range(8)]
-        assert code(call(served, "/evolve/run", command)) == (429, "budget")
-        assert code(chat(served)) == (429, "budget")
-    assert statuses == sorted(statuses) and 429 in statuses and 200 in statuses
+        assert code(call(served, "/evolve/run", command)) == (403, "budget")
+        assert code(chat(served)) == (403, "budget")
+    assert statuses == sorted(statuses) and 403 in statuses and 200 in statuses
     assert served.budget.exhausted == "record"
     assert len(served.events) <= 4
 
@@ -477,7 +477,7 @@ def test_the_commands_of_a_trial_may_be_limited(tmp_path: Path) -> None:
         assert call(served, "/evolve/write", {"path": "a.txt", "text": "x"})[0] == 200
         assert call(served, "/evolve/run", {"command": "rm a.txt"})[0] == 200
         for path, body in (("run", {"command": "touch late.txt"}), ("read", {"path": "a.txt"})):
-            assert code(call(served, f"/evolve/{path}", body)) == (429, "budget")
+            assert code(call(served, f"/evolve/{path}", body)) == (403, "budget")
         assert chat(served)[0] == 200 and call(served, "/evolve/budget")[1]["commands"] == 0
     assert (served.budget.exhausted, served.budget.usage.commands) == ("commands", 2)
     assert not (tmp_path / "late.txt").exists()

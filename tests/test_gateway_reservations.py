@@ -64,7 +64,7 @@ def test_one_prompt_of_many_tokens_never_passes_the_limit(tmp_path: Path, charac
 def test_a_prompt_that_may_be_too_long_is_refused_with_the_reason(tmp_path: Path) -> None:
     with served(tmp_path, counting(byte_tokens)) as gateway:
         status, answer = chat(gateway, messages=[user("7" * 230_000)])
-        assert (status, answer["error"]["code"]) == (429, "budget")
+        assert (status, answer["error"]["code"]) == (403, "budget")
         assert "the prompt may have 230" in answer["error"]["message"]
         assert chat(gateway)[0] == 200
 
@@ -75,7 +75,7 @@ def test_many_at_once_never_pass_the_limit(tmp_path: Path) -> None:
 
     with served(tmp_path, counting(byte_tokens), calls=1000) as gateway, ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(ask, range(60)))
-    assert {200, 429} == set(statuses)
+    assert {200, 403} == set(statuses)
     assert LIMIT / 2 < gateway.budget.usage.tokens <= LIMIT
 
 
@@ -115,7 +115,7 @@ def test_an_english_conversation_may_use_nearly_all(tmp_path: Path, result_chars
     with served(tmp_path, endpoint, tokens=limit, calls=1000, max_tokens=300) as gateway:
         while (answer := chat(gateway, messages=messages, tools=tools))[0] == 200:
             messages += [answer[1]["choices"][0]["message"], user("It says so. " * (result_chars // 12))]
-    assert code(answer) == (429, "budget")
+    assert code(answer) == (403, "budget")
     assert 0.8 * limit <= gateway.budget.usage.tokens <= limit
 
 
@@ -137,6 +137,6 @@ def test_where_an_answer_cannot_be_limited_all_of_it_is_reserved(tmp_path: Path)
         return {**completion(), "usage": {"prompt_tokens": 9, "completion_tokens": 900, "total_tokens": 909}}
 
     with Gateway(door, ScriptedModel(endless), FolderWorkspace(tmp_path), tmp_path) as gateway:
-        assert [chat(gateway)[0] for _ in range(3)] == [200, 200, 429]
+        assert [chat(gateway)[0] for _ in range(3)] == [200, 200, 403]
     assert gateway.budget.usage.tokens == 1818
     assert all(event["request"]["max_tokens"] == 100 for event in gateway.events)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.records import Usage
+from evolve.core.errors import RequestRefused
+from evolve.core.records import ModelSpec, Usage
+from evolve.llm import fit_to_window, highest_usage, prompt_of, usage_of
 from evolve.llm.client import OpenAIModel
+from evolve.llm.outgoing import adapted_request
 from evolve.llm.reasoning import split_reasoning, split_thinking, without_reasoning
 from evolve.trial import trajectory
 from tests.fakes import chat_event, completion, tool_call, trial_spec
@@ -97,3 +101,48 @@ def test_a_trajectory_separates_reasoning_from_the_answer(fields: dict[str, Any]
         assert (made.get("reasoning_content", ""), made["message"]) == (thought, said)
     assert split_reasoning(answer["choices"][0]["message"]) == (thought, said)
     assert step["is_copied_context"] and "is_copied_context" not in first
+
+
+THOUGHT = "hm, " * 10_000
+THINKING = {"role": "assistant", "content": f"<think>{THOUGHT}</think>yes", "reasoning_content": THOUGHT}
+ASKED = {"role": "user", "content": "go on"}
+
+
+@pytest.mark.parametrize("message", [THINKING, {**THINKING, "tool_calls": [CALL]}])
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_is_not_sent_is_neither_counted_nor_reserved(message: dict[str, Any], keep: bool) -> None:
+    spec, body = ModelSpec("m", keep_reasoning=keep), {"messages": [message, ASKED], "max_tokens": 10}
+    sent = json.dumps(adapted_request(body, spec)["messages"])
+    assert (THOUGHT in sent) is keep
+    unreported = {"choices": [], "usage": None}
+    for counted in (
+        prompt_of(body, spec).unknown,
+        highest_usage(body, spec).prompt_tokens,
+        4 * usage_of(unreported, spec, body).prompt_tokens,
+    ):
+        assert (counted > 2 * len(THOUGHT)) is keep
+        assert counted < 3_000 or keep
+
+
+def test_reasoning_that_is_not_sent_does_not_fill_the_context_window() -> None:
+    body = {"messages": [THINKING, ASKED], "max_tokens": 500}
+    assert fit_to_window(body, ModelSpec("m", context_tokens=1000))["max_tokens"] == 500
+    with pytest.raises(RequestRefused, match="context window"):
+        fit_to_window(body, ModelSpec("m", context_tokens=1000, keep_reasoning=True))
+
+
+@pytest.mark.parametrize("api", ["responses", "messages"])
+def test_other_apis_count_what_they_send(api: str) -> None:
+    spec = ModelSpec("m", api=api)
+    assert prompt_of({"messages": [{**THINKING, "content": "yes"}, ASKED]}, spec).unknown < 3_000
+    for message in ({**THINKING, "content": "yes", "tool_calls": [CALL]}, {"role": "assistant", "content": THOUGHT}):
+        assert prompt_of({"messages": [message, ASKED]}, spec).unknown > len(THOUGHT)
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.booleans())
+def test_the_reservation_never_falls_below_what_is_sent(thoughts: list[str], keep: bool) -> None:
+    spec = ModelSpec("m", keep_reasoning=keep)
+    said = [{"role": "assistant", "content": f"<think>{text}</think>{text}", "reasoning": text} for text in thoughts]
+    sent = adapted_request({"messages": [*said, ASKED]}, spec)
+    size = len(json.dumps(sent["messages"], ensure_ascii=False, separators=(",", ":")).encode())
+    assert prompt_of({"messages": [*said, ASKED]}, spec).unknown >= size

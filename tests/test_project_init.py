@@ -11,7 +11,7 @@ import pytest
 from evolve.core.errors import BadInput
 from evolve.core.records import Split
 from evolve.project.init import SAMPLE, init_project, new_task, report_lines
-from evolve.repo.export import scaffold_paths
+from evolve.repo.contents import scaffold_paths
 from evolve.suite.bundled import bundled_suite
 from evolve.suite.scaffold import check_folder
 from evolve.suite.tasks import load_suite
@@ -63,8 +63,11 @@ def test_the_agent_never_sees_its_tasks_results_and_settings(tmp_path: Path) -> 
     init_project(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "evolve.db").write_text("")
-    own = scaffold_paths(tmp_path, [name for name, content in listing(tmp_path).items() if content is not None])
+    own, left_out = scaffold_paths(
+        tmp_path, [name for name, content in listing(tmp_path).items() if content is not None]
+    )
     assert own == [".gitignore", "main.py", "scaffold.toml"]
+    assert left_out == {"runs": "results of runs", "tasks": "a suite"}
 
 
 def test_a_second_time_changes_nothing(tmp_path: Path) -> None:

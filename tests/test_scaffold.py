@@ -60,3 +60,26 @@ def test_an_entry_that_is_a_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     with pytest.raises(BadInput, match="entry point `sub` does not exist"):
         check_folder(write(tmp_path, GOOD.replace("agent.py", "sub")))
+
+
+def test_a_dockerfile_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    folder = write(tmp_path, f'{GOOD}\ndockerfile = "image/Dockerfile"\n')
+    with pytest.raises(BadInput, match=r"`image/Dockerfile` does not exist"):
+        check_folder(folder)
+    (folder / "image").mkdir()
+    (folder / "image" / "Dockerfile").write_text("FROM x\n")
+    assert check_folder(folder).dockerfile == "image/Dockerfile"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('dockerfile = "Dockerfile"', "must lie in a folder of its own"),
+        ('dockerfile = "../x/Dockerfile"', "must lie in a folder of its own"),
+        ('dockerfile = "/x/Dockerfile"', "must lie in a folder of its own"),
+        ('dockerfile = "image/Dockerfile"\nimage = "x"', "not both"),
+    ],
+)
+def test_an_unusable_dockerfile_is_refused(tmp_path: Path, line: str, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem):
+        check_folder(write(tmp_path, f"{GOOD}\n{line}\n"))

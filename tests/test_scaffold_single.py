@@ -64,7 +64,7 @@ class Gateway:
 
     def _chat(self, body: dict[str, Any]) -> Answer:
         if len(self.requests) >= self.calls:
-            return refusal(429, "budget")
+            return refusal(403, "budget")
         self.requests.append(body)
         return self.model(body, len(self.requests) - 1)
 
@@ -198,7 +198,7 @@ def test_the_first_message_holds_the_instruction_and_the_tools_have_schemas(tmp_
 
 @pytest.mark.parametrize("code", ["budget", "context_length_exceeded"])
 def test_a_refusal_ends_it_quietly(tmp_path: Path, code: str) -> None:
-    gateway, done = trial(tmp_path, script(calling("run_tests"), refusal(429, code)))
+    gateway, done = trial(tmp_path, script(calling("run_tests"), refusal(403, code)))
     assert done.returncode == 0, done.stderr
     assert code in done.stdout
     assert len(gateway.requests) == 2

@@ -84,7 +84,7 @@ def test_what_it_cannot_carry_out_is_told_and_a_refusal_ends_it(tmp_path: Path) 
             calling("fly"),
             calling("read_file", raw="{"),
             calling("read_file", {"path": "none.py"}),
-            refusal(429, "budget"),
+            refusal(403, "budget"),
         ],
     )
     gateway, done = trial(tmp_path, model, TEAM)

@@ -64,7 +64,9 @@ def _planned(prepared: Prepared, rounds: int, watcher: Watcher) -> tuple[Prepare
 
 
 def _checked(prepared: Prepared, watcher: Watcher) -> tuple[Prepared, list[CheckedModel]]:
-    """Check the models, and say what was found."""
+    """Say what is left out of the scaffold, check the models, and say what was found."""
+    if left_out := opening.left_out_line(prepared.request):
+        watcher.say(left_out)
     request, checked = check_models(prepared.request, prepared.suite, watcher.say)
     for model in checked:
         watcher.say(summary_line(model))

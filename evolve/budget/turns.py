@@ -18,7 +18,7 @@ from evolve.budget.shared_file import open_shared, raising_infra_errors
 from evolve.budget.waits import report_wait
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import ModelSpec, Usage
-from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of
+from evolve.llm import Body, ChatModel, OnLost, estimate_prompt_tokens, usage_of, with_sent_messages
 from evolve.llm.estimates import DEFAULT_ANSWER_TOKENS
 
 FILE = "rates.db"
@@ -136,7 +136,7 @@ class PacedModel:
 
     def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
         """Make one call of the model when it is its turn; tries after the first one wait for another turn."""
-        most = _most_tokens(body)
+        most = _most_tokens(body, self._spec)
         turn = self._wait(most, on_lost)
 
         def wait_again(lost: Usage) -> None:
@@ -177,9 +177,11 @@ def paced(model: ChatModel, spec: ModelSpec, terms: SpendingFile) -> ChatModel:
     return model if rates.unlimited else PacedModel(model, spec, rates, terms.path.with_name(FILE), terms.ends)
 
 
-def _most_tokens(body: Body) -> int:
+def _most_tokens(body: Body, spec: ModelSpec) -> int:
     asked = body.get("max_tokens")
-    return estimate_prompt_tokens(body) + (asked if isinstance(asked, int) else DEFAULT_ANSWER_TOKENS)
+    return estimate_prompt_tokens(with_sent_messages(body, spec)) + (
+        asked if isinstance(asked, int) else DEFAULT_ANSWER_TOKENS
+    )
 
 
 def _report(since: float, on_lost: OnLost | None) -> float:

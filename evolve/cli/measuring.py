@@ -220,12 +220,22 @@ def _print_live(old: Sequence[TrialResult], new: Sequence[TrialResult], as_json:
 def print_replayed(results: Sequence[ReplayResult], as_json: bool) -> int:
     different = [result for result in results if not result.identical]
     rows = [
-        {"task": r.task, "attempt": r.attempt, "identical": r.identical, "divergence": r.divergence} for r in results
+        {
+            "task": r.task,
+            "attempt": r.attempt,
+            "identical": r.identical,
+            "divergence": r.divergence,
+            "by_nature": list(r.by_nature),
+        }
+        for r in results
     ]
     if as_json:
         show(rows, True)
     else:
         for result in different:
             print(plain(f"{result.task}, attempt {result.attempt}: {result.divergence}"))
+        for result in (result for result in results if result.by_nature):
+            steps = ", ".join(result.by_nature)
+            print(plain(f"{result.task}, attempt {result.attempt}: differs by nature: {steps}"))
         print(f"{len(results) - len(different)} of {len(results)} trials identical")
     return EXIT_MACHINE if different else 0

@@ -22,6 +22,7 @@ from evolve.gate.ruling import NeedPart, RuleMaker
 
 POWER = 0.8
 CALIBRATION_STREAM = 11
+DETECTION_PATCHES = 40
 GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
 Rates = Mapping[str, float]
 # Below this share of the most variance that their means allow, rewards are taken as constant.
@@ -134,6 +135,12 @@ def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
 
 def _rates(rewards: Mapping[str, Mapping[int, float]]) -> Rates:
     return {task: sum(by_attempt.values()) / len(by_attempt) for task, by_attempt in rewards.items()}
+
+
+def detection(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> float:
+    """How likely the largest gain is built upon: a patch that solves all tasks, of which the seed solves half."""
+    half, solved = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 1.0))
+    return _simulate(tasks, half, solved, settings, DETECTION_PATCHES, begin)[0]
 
 
 def complete_passes(trials: Sequence[TrialResult]) -> list[TrialResult]:

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from evolve.core.records import Limits, Proposal
-from evolve.guard import commands, conduct, frozen, imports, leaks, scope, shape
+from evolve.guard import commands, conduct, excluded, frozen, imports, leaks, scope, shape
 from evolve.guard.change import Change, Trees, apply_edits, names_in, printable, strings
+from evolve.guard.excluded import HiddenFiles
 from evolve.guard.leaks import Vocabulary
 from evolve.guard.shape import MAX_TOTAL_CHARS
 
-__all__ = ["MAX_TOTAL_CHARS", "Vocabulary", "printable", "refusal"]
+__all__ = ["MAX_TOTAL_CHARS", "HiddenFiles", "Vocabulary", "printable", "refusal"]
 
 DEFAULT_LIMITS = Limits()
 
@@ -23,6 +24,8 @@ def refusal(
     evolvable: Sequence[str],
     vocabulary: Vocabulary | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    hidden: HiddenFiles | None = None,
+    outside: Sequence[str] = (),
 ) -> str | None:
     """Return why this proposal can't become a candidate, in one line; None if it can.
 
@@ -32,6 +35,8 @@ def refusal(
         evolvable: Glob patterns of the files that may be changed.
         vocabulary: Words of single tasks; None skips the search for them.
         limits: Limits of the run's trials.
+        hidden: Files of the suite that no scaffold may hold.
+        outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
     """
     if proposal.note:
         return proposal.note
@@ -39,7 +44,9 @@ def refusal(
         return "no effect: the patch changes nothing"
     change = apply_edits(files, proposal.edits)
     # Size before syntax: parsing takes hundreds of times the memory of the text.
-    if problem := scope.problem(proposal.edits, change, evolvable) or shape.size_problem(change):
+    if problem := scope.problem(proposal.edits, change, evolvable, outside) or shape.size_problem(change):
+        return problem
+    if problem := excluded.copy_problem(change.after, change.paths, hidden or HiddenFiles()):
         return problem
     for edit in sorted(proposal.edits, key=lambda edit: edit.path):
         if problem := shape.syntax_problem(edit):

@@ -8,6 +8,7 @@ from evolve.llm.estimates import estimate_prompt_tokens, required_answer_tokens
 from evolve.llm.factory import dialect_of, known_models, open_model
 from evolve.llm.fields import unsupported_parameters
 from evolve.llm.model import Body, ChatModel, EmbeddedModel
+from evolve.llm.reasoning import with_sent_messages
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
 from evolve.llm.usage import counted_prompt_tokens, highest_usage, usage_of
 from evolve.llm.window import fit_to_window
@@ -37,4 +38,5 @@ __all__ = [
     "tiny_body",
     "unsupported_parameters",
     "usage_of",
+    "with_sent_messages",
 ]

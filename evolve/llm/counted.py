@@ -23,6 +23,7 @@ from typing import Any
 from evolve.core.records import ModelSpec
 from evolve.llm.estimates import ADDED_TOKENS, most_message_tokens, most_text_tokens
 from evolve.llm.model import Body
+from evolve.llm.reasoning import with_sent_messages
 
 MOST_SEED = 2**31
 
@@ -45,7 +46,8 @@ class Prompt:
 
 
 def prompt_of(request: Body, spec: ModelSpec) -> Prompt:
-    """Measure a request's prompt. What an endpoint adds to a first prompt of its own accord is not in it."""
+    """Measure a request's prompt as it is sent, without what an endpoint adds to a first prompt of its own accord."""
+    request = with_sent_messages(request, spec)
     messages = request.get("messages")
     listed = messages if isinstance(messages, list) else [messages]
     # Numbers (temperature, seed, length) are sent, but become no part of the prompt. The host sets the seed later.

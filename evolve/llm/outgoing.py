@@ -11,7 +11,7 @@ from evolve.core.records import ModelSpec, stable_hash
 from evolve.llm.model import Body
 from evolve.llm.normal import ID_CHARS
 from evolve.llm.parts import arguments_text, joined_text, json_text
-from evolve.llm.reasoning import without_reasoning
+from evolve.llm.reasoning import sent_messages, without_reasoning
 from evolve.llm.window import fit_to_window
 
 Fields = dict[str, Any]
@@ -33,8 +33,7 @@ def adapted_request(body: Body, spec: ModelSpec) -> Fields:
         request["max_tokens"] = min(asked, spec.answer_tokens)
     request = fit_to_window(request, spec)
     if isinstance(messages := request.get("messages"), list):
-        # What other APIs want back, their own modules decide.
-        request["messages"] = strict_messages(messages, spec.keep_reasoning or spec.api != "chat")
+        request["messages"] = strict_messages(sent_messages(messages, spec), keep_reasoning=True)
     return request
 
 

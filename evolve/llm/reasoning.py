@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from evolve.core.records import ModelSpec
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 BLOCK = re.compile(r"\s*<((?:mm:)?think)>(.*?)(?:</\1>\s*|\Z)", re.DOTALL)
@@ -33,6 +35,28 @@ def without_reasoning(message: Any) -> Any:
     elif isinstance(content, list):
         kept["content"] = [_without_thinking(part) if number == 0 else part for number, part in enumerate(content)]
     return kept
+
+
+def sent_messages(messages: Sequence[Any], spec: ModelSpec) -> list[Any]:
+    """Return the messages without the reasoning that never leaves this machine: it is neither sent nor counted."""
+    if spec.keep_reasoning:
+        return list(messages)
+    return [_sent_message(message, spec) for message in messages]
+
+
+def with_sent_messages(request: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """Return the request with the messages as they are sent, see `sent_messages`."""
+    messages = request.get("messages")
+    return {**request, "messages": sent_messages(messages, spec)} if isinstance(messages, list) else dict(request)
+
+
+def _sent_message(message: Any, spec: ModelSpec) -> Any:
+    if spec.api == "chat":
+        return without_reasoning(message)
+    # Other APIs want back what was thought before a call of a tool, and take blocks in a text for text.
+    if not isinstance(message, Mapping) or message.get("role") != "assistant" or message.get("tool_calls"):
+        return message
+    return {key: value for key, value in message.items() if key not in FIELDS}
 
 
 def _without_thinking(part: Any) -> Any:

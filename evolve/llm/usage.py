@@ -8,6 +8,7 @@ from typing import Any
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm.estimates import estimate_prompt_tokens, estimate_tokens, most_answer_tokens, most_prompt_tokens
 from evolve.llm.model import Body
+from evolve.llm.reasoning import with_sent_messages
 from evolve.llm.reported import read_usage
 
 
@@ -17,7 +18,7 @@ def usage_of(completion: Mapping[str, Any], spec: ModelSpec, request: Body) -> U
     The cost is what the endpoint says that it charges, otherwise it follows from the model's prices.
     """
     reported = read_usage(completion.get("usage"))
-    prompt = reported.prompt or estimate_prompt_tokens(request)
+    prompt = reported.prompt or estimate_prompt_tokens(with_sent_messages(request, spec))
     answer = reported.completion or estimate_tokens([completion.get("choices")])
     cached, written = reported.cached, reported.written
     usd = spec.cost_usd(prompt, answer, cached, written) if reported.usd is None else reported.usd
@@ -31,5 +32,5 @@ def counted_prompt_tokens(completion: Mapping[str, Any]) -> int:
 
 def highest_usage(request: Body, spec: ModelSpec) -> Usage:
     """Return all that a call may use, before it is made."""
-    prompt, answer = most_prompt_tokens(request, spec.name), most_answer_tokens(request, spec)
+    prompt, answer = most_prompt_tokens(with_sent_messages(request, spec), spec.name), most_answer_tokens(request, spec)
     return Usage(1, prompt, answer, spec.highest_cost_usd(prompt, answer))

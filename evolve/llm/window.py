@@ -8,6 +8,7 @@ from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.estimates import estimate_prompt_tokens
 from evolve.llm.model import Body
+from evolve.llm.reasoning import with_sent_messages
 
 TOO_LONG = "context_length_exceeded"
 # The estimate from bytes may be wrong by this factor. Prompts in between are left to the endpoint, which counts tokens.
@@ -25,7 +26,7 @@ def fit_to_window(body: Body, spec: ModelSpec) -> dict[str, Any]:
     request = dict(body)
     if spec.context_tokens is None:
         return request
-    prompt = estimate_prompt_tokens(request)
+    prompt = estimate_prompt_tokens(with_sent_messages(request, spec))
     if prompt > SURELY_OVER * spec.context_tokens:
         message = f"the messages have about {prompt} tokens; the model's context window is {spec.context_tokens}"
         raise RequestRefused(400, TOO_LONG, message)

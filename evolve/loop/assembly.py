@@ -13,6 +13,7 @@ from evolve.executor.protocol import Executor
 from evolve.gate import begin_rule
 from evolve.gate.ruling import RuleMaker
 from evolve.guard import Vocabulary
+from evolve.guard.excluded import HiddenFiles
 from evolve.host import disk
 from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import Stop
@@ -20,7 +21,7 @@ from evolve.llm import ChatModel
 from evolve.loop import history
 from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
-from evolve.loop.candidates import Candidates, licence_trailers
+from evolve.loop.candidates import Candidates, FindImage, licence_trailers
 from evolve.loop.checks import Checks
 from evolve.loop.drift import Drift
 from evolve.loop.history import History
@@ -32,6 +33,7 @@ from evolve.loop.proposer import Proposer
 from evolve.loop.proposing import ModelProposer
 from evolve.loop.scoring import Scorer
 from evolve.loop.search import Search
+from evolve.loop.seed_check import SeedCheck
 from evolve.loop.smoke import SmokeTest
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
@@ -56,6 +58,9 @@ def assemble(
     folder: Path,
     watcher: Watcher,
     vocabulary: Vocabulary | None = None,
+    hidden: HiddenFiles | None = None,
+    find_image: FindImage | None = None,
+    outside: tuple[str, ...] = (),
     stop: Stop | None = None,
     least_room: int = disk.MIN_FREE_BYTES,
     proposer: Proposer | None = None,
@@ -78,6 +83,9 @@ def assemble(
         folder: The run's own under the runs folder.
         watcher: Shows the progress.
         vocabulary: The words of single tasks, which no patch may hold.
+        hidden: The files of the suite that no scaffold may hold.
+        find_image: Finds or builds a scaffold's own image; None: images are used by their names.
+        outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
         stop: Whether the user has asked for the end.
         least_room: Bytes that must be free on the disk where a round or trials are to start.
         proposer: The plug-in that the config names as its proposer, if it does.
@@ -91,7 +99,9 @@ def assemble(
         return PatientModel(model_for(what), patience)
 
     author = _author(config, proposer)
-    candidates = Candidates(run, lineage, folder, base_image, author, licence_trailers(config))
+    candidates = Candidates(
+        run, lineage, folder, base_image, author, licence_trailers(config), hidden or HiddenFiles(), find_image, outside
+    )
     specs = TrialSpecs(run, config, suite, images, candidates)
     labels = history.train_labels(suite)
     past = History(run, store, labels)
@@ -118,6 +128,7 @@ def assemble(
         measurer=measurer,
         scorer=Scorer(run, config, suite, store, measurer),
         lessons=lessons,
+        seed_check=SeedCheck(smoke, measurer, folder.parent),
         watcher=watcher,
         begin=begin,
     )

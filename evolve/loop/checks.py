@@ -27,7 +27,8 @@ class Checks:
     def refusal(self, parent: Candidate, proposal: Proposal) -> str | None:
         """Why the guard refuses this patch, in one line; None if it doesn't. The same rows give the same answer."""
         files, evolvable = self.candidates.texts(parent.commit), self.candidates.evolvable(parent.commit)
-        return guard.refusal(proposal, files, evolvable, self.vocabulary, self.limits)
+        hidden, outside = self.candidates.hidden, self.candidates.outside
+        return guard.refusal(proposal, files, evolvable, self.vocabulary, self.limits, hidden, outside)
 
     def problem(self, parent: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
         """Why this patch can't be measured, in one line; None if it can.

@@ -29,6 +29,7 @@ from evolve.loop.measuring import Measurer
 from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
+from evolve.loop.seed_check import SeedCheck
 from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start, validation_notice
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
@@ -52,6 +53,7 @@ class Search:
     measurer: Measurer
     scorer: Scorer
     lessons: Lessons
+    seed_check: SeedCheck
     watcher: Watcher
     begin: RuleMaker = begin_rule
 
@@ -148,7 +150,9 @@ class Search:
             return row.candidate
         seed = self.journal.add_seed(row)
         self.watcher.say("round 0: measuring the seed scaffold")
-        measure_tip(self.measurer, initial_standing(self.suite, self.config, seed, self.begin))
+        initial = initial_standing(self.suite, self.config, seed, self.begin)
+        self.seed_check.check(seed, initial)
+        measure_tip(self.measurer, initial)
         self.journal.decide(0, Decision(Verdict.BASELINE, "the seed scaffold"))
         return seed
 

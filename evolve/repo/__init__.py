@@ -1,6 +1,7 @@
 """The lineage of candidates in git: commits and branches that leave the user's work tree, index and HEAD alone."""
 
-from evolve.repo.discover import repository_around, seed_files
+from evolve.repo.contents import Survey
+from evolve.repo.discover import repository_around, survey_seed
 from evolve.repo.foreign import find_excess
 from evolve.repo.lineage import Lineage
 from evolve.repo.objects import Author
@@ -14,9 +15,10 @@ __all__ = [
     "Branch",
     "Lineage",
     "Repository",
+    "Survey",
     "champion_branch",
     "find_excess",
     "repository_around",
     "round_branch",
-    "seed_files",
+    "survey_seed",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.host.temporary import temporary_folder
-from evolve.repo.export import entries_on_disk, fresh_folder, store_folder
+from evolve.repo.contents import Survey, survey_folder
+from evolve.repo.export import fresh_folder, store_folder
 from evolve.repo.objects import changed_tree, check_files, store_commit
 from evolve.repo.refs import move_ref
 from evolve.repo.shell import GitShell
@@ -26,15 +28,17 @@ class Place:
         prefix: Its path in the repository, without a slash at the end; '' for the root.
         shell: Git on the objects and refs, which all work trees share.
         home: Git in the scaffold's own work tree, with its HEAD.
+        without: Folders that don't belong to the scaffold, wherever they are.
     """
 
     folder: Path
     prefix: str
     shell: GitShell
     home: GitShell
+    without: tuple[Path, ...] = ()
 
 
-def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Place:
+def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False, without: Sequence[Path] = ()) -> Place:
     """Return the repository around the folder; `fallback` if it exists, if there is none with a commit, or if `alone`.
 
     Raises:
@@ -46,7 +50,7 @@ def find_place(scaffold_folder: Path, fallback: Path, alone: bool = False) -> Pl
     if "\n" in str(folder):
         raise BadInput(repr(str(folder)), "has a line break in its name", "rename the folder")
     place = None if alone or fallback.is_dir() else _existing_place(folder)
-    return place or _fallback_place(folder, fallback)
+    return replace(place or _fallback_place(folder, fallback, without), without=tuple(without))
 
 
 def find_in(git_dir: Path, prefix: str) -> Place:
@@ -60,26 +64,28 @@ def find_around(folder: Path) -> Place | None:
     return _existing_place(folder.resolve()) if folder.is_dir() else None
 
 
-def seed_files(folder: Path, without: Path, alone: bool = False) -> list[Path]:
-    """The files that the seed commit of a scaffold's folder holds, relative to it; nothing is written.
+def survey_seed(folder: Path, without: Sequence[Path] = (), alone: bool = False) -> Survey:
+    """What the seed commit of a scaffold's folder would hold, and what is left out of it; nothing is written.
 
-    without: a folder that does not count, wherever it is; alone: whatever repository is around it. Raises BadInput for
-    links, nested repositories, odd names and too much, or where git refuses to work in the folder.
+    Args:
+        folder: The scaffold's.
+        without: Folders that don't belong to the scaffold, wherever they are.
+        alone: Whatever repository is around it.
+
+    Raises:
+        BadInput: It holds links, nested repositories, odd names or too much, or git refuses to work in the folder.
     """
     top = folder.resolve()
     if not alone and (place := _existing_place(top)) is not None:
-        return _regular(place.home, top, without)
+        return _checked(top, survey_folder(place.home, top, without))
     with temporary_folder("repository") as bare:
         GitShell(bare).run("init", "--quiet", "--bare", "--template=", str(bare))
-        return _regular(GitShell(top, bare, top), top, without)
+        return _checked(top, survey_folder(GitShell(top, bare, top), top, without))
 
 
-def _regular(home: GitShell, folder: Path, without: Path) -> list[Path]:
-    entries = [
-        entry for entry in entries_on_disk(home, folder) if without.resolve() not in (folder / entry.path).parents
-    ]
-    check_files(str(folder), entries)
-    return [Path(entry.path) for entry in entries]
+def _checked(folder: Path, survey: Survey) -> Survey:
+    check_files(str(folder), survey.entries)
+    return survey
 
 
 def repository_around(folder: Path) -> Path | None:
@@ -115,17 +121,17 @@ def _check_no_repository(folder: Path, error: str) -> None:
     raise BadInput(str(folder), " ".join(error.split()), "make `git status` work in that folder")
 
 
-def _fallback_place(folder: Path, fallback: Path) -> Place:
+def _fallback_place(folder: Path, fallback: Path, without: Sequence[Path]) -> Place:
     if not fallback.is_dir():
-        _create(folder, fallback)
+        _create(folder, fallback, without)
     bare = fallback.resolve()
     return Place(folder, "", GitShell(bare, bare), GitShell(folder, bare, folder))
 
 
-def _create(folder: Path, fallback: Path) -> None:
+def _create(folder: Path, fallback: Path, without: Sequence[Path]) -> None:
     """Create a bare repository whose first commit holds the folder's files, in one atomic step."""
     with fresh_folder(fallback) as place:
         GitShell(place).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(place))
         shell = GitShell(place, place)
-        tree = changed_tree(shell, None, store_folder(GitShell(folder, place, folder), folder))
+        tree = changed_tree(shell, None, store_folder(GitShell(folder, place, folder), folder, without))
         move_ref(shell, MAIN, store_commit(shell, tree, None, "The scaffold as it was found\n", _EPOCH), None)

@@ -2,84 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from evolve.core.config import SETTINGS_FILE
 from evolve.core.errors import BadInput
 from evolve.host.temporary import is_abandoned, process_mark
+from evolve.repo.contents import survey_folder
 from evolve.repo.objects import Entry, check_amount, check_files, store_files
 from evolve.repo.shell import GitShell
 
-# Never part of a scaffold unless they are tracked.
-DROPPINGS = (
-    "__pycache__/", ".venv/", "venv/", ".tox/", ".nox/",
-    ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/",
-)  # fmt: skip
-# A folder that holds one of these is a suite or the results of runs.
-NOT_SCAFFOLD = ("suite.toml", "evolve.db")
 
-
-def store_folder(home: GitShell, folder: Path) -> list[Entry]:
+def store_folder(home: GitShell, folder: Path, without: Sequence[Path] = ()) -> list[Entry]:
     """Store the folder's files as blobs, tracked or not, except ignored ones. Paths are relative to the folder.
 
     Args:
         home: Git in that folder.
         folder: The folder.
+        without: Folders that don't belong to the scaffold, wherever they are.
 
     Raises:
         BadInput: The folder holds links, nested repositories, unusable names or no files.
     """
-    entries = entries_on_disk(home, folder)
+    entries = survey_folder(home, folder, without).entries
     if not entries:
         raise BadInput(str(folder), "git sees no file in it", "add the scaffold's files, or stop ignoring them")
     check_files(str(folder), entries)
     oids = store_files(home, [folder / entry.path for entry in entries])
     return [Entry(e.path, e.mode, oid, e.size) for e, oid in zip(entries, oids, strict=True)]
-
-
-def entries_on_disk(home: GitShell, folder: Path) -> list[Entry]:
-    """List the folder's files, tracked or not, except ignored ones; nothing is stored. Raises BadInput."""
-    return [entry for path in scaffold_paths(folder, _list_paths(home)) if (entry := _disk_entry(folder, path))]
-
-
-def scaffold_paths(folder: Path, paths: Iterable[str]) -> list[str]:
-    """Return those of a folder's relative paths that belong to the scaffold.
-
-    A scaffold may share its folder with a suite, whose solutions and hidden tests it must never see, with results
-    and with `evolve.toml`.
-    """
-    parents = {path: PurePosixPath(path).parents[:-1] for path in paths}
-    folders = {parent for path in parents for parent in parents[path]}
-    others = {one for one in folders if any((folder / one / name).is_file() for name in NOT_SCAFFOLD)}
-    return [path for path in parents if path != SETTINGS_FILE and others.isdisjoint(parents[path])]
-
-
-def _list_paths(home: GitShell) -> list[str]:
-    """List tracked and untracked files, except ignored ones, virtual environments and caches."""
-    options = ("--cached", "--others", "--exclude-standard", *(f"--exclude={name}" for name in DROPPINGS))
-    names = home.run("ls-files", "-z", *options).decode("utf-8", "surrogateescape").split("\0")
-    return sorted({name for name in names if name})
-
-
-def _disk_entry(folder: Path, path: str) -> Entry | None:
-    """Return the entry of one path; None if it was deleted or is a folder now."""
-    file = folder / path
-    if not file.parent.exists() or file.parent.resolve() != file.parent or not os.path.lexists(file):
-        return None
-    if file.is_dir() and not file.is_symlink():
-        if (file / ".git").exists():
-            raise BadInput(str(file), "is a git repository of its own", "ignore it or remove its `.git`")
-        return None
-    state = file.lstat()
-    if file.is_symlink() or not file.is_file():
-        return Entry(path, "120000", "")
-    return Entry(path, "100755" if state.st_mode & 0o100 else "100644", "", state.st_size)
 
 
 @contextmanager

@@ -52,15 +52,16 @@ class Lineage:
     place: Place
 
     @classmethod
-    def open(cls, scaffold_folder: Path, fallback: Path, alone: bool = False) -> Lineage:
+    def open(cls, scaffold_folder: Path, fallback: Path, alone: bool = False, without: Sequence[Path] = ()) -> Lineage:
         """Open the lineage in the repository around the scaffold, or in the bare one at `fallback`.
 
-        `fallback` is created if there is no repository with a commit, or if `alone`, and is used from then on.
+        `fallback` is created if there is no repository with a commit, or if `alone`, and is used from then on. What is
+        in a folder of `without` doesn't belong to the scaffold.
 
         Raises:
             BadInput: The folder does not exist, or git refuses to work in it.
         """
-        return cls(find_place(scaffold_folder, fallback.resolve(), alone))
+        return cls(find_place(scaffold_folder, fallback.resolve(), alone, without))
 
     @classmethod
     def at(cls, git_dir: Path, prefix: str = "") -> Lineage:
@@ -97,7 +98,7 @@ class Lineage:
         place = self.place
         head = self.resolve("HEAD")
         old = [Entry(e.path, e.mode, None) for e in self._entries(head, must_exist=False)]
-        tree = self._tree(head, [*old, *store_folder(place.home, place.folder)])
+        tree = self._tree(head, [*old, *store_folder(place.home, place.folder, place.without)])
         trailers = {"Evolve-Run": run, "Evolve-Round": "0", "Evolve-Parent": head}
         return store_commit(place.shell, tree, head, compose_message("Round 0", "seed", trailers), when, author)
 

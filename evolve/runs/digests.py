@@ -7,18 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from evolve.core.config import SETTINGS_FILE
-from evolve.repo import seed_files
+from evolve.repo import Survey, survey_seed
 from evolve.suite.bundled import is_bundled, or_bundled
 
 
-def folder_digest(folder: Path, runs: Path) -> str:
+def folder_digest(folder: Path, *without: Path) -> str:
     """The digest of a scaffold's folder: of all that its seed commit would hold.
 
-    What git ignores, virtual environments, caches and the results in `runs` do not count. Raises BadInput for what a
-    commit can't hold, or where git refuses to work in the folder.
+    What git ignores, virtual environments, caches, suites, tasks, results of runs and what is in the folders `without`
+    do not count. Raises BadInput for what a commit can't hold, or where git refuses to work in the folder.
     """
     top = or_bundled(folder)
-    return digest_of({path.as_posix(): (top / path).read_bytes() for path in seed_files(top, runs, is_bundled(folder))})
+    entries = scaffold_survey(folder, *without).entries
+    return digest_of({entry.path: (top / entry.path).read_bytes() for entry in entries})
+
+
+def scaffold_survey(folder: Path, *without: Path) -> Survey:
+    """What belongs to a scaffold's folder, and what is left out of it. Raises BadInput as `folder_digest` does."""
+    return survey_seed(or_bundled(folder), without, is_bundled(folder))
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:

@@ -12,7 +12,7 @@ from evolve.core.errors import BadInput
 from evolve.core.task_format import VerifierMode
 from evolve.core.text import storable_text
 from evolve.runs.digests import folder_digest
-from evolve.runs.repository import places_of
+from evolve.runs.repository import left_out_places, places_of
 from evolve.runs.stored_suite import suite_of_config
 from evolve.store import RunRow, Store
 from evolve.suite.bundled import or_bundled
@@ -136,7 +136,9 @@ def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
     """The given folder: the one that the run began with, whatever is in it now, or one with the same files."""
     if any(given.resolve() == folder.resolve() for folder in places_of(row.scaffold, runs)):
         return given
-    if or_bundled(given).is_dir() and folder_digest(given, runs) == stored(row, "scaffold_digest"):
+    if or_bundled(given).is_dir() and folder_digest(given, *left_out_places(Path(row.suite), runs)) == stored(
+        row, "scaffold_digest"
+    ):
         return given
     raise BadInput(
         "scaffold",
@@ -175,7 +177,7 @@ def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> boo
     changed = [difference for difference in differences(config, row) if not _is_listed_price(difference.key, config)]
     if changed or suite_differences(suite, row):
         return False
-    return bool(stored(row, "scaffold_digest") == folder_digest(config.scaffold, runs))
+    return bool(stored(row, "scaffold_digest") == folder_digest(config.scaffold, *left_out_places(config.suite, runs)))
 
 
 def _is_listed_price(key: str, config: RunConfig) -> bool:

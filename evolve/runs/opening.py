@@ -35,7 +35,8 @@ from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
-from evolve.runs.digests import folder_digest
+from evolve.runs.contents import check_scaffold, describe_left_out
+from evolve.runs.digests import folder_digest, scaffold_survey
 from evolve.runs.identity import (
     check_same,
     continued_config,
@@ -49,13 +50,15 @@ from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
+from evolve.runs.repository import left_out_places, outside_of
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
+from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
 from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.store import RunRow, Store, TaskRow
-from evolve.suite import scaffold
+from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite
 from evolve.suite.unbuildable import UsableSuite, exclude_unbuildable
 from evolve.suite.vocabulary import vocabulary_of
@@ -76,12 +79,20 @@ def check(request: RunRequest) -> Suite:
     if row is not None:
         check_same(request.config, suite, row)
     elif request.origin is None:
-        scaffold.check_folder(request.config.scaffold)
+        check_scaffold(request.config.scaffold, suite, request.runs)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:
         check_priced(request.config, request.caps)
     return suite
+
+
+def left_out_line(request: RunRequest) -> str:
+    """What of the scaffold's folder doesn't belong to a new run's scaffold, in one line; "" if all of it does."""
+    if request.origin or stored_row(request.runs, request.run) is not None:
+        return ""
+    survey = scaffold_survey(request.config.scaffold, *left_out_places(request.config.suite, request.runs))
+    return describe_left_out(survey.left_out)
 
 
 def check_priced(config: RunConfig, caps: Caps) -> None:
@@ -149,7 +160,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
     owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
-        run, suite, watcher, owner, known, lambda _: run_budget.begin_unbooked(run.folder), Stop()
+        run, suite, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()
     ) as search:
         measurer = search.measurer
         yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
@@ -162,7 +173,7 @@ def _open_search(
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
-    enter: Callable[[UsableSuite], Budget],
+    enter: Callable[[UsableSuite, Mapping[str, str]], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
     """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
@@ -172,8 +183,10 @@ def _open_search(
     sweep_folders()
     disk.sweep_parts((request.runs, run.folder, *(run.folder / name for name in WRITTEN)))
     base, made = _built(run, suite, watcher, known) if local else ("", _unbuilt(suite, known, watcher))
+    is_new = run.row is None and run.request.origin is None
+    own_images = images_at_start(run.config, owner, base, watcher.say) if local and is_new else {}
     instances = first_instances(made, run.config.seed, owner, request.jobs or default_jobs()) if local else {}
-    budget, spec = enter(made), run.config.proposer_spec
+    budget, spec = enter(made, own_images), run.config.proposer_spec
     if local:
         engine.sweep(owner)
         leftovers.sweep_dead()
@@ -200,6 +213,9 @@ def _open_search(
                 folder=run.folder,
                 watcher=watcher,
                 vocabulary=vocabulary_of(made.suite.tasks, instances),
+                hidden=hidden_of((*suite.tasks, *suite.refused)),
+                outside=outside_of(run.config.scaffold, left_out_places(run.config.suite, request.runs)),
+                find_image=image_finder(run, owner, base, watcher.say) if local else None,
                 stop=stop,
                 proposer=plugins.proposer,
                 begin=plugins.rule or begin_rule,
@@ -280,15 +296,22 @@ def _refuse_depleted(folder: Path) -> None:
         )
 
 
-def _enter(run: NamedRun, suite: Suite, store: Store, watcher: Watcher, usable: UsableSuite) -> Budget:
-    """Write the run's rows at the beginning of a session."""
+def _enter(
+    run: NamedRun,
+    suite: Suite,
+    store: Store,
+    watcher: Watcher,
+    usable: UsableSuite,
+    own_images: Mapping[str, str],
+) -> Budget:
+    """Write the run's rows at the beginning of a session. `own_images`: the id of the scaffold's own image, by name."""
     request = run.request
     if run.row is not None:
         _check_seed(run)
         check_pinned(run.row, usable)
         watcher.say(f"resuming run {run.name}, started {run.row.created_at}: {_progress(store, run.name)}")
     else:
-        _create_run(run, suite, store, usable)
+        _create_run(run, suite, store, usable, own_images)
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
@@ -299,7 +322,8 @@ def _check_seed(run: NamedRun) -> None:
     """Raise BadInput if a resumed run has no commit yet and the scaffold has changed since it began."""
     if run.row is None or run.lineage().seed_of(run.name) is not None:
         return
-    if folder_digest(run.config.scaffold, run.request.runs) != stored(run.row, "scaffold_digest"):
+    without = left_out_places(run.config.suite, run.request.runs)
+    if folder_digest(run.config.scaffold, *without) != stored(run.row, "scaffold_digest"):
         problem = f"its scaffold {run.config.scaffold} has changed before the run's first commit"
         raise BadInput(f"run {run.name}", problem, "restore the scaffold's files, or start another run with --run new")
 
@@ -322,10 +346,14 @@ def _placed(config: RunConfig) -> RunConfig:
     return config.model_copy(update={key: path.resolve() for key in PLACES if (path := getattr(config, key)).is_dir()})
 
 
-def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite) -> None:
+def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite, own_images: Mapping[str, str]) -> None:
     config, lineage = _placed(run.config), run.lineage()
     origin = run.request.origin
-    digest = stored(origin, "scaffold_digest") if origin else folder_digest(config.scaffold, run.request.runs)
+    digest = (
+        stored(origin, "scaffold_digest")
+        if origin
+        else folder_digest(config.scaffold, *left_out_places(config.suite, run.request.runs))
+    )
     text = identity(config, suite, digest)
     row = RunRow(
         id=run.name,
@@ -337,7 +365,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite) 
         scaffold=str(config.scaffold),
         model=config.model,
         base_url=config.base_url,
-        engine=json.dumps({**_described_engine(config), **pinned_images(usable)}, sort_keys=True),
+        engine=json.dumps({**_described_engine(config, own_images), **pinned_images(usable)}, sort_keys=True),
         evolve_version=__version__,
         repository=str(lineage.git_dir),
         base_commit=lineage.resolve("HEAD"),
@@ -345,6 +373,8 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite) 
     store.create_run(row, (*suite.tasks, *suite.refused), usable.excluded)
 
 
-def _described_engine(config: RunConfig) -> Mapping[str, object]:
-    """The container engine, or the plug-in that runs trials without it."""
-    return engine.describe() if is_local(config) else {"executor": config.executor}
+def _described_engine(config: RunConfig, images: Mapping[str, str]) -> Mapping[str, object]:
+    """The container engine with the scaffold's own image, or the plug-in that runs trials without it."""
+    if not is_local(config):
+        return {"executor": config.executor}
+    return {**engine.describe(), **({KEY: images} if images else {})}

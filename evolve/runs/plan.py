@@ -49,7 +49,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will take, proposals included. usd, hours: None if price or speed is unknown; basis: in words."""
+    """What a run will take, proposals included. usd, hours: None if price or speed is unknown; basis: in words.
+
+    warning: That the suite can hardly show anything, in one line; "" for a suite that can.
+    """
 
     rounds: int
     trials: Range
@@ -57,9 +60,10 @@ class Plan:
     usd: Range | None
     hours: Range | None
     basis: str
+    warning: str = ""
 
     def lines(self) -> list[str]:
-        """The plan in two lines."""
+        """The plan in two lines, and the warning."""
         parts = [
             f"{_shown(self.trials)} trials",
             f"{_shown(self.tokens)} tokens",
@@ -67,7 +71,8 @@ class Plan:
             f"{_shown(self.hours)} hours" if self.hours else "hours unknown",
         ]
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
-        return [f"plan for {rounds}: {', '.join(parts)}", f"  ({self.basis})"]
+        warning = [self.warning] if self.warning else []
+        return [f"plan for {rounds}: {', '.join(parts)}", f"  ({self.basis})", *warning]
 
 
 def _dollars(usd: Range | None) -> str:
@@ -98,7 +103,20 @@ def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[Ch
     seconds = seconds_per_trial(config, tokens, speed, earlier)
     jobs = planned_concurrency(request, suite).most
     hours = None if seconds is None else Range(*(s / 3600 / jobs for s in _both(trials.times(seconds))))
-    return Plan(rounds, trials, total, dollars(config, total), hours, basis)
+    return Plan(rounds, trials, total, dollars(config, total), hours, basis, size_warning(config, suite, begin))
+
+
+def size_warning(config: RunConfig, suite: Suite, begin: RuleMaker = begin_rule) -> str:
+    """Say that a suite has too few tasks for the gate to see even the largest gain; "" if it has enough."""
+    tasks = task_slots(suite)
+    share = calibrate.detection(tasks, config.gate, begin)
+    if share >= calibrate.POWER:
+        return ""
+    count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+    return (
+        f"warning: {count} of train and validation are too few: of patches that solve all of them, where the seed "
+        f"scaffold solves half, only {100 * share:.0f} % would be built upon; add tasks"
+    )
 
 
 def time_warnings(config: RunConfig, suite: Suite) -> list[str]:

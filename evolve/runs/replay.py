@@ -13,17 +13,24 @@ from evolve.host.temporary import temporary_folder
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.store import Store
 from evolve.trial import comparison, trajectory
+from evolve.trial.nature import Window
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """A trial and its replay; `divergence` is empty if commands, reward and trajectory are the same."""
+    """A trial and its replay.
+
+    Attributes:
+        divergence: Empty if commands, reward and trajectory are the same, apart from what differs by nature.
+        by_nature: The steps whose output differs by nature alone: by times, process ids and the like.
+    """
 
     task: str
     attempt: int
     recorded_reward: float | None
     replayed_reward: float | None
     divergence: str
+    by_nature: tuple[str, ...] = ()
 
     @property
     def identical(self) -> bool:
@@ -122,7 +129,7 @@ def _compare(
     trial: TrialResult, replay: TrialResult | None, problem: str, root: Path, replay_root: Path
 ) -> ReplayResult:
     reward = replay.reward if replay else None
-    problems = [problem] if problem else []
+    problems, by_nature = [problem] if problem else [], tuple[str, ...]()
     if replay is None:
         problems.append("could not be replayed")
     elif replay.recording is not None and trial.recording is not None:
@@ -130,8 +137,14 @@ def _compare(
             trajectory.load(root / trial.recording.path),
             trajectory.load(replay_root / replay.recording.path),
         )
-        if (step := comparison.first_difference(old, new)) is not None:
+        found = comparison.differences(old, new, _window(trial), _window(replay))
+        by_nature = found.by_nature
+        if (step := found.first) is not None:
             problems.append(f"step {step} differs: {comparison.describe_step(old, new, step)}")
         if (replay.outcome, replay.reward) != (trial.outcome, trial.reward):
             problems.append(f"{trial.outcome} with reward {trial.reward} became {replay.outcome} with {replay.reward}")
-    return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems))
+    return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems), by_nature)
+
+
+def _window(trial: TrialResult) -> Window:
+    return Window.of(trial.started_at, trial.seconds)

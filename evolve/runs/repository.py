@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
@@ -31,9 +31,9 @@ def lineage_of(row: RunRow, runs: Path) -> Lineage:
         return lineage
     for folder in places_of(row.scaffold, runs):
         if folder.is_dir():
-            return Lineage.open(folder, lineage_home(runs, row.id))
+            return Lineage.open(folder, lineage_home(runs, row.id), without=left_out_places(Path(row.suite), runs))
     if is_bundled(Path(row.scaffold)):
-        return new_lineage(Path(row.scaffold), lineage_home(runs, row.id))
+        return new_lineage(Path(row.scaffold), lineage_home(runs, row.id), left_out_places(Path(row.suite), runs))
     raise BadInput(
         f"run {row.id}",
         f"its repository {row.repository} is missing, and so is its scaffold {row.scaffold}",
@@ -46,12 +46,23 @@ def find_lineage(row: RunRow, runs: Path) -> Lineage | None:
     return next((lineage for lineage in _possible(row, runs) if lineage.seed_of(row.id) is not None), None)
 
 
-def new_lineage(scaffold: Path, home: Path) -> Lineage:
+def left_out_places(suite: Path, runs: Path) -> tuple[Path, Path]:
+    """The folders of a run that don't belong to its scaffold, even if they lie in its folder."""
+    return or_bundled(suite).resolve(), runs.resolve()
+
+
+def outside_of(scaffold: Path, places: Sequence[Path]) -> tuple[str, ...]:
+    """Those of these folders that lie in the scaffold's, relative to it."""
+    top = or_bundled(scaffold).resolve()
+    return tuple(place.relative_to(top).as_posix() for place in places if top in place.parents)
+
+
+def new_lineage(scaffold: Path, home: Path, without: Sequence[Path]) -> Lineage:
     """Where the commits of a new run go: the repository around the scaffold, else one of the run's own at `home`.
 
     A bundled scaffold is in no repository of the user's, wherever Evolve is installed.
     """
-    return Lineage.open(or_bundled(scaffold), home, alone=is_bundled(scaffold))
+    return Lineage.open(or_bundled(scaffold), home, is_bundled(scaffold), without)
 
 
 def places_of(path: str, runs: Path) -> tuple[Path, ...]:

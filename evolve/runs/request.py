@@ -9,7 +9,7 @@ from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
 from evolve.runs.plugins import Plugins
-from evolve.runs.repository import lineage_home, lineage_of, new_lineage
+from evolve.runs.repository import left_out_places, lineage_home, lineage_of, new_lineage
 from evolve.store import PreflightRow, RunRow, Store
 
 DATABASE = "evolve.db"
@@ -65,7 +65,10 @@ class NamedRun:
     def lineage(self) -> Lineage:
         """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
         runs, stored = self.request.runs, self.row or self.request.origin
-        return lineage_of(stored, runs) if stored else new_lineage(self.config.scaffold, lineage_home(runs, self.name))
+        if stored:
+            return lineage_of(stored, runs)
+        without = left_out_places(self.config.suite, runs)
+        return new_lineage(self.config.scaffold, lineage_home(runs, self.name), without)
 
 
 def stored_row(runs: Path, run: str | None) -> RunRow | None:

@@ -487,7 +487,9 @@ def scaffold_process(
     ttl: int,
     resources: TrialResources | None = None,
 ) -> ScaffoldProcess:
-    """Start a scaffold without network or key; its files, the door and the socket's folder are mounted read-only.
+    """Start a scaffold without network or key, with the variables of its image.
+
+    Its files, the door and the socket's folder are mounted read-only.
 
     Args:
         resources: What the trial has to itself on the host; `folder` should be there too. None outside trials.
@@ -499,7 +501,6 @@ def scaffold_process(
     ]
     environment = {
         **SAFE_ENV,
-        "PYTHONPATH": DOOR_HOME,
         "PYTHONUNBUFFERED": "1",
         "EVOLVE_SOCKET": "/run/evolve/gateway.sock",
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
@@ -508,7 +509,7 @@ def scaffold_process(
     container = _create_container(
         image,
         ttl,
-        ["python3", "-S", f"{DOOR_HOME}/launch.py", entry],
+        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", entry],
         run,
         AGENT if resources is None else resources.user,
         host_config(replace(spec, network=False), mounts=mounts),

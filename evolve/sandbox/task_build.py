@@ -110,7 +110,7 @@ def task_image(task: Task, base: str) -> TaskImage:
     with engine_faults():
         tag = tag_of(task, base)
     strict = task.profile is SuiteProfile.STRICT
-    image = _found_or_made(ImagePlan(tag, task.folder, task.format.environment, base, strict))
+    image = found_or_made(ImagePlan(tag, task.folder, task.format.environment, base, strict))
     if image.volumes and not strict and _freezes(task):
         folders = ", ".join(image.volumes)
         problem = f"its image declares a VOLUME ({folders}), which an isolated verifier would not get"
@@ -119,7 +119,7 @@ def task_image(task: Task, base: str) -> TaskImage:
     for _, environment in verifier_environments(task):
         if environment not in made:
             name = f"{tag}{VERIFIER}{stable_hash(environment.context, environment.docker_image):016x}"
-            made[environment] = _found_or_made(ImagePlan(name, task.folder, environment, base, kept=False))
+            made[environment] = found_or_made(ImagePlan(name, task.folder, environment, base, kept=False))
     return replace(image, verifiers=tuple((name, made[one]) for name, one in verifier_environments(task)))
 
 
@@ -136,7 +136,8 @@ def image_names(task: Task, base: str) -> list[str]:
     return [tag, *(f"{tag}{VERIFIER}{stable_hash(*pair):016x}" for pair in sorted(own))]
 
 
-def _found_or_made(plan: ImagePlan) -> TaskImage:
+def found_or_made(plan: ImagePlan) -> TaskImage:
+    """The image of a plan, which is made if the engine doesn't have it. Raises BadInput, EngineError or DiskFull."""
     with engine_faults():
         client = connect()
         if not exists(client, plan.name):

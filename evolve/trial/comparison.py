@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from evolve.trial.nature import Window, without_nature
 from evolve.trial.recording import BYTES_FIELDS, TIME_FIELDS
 from evolve.trial.request_digest import canonical
 
@@ -19,6 +21,7 @@ NOISE = [
     (re.compile(r"\b(uid|gid|groups)=\d+"), r"\1=<id>"),
     (re.compile(r"^([-bcdlps][-rwxsStT]{9}[.+@]? +\d+) \d+ +\d+ ", re.MULTILINE), r"\1 <id> <id> "),
 ]
+SHOWN_CHARS = 60
 Event = Mapping[str, Any]
 Comparable = dict[str, Any]
 
@@ -49,15 +52,63 @@ def comparable(event: Event) -> Comparable:
     return same
 
 
+@dataclass(frozen=True)
+class Differences:
+    """How a replay differs from its recording.
+
+    Attributes:
+        first: The number (from 1) of the first event that differs, except by nature; None if there is none.
+        by_nature: What differs by nature alone, such as "step 4 `ps`"; model calls only if no command does.
+    """
+
+    first: int | None
+    by_nature: tuple[str, ...] = ()
+
+
 def first_difference(old: Sequence[Event], new: Sequence[Event]) -> int | None:
     """The number (from 1) of the first event of `old` that differs in `new`, or None.
 
     If requests overlapped in either, the order of events makes no difference: each is compared with one like it.
     """
-    for number, (recorded, replayed) in enumerate(_pairs(old, new), 1):
-        if recorded != replayed and recorded != _as_text_alone(recorded, replayed):
-            return number
-    return None
+    return next((number for number, *_ in _different(_pairs(old, new))), None)
+
+
+def differences(old: Sequence[Event], new: Sequence[Event], then: Window, now: Window) -> Differences:
+    """Compare a recording with its replay, where what differs by nature is no difference.
+
+    Args:
+        old: The recording.
+        new: The replay.
+        then: When the recorded trial ran.
+        now: When the replay ran.
+    """
+    natural: list[tuple[str, str]] = []
+    for number, recorded, replayed in _different(_pairs(old, new)):
+        if recorded is None or without_nature(recorded, then) != without_nature(replayed, now):
+            return Differences(number, _named(natural))
+        natural.append((recorded["kind"], f"step {number} {_shown(recorded)}"))
+    return Differences(None, _named(natural))
+
+
+def _different(
+    pairs: Iterable[tuple[Comparable | None, Comparable | None]],
+) -> Iterator[tuple[int, Comparable | None, Comparable | None]]:
+    """The pairs that differ, with their numbers."""
+    for number, (recorded, replayed) in enumerate(pairs, 1):
+        if recorded != replayed and recorded != (text := _as_text_alone(recorded, replayed)):
+            yield number, recorded, text
+
+
+def _named(natural: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Calls of the model repeat what commands printed before."""
+    commands = tuple(text for kind, text in natural if kind != "chat")
+    return commands or tuple(text for _, text in natural)
+
+
+def _shown(event: Comparable) -> str:
+    """What an event did, in short."""
+    what = " ".join(str(event.get("command") or event.get("path") or "").split())
+    return f"`{what[:SHOWN_CHARS]}`" if what else str(event["kind"])
 
 
 def _as_text_alone(old: Comparable | None, new: Comparable | None) -> Comparable | None:

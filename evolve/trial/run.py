@@ -74,6 +74,8 @@ MAX_VOIDED_TRIES = 8
 # An endpoint that answered within the two minutes before may only have refused by its limits per minute.
 OUTAGE_SECONDS = 120.0
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
+# Files keep their times, so that a replay lists the same ones; where `cp` has no such option, `-p` keeps modes too.
+FILL = f"cp -R --preserve=timestamps {PRISTINE}/. . 2>/dev/null || cp -R -p {PRISTINE}/. ."
 CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
 
 
@@ -374,7 +376,7 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
     open_shell = container.working_shell if state.format.harbor else container.shell
     shell = open_shell(state.user, state.image.workdir, names_sessions=state.format.harbor)
     if not state.loose:
-        done = shell.run(f"cp -R {PRISTINE}/. .", timeout=60)
+        done = shell.run(FILL, timeout=60)
         if done.exit_code != 0:
             raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     if task.instance and (files := task.instance.part("workdir")):

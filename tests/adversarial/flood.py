@@ -71,7 +71,7 @@ def main(folder: Path, weak: bool, bound: int = BOUND) -> None:
         gateway = stack.enter_context(Gateway(door, Model(), FolderWorkspace(folder), folder))
         numbers = iter(range(10_000))
         with ThreadPoolExecutor(8) as pool:
-            while 429 not in pool.map(lambda number: flood(gateway, number), [next(numbers) for _ in range(8)]):
+            while 403 not in pool.map(lambda number: flood(gateway, number), [next(numbers) for _ in range(8)]):
                 pass
         spec = trial_spec(folder)
         condition_of(spec, gateway.recording, ("", ""))

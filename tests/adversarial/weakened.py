@@ -18,6 +18,8 @@ from starlette.responses import Response
 from evolve.budget.answers import OwnAnswers
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
+from evolve.loop import candidates
+from evolve.repo import contents
 from evolve.sandbox import archive, shell
 from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
 from evolve.sandbox.resources import FILES, TrialResources
@@ -303,6 +305,16 @@ def locks_listed() -> Iterator[None]:
 
 def _list_locks(host: Host) -> None:
     host["MaskedPaths"] = [path for path in host["MaskedPaths"] if path != "/proc/locks"]
+
+
+@contextlib.contextmanager
+def all_files_are_the_scaffolds() -> Iterator[None]:
+    """Nothing in a scaffold's folder is left out, and no content is compared with the suite's."""
+    with (
+        mock.patch.object(contents, "scaffold_paths", lambda folder, paths, without: (list(paths), {})),
+        mock.patch.object(candidates, "check_hidden"),
+    ):
+        yield
 
 
 def _void_if_ungraded(

@@ -59,7 +59,7 @@ print("ASYNC", len(asyncio.run(side_by_side())), "MODELS", [m.id for m in api.mo
 try:
     api.with_options(max_retries=0).chat.completions.create(**ask)
     print("NOT REFUSED")
-except openai.RateLimitError as error:
+except openai.PermissionDeniedError as error:
     print("REFUSED", error.code)
 sys.exit(4)
 """

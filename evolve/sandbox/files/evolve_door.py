@@ -11,7 +11,7 @@ import socket
 class DoorError(Exception):
     """The host refused a request. `status` is an HTTP status, `code` one word.
 
-    Codes worth handling: `context_length_exceeded` (400), `budget` (429: the trial's budget is spent; stop),
+    Codes worth handling: `context_length_exceeded` (400), `budget` (403: the trial's budget is spent; stop),
     `not_found` (404: no such file), `invalid_request` (400).
     """
 

@@ -71,6 +71,9 @@ def main():
     scaffold = os.fork()
     if scaffold == 0:
         sacrifice()
+        # Before what the image has there, which this process itself ignores.
+        path = [os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         os.chdir("/scaffold")
         os.execv(sys.executable, [sys.executable, sys.argv[1]])
     _thread.start_new_thread(serve, (listener,))

@@ -13,7 +13,7 @@ from evolve.budget.rate import longest_wait
 from evolve.core.errors import EndpointError
 from evolve.core.records import Limits, ModelSpec, Usage
 from evolve.trial.gateway.spans import LostTime, Span, covered_seconds
-from evolve.trial.gateway.wire import Refusal
+from evolve.trial.gateway.wire import FINAL, Refusal
 
 # Of a recording: events, and bytes as they are stored. Requests in progress when it is full are recorded too.
 MAX_EVENTS = 10_000
@@ -209,7 +209,7 @@ class TrialBudget:
 
     def _refuse_spent(self, *names: str) -> None:
         if self._closed:
-            raise Refusal(429, "budget", "the trial is over")
+            raise Refusal(FINAL, "budget", "the trial is over")
         left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self.recorded)}
         for name in names:
             # A model without a price is not limited by dollars.
@@ -219,7 +219,7 @@ class TrialBudget:
     def spent(self, name: str, why: str = "") -> Refusal:
         """Note that a limit is reached; returns the refusal of what would exceed it. `why`: ends its sentence."""
         self.exhausted = name
-        return Refusal(429, "budget", f"the trial's budget of {name} is spent{why}")
+        return Refusal(FINAL, "budget", f"the trial's budget of {name} is spent{why}")
 
     def _room(self, prompt: int) -> tuple[int, str]:
         """The most tokens that an answer to such a prompt may have while others run, and the limit that sets it."""

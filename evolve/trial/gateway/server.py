@@ -47,6 +47,7 @@ from evolve.trial.gateway.wire import (
     Intake,
     Refusal,
     error_response,
+    final_status,
     json_response,
     stream_response,
 )
@@ -311,7 +312,7 @@ class Gateway:
             raise self._refused(request, error, arrival, asked=False) from error
 
     def _refused(self, request: Body, error: RequestRefused, arrival: Arrival, **more: bool) -> Refusal:
-        refusal = Refusal(error.status, error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
+        refusal = Refusal(final_status(error.status), error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
         fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
         self._record("chat", arrival, request=request, error=fields, **more)
         return refusal

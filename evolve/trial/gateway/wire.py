@@ -20,6 +20,9 @@ MAX_VALUES = 100_000
 MAX_CONNECTIONS = 128
 BODY_SECONDS = 20.0
 HEAD_SECONDS = 20.0
+# The status of refusals that stay as they are: no client waits and asks again, as many do after 408, 409, 429 and 5xx.
+FINAL = 403
+RETRIED = (408, 409, 425, 429)
 Body = dict[str, Any]
 
 
@@ -29,6 +32,11 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
+
+
+def final_status(status: int) -> int:
+    """The status, or FINAL for one after which clients ask again: the endpoint's own client has done that already."""
+    return FINAL if status in RETRIED or status >= 500 else status
 
 
 class Intake:
@@ -105,7 +113,7 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 def error_response(refusal: Refusal) -> Response:
     error = {"message": refusal.message, "type": refusal.code, "code": refusal.code, "param": None}
-    # OpenAI clients retry a 429 and a 503 by themselves; here the answer would stay the same.
+    # OpenAI clients retry a 408 and a 503 by themselves; here the answer would stay the same.
     return json_response({"error": error}, refusal.status, {"x-should-retry": "false"})
 
 

@@ -1,0 +1,38 @@
+"""Check what a new run's scaffold holds, and say what of its folder is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evolve.core.errors import BadInput
+from evolve.core.escaping import plain
+from evolve.runs.digests import scaffold_survey
+from evolve.runs.repository import left_out_places
+from evolve.suite import scaffold
+from evolve.suite.bundled import or_bundled
+from evolve.suite.hidden import hidden_of
+from evolve.suite.tasks import Suite
+
+MAX_NAMED = 8
+
+
+def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
+    """Check the scaffold of a new run. Raises BadInput, also for a copy of a hidden file under another name."""
+    spec = scaffold.check_folder(folder)
+    top, survey = or_bundled(folder), scaffold_survey(folder, *left_out_places(suite.folder, runs))
+    hidden = hidden_of((*suite.tasks, *suite.refused))
+    for entry in survey.entries:
+        if copied := hidden.copied((top / entry.path).read_bytes()):
+            problem = f"has the content of {copied}, which no scaffold may see"
+            raise BadInput(str(folder / entry.path), problem, "move the file out of the scaffold's folder")
+    if spec.entry not in {entry.path for entry in survey.entries}:
+        problem = f"entry point `{spec.entry}` is left out of the scaffold or ignored by git"
+        raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+
+
+def describe_left_out(left_out: Mapping[str, str]) -> str:
+    """What is left out of a scaffold, in one line; "" for nothing."""
+    named = [f"{plain(path)} ({reason})" for path, reason in sorted(left_out.items())]
+    more = [f"and {len(named) - MAX_NAMED} more"] if len(named) > MAX_NAMED else []
+    return f"left out of the scaffold: {', '.join([*named[:MAX_NAMED], *more])}" if named else ""
