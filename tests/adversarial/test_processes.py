@@ -18,7 +18,9 @@ WAITS = (
 )
 RIGHT = f"printf '%s' '{hostile.SOLUTION}' > right"
 # The simple way to judge: the tests run in one process with what they test, and its exit status is the verdict.
-NAIVE = "#!/bin/sh\ncd /app; PYTHONPATH=/tests python3 -m unittest test_hidden && echo 1 > /logs/verifier/reward.txt\n"
+NAIVE = """#!/bin/sh
+cd /app; if PYTHONPATH=/tests python3 -m unittest test_hidden; then echo 1; else echo 0; fi > /logs/verifier/reward.txt
+"""
 SLOW = NAIVE.replace("cd /app;", "cd /app; sleep 1;")
 DAEMONS = {
     "background": f"({WAITS}) >/dev/null 2>&1 &",

@@ -21,6 +21,7 @@ from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.loop.propose.direct import Conversation
 from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
+from evolve.trial.recording import TIME_FIELDS
 from evolve.trial.run import wait_for_end
 from tests.fakes import FolderWorkspace
 from tests.faults.endpoint import FaultyEndpoint
@@ -66,7 +67,7 @@ def test_each_kind_of_fault_costs_a_try_and_nothing_else(
     assert used.cost_usd == pytest.approx((used.prompt_tokens + 2 * used.completion_tokens) / 1e6)
     assert used.lost_seconds > (TRY_SECONDS * 0.9 if kind in SLOW else 0)
     assert 30 - most <= left - used.lost_seconds <= 30 - least
-    assert set(event) == {"kind", "request", "response"} and "retries" not in json.dumps(event)
+    assert set(event) == {"kind", "request", "response", *TIME_FIELDS} and "retries" not in json.dumps(event)
     assert served.fault is None
 
 
