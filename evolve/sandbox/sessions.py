@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from evolve.core.errors import InfraError
+from evolve.core.records import Cause
 from evolve.sandbox import exit_cause
 from evolve.sandbox.container import ROOT, Container
 from evolve.sandbox.exit_cause import engine_faults
@@ -54,15 +56,25 @@ exit 0
 def end_sessions(container: Container, sessions: Collection[int]) -> None:
     """End the processes of these sessions in a container, but not the services.
 
-    If no process can be started for that, the whole container is stopped.
+    If the container's limits leave no room for that, the whole container is stopped.
 
     Raises:
         InfraError: The engine failed.
     """
-    script = END_SCRIPT.format(sessions=" ".join(map(str, sorted(sessions))))
     with engine_faults():
         if not exit_cause.inspect_state(container.client, container.id)["Running"]:
             return
-        status = exit_cause.run_with_deadline(container.client, container.id, ["sh", "-c", script], ROOT)
-    if status != 0:
+    if _run_end_script(container, sessions) != 0:
         container.stop()
+
+
+def _run_end_script(container: Container, sessions: Collection[int]) -> int | None:
+    """The script's exit status; None if it has no end, or no process can be started in a container that is full."""
+    script = END_SCRIPT.format(sessions=" ".join(map(str, sorted(sessions))))
+    try:
+        with engine_faults():
+            return exit_cause.run_with_deadline(container.client, container.id, ["sh", "-c", script], ROOT)
+    except InfraError:
+        if container.cause() is Cause.NONE:
+            raise
+        return None
