@@ -66,9 +66,7 @@ def graded_as(monkeypatch: pytest.MonkeyPatch) -> list[Judgement]:
 
     suite = Suite(Path(), tuple(task(f"{split}-{n}", split) for split in Split for n in range(8)))
     monkeypatch.setattr(regrading, "regrade", grade)
-    monkeypatch.setattr(regrading, "load_suite", lambda _: suite)
-    monkeypatch.setattr(regrading, "suite_of", lambda row, runs: Path())
-    monkeypatch.setattr(regrading, "suite_differences", lambda suite, row: "")
+    monkeypatch.setattr(regrading, "suite_of_run", lambda row, runs: suite)
     nothing = SimpleNamespace(bring_up=lambda _: None, sweep=lambda _: 0, sweep_dead=lambda: None)
     monkeypatch.setattr(regrading, "engine", nothing)
     monkeypatch.setattr(regrading, "leftovers", nothing)

@@ -193,6 +193,11 @@ class VerifierPhase:
     environment: Environment | None = None
     collect: tuple[Collect, ...] = ()
 
+    @property
+    def collect_seconds(self) -> float:
+        """How long saving state takes at most."""
+        return sum(hook.seconds for hook in self.collect)
+
 
 @dataclass(frozen=True)
 class Artifact:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from evolve.core.records import Fault, Outcome, TrialResult, VerifierMode
+from evolve.core.voided import may_spoil_grading
 
 # Shares of attempts above which a run is invalid. What is missing is not missing by chance.
 MOST_UNGRADED = 0.02
@@ -82,7 +83,11 @@ def run_evidence(trials: Iterable[TrialResult], has_recording: Callable[[TrialRe
     trials = list(trials)
     counted = [trial for trial in trials if trial.counts]
     slots, graded = {_slot(trial) for trial in trials if trial.fault is not Fault.CAP}, {_slot(t) for t in counted}
-    hit = {_slot(trial) for trial in trials if _is_fault(trial) and not (_is_own(trial) and _slot(trial) in graded)}
+    hit = {
+        _slot(trial)
+        for trial in trials
+        if _is_fault(trial) and not (may_spoil_grading(trial) and _slot(trial) in graded)
+    }
     ungraded = {_slot(trial) for trial in trials if trial.fault is Fault.GRADER} - graded
     names = [trial.condition.endpoint_models for trial in counted if trial.condition]
     images = [(trial.condition.base_image,) for trial in counted if trial.condition and trial.condition.base_image]
@@ -104,11 +109,6 @@ def run_evidence(trials: Iterable[TrialResult], has_recording: Callable[[TrialRe
 def _is_fault(trial: TrialResult) -> bool:
     """Whether something failed that no scaffold causes; older versions did not say what."""
     return trial.outcome is Outcome.INFRA_ERROR and trial.fault is not Fault.CAP
-
-
-def _is_own(trial: TrialResult) -> bool:
-    """Whether the scaffold may have caused it: its state could not be graded again, and later tries counted."""
-    return trial.fault is Fault.GRADER and trial.verifier is not VerifierMode.ISOLATED
 
 
 def _slot(trial: TrialResult) -> Slot:

@@ -37,7 +37,10 @@ def voided_share(trials: Iterable[TrialResult]) -> VoidedShare:
     return VoidedShare(len(voided), len(attempts))
 
 
+def may_spoil_grading(trial: TrialResult) -> bool:
+    """Whether the scaffold may have caused that its trial has no grade: its state could not be graded again."""
+    return trial.fault is Fault.GRADER and trial.verifier is not VerifierMode.ISOLATED
+
+
 def _may_be_its_own(trial: TrialResult) -> bool:
-    if trial.fault is Fault.GRADER:
-        return trial.verifier is not VerifierMode.ISOLATED
-    return trial.fault is Fault.ENDPOINT and not trial.outage
+    return may_spoil_grading(trial) or (trial.fault is Fault.ENDPOINT and not trial.outage)

@@ -10,6 +10,9 @@ from pathlib import Path
 from evolve.core.errors import BadInput
 from evolve.host import disk
 from evolve.host.temporary import is_abandoned, process_mark
+from evolve.project.writing import explained_errors
+
+FIX = "name a folder with --to in which you may write"
 
 
 @contextlib.contextmanager
@@ -22,7 +25,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     check_free(target)
     target = target.absolute()
-    with _explained(target), contextlib.ExitStack() as undo:
+    with explained_errors(target, FIX), contextlib.ExitStack() as undo:
         for parent in reversed([one for one in target.parents if not one.exists()]):
             parent.mkdir()
             undo.callback(parent.rmdir)
@@ -46,7 +49,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 def check_free(target: Path, besides: Path | None = None) -> None:
     """Raise BadInput if something of this name exists, except an empty folder. besides: what may be in the folder."""
-    with _explained(target):
+    with explained_errors(target, FIX):
         if not target.exists() and not target.is_symlink():
             return
         if target.is_dir() and not target.is_symlink():
@@ -60,15 +63,3 @@ def _abandoned(folder: Path, name: str) -> list[Path]:
     """What killed processes left there of exports to a folder of this name."""
     parts = [path for path in folder.iterdir() if path.name.startswith(f".{name}.") and path.name.endswith(disk.PART)]
     return [path for path in parts if is_abandoned(path)]
-
-
-@contextlib.contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """An error of the system's as one line; a full disk keeps its own error."""
-    try:
-        with disk.convert_os_errors(target):
-            yield
-    except OSError as error:
-        where = str(error.filename or target)
-        fix = "name a folder with --to in which you may write"
-        raise BadInput(where, f"can't be written: {error.strerror}", fix) from error

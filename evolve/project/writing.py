@@ -69,14 +69,14 @@ def write(folder: Path, units: Sequence[Unit], edits: Sequence[NewFile] = ()) ->
 
 
 @contextlib.contextmanager
-def explained_errors(place: Path) -> Iterator[None]:
+def explained_errors(place: Path, fix: str = "use a folder in which you may write") -> Iterator[None]:
     """Raise BadInput, which names the file or `place`, for an error of the system; a full disk keeps its own error."""
     try:
         with disk.convert_os_errors(place):
             yield
     except OSError as error:
         where = str(error.filename or place)
-        raise BadInput(where, f"can't be written: {error.strerror}", "use a folder in which you may write") from error
+        raise BadInput(where, f"can't be written: {error.strerror}", fix) from error
 
 
 def _exists(path: Path) -> bool:

@@ -11,8 +11,7 @@ from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, Mod
 from evolve.core.errors import BadInput
 from evolve.core.task_format import VerifierMode
 from evolve.core.text import storable_text
-from evolve.runs.digests import folder_digest
-from evolve.runs.repository import left_out_places, places_of
+from evolve.runs.repository import places_of, scaffold_digest
 from evolve.runs.stored_suite import suite_of_config
 from evolve.store import RunRow, Store
 from evolve.suite.bundled import or_bundled
@@ -119,10 +118,22 @@ def suite_of(row: RunRow, runs: Path) -> Path:
     return next((folder for folder in there if _is_suite(folder, row)), there[0])
 
 
+def suite_of_run(row: RunRow, runs: Path) -> Suite:
+    """The run's suite as its files are now, read as when the run began. Raises BadInput if they have changed."""
+    suite = _suite_in(suite_of(row, runs), row)
+    if problem := suite_differences(suite, row):
+        raise BadInput(f"run {row.id}", problem, "restore them as they were")
+    return suite
+
+
+def _suite_in(folder: Path, row: RunRow) -> Suite:
+    config = stored_config(row).model_copy(update={"suite": folder})
+    return suite_of_config(config, stored(row, "suite_digest"))
+
+
 def _is_suite(folder: Path, row: RunRow) -> bool:
     try:
-        config = stored_config(row).model_copy(update={"suite": folder})
-        return not suite_differences(suite_of_config(config, stored(row, "suite_digest")), row)
+        return not suite_differences(_suite_in(folder, row), row)
     except BadInput:
         return False
 
@@ -136,9 +147,8 @@ def _same_scaffold(row: RunRow, given: Path, runs: Path) -> Path:
     """The given folder: the one that the run began with, whatever is in it now, or one with the same files."""
     if any(given.resolve() == folder.resolve() for folder in places_of(row.scaffold, runs)):
         return given
-    if or_bundled(given).is_dir() and folder_digest(given, *left_out_places(Path(row.suite), runs)) == stored(
-        row, "scaffold_digest"
-    ):
+    is_there = or_bundled(given).is_dir()
+    if is_there and scaffold_digest(given, Path(row.suite), runs) == stored(row, "scaffold_digest"):
         return given
     raise BadInput(
         "scaffold",
@@ -177,7 +187,7 @@ def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> boo
     changed = [difference for difference in differences(config, row) if not _is_listed_price(difference.key, config)]
     if changed or suite_differences(suite, row):
         return False
-    return bool(stored(row, "scaffold_digest") == folder_digest(config.scaffold, *left_out_places(config.suite, runs)))
+    return bool(stored(row, "scaffold_digest") == scaffold_digest(config.scaffold, config.suite, runs))
 
 
 def _is_listed_price(key: str, config: RunConfig) -> bool:

@@ -36,7 +36,7 @@ from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.contents import check_scaffold, describe_left_out
-from evolve.runs.digests import folder_digest, scaffold_survey
+from evolve.runs.digests import scaffold_survey
 from evolve.runs.identity import (
     check_same,
     continued_config,
@@ -50,7 +50,7 @@ from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
-from evolve.runs.repository import left_out_places, outside_of
+from evolve.runs.repository import left_out_places, outside_of, scaffold_digest
 from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
@@ -322,8 +322,8 @@ def _check_seed(run: NamedRun) -> None:
     """Raise BadInput if a resumed run has no commit yet and the scaffold has changed since it began."""
     if run.row is None or run.lineage().seed_of(run.name) is not None:
         return
-    without = left_out_places(run.config.suite, run.request.runs)
-    if folder_digest(run.config.scaffold, *without) != stored(run.row, "scaffold_digest"):
+    digest = scaffold_digest(run.config.scaffold, run.config.suite, run.request.runs)
+    if digest != stored(run.row, "scaffold_digest"):
         problem = f"its scaffold {run.config.scaffold} has changed before the run's first commit"
         raise BadInput(f"run {run.name}", problem, "restore the scaffold's files, or start another run with --run new")
 
@@ -352,7 +352,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite, 
     digest = (
         stored(origin, "scaffold_digest")
         if origin
-        else folder_digest(config.scaffold, *left_out_places(config.suite, run.request.runs))
+        else scaffold_digest(config.scaffold, config.suite, run.request.runs)
     )
     text = identity(config, suite, digest)
     row = RunRow(

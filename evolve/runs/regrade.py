@@ -16,12 +16,12 @@ from evolve.host.locks import hold_lock
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.watcher import Watcher
 from evolve.runs import gc_record
-from evolve.runs.identity import stored_config, suite_differences, suite_of
+from evolve.runs.identity import stored_config, suite_of_run
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.cleanup import reaper
 from evolve.store import Regrade, RunRow, Store
 from evolve.suite.instances import instance_seed
-from evolve.suite.tasks import Suite, load_suite
+from evolve.suite.tasks import Suite
 from evolve.trial.regrading import regrade
 from evolve.trial.reward import Reward
 
@@ -54,9 +54,7 @@ def regrade_run(store: Store, row: RunRow, runs: Path, number: int | None, watch
         Locked: Another process is working on the run.
     """
     states = find_states(store, row.id, runs, number)
-    config, suite = stored_config(row), load_suite(suite_of(row, runs))
-    if problem := suite_differences(suite, row):
-        raise BadInput(f"run {row.id}", problem, "restore them as they were")
+    config, suite = stored_config(row), suite_of_run(row, runs)
     owner = f"{row.id}.regrade.{process_mark()}"
     with hold_lock(runs / row.id / "lock", row.id):
         engine.bring_up(watcher.say)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from evolve.core.errors import BadInput
 from evolve.repo import Lineage, repository_around
-from evolve.runs.digests import digest_of
+from evolve.runs.digests import digest_of, folder_digest
 from evolve.store import RunRow
 from evolve.suite.bundled import is_bundled, or_bundled
 from evolve.suite.scaffold import FILE
@@ -49,6 +49,11 @@ def find_lineage(row: RunRow, runs: Path) -> Lineage | None:
 def left_out_places(suite: Path, runs: Path) -> tuple[Path, Path]:
     """The folders of a run that don't belong to its scaffold, even if they lie in its folder."""
     return or_bundled(suite).resolve(), runs.resolve()
+
+
+def scaffold_digest(scaffold: Path, suite: Path, runs: Path) -> str:
+    """The digest of what belongs to a run's scaffold. Raises BadInput as `folder_digest` does."""
+    return folder_digest(scaffold, *left_out_places(suite, runs))
 
 
 def outside_of(scaffold: Path, places: Sequence[Path]) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import Task, TaskImage
-from evolve.host.temporary import is_dead, temporary_folder
+from evolve.host.temporary import temporary_folder
 from evolve.sandbox import image_store
 from evolve.sandbox.engine import BUILD_SECONDS, ENGINE_FAULTS, Notify, builder, connect, install_package
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.image_store import exists, inspect_image
 from evolve.sandbox.task_build import RAW as RAW
-from evolve.sandbox.task_build import REGISTRY_BASE, image_names, sweep_raw, tag_of
+from evolve.sandbox.task_build import REGISTRY_BASE, image_names, sweep_raw
 from evolve.sandbox.task_build import TASK_TAG as TASK_TAG
 from evolve.sandbox.task_build import task_image as task_image
 from evolve.sandbox.task_build import task_tag as task_tag
@@ -109,7 +109,7 @@ def build_all(
         EngineError, DiskFull: the machine failed, which is no task's fault.
     """
     with engine_faults():
-        _sweep_raw()
+        sweep_raw()
     if missing := missing_images(tasks, base):
         notify(f"building {len(missing)} task images")
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
@@ -131,14 +131,3 @@ def missing_images(tasks: Sequence[Task], base: str) -> list[Task]:
     with engine_faults():
         client = connect()
         return [task for task in tasks if not all(exists(client, name) for name in image_names(task, base))]
-
-
-def _sweep_raw() -> None:
-    """Remove the unfinished images of processes that have ended."""
-    rows = connect().api.images(name=TASK_TAG)
-    tags = [tag for row in rows for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
-    sweep_raw(filter(is_dead, tags))
-
-
-def _tag(task: Task, base: str) -> str:
-    return tag_of(task, base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +16,7 @@ from evolve.core.errors import BadInput
 from evolve.core.records import SuiteProfile, Task, TaskImage, VerifierMode, stable_hash
 from evolve.core.task_format import Environment
 from evolve.host.locks import taking_turns
-from evolve.host.temporary import process_mark
+from evolve.host.temporary import is_dead, process_mark
 from evolve.sandbox import buildkit, image_store
 from evolve.sandbox.build_context import DOCKERFILE, pack_context, pack_dockerfile
 from evolve.sandbox.container import PRISTINE
@@ -48,6 +47,10 @@ class ImagePlan:
     environment: Environment
     base: str
     kept: bool
+
+    def workdir(self, config: dict[str, Any]) -> str:
+        """Where commands run in an image with this configuration; `/` if nothing says."""
+        return self.environment.workdir or config.get("WorkingDir") or "/"
 
     @property
     def context(self) -> Path:
@@ -92,11 +95,7 @@ def verifier_environments(task: Task) -> list[tuple[str, Environment]]:
     """The verifiers with an image of their own, by the step's name ("" for the task)."""
     phases = [("", task.format.verifier), *((step.name, step.verifier) for step in task.format.steps)]
     asked = [(name, phase.environment) for name, phase in phases if phase.environment is not None]
-    return [(name, environment) for name, environment in asked if _has_own_image(environment)]
-
-
-def _has_own_image(environment: Environment) -> bool:
-    return environment.holds_tests
+    return [(name, environment) for name, environment in asked if environment.holds_tests]
 
 
 def task_image(task: Task, base: str) -> TaskImage:
@@ -118,7 +117,7 @@ def task_image(task: Task, base: str) -> TaskImage:
     made: dict[Environment, TaskImage] = {}
     for _, environment in verifier_environments(task):
         if environment not in made:
-            name = f"{tag}{VERIFIER}{stable_hash(environment.context, environment.docker_image):016x}"
+            name = _verifier_name(tag, environment)
             made[environment] = found_or_made(ImagePlan(name, task.folder, environment, base, kept=False))
     return replace(image, verifiers=tuple((name, made[one]) for name, one in verifier_environments(task)))
 
@@ -132,8 +131,12 @@ def _freezes(task: Task) -> bool:
 def image_names(task: Task, base: str) -> list[str]:
     """The names of all images that a task needs."""
     tag = tag_of(task, base)
-    own = {(one.context, one.docker_image) for _, one in verifier_environments(task)}
-    return [tag, *(f"{tag}{VERIFIER}{stable_hash(*pair):016x}" for pair in sorted(own))]
+    return [tag, *sorted({_verifier_name(tag, environment) for _, environment in verifier_environments(task)})]
+
+
+def _verifier_name(tag: str, environment: Environment) -> str:
+    """The name of a verifier's own image, for a task whose image has this name."""
+    return f"{tag}{VERIFIER}{stable_hash(environment.context, environment.docker_image):016x}"
 
 
 def found_or_made(plan: ImagePlan) -> TaskImage:
@@ -152,7 +155,7 @@ def _described(plan: ImagePlan) -> TaskImage:
     config: dict[str, Any] = facts["Config"]
     return TaskImage(
         image=plan.name,
-        workdir=plan.environment.workdir or config.get("WorkingDir") or "/",
+        workdir=plan.workdir(config),
         env=tuple(config.get("Env") or ()),
         user=config.get("User") or "",
         volumes=tuple(sorted(config.get("Volumes") or ())),
@@ -226,7 +229,7 @@ def _make_from_image(client: docker.DockerClient, plan: ImagePlan, raw: str) -> 
         _name(client, facts["Id"], raw)
         _finish(client, plan, raw)
         return
-    workdir = plan.environment.workdir or facts["Config"].get("WorkingDir") or "/"
+    workdir = plan.workdir(facts["Config"])
     label = f"LABEL {PINNED}={_digest(name, facts)}"
     with pack_context(plan.context, f"FROM {facts['Id']}\n{label}\nCOPY . {workdir}/\n") as context:
         image_store.build(context, raw, {}, seconds)
@@ -244,7 +247,7 @@ def _finish(client: docker.DockerClient, plan: ImagePlan, raw: str) -> None:
         _name(client, raw, plan.name)
         return
     facts = inspect_image(raw)
-    workdir = plan.environment.workdir or facts["Config"].get("WorkingDir") or "/"
+    workdir = plan.workdir(facts["Config"])
     if workdir == "/":
         raise BadInput(plan.where, "its image sets no WORKDIR", "set WORKDIR in its Dockerfile")
     copy = f"mkdir -p {PRISTINE} && cp -a {workdir}/. {PRISTINE}/ && chmod -R a+rX {PRISTINE}"
@@ -268,8 +271,10 @@ def _build_text(text: str, tag: str, seconds: float) -> None:
         image_store.build(context, tag, {}, seconds)
 
 
-def sweep_raw(is_dead: Iterable[str]) -> None:
-    """Remove unfinished images by their names."""
-    for tag in is_dead:
+def sweep_raw() -> None:
+    """Remove the unfinished images of processes that have ended."""
+    rows = connect().api.images(name=TASK_TAG)
+    tags = [tag for row in rows for tag in row["RepoTags"] or [] if tag.endswith(RAW)]
+    for tag in filter(is_dead, tags):
         with contextlib.suppress(*ENGINE_FAULTS):
             connect().api.remove_image(tag, noprune=True)

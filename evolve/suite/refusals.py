@@ -1,4 +1,4 @@
-"""What a task asks for that Evolve refuses, apart from single keys: templates, links, networks, a strict suite."""
+"""What a task asks for that Evolve refuses, apart from single keys: templates, links, compose files, networks."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from evolve.core.task_format import (
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
+COMPOSE_FILE = "docker-compose.yaml"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
@@ -44,6 +45,16 @@ def refuse_files(folder: Path) -> None:
         raise BadInput(str(path), "an earlier conversation of the agent is not supported", "remove the file")
     for path in (found for part in ("tests", "solution", "steps") for found in (folder / part).rglob(".harborignore")):
         raise BadInput(str(path), "rules for ignored files are not supported", "remove the file, and what it ignores")
+
+
+def refuse_compose(folder: Path, wanted: TaskFormat) -> None:
+    """Raise BadInput for a compose file beside a Dockerfile: Evolve runs one container for each task."""
+    phases = (wanted.verifier, *(step.verifier for step in wanted.steps))
+    places = {wanted.environment.context, *(phase.environment.context for phase in phases if phase.environment)}
+    for place in sorted(places):
+        file = folder / place / COMPOSE_FILE
+        if file.is_file():
+            raise BadInput(str(file), "compose files are not supported", "describe one container in the Dockerfile")
 
 
 def refuse_strict(where: str, wanted: TaskFormat, explicit: Collection[str]) -> None:

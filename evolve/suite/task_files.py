@@ -15,13 +15,13 @@ from pydantic import BaseModel, ValidationError
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.core.task_format import NetworkMode, TaskFormat, VerifierPhase
-from evolve.suite.compose import apply_compose
 from evolve.suite.instances import GENERATOR
 from evolve.suite.instructions import read_instruction
 from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
     CONTEXT,
+    refuse_compose,
     refuse_files,
     refuse_links,
     refuse_modes,
@@ -56,7 +56,8 @@ def load_task(
     refuse_links(folder)
     refuse_files(folder)
     reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table))
-    wanted = apply_compose(folder, reader.format(f"{file}: {line}" for line in unknown_keys(values)))
+    wanted = reader.format(f"{file}: {line}" for line in unknown_keys(values))
+    refuse_compose(folder, wanted)
     _check_environment(folder, wanted)
     _check_tests(folder, wanted)
     if profile is SuiteProfile.STRICT:

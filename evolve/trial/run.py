@@ -325,8 +325,7 @@ def trial_seconds(task: Task, agent_seconds: float) -> float:
     preparing = longest_check(task.format.environment.healthcheck)
     if task.format.steps:
         return preparing + total_seconds(task, agent_seconds)
-    collecting = sum(hook.seconds for hook in task.format.verifier.collect)
-    return preparing + agent_seconds + collecting + task.verifier_seconds
+    return preparing + agent_seconds + task.format.verifier.collect_seconds + task.verifier_seconds
 
 
 def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:

@@ -13,10 +13,8 @@ from evolve.core.records import TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
-from evolve.trial.in_place import install_tests, run_tests_in
+from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
-
-CLEAR_SECONDS = 60.0
 
 
 def run_collect_hooks(state: TaskState, task: Container) -> None:

@@ -16,13 +16,12 @@ from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import ROOT, Container, TaskState
 from evolve.trial.health import Unhealthy, wait_until_healthy
-from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_TESTS
+from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_SECONDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state
 from evolve.trial.reward import NoReward, Reward
 from evolve.trial.verdict import Judgement
 
 WORKDIR, SETUP = "workdir", "setup.sh"
-CLEAR_SECONDS = 60.0
 # A fault of the machine seldom comes twice.
 PREPARE_TRIES = 2
 CLEAR_STEP = (
@@ -84,9 +83,7 @@ def step_limits(limits: Limits, step: Step, used: Usage) -> Limits | None:
 def total_seconds(task: Task, each: float) -> float:
     """The longest time of all steps: of the agent, at most `each` seconds a step, and of the tests."""
     return sum(
-        min(each, step.agent.seconds or math.inf)
-        + step.verifier.seconds
-        + sum(hook.seconds for hook in step.verifier.collect)
+        min(each, step.agent.seconds or math.inf) + step.verifier.seconds + step.verifier.collect_seconds
         for step in task.format.steps
     )
 

@@ -16,6 +16,7 @@ from evolve.core.errors import BadInput, EngineError
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, TaskImage, VerifierMode
 from evolve.sandbox import engine, image_store, images, task_images
 from evolve.sandbox.container import TaskState, task_container
+from evolve.sandbox.task_build import tag_of
 from evolve.suite.tasks import load_task
 from tests.harbor_tasks import BASE, USABLE, write
 
@@ -171,7 +172,7 @@ def test_a_registry_that_refuses_is_no_tasks_fault(
         images.build_all(tasks, base, 1, print)
     assert Registry.requests >= 4
     assert images.missing_images(tasks, base) == tasks[:1]
-    engine.connect().api.remove_image(images._tag(tasks[1], base), force=True)
+    engine.connect().api.remove_image(tag_of(tasks[1], base), force=True)
 
 
 def test_an_image_that_a_registry_does_not_have_is_the_tasks_fault(

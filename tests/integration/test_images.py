@@ -19,6 +19,7 @@ from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
 from evolve.runs.restoring import restore_engine
 from evolve.sandbox import engine, images, task_images
+from evolve.sandbox.task_build import tag_of
 from evolve.suite.tasks import Suite, task_digest
 
 pytestmark = pytest.mark.docker
@@ -68,7 +69,7 @@ def other_environment(task: Task, folder: Path, name: str) -> Task:
 
 def remove_images(task: Task, base: str) -> None:
     api = engine.connect().api
-    tag = images._tag(task, base)
+    tag = tag_of(task, base)
     for row in api.images(name=images.TASK_TAG):
         for found in row["RepoTags"] or []:
             if found.startswith(tag):
@@ -100,7 +101,7 @@ def test_processes_that_build_the_same_image_do_not_disturb_each_other(task: Tas
         outputs = [process.stdout.read() if process.stdout else b"" for process in processes]
         assert [process.wait() for process in processes] == [0, 0, 0] and len(set(outputs)) == 1 and outputs[0]
         tags = [tag for row in engine.connect().api.images(name=images.TASK_TAG) for tag in row["RepoTags"] or []]
-        assert [tag for tag in tags if tag.startswith(images._tag(made, base))] == [images._tag(made, base)]
+        assert [tag for tag in tags if tag.startswith(tag_of(made, base))] == [tag_of(made, base)]
     finally:
         remove_images(made, base)
 
