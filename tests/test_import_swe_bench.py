@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import py_compile
 import re
 import shutil
 import subprocess
@@ -173,6 +175,15 @@ def test_what_the_agent_did_to_the_tests_is_undone(testbed: Laboratory) -> None:
     put(testbed.repository, {"tests/test_calc.py": "def test_add():\n    pass\n", "tests/test_new.py": "x ="})
     assert testbed.reward() == "0"
     testbed.run("solution/solve.sh")
+    assert testbed.reward() == "1", testbed.output
+
+
+def test_bytecode_that_the_agent_left_is_not_run(testbed: Laboratory) -> None:
+    calc = testbed.repository / "calc.py"
+    os.utime(calc, (1_700_000_000, 1_700_000_000))
+    py_compile.compile(str(calc))
+    calc.write_text("def add(a, b):\n    return a + b\n")
+    os.utime(calc, (1_700_000_000, 1_700_000_000))
     assert testbed.reward() == "1", testbed.output
 
 

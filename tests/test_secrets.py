@@ -30,10 +30,10 @@ def test_parts_of_a_key_are_hidden_and_the_rest_stays(left: str, right: str, sta
 
 
 def test_long_words_and_many_masks_take_little_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for text in ("a" * 2_000_000, "a*" * 1_000_000, "a** " * 500_000, "a" * 1_000_000 + "***" + "b" * 1_000_000):
         assert without_secrets(text, [KEY, "another-secret-value"]) == text
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_masked_key_in_a_long_text_is_hidden() -> None:

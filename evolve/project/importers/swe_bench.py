@@ -186,6 +186,8 @@ def _test_lines(instance: Instance, runner: Runner, tests: list[str]) -> list[st
         "echo 0 >/logs/verifier/reward.txt",
         "source /opt/miniconda3/bin/activate testbed",
         f"cd {TESTBED} || exit 1",
+        # Bytecode that the agent left can be older than its source, or made up for a test.
+        "export PYTHONPYCACHEPREFIX=$(mktemp -d)",
         "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'",
         *runner.setup,
         *restore,
