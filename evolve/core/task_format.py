@@ -346,5 +346,10 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
 
 def has_default(value: str) -> bool:
     """Whether a template says what it means if the host lacks the variable."""
+    return template_default(value) is not None
+
+
+def template_default(value: str) -> str | None:
+    """What a template means if the host lacks the variable; None if it doesn't say so, or the value is no template."""
     match = _TEMPLATE.fullmatch(value)
-    return match is not None and match[2] is not None
+    return match[2] if match else None

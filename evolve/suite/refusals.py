@@ -16,6 +16,7 @@ from evolve.core.task_format import (
     VerifierMode,
     VerifierPhase,
     has_default,
+    template_default,
     template_name,
 )
 
@@ -78,7 +79,10 @@ def refuse_templates(
     passed: Collection[str],
     host: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise BadInput for a template where the host's variables may not go, and for one that the user did not pass."""
+    """Raise BadInput for a template where the host's variables may not go, and for one that the user did not pass.
+
+    One with a default means its default unless its variable is passed, so it is allowed everywhere then.
+    """
     host = os.environ if host is None else host
     for key, variables, separate in _tables(wanted, profile):
         for name, value in variables:
@@ -86,6 +90,9 @@ def refuse_templates(
             if variable is None:
                 continue
             problem = f"key `{key}.{name}` takes the host's variable {variable}"
+            if variable not in passed and has_default(value):
+                _refuse_nested(where, f"{key}.{name}", value)
+                continue
             if not separate:
                 fix = "write the value itself, or leave the key out"
                 raise BadInput(where, f"{problem}, which only a separate verifier may have", fix)
@@ -93,6 +100,12 @@ def refuse_templates(
                 raise BadInput(where, f"{problem}, which was not passed", f"pass it with --pass-env {variable}")
             if variable not in host and not has_default(value):
                 raise BadInput(where, f"{problem}, which is not set", f"set {variable}")
+
+
+def _refuse_nested(where: str, key: str, value: str) -> None:
+    """Raise BadInput for a default that is a template again, which is text there: it would be taken for a variable."""
+    if template_name(template_default(value) or "") is not None:
+        raise BadInput(where, f"key `{key}`: the default of a template can't be a template", "write a plain default")
 
 
 def _tables(wanted: TaskFormat, profile: SuiteProfile) -> Iterator[tuple[str, Variables, bool]]:

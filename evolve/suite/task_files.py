@@ -30,6 +30,7 @@ from evolve.suite.refusals import (
     refuse_templates,
 )
 from evolve.suite.schema import TaskTable
+from evolve.suite.templates import settle_defaults
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -66,6 +67,7 @@ def load_task(
     refuse_modes(str(file), wanted)
     if pass_env is not None:
         refuse_templates(str(file), wanted, profile, pass_env)
+        wanted = settle_defaults(wanted, pass_env)
     return _task(folder, split, profile, table, wanted)
 
 
