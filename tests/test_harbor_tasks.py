@@ -288,6 +288,33 @@ def test_a_folder_of_tasks_is_a_suite(tmp_path: Path) -> None:
     assert load_suite(tmp_path).digest == suite.digest
 
 
+def test_tasks_may_be_in_groups(tmp_path: Path) -> None:
+    for name in ("maths/easy/a", "maths/b", "web/c", "_hidden/d", "web/.cache/e", "a/b/c/d/too-deep"):
+        write(tmp_path / name, {})
+    write(tmp_path / "web" / "c" / "environment" / "inner", {})
+    (tmp_path / "web" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    suite = load_suite(tmp_path)
+    assert {task.name: task.folder.relative_to(tmp_path).as_posix() for task in suite.tasks} == {
+        "a": "maths/easy/a", "b": "maths/b", "c": "web/c",
+    }  # fmt: skip
+
+
+def test_groups_don_t_count_beside_tasks(tmp_path: Path) -> None:
+    for name in ("a", "group/b"):
+        write(tmp_path / name, {})
+    assert [task.name for task in load_suite(tmp_path).tasks] == ["a"]
+
+
+@pytest.mark.parametrize("with_file", [True, False])
+def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, with_file: bool) -> None:
+    for name in ("x/a", "y/a", "y/b"):
+        write(tmp_path / name, {})
+    if with_file:
+        (tmp_path / "suite.toml").write_text('[splits]\ntrain = ["x/a", "y/a"]\n')
+    with pytest.raises(BadInput, match=r"two tasks are named `a`: .*x/a and .*y/a"):
+        load_suite(tmp_path)
+
+
 def test_a_task_is_a_suite_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write(tmp_path / "only", {})
     (task,) = load_suite(folder).tasks

@@ -36,7 +36,8 @@ def test_a_text_file_holds_one_number(content: bytes, value: float) -> None:
     ("content", "value"),
     [
         (b"0.5", 0.5), (b'{"reward": 1, "score": 85}', 1.0), (b'{"a": 1, "b": 0.5}', 0.75),
-        (b'{"a": 1, "note": "x"}', 1.0), (b'{"reward": true}', 1.0), (b'{"reward": false, "a": 1}', 0.0), (b'\n{"reward": 0}', 0.0),
+        (b'{"a": 1, "note": "x"}', 1.0),
+        (b'{"reward": true}', 1.0), (b'{"reward": false, "a": 1}', 0.0), (b'\n{"reward": 0}', 0.0),
     ],
 )  # fmt: skip
 def test_a_json_file_holds_a_number_or_named_numbers(content: bytes, value: float) -> None:

@@ -14,8 +14,6 @@ from evolve.suite.hosts import normal_host
 from evolve.suite.reward_table import RewardTable
 
 REWARD = "reward"
-BOOL = TypeAdapter(bool)
-NUMBER = TypeAdapter(float)
 STEP_NAME = re.compile(r"[^<>:\"/\\|?*\x00-\x1f\x7f]+")
 SERVICE = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 VARIABLE = re.compile(r"[^=\0]+")
@@ -144,7 +142,7 @@ class EnvironmentTable(_Network, _Varied):
             if key in values:
                 older[f"{key}_mb"] = _megabytes_of(key, values[key])
         if values.get("allow_internet") is not None and values.get("allowed_hosts") is None:
-            is_public = BOOL.validate_python(values["allow_internet"])
+            is_public = TypeAdapter(bool).validate_python(values["allow_internet"])
             older["network_mode"] = NetworkMode.PUBLIC if is_public else NetworkMode.NONE
         return older | values
 
@@ -232,7 +230,9 @@ class StepTable(Table):
     @classmethod
     def _by_reward(cls, value: object) -> object:
         """One number is for the reward named `reward`."""
-        return value if value is None or isinstance(value, dict) else {REWARD: NUMBER.validate_python(value)}
+        return (
+            value if value is None or isinstance(value, dict) else {REWARD: TypeAdapter(float).validate_python(value)}
+        )
 
     @field_validator("name")
     @classmethod
