@@ -80,7 +80,8 @@ SCRIPTS = {
                             "[ \"$(python3 '/tests/helpers/check it.py')\" = done ] && [ ! -e /solution/none ]"),
                         "solution/data/träge": "done\n",
                         "solution/solve.sh": f"{SHELL}cat /solution/data/tr*ge > /app/answer\n"}),
-    "folder-of-the-tests": Case({"tests/test.sh": PASS_IF.format(f"[ \"$PWD\" = /app ] && [ $0 = /tests/test.sh ] && {DONE}")}),
+    "folder-of-the-tests": Case({
+        "tests/test.sh": PASS_IF.format(f"[ \"$PWD\" = /app ] && [ $0 = /tests/test.sh ] && {DONE}")}),
     "tests-are-not-there-before": Case({"solution/solve.sh": f"{SHELL}[ ! -e /tests/test.sh ] && {SOLVE[12:]}"}),
     "folders-for-logs": Case({"solution/solve.sh": f"{SHELL}for one in agent artifacts verifier; do touch "
                               f"/logs/$one/x || exit; done; {SOLVE[12:]}"}),
@@ -118,13 +119,15 @@ PHASES = {
         "task.toml": '[environment.healthcheck]\ncommand = "echo x >> /checks; [ $(wc -l < /checks) -ge 3 ]"\n'
                      "interval_sec = 0.2\nretries = 3\n",
         "tests/test.sh": PASS_IF.format(f"[ $(wc -l < /checks) = 3 ] && {DONE}")}),
-    "folder-of-the-task": Case({"task.toml": '[environment]\nworkdir = "/srv"\n', "solution/solve.sh": f"{SHELL}echo done > out\n",
+    "folder-of-the-task": Case({"task.toml": '[environment]\nworkdir = "/srv"\n',
+                                "solution/solve.sh": f"{SHELL}echo done > out\n",
                                 "tests/test.sh": PASS_IF.format("[ $PWD = /srv ] && grep -q done out")}),
     "sizes-as-text": Case({"task.toml": '[environment]\nmemory = "512M"\nstorage = "1G"\ncpus = 1\n'}),
 }  # fmt: skip
 
 SEPARATES = {
-    "published": Case({"task.toml": SEPARATE, "solution/solve.sh": f"{SHELL}mkdir -p /logs/artifacts/a; echo done | tee "
+    "published": Case({"task.toml": SEPARATE,
+                       "solution/solve.sh": f"{SHELL}mkdir -p /logs/artifacts/a; echo done | tee "
                        "/logs/artifacts/a/b > /app/answer\n",
                        "tests/test.sh": PASS_IF.format("grep -q done /logs/artifacts/a/b && [ ! -e /app/answer ]")}),
     "declared-folder": Case({
@@ -132,9 +135,11 @@ SEPARATES = {
         "solution/solve.sh": f"{SHELL}mkdir sub; echo done > sub/answer; touch sub/a.tmp\n",
         "tests/test.sh": PASS_IF.format("grep -q done /app/sub/answer && [ ! -e /app/sub/a.tmp ]")}),
     "named-copy": Case({
-        "task.toml": f'artifacts = [{{ source = "/app/answer", destination = "copy.txt" }}, "/app/absent"]\n{SEPARATE}'}),
+        "task.toml": f'artifacts = [{{ source = "/app/answer", destination = "copy.txt" }}, "/app/absent"]\n'
+                     f"{SEPARATE}"}),
     "collected": Case({
-        "task.toml": f"{SEPARATE}[[verifier.collect]]\ncommand = 'echo $(whoami) $(cat /app/answer) > /logs/artifacts/x'\n"
+        "task.toml": f"{SEPARATE}[[verifier.collect]]\n"
+                     "command = 'echo $(whoami) $(cat /app/answer) > /logs/artifacts/x'\n"
                      'user = "ann"\n',
         "environment/Dockerfile": f"{ANN}RUN mkdir -p /logs/artifacts && chmod 777 /logs/artifacts\n",
         "tests/test.sh": PASS_IF.format("grep -q 'ann done' /logs/artifacts/x")}),
@@ -152,7 +157,8 @@ SEPARATES = {
 
 STEPS = {
     "mean-of-steps": Case(steps("", "", "", ("1", "0.5")) | {}, 0.75),
-    "last-step": Case(steps("multi_step_reward_strategy = 'final'\n", "", "", ('{"reward": 1}', '{"reward": 0.25}')), 0.25),
+    "last-step": Case(steps("multi_step_reward_strategy = 'final'\n", "", "",
+                            ('{"reward": 1}', '{"reward": 0.25}')), 0.25),
     "minimum-not-met": Case(steps("", "min_reward = 0.5", "", ('{"reward": 0.4}', '{"reward": 1}')), 0.4),
     "minimum-met": Case(steps("", "min_reward = 0.4", "", ('{"reward": 0.4}', '{"reward": 1}')), 0.7),
     "minimum-of-the-last": Case(steps("multi_step_reward_strategy = 'final'\n", "min_reward = { reward = 1.0 }", "",
@@ -175,18 +181,21 @@ STEPS = {
 }  # fmt: skip
 
 IMAGES = {
-    "continued-lines": Case({"environment/Dockerfile": f"# escape=\\\n{BASE}RUN true && \\\n  # a comment\n  mkdir /made\n",
+    "continued-lines": Case({
+        "environment/Dockerfile": f"# escape=\\\n{BASE}RUN true && \\\n  # a comment\n  mkdir /made\n",
                              "tests/test.sh": PASS_IF.format(f"[ -d /made ] && {DONE}")}),
     "small-letters": Case({"environment/Dockerfile": "from evolve/base:python3 as first\nrun mkdir /made\n"
                            "from evolve/base:python3\nworkdir /app\ncopy --from=first /made /made\n",
                            "tests/test.sh": PASS_IF.format(f"[ -d /made ] && {DONE}")}),
-    "modes-of-files": Case({"environment/Dockerfile": f"{BASE}COPY --chown=1000:1000 given sub/ /data/\nRUN chmod 600 /data/given\n",
+    "modes-of-files": Case({"environment/Dockerfile": f"{BASE}COPY --chown=1000:1000 given sub/ /data/\n"
+                            "RUN chmod 600 /data/given\n",
                             "environment/given": "x\n", "environment/sub/deep/er": "y\n",
                             "tests/test.sh": PASS_IF.format(
                                 f"[ $(stat -c %u%a /data/given) = 1000600 ] && [ -e /data/deep/er ] && {DONE}")}),
     "command-of-the-image": Case({"environment/Dockerfile": f'{BASE}CMD ["sh", "-c", "touch /started"]\n',
                                   "tests/test.sh": PASS_IF.format(f"[ ! -e /started ] && {DONE}")}),
-    "shell-of-the-image": Case({"environment/Dockerfile": f'{BASE}SHELL ["/bin/bash", "-c"]\nRUN [[ x == x* ]] && mkdir /made\n',
+    "shell-of-the-image": Case({
+        "environment/Dockerfile": f'{BASE}SHELL ["/bin/bash", "-c"]\nRUN [[ x == x* ]] && mkdir /made\n',
                                 "tests/test.sh": PASS_IF.format(f"[ -d /made ] && {DONE}")}),
     "entry-point-that-prepares": Case({
         "environment/Dockerfile": f'{BASE}COPY start /start\nRUN chmod 755 /start\nENTRYPOINT ["/start"]\n',

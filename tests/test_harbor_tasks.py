@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evolve.cli.reading import list_tasks
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
-from evolve.core.task_format import NetworkMode, RewardStrategy
+from evolve.core.task_format import (
+    AgentPhase,
+    Artifact,
+    Environment,
+    Healthcheck,
+    NetworkMode,
+    NetworkPolicy,
+    RewardStrategy,
+    VerifierPhase,
+)
 from evolve.suite.tasks import load_suite, load_task
+from tests.harbor_corpus import CORPUS
 from tests.harbor_tasks import PLAIN, REFUSED, USABLE, write
 
 Loader = Callable[[str], Task]
@@ -384,20 +397,87 @@ def test_the_list_of_tasks_names_those_that_are_left_out(tmp_path: Path, capsys:
     assert "gpus is left out: " in shown.err and "did you mean `agent.timeout_sec`?" in shown.err
 
 
+def described_network(policy: NetworkPolicy | None) -> Any:
+    return None if policy is None else [str(policy.mode), list(policy.allowed_hosts)]
+
+
+def described_health(check: Healthcheck | None) -> Any:
+    return None if check is None else list(dataclasses.astuple(check))
+
+
+def described_environment(own: Environment) -> dict[str, Any]:
+    sizes = own.sandbox
+    return {
+        "context": own.context, "image": own.docker_image, "holds_tests": own.holds_tests, "env": dict(own.env),
+        "sizes": [sizes.cpus, sizes.memory_mb, sizes.disk_mb], "workdir": own.workdir, "build": own.build_seconds,
+        "network": described_network(own.network), "health": described_health(own.healthcheck),
+    }  # fmt: skip
+
+
+def described_agent(phase: AgentPhase) -> dict[str, Any]:
+    return {"seconds": phase.seconds, "user": phase.user, "network": described_network(phase.network)}
+
+
+def described_verifier(phase: VerifierPhase) -> dict[str, Any]:
+    return {
+        "seconds": phase.seconds, "env": dict(phase.env), "user": phase.user,
+        "network": described_network(phase.network),
+        "collect": [list(dataclasses.astuple(one)) for one in phase.collect],
+        "environment": phase.environment and described_environment(phase.environment),
+    }  # fmt: skip
+
+
+def described_artifacts(artifacts: Iterable[Artifact]) -> list[Any]:
+    return [[one.source, one.destination, list(one.exclude), one.service] for one in artifacts]
+
+
+def described(task: Task) -> dict[str, Any]:
+    """A task in the form of `tests/harbor_values.py`."""
+    own = task.format
+    steps = [
+        {
+            "name": step.name, "instruction": step.instruction, "agent": described_agent(step.agent),
+            "verifier": described_verifier(step.verifier), "min_reward": dict(step.min_reward),
+            "health": described_health(step.healthcheck), "artifacts": described_artifacts(step.artifacts),
+        }
+        for step in own.steps
+    ]  # fmt: skip
+    return {
+        "instruction": task.instruction, "environment": described_environment(own.environment),
+        "agent": described_agent(own.agent), "verifier": described_verifier(own.verifier),
+        "solution": dict(own.solution_env), "artifacts": described_artifacts(own.artifacts),
+        "strategy": str(own.strategy), "steps": steps,
+    }  # fmt: skip
+
+
+def read_by_harbor(folders: Iterable[Path]) -> dict[str, Any]:
+    """What Harbor reads in these tasks, by folder; None if it refuses one."""
+    script = Path(__file__).with_name("harbor_values.py")
+    command = [os.environ["EVOLVE_HARBOR"], "-W", "ignore", str(script), *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 # Needs Harbor in an environment of its own: EVOLVE_HARBOR names its Python.
 if "EVOLVE_HARBOR" in os.environ:
 
     def test_harbor_takes_all_of_these_tasks(tmp_path: Path) -> None:
         # A mode of Evolve's own.
         refused = {name: files for name, (files, _) in REFUSED.items() if name != "networks-in-one-container"}
-        tasks = {**USABLE, **refused}
-        folders = [str(write(tmp_path / name, files)) for name, files in tasks.items()]
-        code = (
-            "import sys; from harbor.models.task.task import Task\n"
-            "print([f for f in sys.argv[1:] if not Task.is_valid_dir(f)])"
-        )
-        done = subprocess.run([os.environ["EVOLVE_HARBOR"], "-W", "ignore", "-c", code, *folders], capture_output=True)
-        assert done.stdout.decode().strip() == "[]", done.stderr.decode()
+        found = read_by_harbor(write(tmp_path / name, files) for name, files in {**USABLE, **refused}.items())
+        assert [folder for folder, values in found.items() if values is None] == []
+
+    def test_harbor_reads_the_same_values(tmp_path: Path) -> None:
+        cases = {**USABLE, **{name: case.files for name, case in CORPUS.items()}}
+        folders = {name: write(tmp_path / name, files) for name, files in cases.items()}
+        # Templates stay as they are until a trial begins there.
+        ours = {
+            str(folder): described(load_task(folder, Split.TRAIN, SuiteProfile.LOOSE, harbor=True))
+            for folder in folders.values()
+        }
+        assert read_by_harbor(folders.values()) == ours
 
 
 @pytest.mark.parametrize("mode", ["live", "isolated"])
