@@ -21,13 +21,17 @@ def reward_of(*lines: str) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A task's files, and its reward; None if the tests give none."""
+    """A task's files, and its reward; None if the tests give none. `links`: where links lead, by name."""
 
     files: Mapping[str, str] = field(default_factory=dict)
     reward: float | None = 1.0
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def written(self, folder: Path) -> Path:
-        return write(folder, self.files)
+        write(folder, self.files)
+        for name, target in self.links.items():
+            (folder / name).symlink_to(target)
+        return folder
 
 
 def steps(root: str, first: str, second: str, rewards: tuple[str, str], **files: str) -> dict[str, str]:
@@ -156,7 +160,7 @@ SEPARATES = {
 }  # fmt: skip
 
 STEPS = {
-    "mean-of-steps": Case(steps("", "", "", ("1", "0.5")) | {}, 0.75),
+    "mean-of-steps": Case(steps("", "", "", ('{"reward": 1}', '{"reward": 0.5}')), 0.75),
     "last-step": Case(steps("multi_step_reward_strategy = 'final'\n", "", "",
                             ('{"reward": 1}', '{"reward": 0.25}')), 0.25),
     "minimum-not-met": Case(steps("", "min_reward = 0.5", "", ('{"reward": 0.4}', '{"reward": 1}')), 0.4),
@@ -173,6 +177,12 @@ STEPS = {
         "steps/second/tests/test.sh": PASS_IF.format(
             "grep -q 2 /app/sub/more && grep -q 1 prepared && [ ! -e /tests/old ] && grep -q two /app/answer"),
         "steps/first/tests/old": "", "steps/second/solution/solve.sh": f"{SHELL}echo two > answer\n"})),
+    "links-in-steps": Case(steps("", "", "", ('{"reward": 1}', '{"reward": 1}'), **{
+        "steps/first/workdir/real": "1\n", "steps/first/tests/expected": "1\n", "steps/first/solution/answer": "1\n",
+        "steps/first/solution/solve.sh": f"{SHELL}cat /solution/link link > answer\n",
+        "steps/first/tests/test.sh": PASS_IF.format('[ "$(cat link link)" = "$(cat /tests/link answer | head -2)" ]')}),
+        links={f"steps/first/{name}/link": target for name, target in
+               (("workdir", "real"), ("tests", "expected"), ("solution", "answer"))}),
     "separate-steps": Case(steps(f"{KEEP}", "[steps.verifier]\nenvironment_mode = 'separate'", "",
                                  ('{"reward": 1}', '{"reward": 1}'), **{
         "steps/first/tests/test.sh": PASS_IF.format("grep -q done /app/answer && [ ! -e /tmp/agent ]"),
@@ -181,6 +191,9 @@ STEPS = {
 }  # fmt: skip
 
 IMAGES = {
+    "image-before-dockerfile": Case({"task.toml": '[environment]\ndocker_image = "evolve/base:python3"\n',
+                                     "environment/Dockerfile": "FROM missing.example/nothing\n",
+                                     "solution/solve.sh": f"{SHELL}mkdir -p /app; {SOLVE[12:]}"}),
     "continued-lines": Case({
         "environment/Dockerfile": f"# escape=\\\n{BASE}RUN true && \\\n  # a comment\n  mkdir /made\n",
                              "tests/test.sh": PASS_IF.format(f"[ -d /made ] && {DONE}")}),
@@ -203,8 +216,8 @@ IMAGES = {
         "tests/test.sh": PASS_IF.format(f"grep -q ready /ready && {DONE}")}),
 }  # fmt: skip
 
-# `no-solution` has nothing to run; what is refused here is in `harbor_tasks.REFUSED`.
+# `no-solution` has nothing to run, `both-images` no such folder there. What is refused here is in `harbor_tasks`.
 CORPUS: Mapping[str, Case] = {
-    **{name: Case(files) for name, files in USABLE.items() if name != "no-solution"},
+    **{name: Case(files) for name, files in USABLE.items() if name not in ("no-solution", "both-images")},
     **REWARDS, **SCRIPTS, **VARIABLES, **PHASES, **SEPARATES, **STEPS, **IMAGES,
 }  # fmt: skip

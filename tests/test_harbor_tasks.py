@@ -266,6 +266,17 @@ def test_a_link_that_leads_out_of_the_task_is_refused(tmp_path: Path, place: str
         load(folder)
 
 
+def test_a_link_out_of_what_a_step_shows_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "task", USABLE["steps"])
+    link = folder / "steps" / "second" / "workdir" / "link"
+    link.symlink_to("setup.sh")
+    assert load(folder).format.steps
+    link.unlink()
+    link.symlink_to("../../first/tests/test.sh")
+    with pytest.raises(BadInput, match="is a link that leads out of the step's workdir"):
+        load(folder)
+
+
 def test_links_within_a_task_and_in_its_build_context_are_kept(tmp_path: Path) -> None:
     folder = write(tmp_path / "task", {})
     (folder / "tests" / "other.sh").symlink_to("test.sh")

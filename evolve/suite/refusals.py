@@ -19,21 +19,25 @@ from evolve.core.task_format import (
     template_default,
     template_name,
 )
+from evolve.suite.reading import STEPS
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
+STEP_FILES = "workdir"
 COMPOSE_FILE = "docker-compose.yaml"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise BadInput for a link that leads out of the task, where Evolve would follow it."""
-    top = folder.resolve()
+    """Raise BadInput for a link out of the task, or out of what a step shows, that Evolve would follow."""
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() and not _is_kept_as_link(path.relative_to(folder)):
-            target = path.resolve()
-            if not target.is_relative_to(top):
-                raise BadInput(str(path), "is a link that leads out of the task", "put the file itself there")
+        name = path.relative_to(folder)
+        if path.is_symlink() and not _is_kept_as_link(name):
+            shown = name.parts[0] == STEPS and name.parts[2:3] == (STEP_FILES,)
+            top = folder.joinpath(*name.parts[:3]) if shown else folder
+            if not path.resolve().is_relative_to(top.resolve()):
+                place = f"the step's {STEP_FILES}" if shown else "the task"
+                raise BadInput(str(path), f"is a link that leads out of {place}", "put the file itself there")
 
 
 def _is_kept_as_link(path: Path) -> bool:
