@@ -63,6 +63,7 @@ REWARDS = {
     "empty-reward": Case({"tests/test.sh": reward_of("touch /logs/verifier/reward.txt")}, None),
     "infinite-reward": Case({"tests/test.sh": reward_of("echo inf > /logs/verifier/reward.txt")}, None),
     "reward-that-is-text": Case({"tests/test.sh": reward_of("echo pass > /logs/verifier/reward.txt")}, None),
+    "reward-in-a-list": Case({"tests/test.sh": reward_of("echo '[1]' > /logs/verifier/reward.json")}, None),
     "reward-of-the-agent": Case({"solution/solve.sh": reward_of("echo 1 > /logs/verifier/reward.txt",
                                                                 "echo '{\"reward\": 1}' > /logs/verifier/reward.json"),
                                  "tests/test.sh": reward_of("true")}, None),
@@ -147,6 +148,20 @@ SEPARATES = {
                      'user = "ann"\n',
         "environment/Dockerfile": f"{ANN}RUN mkdir -p /logs/artifacts && chmod 777 /logs/artifacts\n",
         "tests/test.sh": PASS_IF.format("grep -q 'ann done' /logs/artifacts/x")}),
+    "excluded": Case({
+        "task.toml": f'artifacts = [{{ source = "/app/", exclude = ["sub/skip", "*.log", "tmp"] }}]\n{SEPARATE}',
+        "solution/solve.sh": f"{SHELL}mkdir -p sub/skip tmp sub/tmp\n"
+                             "touch sub/skip/a sub/b x.log sub/y.log tmp/z sub/tmp/z k\n",
+        "tests/test.sh": PASS_IF.format('[ "$(cd /app && find . -type f | sort | tr "\\n" " ")" = "./k ./sub/b " ]')}),
+    "nested-copies": Case({
+        "task.toml": 'artifacts = [{ source = "/app/sub", destination = "deep/er" }, "/app/sub/a"]\n'
+                     f"{SEPARATE}",
+        "solution/solve.sh": f"{SHELL}mkdir sub; echo done > sub/a\n",
+        "tests/test.sh": PASS_IF.format("grep -q done /app/sub/a")}),
+    "empty-at-first": Case({"task.toml": SEPARATE,
+                            "solution/solve.sh": f"{SHELL}touch /logs/agent/x /logs/verifier/x\n",
+                            "tests/test.sh": PASS_IF.format(
+                                "[ ! -e /logs/agent/x ] && [ ! -e /logs/verifier/x ] && [ ! -e /solution ]")}),
     "variables-of-its-own": Case({
         "task.toml": f'{KEEP}[environment.env]\nA = "task"\n[verifier.env]\nB = "tests"\n'
                      '[verifier.environment]\nworkdir = "/srv"\n[verifier.environment.env]\nA = "own"\n',
@@ -183,6 +198,19 @@ STEPS = {
         "steps/first/tests/test.sh": PASS_IF.format('[ "$(cat link link)" = "$(cat /tests/link answer | head -2)" ]')}),
         links={f"steps/first/{name}/link": target for name, target in
                (("workdir", "real"), ("tests", "expected"), ("solution", "answer"))}),
+    "artifacts-of-steps": Case(steps("", "[[steps.artifacts]]\nsource = '/app/answer'\n[steps.verifier]\n"
+                                     "environment_mode = 'separate'",
+                                     "[steps.verifier]\nenvironment_mode = 'separate'",
+                                     ("", ""), **{
+        "steps/first/tests/test.sh": PASS_IF.format(DONE),
+        "steps/second/tests/test.sh": PASS_IF.format("[ ! -e /app/answer ]")})),
+    "failing-preparation": Case(steps("", "", "", ("1", "1"), **{"steps/first/workdir/setup.sh": "exit 3\n"}), None),
+    "user-of-a-step": Case(steps("", "[steps.agent]\nuser = 'ann'", "", ("1", "1"), **{
+        "environment/Dockerfile": ANN, "steps/first/workdir/setup.sh": "whoami > prepared\n",
+        "steps/first/tests/test.sh": PASS_IF.format("grep -q ann prepared && grep -q ann answer"),
+        "steps/first/solution/solve.sh": f"{SHELL}whoami > answer\n",
+        "steps/second/tests/test.sh": PASS_IF.format("grep -q root answer2"),
+        "steps/second/solution/solve.sh": f"{SHELL}whoami > answer2\n"})),
     "separate-steps": Case(steps(f"{KEEP}", "[steps.verifier]\nenvironment_mode = 'separate'", "",
                                  ('{"reward": 1}', '{"reward": 1}'), **{
         "steps/first/tests/test.sh": PASS_IF.format("grep -q done /app/answer && [ ! -e /tmp/agent ]"),
@@ -216,8 +244,36 @@ IMAGES = {
         "tests/test.sh": PASS_IF.format(f"grep -q ready /ready && {DONE}")}),
 }  # fmt: skip
 
+LIMITS = {
+    "tests-out-of-time": Case({"task.toml": "[verifier]\ntimeout_sec = 2\n",
+                               "tests/test.sh": f"{TEST}sleep 60\n"}, None),
+    "solution-out-of-time": Case({"task.toml": "[agent]\ntimeout_sec = 3\n",
+                                  "solution/solve.sh": f"{SOLVE}sleep 60\n"}),
+    "never-healthy": Case({
+        "task.toml": '[environment.healthcheck]\ncommand = "false"\ninterval_sec = 0.2\nretries = 2\n'},
+                          None),
+    "shared-memory": Case({"solution/solve.sh": f"{SHELL}head -c 40000000 /dev/zero > /dev/shm/x && {SOLVE[12:]}"}),
+    "open-files": Case({"solution/solve.sh": f"{SHELL}ulimit -n 8192 && {SOLVE[12:]}"}),
+    "other-users": Case({"environment/Dockerfile": ANN,
+                         "solution/solve.sh": f"{SHELL}su ann -c 'echo $(whoami) done' > answer\n",
+                         "tests/test.sh": PASS_IF.format("grep -q 'ann done' answer")}),
+    "homes": Case({"task.toml": '[agent]\nuser = "ann"\n', "environment/Dockerfile": ANN,
+                   "solution/solve.sh": f"{SHELL}echo $HOME,$USER,$(umask),$PWD > answer\n",
+                   "tests/test.sh": PASS_IF.format(
+                       "grep -q '^/home/ann,,0022,/app$' answer && [ \"$HOME,$USER,$(umask)\" = /root,,0022 ]")}),
+    "what-is-left": Case({"tests/test.sh": PASS_IF.format(
+        "[ -e /solution/solve.sh ] && grep -q said /logs/agent/oracle.txt && [ -e /logs/verifier/test-stdout.txt ]"),
+        "solution/solve.sh": f"{SHELL}echo said\n"}),
+    "nothing-to-read": Case({"solution/solve.sh": f"{SHELL}cat > read; [ ! -s read ] && {SOLVE[12:]}"}),
+    "ports": Case({
+        "solution/solve.sh": f"{SHELL}python3 -c 'import socket; socket.create_server((\"\", 80))' && {SOLVE[12:]}"}),
+    "owners": Case({"solution/solve.sh": f"{SHELL}touch a; chown 1234:5678 a; chmod 4750 a; mknod p p; {SOLVE[12:]}",
+                    "tests/test.sh": PASS_IF.format(
+                        f"[ $(stat -c %u:%g:%a a) = 1234:5678:4750 ] && [ -p p ] && {DONE}")}),
+}  # fmt: skip
+
 # `no-solution` has nothing to run, `both-images` no such folder there. What is refused here is in `harbor_tasks`.
 CORPUS: Mapping[str, Case] = {
     **{name: Case(files) for name, files in USABLE.items() if name not in ("no-solution", "both-images")},
-    **REWARDS, **SCRIPTS, **VARIABLES, **PHASES, **SEPARATES, **STEPS, **IMAGES,
+    **REWARDS, **SCRIPTS, **VARIABLES, **PHASES, **SEPARATES, **STEPS, **IMAGES, **LIMITS,
 }  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.errors import InfraError
 from evolve.core.records import Limits, ModelSpec, SandboxSpec, ScaffoldSource, Split, SuiteProfile, TrialSpec
 from evolve.sandbox import images
 from evolve.suite.task_files import load_task
@@ -35,7 +36,10 @@ def oracle(folder: Path, base: str, owner: str) -> float | None:
         "tests", "c" * 40, replace(task, sandbox=replace(task.sandbox, pids=256)), images.task_image(task, base),
         scaffold, 0, 7, model, Limits(calls=5, seconds=60), SandboxSpec(memory_mb=128), folder.parent / "run", owner,
     )  # fmt: skip
-    grade = try_task(spec, solve=True).grade
+    try:
+        grade = try_task(spec, solve=True).grade
+    except InfraError:  # the task's environment can't be used, as in Harbor
+        return None
     return grade.value if isinstance(grade, Reward) else None
 
 
