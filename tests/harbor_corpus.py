@@ -158,6 +158,9 @@ SEPARATES = {
                      f"{SEPARATE}",
         "solution/solve.sh": f"{SHELL}mkdir sub; echo done > sub/a\n",
         "tests/test.sh": PASS_IF.format("grep -q done /app/sub/a")}),
+    "folder-of-settings": Case({
+        "task.toml": f'artifacts = ["/etc"]\n{SEPARATE}', "solution/solve.sh": f"{SHELL}echo done > /etc/answer\n",
+        "tests/test.sh": PASS_IF.format("grep -q done /etc/answer")}),
     "empty-at-first": Case({"task.toml": SEPARATE,
                             "solution/solve.sh": f"{SHELL}touch /logs/agent/x /logs/verifier/x\n",
                             "tests/test.sh": PASS_IF.format(

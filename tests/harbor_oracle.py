@@ -15,6 +15,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from harbor.job import Job
+from harbor.models.job.config import JobConfig
+
 # PID 1 of Harbor's containers ignores the signal that stops it: ten seconds of every trial.
 WITH_INIT = "services:\n  main:\n    init: true\n"
 
@@ -46,9 +49,6 @@ def reward(result: dict[str, Any]) -> float | str:
 
 
 async def run(folder: Path, tasks: list[str]) -> dict[str, float | str]:
-    from harbor.job import Job
-    from harbor.models.job.config import JobConfig
-
     await (await Job.create(JobConfig.model_validate(config(folder, tasks)))).run()
     results = [json.loads(path.read_text()) for path in (folder / "oracle").glob("*/result.json")]
     return {Path(result["config"]["task"]["path"]).name: reward(result) for result in results}

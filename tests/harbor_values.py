@@ -12,6 +12,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from harbor.models.task.artifacts import normalize_artifact_entries
+from harbor.models.task.task import Task
+from harbor.models.task.verifier_mode import resolve_verifier_environment_definition
+
 
 def network(policy: Any) -> Any:
     return None if policy is None else [policy.network_mode.value, list(policy.allowed_hosts)]
@@ -39,8 +43,6 @@ def environment(table: Any, folder: str = "environment", holds_tests: bool = Fal
 
 
 def artifacts(tables: Any) -> list[Any]:
-    from harbor.models.task.artifacts import normalize_artifact_entries
-
     found = normalize_artifact_entries(tables)
     return [[one.source, one.destination or "", list(one.exclude), one.service or "main"] for one in found]
 
@@ -52,8 +54,6 @@ def agent(table: Any, above: Any) -> dict[str, Any]:
 
 
 def verifier(task: Any, step: Any = None) -> dict[str, Any]:
-    from harbor.models.task.verifier_mode import resolve_verifier_environment_definition
-
     above = task.config.verifier
     table = step.verifier if step else above
     own = resolve_verifier_environment_definition(task.config, task.paths, step)
@@ -80,8 +80,6 @@ def step(task: Any, table: Any) -> dict[str, Any]:
 
 
 def values(folder: str) -> dict[str, Any] | None:
-    from harbor.models.task.task import Task
-
     if not Task.is_valid_dir(folder):
         return None
     task = Task(folder)

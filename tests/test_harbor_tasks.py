@@ -203,6 +203,16 @@ def test_a_solution_of_the_task_solves_steps_that_have_none(toml: Loader, tmp_pa
     assert format.solved and not format.steps[0].solved
 
 
+@pytest.mark.parametrize("source", ["/etc/hostname", "etc/hosts", "/etc//resolv.conf", "/proc/version", "/dev", "/"])
+def test_an_artifact_at_a_place_of_the_engine_is_refused_where_it_would_be_copied(toml: Loader, source: str) -> None:
+    text = f'artifacts = ["{source}"]\n'
+    assert toml(text).format.artifacts[0].source == source
+    with pytest.raises(BadInput, match=f"artifact `{source}` can't be put into the container of the tests"):
+        toml(text + SEPARATE)
+    for near in ("/etc/hostname2", "/processed", "/development/x", "/etc"):
+        assert toml(f'artifacts = ["{near}"]\n{SEPARATE}').format.artifacts
+
+
 def test_a_template_means_its_default_unless_its_variable_is_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

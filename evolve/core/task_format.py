@@ -18,6 +18,9 @@ BUILD_SECONDS = 600.0
 # The sizes of a container that names none, unless it is a task's with Harbor's defaults.
 CPUS, MEMORY_MB, DISK_MB = 1.0, 512, 128
 COLLECT_SECONDS = 60.0
+# Files that the engine mounts into every container, and folders of the kernel's.
+ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 # Only a whole value is a template.
 _TEMPLATE = re.compile(r"\$\{([^}:]+)(?::-(.*))?\}", re.S)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
+    ENGINE_FILES,
+    KERNEL_FOLDERS,
     Environment,
     NetworkPolicy,
     SuiteProfile,
@@ -128,6 +131,22 @@ def _is_separate(phase: VerifierPhase, profile: SuiteProfile) -> bool:
     """Whether the verifier's container never had a process, a shell or a library of the agent's."""
     own_way = profile is SuiteProfile.STRICT
     return phase.mode is VerifierMode.ISOLATED and (own_way or phase.environment is not None)
+
+
+def refuse_artifacts(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for artifacts at places that are the engine's own in the container of the tests."""
+    phases = [
+        (wanted.verifier, wanted.artifacts),
+        *((s.verifier, (*wanted.artifacts, *s.artifacts)) for s in wanted.steps),
+    ]
+    for phase, artifacts in phases:
+        for artifact in artifacts if phase.environment else ():
+            path = posixpath.normpath(f"/{artifact.source.lstrip('/')}")
+            if path in ("/", *ENGINE_FILES) or f"{path}/".startswith(tuple(f"{one}/" for one in KERNEL_FOLDERS)):
+                problem = (
+                    f"artifact `{artifact.source}` can't be put into the container of the tests, which has its own"
+                )
+                raise BadInput(where, problem, "copy it to /logs/artifacts by a command of `verifier.collect`")
 
 
 def refuse_modes(where: str, wanted: TaskFormat) -> None:

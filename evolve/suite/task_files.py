@@ -21,6 +21,7 @@ from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
     CONTEXT,
+    refuse_artifacts,
     refuse_compose,
     refuse_files,
     refuse_links,
@@ -65,6 +66,7 @@ def load_task(
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
+    refuse_artifacts(str(file), wanted)
     if pass_env is not None:
         refuse_templates(str(file), wanted, profile, pass_env)
         wanted = settle_defaults(wanted, pass_env)
