@@ -161,6 +161,11 @@ SEPARATES = {
     "folder-of-settings": Case({
         "task.toml": f'artifacts = ["/etc"]\n{SEPARATE}', "solution/solve.sh": f"{SHELL}echo done > /etc/answer\n",
         "tests/test.sh": PASS_IF.format("grep -q done /etc/answer")}),
+    "link-as-artifact": Case({
+        "task.toml": f'artifacts = ["/data", "/app/answer", "/app/broken"]\n{SEPARATE}',
+        "solution/solve.sh": f"{SHELL}mkdir /real /real/sub; echo done | tee /real/sub/a > /real/b; ln -s real /data\n"
+                             "ln -s /data/b answer; ln -s nothing broken\n",
+        "tests/test.sh": PASS_IF.format(f"grep -q done /data/sub/a && {DONE} && [ ! -e /app/broken ]")}),
     "empty-at-first": Case({"task.toml": SEPARATE,
                             "solution/solve.sh": f"{SHELL}touch /logs/agent/x /logs/verifier/x\n",
                             "tests/test.sh": PASS_IF.format(
