@@ -28,6 +28,8 @@ MAX_FILES = 200_000
 PUBLISHED = "/logs/artifacts"
 # A mount point, which no agent can remove; empty in a container that has ended.
 ALWAYS_THERE = "/proc"
+# The bit of a folder in a mode that the engine gives.
+FOLDER = 1 << 31
 DIR_MODE, FILE_MODE, MODE_MASK = 0o555, 0o444, 0o777
 
 
@@ -78,7 +80,7 @@ class _Budget:
 
 
 def _collect(container: Container, artifact: Artifact, archive: tarfile.TarFile, budget: _Budget) -> bool:
-    """Copy one artifact into the archive, and return whether it is a folder. Of a link, what it leads to counts."""
+    """Copy one artifact into the archive, and return whether it is a folder. Of a link to a folder, that counts."""
     with engine_faults():
         chunks = _packed(container, artifact.source)
         if chunks is None:
@@ -95,7 +97,10 @@ def _packed(container: Container, path: str) -> Iterable[bytes] | None:
     try:
         chunks, facts = api.get_archive(container.id, path)
         if target := facts.get("linkTarget"):
-            chunks, _ = api.get_archive(container.id, target)
+            chunks, facts = api.get_archive(container.id, target)
+            if not facts["mode"] & FOLDER:
+                chunks.close()
+                return None
     except NotFound:
         return None
     except APIError:

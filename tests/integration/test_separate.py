@@ -35,7 +35,8 @@ CHECKED = {
                                 "ln -s loop loop; ln -s b a; ln -s a b; touch file out; mkfifo pipe",
                                 'artifacts = ["/app/loop", "/app/a", "/app/loop/x", "/app/file/x", "/app/pipe", '
                                 '"/app/out"]\n' + SEPARATE),
-    "a link": Small("grep -q ok /app/out && grep -q ok /data/sub/a && [ ! -e /app/gone ]",
+    "the engine's files": Small("grep -q ok /etc/out", "echo ok > /etc/out", 'artifacts = ["/etc"]\n' + SEPARATE),
+    "a link": Small("[ ! -e /app/out ] && grep -q ok /data/sub/a && [ ! -e /app/gone ]",
                     "mkdir -p /real/sub; echo ok | tee /real/sub/a > /real/b; ln -s real /data; ln -s /data/b out; "
                     "ln -s nothing gone", 'artifacts = ["/data", "/app/out", "/app/gone"]\n' + SEPARATE),
     "collect": Small("grep -q 'ok root ann' /logs/artifacts/out", "echo ok > out",
