@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from evolve.core.config import RunConfig
 from evolve.runs.stored_suite import suite_of_config
 from evolve.suite.tasks import load_suite
 from tests.harbor_tasks import write
 
-SEPARATE = '[verifier]\nenvironment_mode = "separate"\n[verifier.env]\nKEY = "${MY_KEY:-none}"\n'
+SEPARATE = '[verifier]\nenvironment_mode = "separate"\n[verifier.env]\nKEY = "${MY_KEY}"\n'
 
 
 def loose(folder: Path) -> Path:
@@ -32,7 +34,8 @@ def test_a_suite_that_changed_is_read_as_it_is_now(tmp_path: Path) -> None:
     assert suite_of_config(config, earlier).harbor
 
 
-def test_variables_that_a_run_passes_are_its_own(tmp_path: Path) -> None:
+def test_variables_that_a_run_passes_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "secret")
     write(tmp_path / "plain", {})
     write(tmp_path / "asks", {"task.toml": SEPARATE})
     passed = RunConfig(suite=tmp_path, pass_env=("MY_KEY",))
