@@ -291,11 +291,45 @@ def lineage_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ =
 
 
 @app.command("diff")
-def diff_command(context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None) -> None:
-    """Show what a round changed in the scaffold, with control characters escaped (`git diff` has the bytes)."""
+def diff_command(
+    context: typer.Context,
+    number: Annotated[
+        int | None,
+        typer.Argument(help="A round, against its parent; default: the champion, against the seed scaffold."),
+    ] = None,
+    tip: Annotated[bool, typer.Option("--tip", help="The tip in place of the champion.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+) -> None:
+    """Show what was changed in the scaffold. `evolve diff | git apply` applies it, in the root of its repository.
+
+    In a terminal, control characters are escaped.
+    """
     from evolve.cli import reading
 
-    reading.diff(number, settings_of(context))
+    reading.diff(number, tip, settings_of(context))
+
+
+@app.command("adopt")
+def adopt_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="A branch for each patch, on top of the one before.")] = False,
+    tip: Annotated[
+        bool, typer.Option("--tip", help="The tip: also patches that are not shown to be better yet, marked as such.")
+    ] = False,
+    branch: Annotated[
+        str, typer.Option(help="Name of the branch; with --each, what their names begin with. Unset: adopt/RUN/...")
+    ] = "",
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Put the champion's changes on your HEAD, as a new branch. Your HEAD, index and files stay as they are."""
+    from evolve.cli import adopting
+    from evolve.runs.adopting import Wish
+
+    settings = settings_of(context)
+    adopting.adopt(settings, Wish(settings.run, tip, each, branch), as_json)
 
 
 @app.command("claim")

@@ -1,0 +1,191 @@
+"""Take a run's champion, or its tip, over into the user's repository: which patches, from where, and to where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evolve.core.clock import now
+from evolve.core.errors import BadInput
+from evolve.core.records import Candidate, StackFate, Verdict
+from evolve.repo import Adopted, Home, Lineage, Step, adopt, home_around, home_of
+from evolve.runs.adoption_messages import Source, candidate_of, patch_message, seed_message, whole_message
+from evolve.runs.lookup import open_results, run_row
+from evolve.runs.repository import OWN, find_lineage
+from evolve.store import RoundRow, RunRow, Store
+from evolve.suite.bundled import bundled_scaffold
+from evolve.suite.scaffold import FILE
+
+ACCEPTED = (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
+PREFIX = "adopt"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be adopted, and how.
+
+    run: its id, None for the newest; tip: the tip in place of the champion; each: a commit and a branch for each patch;
+    branch: the name of the branch, with `each` of the folder of branches; "" for `adopt/RUN/...`.
+    """
+
+    run: str | None = None
+    tip: bool = False
+    each: bool = False
+    branch: str = ""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What was adopted. `git_dir`: the repository; `confirmed`: whether it is the champion; `on`: the user's HEAD."""
+
+    run: str
+    git_dir: Path
+    on: str | None
+    confirmed: bool
+    commits: tuple[Adopted, ...]
+
+
+def adopt_run(runs: Path, wish: Wish, here: Path) -> Adoption:
+    """Put the wanted patches on HEAD as new branches; HEAD, index and work tree stay as they are.
+
+    Args:
+        runs: The folder of the results.
+        here: The current folder: in a work tree of the scaffold's repository, its HEAD is the one.
+
+    Raises:
+        BadInput: No such run, nothing to adopt, no repository, or HEAD was changed in the same places.
+    """
+    with open_results(runs) as store:
+        row = run_row(store, wish.run)
+        lineage = lineage_with(row, runs)
+        champion, goal = _goal(store, row, wish.tip)
+        source = Source(store, row, runs, lineage, _line(store.rounds(row.id), goal), champion.round)
+        home = home_of_run(row, runs, lineage, here) or _refuse_homeless(row, runs)
+        steps = _steps(source, home, wish)
+    adopted = adopt(lineage, home, steps, now())
+    return Adoption(row.id, home.shell.cwd, home.head, goal == champion, tuple(adopted))
+
+
+def patch_of(
+    runs: Path, run: str | None, number: int | None = None, tip: bool = False, here: Path | None = None
+) -> bytes:
+    """The patch of a round, b"" for round 0; without a round the change of the champion, or the tip, since the seed.
+
+    Its paths start at the root of the user's repository, if the scaffold is in one. here: as for `adopt_run`.
+
+    Raises:
+        BadInput: No such run, or no candidate of the round.
+    """
+    with open_results(runs) as store:
+        row = run_row(store, run)
+        pair = _pair(store, row, number, tip)
+    if pair is None:
+        return b""
+    lineage = lineage_with(row, runs)
+    home = home_of_run(row, runs, lineage, here or runs)
+    return lineage.patch(*pair, home.prefix if home else "")
+
+
+def _pair(store: Store, row: RunRow, number: int | None, tip: bool) -> tuple[str, str] | None:
+    """The commits to compare; None if there is nothing before the second one."""
+    candidates = store.candidates(row.id)
+    if number is None:
+        ends = ends_of(store.rounds(row.id))
+        if ends is None:
+            raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
+        return candidates[0].commit, ends[tip].commit
+    found = [candidate for candidate in candidates if candidate.round == number]
+    if not found:
+        raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
+    parent = found[0].parent
+    return None if parent is None else (parent, found[0].commit)
+
+
+def ends_of(rounds: Sequence[RoundRow]) -> tuple[Candidate, Candidate] | None:
+    """A run's champion and tip, by its decisions; None before the first one."""
+    champion = tip = None
+    for row in rounds:
+        if row.decision is None:
+            continue
+        if row.decision.verdict in ACCEPTED:
+            tip = row.candidate
+        if row.decision.fate is StackFate.GIVEN_UP:
+            tip = champion
+        if row.decision.crowns:
+            champion = tip
+    return (champion, tip) if champion and tip else None
+
+
+def lineage_with(row: RunRow, runs: Path) -> Lineage:
+    """The lineage that holds the run's commits. Raises BadInput where no repository has them."""
+    if lineage := find_lineage(row, runs):
+        return lineage
+    raise BadInput(
+        f"run {row.id}", f"its repository {row.repository} is missing", "put it back, or see `evolve doctor`"
+    )
+
+
+def home_of_run(row: RunRow, runs: Path, lineage: Lineage, here: Path) -> Home | None:
+    """The user's repository in which the run's scaffold lies, or would lie if it is a bundled one; None without one."""
+    if lineage.git_dir.name != OWN:
+        return home_of(lineage.git_dir, lineage.place.prefix, (here, *_places(row, runs)))
+    return next((home_around(folder) for folder in _places(row, runs)), None)
+
+
+def _places(row: RunRow, runs: Path) -> list[Path]:
+    """Where the run's scaffold is on disk. A relative path counts from the folder that holds the results.
+
+    A bundled scaffold that is not there belongs there: a folder of the same name takes its place.
+    """
+    given = Path(row.scaffold)
+    beside = runs.resolve().parent / given
+    bundled = given.parts[:-1] == ("scaffolds",) and bundled_scaffold(given.name).is_dir()
+    return [folder for folder in dict.fromkeys((beside, given)) if folder.is_dir() or (bundled and folder == beside)]
+
+
+def _refuse_homeless(row: RunRow, runs: Path) -> Home:
+    folder = next(iter(_places(row, runs)), Path(row.scaffold)).absolute()
+    apply = f"`cd {folder} && evolve diff --run {row.id} --runs {runs.resolve()} | git apply` changes its files"
+    raise BadInput(f"scaffold {folder}", "is in no git repository", f"{apply}; or make it one with `git init`")
+
+
+def _goal(store: Store, row: RunRow, tip: bool) -> tuple[Candidate, Candidate]:
+    """The champion, and the candidate to adopt."""
+    ends = ends_of(store.rounds(row.id))
+    if ends is None:
+        raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
+    champion, latest = ends
+    goal = latest if tip else champion
+    if goal.round == 0:
+        fix = "resume the run for more rounds" if latest.round == 0 else "adopt what is stacked on it with --tip"
+        raise BadInput(f"run {row.id}", "the champion is still the seed scaffold", fix)
+    return champion, goal
+
+
+def _line(rounds: Sequence[RoundRow], goal: Candidate) -> tuple[RoundRow, ...]:
+    """The rounds of the patches from the seed scaffold to the goal, the first one first."""
+    by_commit = {row.candidate.commit: row for row in rounds if row.candidate}
+    line, at = [], goal.commit
+    while (parent := candidate_of(by_commit[at]).parent) is not None:
+        line.append(by_commit[at])
+        at = parent
+    return tuple(reversed(line))
+
+
+def _steps(source: Source, home: Home, wish: Wish) -> list[Step]:
+    """The commits to make. A scaffold that was never committed is added first, as the run found it."""
+    pairs = [(candidate_of(row).parent, row) for row in source.line]
+    seed, top = pairs[0][0], wish.branch or f"{PREFIX}/{source.row.id}"
+    steps = []
+    if FILE not in home.entries() and not home.had(FILE):
+        steps.append(Step("the seed scaffold", None, str(seed), seed_message(source), None))
+    if wish.each:
+        named = [(parent, row, f"{top}/round-{row.number:04d}") for parent, row in pairs]
+        return steps + [
+            Step(f"round {row.number}", parent, candidate_of(row).commit, patch_message(source, row), branch)
+            for parent, row, branch in named
+        ]
+    name = "champion" if source.is_confirmed(source.goal) else "tip"
+    branch, goal = wish.branch or f"{top}/{name}", candidate_of(source.goal).commit
+    return [*steps, Step(f"the {name}", seed, goal, whole_message(source), branch)]
