@@ -87,7 +87,7 @@ def planned_changes(lineage: Lineage, home: Home, steps: Sequence[Step]) -> list
         ours.update(changed)
         conflicts += _clashes(changed, {*there, *ours} - {path for path, side in ours.items() if side is None})
         if conflicts:
-            raise _conflict(step, conflicts)
+            raise _conflict(step, [home.path(path) for path in conflicts])
         planned.append(changed)
         unknown -= changed.keys()
     return planned
@@ -139,16 +139,15 @@ def _commit(home: Home, steps: Sequence[Step], changes: Sequence[Mapping[str, Si
     sides = [side for changed in changes for side in changed.values() if side is not None]
     oids = dict(zip(sides, store_bytes(home.shell, [content for _, content in sides]), strict=True)) if sides else {}
     author, parent = home.user() or EVOLVE, home.head
-    top = f"{home.prefix}/" if home.prefix else ""
     adopted = []
     for step, changed in zip(steps, changes, strict=True):
         if changed:
-            entries = [Entry(top + path, *_stored(side, oids)) for path, side in changed.items()]
+            entries = [Entry(home.path(path), *_stored(side, oids)) for path, side in changed.items()]
             tree = changed_tree(home.shell, parent, entries, "0" * len(parent or "0" * 40))
             parent = _existing(home, step.branch, tree, parent) or store_commit(
                 home.shell, tree, parent, step.message, when, author, author
             )
-        adopted.append(Adopted(step, parent if changed else None, tuple(top + path for path in sorted(changed))))
+        adopted.append(Adopted(step, parent if changed else None, tuple(home.path(path) for path in sorted(changed))))
     return adopted
 
 

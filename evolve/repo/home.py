@@ -50,8 +50,11 @@ class Home:
         """Whether the history of HEAD knows a file of the scaffold's folder."""
         if self.head is None:
             return False
-        place = f"{self.prefix}/{path}" if self.prefix else path
-        return bool(self.shell.text("--literal-pathspecs", "rev-list", "-1", self.head, "--", place))
+        return bool(self.shell.text("--literal-pathspecs", "rev-list", "-1", self.head, "--", self.path(path)))
+
+    def path(self, path: str) -> str:
+        """The path in the repository of a file of the scaffold's folder."""
+        return f"{self.prefix}/{path}" if self.prefix else path
 
     def user(self) -> Author | None:
         """The user's name and address in git's settings; None unless both are set."""
