@@ -91,7 +91,9 @@ class Home:
         names = self.git("ls-tree", "-r", "--name-only", "-z", f"{rev}:{inside}").split("\0")
         show = ["git", "-C", str(self.repo), "show"]
         return {
-            name: subprocess.run([*show, f"{rev}:{inside}/{name}".replace(":/", ":")], check=True, capture_output=True).stdout
+            name: subprocess.run(
+                [*show, f"{rev}:{inside}/{name}".replace(":/", ":")], check=True, capture_output=True
+            ).stdout
             for name in names
             if name
         }

@@ -339,14 +339,17 @@ def test_diffs_apply_in_the_root_of_the_repository(tmp_path: Path, inside: str) 
     assert home.git("status", "--porcelain") == ""
 
 
-def test_a_diff_carries_binary_files_and_line_ends_and_modes(tmp_path: Path) -> None:
-    home = commit_repository(tmp_path / "home")
-    lineage = play(home, patches=[("carry", [("main.py", "a\r\nb"), ("logo.bin", None), ("l\ftine.md", None)][:2])])
-    old, new = (lineage.resolve(f"evolve/{RUN}/round-000{number}") for number in (0, 1))
-    home.git("apply", stdin=lineage.patch(old, new))
-    assert (home.scaffold / "main.py").read_bytes() == b"a\r\nb" and not (home.scaffold / "logo.bin").exists()
-    home.git("apply", stdin=lineage.patch(new, old))
-    assert home.git("status", "--porcelain") == ""
+def test_a_diff_carries_binary_files_and_line_ends_and_modes(home: Home) -> None:
+    lineage, old = Lineage.open(home.scaffold, home.runs / "none"), home.git("rev-parse", "HEAD")
+    write(home.scaffold, {"main.py": "a\r\nb", "logo.bin": bytes(range(255, -1, -1)), "latin.txt": b"\xe9\n"})
+    (home.scaffold / "words.py").chmod(0o755)
+    (home.scaffold / "prompts/old.md").unlink()
+    home.git("add", "-A")
+    home.git("commit", "-qm", "all kinds")
+    new = home.git("rev-parse", "HEAD")
+    for one, other in ((new, old), (old, new)):
+        home.git("apply", "--index", stdin=lineage.patch(one, other))
+        assert home.git("write-tree") == home.git("rev-parse", f"{other}^{{tree}}")
 
 
 def test_the_diff_goes_to_a_pipe_as_it_is_and_to_a_terminal_with_escapes(

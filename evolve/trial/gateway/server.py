@@ -119,6 +119,7 @@ class Gateway:
             Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
             Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
             Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
+            Route("/evolve/replace", self._route(intake, self._recorded(commands.replace)), methods=["POST"]),
             Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
             Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
             Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),

@@ -1,0 +1,77 @@
+"""Replace one piece of text in the bytes of a file, so that nothing else of it changes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from evolve.trial.gateway.wire import Refusal
+
+MAX_FILE = 1_000_000
+SHOWN_LINES = 5
+_LONE_END = re.compile(rb"(?<!\r)\n")
+_SPACE = re.compile(rb"\s+")
+
+
+def text_of(path: str, data: bytes) -> str:
+    """The text of a file's bytes. Raises Refusal unless it is UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        problem = f"{path} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}"
+        raise Refusal(400, "not_text", f"{problem}; use a command that reads its encoding") from error
+
+
+def replaced(path: str, data: bytes, old: str, new: str) -> bytes:
+    """The bytes of a file with `old` replaced by `new`, which must be there exactly once.
+
+    In a file whose lines all end with CRLF, line ends of `old` and `new` mean CRLF.
+
+    Args:
+        path: How messages name the file.
+
+    Raises:
+        Refusal: The file is no UTF-8 text or would be too large; `old` is missing, empty, ambiguous or equal to `new`.
+    """
+    text_of(path, data)
+    if b"\0" in data:
+        raise Refusal(400, "not_text", f"{path} is a binary file: it has zero bytes")
+    before, after = (_with_ends_of(data, text.encode()) for text in (old, new))
+    if not before or before == after:
+        problem = "is empty" if not before else "equals `new`"
+        raise Refusal(400, "invalid_request", f"`old` {problem}: nothing would change in {path}")
+    places = list(_places(data, before))
+    if len(places) != 1:
+        raise _not_once(path, data, before, places)
+    result = data[: places[0]] + after + data[places[0] + len(before) :]
+    if len(result) > MAX_FILE:
+        raise Refusal(413, "too_large", f"{path} would have {len(result)} bytes; a file is at most {MAX_FILE} bytes")
+    return result
+
+
+def _with_ends_of(data: bytes, text: bytes) -> bytes:
+    is_crlf = b"\n" in data and not _LONE_END.search(data)
+    return _LONE_END.sub(b"\r\n", text) if is_crlf else text
+
+
+def _places(data: bytes, piece: bytes) -> Iterator[int]:
+    """Where the piece begins, also where it overlaps itself."""
+    at = data.find(piece)
+    while at >= 0:
+        yield at
+        at = data.find(piece, at + 1)
+
+
+def _not_once(path: str, data: bytes, piece: bytes, places: list[int]) -> Refusal:
+    if places:
+        lines = [str(data.count(b"\n", 0, place) + 1) for place in places[:SHOWN_LINES]]
+        more = ", ..." if len(places) > SHOWN_LINES else ""
+        problem = f"`old` is {len(places)} times in {path}, at lines {', '.join(lines)}{more}"
+        return Refusal(400, "ambiguous", f"{problem}; add lines around it until it is there once")
+    hint = "read the file again"
+    if words := _SPACE.split(piece.strip()):
+        spaced = rb"\s+".join(re.escape(word) for word in words)
+        if words != [b""] and (match := re.search(spaced, data)):
+            line = data.count(b"\n", 0, match.start()) + 1
+            hint = f"with other white space it is at line {line}"
+    return Refusal(400, "no_match", f"`old` is not in {path}; {hint}")
