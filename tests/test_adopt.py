@@ -12,7 +12,7 @@ from evolve import cli
 from evolve.core.errors import BadInput
 from evolve.core.records import Decision, StackFate, Verdict
 from evolve.repo import Lineage
-from evolve.runs.adopting import Wish, adopt_run, ends_of, patch_of
+from evolve.runs.adopting import AdoptRequest, adopt_run, ends_of, patch_of
 from evolve.store import Store
 from tests.adopted import FIRST, MAIN, RUN, SCAFFOLD, SECOND, THIRD, Home, commit_repository, git, measure, play, write
 
@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Home:
 
 def adopt(home: Home, here: Path | None = None, **wish: object) -> list[str]:
     """Adopt, and return the commits' ids."""
-    done = adopt_run(home.runs, Wish(RUN, **wish), here or home.top)  # type: ignore[arg-type]
+    done = adopt_run(home.runs, AdoptRequest(RUN, **wish), here or home.top)  # type: ignore[arg-type]
     return [one.commit or "" for one in done.commits]
 
 
@@ -311,7 +311,7 @@ def test_a_bundled_scaffold_comes_as_a_folder_beside_the_results(
     lineage = Lineage.open(place / "scaffolds/single", runs / RUN / "lineage.git", alone=True)
     top = Home(home.repo, home.scaffold)
     play(top, scaffold=Path("scaffolds/single"), lineage=lineage)
-    adopt_run(runs, Wish(RUN), tmp_path)
+    adopt_run(runs, AdoptRequest(RUN), tmp_path)
     assert inside.files(CHAMPION, "scaffolds/single") == applied(SEED, FIRST, SECOND)
     assert inside.files(CHAMPION, "agents/greeter") == SEED
     assert home.git("log", "--format=%s", "main..", "--not", CHAMPION) == ""

@@ -14,7 +14,7 @@ from evolve.core.records import Candidate, Split, TrialResult, Usage
 from evolve.core.scores import Score
 from evolve.core.validity import Validity
 from evolve.gate.claim import Claim
-from evolve.runs.adopting import Wish, adopt_run, patch_of
+from evolve.runs.adopting import AdoptRequest, adopt_run, patch_of
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_rows
 from evolve.runs.identity import stored_config
@@ -160,7 +160,7 @@ class Run:
         Raises:
             BadInput: There is nothing to adopt, no repository, or HEAD was changed in the same places.
         """
-        done = adopt_run(self.runs, Wish(self.id, tip, each, branch), Path.cwd())
+        done = adopt_run(self.runs, AdoptRequest(self.id, tip, each, branch), Path.cwd())
         return {one.step.branch: one.commit for one in done.commits if one.step.branch and one.commit}
 
     @contextmanager

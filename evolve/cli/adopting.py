@@ -6,12 +6,12 @@ from pathlib import Path
 
 from evolve.core.escaping import plain
 from evolve.report.tables import show
-from evolve.runs.adopting import Adoption, Wish, adopt_run
+from evolve.runs.adopting import Adoption, AdoptRequest, adopt_run
 from evolve.runs.settings import Settings
 
 
-def adopt(settings: Settings, wish: Wish, as_json: bool) -> None:
-    done = adopt_run(settings.runs, wish, Path.cwd())
+def adopt(settings: Settings, request: AdoptRequest, as_json: bool) -> None:
+    done = adopt_run(settings.runs, request, Path.cwd())
     if as_json:
         rows = [
             {"step": one.step.name, "branch": one.step.branch, "commit": one.commit, "files": list(one.files)}

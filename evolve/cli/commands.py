@@ -326,10 +326,10 @@ def adopt_command(
 ) -> None:
     """Put the champion's changes on your HEAD, as a new branch. Your HEAD, index and files stay as they are."""
     from evolve.cli import adopting
-    from evolve.runs.adopting import Wish
+    from evolve.runs.adopting import AdoptRequest
 
     settings = settings_of(context)
-    adopting.adopt(settings, Wish(settings.run, tip, each, branch), as_json)
+    adopting.adopt(settings, AdoptRequest(settings.run, tip, each, branch), as_json)
 
 
 @app.command("claim")

@@ -12,11 +12,10 @@ from evolve.core.errors import BadInput
 from evolve.repo.home import Home
 from evolve.repo.lineage import Lineage
 from evolve.repo.merge import Conflict, Side, merged_file
-from evolve.repo.objects import Author, Entry, changed_tree, store_bytes, store_commit
+from evolve.repo.objects import Entry, changed_tree, store_bytes, store_commit
 from evolve.repo.refs import clear_lock, read_ref
 
 HEADS = "refs/heads/"
-EVOLVE = Author("Evolve", "evolve@localhost")
 
 Files = Mapping[str, tuple[str, bytes]]
 
@@ -138,7 +137,7 @@ def _check_names(home: Home, branches: Sequence[str]) -> None:
 def _commit(home: Home, steps: Sequence[Step], changes: Sequence[Mapping[str, Side]], when: str) -> list[Adopted]:
     sides = [side for changed in changes for side in changed.values() if side is not None]
     oids = dict(zip(sides, store_bytes(home.shell, [content for _, content in sides]), strict=True)) if sides else {}
-    author, parent = home.user() or EVOLVE, home.head
+    author, parent = home.user(), home.head
     adopted = []
     for step, changed in zip(steps, changes, strict=True):
         if changed:

@@ -57,7 +57,7 @@ class Home:
         return f"{self.prefix}/{path}" if self.prefix else path
 
     def user(self) -> Author | None:
-        """The user's name and address in git's settings; None unless both are set."""
+        """The user's name and address in git's settings; None unless both are set, and then commits are by Evolve."""
         name, email = (self.shell.ask("config", f"user.{key}").text for key in ("name", "email"))
         return Author(name, email) if name and email else None
 

@@ -22,7 +22,7 @@ PREFIX = "adopt"
 
 
 @dataclass(frozen=True)
-class Wish:
+class AdoptRequest:
     """What is to be adopted, and how.
 
     run: its id, None for the newest; tip: the tip in place of the champion; each: a commit and a branch for each patch;
@@ -46,7 +46,7 @@ class Adoption:
     commits: tuple[Adopted, ...]
 
 
-def adopt_run(runs: Path, wish: Wish, here: Path) -> Adoption:
+def adopt_run(runs: Path, request: AdoptRequest, here: Path) -> Adoption:
     """Put the wanted patches on HEAD as new branches; HEAD, index and work tree stay as they are.
 
     Args:
@@ -57,12 +57,12 @@ def adopt_run(runs: Path, wish: Wish, here: Path) -> Adoption:
         BadInput: No such run, nothing to adopt, no repository, or HEAD was changed in the same places.
     """
     with open_results(runs) as store:
-        row = run_row(store, wish.run)
+        row = run_row(store, request.run)
         lineage = lineage_with(row, runs)
-        champion, goal = _goal(store, row, wish.tip)
+        champion, goal = _goal(store, row, request.tip)
         source = Source(store, row, runs, lineage, _line(store.rounds(row.id), goal), champion.round)
         home = home_of_run(row, runs, lineage, here) or _refuse_homeless(row, runs)
-        steps = _steps(source, home, wish)
+        steps = _steps(source, home, request)
     adopted = adopt(lineage, home, steps, now())
     return Adoption(row.id, home.shell.cwd, home.head, goal == champion, tuple(adopted))
 
@@ -173,19 +173,19 @@ def _line(rounds: Sequence[RoundRow], goal: Candidate) -> tuple[RoundRow, ...]:
     return tuple(reversed(line))
 
 
-def _steps(source: Source, home: Home, wish: Wish) -> list[Step]:
+def _steps(source: Source, home: Home, request: AdoptRequest) -> list[Step]:
     """The commits to make. A scaffold that was never committed is added first, as the run found it."""
     pairs = [(candidate_of(row).parent, row) for row in source.line]
-    seed, top = pairs[0][0], wish.branch or f"{PREFIX}/{source.row.id}"
+    seed, top = pairs[0][0], request.branch or f"{PREFIX}/{source.row.id}"
     steps = []
     if FILE not in home.entries() and not home.had(FILE):
         steps.append(Step("the seed scaffold", None, str(seed), seed_message(source), None))
-    if wish.each:
+    if request.each:
         named = [(parent, row, f"{top}/round-{row.number:04d}") for parent, row in pairs]
         return steps + [
             Step(f"round {row.number}", parent, candidate_of(row).commit, patch_message(source, row), branch)
             for parent, row, branch in named
         ]
     name = "champion" if source.is_confirmed(source.goal) else "tip"
-    branch, goal = wish.branch or f"{top}/{name}", candidate_of(source.goal).commit
+    branch, goal = request.branch or f"{top}/{name}", candidate_of(source.goal).commit
     return [*steps, Step(f"the {name}", seed, goal, whole_message(source), branch)]
