@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from evolve.trial.gateway.edits import replaced
-from evolve.trial.gateway.wire import Refusal
+from evolve.trial.gateway.edits import Problem, replaced
 
 TEXT = st.text(st.sampled_from("ab \t\n\réü€😀\u2028"), max_size=12)
 
@@ -16,8 +15,8 @@ def outcome(data: bytes, old: str, new: str) -> bytes | str:
     """The new bytes, or the code of the refusal."""
     try:
         return replaced("f", data, old, new)
-    except Refusal as refusal:
-        return refusal.code
+    except Problem as problem:
+        return problem.code
 
 
 def times(data: bytes, piece: bytes) -> int:

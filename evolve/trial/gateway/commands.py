@@ -16,7 +16,7 @@ from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
 from evolve.trial.gateway.edits import MAX_FILE as MAX_FILE
-from evolve.trial.gateway.edits import replaced, text_of
+from evolve.trial.gateway.edits import APART, IN_PLACE, SWAP, Problem, replaced, text_of
 from evolve.trial.gateway.endurance import HungUpAt
 from evolve.trial.gateway.request import parse_number
 from evolve.trial.gateway.wire import Body, Refusal, json_response
@@ -30,18 +30,6 @@ RESTORE_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
 KILLED = 137
 MIN_SECONDS = 0.1
-# The new content comes as input. The file is replaced at once, by one with the same mode, where that keeps its owner
-# and its other names; APART says that it can't. Any other failure changes nothing.
-APART = 3
-SWAP = """set -f
-f=$(readlink -f -- {path}) && [ "$f" -ef {path} ] || f={path}
-[ -w "$f" ] || {{ echo "the file is read-only" >&2; exit 4; }}
-set -- $(ls -ldn -- "$f")
-[ "$2" = 1 ] && [ -O "$f" ] && t=$(mktemp "$(dirname -- "$f")/.edit.XXXXXX" 2>/dev/null) || exit 3
-cp -p -- "$f" "$t" && cat > "$t" && [ "$(wc -c < "$t")" -eq {size} ] && mv -f -- "$t" "$f" && exit 0
-rm -f -- "$t"
-exit 4"""
-IN_PLACE = 'cat > {path} && [ "$(wc -c < {path})" -eq {size} ]'
 SIZE = "[ -f {path} ] && wc -c < {path}"
 CHUNK = "dd bs={bytes} skip={number} count=1 2>/dev/null < {path}"
 
@@ -102,7 +90,7 @@ class Commands:
         try:
             with self._command() as run:
                 data = _contents(run, path)
-                result = replaced(path, data, old, new)
+                result = _replaced(path, data, old, new)
                 _put(run, path, result, data)
         except Refusal as refusal:
             if refusal.code != "budget":
@@ -161,9 +149,16 @@ def _unreadable(path: str, result: CommandResult) -> Refusal | None:
         return Refusal(413, "too_large", f"{path} has more than {READ_BYTES} bytes: {fix}")
     try:
         text_of(path, result.stdout)
-    except Refusal as refusal:
-        return refusal
+    except Problem as problem:
+        return Refusal(problem.status, problem.code, problem.message)
     return None
+
+
+def _replaced(path: str, data: bytes, old: str, new: str) -> bytes:
+    try:
+        return replaced(path, data, old, new)
+    except Problem as problem:
+        raise Refusal(problem.status, problem.code, problem.message) from problem
 
 
 def _text(body: Body, name: str) -> str:

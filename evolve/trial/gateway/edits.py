@@ -1,25 +1,46 @@
-"""Replace one piece of text in the bytes of a file, so that nothing else of it changes. Pure."""
+"""Replace one piece of text in the bytes of a file, so that nothing else of it changes. Pure.
+
+Exported agents have a copy of this module: standard library only.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from evolve.trial.gateway.wire import Refusal
-
 MAX_FILE = 1_000_000
 SHOWN_LINES = 5
+# The new content comes as input. The file is replaced at once, by one with the same mode, where that keeps its owner
+# and its other names; APART says that it can't. Any other failure changes nothing.
+APART = 3
+SWAP = """set -f
+f=$(readlink -f -- {path}) && [ "$f" -ef {path} ] || f={path}
+[ -w "$f" ] || {{ echo "the file is read-only" >&2; exit 4; }}
+set -- $(ls -ldn -- "$f")
+[ "$2" = 1 ] && [ -O "$f" ] && t=$(mktemp "$(dirname -- "$f")/.edit.XXXXXX" 2>/dev/null) || exit 3
+cp -p -- "$f" "$t" && cat > "$t" && [ "$(wc -c < "$t")" -eq {size} ] && mv -f -- "$t" "$f" && exit 0
+rm -f -- "$t"
+exit 4"""
+IN_PLACE = 'cat > {path} && [ "$(wc -c < {path})" -eq {size} ]'
 _LONE_END = re.compile(rb"(?<!\r)\n")
 _SPACE = re.compile(rb"\s+")
 
 
+class Problem(Exception):
+    """Why a file can't be read or edited: an HTTP status, a code of one word, and a message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
 def text_of(path: str, data: bytes) -> str:
-    """The text of a file's bytes. Raises Refusal unless it is UTF-8."""
+    """The text of a file's bytes. Raises Problem unless it is UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         problem = f"{path} is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}"
-        raise Refusal(400, "not_text", f"{problem}; use a command that reads its encoding") from error
+        raise Problem(400, "not_text", f"{problem}; use a command that reads its encoding") from error
 
 
 def replaced(path: str, data: bytes, old: str, new: str) -> bytes:
@@ -31,21 +52,21 @@ def replaced(path: str, data: bytes, old: str, new: str) -> bytes:
         path: How messages name the file.
 
     Raises:
-        Refusal: The file is no UTF-8 text or would be too large; `old` is missing, empty, ambiguous or equal to `new`.
+        Problem: The file is no UTF-8 text or would be too large; `old` is missing, empty, ambiguous or equal to `new`.
     """
     text_of(path, data)
     if b"\0" in data:
-        raise Refusal(400, "not_text", f"{path} is a binary file: it has zero bytes")
+        raise Problem(400, "not_text", f"{path} is a binary file: it has zero bytes")
     before, after = (_with_ends_of(data, text.encode()) for text in (old, new))
     if not before or before == after:
         problem = "is empty" if not before else "equals `new`"
-        raise Refusal(400, "invalid_request", f"`old` {problem}: nothing would change in {path}")
+        raise Problem(400, "invalid_request", f"`old` {problem}: nothing would change in {path}")
     places = list(_places(data, before))
     if len(places) != 1:
         raise _not_once(path, data, before, places)
     result = data[: places[0]] + after + data[places[0] + len(before) :]
     if len(result) > MAX_FILE:
-        raise Refusal(413, "too_large", f"{path} would have {len(result)} bytes; a file is at most {MAX_FILE} bytes")
+        raise Problem(413, "too_large", f"{path} would have {len(result)} bytes; a file is at most {MAX_FILE} bytes")
     return result
 
 
@@ -62,16 +83,16 @@ def _places(data: bytes, piece: bytes) -> Iterator[int]:
         at = data.find(piece, at + 1)
 
 
-def _not_once(path: str, data: bytes, piece: bytes, places: list[int]) -> Refusal:
+def _not_once(path: str, data: bytes, piece: bytes, places: list[int]) -> Problem:
     if places:
         lines = [str(data.count(b"\n", 0, place) + 1) for place in places[:SHOWN_LINES]]
         more = ", ..." if len(places) > SHOWN_LINES else ""
         problem = f"`old` is {len(places)} times in {path}, at lines {', '.join(lines)}{more}"
-        return Refusal(400, "ambiguous", f"{problem}; add lines around it until it is there once")
+        return Problem(400, "ambiguous", f"{problem}; add lines around it until it is there once")
     hint = "read the file again"
     if words := _SPACE.split(piece.strip()):
         spaced = rb"\s+".join(re.escape(word) for word in words)
         if words != [b""] and (match := re.search(spaced, data)):
             line = data.count(b"\n", 0, match.start()) + 1
             hint = f"with other white space it is at line {line}"
-    return Refusal(400, "no_match", f"`old` is not in {path}; {hint}")
+    return Problem(400, "no_match", f"`old` is not in {path}; {hint}")
