@@ -352,11 +352,13 @@ def export_command(
     form: Annotated[
         Format,
         typer.Option(
-            "--format", help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card."
+            "--format",
+            help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card; "
+            "`harbor-agent`: the champion as an agent for Harbor, without trials.",
         ),
     ],
     run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
-    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's trials.")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's.")] = None,
     split: Annotated[
         list[Split] | None,
         typer.Option(help="Splits to export; default: train, validation. The holdout must be named."),
@@ -364,7 +366,7 @@ def export_command(
     runs: Runs_ = None,
     as_json: Json_ = False,
 ) -> None:
-    """Write the trials of a run for other tools: trajectories, traces, or a dataset. Never overwrites a file."""
+    """Write a run for other tools: trajectories, traces, a dataset, an agent for Harbor. Never overwrites a file."""
     from evolve.cli import exporting
 
     exporting.export(settings_of(context), form, to, round_number, split or [], as_json)

@@ -15,8 +15,8 @@ from evolve.sandbox.shell import MAX_COMMAND, CommandResult
 from evolve.sandbox.streams import ShellDied
 from evolve.trial.gateway.arrivals import Arrival
 from evolve.trial.gateway.budget import TrialBudget
-from evolve.trial.gateway.edits import MAX_FILE as MAX_FILE
 from evolve.trial.gateway.edits import APART, IN_PLACE, SWAP, Problem, replaced, text_of
+from evolve.trial.gateway.edits import MAX_FILE as MAX_FILE
 from evolve.trial.gateway.endurance import HungUpAt
 from evolve.trial.gateway.request import parse_number
 from evolve.trial.gateway.wire import Body, Refusal, json_response
