@@ -52,7 +52,7 @@ from evolve.cli.options import (
     local_app,
     tasks_app,
 )
-from evolve.core.records import Split
+from evolve.core.records import Split, SuiteProfile
 from evolve.export.formats import Format
 from evolve.project.importers.benchmark import Compare
 from evolve.runs.settings import Settings, read_settings
@@ -397,12 +397,15 @@ def init_command(
     example: Annotated[
         bool, typer.Option("--example", help="Copy the bundled suite and scaffold into this folder.")
     ] = False,
+    profile: Annotated[
+        SuiteProfile, typer.Option(help="Of the suite that --tasks makes; `loose`: the tasks as Harbor reads them.")
+    ] = SuiteProfile.STRICT,
     seed: Seed_ = None,
 ) -> None:
     """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Never overwrites a file."""
     from evolve.cli import starting
 
-    starting.init_project(tasks, example, settings_of(context).seed)
+    starting.init_project(tasks, example, settings_of(context).seed, profile)
 
 
 @tasks_app.command("new")

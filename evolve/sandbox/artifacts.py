@@ -18,7 +18,7 @@ from typing import IO, cast
 
 from docker.errors import NotFound
 
-from evolve.core.task_format import Artifact
+from evolve.core.task_format import ENGINE_FILES, Artifact
 from evolve.host import disk
 from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
@@ -94,6 +94,8 @@ def _copy(source: tarfile.TarFile, archive: tarfile.TarFile, artifact: Artifact,
         within = PurePosixPath(member.name.partition("/")[2])
         is_folder |= number == 0 and member.isdir()
         if is_excluded(within, artifact.exclude) or not _is_plain(member, within):
+            continue
+        if f"/{target}/{within}" in ENGINE_FILES:
             continue
         content = source.extractfile(member) if member.isreg() else None
         budget.take(member.size if content else 0)

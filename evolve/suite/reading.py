@@ -70,7 +70,7 @@ class Reader:
             environment=self.environment(self.table.environment),
             agent=self.agent(self.table.agent),
             verifier=self.verifier(),
-            solved=any(step.solved for step in steps) if steps else has_solution,
+            solved=has_solution or any(step.solved for step in steps),
             solution_env=tuple(self.table.solution.env.items()),
             artifacts=_artifacts(self.table.artifacts),
             steps=steps,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
+    ENGINE_FILES,
+    KERNEL_FOLDERS,
     Environment,
     NetworkPolicy,
     SuiteProfile,
@@ -16,23 +19,28 @@ from evolve.core.task_format import (
     VerifierMode,
     VerifierPhase,
     has_default,
+    template_default,
     template_name,
 )
+from evolve.suite.reading import STEPS
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
+STEP_FILES = "workdir"
 COMPOSE_FILE = "docker-compose.yaml"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise BadInput for a link that leads out of the task, where Evolve would follow it."""
-    top = folder.resolve()
+    """Raise BadInput for a link out of the task, or out of what a step shows, that Evolve would follow."""
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() and not _is_kept_as_link(path.relative_to(folder)):
-            target = path.resolve()
-            if not target.is_relative_to(top):
-                raise BadInput(str(path), "is a link that leads out of the task", "put the file itself there")
+        name = path.relative_to(folder)
+        if path.is_symlink() and not _is_kept_as_link(name):
+            shown = name.parts[0] == STEPS and name.parts[2:3] == (STEP_FILES,)
+            top = folder.joinpath(*name.parts[:3]) if shown else folder
+            if not path.resolve().is_relative_to(top.resolve()):
+                place = f"the step's {STEP_FILES}" if shown else "the task"
+                raise BadInput(str(path), f"is a link that leads out of {place}", "put the file itself there")
 
 
 def _is_kept_as_link(path: Path) -> bool:
@@ -78,7 +86,10 @@ def refuse_templates(
     passed: Collection[str],
     host: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise BadInput for a template where the host's variables may not go, and for one that the user did not pass."""
+    """Raise BadInput for a template where the host's variables may not go, and for one that the user did not pass.
+
+    One with a default means its default unless its variable is passed, so it is allowed everywhere then.
+    """
     host = os.environ if host is None else host
     for key, variables, separate in _tables(wanted, profile):
         for name, value in variables:
@@ -86,6 +97,9 @@ def refuse_templates(
             if variable is None:
                 continue
             problem = f"key `{key}.{name}` takes the host's variable {variable}"
+            if variable not in passed and has_default(value):
+                _refuse_nested(where, f"{key}.{name}", value)
+                continue
             if not separate:
                 fix = "write the value itself, or leave the key out"
                 raise BadInput(where, f"{problem}, which only a separate verifier may have", fix)
@@ -93,6 +107,12 @@ def refuse_templates(
                 raise BadInput(where, f"{problem}, which was not passed", f"pass it with --pass-env {variable}")
             if variable not in host and not has_default(value):
                 raise BadInput(where, f"{problem}, which is not set", f"set {variable}")
+
+
+def _refuse_nested(where: str, key: str, value: str) -> None:
+    """Raise BadInput for a default that is a template again, which is text there: it would be taken for a variable."""
+    if template_name(template_default(value) or "") is not None:
+        raise BadInput(where, f"key `{key}`: the default of a template can't be a template", "write a plain default")
 
 
 def _tables(wanted: TaskFormat, profile: SuiteProfile) -> Iterator[tuple[str, Variables, bool]]:
@@ -111,6 +131,22 @@ def _is_separate(phase: VerifierPhase, profile: SuiteProfile) -> bool:
     """Whether the verifier's container never had a process, a shell or a library of the agent's."""
     own_way = profile is SuiteProfile.STRICT
     return phase.mode is VerifierMode.ISOLATED and (own_way or phase.environment is not None)
+
+
+def refuse_artifacts(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for artifacts at places that are the engine's own in the container of the tests."""
+    phases = [
+        (wanted.verifier, wanted.artifacts),
+        *((s.verifier, (*wanted.artifacts, *s.artifacts)) for s in wanted.steps),
+    ]
+    for phase, artifacts in phases:
+        for artifact in artifacts if phase.environment else ():
+            path = posixpath.normpath(f"/{artifact.source.lstrip('/')}")
+            if path in ("/", *ENGINE_FILES) or f"{path}/".startswith(tuple(f"{one}/" for one in KERNEL_FOLDERS)):
+                problem = (
+                    f"artifact `{artifact.source}` can't be put into the container of the tests, which has its own"
+                )
+                raise BadInput(where, problem, "copy it to /logs/artifacts by a command of `verifier.collect`")
 
 
 def refuse_modes(where: str, wanted: TaskFormat) -> None:

@@ -21,6 +21,7 @@ from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
     CONTEXT,
+    refuse_artifacts,
     refuse_compose,
     refuse_files,
     refuse_links,
@@ -30,6 +31,7 @@ from evolve.suite.refusals import (
     refuse_templates,
 )
 from evolve.suite.schema import TaskTable
+from evolve.suite.templates import settle_defaults
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -64,8 +66,10 @@ def load_task(
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
+    refuse_artifacts(str(file), wanted)
     if pass_env is not None:
         refuse_templates(str(file), wanted, profile, pass_env)
+        wanted = settle_defaults(wanted, pass_env)
     return _task(folder, split, profile, table, wanted)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from evolve.core.errors import InfraError
-from evolve.core.records import TrialSpec
+from evolve.core.records import TaskImage, TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
+from evolve.sandbox.image_store import working_directory
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
 
@@ -71,13 +72,20 @@ def _stopped(task: Container) -> Iterator[None]:
 
 def _own_state(state: TaskState, environment: Environment) -> TaskState:
     """How the tests' own container is made: with the image and the settings of its environment."""
-    image = dict(state.image.verifiers).get("", state.image)
+    image = dict(state.image.verifiers).get("") or _in_folder_of(state.image, state.format.environment, environment)
     resolved: Variables = tuple(resolve_variables(environment.env, os.environ).items())
     format: TaskFormat = replace(state.format, environment=replace(environment, env=resolved))
     policy = state.format.verifier.network
     network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
     spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
     return TaskState(state.run, image, spec, state.profile, state.resources, format)
+
+
+def _in_folder_of(image: TaskImage, task: Environment, tests: Environment) -> TaskImage:
+    """The task's image, with the working directory that the tests' environment has in it. Raises InfraError."""
+    if tests.workdir == task.workdir:
+        return image
+    return replace(image, workdir=tests.workdir or working_directory(image.image))
 
 
 def _install_artifacts(verifier: Container, artifacts: CollectedArtifacts) -> None:
