@@ -15,7 +15,7 @@ from typing import Any
 
 from docker.types import Mount
 
-from evolve.core.errors import BadInput, EngineError, InfraError
+from evolve.core.errors import BadInput, EngineError
 from evolve.core.records import SandboxSpec
 from evolve.sandbox.container import DOOR_HOME, KEEPER, SHARED_NETWORK, Container, create_container
 from evolve.sandbox.exit_cause import engine_faults
@@ -89,12 +89,11 @@ def start_forwarder(
         working_dir="/",
         environment={"PYTHONDONTWRITEBYTECODE": "1"},
     )
-    try:
-        return Forwarder(container, _start(container))
-    except BaseException:
-        with contextlib.suppress(InfraError):
-            container.kill()
-        raise
+    with contextlib.ExitStack() as undo:
+        undo.callback(container.kill)
+        port = _start(container)
+        undo.pop_all()
+    return Forwarder(container, port)
 
 
 def refuse_own_kernels(runtime: str | None) -> None:

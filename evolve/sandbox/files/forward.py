@@ -1,4 +1,4 @@
-"""Leads a TCP port on the loopback to a Unix socket: `forward.py SOCKET PORT...` listens on the first port that is free.
+"""Leads a TCP port on the loopback to a Unix socket: `forward.py SOCKET PORT...` listens on the first free port.
 
 It prints `ready PORT` when it listens. Standard library only, and little of it: trials wait for these imports.
 """
