@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from evolve.core.launch import TOOLS, Launch, Place, gateway_variables
 
@@ -15,6 +16,8 @@ TEMPLATE = re.compile(r"\$\{?[A-Za-z_]")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What Evolve sets beside the addresses of the gateway.
 RESERVED = ("EVOLVE_SOCKET", "EVOLVE_URL", "PYTHONHASHSEED")
+# The two forms of the key `image`: no part of a key's name.
+NAME, TABLE = "[name]", "[table]"
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -45,6 +48,10 @@ class ScaffoldImage(BaseModel):
         return self
 
 
+def _image_kind(value: object) -> str | None:
+    return TABLE if isinstance(value, dict | ScaffoldImage) else NAME
+
+
 class ScaffoldFile(BaseModel):
     """The keys of `scaffold.toml`.
 
@@ -61,7 +68,9 @@ class ScaffoldFile(BaseModel):
     stdin: bool = False
     place: Place = Place.OWN
     evolvable: tuple[str, ...] = Field(min_length=1)
-    image: str | ScaffoldImage | None = None
+    image: (
+        Annotated[Annotated[str, Tag(NAME)] | Annotated[ScaffoldImage, Tag(TABLE)], Discriminator(_image_kind)] | None
+    ) = None
     dockerfile: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
 
@@ -78,10 +87,16 @@ class ScaffoldFile(BaseModel):
             )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_program(cls, keys: Any) -> Any:
+        """Before unknown keys, of which one may be a misspelt `entry`."""
+        if isinstance(keys, dict) and ("entry" in keys) is bool(keys.get("command")):
+            raise ValueError("key `entry`: give `entry` or `command`, exactly one of them")
+        return keys
+
     @model_validator(mode="after")
     def _check_start(self) -> ScaffoldFile:
-        if (self.entry is None) is (not self.command):
-            raise ValueError("give `entry` or `command`, and not both")
         if self.command and not self.command[0]:
             raise ValueError("`command` must begin with a program")
         if any("\0" in part for part in self.command):
