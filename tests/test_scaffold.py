@@ -132,7 +132,7 @@ def test_earlier_keys_mean_what_they_meant(tmp_path: Path) -> None:
         ('command = ["x"]\n[image]\nname = "a"\ntools = "/"', "below the top"),
         ('command = ["x"]\n[image]\nname = "a"\ntools = "opt/x"', "absolute path"),
         ('command = ["x"]\n[image]\nrequirements = "agent.py"', "installs for `place = "),
-        ('command = ["x"]\n[image]\nnames = "a"', "key `image.names`"),
+        ('command = ["x"]\n[image]\nnames = "a"', r"key `\[image\].names`"),
         ('command = ["x"]\nimage = 3', "key `image`"),
     ],
 )

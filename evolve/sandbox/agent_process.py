@@ -40,7 +40,7 @@ class AgentCommand:
 
 
 class AgentProcess:
-    """The running command and the end of its output. What it leaves running is not waited for.
+    """The running command and the end of its output. Processes that outlive the command are not waited for.
 
     Args:
         sessions: Gets the id of the command's session, by which `end_sessions` finds its processes.

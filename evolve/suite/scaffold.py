@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from evolve.core.errors import BadInput
 from evolve.suite.bundled import or_bundled
-from evolve.suite.scaffold_keys import NAME, TABLE
 from evolve.suite.scaffold_keys import ScaffoldFile as ScaffoldFile
 
 FILE = "scaffold.toml"
@@ -28,7 +27,7 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
         raise BadInput(f"{where}/{FILE}", f"is not valid TOML: {error}", "correct the file") from error
     except ValidationError as error:
         first: Any = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in (NAME, TABLE))
+        key = ".".join(str(part) for part in first["loc"])
         problem = f"key `{key}`: {first['msg']}" if key else str(first["msg"]).removeprefix("Value error, ")
         raise BadInput(f"{where}/{FILE}", problem, "correct its value") from error
     for key, path in spec.named_files:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evolve.core.launch import TOOLS, Launch, Place, gateway_variables
 
@@ -16,8 +16,8 @@ TEMPLATE = re.compile(r"\$\{?[A-Za-z_]")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What Evolve sets beside the addresses of the gateway.
 RESERVED = ("EVOLVE_SOCKET", "EVOLVE_URL", "PYTHONHASHSEED")
-# The two forms of the key `image`: no part of a key's name.
-NAME, TABLE = "[name]", "[table]"
+# The table `image` as a key of its own, beside the earlier key `image`.
+TABLE = "[image]"
 STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -48,17 +48,13 @@ class ScaffoldImage(BaseModel):
         return self
 
 
-def _image_kind(value: object) -> str | None:
-    return TABLE if isinstance(value, dict | ScaffoldImage) else NAME
-
-
 class ScaffoldFile(BaseModel):
     """The keys of `scaffold.toml`.
 
     entry: run as `python3 ENTRY`; command: run instead; stdin: the instruction is the command's standard input;
-    evolvable: glob patterns of the files that a patch may touch; env: variables of the scaffold; image: the name of an
-    image, or how it is made; dockerfile: from which an image is built, with the files of its folder, instead. Without
-    both it is the base image.
+    place: whose container it runs in; evolvable: glob patterns of the files that a patch may touch; env: variables of
+    the scaffold; image: the name of an image; own_image: the same as a table; dockerfile: from which an image is built,
+    with the files of its folder, instead. Without any of these it is the base image.
     """
 
     model_config = STRICT
@@ -68,9 +64,8 @@ class ScaffoldFile(BaseModel):
     stdin: bool = False
     place: Place = Place.OWN
     evolvable: tuple[str, ...] = Field(min_length=1)
-    image: (
-        Annotated[Annotated[str, Tag(NAME)] | Annotated[ScaffoldImage, Tag(TABLE)], Discriminator(_image_kind)] | None
-    ) = None
+    image: str | None = None
+    own_image: ScaffoldImage | None = Field(None, alias=TABLE)
     dockerfile: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
 
@@ -78,7 +73,7 @@ class ScaffoldFile(BaseModel):
     def _check_image(self) -> ScaffoldFile:
         if self.dockerfile is None:
             return self
-        if self.image is not None:
+        if self.image is not None or self.own_image is not None:
             raise ValueError("give `image` or `dockerfile`, not both")
         parts = PurePosixPath(self.dockerfile).parts
         if len(parts) < 2 or parts[0] == "/" or ".." in parts or parts[-1] != "Dockerfile":
@@ -89,10 +84,12 @@ class ScaffoldFile(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _check_program(cls, keys: Any) -> Any:
-        """Before unknown keys, of which one may be a misspelt `entry`."""
+    def _prepare(cls, keys: Any) -> Any:
+        """Tell the two forms of `image` apart, and look for a program: an unknown key may be a misspelt `entry`."""
         if isinstance(keys, dict) and ("entry" in keys) is bool(keys.get("command")):
             raise ValueError("key `entry`: give `entry` or `command`, exactly one of them")
+        if isinstance(keys, dict) and isinstance(keys.get("image"), dict):
+            return {**{key: value for key, value in keys.items() if key != "image"}, TABLE: keys["image"]}
         return keys
 
     @model_validator(mode="after")
@@ -103,10 +100,10 @@ class ScaffoldFile(BaseModel):
             raise ValueError("`command` can't hold a zero character")
         if self.stdin and not self.command:
             raise ValueError("`stdin` is for a `command`")
-        if isinstance(self.image, ScaffoldImage):
-            if self.place is Place.TASK and self.image.requirements is not None:
+        if self.own_image is not None:
+            if self.place is Place.TASK and self.own_image.requirements is not None:
                 raise ValueError('`requirements` installs for `place = "own"`; with "task", give `build`')
-            if self.place is Place.OWN and self.image.tools != TOOLS:
+            if self.place is Place.OWN and self.own_image.tools != TOOLS:
                 raise ValueError('`tools` is for `place = "task"`')
         return self
 
@@ -126,27 +123,27 @@ class ScaffoldFile(BaseModel):
     @property
     def launch(self) -> Launch:
         """How it is started."""
-        tools = self.image.tools if isinstance(self.image, ScaffoldImage) else TOOLS
+        tools = self.own_image.tools if self.own_image else TOOLS
         return Launch(self.place, self.command, self.stdin, tuple(sorted(self.env.items())), tools)
 
     @property
     def image_name(self) -> str | None:
         """The name of a ready image."""
-        return self.image.name if isinstance(self.image, ScaffoldImage) else self.image
+        return self.own_image.name if self.own_image else self.image
 
     @property
     def build_file(self) -> str | None:
         """The file from which the image is built: a Dockerfile, or requirements of pip."""
-        if isinstance(self.image, ScaffoldImage):
-            return self.image.build or self.image.requirements
+        if self.own_image is not None:
+            return self.own_image.build or self.own_image.requirements
         return self.dockerfile
 
     @property
     def named_files(self) -> tuple[tuple[str, str], ...]:
         """The keys that name a file of the scaffold's, with what they name."""
         named = [("entry", self.entry), ("dockerfile", self.dockerfile)]
-        if isinstance(self.image, ScaffoldImage):
-            named += [("image.build", self.image.build), ("image.requirements", self.image.requirements)]
+        if self.own_image is not None:
+            named += [("image.build", self.own_image.build), ("image.requirements", self.own_image.requirements)]
         return tuple((key, path) for key, path in named if path is not None)
 
 
