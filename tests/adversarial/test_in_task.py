@@ -116,9 +116,9 @@ def test_what_it_reaches(arena: Arena, name: str, is_weakened: bool, monkeypatch
     with ExitStack() as stack:
         if is_weakened:
             stack.enter_context(reach.hole(arena))
-            if name in ("the engine", "the tests"):
+            if name in ("the engine", "the tests", "its instruction"):
                 stack.enter_context(mock.patch.object(TaskState, "user", ROOT))
-                stack.enter_context(weakened.containers("scaffold", weakened.setting(CapDrop=[])))
+                stack.enter_context(weakened.containers("scaffold", weakened.setting(CapDrop=[]), user=ROOT))
         result = run.run_trial(in_task(arena.spec(TRY.format(attack=reach.attack, got=GOT))))
     assert result.outcome is Outcome.SCAFFOLD_ERROR, result.detail
     assert (GOT in result.detail) is is_weakened, result.detail
