@@ -18,15 +18,16 @@ FILE = "scaffold.toml"
 class ScaffoldFile(BaseModel):
     """The keys of `scaffold.toml`.
 
-    entry: run as `python3 ENTRY`; evolvable: glob patterns of the files that a patch may touch; image: the name of an
-    image; dockerfile: from which an image is built, with the files of its folder, instead. Without both it is the base
-    image.
+    entry: run as `python3 ENTRY`; evolvable: glob patterns of the files that a patch may touch; shown: of those that
+    the proposer only reads, by default all others of a small scaffold; image: the name of an image;
+    dockerfile: from which an image is built, with the files of its folder, instead. Without both it is the base image.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
     entry: str = Field(min_length=1)
     evolvable: tuple[str, ...] = Field(min_length=1)
+    shown: tuple[str, ...] | None = None
     image: str | None = None
     dockerfile: str | None = None
 
