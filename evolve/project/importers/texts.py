@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.project.importers.benchmark import TaskFile, Unsuitable
-from evolve.project.texts import quoted
+from evolve.project.quoting import quoted
 
 FILES = Path(__file__).with_name("files")
 BASE = "python:3.11-slim"
