@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evolve.core.records import FileEdit
 from evolve.guard.change import Change, printable
@@ -61,8 +61,13 @@ def _is_plain(path: str, evolvable: Sequence[str]) -> bool:
 
 def _makes_image(path: str, change: Change) -> bool:
     """Whether a file belongs to the scaffold's own image, which stays the same for a whole run."""
-    folder = str(change.spec.get("dockerfile") or "").rpartition("/")[0]
-    return bool(folder) and path.startswith(f"{folder}/")
+    table = change.spec.get("image")
+    image = table if isinstance(table, Mapping) else {}
+    for file in (change.spec.get("dockerfile"), image.get("build"), image.get("requirements")):
+        folder = str(file or "").rpartition("/")[0]
+        if path == file or (folder and path.startswith(f"{folder}/")):
+            return True
+    return False
 
 
 def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:

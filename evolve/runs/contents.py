@@ -28,9 +28,12 @@ def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
             problem = f"has the content of {copied}, which no scaffold may see"
             raise BadInput(str(folder / entry.path), problem, "move the file out of the scaffold's folder")
     _check_size(folder, spec, [top / entry.path for entry in survey.entries], top)
-    if spec.entry not in {entry.path for entry in survey.entries}:
-        problem = f"entry point `{spec.entry}` is left out of the scaffold or ignored by git"
-        raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+    paths = {entry.path for entry in survey.entries}
+    for key, path in spec.named_files:
+        if path not in paths:
+            what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
+            problem = f"{what} is left out of the scaffold or ignored by git"
+            raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
 
 
 def _check_size(folder: Path, spec: scaffold.ScaffoldFile, paths: Sequence[Path], top: Path) -> None:

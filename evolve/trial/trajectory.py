@@ -20,6 +20,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
+from evolve.trial.changes import STATE, describe_changes
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
 from evolve.trial.room import Room
@@ -35,11 +36,16 @@ Step = dict[str, Any]
 
 
 def build(
-    spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str, refusals: Mapping[str, int] = NONE
+    spec: TrialSpec,
+    events: Sequence[Event],
+    usage: Usage,
+    log: str,
+    refusals: Mapping[str, int] = NONE,
+    start_up: float | None = None,
 ) -> dict[str, Any]:
     """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed.
 
-    refusals: how many requests the gateway refused, by the error's code.
+    refusals: how many requests the gateway refused, by the error's code; start_up: seconds until the first request.
     """
     room, tools = Room(), ToolDefinitions()
     steps = _steps_of(events, spec.model, room, tools)
@@ -61,6 +67,7 @@ def build(
             "log": log,
             "evolve_version": __version__,
             **({"refusals": dict(refusals)} if refusals else {}),
+            **({} if start_up is None else {"start_up_seconds": round(start_up, 3)}),
         },
     }
 
@@ -85,6 +92,8 @@ def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: Tool
             _set_time(steps[-1:], event.get(ENDED_AT))
             tools.add(event["request"], room)
             callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
+        elif event["kind"] == STATE:
+            steps.append(room.fitted(_state_step(event)))
         else:
             _add_command(steps, room.fitted(event))
             _set_time(steps[known:], event.get(STARTED_AT))
@@ -162,6 +171,11 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None, model: ModelSpec
         step["tool_calls"] = [_tool_call(call) for call in calls]
     step["metrics"] = call_metrics(event, model)
     return step
+
+
+def _state_step(event: Event) -> Step:
+    message = describe_changes(event)
+    return {"source": "system", "message": message, "extra": {"changes": event["changes"]}}
 
 
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
