@@ -55,6 +55,7 @@ from evolve.cli.options import (
 from evolve.core.records import Split, SuiteProfile
 from evolve.export.formats import Format
 from evolve.project.importers.benchmark import Compare
+from evolve.project.level import Level
 from evolve.runs.settings import Settings, read_settings
 
 __all__ = ["app"]
@@ -400,12 +401,18 @@ def init_command(
     profile: Annotated[
         SuiteProfile, typer.Option(help="Of the suite that --tasks makes; `loose`: the tasks as Harbor reads them.")
     ] = SuiteProfile.STRICT,
+    evolve: Annotated[
+        Level | None, typer.Option("--evolve", help="What may evolve; each includes those before it.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Coding agent that follows the instructions here: codex, opencode or qwen-code.")
+    ] = None,
     seed: Seed_ = None,
 ) -> None:
-    """Set up the current folder: evolve.toml, scaffold.toml, a suite, .gitignore. Never overwrites a file."""
+    """Set up the current folder for the agent in it: scaffold.toml, evolve.toml, a suite. Never overwrites a file."""
     from evolve.cli import starting
 
-    starting.init_project(tasks, example, settings_of(context).seed, profile)
+    starting.init_project(tasks, example, settings_of(context).seed, profile, evolve, agent)
 
 
 @tasks_app.command("new")
