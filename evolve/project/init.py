@@ -143,42 +143,6 @@ def _about(agent: Agent, level: Level) -> Iterator[str]:
     yield f"evolves: {', '.join(agent.evolvable(level))} ({level}{choice})"
 
 
-def _agent(texts: Mapping[str, str], wish: Wish) -> Agent:
-    if wish.tool is not None and wish.tool not in CODING_TOOLS:
-        raise BadInput(f"--agent {wish.tool}", "is not known", f"choose one of {', '.join(CODING_TOOLS)}")
-    return recognise(texts, wish.tool)
-
-
-def _level(agent: Agent, texts: Mapping[str, str], wish: Wish) -> Level:
-    """How much may evolve: what the user asked for, if there is such a thing."""
-    level = wish.level or agent.default_level(texts)
-    if wish.level and not agent.evolvable(level):
-        has = ", ".join(one for one in Level if agent.patterns[one]) or "none of them"
-        raise BadInput(f"--evolve {level}", f"this folder has no {level}", f"choose what it has: {has}")
-    return level
-
-
-def _files_beside(agent: Agent) -> tuple[Unit, ...]:
-    """The folder with what starts the agent; () if it needs none."""
-    start = agent.start
-    if start is None or not (start.files or start.tool):
-        return ()
-    if start.tool:
-        return (Unit.of_folder(FOLDER, bundled_scaffold(start.tool) / FOLDER),)
-    return (Unit(FOLDER, start.files),)
-
-
-def _about(agent: Agent, level: Level) -> Iterator[str]:
-    """What was recognised and chosen, a line each."""
-    if agent.found:
-        yield f"found: {', '.join(agent.found)}"
-    if agent.start is not None:
-        yield from agent.start.notes
-    others = [one for one in Level if agent.patterns[one] and one is not level]
-    choice = f"; `--evolve {'` or `--evolve '.join(others)}` chooses otherwise" if others else ""
-    yield f"evolves: {', '.join(agent.evolvable(level))} ({level}{choice})"
-
-
 def _suite_here(folder: Path, seed: int) -> tuple[str, tuple[Unit, ...]]:
     """The folder of tasks that is there already; otherwise a new suite with one sample task."""
     for name in SUITE_FOLDERS:
