@@ -65,7 +65,7 @@ OWNERS = {
     "git": ("repo",),
     "openai": ("llm",),
     "xllamacpp": ("local",),
-    "yaml": ("project",),
+    "yaml": ("project", "suite"),
     "sqlalchemy": ("store",),
     "sqlite3": ("budget", "store"),
     "alembic": ("store",),

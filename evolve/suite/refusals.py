@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
+    MAIN_SERVICE,
     Environment,
     NetworkPolicy,
     SuiteProfile,
@@ -18,10 +19,10 @@ from evolve.core.task_format import (
     has_default,
     template_name,
 )
+from evolve.suite.compose import COMPOSE_FILE
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
-COMPOSE_FILE = "docker-compose.yaml"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
@@ -48,13 +49,33 @@ def refuse_files(folder: Path) -> None:
 
 
 def refuse_compose(folder: Path, wanted: TaskFormat) -> None:
-    """Raise BadInput for a compose file beside a Dockerfile: Evolve runs one container for each task."""
+    """Raise BadInput for a compose file where absent keys don't mean what they mean in Harbor."""
     phases = (wanted.verifier, *(step.verifier for step in wanted.steps))
     places = {wanted.environment.context, *(phase.environment.context for phase in phases if phase.environment)}
     for place in sorted(places):
         file = folder / place / COMPOSE_FILE
-        if file.is_file():
-            raise BadInput(str(file), "compose files are not supported", "describe one container in the Dockerfile")
+        if file.is_file() and not wanted.harbor:
+            raise BadInput(str(file), "compose files are not supported in a strict suite", LOOSE_FIX)
+
+
+def refuse_services(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for a key `service` that names none of the task's containers."""
+    composition = wanted.environment.composition
+    names = {MAIN_SERVICE, *(composition.names if composition else ())}
+    for key, name, source in _named_services(wanted):
+        if name not in names:
+            raise BadInput(where, f"key `{key}`: `{name}` is no service of the task", f"use one of {', '.join(names)}")
+        if name != MAIN_SERVICE and source and not source.startswith("/"):
+            raise BadInput(where, f"key `{key}`: `{source}` of `{name}` is no absolute path", "write the whole path")
+
+
+def _named_services(wanted: TaskFormat) -> Iterator[tuple[str, str, str]]:
+    """Each key `service`: the key, its value, and the source of an artifact."""
+    parts = [("", wanted.artifacts, wanted.verifier)]
+    parts += [(f"steps.{step.name}.", step.artifacts, step.verifier) for step in wanted.steps]
+    for prefix, artifacts, phase in parts:
+        yield from ((f"{prefix}artifacts.service", one.service, one.source) for one in artifacts)
+        yield from ((f"{prefix}verifier.collect.service", one.service, "") for one in phase.collect)
 
 
 def refuse_strict(where: str, wanted: TaskFormat, explicit: Collection[str]) -> None:

@@ -42,11 +42,11 @@ from evolve.sandbox.container import (
     ScaffoldProcess,
     TaskState,
     scaffold_process,
-    task_container,
     verifier_container,
 )
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.services import environment_container
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
@@ -214,7 +214,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
         with Crew(threads=5) as crew:
-            task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
+            task = crew.start(environment_container, state, ttl, _task_tmpfs(spec))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
@@ -341,7 +341,7 @@ def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]
     state = _task_state(spec, resources)
     with contextlib.ExitStack() as stack:
         stack.callback(state.remove)
-        task = task_container(state, ttl, _task_tmpfs(spec))
+        task = environment_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
 

@@ -26,14 +26,16 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     for hook in state.format.verifier.collect:
         try:
             task.connect(state.networks.setup)
-            _run_hook(state, task, hook)
+            _run_hook(state, task.service(hook.service), hook)
         except InfraError:
             if not task.is_ruined():
                 raise
 
 
 def _run_hook(state: TaskState, task: Container, hook: Collect) -> None:
-    with contextlib.closing(task.shell(container_user(hook.user, state.image), state.image.workdir)) as shell:
+    """Run a command in the agent's container, or in a service's, where it has that one's user and folder."""
+    image = dict(state.image.services).get(hook.service, state.image)
+    with contextlib.closing(task.shell(container_user(hook.user, image), image.workdir)) as shell:
         shell.run(hook.command, timeout=hook.seconds)
 
 
