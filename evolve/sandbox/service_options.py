@@ -126,9 +126,8 @@ class ServiceOptions:
         if self.shared is not None and not self.service.isolated:
             first, names = self.service.networks[0]
             network = connect().api.create_endpoint_config(aliases=[alias, *names])
-            options["networking_config"] = connect().api.create_networking_config(
-                {self.shared.networks[first]: network}
-            )
+            networks: Any = {self.shared.networks[first]: network}
+            options["networking_config"] = connect().api.create_networking_config(networks)
         return options
 
     def complete(self, container: Fillable) -> None:
