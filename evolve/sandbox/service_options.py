@@ -20,6 +20,7 @@ from evolve.sandbox.resources import TrialResources
 
 # Its server answers to nobody: a container that is never connected asks no server of the host's for names.
 NO_SERVER = "127.0.0.1"
+NO_PATIENCE = ["timeout:1", "attempts:1"]
 NANOSECONDS = 1_000_000_000
 LOG_FOLDER = "/logs"
 
@@ -104,7 +105,7 @@ class ServiceOptions:
         elif self.shared is not None:
             options["network_mode"] = self.shared.networks[one.networks[0][0]]
             if not self.shared.connects:
-                options["dns"] = [NO_SERVER]
+                options |= {"dns": [NO_SERVER], "dns_opt": NO_PATIENCE}
         return {name: value for name, value in options.items() if value is not None}
 
     def limited(self, host: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from evolve.core.composition import Composition, Condition, MountKind, Service
 from evolve.core.errors import InfraError
 from evolve.core.records import TaskImage
 from evolve.core.task_format import MAIN_SERVICE, SandboxSpec, needs_network
-from evolve.sandbox.cleanup import Killable
 from evolve.sandbox.container import Container, TaskState, task_container
 from evolve.sandbox.engine import connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
@@ -87,10 +86,12 @@ def environment_container(
         return task_container(state, ttl, tmpfs, kind)
     if not composition.services:
         main = task_container(state, ttl, tmpfs, kind)
-        with _killed_on_failure(main):
+        with contextlib.ExitStack() as undo:
+            undo.callback(main.kill)
             _wait_until_healthy({MAIN_SERVICE: main}, _deadline(state))
+            undo.pop_all()
         return main
-    return _Starter(state, composition, ttl, kind).start(tmpfs)
+    return _Starter(state, composition, ttl, kind, _deadline(state)).start(tmpfs)
 
 
 @dataclass
@@ -101,30 +102,37 @@ class _Starter:
     composition: Composition
     ttl: int
     kind: str
+    deadline: float
     token: str = field(default_factory=lambda: f"evolve-{secrets.token_hex(8)}")
     started: dict[str, Container] = field(default_factory=dict)
     remains: list[Callable[[], None]] = field(default_factory=list)
 
     def start(self, tmpfs: Mapping[str, str] | None) -> ComposedContainer:
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove)
             shared = self._shared()
             late = waiting_for_main(self.composition)
-            for service in self.composition.services:
-                if service.name not in late:
-                    self._start(service, shared)
+            self._start_all([one for one in self.composition.services if one.name not in late], shared)
             self._await_all(self.composition.main)
-            self.started[MAIN_SERVICE] = task_container(self.state, self.ttl, tmpfs, self.kind, shared)
-            if self.state.networks.setup and self._goes_out(self.composition.main):
-                self.started[MAIN_SERVICE].connect(True)
-            for service in self.composition.services:
-                if service.name in late:
-                    self._start(service, shared)
-            _wait_until_healthy(self.started, _deadline(self.state))
-        except BaseException:
-            with contextlib.suppress(InfraError):
-                _do_all([*(one.kill for one in self.started.values()), *self.remains])
-            raise
+            self._start_main(tmpfs, shared)
+            self._start_all([one for one in self.composition.services if one.name in late], shared)
+            _wait_until_healthy(self.started, self.deadline)
+            undo.pop_all()
         return self._composed()
+
+    def _remove(self) -> None:
+        """Remove what was made until now; the error that ended the start is the one that counts."""
+        with contextlib.suppress(InfraError):
+            _do_all([*(one.kill for one in self.started.values()), *self.remains])
+
+    def _start_main(self, tmpfs: Mapping[str, str] | None, shared: Shared) -> None:
+        main = task_container(self.state, self.ttl, tmpfs, self.kind, shared)
+        self.started[MAIN_SERVICE] = main
+        main.connect(self.state.networks.setup and self._goes_out(self.composition.main))
+
+    def _start_all(self, services: Sequence[Service], shared: Shared) -> None:
+        for service in services:
+            self._start(service, shared)
 
     def _composed(self) -> ComposedContainer:
         main = self.started[MAIN_SERVICE]
@@ -213,9 +221,9 @@ class _Starter:
     def _await_all(self, service: Service) -> None:
         for name, condition in service.depends:
             if condition is Condition.HEALTHY:
-                _wait_until_healthy({name: self.started[name]}, _deadline(self.state))
+                _wait_until_healthy({name: self.started[name]}, self.deadline)
             elif condition is Condition.COMPLETED:
-                _wait_until_completed(name, self.started[name], _deadline(self.state))
+                _wait_until_completed(name, self.started[name], self.deadline)
 
 
 def waiting_for_main(composition: Composition) -> set[str]:
@@ -300,12 +308,3 @@ def _do_all(actions: Sequence[Callable[[], None]]) -> None:
             errors.append(error)
     if errors:
         raise errors[0]
-
-
-@contextlib.contextmanager
-def _killed_on_failure(container: Killable) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        container.kill()
-        raise

@@ -27,7 +27,7 @@ LOGS = {"VERIFIER_LOGS": "verifier", "AGENT_LOGS": "agent", "ARTIFACTS": "artifa
 
 @dataclass(frozen=True)
 class ComposeFile:
-    """What a compose file says, and lines about what it leaves to the host."""
+    """What a compose file says, and lines about variables that are empty."""
 
     composition: Composition
     warnings: tuple[str, ...]

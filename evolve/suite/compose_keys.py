@@ -5,62 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FILE_KEYS = frozenset({"services", "version", "name", "networks", "volumes"})
-READ = frozenset(
-    [
-        "build",
-        "cap_add",
-        "cap_drop",
-        "command",
-        "container_name",
-        "cpus",
-        "depends_on",
-        "deploy",
-        "entrypoint",
-        "environment",
-        "extra_hosts",
-        "healthcheck",
-        "hostname",
-        "image",
-        "links",
-        "mem_limit",
-        "networks",
-        "network_mode",
-        "pids_limit",
-        "profiles",
-        "read_only",
-        "restart",
-        "shm_size",
-        "stop_signal",
-        "sysctls",
-        "tmpfs",
-        "ulimits",
-        "user",
-        "volumes",
-        "working_dir",
-    ]
-)
+READ = frozenset({
+    "build", "cap_add", "cap_drop", "command", "container_name", "cpus", "depends_on", "deploy", "entrypoint",
+    "environment", "extra_hosts", "healthcheck", "hostname", "image", "links", "mem_limit", "networks",
+    "network_mode", "pids_limit", "profiles", "read_only", "restart", "shm_size", "stop_signal", "sysctls",
+    "tmpfs", "ulimits", "user", "volumes", "working_dir",
+})  # fmt: skip
 # Ports are published to nobody: all services of a task reach each other without.
-HARMLESS = frozenset(
-    [
-        "annotations",
-        "attach",
-        "cpu_shares",
-        "develop",
-        "domainname",
-        "expose",
-        "init",
-        "labels",
-        "logging",
-        "mem_reservation",
-        "memswap_limit",
-        "platform",
-        "ports",
-        "pull_policy",
-        "stdin_open",
-        "stop_grace_period",
-        "tty",
-    ]
-)
+HARMLESS = frozenset({
+    "annotations", "attach", "cpu_shares", "develop", "domainname", "expose", "init", "labels", "logging",
+    "mem_reservation", "memswap_limit", "platform", "ports", "pull_policy", "stdin_open", "stop_grace_period",
+    "tty",
+})  # fmt: skip
 # Keys that are fine with these values.
 ALLOWED: Mapping[str, tuple[object, ...]] = {
     "privileged": (False, "false"),
@@ -100,30 +56,16 @@ REASONS: Mapping[str, str] = {
     "scale": "there is one container for each service",
 }
 # What the engine gives to containers by default, and what affects processes of the same container alone.
-CAPABILITIES = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "MKNOD",
-        "NET_BIND_SERVICE",
-        "NET_RAW",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-        "IPC_LOCK",
-        "SYS_PTRACE",
-    ]
-)
-DEPLOY_HARMLESS = frozenset(
-    ["endpoint_mode", "labels", "mode", "placement", "restart_policy", "rollback_config", "update_config"]
-)
-BUILD_HARMLESS = frozenset(["cache_from", "cache_to", "labels", "no_cache", "platforms", "pull", "tags"])
+CAPABILITIES = frozenset({
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "IPC_LOCK", "SYS_PTRACE",
+})  # fmt: skip
+DEPLOY_HARMLESS = frozenset({
+    "endpoint_mode", "labels", "mode", "placement", "restart_policy", "rollback_config", "update_config",
+})  # fmt: skip
+BUILD_HARMLESS = frozenset({
+    "cache_from", "cache_to", "labels", "no_cache", "platforms", "pull", "tags",
+})  # fmt: skip
 
 
 def reason(key: str) -> str:

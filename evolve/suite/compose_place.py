@@ -44,7 +44,7 @@ class Place:
     def inside(self, path: str) -> str:
         """What a path of the file means, relative to the task's folder. Raises ValueError if it is not in there."""
         whole = posixpath.normpath(posixpath.join(self.host_context, path))
-        if whole != TASK and not whole.startswith(f"{TASK}/"):
+        if path.startswith("~") or (whole != TASK and not whole.startswith(f"{TASK}/")):
             raise ValueError(f"`{path}` is a path of the host, outside the task")
         return posixpath.relpath(whole, TASK)
 

@@ -24,9 +24,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Reads plain values as YAML 1.2 has them."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class has it
-        **dict.fromkeys("-+.0123456789", _NUMBER),
-        **dict.fromkeys("tTfF", _TRUTH),
-        **dict.fromkeys(("~", "n", "N", ""), _NULL),
+        **{first: _NUMBER for first in "-+.0123456789"},  # noqa: C420 - importing calls nothing
+        **{first: _TRUTH for first in "tTfF"},  # noqa: C420
+        **{first: _NULL for first in ("~", "n", "N", "")},  # noqa: C420
         "<": _MERGE,
     }
 

@@ -52,7 +52,7 @@ from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
-from evolve.trial.health import longest_check, wait_until_healthy
+from evolve.trial.health import longest_check, longest_start, wait_until_healthy
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.keeping import keep_state
@@ -322,7 +322,8 @@ def _task_state(spec: TrialSpec, resources: TrialResources) -> TaskState:
 
 def trial_seconds(task: Task, agent_seconds: float) -> float:
     """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
-    preparing = longest_check(task.format.environment.healthcheck)
+    environment = task.format.environment
+    preparing = longest_check(environment.healthcheck) + longest_start(environment)
     if task.format.steps:
         return preparing + total_seconds(task, agent_seconds)
     return preparing + agent_seconds + task.format.verifier.collect_seconds + task.verifier_seconds

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from evolve.core.errors import InfraError
+from evolve.core.records import Outcome
 from evolve.sandbox import engine
+from evolve.sandbox.leftovers import sweep_dead
 from evolve.trial.reward import Reward
+from evolve.trial.run import run_trial
 
-from .harbor_tasks import Small, solved
+from .harbor_tasks import Small, solved, with_scaffold
 
 pytestmark = pytest.mark.docker
 COMPOSE = "environment/docker-compose.yaml"
@@ -28,14 +35,15 @@ FETCH = (
 KNOCK = """
 import socket, errno
 own = socket.gethostbyname(socket.gethostname()).split(".")
+for address in (".".join([*own[:3], "1"]), "172.17.0.1"):
+    try:
+        socket.create_connection((address, 9), 1)
+    except OSError as error:
+        print("reached" if error.errno == errno.ECONNREFUSED else "unreachable")
 try:
-    socket.create_connection((".".join([*own[:3], "1"]), 9), 2)
-except OSError as error:
-    print("host" if error.errno == errno.ECONNREFUSED else "no host")
-try:
-    print("host", socket.gethostbyname("example.org"))
+    print("reached", socket.gethostbyname("example.org"))
 except OSError:
-    pass
+    print("unreachable")
 """.replace("'", '"')
 API = """
   api:
@@ -117,9 +125,8 @@ BESIDE = {
     "without a network": composed(
         f"services:\n  main:\n    depends_on: {{api: {{condition: service_healthy}}}}\n{API}",
         toml=NO_NETWORK, more=API_FILES,
-        solve=f"{FETCH.format('api')} > /app/out; cat /proc/net/route > /app/routes; python3 -c '{KNOCK}' >> /app/out",
-        test="grep -q 'good day' /app/out && grep -q eth /app/routes && ! awk '{print $2}' /app/routes | "
-        "grep -q ^00000000 && grep -q 'no host' /app/out",
+        solve=f"{FETCH.format('api')} > /app/out; python3 -c '{KNOCK}' >> /app/out",
+        test="grep -q 'good day' /app/out && [ $(grep -c unreachable /app/out) = 3 ]",
     ),
     "volumes and logs": composed(
         "services:\n  main: {volumes: ['shared:/startup']}\n  side:\n    image: evolve/base:python3\n"
@@ -137,7 +144,8 @@ BESIDE = {
     ),
     "in order": composed(
         "services:\n  main:\n    depends_on: {setup: {condition: service_completed_successfully}}\n"
-        "    volumes: ['d:/d']\n  setup:\n    image: evolve/base:python3\n    command: sh -c 'sleep 1; echo a >> /d/log'\n"
+        "    volumes: ['d:/d']\n  setup:\n    image: evolve/base:python3\n"
+        "    command: sh -c 'sleep 1; echo a >> /d/log'\n"
         "    volumes: ['d:/d']\n  late:\n    image: evolve/base:python3\n    depends_on: [main]\n"
         "    command: sh -c 'echo b >> /d/log; sleep infinity'\n    volumes: ['d:/d']\nvolumes: {d: }\n",
         solve="for i in 1 2 3 4 5; do grep -q b /d/log && break; sleep 1; done; cat /d/log > /app/out",
@@ -158,3 +166,81 @@ def test_services_run_beside_main(tmp_path: Path, base: str, swept: str, name: s
     assert judgement.grade == Reward(1.0, 1.0), judgement
     labelled = {"label": f"{engine.LABEL}={swept}"}
     assert engine.connect().api.networks(filters=labelled) == []
+
+
+def left_of(owner: str) -> dict[str, int]:
+    """How much the engine has of an owner, by kind."""
+    api, label = engine.connect().api, {"label": f"{engine.LABEL}={owner}"}
+    volumes = api.volumes(filters=label)["Volumes"] or []
+    return {
+        "containers": len(api.containers(all=True, filters=label)),
+        "networks": len(api.networks(filters=label)),
+        "volumes": len(volumes),
+    }
+
+
+NOTHING = {"containers": 0, "networks": 0, "volumes": 0}
+
+
+def test_a_trial_sees_its_services_and_leaves_nothing(tmp_path: Path, base: str, swept: str) -> None:
+    main = f"import evolve_door as door\ndoor.run({(FETCH.format('api') + ' > /app/out')!r})"
+    spec = with_scaffold(BESIDE["by name"].spec(tmp_path / "task", base, swept), main)
+    result = run_trial(spec)
+    assert (result.outcome, result.reward) == (Outcome.PASSED, 1.0), result.detail
+    assert left_of(swept) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("  side: {image: evolve/base:python3, command: sh -c 'echo broken; exit 3'}\n", "ended with status 3: broken"),
+        ("  side:\n    image: evolve/base:python3\n    command: sleep infinity\n"
+         "    healthcheck: {test: 'echo sick; exit 1', interval: 1s, retries: 1}\n", "side is unhealthy: sick"),
+    ],
+)  # fmt: skip
+def test_a_service_that_does_not_start_is_nobodys_failure(
+    tmp_path: Path, base: str, swept: str, text: str, problem: str
+) -> None:
+    with pytest.raises(InfraError, match=problem):
+        solved(composed(f"services:\n{text}").spec(tmp_path / "task", base, swept))
+    assert left_of(swept) == NOTHING
+
+
+def test_networks_of_phases_hold_for_all_services(tmp_path: Path, base: str, swept: str) -> None:
+    """The solution runs without a network, the tests with one; what connects is the network of the engine."""
+    text = "services:\n  side:\n    image: evolve/base:python3\n    command: sleep infinity\n"
+    toml = "[agent]\nnetwork_mode = 'no-network'\n[[verifier.collect]]\nservice = 'side'\n"
+    toml += "command = 'ls /sys/class/net | wc -l > /logs'\n"
+    count = "ls /sys/class/net | wc -l"
+    small = composed(
+        text, toml=toml, solve=f"{count} > /app/out", test=f"[ $(cat /app/out) = 2 ] && [ $({count}) = 3 ]"
+    )
+    assert solved(small.spec(tmp_path / "task", base, swept)).grade == Reward(1.0, 1.0)
+
+
+VICTIM = """
+import sys
+from pathlib import Path
+from evolve.host.temporary import process_mark
+from evolve.trial.run import sandboxes
+from tests.integration.test_compose import BESIDE
+owner = f"check-{process_mark()}"
+with sandboxes(BESIDE["volumes and logs"].spec(Path(sys.argv[1]), sys.argv[2], owner), 60):
+    print(owner, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_nothing_is_left_after_kill_9(tmp_path: Path, base: str) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", VICTIM, str(tmp_path / "task"), base]
+    variables = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(command, cwd=root, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as victim:
+        assert victim.stdout
+        owner = victim.stdout.readline().decode().strip()
+        assert left_of(owner) == {"containers": 2, "networks": 1, "volumes": 2}
+        sweep_dead()
+        assert left_of(owner)["containers"] == 2
+        victim.kill()
+    sweep_dead()
+    assert left_of(owner) == NOTHING
