@@ -38,7 +38,6 @@ NO_HOST = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 class ServiceContainer(Container):
     """A service's container. `goes_out`: it reaches what is outside, where the task's network lets it."""
 
-    name: str = ""
     goes_out: bool = True
 
     def connect(self, connected: bool) -> None:
@@ -82,16 +81,24 @@ def environment_container(
         InfraError: The machine failed, or a service doesn't become healthy.
     """
     composition = state.format.environment.composition
-    if composition is None or not (composition.services or composition.main.health):
+    if composition is None:
         return task_container(state, ttl, tmpfs, kind)
     if not composition.services:
-        main = task_container(state, ttl, tmpfs, kind)
+        return _start_alone(state, composition, ttl, tmpfs, kind)
+    return _Starter(state, composition, ttl, kind, _deadline(state)).start(tmpfs)
+
+
+def _start_alone(
+    state: TaskState, composition: Composition, ttl: int, tmpfs: Mapping[str, str] | None, kind: str
+) -> Container:
+    """Start a container that has no services beside it."""
+    main = task_container(state, ttl, tmpfs, kind)
+    if composition.main.health:
         with contextlib.ExitStack() as undo:
             undo.callback(main.kill)
             _wait_until_healthy({MAIN_SERVICE: main}, _deadline(state))
             undo.pop_all()
-        return main
-    return _Starter(state, composition, ttl, kind, _deadline(state)).start(tmpfs)
+    return ComposedContainer(**vars(main), goes_out=composition.may_go_out(composition.main))
 
 
 @dataclass
@@ -138,7 +145,7 @@ class _Starter:
         main = self.started[MAIN_SERVICE]
         services = {name: one for name, one in self.started.items() if isinstance(one, ServiceContainer)}
         goes_out = self._goes_out(self.composition.main)
-        return ComposedContainer(main.client, main.id, main.connected, goes_out, services, self.remains)
+        return ComposedContainer(**vars(main), goes_out=goes_out, services=services, remains=self.remains)
 
     def _goes_out(self, service: Service) -> bool:
         return self.composition.may_go_out(service)
@@ -211,7 +218,7 @@ class _Starter:
             **more,
             **options.options(service.name),
         )
-        return ServiceContainer(connect(), answer["Id"], False, service.name, self._goes_out(service))
+        return ServiceContainer(connect(), answer["Id"], goes_out=self._goes_out(service))
 
     def _spec(self, service: Service) -> SandboxSpec:
         memory = None if service.memory_mb is None else max(service.memory_mb, LEAST_MEMORY_MB)

@@ -10,6 +10,7 @@ from evolve.core.errors import BadInput
 from evolve.core.task_format import (
     MAIN_SERVICE,
     Environment,
+    NetworkMode,
     NetworkPolicy,
     SuiteProfile,
     TaskFormat,
@@ -59,14 +60,23 @@ def refuse_compose(folder: Path, wanted: TaskFormat) -> None:
 
 
 def refuse_services(where: str, wanted: TaskFormat) -> None:
-    """Raise BadInput for a key `service` that names none of the task's containers."""
+    """Raise BadInput for a key `service` that names none of the task's containers, and for an allowlist of several."""
     composition = wanted.environment.composition
+    if composition and composition.services and _has_allowlist(wanted):
+        raise BadInput(where, "an allowlist is not supported in a task with services", "set another network_mode")
     names = {MAIN_SERVICE, *(composition.names if composition else ())}
     for key, name, source in _named_services(wanted):
         if name not in names:
             raise BadInput(where, f"key `{key}`: `{name}` is no service of the task", f"use one of {', '.join(names)}")
         if name != MAIN_SERVICE and source and not source.startswith("/"):
             raise BadInput(where, f"key `{key}`: `{source}` of `{name}` is no absolute path", "write the whole path")
+
+
+def _has_allowlist(wanted: TaskFormat) -> bool:
+    """Whether any phase of any step has one."""
+    phases = [(wanted.agent, wanted.verifier), *((step.agent, step.verifier) for step in wanted.steps)]
+    policies = [wanted.environment.network, *(one.network for pair in phases for one in pair if one.network)]
+    return any(policy.mode is NetworkMode.ALLOWLIST for policy in policies)
 
 
 def _named_services(wanted: TaskFormat) -> Iterator[tuple[str, str, str]]:
