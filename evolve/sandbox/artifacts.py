@@ -79,7 +79,7 @@ def _collect(container: Container, artifact: Artifact, archive: tarfile.TarFile,
     """Copy one artifact into the archive, and return whether it is a folder."""
     with engine_faults():
         try:
-            chunks, _ = container.client.api.get_archive(container.id, artifact.source)
+            chunks, _ = container.client.api.get_archive(container.service(artifact.service).id, artifact.source)
         except NotFound:
             return False
         stream = cast("IO[bytes]", _Stream(chunks))

@@ -11,7 +11,9 @@ from evolve.core.errors import BadInput
 from evolve.core.task_format import (
     ENGINE_FILES,
     KERNEL_FOLDERS,
+    MAIN_SERVICE,
     Environment,
+    NetworkMode,
     NetworkPolicy,
     SuiteProfile,
     TaskFormat,
@@ -22,12 +24,12 @@ from evolve.core.task_format import (
     template_default,
     template_name,
 )
+from evolve.suite.compose import COMPOSE_FILE
 from evolve.suite.reading import STEPS
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
 STEP_FILES = "workdir"
-COMPOSE_FILE = "docker-compose.yaml"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
@@ -56,13 +58,42 @@ def refuse_files(folder: Path) -> None:
 
 
 def refuse_compose(folder: Path, wanted: TaskFormat) -> None:
-    """Raise BadInput for a compose file beside a Dockerfile: Evolve runs one container for each task."""
+    """Raise BadInput for a compose file where absent keys don't mean what they mean in Harbor."""
     phases = (wanted.verifier, *(step.verifier for step in wanted.steps))
     places = {wanted.environment.context, *(phase.environment.context for phase in phases if phase.environment)}
     for place in sorted(places):
         file = folder / place / COMPOSE_FILE
-        if file.is_file():
-            raise BadInput(str(file), "compose files are not supported", "describe one container in the Dockerfile")
+        if file.is_file() and not wanted.harbor:
+            raise BadInput(str(file), "compose files are not supported in a strict suite", LOOSE_FIX)
+
+
+def refuse_services(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for a key `service` that names none of the task's containers, and for an allowlist of several."""
+    composition = wanted.environment.composition
+    if composition and composition.services and _has_allowlist(wanted):
+        raise BadInput(where, "an allowlist is not supported in a task with services", "set another network_mode")
+    names = {MAIN_SERVICE, *(composition.names if composition else ())}
+    for key, name, source in _named_services(wanted):
+        if name not in names:
+            raise BadInput(where, f"key `{key}`: `{name}` is no service of the task", f"use one of {', '.join(names)}")
+        if name != MAIN_SERVICE and source and not source.startswith("/"):
+            raise BadInput(where, f"key `{key}`: `{source}` of `{name}` is no absolute path", "write the whole path")
+
+
+def _has_allowlist(wanted: TaskFormat) -> bool:
+    """Whether any phase of any step has one."""
+    phases = [(wanted.agent, wanted.verifier), *((step.agent, step.verifier) for step in wanted.steps)]
+    policies = [wanted.environment.network, *(one.network for pair in phases for one in pair if one.network)]
+    return any(policy.mode is NetworkMode.ALLOWLIST for policy in policies)
+
+
+def _named_services(wanted: TaskFormat) -> Iterator[tuple[str, str, str]]:
+    """Each key `service`: the key, its value, and the source of an artifact."""
+    parts = [("", wanted.artifacts, wanted.verifier)]
+    parts += [(f"steps.{step.name}.", step.artifacts, step.verifier) for step in wanted.steps]
+    for prefix, artifacts, phase in parts:
+        yield from ((f"{prefix}artifacts.service", one.service, one.source) for one in artifacts)
+        yield from ((f"{prefix}verifier.collect.service", one.service, "") for one in phase.collect)
 
 
 def refuse_strict(where: str, wanted: TaskFormat, explicit: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from evolve.core.task_format import Collect, Environment, NetworkMode, TaskForma
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
 from evolve.sandbox.image_store import working_directory
+from evolve.sandbox.services import environment_container
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
 
@@ -27,14 +28,16 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     for hook in state.format.verifier.collect:
         try:
             task.connect(state.networks.setup)
-            _run_hook(state, task, hook)
+            _run_hook(state, task.service(hook.service), hook)
         except InfraError:
             if not task.is_ruined():
                 raise
 
 
 def _run_hook(state: TaskState, task: Container, hook: Collect) -> None:
-    with contextlib.closing(task.shell(container_user(hook.user, state.image), state.image.workdir)) as shell:
+    """Run a command in the agent's container, or in a service's, where it has that one's user and folder."""
+    image = dict(state.image.services).get(hook.service, state.image)
+    with contextlib.closing(task.shell(container_user(hook.user, image), image.workdir)) as shell:
         shell.run(hook.command, timeout=hook.seconds)
 
 
@@ -53,7 +56,7 @@ def judge_separately(
     with contextlib.ExitStack() as stack:
         with task.halted() if keeps else _stopped(task):
             artifacts = stack.enter_context(collected_artifacts(task, state.format.artifacts))
-        verifier = separate_container(own, ttl)
+        verifier = _verifier(own, ttl)
         try:
             _install_artifacts(verifier, artifacts)
             install_tests(spec.task, verifier, copied=not environment.holds_tests)
@@ -61,6 +64,13 @@ def judge_separately(
             return run_tests_in(verifier, own, spec.task, variables)
         finally:
             verifier.kill()
+
+
+def _verifier(own: TaskState, ttl: int) -> Container:
+    """The tests' own container, with the services of its compose file."""
+    if own.format.environment.composition is None:
+        return separate_container(own, ttl)
+    return environment_container(own, ttl, kind="verifier")
 
 
 @contextlib.contextmanager
@@ -74,7 +84,10 @@ def _own_state(state: TaskState, environment: Environment) -> TaskState:
     """How the tests' own container is made: with the image and the settings of its environment."""
     image = dict(state.image.verifiers).get("") or _in_folder_of(state.image, state.format.environment, environment)
     resolved: Variables = tuple(resolve_variables(environment.env, os.environ).items())
-    format: TaskFormat = replace(state.format, environment=replace(environment, env=resolved))
+    own = replace(environment, env=resolved)
+    # The network of its container is that of the tests, whatever other phases have.
+    agent, verifier = replace(state.format.agent, network=None), replace(state.format.verifier, network=None)
+    format: TaskFormat = replace(state.format, environment=own, agent=agent, verifier=verifier, steps=())
     policy = state.format.verifier.network
     network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
     spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
