@@ -41,6 +41,8 @@ DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 LOG_BYTES = 64_000
 NETWORK = "bridge"
+# Before the id of a container whose network another one shares, and with it its name.
+SHARED_NETWORK = "container:"
 ANSWER_SECONDS = 10.0
 LIMIT_MET = b"[evolve] limit met: %s\n"
 NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
@@ -179,7 +181,7 @@ class Container:
             builder().api.put_archive(self.id, folder, archive)
 
 
-def _create_container(
+def create_container(
     image: str,
     ttl: int,
     command: Sequence[str],
@@ -198,7 +200,9 @@ def _create_container(
         kind: With `resources`, part of its name, which makes the engine refuse a user id that is in use there.
     """
     client = connect()
-    options |= {"labels": container_labels(run, ttl), "hostname": "sandbox", "stop_signal": exit_cause.STOP_SIGNAL}
+    options |= {"labels": container_labels(run, ttl), "stop_signal": exit_cause.STOP_SIGNAL}
+    if not host["NetworkMode"].startswith(SHARED_NETWORK):
+        options["hostname"] = "sandbox"
     if host["NetworkMode"] == "none":
         files = FILES if resources is None else resources.files
         hosts = Mount("/etc/hosts", str(files / "hosts"), type="bind", read_only=True)
@@ -382,7 +386,7 @@ def _start_container(
     variables: Mapping[str, str] | None = None,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
-    container = _create_container(
+    container = create_container(
         image,
         ttl,
         command,
@@ -473,7 +477,7 @@ def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxS
     """Start a container that runs a command with a scaffold's limits, but without its mounts."""
     host = host_config(replace(spec, network=False))
     return ScaffoldProcess(
-        _create_container(image, ttl, command, run, LAST_USER, host, working_dir="/", environment=SAFE_ENV)
+        create_container(image, ttl, command, run, LAST_USER, host, working_dir="/", environment=SAFE_ENV)
     )
 
 
@@ -506,7 +510,7 @@ def scaffold_process(
         "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
         "OPENAI_API_KEY": "none",
     }
-    container = _create_container(
+    container = create_container(
         image,
         ttl,
         ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", entry],

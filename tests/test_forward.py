@@ -1,4 +1,4 @@
-"""The shim in a scaffold's container: TCP on its own loopback to the door's Unix socket."""
+"""What leads a port on a container's loopback to the door's Unix socket."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).parents[1] / "evolve" / "sandbox" / "files" / "launch.py"
+FILE = Path(__file__).parents[1] / "evolve" / "sandbox" / "files" / "forward.py"
 
 
 @pytest.fixture
-def launch() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("launch", FILE)
+def forward() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("forward", FILE)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -24,11 +24,10 @@ def launch() -> ModuleType:
 
 
 @pytest.fixture
-def port(launch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def port(forward: ModuleType, tmp_path: Path) -> Iterator[int]:
     """The shim's TCP port; its door is `door` in the test's folder."""
-    monkeypatch.setenv("EVOLVE_SOCKET", str(tmp_path / "door"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=launch.serve, args=(listener,), daemon=True).start()
+        threading.Thread(target=forward.serve, args=(listener, str(tmp_path / "door")), daemon=True).start()
         yield listener.getsockname()[1]
 
 
@@ -59,6 +58,33 @@ def test_a_door_that_is_not_there_yet_does_not_end_the_shim(port: int, tmp_path:
             other.sendall(b"back")
             assert client.recv(9) == b"back"
             other.close()
+
+
+def test_a_connection_without_a_thread_is_closed_and_the_next_one_is_led(
+    forward: ModuleType, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(tmp_path / "door"))
+        door.listen()
+        with monkeypatch.context() as patch:
+            patch.setattr(forward._thread, "start_new_thread", full)
+            with connected(port) as client:
+                assert _nothing(client)
+            door.accept()[0].close()
+        with connected(port), door.accept()[0] as other:
+            assert other.recv(9) == b"hello"
+
+
+def test_a_port_in_use_is_left_to_its_user(forward: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        used = taken.getsockname()[1]
+        with forward.listen([used, 0]) as listener:
+            assert listener.getsockname()[1] not in (0, used)
+        with pytest.raises(SystemExit):
+            forward.listen([used])
 
 
 def _nothing(client: socket.socket) -> bool:
