@@ -37,6 +37,8 @@ PARTING_SECONDS = 10.0
 SPARE_SECONDS = 60.0
 # As for a scaffold, after so many void tries the state is at fault if others are answered.
 MAX_VOIDED_TRIES = 8
+# An endpoint that answered within the two minutes before may only have refused by its limits per minute.
+OUTAGE_SECONDS = 120.0
 
 
 class GraderGateway:
@@ -48,6 +50,7 @@ class GraderGateway:
         recording: What passed through the gateway, in order.
         fault: The first fault of the machine while they ran.
         spent: The limit that they reached; "" for none.
+        is_outage: Whether the fault is the endpoint's, which answered nobody meanwhile.
     """
 
     def __init__(self, spec: TrialSpec, grader: Grader, model: ChatModel, answers: Answers | None = None) -> None:
@@ -55,6 +58,7 @@ class GraderGateway:
         self.usage, self.recording = Usage(), Recording()
         self.fault: Exception | None = None
         self.spent = ""
+        self.is_outage = False
         self._spec, self._grader, self._model, self._answers = spec, grader, model, answers
         self._gradings, self._before = 0, Usage()
 
@@ -90,8 +94,8 @@ class GraderGateway:
             try:
                 yield
             finally:
-                gateway.budget.wait_until_idle(PARTING_SECONDS)
                 self._note(gateway, began)
+                gateway.budget.wait_until_idle(PARTING_SECONDS)
                 with contextlib.suppress(InfraError):  # it ends with its neighbour, and the sweep finds it
                     forwarder.kill()
         self._add(gateway)
@@ -136,13 +140,14 @@ class GraderGateway:
     def _note(self, gateway: Gateway, began: float) -> None:
         """Note what went wrong while the tests ran, and whose fault it is."""
         exhausted, fault = gateway.budget.exhausted, gateway.fault
-        lost = gateway.budget.given_back
-        if fault is None and lost > 0 and time.monotonic() - began >= self._grader.limits.seconds:
-            fault = EndpointError(f"the model's API delayed the tests by {lost:.0f} s, and their time ran out")
+        waits = gateway.budget.given_back > 0 or not gateway.budget.wait_until_idle(0)
+        if fault is None and waits and time.monotonic() - began >= self._grader.limits.seconds:
+            fault = EndpointError("the tests ran out of time while the model's API delayed them")
         if fault is not None and self._breaks_endpoint(fault, gateway, began):
             exhausted, fault = "tries of the model's API", None
-        self.fault = self.fault or fault
-        self.spent = self.spent or exhausted
+        if isinstance(fault, EndpointError) and self.fault is None:
+            self.is_outage = not gateway.answers.any_between(began - OUTAGE_SECONDS, time.monotonic())
+        self.fault, self.spent = self.fault or fault, self.spent or exhausted
 
     def _breaks_endpoint(self, fault: Exception, gateway: Gateway, began: float) -> bool:
         is_endpoints = isinstance(fault, EndpointError) and fault.fault is Fault.ENDPOINT

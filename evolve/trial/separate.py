@@ -57,7 +57,8 @@ def judge_separately(
             _install_artifacts(verifier, artifacts)
             install_tests(spec.task, verifier, copied=not environment.holds_tests)
             variables = resolve_variables(state.format.verifier.env, os.environ)
-            return run_tests_in(verifier, own, spec.task, variables)
+            with own.with_door(verifier, ttl):
+                return run_tests_in(verifier, own, spec.task, variables)
         finally:
             verifier.kill()
 
@@ -77,7 +78,9 @@ def _own_state(state: TaskState, environment: Environment) -> TaskState:
     policy = state.format.verifier.network
     network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
     spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
-    return TaskState(state.run, image, spec, state.profile, state.resources, format)
+    own = TaskState(state.run, image, spec, state.profile, state.resources, format)
+    own.door = state.door
+    return own
 
 
 def _install_artifacts(verifier: Container, artifacts: CollectedArtifacts) -> None:
