@@ -60,7 +60,7 @@ def graded_as(monkeypatch: pytest.MonkeyPatch) -> list[Judgement]:
     """The judgements that gradings give, in order; the machine is left alone."""
     judgements: list[Judgement] = []
 
-    def grade(spec: TrialSpec, archive: bytes) -> Judgement:
+    def grade(spec: TrialSpec, archive: bytes, door: object) -> Judgement:
         assert archive == f"state of {spec.task.name}".encode()
         return judgements.pop(0)
 

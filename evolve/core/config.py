@@ -21,7 +21,9 @@ LOCAL = "local"
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
 OTHER_MODELS = ("proposed_by", "graded_by")
-PROVENANCE = tuple(f"{model}{part}." for model in ("", *(f"{one}." for one in OTHER_MODELS)) for part in ("terms", "learned"))
+PROVENANCE = tuple(
+    f"{model}{part}." for model in ("", *(f"{one}." for one in OTHER_MODELS)) for part in ("terms", "learned")
+)
 # What each start of a run sets anew: the limits per minute of an endpoint.
 RATES = ("requests_per_minute", "tokens_per_minute")
 ANEW = tuple(f"{model}facts.{name}" for model in ("", *(f"{one}." for one in OTHER_MODELS)) for name in RATES)

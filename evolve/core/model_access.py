@@ -117,7 +117,9 @@ def model_access(variables: Variables) -> ModelAccess | None:
     models = {
         name: _own_default(value)
         for name, (own, value) in asked.items()
-        if own and name not in {*keys, *addresses, *unused} and (_MODEL_NAME.fullmatch(own) or _MODEL_NAME.fullmatch(name))
+        if own
+        and name not in {*keys, *addresses, *unused}
+        and (_MODEL_NAME.fullmatch(own) or _MODEL_NAME.fullmatch(name))
     }
     return ModelAccess(keys, addresses, models, unused)
 

@@ -440,6 +440,12 @@ class TrialResult:
             raise ValueError(f"a reward must be in [0, 1]: {self.reward}")
 
     @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """Its trajectory and its recordings, as far as there are any."""
+        graders = self.grading.recording if self.grading else None
+        return tuple(file for file in (self.trajectory, self.recording, graders) if file)
+
+    @property
     def counts(self) -> bool:
         """Whether the trial is evidence about its candidate."""
         return self.outcome is not Outcome.INFRA_ERROR

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evolve.core.caps import Caps
-from evolve.core.config import LOCAL, RATES, AskedModel, ModelFacts, RunConfig
+from evolve.core.config import EMBEDDED, LOCAL, RATES, AskedModel, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.model_access import is_model_key
 from evolve.core.records import ModelSpec
@@ -161,6 +161,13 @@ def grading_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str,
     if found is not None and found.facts.profile == LOCAL and settings.grader_base_url is None:
         raise BadInput("grader_model", "Evolve serves no local model for tests", "give its --grader-base-url")
     return found
+
+
+def checking_config(settings: Settings) -> RunConfig:
+    """A config for checks of tasks, which need no model but the one that tests may ask. Raises BadInput."""
+    refuse_keys(settings.pass_env)
+    grading = grading_model(settings, AskedModel(model=EMBEDDED), read_profiles(settings.models))
+    return RunConfig(graded_by=grading, grader=settings.grader)
 
 
 def _other_model(

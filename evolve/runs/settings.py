@@ -133,7 +133,8 @@ class Settings(BaseSettings):
         None, description="Endpoint of the proposing model; unset: that of its profile, otherwise the scaffold's."
     )
     grader_model: str | None = Field(
-        None, description="Model that the tests of tasks may ask; unset: none, and tasks whose tests ask one are refused."
+        None,
+        description="Model that the tests of tasks may ask; unset: none, and tasks whose tests ask one are refused.",
     )
     grader_base_url: str | None = Field(
         None, description="Endpoint of the grader's model; unset: that of its profile, otherwise the scaffold's."

@@ -143,9 +143,7 @@ def _likely_tasks(folder: Path) -> list[Path]:
     return [one for one in likely if not one.name.startswith((".", "_"))]
 
 
-def _usable(
-    suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None, has_grader: bool
-) -> Suite:
+def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None, has_grader: bool) -> Suite:
     """The suite with the tasks of these folders; those that can't be used are named in it."""
     tasks, refused, reasons = [], [], {}
     for place, split in places.items():

@@ -160,9 +160,7 @@ class GraderGateway:
             self.recording.append(event)
 
 
-def with_grader(
-    spec: TrialSpec, spending_file: SpendingFile | None = None
-) -> tuple[TrialSpec, GraderGateway | None]:
+def with_grader(spec: TrialSpec, spending_file: SpendingFile | None = None) -> tuple[TrialSpec, GraderGateway | None]:
     """The trial with the variables by which its tests reach their gateway; (the same, None) if they ask no model.
 
     Args:

@@ -3,8 +3,8 @@
 A fault of the grader is irreproducible: the state is graded again, and a reward that comes then counts. A state on
 which every grading fails although the untouched state can be graded has failed, so breaking the grader gains nothing.
 
-Some graders write a reward for a solved task alone. If neither the state nor the untouched one ever gets a reward, while
-what the reference solution leaves does, the state has failed too.
+Some graders write a reward for a solved task alone. If neither the state nor the untouched one ever gets a reward,
+while what the reference solution leaves does, the state has failed too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from enum import StrEnum
 MOST_GRADINGS = 6
 # Each takes all of the verifier's time.
 MOST_TIMEOUTS = 3
+# Solving a task may take all of the agent's time.
+MOST_SOLVED = 2
 # Where a state can't be graded again, the trial is run again instead, which costs calls of the model.
 MOST_TRIES = 3
 
@@ -120,4 +122,4 @@ def next_step(
         return Step.GIVE_UP
     if solved.graded:
         return Step.FAIL
-    return Step.GIVE_UP if solved.exhausted or solved.spent else Step.GRADE_SOLVED
+    return Step.GIVE_UP if solved.failed >= MOST_SOLVED or solved.spent else Step.GRADE_SOLVED

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from evolve.budget.ledger import SpendingFile
 from evolve.core.errors import InfraError
-from evolve.core.records import Grading, TrialSpec
+from evolve.core.records import TrialSpec
 from evolve.sandbox.container import Container, TaskState
 from evolve.sandbox.kept import unpack_folder
-from evolve.trial.grader_gateway import with_grader
+from evolve.trial.grader_gateway import GraderGateway
 from evolve.trial.grading import Gradings
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
@@ -18,27 +15,18 @@ from evolve.trial.settling import after_grade
 from evolve.trial.verdict import Judgement
 
 
-@dataclass(frozen=True)
-class Regraded:
-    """The last judgement on a state, and what its tests asked a model, if they asked any."""
-
-    judgement: Judgement
-    grading: Grading | None = None
-
-
-def regrade(spec: TrialSpec, archive: bytes, spending_file: SpendingFile | None = None) -> Regraded:
+def regrade(spec: TrialSpec, archive: bytes, door: GraderGateway | None = None) -> Judgement:
     """Grade a state until it has a reward, as often as that of a trial.
 
     Args:
         archive: As it was kept.
-        spending_file: Where the run counts what the tests ask a model.
+        door: For the tests.
 
     Raises:
         BadInput: The task's generator is at fault.
         InfraError: The machine failed, or the archive can't be read.
     """
-    spec, door = with_grader(with_instance(spec), spending_file)
-    gradings = Gradings()
+    spec, gradings = with_instance(spec), Gradings()
     ttl = container_lifetime(spec, spec.task.verifier_seconds)
     while True:
         with sandboxes(spec, ttl, door) as (state, container):
@@ -46,7 +34,7 @@ def regrade(spec: TrialSpec, archive: bytes, spending_file: SpendingFile | None 
             judgement = judge_state(spec, state, container, ttl)
         gradings = after_grade(gradings, judgement.grade)
         if gradings.graded or gradings.exhausted or gradings.spent:
-            return Regraded(judgement, door and door.grading)
+            return judgement
 
 
 def _restore(container: Container, state: TaskState, archive: bytes) -> None:

@@ -59,9 +59,9 @@ from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
-from evolve.trial.reward import Numbers, recorded_numbers
+from evolve.trial.reward import NoReward, Numbers, Ungraded, recorded_numbers
 from evolve.trial.settling import Grade, Others, Settled, settle
-from evolve.trial.solution import solve_step, solve_task
+from evolve.trial.solution import SolutionFailed, solve_seconds, solve_step, solve_task
 from evolve.trial.states import GradableState, PassingState, left_state
 from evolve.trial.steps import play_steps, step_limits, total_seconds
 from evolve.trial.untouched import RememberedSilence, remembered_grade
@@ -142,7 +142,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         ending, settled = _run_containers(spec, model, trial_answers(spending_file), door)
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
-        grading = door and _store_grading(spec, door, settled)
+        grading = _store_grading(spec, door, settled) if door else None
         if settled and settled.ungraded:
             outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
             kept = settled.state
@@ -347,9 +347,7 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def sandboxes(
-    spec: TrialSpec, ttl: int, door: GraderGateway | None = None
-) -> Iterator[tuple[TaskState, Container]]:
+def sandboxes(spec: TrialSpec, ttl: int, door: GraderGateway | None = None) -> Iterator[tuple[TaskState, Container]]:
     """Create the state's volume and the task's container; both are removed at the end. door: for its tests."""
     resources = acquire_resources(spec.owner, spec.task_id)
     state = _task_state(spec, resources, door)
@@ -393,6 +391,8 @@ def _grade_other(spec: TrialSpec, ttl: int, door: GraderGateway | None, solve: b
             solve_step(one, own, container)
         return True
 
+    if solve:
+        ttl = container_lifetime(spec, trial_seconds(spec.task, solve_seconds(spec.task)))
     with contextlib.ExitStack() as stack:
         if door is not None:
             stack.enter_context(door.other_state())
@@ -401,7 +401,10 @@ def _grade_other(spec: TrialSpec, ttl: int, door: GraderGateway | None, solve: b
         if spec.task.format.steps:
             return play_steps(spec, state, container, ttl, act).grade
         if solve:
-            solve_task(spec.task, state, container, shell)
+            try:
+                solve_task(spec.task, state, container, shell)
+            except SolutionFailed as error:
+                return NoReward(Ungraded.CRASHED, str(error))
         shell.close()
         return judge_state(spec, state, container, ttl).grade
 

@@ -21,6 +21,10 @@ SOLVE_OUTPUT = "/logs/agent/oracle.txt"
 SOLVE_VARIABLES = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
+class SolutionFailed(InfraError):
+    """The solution of a task ended with another status than 0."""
+
+
 def solve_step(one: TrialSpec, own: TaskState, container: Container) -> None:
     """Run the solution of one step, if it has any. Raises InfraError."""
     if (one.task.folder / one.task.format.solution / "solve.sh").is_file():
@@ -34,7 +38,8 @@ def solve_task(task: Task, state: TaskState, container: Container, shell: Contai
         shell: The agent's.
 
     Raises:
-        InfraError: The machine failed, or the solution of a task that has no such defaults.
+        SolutionFailed: The solution of a task without such defaults failed.
+        InfraError: The machine failed.
     """
     if task.format.harbor:
         _solve_as_harbor(task, state, container)
@@ -44,7 +49,7 @@ def solve_task(task: Task, state: TaskState, container: Container, shell: Contai
     words = [f"{name}={value}" for name, value in variables.items()]
     result = shell.run(shlex.join(["env", *words, SOLVE]), timeout=SOLVE_SECONDS)
     if result.exit_code != 0:
-        raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
+        raise SolutionFailed(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
 
 
 def _solve_as_harbor(task: Task, state: TaskState, container: Container) -> None:

@@ -116,7 +116,7 @@ class Gateway:
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
-        commands = workspace and Commands(workspace, self.budget, self._record, door.command_seconds)
+        commands = Commands(workspace, self.budget, self._record, door.command_seconds) if workspace else None
         self._server = uvicorn.Server(self._config(commands))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
