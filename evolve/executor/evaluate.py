@@ -51,7 +51,7 @@ def overdue_after(spec: TrialSpec) -> float:
     # Its own state and the untouched one may both be graded as often as that, and what the solution leaves.
     tests = sum(step.verifier.seconds for step in spec.task.format.steps) or spec.task.verifier_seconds
     seconds = trial_seconds(spec.task, spec.limits.seconds) + 2 * MOST_GRADINGS * tests
-    if spec.task.format.solved:
+    if spec.task.format.harbor and spec.task.format.solved:  # another one's time is short
         seconds += MOST_SOLVED * trial_seconds(spec.task, solve_seconds(spec.task))
     return seconds + SPARE_SECONDS + LOST_SECONDS + waits
 
