@@ -96,8 +96,11 @@ _COLLECT = (
 _VERIFIER = (
     Key("timeout_sec", "600", S, "time limit of the tests"),
     Key(
-        "env", "none", S, "variables of the tests; templates of keys of model APIs ask the grader's model, others need a separate verifier and "
-        "`pass_env`"
+        "env",
+        "none",
+        S,
+        "variables of the tests; templates of keys of model APIs ask the grader's model, others need a separate verifier and "
+        "`pass_env`",
     ),
     Key("user", "the image's", S, "user of the tests"),
     Key("environment_mode", "`shared`", S, "`shared` or `separate`; also Evolve's own `live` and `isolated`"),

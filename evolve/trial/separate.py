@@ -48,19 +48,26 @@ def judge_separately(
     Raises:
         InfraError: The machine failed.
     """
-    own = _own_state(state, environment)
     with contextlib.ExitStack() as stack:
         with task.halted() if keeps else _stopped(task):
             artifacts = stack.enter_context(collected_artifacts(task, state.format.artifacts))
-        verifier = separate_container(own, ttl)
-        try:
-            _install_artifacts(verifier, artifacts)
-            install_tests(spec.task, verifier, copied=not environment.holds_tests)
-            variables = resolve_variables(state.format.verifier.env, os.environ)
-            with own.with_door(verifier, ttl):
-                return run_tests_in(verifier, own, spec.task, variables)
-        finally:
-            verifier.kill()
+        return judge_artifacts(spec, state, artifacts, ttl, environment)
+
+
+def judge_artifacts(
+    spec: TrialSpec, state: TaskState, artifacts: CollectedArtifacts, ttl: int, environment: Environment
+) -> Judgement:
+    """Judge artifacts in a fresh container of that environment. Raises InfraError."""
+    own = _own_state(state, environment)
+    verifier = separate_container(own, ttl)
+    try:
+        _install_artifacts(verifier, artifacts)
+        install_tests(spec.task, verifier, copied=not environment.holds_tests)
+        variables = resolve_variables(state.format.verifier.env, os.environ)
+        with own.with_door(verifier, ttl):
+            return run_tests_in(verifier, own, spec.task, variables)
+    finally:
+        verifier.kill()
 
 
 @contextlib.contextmanager

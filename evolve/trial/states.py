@@ -8,9 +8,10 @@ from typing import Protocol
 
 from evolve.core.records import TrialSpec
 from evolve.core.task_format import IN_PLACE
+from evolve.sandbox.artifacts import collected_artifacts
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
-from evolve.sandbox.kept import pack_folder
+from evolve.sandbox.kept import pack_artifacts, pack_folder
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.judging import judge_state
 from evolve.trial.verdict import Judgement, checked, judge_image, run_tests
@@ -101,8 +102,12 @@ class StoppedContainer:
     def grade(self) -> Judgement:
         return judge_state(self._spec, self._state, self._task, self._ttl)
 
-    def pack(self) -> None:
-        """It may be a whole system: none is kept."""
+    def pack(self) -> bytes | None:
+        """The artifacts, if the tests get nothing else; otherwise it may be a whole system, and none is kept."""
+        if self._state.format.verifier.environment is None:
+            return None
+        with collected_artifacts(self._task, self._state.format.artifacts) as artifacts:
+            return pack_artifacts(artifacts)
 
 
 class PassingState:

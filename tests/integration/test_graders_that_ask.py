@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.records import Fault, Grader, Limits, Outcome, TrialResult, TrialSpec, VerifierMode
+from evolve.core.records import Fault, Grader, Limits, Outcome, Split, TrialResult, TrialSpec, VerifierMode
+from evolve.loop.watcher import SilentWatcher
+from evolve.runs import check_tasks
+from evolve.suite.tasks import load_suite, load_task
 from evolve.trial import trajectory
 from evolve.trial.run import run_trial
 from tests.upstream import Upstream, refuses, says, scripted_upstream
@@ -107,3 +110,35 @@ def test_a_spent_budget_leaves_the_trial_ungraded(tmp_path: Path, base: str, swe
     assert (result.outcome, result.fault) == (Outcome.INFRA_ERROR, Fault.GRADER), result.detail
     assert "the grader's budget of calls is spent" in result.detail
     assert result.grading is not None and result.grading.usage.calls == 3
+
+
+@pytest.mark.parametrize(
+    "toml", [f'artifacts = ["/app/out"]\n[verifier]\nenvironment_mode = "separate"\n{ENV}',
+             f'[environment]\nnetwork_mode = "no-network"\n{ENV}']
+)  # fmt: skip
+def test_they_ask_from_containers_of_any_kind(
+    tmp_path: Path, base: str, swept: str, endpoint: Upstream, toml: str
+) -> None:
+    endpoint.script(says("yes"))
+    result = run_trial(made(tmp_path, base, swept, endpoint, replace(ASKS, toml=toml)))
+    assert result.outcome is Outcome.PASSED, result.detail
+    assert len(endpoint.requests()) == 1
+
+
+def test_the_tests_of_a_strict_suite_ask_too(tmp_path: Path, base: str, swept: str, endpoint: Upstream) -> None:
+    endpoint.script(says("yes"))
+    spec = made(tmp_path, base, swept, endpoint, replace(ASKS, toml=f"[environment]\nmemory_mb = 128\n{ENV}"))
+    for script in ("tests/test.sh", "solution/solve.sh"):
+        (spec.task.folder / script).chmod(0o755)
+    result = run_trial(replace(spec, task=load_task(spec.task.folder, Split.TRAIN)))
+    assert result.outcome is Outcome.PASSED, result.detail
+    assert result.grading is not None and result.grading.usage.calls == 1
+
+
+def test_checks_of_tasks_ask_the_graders_model(tmp_path: Path, base: str, swept: str, endpoint: Upstream) -> None:
+    nothing, answer = "test -e /app/out && ", "python3 -I /tests/judge.py"
+    spec = made(tmp_path, base, swept, endpoint, replace(ASKS, test=f"{nothing}{answer}"))
+    endpoint.script(says("yes"))
+    suite = load_suite(spec.task.folder, (), has_grader=True)
+    (finding,) = check_tasks.check_suite(suite, 1, SilentWatcher(), grader_of=lambda task, image: spec.grader)
+    assert (finding.problem, finding.solution, finding.nothing) == ("", (1.0, 1.0), (0.0, 0.0))
