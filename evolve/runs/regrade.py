@@ -94,7 +94,8 @@ def _why_none(ungraded: list[TrialResult]) -> str:
     modes = {trial.verifier for trial in ungraded} - {VerifierMode.ISOLATED}
     if modes:
         return f"its tests run in the agent's container (verifier mode {min(modes)}), where no state can be kept"
-    return "no state of its ungraded trials was kept: they are kept in strict suites, and where a separate verifier gets artifacts alone, up to a limit"
+    what = "what the verifiers of strict suites and separate ones get"
+    return f"no state of its ungraded trials was kept: only {what} is kept, up to a limit"
 
 
 def _why_gone(states: list[KeptState], done: set[int], runs: Path, run: str) -> str:

@@ -99,8 +99,8 @@ _VERIFIER = (
         "env",
         "none",
         S,
-        "variables of the tests; templates of keys of model APIs ask the grader's model, others need a separate verifier and "
-        "`pass_env`",
+        "variables of the tests; templates of keys of model APIs ask the grader's model, others need a separate "
+        "verifier and `pass_env`",
     ),
     Key("user", "the image's", S, "user of the tests"),
     Key("environment_mode", "`shared`", S, "`shared` or `separate`; also Evolve's own `live` and `isolated`"),

@@ -104,7 +104,7 @@ class _Settling:
             elif step is Step.GRADE_SOLVED:
                 self._grade_solved()
             else:
-                return _settled(step, self._judgement, self._state)
+                return _settled(step, self._judgement, self._state, self._untouched.graded)
 
     def _next_step(self) -> Step:
         silence = self._others.silence
@@ -135,15 +135,13 @@ def after_grade(gradings: Gradings, grade: Grade) -> Gradings:
     return gradings.after_failure(why is Ungraded.TIMEOUT, why is Ungraded.MISSING, why is Ungraded.BUDGET)
 
 
-def _settled(step: Step, judgement: Judgement, state: Gradings) -> Settled:
+def _settled(step: Step, judgement: Judgement, state: Gradings, untouched: bool) -> Settled:
+    """What counts after the last step. untouched: Whether the untouched environment could be graded."""
     if step is Step.COUNT:
         return Settled(judgement, state.failed)
     times = "once" if state.failed == 1 else f"{state.failed} times"
-    untouched = ", though the untouched environment could"
-    if state.always_silent:
-        untouched = ", though the untouched or the solved environment could"
     beside = {
-        Step.FAIL: untouched,
+        Step.FAIL: f", though the {'untouched' if untouched else 'solved'} environment could",
         Step.GIVE_UP: "" if state.spent else ", nor could the untouched environment",
     }
     why = f"could not be graded ({times}){beside.get(step, '')}; {judgement.detail}"

@@ -11,6 +11,7 @@ import pytest
 from evolve.core.records import Fault, Grader, Limits, Outcome, Split, TrialResult, TrialSpec, VerifierMode
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
+from evolve.sandbox import images
 from evolve.suite.tasks import load_suite, load_task
 from evolve.trial import trajectory
 from evolve.trial.run import run_trial
@@ -130,7 +131,8 @@ def test_the_tests_of_a_strict_suite_ask_too(tmp_path: Path, base: str, swept: s
     spec = made(tmp_path, base, swept, endpoint, replace(ASKS, toml=f"[environment]\nmemory_mb = 128\n{ENV}"))
     for script in ("tests/test.sh", "solution/solve.sh"):
         (spec.task.folder / script).chmod(0o755)
-    result = run_trial(replace(spec, task=load_task(spec.task.folder, Split.TRAIN)))
+    task = load_task(spec.task.folder, Split.TRAIN)
+    result = run_trial(replace(spec, task=task, image=images.task_image(task, base)))
     assert result.outcome is Outcome.PASSED, result.detail
     assert result.grading is not None and result.grading.usage.calls == 1
 
