@@ -29,6 +29,11 @@ PUBLISHED = "/logs/artifacts"
 DIR_MODE, FILE_MODE, MODE_MASK = 0o555, 0o444, 0o777
 
 
+def artifact_sources(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Where artifacts are, with the folder that is always one."""
+    return PUBLISHED, *(artifact.source for artifact in artifacts)
+
+
 @dataclass
 class CollectedArtifacts:
     """An archive of all artifacts that were there, each at its own path, and the folders among them."""

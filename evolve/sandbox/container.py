@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import docker
 from docker.errors import APIError, NotFound
@@ -240,6 +240,22 @@ def create_container(
     return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
 
 
+class GraderDoor(Protocol):
+    """What the tests of a trial may reach besides their container's network.
+
+    Attributes:
+        fault: A fault of the machine behind it while they ran.
+        spent: The limit of it that they reached; "" for none.
+    """
+
+    fault: Exception | None
+    spent: str
+
+    def beside(self, state: TaskState, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container reach it while the context lasts. Raises InfraError."""
+        ...
+
+
 class TaskState:
     """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
@@ -248,7 +264,12 @@ class TaskState:
     Args:
         resources: What the trial has to itself on the host; None outside trials.
         format: How the task's commands run.
+
+    Attributes:
+        door: For its tests; None: there is none.
     """
+
+    door: GraderDoor | None = None
 
     def __init__(
         self,
@@ -289,6 +310,10 @@ class TaskState:
         """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
         own = resolve_variables(self.format.verifier.env, os.environ)
         return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def with_door(self, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container use the trial's door for them while the context lasts. Raises InfraError."""
+        return self.door.beside(self, container, ttl) if self.door else contextlib.nullcontext()
 
     def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
         """The same state, with what holds in one step of the task."""

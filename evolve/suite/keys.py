@@ -102,7 +102,8 @@ _VERIFIER = (
         "env",
         "none",
         S,
-        "variables of the tests; templates mean their default, or in a separate verifier what `pass_env` names",
+        "variables of the tests; templates of keys of model APIs ask the grader's model; others mean their default, "
+        "or in a separate verifier what `pass_env` names",
     ),
     Key("user", "the image's", S, "user of the tests"),
     Key("environment_mode", "`shared`", S, "`shared` or `separate`; also Evolve's own `live` and `isolated`"),

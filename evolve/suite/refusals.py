@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from evolve.core.errors import BadInput
+from evolve.core.model_access import ModelAccess, asking_phases
 from evolve.core.task_format import (
     ENGINE_FILES,
     KERNEL_FOLDERS,
@@ -30,6 +31,7 @@ from evolve.suite.reading import STEPS
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
 STEP_FILES = "workdir"
+LEAVE_OUT = "leave the task out of the suite"
 LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 
@@ -116,16 +118,19 @@ def refuse_templates(
     profile: SuiteProfile,
     passed: Collection[str],
     host: Mapping[str, str] | None = None,
+    answered: Collection[tuple[str, str]] = (),
 ) -> None:
     """Raise BadInput for a template where the host's variables may not go, and for one that the user did not pass.
 
     One with a default means its default unless its variable is passed, so it is allowed everywhere then.
+
+    answered: Tables and variables that get something else than the host's.
     """
     host = os.environ if host is None else host
     for key, variables, separate in _tables(wanted, profile):
         for name, value in variables:
             variable = template_name(value)
-            if variable is None:
+            if variable is None or (key, name) in answered:
                 continue
             problem = f"key `{key}.{name}` takes the host's variable {variable}"
             if variable not in passed and has_default(value):
@@ -156,6 +161,44 @@ def _tables(wanted: TaskFormat, profile: SuiteProfile) -> Iterator[tuple[str, Va
         yield f"{key}.env", phase.env, separate
         if phase.environment is not None:
             yield f"{key}.environment.env", phase.environment.env, separate
+
+
+def refuse_questions(
+    where: str, wanted: TaskFormat, profile: SuiteProfile, passed: Collection[str], has_model: bool
+) -> set[tuple[str, str]]:
+    """Raise BadInput for tests that ask a model where they can't.
+
+    Args:
+        passed: Variables that separate verifiers may have; in runs of earlier versions, keys may be among them.
+        has_model: Whether the run has a model for them.
+
+    Returns:
+        The tables and variables that get the gateway's address, a token and the like.
+    """
+    answered: set[tuple[str, str]] = set()
+    for key, phase, access in asking_phases(wanted):
+        if not has_model and _is_separate(phase, profile) and set(_key_templates(phase, access)) <= set(passed):
+            continue
+        asking = next(iter((*access.keys, *access.addresses)))
+        problem = f"key `{key}.env.{asking}` asks a model"
+        if other := next((api for api in access.keys.values() if not api.served), None):
+            raise BadInput(where, f"{problem} by the API of {other.name}, which the gateway does not speak", LEAVE_OUT)
+        if phase.mode is not VerifierMode.ISOLATED:
+            problem = f"{problem}, but the tests run beside what the agent left running"
+            raise BadInput(where, f"{problem} (environment_mode `{phase.mode}`)", 'set environment_mode = "separate"')
+        if not has_model:
+            raise BadInput(where, f"{problem}, and the run has none for tests", "name one with --grader-model MODEL")
+        answered |= {(table, name) for table in (f"{key}.env", f"{key}.environment.env") for name in access.names}
+    return answered
+
+
+def _key_templates(phase: VerifierPhase, access: ModelAccess) -> Iterator[str]:
+    """The host's variables that the keys and addresses of a phase are templates of."""
+    outer = phase.environment.env if phase.environment else ()
+    for name, value in (*outer, *phase.env):
+        variable = template_name(value)
+        if variable is not None and name in {*access.keys, *access.addresses}:
+            yield variable
 
 
 def _is_separate(phase: VerifierPhase, profile: SuiteProfile) -> bool:
