@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -55,3 +57,19 @@ def test_line_ends_of_a_crlf_file_stay(lines: list[str], data: st.DataObject) ->
 )
 def test_replacements(data: bytes, old: str, new: str, result: bytes) -> None:
     assert replaced("f", data, old, new) == result
+
+
+@pytest.mark.parametrize(
+    ("data", "old", "code"),
+    [
+        (b"a" * 1_000_000, "a" * 500_000, "ambiguous"),
+        (b"a" * 1_000_000, "a" * 500_000 + "b", "no_match"),
+        (b"a " * 500_000, "a " * 250_000 + "b", "no_match"),
+        (b"a\n" * 500_000, "a " * 250_000, "no_match"),
+        (b"a\r\n" * 300_000, "a\n" * 150_000, "ambiguous"),
+    ],
+)
+def test_no_text_takes_long(data: bytes, old: str, code: str) -> None:
+    started = time.process_time()
+    assert outcome(data, old, "new") == code
+    assert time.process_time() - started < 5

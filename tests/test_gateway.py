@@ -425,6 +425,18 @@ def test_a_malformed_replacement_is_refused_and_costs_nothing(tmp_path: Path, bo
     assert served.budget.usage == Usage() and served.fault is None
 
 
+@pytest.mark.parametrize("printed", [b"9" * 60_000, b"-1", b"", b"\xff", b"5\n", b"0"])
+def test_a_container_whose_tools_lie_is_no_fault_of_the_machine(tmp_path: Path, printed: bytes) -> None:
+    class Lying:
+        def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+            return CommandResult(0, printed if "wc" in command else b"x" * 64_000, b"")
+
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
+    with Gateway(door, ScriptedModel(), Lying(), tmp_path) as served:
+        status, _ = code(replace(served, "file", "old", "new"))
+    assert 400 <= status < 500 and served.fault is None
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     """The disk is full while the new content is written: beside the file, or in its place."""
     failing = "cat() { command cat > /dev/null; echo full >&2; return 1; }; "

@@ -24,6 +24,7 @@ from evolve.trial.recording import output_fields
 
 READ_BYTES = 60_000
 MAX_PATH = 4096
+MOST_DIGITS = 18
 FILE_SECONDS = 30.0
 RESTORE_SECONDS = 30.0
 # The longest time of one command, unless the task follows Harbor, which has no such limit.
@@ -172,9 +173,10 @@ def _contents(run: Run, path: str) -> bytes:
     """The bytes of a file, in parts that no shell cuts. Raises Refusal."""
     quoted = shlex.quote(path)
     size = run(SIZE.format(path=quoted), FILE_SECONDS)
-    if not size.timed_out and (size.exit_code != 0 or not size.stdout.strip().isdigit()):
+    digits = size.stdout.strip()
+    if not size.timed_out and (size.exit_code != 0 or not digits.isdigit() or len(digits) > MOST_DIGITS):
         raise Refusal(404, "not_found", f"no such file: {path}")
-    wanted = -1 if size.timed_out else int(size.stdout)
+    wanted = -1 if size.timed_out else int(digits)
     if wanted > MAX_FILE:
         raise Refusal(413, "too_large", f"{path} has {wanted} bytes; a file is at most {MAX_FILE} bytes")
     data = b""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 MAX_FILE = 1_000_000
 SHOWN_LINES = 5
+MOST_PLACES = 100
 # The new content comes as input. The file is replaced at once, by one with the same mode, where that keeps its owner
 # and its other names; APART says that it can't. Any other failure changes nothing.
 APART = 3
@@ -23,7 +25,7 @@ rm -f -- "$t"
 exit 4"""
 IN_PLACE = 'cat > {path} && [ "$(wc -c < {path})" -eq {size} ]'
 _LONE_END = re.compile(rb"(?<!\r)\n")
-_SPACE = re.compile(rb"\s+")
+_WORD = re.compile(rb"[^ \t\n\r\x0b\f]+")
 
 
 class Problem(Exception):
@@ -61,7 +63,7 @@ def replaced(path: str, data: bytes, old: str, new: str) -> bytes:
     if not before or before == after:
         problem = "is empty" if not before else "equals `new`"
         raise Problem(400, "invalid_request", f"`old` {problem}: nothing would change in {path}")
-    places = list(_places(data, before))
+    places = list(islice(_places(data, before), MOST_PLACES))
     if len(places) != 1:
         raise _not_once(path, data, before, places)
     result = data[: places[0]] + after + data[places[0] + len(before) :]
@@ -85,14 +87,25 @@ def _places(data: bytes, piece: bytes) -> Iterator[int]:
 
 def _not_once(path: str, data: bytes, piece: bytes, places: list[int]) -> Problem:
     if places:
-        lines = [str(data.count(b"\n", 0, place) + 1) for place in places[:SHOWN_LINES]]
+        lines = ", ".join(str(_line(data, place)) for place in places[:SHOWN_LINES])
+        times = str(len(places)) if len(places) < MOST_PLACES else f"at least {MOST_PLACES}"
         more = ", ..." if len(places) > SHOWN_LINES else ""
-        problem = f"`old` is {len(places)} times in {path}, at lines {', '.join(lines)}{more}"
+        problem = f"`old` is {times} times in {path}, at lines {lines}{more}"
         return Problem(400, "ambiguous", f"{problem}; add lines around it until it is there once")
-    hint = "read the file again"
-    if words := _SPACE.split(piece.strip()):
-        spaced = rb"\s+".join(re.escape(word) for word in words)
-        if words != [b""] and (match := re.search(spaced, data)):
-            line = data.count(b"\n", 0, match.start()) + 1
-            hint = f"with other white space it is at line {line}"
+    line = _line_of_words(data, piece)
+    hint = f"with other white space it is at line {line}" if line else "read the file again"
     return Problem(400, "no_match", f"`old` is not in {path}; {hint}")
+
+
+def _line(data: bytes, place: int) -> int:
+    return data.count(b"\n", 0, place) + 1
+
+
+def _line_of_words(data: bytes, piece: bytes) -> int | None:
+    """The line at which the words of the piece begin, whatever is between them; None if they are not there."""
+    words, wanted = b" ".join(data.split()), b" ".join(piece.split())
+    at = words.find(wanted) if wanted else -1
+    if at < 0:
+        return None
+    before = words.count(b" ", 0, at)
+    return _line(data, next(islice(_WORD.finditer(data), before, None)).start())
