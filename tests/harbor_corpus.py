@@ -158,9 +158,11 @@ SEPARATES = {
                      f"{SEPARATE}",
         "solution/solve.sh": f"{SHELL}mkdir sub; echo done > sub/a\n",
         "tests/test.sh": PASS_IF.format("grep -q done /app/sub/a")}),
-    "folder-of-settings": Case({
-        "task.toml": f'artifacts = ["/etc"]\n{SEPARATE}', "solution/solve.sh": f"{SHELL}echo done > /etc/answer\n",
-        "tests/test.sh": PASS_IF.format("grep -q done /etc/answer")}),
+    "link-as-artifact": Case({
+        "task.toml": f'artifacts = ["/data", "/app/answer", "/app/broken"]\n{SEPARATE}',
+        "solution/solve.sh": f"{SHELL}mkdir /real /real/sub; echo done | tee /real/sub/a > /real/b; ln -s real /data\n"
+                             "ln -s /data/b answer; ln -s nothing broken\n",
+        "tests/test.sh": PASS_IF.format("grep -q done /data/sub/a && [ ! -e /app/answer ] && [ ! -e /app/broken ]")}),
     "empty-at-first": Case({"task.toml": SEPARATE,
                             "solution/solve.sh": f"{SHELL}touch /logs/agent/x /logs/verifier/x\n",
                             "tests/test.sh": PASS_IF.format(
