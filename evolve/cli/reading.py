@@ -16,10 +16,10 @@ from evolve.report.gaps import gap_text
 from evolve.report.predictions import prediction_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
-from evolve.runs.adopting import patch_of
 from evolve.runs.evidence import judge_trials
 from evolve.runs.history import history_rows
 from evolve.runs.lookup import open_results, run_row
+from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
 

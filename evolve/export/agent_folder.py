@@ -13,9 +13,9 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, ModelSpec
 from evolve.export.writing import check_free, new_folder
 from evolve.repo import Lineage
-from evolve.runs.adopting import ends_of, lineage_with
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
+from evolve.runs.patches import ends_of, lineage_with
 from evolve.sandbox.resources import FILES
 from evolve.store import RunRow, Store
 from evolve.suite import scaffold
