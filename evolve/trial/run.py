@@ -159,7 +159,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
-        with Crew(threads=6) as crew:
+        with Crew(threads=7) as crew:
             task = crew.start(lambda: task_container(state, ttl, _task_tmpfs(spec), agent_files(spec, resources)))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
