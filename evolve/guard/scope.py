@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from evolve.core.records import FileEdit
 from evolve.guard.change import Change, printable

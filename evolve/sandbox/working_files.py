@@ -44,7 +44,18 @@ class WorkingChanges:
     is_complete: bool = True
 
 
-def working_changes(container: Container, state: TaskState, kept: int) -> WorkingChanges:
+def original_files(container: Container, state: TaskState, kept: int) -> tuple[Files, bool]:
+    """The files of the working directory in the image, and whether these are all; none for a loose suite.
+
+    Nothing in the container can change them.
+
+    Raises:
+        InfraError: The engine failed.
+    """
+    return ({}, True) if state.loose else read_folder(container, PRISTINE, kept)
+
+
+def working_changes(container: Container, state: TaskState, kept: int, original: tuple[Files, bool]) -> WorkingChanges:
     """Read what changed in the working directory since the container's start.
 
     Of a strict suite all files are read, otherwise those that the engine lists as changed, whose earlier content is
@@ -53,13 +64,14 @@ def working_changes(container: Container, state: TaskState, kept: int) -> Workin
     Args:
         container: It may be stopped, as long as its volume is there.
         kept: How many bytes of each file are kept.
+        original: Of `original_files`.
 
     Raises:
         InfraError: The engine failed.
     """
     if state.loose:
         return _listed_changes(container, state.image.workdir, kept)
-    before, first = read_folder(container, PRISTINE, kept)
+    before, first = original
     after, second = read_folder(container, state.image.workdir, kept)
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     return WorkingChanges(

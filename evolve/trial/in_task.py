@@ -14,7 +14,7 @@ from evolve.sandbox.container import DOOR_HOME, AgentFiles, Container, TaskState
 from evolve.sandbox.forwarder import Forwarder, start_forwarder
 from evolve.sandbox.resources import TrialResources
 from evolve.sandbox.shell import ContainerShell
-from evolve.sandbox.working_files import working_changes
+from evolve.sandbox.working_files import Files, original_files, working_changes
 from evolve.trial.changes import TEXT_BYTES, state_event
 from evolve.trial.gateway import SOCKET_NAME
 from evolve.trial.recording import Recording
@@ -42,6 +42,7 @@ class TaskAgent:
     task: Future[Container]
     shell: Future[ContainerShell]
     forwarder: Future[Forwarder]
+    original: Future[tuple[Files, bool]]
     resources: TrialResources
 
     def ready(self) -> Start:
@@ -66,7 +67,7 @@ class TaskAgent:
 
     def with_changes(self, ending: ScaffoldEnd) -> ScaffoldEnd:
         """The same with an event of what changed in the working directory. Raises InfraError."""
-        changes = working_changes(self.task.result(), self.state, TEXT_BYTES)
+        changes = working_changes(self.task.result(), self.state, TEXT_BYTES, self.original.result())
         events = ending.events if isinstance(ending.events, Recording) else Recording(ending.events)
         events.append(state_event(changes))
         return replace(ending, events=events)
@@ -103,4 +104,5 @@ def start_agent_place(
     forwarder = crew.start(
         lambda: start_forwarder(spec.owner, image, task.result(), socket, ttl, resources, runtime=runtime)
     )
-    return TaskAgent(state, task, shell, forwarder, resources)
+    original = crew.submit(lambda: original_files(task.result(), state, TEXT_BYTES))
+    return TaskAgent(state, task, shell, forwarder, original, resources)

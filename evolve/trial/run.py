@@ -169,7 +169,7 @@ def _run_containers(
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
-        with Crew(threads=6) as crew:
+        with Crew(threads=7) as crew:
             task = crew.start(
                 lambda: environment_container(state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources))
             )
