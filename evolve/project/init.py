@@ -56,7 +56,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Choice:
     """What the user asked for. level: how much may evolve; tool: the coding agent that follows instructions."""
 
     level: Level | None = None
@@ -69,19 +69,19 @@ def init_project(
     example: bool = False,
     seed: int = 0,
     profile: SuiteProfile = SuiteProfile.STRICT,
-    wish: Wish | None = None,
+    choice: Choice | None = None,
 ) -> Report:
     """Make `folder` a project that Evolve can run in. Existing files stay as they are.
 
     tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split;
     profile: of the new suite. Raises BadInput if something is wrong; nothing is written then.
     """
-    if example and (tasks or wish):
+    if example and (tasks or choice):
         other = "--tasks" if tasks else "--evolve and --agent"
         raise BadInput("--example", f"can't be combined with {other}", "choose one of them")
     if profile is SuiteProfile.LOOSE and not tasks:
         raise BadInput("--profile", "needs a folder of tasks", "name one with --tasks")
-    layout = _example() if example else _own(folder, tasks, seed, profile, wish or Wish())
+    layout = _example() if example else _own(folder, tasks, seed, profile, choice or Choice())
     config = Unit.of_text(CONFIG_FILE, evolve_toml(layout.scaffold, layout.suite))
     done = write(folder, (config, *layout.units), _gitignore(folder))
     return Report(done | dict(layout.left_out), tuple(_missing(folder, layout, example)), layout.about)
@@ -92,7 +92,7 @@ def _example() -> Layout:
     return Layout("scaffold", "tasks", copies)
 
 
-def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, wish: Wish) -> Layout:
+def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, choice: Choice) -> Layout:
     """The agent in this folder, with the suite that was named, one that is here, or a new one."""
     left_out: dict[str, str] = {}
     if tasks and profile is SuiteProfile.LOOSE:
@@ -100,23 +100,23 @@ def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, wis
     else:
         suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
     texts = agent_texts(folder, suite)
-    agent = _agent(texts, wish)
-    level = _level(agent, texts, wish)
+    agent = _agent(texts, choice)
+    level = _level(agent, texts, choice)
     text = scaffold_toml(folder.resolve().name or "scaffold", agent.start, agent.evolvable(level))
     files = (Unit.of_text(SCAFFOLD_FILE, text), *_files_beside(agent), *units)
     return Layout(".", suite, files, tuple(left_out.items()), tuple(_about(agent, level)))
 
 
-def _agent(texts: Mapping[str, str], wish: Wish) -> Agent:
-    if wish.tool is not None and wish.tool not in CODING_TOOLS:
-        raise BadInput(f"--agent {wish.tool}", "is not known", f"choose one of {', '.join(CODING_TOOLS)}")
-    return recognise(texts, wish.tool)
+def _agent(texts: Mapping[str, str], choice: Choice) -> Agent:
+    if choice.tool is not None and choice.tool not in CODING_TOOLS:
+        raise BadInput(f"--agent {choice.tool}", "is not known", f"choose one of {', '.join(CODING_TOOLS)}")
+    return recognise(texts, choice.tool)
 
 
-def _level(agent: Agent, texts: Mapping[str, str], wish: Wish) -> Level:
+def _level(agent: Agent, texts: Mapping[str, str], choice: Choice) -> Level:
     """How much may evolve: what the user asked for, if there is such a thing."""
-    level = wish.level or agent.default_level(texts)
-    if wish.level and not agent.evolvable(level):
+    level = choice.level or agent.default_level(texts)
+    if choice.level and not agent.evolvable(level):
         has = ", ".join(one for one in Level if agent.patterns[one]) or "none of them"
         raise BadInput(f"--evolve {level}", f"this folder has no {level}", f"choose what it has: {has}")
     return level

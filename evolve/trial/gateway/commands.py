@@ -183,7 +183,7 @@ def _contents(run: Run, path: str) -> bytes:
     for number in range(-(-wanted // READ_BYTES)):
         data += run(CHUNK.format(bytes=READ_BYTES, number=number, path=quoted), FILE_SECONDS).stdout
     if len(data) != wanted:
-        raise Refusal(409, "changed", f"{path} could not be read whole, or it changed meanwhile: try again")
+        raise Refusal(400, "changed", f"{path} could not be read whole, or it changed meanwhile: try again")
     return data
 
 
