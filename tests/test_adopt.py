@@ -300,6 +300,18 @@ def test_without_a_repository_the_error_says_how_and_that_works(
     assert {path: (home.scaffold / path).read_bytes() for path in found} == applied(SEED, FIRST, SECOND)
 
 
+def test_a_repository_that_was_made_after_the_run_takes_the_champion(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "home/repo/agents/greeter")
+    write(home.scaffold, SCAFFOLD)
+    play(home)
+    home.git("init", "-q", "--initial-branch=main")
+    home.git("add", "-A")
+    home.git("commit", "-qm", "first")
+    assert home.files(adopt(home, each=True)[1]) == applied(SEED, FIRST, SECOND)
+    home.git("apply", "--index", stdin=patch_of(home.runs, RUN))
+    assert home.git("write-tree") == home.git("rev-parse", f"{EACH[1]}^{{tree}}")
+
+
 def test_a_bundled_scaffold_comes_as_a_folder_beside_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from evolve.core.clock import now
 from evolve.core.errors import BadInput
@@ -58,14 +59,16 @@ def adopt_run(runs: Path, request: AdoptRequest, here: Path) -> Adoption:
         row = run_row(store, request.run)
         lineage = lineage_with(row, runs)
         champion, goal = _goal(store, row, request.tip)
-        source = Source(store, row, runs, lineage, _line(store.rounds(row.id), goal), champion.round)
+        rounds = store.rounds(row.id)
+        confirmed = frozenset(one.number for one in _line(rounds, champion))
+        source = Source(store, row, runs, lineage, _line(rounds, goal), champion, confirmed)
         home = home_of_run(row, runs, lineage, here) or _refuse_homeless(row, runs)
         steps = _steps(source, home, request)
     adopted = adopt(lineage, home, steps, now())
     return Adoption(row.id, home.shell.cwd, home.head, goal == champion, tuple(adopted))
 
 
-def _refuse_homeless(row: RunRow, runs: Path) -> Home:
+def _refuse_homeless(row: RunRow, runs: Path) -> NoReturn:
     folder = next(iter(places_on_disk(row, runs)), Path(row.scaffold)).absolute()
     apply = f"`cd {folder} && evolve diff --run {row.id} --runs {runs.resolve()} | git apply` changes its files"
     raise BadInput(f"scaffold {folder}", "is in no git repository", f"{apply}; or make it one with `git init`")
@@ -107,6 +110,6 @@ def _steps(source: Source, home: Home, request: AdoptRequest) -> list[Step]:
             Step(f"round {row.number}", parent, candidate_of(row).commit, patch_message(source, row), branch)
             for parent, row, branch in named
         ]
-    name = "champion" if source.is_confirmed(source.goal) else "tip"
+    name = "champion" if source.is_champion else "tip"
     branch, goal = request.branch or f"{top}/{name}", candidate_of(source.goal).commit
     return [*steps, Step(f"the {name}", seed, goal, whole_message(source), branch)]

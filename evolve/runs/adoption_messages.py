@@ -21,14 +21,15 @@ LICENCES = "Evolve-Model-"
 
 @dataclass(frozen=True)
 class Source:
-    """Where patches come from. line: the rounds of the patches, in order; confirmed: the champion's round."""
+    """Where patches come from. line: their rounds, in order; confirmed: the numbers of those of the champion's line."""
 
     store: Store
     row: RunRow
     runs: Path
     lineage: Lineage
     line: tuple[RoundRow, ...]
-    confirmed: int
+    champion: Candidate
+    confirmed: frozenset[int]
 
     @property
     def goal(self) -> RoundRow:
@@ -42,7 +43,12 @@ class Source:
 
     def is_confirmed(self, row: RoundRow) -> bool:
         """Whether the patch of a round is part of the champion."""
-        return row.number <= self.confirmed
+        return row.number in self.confirmed
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether all patches together are the champion."""
+        return candidate_of(self.goal) == self.champion
 
 
 def candidate_of(row: RoundRow) -> Candidate:
@@ -71,8 +77,7 @@ def whole_message(source: Source) -> str:
     """Of the commit that brings all patches at once."""
     if len(source.line) == 1:
         return patch_message(source, source.goal)
-    confirmed = source.is_confirmed(source.goal)
-    what = "the champion" if confirmed else f"{UNCONFIRMED}the tip"
+    what = "the champion" if source.is_champion else f"{UNCONFIRMED}the tip"
     subject = f"{source.name}: {what} of Evolve's run {source.row.id}"
     parts = [f"{len(source.line)} patches, the first one first.", *_totals(source)]
     for row in source.line:
@@ -99,13 +104,13 @@ def _totals(source: Source) -> list[str]:
     """Seed scaffold against goal on each split, from trials by which nothing was decided, and what they rest on."""
     store, run = source.store, source.row.id
     pair = [fresh_scores(store, run, one) for one in (store.candidates(run)[0], candidate_of(source.goal))]
-    name = "champion" if source.goal.number == source.confirmed else "tip"
+    name = "champion" if source.is_champion else "tip"
     scores = [
         f"{split}: seed scaffold {_percent(pair[0][split])}, {name} {_percent(pair[1][split])}" for split in Split
     ]
     begin = f"Model {source.row.model}; mean rewards from trials by which nothing was decided:"
     lines = [begin, *scores, *_claim_lines(source), f"The run is {grounds_of(store, run, source.runs).validity}"]
-    if not source.is_confirmed(source.goal):
+    if not source.is_champion:
         lines.append("The tip has not been shown to be better than the champion.")
     return ["\n".join(lines)]
 
@@ -115,7 +120,7 @@ def _percent(score: Score | None) -> str:
 
 
 def _claim_lines(source: Source) -> list[str]:
-    if source.goal.number != source.confirmed:
+    if not source.is_champion:
         return []
     try:
         claim = claim_of(source.store, source.row.id)
