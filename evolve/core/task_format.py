@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from evolve.core.composition import Composition
 from evolve.core.reward_scale import RewardScale
 
 # Pairs of name and value, as written: a value may be a template, see `resolve_variables`.
@@ -139,6 +140,7 @@ class Environment:
         workdir: Where commands run; "": the image's own.
         network: What it can reach, unless the phase says otherwise.
         sandbox: Its sizes; of the task's own environment they are `Task.sandbox`, as the run lets the task have them.
+        composition: What its compose file says; None if it has none.
     """
 
     context: str = "environment"
@@ -152,6 +154,7 @@ class Environment:
     skills_dir: str = ""
     mcp_servers: tuple[McpServer, ...] = ()
     healthcheck: Healthcheck | None = None
+    composition: Composition | None = None
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,12 @@ def needs_network(format: TaskFormat, default: bool) -> bool:
         phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
     ]
     return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+
+
+def image_source(environment: Environment) -> str:
+    """The Dockerfile of an environment that has no ready image, relative to the task's folder."""
+    build = environment.composition.main.build if environment.composition else None
+    return f"{build.context}/{build.dockerfile}" if build else f"{environment.context}/Dockerfile"
 
 
 def without_network(format: TaskFormat) -> TaskFormat:

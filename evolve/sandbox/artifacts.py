@@ -33,6 +33,11 @@ FOLDER = 1 << 31
 DIR_MODE, FILE_MODE, MODE_MASK = 0o555, 0o444, 0o777
 
 
+def artifact_sources(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Where artifacts are, with the folder that is always one."""
+    return PUBLISHED, *(artifact.source for artifact in artifacts)
+
+
 @dataclass
 class CollectedArtifacts:
     """An archive of all artifacts that were there, each at its own path, and the folders among them."""
@@ -82,7 +87,7 @@ class _Budget:
 def _collect(container: Container, artifact: Artifact, archive: tarfile.TarFile, budget: _Budget) -> bool:
     """Copy one artifact into the archive, and return whether it is a folder. Of a link to a folder, that counts."""
     with engine_faults():
-        chunks = _packed(container, artifact.source)
+        chunks = _packed(container.service(artifact.service), artifact.source)
         if chunks is None:
             return False
         stream = cast("IO[bytes]", _Stream(chunks))

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any
 
 from evolve.core.errors import BadInput
-from evolve.core.task_format import MAIN_SERVICE
 
 
 class Status(StrEnum):
@@ -42,7 +41,6 @@ class Key:
 
 
 S, H, R = Status.SUPPORTED, Status.HARMLESS, Status.REFUSED
-_ONE_CONTAINER = "a task has one container"
 _NETWORKS = "`public` or `no-network`; `allowlist` is refused"
 
 _HEALTHCHECK = (
@@ -61,7 +59,7 @@ _ARTIFACT = (
     Key("source", "", S, "file or folder in the container; an entry that is text is a source alone"),
     Key("destination", "from the source", S, "names the copy that is kept; the tests find it at its source"),
     Key("exclude", "none", S, "patterns of names that are left out of a folder"),
-    Key("service", "`main`", R, _ONE_CONTAINER, (None, MAIN_SERVICE)),
+    Key("service", "`main`", S, "the service of the compose file that it is taken from"),
 )
 _ENVIRONMENT = (
     Key("build_timeout_sec", "600", S, "for building or pulling the image"),
@@ -94,7 +92,7 @@ _AGENT = (
 )
 _COLLECT = (
     Key("command", "", S, "shell command that saves state when the agent is done"),
-    Key("service", "`main`", R, _ONE_CONTAINER, (None, MAIN_SERVICE)),
+    Key("service", "`main`", S, "the service of the compose file that it runs in"),
     Key("timeout_sec", "60", S, "of the command"),
     Key("user", "the image's", S, "of the command"),
 )
@@ -104,7 +102,8 @@ _VERIFIER = (
         "env",
         "none",
         S,
-        "variables of the tests; templates mean their default, or in a separate verifier what `pass_env` names",
+        "variables of the tests; templates of keys of model APIs ask the grader's model; others mean their default, "
+        "or in a separate verifier what `pass_env` names",
     ),
     Key("user", "the image's", S, "user of the tests"),
     Key("environment_mode", "`shared`", S, "`shared` or `separate`; also Evolve's own `live` and `isolated`"),

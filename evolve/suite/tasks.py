@@ -77,7 +77,9 @@ class Suite:
         return tuple(task for task in self.tasks if task.split in splits)
 
 
-def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: bool = False) -> Suite:
+def load_suite(
+    folder: Path, pass_env: Collection[str] | None = None, earlier: bool = False, has_grader: bool = False
+) -> Suite:
     """Read a suite: a folder with a `suite.toml` and the tasks that it names, or a folder of tasks, or one task.
 
     `tasks/bugfix` is the bundled suite if there is no such folder here. Of a loose suite, or one without a file, tasks
@@ -86,6 +88,7 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
     Args:
         pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
         earlier: Read a loose suite as versions did that gave absent keys the meaning of a strict one.
+        has_grader: Whether there is a model that tests may ask.
 
     Raises:
         BadInput: The first error of a strict suite, or no task can be used.
@@ -93,7 +96,7 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
     folder = or_bundled(folder)
     file = folder / SUITE_FILE
     if not file.is_file():
-        return _load_folder(folder, pass_env)
+        return _load_folder(folder, pass_env, has_grader)
     parsed = parse(file, read_toml(file), _SuiteFile)
     splits, profile = parsed.splits, parsed.suite.profile
     names = {name: Split(split) for split in _Splits.model_fields for name in getattr(splits, split)}
@@ -104,8 +107,8 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
         for place in places:
             if not place.is_dir():
                 raise BadInput(str(place), "no such task", f"correct {file}")
-        return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env), parsed.reward)
-    tasks = tuple(load_task(place, split, profile, pass_env=pass_env) for place, split in places.items())
+        return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env, has_grader), parsed.reward)
+    tasks = tuple(load_task(place, split, profile, False, pass_env, has_grader) for place, split in places.items())
     return _scaled(Suite(folder, tasks, profile), parsed.reward)
 
 
@@ -117,14 +120,14 @@ def _scaled(suite: Suite, table: RewardTable | None) -> Suite:
     return replace(suite, tasks=tuple(replace(task, format=format) for task, format in formats))
 
 
-def _load_folder(folder: Path, pass_env: Collection[str] | None) -> Suite:
+def _load_folder(folder: Path, pass_env: Collection[str] | None, has_grader: bool) -> Suite:
     """A folder of tasks, or one task, with a seeded split."""
     places = [folder.resolve()] if (folder / TASK_FILE).is_file() else _likely_tasks(folder)
     if not places:
         fix = f"pass a folder with a {SUITE_FILE}, such as tasks/bugfix, or a folder of tasks"
         raise BadInput(str(folder / SUITE_FILE), "no such file, and the folder holds no task", fix)
     loose = Suite(folder, (), SuiteProfile.LOOSE, harbor=True)
-    suite = _usable(loose, dict.fromkeys(places, Split.TRAIN), pass_env)
+    suite = _usable(loose, dict.fromkeys(places, Split.TRAIN), pass_env, has_grader)
     dealt = split_tasks({task.name: task.difficulty for task in suite.tasks})
     place = {name: split for split, names in dealt.items() for name in names}
     return replace(suite, tasks=tuple(replace(task, split=place[task.name]) for task in suite.tasks))
@@ -173,12 +176,12 @@ def _check_names(where: Path, places: Iterable[Path]) -> None:
             raise BadInput(str(where), f"two tasks are named `{place.name}`: {other} and {place}", "rename one of them")
 
 
-def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None) -> Suite:
+def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None, has_grader: bool) -> Suite:
     """The suite with the tasks of these folders; those that can't be used are named in it."""
     tasks, refused, reasons = [], [], {}
     for place, split in places.items():
         try:
-            tasks.append(load_task(place, split, suite.profile, suite.harbor, pass_env))
+            tasks.append(load_task(place, split, suite.profile, suite.harbor, pass_env, has_grader))
         except BadInput as error:
             refused.append(_refused(place, split))
             reasons[place.name] = str(error)

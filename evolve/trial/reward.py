@@ -25,6 +25,7 @@ class Ungraded(StrEnum):
 
     MISSING: it wrote no reward. INVALID: what it wrote is no number, or too large a file. RANGE: a number outside
     the bounds of its scale. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
+    BUDGET: they used up what they may ask a model; what they wrote then does not count.
     """
 
     MISSING = "missing"
@@ -32,6 +33,7 @@ class Ungraded(StrEnum):
     RANGE = "range"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True)

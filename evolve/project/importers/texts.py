@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evolve.project.importers.benchmark import TaskFile
-from evolve.project.texts import quoted
+from evolve.project.quoting import quoted
 
 FILES = Path(__file__).with_name("files")
 BASE = "python:3.11-slim"
