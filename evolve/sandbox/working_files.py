@@ -32,6 +32,11 @@ class WorkingFile:
     data: bytes
 
 
+def file_of(data: bytes, kept: int) -> WorkingFile:
+    """A file with this content, of which so many bytes are kept."""
+    return WorkingFile(len(data), hashlib.sha256(data).hexdigest(), data[:kept])
+
+
 Files = dict[str, WorkingFile]
 
 
@@ -160,8 +165,7 @@ def _read_archive(chunks: Iterator[bytes], kept: int) -> tuple[Files, bool]:
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, kept: int) -> WorkingFile:
     content = archive.extractfile(member) if member.isreg() else None
     if content is None:
-        data = f"{member.type.decode('latin-1')}:{member.linkname}".encode("utf-8", "surrogateescape")
-        return WorkingFile(len(data), hashlib.sha256(data).hexdigest(), data[:kept])
+        return file_of(f"{member.type.decode('latin-1')}:{member.linkname}".encode("utf-8", "surrogateescape"), kept)
     total, head = hashlib.sha256(), b""
     while chunk := content.read(65536):
         total.update(chunk)

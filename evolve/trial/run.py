@@ -187,7 +187,7 @@ def _run_containers(
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             start = agent.ready() if agent else None
             ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources, start)
-            ending = replace(agent.with_changes(ending) if agent else ending, images=images.result())
+            ending = replace(agent.with_changes(spec, ending) if agent else ending, images=images.result())
             if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             started = verifier.result() if verifier else None
@@ -243,7 +243,7 @@ def _run_step(
         agent = agent.during(own, shell) if agent else None
         start = agent.ready() if agent else None
         ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources, start)
-        ending = agent.with_changes(ending) if agent else ending
+        ending = agent.with_changes(one, ending) if agent else ending
     with contextlib.suppress(InfraError):  # then the next one can't start
         reaper().wait()
     return ending

@@ -198,7 +198,7 @@ def test_in_a_shared_container_it_does_not_work_on(arena: Arena, tmp_path: Path,
 
 @pytest.mark.parametrize("is_weakened", [True, False])
 def test_a_flood_of_output_is_cut(arena: Arena, is_weakened: bool) -> None:
-    spec = in_task(arena.spec(""), "sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x; exit 1")
+    spec = in_task(arena.spec(""), "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; exit 1")
     with mock.patch.object(agent_process, "LOG_BYTES", 10**9) if is_weakened else contextlib.nullcontext():
         result = run.run_trial(spec)
     assert result.outcome is Outcome.SCAFFOLD_ERROR and result.trajectory
