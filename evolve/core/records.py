@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from evolve.core.instances import Instance
+from evolve.core.launch import Launch
 from evolve.core.reward_scale import RewardScale
 from evolve.core.task_format import SandboxSpec as SandboxSpec
 from evolve.core.task_format import SuiteProfile as SuiteProfile
@@ -284,11 +285,19 @@ class TaskImage:
 
 @dataclass(frozen=True)
 class ScaffoldSource:
-    """The exported files of one candidate, ready to mount: `folder` on the host, `entry` within it."""
+    """The exported files of one candidate, ready to mount: `folder` on the host, `entry` within it.
+
+    Attributes:
+        entry: "" where `launch` has a command.
+        image: Of the scaffold's own container, and of Evolve's helpers; it has Python.
+        tools_image: The image whose tools an agent in the task's container gets; "" for none.
+    """
 
     folder: Path
     entry: str
     image: str
+    launch: Launch = field(default_factory=Launch)
+    tools_image: str = ""
 
 
 @dataclass(frozen=True)

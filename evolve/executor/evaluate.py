@@ -25,7 +25,8 @@ from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
 from evolve.trial.grading import MOST_GRADINGS, MOST_SOLVED, MOST_TRIES
-from evolve.trial.run import SPARE_SECONDS, ChargedFault, fault_of, run_trial, run_trial_ahead, trial_seconds
+from evolve.trial.run import SPARE_SECONDS, run_trial, run_trial_ahead, trial_seconds
+from evolve.trial.scaffold_run import ChargedFault, fault_of
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
 from evolve.trial.solution import solve_seconds
 

@@ -53,8 +53,11 @@ def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str], outs
 
 def _makes_image(path: str, change: Change) -> bool:
     """Whether a file belongs to the scaffold's own image, which stays the same for a whole run."""
-    folder = str(change.spec.get("dockerfile") or "").rpartition("/")[0]
-    return bool(folder) and path.startswith(f"{folder}/")
+    image = change.spec.get("image")
+    table = image if isinstance(image, dict) else {}
+    built, requirements = table.get("build"), table.get("requirements")
+    folders = (str(file).rpartition("/")[0] for file in (change.spec.get("dockerfile"), built) if file)
+    return path in (built, requirements) or any(folder and path.startswith(f"{folder}/") for folder in folders)
 
 
 def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:

@@ -60,8 +60,11 @@ class Candidates:
         check_hidden(self.lineage, commit, self.hidden)
         spec = scaffold.read(commit[:12], self.lineage.files(commit))
         folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
-        image = self.find_image(spec, folder) if self.find_image else spec.image
-        return ScaffoldSource(folder.resolve(), spec.entry, image or self.base_image)
+        image = self.find_image(spec, folder) if self.find_image else spec.image_name
+        launch, own = spec.launch, image or self.base_image
+        if launch.in_task:
+            return ScaffoldSource(folder.resolve(), spec.entry or "", self.base_image, launch, image or "")
+        return ScaffoldSource(folder.resolve(), spec.entry or "", own, launch)
 
     def commit(self, row: RoundRow, parent: Candidate, proposal: Proposal) -> str | BadPatch:
         """Commit the patched parent, without a branch. The same round and proposal give the same commit.

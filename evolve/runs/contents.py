@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
 from evolve.runs.digests import scaffold_survey
@@ -15,6 +16,7 @@ from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite
 
 MAX_NAMED = 8
+SELF = "self"
 
 
 def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
@@ -26,9 +28,19 @@ def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
         if copied := hidden.copied((top / entry.path).read_bytes()):
             problem = f"has the content of {copied}, which no scaffold may see"
             raise BadInput(str(folder / entry.path), problem, "move the file out of the scaffold's folder")
-    if spec.entry not in {entry.path for entry in survey.entries}:
-        problem = f"entry point `{spec.entry}` is left out of the scaffold or ignored by git"
-        raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+    paths = {entry.path for entry in survey.entries}
+    for key, path in spec.named_files:
+        if path not in paths:
+            what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
+            problem = f"{what} is left out of the scaffold or ignored by git"
+            raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+
+
+def refuse_self_proposer(config: RunConfig) -> None:
+    """Raise BadInput if a scaffold that runs in the task's container is asked to improve itself: it has no task."""
+    if config.proposer == SELF and scaffold.check_folder(config.scaffold).launch.in_task:
+        problem = 'the scaffold has `place = "task"`, and its own files are no task'
+        raise BadInput("--proposer self", problem, "use --proposer direct")
 
 
 def describe_left_out(left_out: Mapping[str, str]) -> str:

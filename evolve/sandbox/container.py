@@ -19,6 +19,7 @@ from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
+from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import Networks, TaskFormat, needs_network, phase_networks, resolve_variables
 from evolve.sandbox import exit_cause
@@ -39,6 +40,8 @@ ROOT = "0:0"
 AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
+# Where the launcher in a scaffold's own container leads to the gateway.
+OWN_URL = "http://127.0.0.1:8111"
 LOG_BYTES = 64_000
 NETWORK = "bridge"
 # Before the id of a container whose network another one shares, and with it its name.
@@ -344,14 +347,35 @@ def container_user(asked: str, image: TaskImage) -> str:
     return ROOT if user in ("", "0", "root") else user
 
 
-def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
-    """Start the container in which the agent's commands run, with the task's image and state."""
+@dataclass(frozen=True)
+class AgentFiles:
+    """What the task's container has for an agent that runs there. `image`: the task's, with the agent's tools."""
+
+    image: str
+    scaffold: Path
+    door: Path
+
+    def mounts(self) -> list[Mount]:
+        """The scaffold's files and Evolve's, read-only."""
+        places = ((SCAFFOLD, self.scaffold), (DOOR_HOME, self.door))
+        return [Mount(place, str(folder), type="bind", read_only=True) for place, folder in places]
+
+
+def task_container(
+    state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None, agent: AgentFiles | None = None
+) -> Container:
+    """Start the container in which the agent's commands run, with the task's image and state.
+
+    Args:
+        agent: Of an agent that runs there itself.
+    """
     spec = replace(state.spec, network=needs_network(state.format, state.spec.network))
-    host = host_config(spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
+    mounts = [*state.mounts(), *(agent.mounts() if agent else ())]
+    host = host_config(spec, state.profile, mounts=mounts, tmpfs=dict(tmpfs or {}))
     keeper = ROOT if state.loose else KEEPER
     # In a loose suite, the image's entry point may start what the task needs.
     command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
-    return _start_container(state, "task", state.image.image, ttl, command, keeper, host)
+    return _start_container(state, "task", agent.image if agent else state.image.image, ttl, command, keeper, host)
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None, kind: str = "verifier") -> Container:
@@ -511,6 +535,7 @@ def scaffold_process(
     image: str,
     folder: Path,
     entry: str,
+    launch: Launch,
     socket_folder: Path,
     spec: SandboxSpec,
     ttl: int,
@@ -521,10 +546,11 @@ def scaffold_process(
     Its files, the door and the socket's folder are mounted read-only.
 
     Args:
+        entry: Run by Python unless `launch` has a command.
         resources: What the trial has to itself on the host; `folder` should be there too. None outside trials.
     """
     mounts = [
-        Mount("/scaffold", str(folder), type="bind", read_only=True),
+        Mount(SCAFFOLD, str(folder), type="bind", read_only=True),
         Mount(DOOR_HOME, str(FILES if resources is None else resources.files), type="bind", read_only=True),
         Mount("/run/evolve", str(socket_folder), type="bind", read_only=True),
     ]
@@ -532,19 +558,21 @@ def scaffold_process(
         **SAFE_ENV,
         "PYTHONUNBUFFERED": "1",
         "EVOLVE_SOCKET": "/run/evolve/gateway.sock",
-        "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
-        "OPENAI_API_KEY": "none",
+        **gateway_variables(OWN_URL),
+        **dict(launch.env),
     }
+    stdin = [f"--stdin={INSTRUCTION_FILE}"] if launch.stdin else []
+    program = ["--", *launch.command] if launch.command else [entry]
     container = create_container(
         image,
         ttl,
-        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", entry],
+        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", *stdin, *program],
         run,
         AGENT if resources is None else resources.user,
         host_config(replace(spec, network=False), mounts=mounts),
         "scaffold",
         resources,
-        working_dir="/scaffold",
+        working_dir=SCAFFOLD,
         environment=environment,
     )
     return ScaffoldProcess(container)

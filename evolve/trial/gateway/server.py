@@ -112,6 +112,7 @@ class Gateway:
         self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
         self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
+        self._first_request: float | None = None
         self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
@@ -173,6 +174,10 @@ class Gateway:
         self._server.should_exit = True
         self._server.force_exit = True
 
+    def start_up_seconds(self, since: float) -> float | None:
+        """Seconds until the first request, from a moment of the monotonic clock; None if there was none."""
+        return None if self._first_request is None else max(self._first_request - since, 0.0)
+
     def wait_for_calls(self) -> None:
         """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
         longest = longest_delay(self.door.model, self.door.limits)
@@ -215,6 +220,7 @@ class Gateway:
 
     def _run_action(self, action: Action, body: Body, hung_up_at: HungUpAt) -> Response:
         """Run an action; a fault of the machine is noted, so the trial does not count, and answered with a 503."""
+        self._first_request = self._first_request or time.monotonic()
         try:
             return action(body, hung_up_at)
         except EvolveError as error:
