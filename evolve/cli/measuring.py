@@ -189,6 +189,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     for line in waste_lines(store.view("cost", run)):
         print(f"  {line}")
     print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
+    if store.champion(run).round:
+        print(f"  as a branch on your HEAD: evolve adopt {run}")
 
 
 def _print_scores(store: Store, row: RunRow) -> None:

@@ -271,6 +271,7 @@ class TaskImage:
         pinned: The digest of a `docker_image` in its registry, or its id if it came from none; "" for a built image.
         entrypoint: The image's own; it runs what comes after it, or services of the task.
         verifiers: Images of separate verifiers by the step's name, "" for the task itself; only those of their own.
+        services: Images of the services beside it, by name.
     """
 
     image: str
@@ -281,6 +282,7 @@ class TaskImage:
     pinned: str = ""
     verifiers: tuple[tuple[str, TaskImage], ...] = ()
     entrypoint: tuple[str, ...] = ()
+    services: tuple[tuple[str, TaskImage], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evolve.core.config import TASK_SECONDS
+from evolve.core.errors import BadInput
 from evolve.core.task_format import (
     CPUS,
     DISK_MB,
@@ -28,6 +29,8 @@ from evolve.core.task_format import (
     VerifierMode,
     VerifierPhase,
 )
+from evolve.suite.compose import COMPOSE_FILE, read_compose
+from evolve.suite.composing import compose_values, composed
 from evolve.suite.schema import (
     AgentTable,
     ArtifactTable,
@@ -60,6 +63,7 @@ class Reader:
     harbor: bool
     profile: SuiteProfile
     instructions: dict[str, str]
+    notes: list[str] = field(default_factory=list)
 
     def format(self, warnings: Iterable[str] = ()) -> TaskFormat:
         """All that the folder says. `instructions`: by the name of the step."""
@@ -70,19 +74,19 @@ class Reader:
             environment=self.environment(self.table.environment),
             agent=self.agent(self.table.agent),
             verifier=self.verifier(),
-            solved=any(step.solved for step in steps) if steps else has_solution,
+            solved=has_solution or any(step.solved for step in steps),
             solution_env=tuple(self.table.solution.env.items()),
             artifacts=_artifacts(self.table.artifacts),
             steps=steps,
             strategy=self.table.multi_step_reward_strategy or RewardStrategy.MEAN,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *dict.fromkeys(self.notes)),
             reward=own.scale if (own := self.table.metadata.evolve.reward) else None,
         )
 
     def environment(self, table: EnvironmentTable, context: str = "environment") -> Environment:
         """A container's image and its sizes."""
         network = self.network(table) or NetworkPolicy(NetworkMode.PUBLIC if self.harbor else NetworkMode.NONE)
-        return Environment(
+        environment = Environment(
             context=context,
             docker_image=table.docker_image or "",
             build_seconds=table.build_timeout_sec,
@@ -94,6 +98,19 @@ class Reader:
             mcp_servers=tuple(map(_mcp_server, table.mcp_servers)),
             healthcheck=_healthcheck(table.healthcheck),
         )
+        return self._composed(environment) if self.harbor else environment
+
+    def _composed(self, environment: Environment) -> Environment:
+        """The environment as its compose file changes it, if there is one."""
+        file = read_compose(self.folder, environment.context, compose_values(environment))
+        if file is None:
+            return environment
+        self.notes.extend(file.warnings)
+        try:
+            return composed(environment, file.composition)
+        except ValueError as error:
+            where = str(self.folder / environment.context / COMPOSE_FILE)
+            raise BadInput(where, f"service `{MAIN_SERVICE}`: {error}", "correct its limits") from error
 
     def _sizes(self, table: EnvironmentTable, network: NetworkPolicy) -> SandboxSpec:
         public = network.mode is NetworkMode.PUBLIC

@@ -52,9 +52,10 @@ class ScaffoldFile(BaseModel):
     """The keys of `scaffold.toml`.
 
     entry: run as `python3 ENTRY`; command: run instead; stdin: the instruction is the command's standard input;
-    place: whose container it runs in; evolvable: glob patterns of the files that a patch may touch; env: variables of
-    the scaffold; image: the name of an image; own_image: the same as a table; dockerfile: from which an image is built,
-    with the files of its folder, instead. Without any of these it is the base image.
+    place: whose container it runs in; evolvable: glob patterns of the files that a patch may touch; shown: of those
+    that the proposer only reads, by default all others of a small scaffold; env: variables of the scaffold; image: the
+    name of an image; own_image: the same as a table; dockerfile: from which an image is built, with the files of its
+    folder, instead. Without any of these it is the base image.
     """
 
     model_config = STRICT
@@ -64,6 +65,7 @@ class ScaffoldFile(BaseModel):
     stdin: bool = False
     place: Place = Place.OWN
     evolvable: tuple[str, ...] = Field(min_length=1)
+    shown: tuple[str, ...] | None = None
     image: str | None = None
     own_image: ScaffoldImage | None = Field(None, alias=TABLE)
     dockerfile: str | None = None

@@ -18,6 +18,8 @@ from evolve.suite.task_files import REQUIRED_FILES as REQUIRED_FILES
 from evolve.suite.task_files import TASK_FILE, load_task, parse, read_toml, task_digest
 
 SUITE_FILE = "suite.toml"
+# How many levels of groups may be above a task.
+GROUP_DEPTH = 3
 
 
 class _Splits(BaseModel):
@@ -100,6 +102,7 @@ def load_suite(
     names = {name: Split(split) for split in _Splits.model_fields for name in getattr(splits, split)}
     _check_unique(file, (name for split in _Splits.model_fields for name in getattr(splits, split)))
     places = {folder / name: split for name, split in names.items()}
+    _check_names(file, places)
     if profile is SuiteProfile.LOOSE and not earlier:
         for place in places:
             if not place.is_dir():
@@ -131,16 +134,46 @@ def _load_folder(folder: Path, pass_env: Collection[str] | None, has_grader: boo
 
 
 def task_folders(folder: Path) -> list[Path]:
-    """The folders of tasks in a folder, by name."""
-    places = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
+    """The folders of tasks in a folder, by name; if it has none, those in groups of tasks below it.
+
+    Raises:
+        BadInput: Two of them have the same name.
+    """
+    return _folders_with(folder, (TASK_FILE,)) or _grouped_tasks(folder)
 
 
 def _likely_tasks(folder: Path) -> list[Path]:
-    """The folders with any file of a task: one that lacks others is named, not passed over."""
+    """As `task_folders`, with folders that have any file of a task: one that lacks others is named, not passed over."""
+    return _folders_with(folder, REQUIRED_FILES) or _grouped_tasks(folder)
+
+
+def _folders_with(folder: Path, names: Iterable[str]) -> list[Path]:
+    return [one for one in _subfolders(folder) if any((one / name).is_file() for name in names)]
+
+
+def _subfolders(folder: Path) -> list[Path]:
     places = sorted(folder.iterdir()) if folder.is_dir() else []
-    likely = (one for one in places if any((one / name).is_file() for name in REQUIRED_FILES))
-    return [one for one in likely if not one.name.startswith((".", "_"))]
+    return [one for one in places if one.is_dir() and not one.name.startswith((".", "_"))]
+
+
+def _grouped_tasks(folder: Path) -> list[Path]:
+    """The tasks of groups, such as `CATEGORY/TASK`; links are not followed."""
+    found: list[Path] = []
+    groups = _subfolders(folder)
+    for _ in range(GROUP_DEPTH):
+        deeper = [one for group in groups for one in _subfolders(group) if not one.is_symlink()]
+        found += [one for one in deeper if (one / TASK_FILE).is_file()]
+        groups = [one for one in deeper if not (one / TASK_FILE).is_file()]
+    _check_names(folder, found)
+    return sorted(found)
+
+
+def _check_names(where: Path, places: Iterable[Path]) -> None:
+    """Raise BadInput if two tasks have the same name, by which results are stored."""
+    seen: dict[str, Path] = {}
+    for place in places:
+        if (other := seen.setdefault(place.name, place)) != place:
+            raise BadInput(str(where), f"two tasks are named `{place.name}`: {other} and {place}", "rename one of them")
 
 
 def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None, has_grader: bool) -> Suite:

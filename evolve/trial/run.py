@@ -38,18 +38,18 @@ from evolve.sandbox.container import (
     TESTS_TMPFS,
     Container,
     TaskState,
-    task_container,
     verifier_container,
 )
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.services import environment_container
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import longest_delay
 from evolve.trial.grader_gateway import GraderGateway, with_grader
-from evolve.trial.health import longest_check, wait_until_healthy
+from evolve.trial.health import longest_check, longest_start, wait_until_healthy
 from evolve.trial.in_task import TaskAgent, agent_files, start_agent_place
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
@@ -170,7 +170,9 @@ def _run_containers(
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
         with Crew(threads=7) as crew:
-            task = crew.start(lambda: task_container(state, ttl, _task_tmpfs(spec), agent_files(spec, resources)))
+            task = crew.start(
+                lambda: environment_container(state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources))
+            )
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
@@ -291,7 +293,8 @@ def _task_state(spec: TrialSpec, resources: TrialResources, door: GraderGateway 
 
 def trial_seconds(task: Task, agent_seconds: float) -> float:
     """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
-    preparing = longest_check(task.format.environment.healthcheck)
+    environment = task.format.environment
+    preparing = longest_check(environment.healthcheck) + longest_start(environment)
     if task.format.steps:
         return preparing + total_seconds(task, agent_seconds)
     return preparing + agent_seconds + task.format.verifier.collect_seconds + task.verifier_seconds
@@ -310,7 +313,7 @@ def sandboxes(spec: TrialSpec, ttl: int, door: GraderGateway | None = None) -> I
     state = _task_state(spec, resources, door)
     with contextlib.ExitStack() as stack:
         stack.callback(state.remove)
-        task = task_container(state, ttl, _task_tmpfs(spec))
+        task = environment_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
 

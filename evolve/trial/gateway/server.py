@@ -133,6 +133,7 @@ class Gateway:
             Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
             Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
             Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
+            Route("/evolve/replace", self._route(intake, self._recorded(commands.replace)), methods=["POST"]),
             Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
         ]
 
