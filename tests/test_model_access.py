@@ -14,6 +14,7 @@ from evolve.core.model_access import APIS, model_access, verifier_access, with_g
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
 from evolve.runs.from_settings import checking_config, new_config
 from evolve.runs.settings import read_settings
+from evolve.suite.refusals import refuse_questions
 from evolve.suite.tasks import load_suite, load_task
 from tests.harbor_tasks import write
 
@@ -99,6 +100,17 @@ def test_a_task_that_asks_in_shared_mode_is_graded_in_a_container_of_its_own(tmp
     assert (task.verifier, task.format.verifier.environment) == (VerifierMode.ISOLATED, None)
     explicit = loaded(tmp_path, f'[verifier]\nenvironment_mode = "shared"\n[verifier.env]\n{KEY}\n')
     assert explicit.verifier is VerifierMode.ISOLATED
+
+
+def test_a_key_with_a_default_asks_where_there_is_a_model_and_only_there(tmp_path: Path) -> None:
+    toml = '[verifier.env]\nOPENAI_API_KEY = "${OPENAI_API_KEY:-}"\n'
+    asking = loaded(tmp_path, toml)
+    assert asking.format.verifier.env == (("OPENAI_API_KEY", "${OPENAI_API_KEY}"),)
+    assert asking.verifier is VerifierMode.ISOLATED
+    place = write(tmp_path / "task", {"task.toml": toml})
+    plain = load_task(place, Split.TRAIN, SuiteProfile.LOOSE, True)
+    assert plain.verifier is VerifierMode.SHARED
+    refuse_questions("x", plain.format, SuiteProfile.LOOSE, (), False)
 
 
 def test_variables_of_the_tests_container_ask_too_and_others_stay(tmp_path: Path) -> None:

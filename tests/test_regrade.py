@@ -70,7 +70,7 @@ def graded_as(monkeypatch: pytest.MonkeyPatch) -> list[Judgement]:
     """The judgements that gradings give, in order; the machine is left alone."""
     judgements: list[Judgement] = []
 
-    def grade(spec: TrialSpec, archive: bytes, door: object) -> Judgement:
+    def grade(spec: TrialSpec, archive: bytes) -> Judgement:
         assert archive == f"state of {spec.task.name}".encode()
         return judgements.pop(0)
 

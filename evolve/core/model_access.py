@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from evolve.core.task_format import Step, TaskFormat, Variables, VerifierPhase, has_default, template_name
+from evolve.core.task_format import Step, TaskFormat, Variables, VerifierMode, VerifierPhase, has_default, template_name
 
 # APIs that speak OpenAI's protocol, by the beginning of their variables; the last ones name no provider.
 _OPENAI_LIKE = (
@@ -140,6 +140,32 @@ def asking_phases(format: TaskFormat) -> list[tuple[str, VerifierPhase, ModelAcc
     steps = [(f"steps.{step.name}.verifier", step.verifier) for step in format.steps]
     phases = steps or [("verifier", format.verifier)]
     return [(key, phase, access) for key, phase in phases if (access := verifier_access(phase))]
+
+
+def as_asking(format: TaskFormat) -> TaskFormat:
+    """The format of a task in a run that has a model for tests: those that ask one run alone, and always ask it.
+
+    A copy of what the agent left takes the place of the container that it left, which a further step would need.
+    """
+
+    def changed(phase: VerifierPhase) -> VerifierPhase:
+        access = verifier_access(phase)
+        if access is None:
+            return phase
+        is_shared = phase.mode is VerifierMode.SHARED and not format.steps
+        mode = VerifierMode.ISOLATED if is_shared else phase.mode
+        outer = phase.environment and replace(phase.environment, env=_without_defaults(phase.environment.env, access))
+        return replace(phase, mode=mode, environment=outer, env=_without_defaults(phase.env, access))
+
+    steps = tuple(replace(step, verifier=changed(step.verifier)) for step in format.steps)
+    return replace(format, verifier=changed(format.verifier), steps=steps)
+
+
+def _without_defaults(variables: Variables, access: ModelAccess) -> Variables:
+    """Variables whose templates of keys and addresses have no default."""
+    asking = {*access.keys, *access.addresses}
+    names = {name: template_name(value) for name, value in variables if name in asking}
+    return tuple((name, f"${{{own}}}" if (own := names.get(name)) else value) for name, value in variables)
 
 
 def with_gateway(format: TaskFormat, url: str, token: str, model: str) -> TaskFormat:

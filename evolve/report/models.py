@@ -23,7 +23,10 @@ OPTIONAL = ("rates", "api", "parameters", "extra_body", "headers", "effort", "an
 def about_model(config: RunConfig) -> list[str]:
     """Describe a run's models: each with its price, and its licence if a profile states it."""
     names = ("model", "proposing model")
-    return [line for name, asked in zip(names, config.models, strict=False) for line in _model_lines(name, asked)]
+    named = [*zip(names, config.models, strict=False)]
+    if config.graded_by is not None:
+        named.append(("grader's model", config.graded_by))
+    return [line for name, asked in named for line in _model_lines(name, asked)]
 
 
 def _model_lines(name: str, asked: AskedModel) -> list[str]:
@@ -53,10 +56,10 @@ def licence_lines(terms: ModelTerms, indent: str = "  ") -> list[str]:
 
 def licences_of_models(config: RunConfig, indent: str = "  ") -> list[str]:
     """The licences of all models of a run; each under the model's name, if there are several."""
-    if len(config.models) == 1:
+    if len(config.all_models) == 1:
         return licence_lines(config.terms, indent)
     lines = []
-    for asked in config.models:
+    for asked in config.all_models:
         licence = licence_lines(asked.terms, f"{indent}  ")
         lines += [plain(f"{indent}model {asked.model}:"), *licence] if licence else []
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -165,9 +166,10 @@ def _check(
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
+        judged = functools.partial(_judgement, grader=grader) if grader else _judgement
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solved = [_judgement(tried, image, True, stop, grader) for tried in tries if task.format.solved]
-        untouched = [_judgement(tried, image, False, stop, grader) for tried in tries]
+        solved = [judged(tried, image, True, stop) for tried in tries if task.format.solved]
+        untouched = [judged(tried, image, False, stop) for tried in tries]
     except (InfraError, BadInput) as error:
         if is_machine_fault(error):
             raise
@@ -211,7 +213,7 @@ def _listed(rewards: Sequence[float], scale: RewardScale) -> str:
     return ", ".join(f"{reward:g}" if scale.is_plain else scale.describe(reward) for reward in rewards)
 
 
-def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event, grader: Grader | None) -> Judgement:
+def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event, grader: Grader | None = None) -> Judgement:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
     _raise_if_set(stop)
     return try_task(replace(_spec(task, image), grader=grader), solve)

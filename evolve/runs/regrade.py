@@ -138,7 +138,7 @@ def _regrade_one(spec: TrialSpec, state: KeptState, terms: SpendingFile) -> Regr
     if state.trial.state and hashlib.sha256(archive).hexdigest() != state.trial.state.sha256:
         raise InfraError(f"{state.file}: has changed since it was kept (sha256 differs)")
     spec, door = with_grader(spec, terms)
-    judgement = regrade(spec, archive, door)
+    judgement = regrade(spec, archive, door) if door else regrade(spec, archive)
     grade, grading = judgement.grade, door.grading if door else None
     seconds, detail = round(time.monotonic() - began, 3), judgement.output[-DETAIL_CHARS:]
     if isinstance(grade, Reward):

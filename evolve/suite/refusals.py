@@ -177,27 +177,28 @@ def refuse_questions(
     """
     answered: set[tuple[str, str]] = set()
     for key, phase, access in asking_phases(wanted):
-        if not has_model and _is_separate(phase, profile) and set(_key_templates(phase, access)) <= set(passed):
+        needed = set(_key_templates(phase, access))
+        if not has_model and (not needed or (_is_separate(phase, profile) and needed <= set(passed))):
             continue
         asking = next(iter((*access.keys, *access.addresses)))
         problem = f"key `{key}.env.{asking}` asks a model"
         if other := next((api for api in access.keys.values() if not api.served), None):
             raise BadInput(where, f"{problem} by the API of {other.name}, which the gateway does not speak", LEAVE_OUT)
+        if not has_model:
+            raise BadInput(where, f"{problem}, and the run has none for tests", "name one with --grader-model MODEL")
         if phase.mode is not VerifierMode.ISOLATED:
             problem = f"{problem}, but the tests run beside what the agent left running"
             raise BadInput(where, f"{problem} (environment_mode `{phase.mode}`)", 'set environment_mode = "separate"')
-        if not has_model:
-            raise BadInput(where, f"{problem}, and the run has none for tests", "name one with --grader-model MODEL")
         answered |= {(table, name) for table in (f"{key}.env", f"{key}.environment.env") for name in access.names}
     return answered
 
 
 def _key_templates(phase: VerifierPhase, access: ModelAccess) -> Iterator[str]:
-    """The host's variables that the keys and addresses of a phase are templates of."""
+    """The host's variables that a phase needs for keys and addresses; where one has a default, it can do without."""
     outer = phase.environment.env if phase.environment else ()
     for name, value in (*outer, *phase.env):
         variable = template_name(value)
-        if variable is not None and name in {*access.keys, *access.addresses}:
+        if variable is not None and not has_default(value) and name in {*access.keys, *access.addresses}:
             yield variable
 
 

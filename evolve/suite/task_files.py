@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from evolve.core.errors import BadInput
+from evolve.core.model_access import as_asking
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.core.task_format import Environment, NetworkMode, TaskFormat, VerifierPhase, image_source
 from evolve.suite.instances import GENERATOR
@@ -63,6 +64,7 @@ def load_task(
     refuse_files(folder)
     reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table))
     wanted = reader.format(f"{file}: {line}" for line in unknown_keys(values))
+    wanted = as_asking(wanted) if has_grader else wanted
     refuse_compose(folder, wanted)
     _check_environment(folder, wanted.environment)
     _check_tests(folder, wanted)

@@ -84,7 +84,8 @@ class GraderGateway:
         Raises:
             InfraError: The machine failed; it is noted, so that nothing else is held responsible.
         """
-        limits = self._left()
+        seconds = self._seconds(state)
+        limits = self._left(seconds + SPARE_SECONDS)
         if limits is None:
             yield
             return
@@ -94,14 +95,18 @@ class GraderGateway:
             try:
                 yield
             finally:
-                self._note(gateway, began)
+                self._note(gateway, began, seconds)
                 gateway.budget.wait_until_idle(PARTING_SECONDS)
                 with contextlib.suppress(InfraError):  # it ends with its neighbour, and the sweep finds it
                     forwarder.kill()
         self._add(gateway)
 
-    def _left(self) -> Limits | None:
-        """What is left of the budget; None if it is spent."""
+    def _seconds(self, state: TaskState) -> float:
+        """How long the tests may run: those of a step have a time of their own."""
+        return state.format.verifier.seconds if self._spec.task.format.steps else self._grader.limits.seconds
+
+    def _left(self, seconds: float) -> Limits | None:
+        """What is left of the budget, for so many seconds; None if it is spent."""
         limits, used = self._grader.limits, self.usage
         calls = limits.calls - used.calls + self._before.calls
         tokens = limits.tokens - used.tokens + self._before.tokens
@@ -109,7 +114,7 @@ class GraderGateway:
         if self.spent or calls <= 0 or tokens <= 0 or (limits.usd > 0 and usd <= 0):
             self.spent = self.spent or "calls"
             return None
-        return replace(limits, calls=calls, tokens=tokens, usd=max(usd, 0.0), seconds=limits.seconds + SPARE_SECONDS)
+        return replace(limits, calls=calls, tokens=tokens, usd=max(usd, 0.0), seconds=seconds)
 
     def _door(self, state: TaskState, limits: Limits) -> Door:
         seed = stable_hash(self._spec.seed, "grader", self._gradings)
@@ -137,11 +142,11 @@ class GraderGateway:
             raise
         return forwarder
 
-    def _note(self, gateway: Gateway, began: float) -> None:
-        """Note what went wrong while the tests ran, and whose fault it is."""
+    def _note(self, gateway: Gateway, began: float, seconds: float) -> None:
+        """Note what went wrong while the tests ran, which may take so many seconds, and whose fault it is."""
         exhausted, fault = gateway.budget.exhausted, gateway.fault
         waits = gateway.budget.given_back > 0 or not gateway.budget.wait_until_idle(0)
-        if fault is None and waits and time.monotonic() - began >= self._grader.limits.seconds:
+        if fault is None and waits and time.monotonic() - began >= seconds:
             fault = EndpointError("the tests ran out of time while the model's API delayed them")
         if fault is not None and self._breaks_endpoint(fault, gateway, began):
             exhausted, fault = "tries of the model's API", None

@@ -221,7 +221,13 @@ def _run_steps(
             raise ChargedFault(fault.why, used + fault.usage, fault.outage) from fault
         return not ends[-1].exhausted
 
-    judgement = play_steps(spec, state, task, ttl, act)
+    try:
+        judgement = play_steps(spec, state, task, ttl, act)
+    except ChargedFault:
+        raise
+    except EvolveError as error:
+        used = total_end(ends).usage if ends else Usage()
+        raise ChargedFault(error, used, isinstance(state.door, GraderGateway) and state.door.is_outage) from error
     return replace(total_end(ends), images=_image_ids(spec)), judgement
 
 

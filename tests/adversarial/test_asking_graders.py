@@ -99,7 +99,7 @@ def written(folder: Path, toml: str, test: str) -> Task:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return load_task(folder, Split.TRAIN, SuiteProfile.LOOSE, harbor=True)
+    return load_task(folder, Split.TRAIN, SuiteProfile.LOOSE, harbor=True, has_grader=True)
 
 
 def attacked(arena: Arena, folder: Path, endpoint: Upstream, toml: str, test: str, main: str) -> TrialSpec:

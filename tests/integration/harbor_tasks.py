@@ -46,7 +46,7 @@ class Small:
         return folder
 
     def task(self, folder: Path) -> Task:
-        return load_task(self.written(folder), Split.TRAIN, SuiteProfile.LOOSE, harbor=True)
+        return load_task(self.written(folder), Split.TRAIN, SuiteProfile.LOOSE, harbor=True, has_grader=True)
 
     def spec(self, folder: Path, base: str, owner: str) -> TrialSpec:
         task = self.task(folder)

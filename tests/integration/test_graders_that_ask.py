@@ -14,6 +14,9 @@ from evolve.runs import check_tasks
 from evolve.sandbox import images
 from evolve.suite.tasks import load_suite, load_task
 from evolve.trial import trajectory
+from evolve.trial.grader_gateway import with_grader
+from evolve.trial.regrading import regrade
+from evolve.trial.reward import Reward
 from evolve.trial.run import run_trial
 from tests.upstream import Upstream, refuses, says, scripted_upstream
 
@@ -144,3 +147,31 @@ def test_checks_of_tasks_ask_the_graders_model(tmp_path: Path, base: str, swept:
     suite = load_suite(spec.task.folder, (), has_grader=True)
     (finding,) = check_tasks.check_suite(suite, 1, SilentWatcher(), grader_of=lambda task, image: spec.grader)
     assert (finding.problem, finding.solution, finding.nothing) == ("", (1.0, 1.0), (0.0, 0.0))
+
+
+SEPARATE = f'artifacts = ["/app/out"]\n[verifier]\nenvironment_mode = "separate"\n{ENV}'
+
+
+def test_the_tests_of_a_step_ask_too(tmp_path: Path, base: str, swept: str, endpoint: Upstream) -> None:
+    endpoint.script(says("yes"))
+    steps = "".join(f'[[steps]]\nname = "{name}"\n' for name in ("first", "second"))
+    more = {f"steps/{name}/instruction.md": "Do it.\n" for name in ("first", "second")}
+    task = replace(ASKS, toml=f"{SEPARATE}{steps}", more={**ASKS.more, **more})
+    result = run_trial(made(tmp_path, base, swept, endpoint, task))
+    assert result.outcome is Outcome.PASSED, result.detail
+    assert result.grading is not None and result.grading.usage.calls == 2
+
+
+def test_what_a_spent_budget_left_ungraded_is_graded_later(
+    tmp_path: Path, base: str, swept: str, endpoint: Upstream
+) -> None:
+    endpoint.script(says("yes"))
+    often = "for n in 1 2 3 4; do python3 -I /tests/judge.py || failed=1; done; [ -z $failed ]"
+    spec = made(tmp_path, base, swept, endpoint, replace(ASKS, test=often, toml=SEPARATE))
+    result = run_trial(spec)
+    assert result.fault is Fault.GRADER and result.state is not None, result.detail
+    assert spec.grader is not None
+    more = replace(spec, grader=replace(spec.grader, limits=replace(spec.grader.limits, calls=4)))
+    more, door = with_grader(more)
+    judgement = regrade(more, (spec.folder.parent / result.state.path).read_bytes(), door)
+    assert judgement.grade == Reward(1.0, 1.0) and door is not None and door.usage.calls == 4

@@ -14,7 +14,7 @@ from evolve.runs.model_check import requests_of
 
 def examine_models(config: RunConfig) -> list[Finding]:
     """Check every model that a run with this config would use."""
-    return [finding for asked in config.models for finding in _examine(asked, config)]
+    return [finding for asked in config.all_models for finding in _examine(asked, config)]
 
 
 def _examine(asked: AskedModel, config: RunConfig) -> list[Finding]:
