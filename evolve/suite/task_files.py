@@ -23,6 +23,7 @@ from evolve.suite.refusals import (
     CONTEXT,
     refuse_compose,
     refuse_files,
+    refuse_headers,
     refuse_links,
     refuse_modes,
     refuse_networks,
@@ -64,6 +65,7 @@ def load_task(
     if profile is SuiteProfile.STRICT:
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_services(str(file), wanted)
+    refuse_headers(str(file), wanted)
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
     if pass_env is not None:
