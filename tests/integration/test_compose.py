@@ -142,6 +142,13 @@ BESIDE = {
         "[[verifier.collect]]\ncommand = 'hostname > /evidence; echo seen >> /evidence'\nservice = 'side'\n",
         test="grep -q seen /evidence && [ $(head -1 /evidence) != $(hostname) ]",
     ),
+    "of the tests alone": replace(
+        Small("grep -q ok /app/out && [ $B = c ] && " + FETCH.format("api") + " | grep -q 'good day'",
+              toml="artifacts = ['/app/out']\n[verifier]\nenvironment_mode = 'separate'\n"),
+        more={"tests/Dockerfile": "ARG BASE=python:3.11-slim\nFROM ${BASE}\nWORKDIR /app\nCOPY test.sh /tests/\n",
+              "tests/docker-compose.yaml": f"services:\n  main: {{environment: [B=c], depends_on: [api]}}\n{API}",
+              **{name.replace("environment", "tests"): text for name, text in API_FILES.items()}},
+    ),
     "in order": composed(
         "services:\n  main:\n    depends_on: {setup: {condition: service_completed_successfully}}\n"
         "    volumes: ['d:/d']\n  setup:\n    image: evolve/base:python3\n"
