@@ -44,6 +44,12 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "task.toml": '[verifier.env]\nWORD = "done"\n',
         "tests/test.sh": PASS_IF.format('grep -q "$WORD" /app/answer'),
     },
+    "defaults-of-templates": {
+        "task.toml": '[environment.env]\nA = "${EVOLVE_A:-one}"\n[solution.env]\nB = "${EVOLVE_B:-}done"\n'
+        'C = "${EVOLVE_C:-done}"\n[verifier.env]\nD = "${EVOLVE_D:-}"\n',
+        "solution/solve.sh": '#!/bin/bash\n[ "$A" = one ] && echo $C > /app/answer\n',
+        "tests/test.sh": PASS_IF.format('[ "$A$D" = one ] && grep -q done /app/answer'),
+    },
     "no-solution": {"solution/solve.sh": ""},
     "artifacts": {
         "task.toml": 'artifacts = ["/app/answer", { source = "/logs/x", destination = "x", exclude = ["*.o"] }]\n'
@@ -158,8 +164,10 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     ),
     "host-variable": ({"task.toml": '[environment.env]\nKEY = "${KEY}"\n'}, "key `environment.env.KEY`"),
     "host-variable-of-tests": (
-        {"task.toml": '[verifier.env]\nKEY = "${KEY:-none}"\n'}, "only a separate verifier may have"
+        {"task.toml": '[verifier.env]\nKEY = "${KEY}"\n'}, "only a separate verifier may have"
     ),
+    "host-variable-of-solution": ({"task.toml": '[solution.env]\nKEY = "${KEY}"\n'}, "key `solution.env.KEY`"),
+    "template-as-default": ({"task.toml": '[solution.env]\nKEY = "${KEY:-${B}}"\n'}, "can't be a template"),
     "compose-privileged": (
         {"environment/docker-compose.yaml": "services:\n  main:\n    privileged: true\n"}, "the key `privileged`"
     ),

@@ -19,6 +19,9 @@ BUILD_SECONDS = 600.0
 # The sizes of a container that names none, unless it is a task's with Harbor's defaults.
 CPUS, MEMORY_MB, DISK_MB = 1.0, 512, 128
 COLLECT_SECONDS = 60.0
+# Files that the engine mounts into every container, and folders of the kernel's.
+ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 # Only a whole value is a template.
 _TEMPLATE = re.compile(r"\$\{([^}:]+)(?::-(.*))?\}", re.S)
@@ -362,5 +365,10 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
 
 def has_default(value: str) -> bool:
     """Whether a template says what it means if the host lacks the variable."""
+    return template_default(value) is not None
+
+
+def template_default(value: str) -> str | None:
+    """What a template means if the host lacks the variable; None if it doesn't say so, or the value is no template."""
     match = _TEMPLATE.fullmatch(value)
-    return match is not None and match[2] is not None
+    return match[2] if match else None

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import docker
 from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
+from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import (
     MAIN_SERVICE,
@@ -50,8 +51,12 @@ AGENT_UID = "EVOLVE_AGENT_UID"
 MCP_SERVERS = "EVOLVE_MCP_SERVERS"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
+# Where the launcher in a scaffold's own container leads to the gateway.
+OWN_URL = "http://127.0.0.1:8111"
 LOG_BYTES = 64_000
 NETWORK = "bridge"
+# Before the id of a container whose network another one shares, and with it its name.
+SHARED_NETWORK = "container:"
 ANSWER_SECONDS = 10.0
 LIMIT_MET = b"[evolve] limit met: %s\n"
 NOT_FOUND, NOT_RUNNING, NAME_TAKEN = 404, 409, 409
@@ -196,7 +201,7 @@ class Container:
             builder().api.put_archive(self.id, folder, archive)
 
 
-def _create_container(
+def create_container(
     image: str,
     ttl: int,
     command: Sequence[str],
@@ -216,7 +221,8 @@ def _create_container(
     """
     client = connect()
     options |= {"labels": container_labels(run, ttl), "stop_signal": exit_cause.STOP_SIGNAL}
-    options.setdefault("hostname", "sandbox")
+    if not host["NetworkMode"].startswith(SHARED_NETWORK):
+        options.setdefault("hostname", "sandbox")
     if host["NetworkMode"] == "none":
         files = FILES if resources is None else resources.files
         hosts = Mount("/etc/hosts", str(files / "hosts"), type="bind", read_only=True)
@@ -237,6 +243,22 @@ def _create_container(
     return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
 
 
+class GraderDoor(Protocol):
+    """What the tests of a trial may reach besides their container's network.
+
+    Attributes:
+        fault: A fault of the machine behind it while they ran.
+        spent: The limit of it that they reached; "" for none.
+    """
+
+    fault: Exception | None
+    spent: str
+
+    def beside(self, state: TaskState, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container reach it while the context lasts. Raises InfraError."""
+        ...
+
+
 class TaskState:
     """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
@@ -245,7 +267,12 @@ class TaskState:
     Args:
         resources: What the trial has to itself on the host; None outside trials.
         format: How the task's commands run.
+
+    Attributes:
+        door: For its tests; None: there is none.
     """
+
+    door: GraderDoor | None = None
 
     def __init__(
         self,
@@ -286,6 +313,10 @@ class TaskState:
         """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
         own = resolve_variables(self.format.verifier.env, os.environ)
         return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def with_door(self, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container use the trial's door for them while the context lasts. Raises InfraError."""
+        return self.door.beside(self, container, ttl) if self.door else contextlib.nullcontext()
 
     def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
         """The same state, with what holds in one step of the task."""
@@ -337,33 +368,49 @@ def container_user(asked: str, image: TaskImage) -> str:
     return ROOT if user in ("", "0", "root") else user
 
 
+@dataclass(frozen=True)
+class AgentFiles:
+    """What the task's container has for an agent that runs there. `image`: the task's, with the agent's tools."""
+
+    image: str
+    scaffold: Path
+    door: Path
+
+    def mounts(self) -> list[Mount]:
+        """The scaffold's files and Evolve's, read-only."""
+        places = ((SCAFFOLD, self.scaffold), (DOOR_HOME, self.door))
+        return [Mount(place, str(folder), type="bind", read_only=True) for place, folder in places]
+
+
 def task_container(
     state: TaskState,
     ttl: int,
     tmpfs: Mapping[str, str] | None = None,
     kind: str = "task",
     shared: Shared | None = None,
+    agent: AgentFiles | None = None,
 ) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state.
 
     Args:
         kind: Part of its name.
         shared: What it shares with services of the task beside it, which are connected to each other.
+        agent: Of an agent that runs there itself.
     """
     spec = replace(state.spec, network=shared is None and needs_network(state.format, state.spec.network))
     composition = state.format.environment.composition
     service = ServiceOptions(composition.main, shared, state.resources) if composition else None
-    mounts = [*state.mounts(), *(service.mounts() if service else ())]
+    mounts = [*state.mounts(), *(agent.mounts() if agent else ()), *(service.mounts() if service else ())]
     own = service.host() if service else {}
     host = host_config(
         spec, state.profile, mounts=mounts, **{**own, "tmpfs": {**own.get("tmpfs", {}), **(tmpfs or {})}}
     )
-    keeper = ROOT if state.loose else KEEPER
+    keeper, image = ROOT if state.loose else KEEPER, agent.image if agent else state.image.image
     if service is None:
-        return _start_container(state, kind, state.image.image, ttl, main_command(state), keeper, host)
+        return _start_container(state, kind, image, ttl, main_command(state), keeper, host)
     host, options = service.limited(host), service.options(MAIN_SERVICE)
     return _start_container(
-        state, kind, state.image.image, ttl, main_command(state), keeper, host, before=service.complete, **options
+        state, kind, image, ttl, main_command(state), keeper, host, before=service.complete, **options
     )
 
 
@@ -434,7 +481,7 @@ def _start_container(
     **options: Any,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
-    container = _create_container(
+    container = create_container(
         image,
         ttl,
         command,
@@ -532,7 +579,7 @@ def probe_container(run: str, image: str, command: Sequence[str], spec: SandboxS
     """Start a container that runs a command with a scaffold's limits, but without its mounts."""
     host = host_config(replace(spec, network=False))
     return ScaffoldProcess(
-        _create_container(image, ttl, command, run, LAST_USER, host, working_dir="/", environment=SAFE_ENV)
+        create_container(image, ttl, command, run, LAST_USER, host, working_dir="/", environment=SAFE_ENV)
     )
 
 
@@ -541,6 +588,7 @@ def scaffold_process(
     image: str,
     folder: Path,
     entry: str,
+    launch: Launch,
     socket_folder: Path,
     spec: SandboxSpec,
     ttl: int,
@@ -551,10 +599,11 @@ def scaffold_process(
     Its files, the door and the socket's folder are mounted read-only.
 
     Args:
+        entry: Run by Python unless `launch` has a command.
         resources: What the trial has to itself on the host; `folder` should be there too. None outside trials.
     """
     mounts = [
-        Mount("/scaffold", str(folder), type="bind", read_only=True),
+        Mount(SCAFFOLD, str(folder), type="bind", read_only=True),
         Mount(DOOR_HOME, str(FILES if resources is None else resources.files), type="bind", read_only=True),
         Mount("/run/evolve", str(socket_folder), type="bind", read_only=True),
     ]
@@ -562,19 +611,21 @@ def scaffold_process(
         **SAFE_ENV,
         "PYTHONUNBUFFERED": "1",
         "EVOLVE_SOCKET": "/run/evolve/gateway.sock",
-        "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
-        "OPENAI_API_KEY": "none",
+        **gateway_variables(OWN_URL),
+        **dict(launch.env),
     }
-    container = _create_container(
+    stdin = [f"--stdin={INSTRUCTION_FILE}"] if launch.stdin else []
+    program = ["--", *launch.command] if launch.command else [entry]
+    container = create_container(
         image,
         ttl,
-        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", entry],
+        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", *stdin, *program],
         run,
         AGENT if resources is None else resources.user,
         host_config(replace(spec, network=False), mounts=mounts),
         "scaffold",
         resources,
-        working_dir="/scaffold",
+        working_dir=SCAFFOLD,
         environment=environment,
     )
     return ScaffoldProcess(container)

@@ -20,7 +20,7 @@ from evolve.core.composition import Composition, Condition, MountKind, Service
 from evolve.core.errors import InfraError
 from evolve.core.records import TaskImage
 from evolve.core.task_format import MAIN_SERVICE, SandboxSpec, needs_network
-from evolve.sandbox.container import Container, TaskState, task_container
+from evolve.sandbox.container import AgentFiles, Container, TaskState, task_container
 from evolve.sandbox.engine import connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
@@ -72,26 +72,38 @@ class ComposedContainer(Container):
 
 
 def environment_container(
-    state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None, kind: str = "task"
+    state: TaskState,
+    ttl: int,
+    tmpfs: Mapping[str, str] | None = None,
+    kind: str = "task",
+    agent: AgentFiles | None = None,
 ) -> Container:
     """Start the container of an environment, and the services of its compose file.
+
+    Args:
+        agent: Of an agent that runs in the task's container.
 
     Raises:
         InfraError: The machine failed, or a service doesn't become healthy.
     """
     composition = state.format.environment.composition
     if composition is None:
-        return task_container(state, ttl, tmpfs, kind)
+        return task_container(state, ttl, tmpfs, kind, agent=agent)
     if not composition.services:
-        return _start_alone(state, composition, ttl, tmpfs, kind)
-    return _Starter(state, composition, ttl, kind, _deadline(state)).start(tmpfs)
+        return _start_alone(state, composition, ttl, tmpfs, kind, agent)
+    return _Starter(state, composition, ttl, kind, _deadline(state), agent).start(tmpfs)
 
 
 def _start_alone(
-    state: TaskState, composition: Composition, ttl: int, tmpfs: Mapping[str, str] | None, kind: str
+    state: TaskState,
+    composition: Composition,
+    ttl: int,
+    tmpfs: Mapping[str, str] | None,
+    kind: str,
+    agent: AgentFiles | None,
 ) -> Container:
     """Start a container that has no services beside it."""
-    main = task_container(state, ttl, tmpfs, kind)
+    main = task_container(state, ttl, tmpfs, kind, agent=agent)
     if composition.main.health:
         with contextlib.ExitStack() as undo:
             undo.callback(main.kill)
@@ -109,6 +121,7 @@ class _Starter:
     ttl: int
     kind: str
     deadline: float
+    agent: AgentFiles | None = None
     token: str = field(default_factory=lambda: f"evolve-{secrets.token_hex(8)}")
     started: dict[str, Container] = field(default_factory=dict)
     remains: list[Callable[[], None]] = field(default_factory=list)
@@ -132,7 +145,7 @@ class _Starter:
             _do_all([*(one.kill for one in self.started.values()), *self.remains])
 
     def _start_main(self, tmpfs: Mapping[str, str] | None, shared: Shared) -> None:
-        main = task_container(self.state, self.ttl, tmpfs, self.kind, shared)
+        main = task_container(self.state, self.ttl, tmpfs, self.kind, shared, self.agent)
         self.started[MAIN_SERVICE] = main
         main.connect(self.state.networks.setup and self._goes_out(self.composition.main))
 

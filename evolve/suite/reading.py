@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evolve.core.config import TASK_SECONDS
 from evolve.core.errors import BadInput
+from evolve.core.model_access import model_access
 from evolve.core.task_format import (
     CPUS,
     DISK_MB,
@@ -74,7 +75,7 @@ class Reader:
             environment=self.environment(self.table.environment),
             agent=self.agent(self.table.agent),
             verifier=self.verifier(),
-            solved=any(step.solved for step in steps) if steps else has_solution,
+            solved=has_solution or any(step.solved for step in steps),
             solution_env=tuple(self.table.solution.env.items()),
             artifacts=_artifacts(self.table.artifacts),
             steps=steps,
@@ -143,10 +144,13 @@ class Reader:
         asked = next((mode for mode in map(_mode, tables) if mode), "shared" if self.harbor else "isolated")
         mode = MODES.get(asked, VerifierMode.ISOLATED)
         mode = VerifierMode.SHARED if self.harbor and asked == "shared" else mode
+        env = tuple({**own.env, **tables[0].env}.items())
+        if mode is VerifierMode.SHARED and not self.table.steps and model_access(env):
+            mode = VerifierMode.ISOLATED  # what it may spend is not for what the agent left running
         return VerifierPhase(
             seconds=tables[0].timeout_sec,
             mode=mode,
-            env=tuple({**own.env, **tables[0].env}.items()),
+            env=env,
             user=next((one.user for one in tables if one.user), ""),
             network=next((policy for one in tables if (policy := self.network(one))), None),
             environment=self._verifier_environment(step) if asked == SEPARATE and self.harbor else None,

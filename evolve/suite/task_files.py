@@ -21,17 +21,20 @@ from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
     CONTEXT,
+    refuse_artifacts,
     refuse_compose,
     refuse_files,
     refuse_headers,
     refuse_links,
     refuse_modes,
     refuse_networks,
+    refuse_questions,
     refuse_services,
     refuse_strict,
     refuse_templates,
 )
 from evolve.suite.schema import TaskTable
+from evolve.suite.templates import settle_defaults
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -44,12 +47,14 @@ def load_task(
     profile: SuiteProfile = SuiteProfile.STRICT,
     harbor: bool = False,
     pass_env: Collection[str] | None = None,
+    has_grader: bool = False,
 ) -> Task:
     """Read one task's folder. Raises BadInput, which names the file and the key.
 
     Args:
         harbor: An absent key means what it means in Harbor; otherwise what it means in a strict suite.
         pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
+        has_grader: Whether the run has a model that tests may ask.
     """
     file = _required(folder, TASK_FILE)
     values = read_toml(file)
@@ -68,8 +73,11 @@ def load_task(
     refuse_headers(str(file), wanted)
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
+    refuse_artifacts(str(file), wanted)
     if pass_env is not None:
-        refuse_templates(str(file), wanted, profile, pass_env)
+        answered = refuse_questions(str(file), wanted, profile, pass_env, has_grader)
+        refuse_templates(str(file), wanted, profile, pass_env, answered=answered)
+        wanted = settle_defaults(wanted, pass_env, answered)
     return _task(folder, split, profile, table, wanted)
 
 
