@@ -134,6 +134,10 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "task.toml": "artifacts = [{ source = '/d', service = 'side' }]\n",
         "solution/solve.sh": "#!/bin/bash\n[ -e /d/side ] && echo done > /app/answer\n",
     },
+    "mcp": {
+        "task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\ncommand = "serve"\nargs = ["-x"]\n',
+        "tests/test.sh": PASS_IF.format("echo $EVOLVE_MCP_SERVERS | grep -q '\"command\": \"serve\"'"),
+    },
     "free-tables": {
         "task.toml": 'source = "here"\n[task]\nname = "org/name"\n[metadata]\nauthor = { name = "x" }\n'
     },
@@ -147,9 +151,10 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "allowlist": (
         {"task.toml": '[agent]\nnetwork_mode = "allowlist"\nallowed_hosts = ["pypi.org"]\n'}, "key `agent."
     ),
-    "mcp": (
-        {"task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "http"\nurl = "http://m"\n'},
-        "key `environment.mcp_servers`",
+    "mcp-with-a-key": (
+        {"task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "http"\nurl = "http://m"\n'
+                      'headers = { Authorization = "Bearer ${TOKEN}" }\n'},
+        "key `environment.mcp_servers.headers.Authorization`",
     ),
     "absent-service": (
         {"task.toml": '[[verifier.collect]]\ncommand = "true"\nservice = "db"\n'}, "key `verifier.collect.service`"

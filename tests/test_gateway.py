@@ -22,6 +22,7 @@ import pytest
 
 from evolve.core.errors import BadInput, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage, stable_hash
+from evolve.core.task_format import McpServer
 from evolve.sandbox.shell import CommandResult
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway.commands import MAX_FILE, READ_BYTES
@@ -483,6 +484,19 @@ def test_a_workspace_that_dies_is_a_fault(tmp_path: Path) -> None:
     with Gateway(door, ScriptedModel(), Dead(), tmp_path) as served:
         assert code(call(served, "/evolve/run", {"command": "true"})) == (503, "infrastructure")
     assert str(served.fault) == "the container is gone"
+
+
+def test_a_scaffold_is_told_the_tasks_mcp_servers(tmp_path: Path) -> None:
+    servers = (
+        McpServer("files", "stdio", command="serve", args=("-x",)),
+        McpServer("web", "streamable-http", url="http://side:8000/mcp", headers=(("X-A", "b"),)),
+    )
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits(), mcp_servers=servers)
+    with Gateway(door, ScriptedModel(), FolderWorkspace(tmp_path), tmp_path) as served:
+        assert call(served, "/evolve/task")[1]["mcp_servers"] == [
+            {"name": "files", "transport": "stdio", "command": "serve", "args": ["-x"]},
+            {"name": "web", "transport": "streamable-http", "url": "http://side:8000/mcp", "headers": {"X-A": "b"}},
+        ]
 
 
 def test_nothing_tells_the_scaffold_which_task_it_has(tmp_path: Path) -> None:

@@ -32,6 +32,14 @@ def test_digests_of_ready_images_are_stored() -> None:
     assert pinned_images(UsableSuite(Suite(Path("s"), ()), {"b": TaskImage("b", "/app")}, {})) == {}
 
 
+def test_digests_of_services_are_stored() -> None:
+    service, own = TaskImage("s", "/", pinned="s@sha256:4"), TaskImage("t", "/", pinned="t@sha256:5")
+    verifier = TaskImage("v", "/", services=(("judge", own),))
+    task = TaskImage("a", "/", services=(("db", service),), verifiers=(("", verifier),))
+    pins = pinned_images(UsableSuite(Suite(Path("s"), ()), {"a": task}, {}))
+    assert pins == {"images": {"a service db": "s@sha256:4", "a verifier service judge": "t@sha256:5"}}
+
+
 def test_another_image_of_the_same_name_is_refused() -> None:
     stored = row(json.dumps({"Version": "1", **pinned_images(usable())}))
     check_pinned(stored, usable())

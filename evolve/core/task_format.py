@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from evolve.core.composition import Composition
 from evolve.core.reward_scale import RewardScale
@@ -126,6 +126,13 @@ class McpServer:
     command: str = ""
     args: tuple[str, ...] = ()
     headers: Variables = ()
+
+    def as_table(self) -> dict[str, Any]:
+        """What an agent is told about it, as plain values."""
+        if self.transport == "stdio":
+            return {"name": self.name, "transport": self.transport, "command": self.command, "args": list(self.args)}
+        headers = {"headers": dict(self.headers)} if self.headers else {}
+        return {"name": self.name, "transport": self.transport, "url": self.url, **headers}
 
 
 @dataclass(frozen=True)

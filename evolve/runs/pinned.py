@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from evolve.core.errors import BadInput
+from evolve.core.records import TaskImage
 from evolve.store import RunRow
 from evolve.suite.unbuildable import UsableSuite
 
@@ -13,10 +14,10 @@ KEY = "images"
 
 
 def pinned_images(usable: UsableSuite) -> dict[str, Mapping[str, str]]:
-    """What a run stores about ready images: their digests by task, and by step for verifiers; nothing without any."""
+    """What a run stores about ready images: their digests by task, service and verifier; empty without any."""
     pins: dict[str, str] = {}
     for task, image in sorted(usable.images.items()):
-        named = [(task, image), *((f"{task} verifier {step}".strip(), own) for step, own in image.verifiers)]
+        named = [(task, image), *_others(task, image)]
         pins |= {name: own.pinned for name, own in named if own.pinned}
     return {KEY: pins} if pins else {}
 
@@ -38,3 +39,13 @@ def _stored(row: RunRow) -> Mapping[str, str]:
         return {}
     pins = values.get(KEY, {}) if isinstance(values, dict) else {}
     return pins if isinstance(pins, dict) else {}
+
+
+def _others(task: str, image: TaskImage) -> Iterator[tuple[str, TaskImage]]:
+    """The images beside a task's own: those of its services, of its verifiers, and of the services of these."""
+    for name, service in image.services:
+        yield f"{task} service {name}", service
+    for step, own in image.verifiers:
+        verifier = f"{task} verifier {step}".strip()
+        yield verifier, own
+        yield from _others(verifier, own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import os
 import secrets
 import socket
@@ -23,6 +24,7 @@ from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_varia
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import (
     MAIN_SERVICE,
+    McpServer,
     Networks,
     TaskFormat,
     needs_network,
@@ -46,6 +48,7 @@ LAST_USER = f"{LAST}:{LAST}"
 KEEPER = "65534:65534"
 ROOT = "0:0"
 AGENT_UID = "EVOLVE_AGENT_UID"
+MCP_SERVERS = "EVOLVE_MCP_SERVERS"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
 # Where the launcher in a scaffold's own container leads to the gateway.
@@ -340,9 +343,8 @@ class TaskState:
     def environment(self) -> list[str]:
         if self.format.harbor:
             own = dict(pair.partition("=")[::2] for pair in self.image.env)
-            return [
-                f"{name}={value}" for name, value in {**HARBOR_ENV, **own, **dict(self.format.environment.env)}.items()
-            ]
+            task = dict(self.format.environment.env) | mcp_variables(self.format.environment.mcp_servers)
+            return [f"{name}={value}" for name, value in {**HARBOR_ENV, **own, **task}.items()]
         variables = {**SAFE_ENV, "HOME": "/root"} if self.loose else SAFE_ENV
         variables = {**variables, **dict(self.format.environment.env)}
         return [*self.image.env, *(f"{name}={value}" for name, value in variables.items())]
@@ -353,6 +355,11 @@ class TaskState:
             connect().api.remove_volume(self.volume, force=True)
         if self.resources is not None:
             self.resources.remove()
+
+
+def mcp_variables(servers: Sequence[McpServer]) -> dict[str, str]:
+    """The variable that tells agents in a task's container its MCP servers; none if it has none."""
+    return {MCP_SERVERS: json.dumps([server.as_table() for server in servers])} if servers else {}
 
 
 def container_user(asked: str, image: TaskImage) -> str:

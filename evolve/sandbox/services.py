@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.types import LogConfig
 
 from evolve.core.composition import Composition, Condition, MountKind, Service
@@ -25,11 +25,10 @@ from evolve.sandbox.engine import connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.service_options import ServiceOptions, Shared
+from evolve.sandbox.service_states import wait_until_completed, wait_until_healthy
 
 LEAST_MEMORY_MB = 32
-LOG_LINES = 20
 MAX_RESTARTS = 10
-LOOK_SECONDS = 0.2
 # The host has no address in such a network, so nothing of it can be reached there.
 NO_HOST = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
@@ -108,7 +107,7 @@ def _start_alone(
     if composition.main.health:
         with contextlib.ExitStack() as undo:
             undo.callback(main.kill)
-            _wait_until_healthy({MAIN_SERVICE: main}, _deadline(state))
+            wait_until_healthy({MAIN_SERVICE: main}, _deadline(state))
             undo.pop_all()
     return ComposedContainer(**vars(main), goes_out=composition.may_go_out(composition.main))
 
@@ -136,7 +135,7 @@ class _Starter:
             self._await_all(self.composition.main)
             self._start_main(tmpfs, shared)
             self._start_all([one for one in self.composition.services if one.name in late], shared)
-            _wait_until_healthy(self.started, self.deadline)
+            wait_until_healthy(self.started, self.deadline)
             undo.pop_all()
         return self._composed()
 
@@ -241,9 +240,9 @@ class _Starter:
     def _await_all(self, service: Service) -> None:
         for name, condition in service.depends:
             if condition is Condition.HEALTHY:
-                _wait_until_healthy({name: self.started[name]}, self.deadline)
+                wait_until_healthy({name: self.started[name]}, self.deadline)
             elif condition is Condition.COMPLETED:
-                _wait_until_completed(name, self.started[name], self.deadline)
+                wait_until_completed(name, self.started[name], self.deadline)
 
 
 def waiting_for_main(composition: Composition) -> set[str]:
@@ -257,55 +256,6 @@ def waiting_for_main(composition: Composition) -> set[str]:
 
 def _deadline(state: TaskState) -> float:
     return time.monotonic() + state.format.environment.build_seconds
-
-
-def _wait_until_healthy(containers: Mapping[str, Container], deadline: float) -> None:
-    """Wait until all run, or have ended well, and those with a health check are healthy. Raises InfraError."""
-    for name, container in containers.items():
-        while not _is_healthy(name, _state(container), container):
-            _sleep_until(deadline, f"service {name} did not become healthy in time", container)
-
-
-def _is_healthy(name: str, state: Mapping[str, Any], container: Container) -> bool:
-    """Whether a service is ready; an end that is no success, or a failed check, is an InfraError."""
-    status, health = state["Status"], (state.get("Health") or {}).get("Status", "")
-    if status == "exited" and state["ExitCode"] != 0:
-        raise InfraError(f"service {name} ended with status {state['ExitCode']}: {_log(container)}")
-    if health == "unhealthy":
-        raise InfraError(f"service {name} is unhealthy: {_last_check(state)}")
-    return status == "exited" or (status == "running" and health in ("", "none", "healthy"))
-
-
-def _wait_until_completed(name: str, container: Container, deadline: float) -> None:
-    while (state := _state(container))["Status"] != "exited":
-        _sleep_until(deadline, f"service {name} did not end in time", container)
-    if state["ExitCode"] != 0:
-        raise InfraError(f"service {name} ended with status {state['ExitCode']}: {_log(container)}")
-
-
-def _sleep_until(deadline: float, problem: str, container: Container) -> None:
-    if time.monotonic() > deadline:
-        raise InfraError(f"{problem}: {_log(container)}")
-    time.sleep(LOOK_SECONDS)
-
-
-def _state(container: Container) -> dict[str, Any]:
-    with engine_faults():
-        state: dict[str, Any] = container.client.api.inspect_container(container.id)["State"]
-    return state
-
-
-def _log(container: Container) -> str:
-    """The end of what a service printed, in one line."""
-    with engine_faults(), contextlib.suppress(APIError):
-        text = container.client.api.logs(container.id, tail=LOG_LINES)
-        return " ".join(text.decode(errors="replace").split())[-400:]
-    return ""
-
-
-def _last_check(state: Mapping[str, Any]) -> str:
-    checks = (state.get("Health") or {}).get("Log") or [{}]
-    return " ".join(str(checks[-1].get("Output", "")).split())[-400:]
 
 
 def _remover(remove: Callable[..., object], name: str) -> Callable[[], None]:

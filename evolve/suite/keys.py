@@ -82,7 +82,7 @@ _ENVIRONMENT = (
     ),
     Key("workdir", "the image's", S, "where commands run"),
     Key("skills_dir", "none", H, "the folder is in the container; a scaffold reads it by commands"),
-    Key("mcp_servers", "none", R, "scaffolds have no MCP client", (None, [], ())),
+    Key("mcp_servers", "none", S, "the scaffold gets them in `task()`, and commands in `EVOLVE_MCP_SERVERS`"),
     *_NETWORK,
 )
 _AGENT = (

@@ -89,6 +89,15 @@ def _has_allowlist(wanted: TaskFormat) -> bool:
     return any(policy.mode is NetworkMode.ALLOWLIST for policy in policies)
 
 
+def refuse_headers(where: str, wanted: TaskFormat) -> None:
+    """Raise BadInput for an MCP server to which a variable of the host would be sent."""
+    for server in wanted.environment.mcp_servers:
+        for name, value in server.headers:
+            if "${" in value:
+                problem = f"key `environment.mcp_servers.headers.{name}` takes a variable of the host"
+                raise BadInput(where, problem, "leave the header out, or the task out of the suite")
+
+
 def _named_services(wanted: TaskFormat) -> Iterator[tuple[str, str, str]]:
     """Each key `service`: the key, its value, and the source of an artifact."""
     parts = [("", wanted.artifacts, wanted.verifier)]

@@ -25,6 +25,7 @@ from evolve.suite.refusals import (
     refuse_artifacts,
     refuse_compose,
     refuse_files,
+    refuse_headers,
     refuse_links,
     refuse_modes,
     refuse_networks,
@@ -71,6 +72,7 @@ def load_task(
     if profile is SuiteProfile.STRICT:
         refuse_strict(str(file), wanted, _explicit(values))
     refuse_services(str(file), wanted)
+    refuse_headers(str(file), wanted)
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
     refuse_artifacts(str(file), wanted)

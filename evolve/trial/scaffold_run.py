@@ -131,6 +131,7 @@ def run_scaffold(
     start: starts it; None: in a container of its own.
     """
     door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
+    door = replace(door, mcp_servers=spec.task.format.environment.mcp_servers)
     if spec.task.format.harbor:
         door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()

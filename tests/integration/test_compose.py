@@ -15,7 +15,7 @@ from evolve.core.records import Outcome
 from evolve.sandbox import engine
 from evolve.sandbox.leftovers import sweep_dead
 from evolve.trial.reward import Reward
-from evolve.trial.run import run_trial
+from evolve.trial.run import run_trial, sandboxes
 
 from .harbor_tasks import Small, solved, with_scaffold
 
@@ -142,6 +142,13 @@ BESIDE = {
         "[[verifier.collect]]\ncommand = 'hostname > /evidence; echo seen >> /evidence'\nservice = 'side'\n",
         test="grep -q seen /evidence && [ $(head -1 /evidence) != $(hostname) ]",
     ),
+    "of the tests alone": replace(
+        Small("grep -q ok /app/out && [ $B = c ] && " + FETCH.format("api") + " | grep -q 'good day'",
+              toml="artifacts = ['/app/out']\n[verifier]\nenvironment_mode = 'separate'\n"),
+        more={"tests/Dockerfile": "ARG BASE=python:3.11-slim\nFROM ${BASE}\nWORKDIR /app\nCOPY test.sh /tests/\n",
+              "tests/docker-compose.yaml": f"services:\n  main: {{environment: [B=c], depends_on: [api]}}\n{API}",
+              **{name.replace("environment", "tests"): text for name, text in API_FILES.items()}},
+    ),
     "in order": composed(
         "services:\n  main:\n    depends_on: {setup: {condition: service_completed_successfully}}\n"
         "    volumes: ['d:/d']\n  setup:\n    image: evolve/base:python3\n"
@@ -188,6 +195,27 @@ def test_a_trial_sees_its_services_and_leaves_nothing(tmp_path: Path, base: str,
     result = run_trial(spec)
     assert (result.outcome, result.reward) == (Outcome.PASSED, 1.0), result.detail
     assert left_of(swept) == NOTHING
+
+
+def test_a_service_has_the_limits_and_marks_of_all_containers(tmp_path: Path, base: str, swept: str) -> None:
+    text = (
+        "services:\n  side:\n    image: evolve/base:python3\n    command: sleep infinity\n    ports: ['8123:80']\n"
+        "    mem_limit: 64m\n    pids_limit: 50000\n    ulimits: {core: -1}\n    logging: {driver: syslog}\n"
+    )
+    with sandboxes(composed(text).spec(tmp_path / "task", base, swept), 60) as (_, main):
+        facts = [engine.connect().api.inspect_container(one.id) for one in (main, main.service("side"))]
+        networks = [set(one["NetworkSettings"]["Networks"]) for one in facts]
+        inside = engine.connect().containers.get(facts[1]["Id"]).exec_run("unshare -U true")
+    for host in (one["HostConfig"] for one in facts):
+        assert any(option.startswith("seccomp={") for option in host["SecurityOpt"]), "the list of system calls"
+        assert "no-new-privileges" in host["SecurityOpt"] and "/proc/locks" in host["MaskedPaths"]
+        assert (host["Privileged"], host["PortBindings"] or {}, host["Binds"]) == (False, {}, None)
+        assert host["MemorySwap"] == host["Memory"] > 0 and 0 < host["PidsLimit"] <= 4096
+        assert [(one["Soft"], one["Hard"]) for one in host["Ulimits"] if one["Name"] == "core"] == [(0, 0)]
+    assert facts[1]["HostConfig"]["Memory"] == 64 << 20 and inside.exit_code != 0
+    assert {one["Config"]["Labels"][engine.LABEL] for one in facts} == {swept}
+    assert all(engine.UNTIL in one["Config"]["Labels"] for one in facts)
+    assert len(networks[0] & networks[1]) == 2, "the trial's network, and the engine's, which the task asks for"
 
 
 @pytest.mark.parametrize(

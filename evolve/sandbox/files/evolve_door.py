@@ -68,7 +68,8 @@ def _call(method, path, body=None):
 def task():
     """The task: {"id": opaque id, "instruction": text, "workdir": path, "budget": {...}}.
 
-    Where the model's context window is known, `context_tokens` too: of prompt and answer together.
+    Where the model's context window is known, `context_tokens` too: of prompt and answer together. If the task has MCP
+    servers, `mcp_servers`: reached from the task's container by `url`, or started there by `command` and `args`.
     """
     return _call("GET", "/evolve/task")
 

@@ -24,6 +24,7 @@ from evolve.budget.answers import Answers, OwnAnswers
 from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
 from evolve.core.records import Limits, ModelSpec, Usage
+from evolve.core.task_format import McpServer
 from evolve.llm import (
     ChatModel,
     CountedPrompts,
@@ -66,7 +67,7 @@ RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 class Door:
     """What a gateway serves. Nothing in here tells the scaffold which task it has.
 
-    command_seconds: the longest time of one command.
+    command_seconds: the longest time of one command. mcp_servers: those of the task.
     """
 
     task_id: str
@@ -76,6 +77,7 @@ class Door:
     model: ModelSpec
     limits: Limits
     command_seconds: float = COMMAND_SECONDS
+    mcp_servers: tuple[McpServer, ...] = ()
 
 
 class Gateway:
@@ -247,7 +249,8 @@ class Gateway:
         door = self.door
         task = {"id": door.task_id, "instruction": door.instruction, "workdir": door.workdir}
         context = {} if door.model.context_tokens is None else {"context_tokens": door.model.context_tokens}
-        return json_response({**task, "budget": self.budget.left(), **context})
+        servers = {"mcp_servers": [server.as_table() for server in door.mcp_servers]} if door.mcp_servers else {}
+        return json_response({**task, "budget": self.budget.left(), **context, **servers})
 
     def _budget(self, body: Body, hung_up_at: HungUpAt) -> Response:
         return json_response(self.budget.left())
