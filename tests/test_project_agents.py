@@ -13,7 +13,7 @@ from evolve.core.launch import Place
 from evolve.guard.syntax import problem
 from evolve.guard.visible import MAX_TOTAL_CHARS, matching
 from evolve.project.agents import recognise
-from evolve.project.init import Wish, init_project, report_lines
+from evolve.project.init import Choice, init_project, new_task, report_lines
 from evolve.project.level import Level
 from evolve.project.starts import CODING_TOOLS
 from evolve.suite.bundled import bundled_scaffold
@@ -39,8 +39,8 @@ def write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def lines(folder: Path, files: dict[str, str], wish: Wish | None = None) -> list[str]:
-    return report_lines(init_project(write(folder, files), wish=wish))
+def lines(folder: Path, files: dict[str, str], choice: Choice | None = None) -> list[str]:
+    return report_lines(init_project(write(folder, files), choice=choice))
 
 
 @pytest.mark.parametrize("name", ["CLAUDE.md", "AGENTS.md", "GEMINI.md", "QWEN.md"])
@@ -50,7 +50,11 @@ def test_instructions_and_skills_get_a_coding_agent(tmp_path: Path, name: str) -
     assert spec.place is Place.TASK and spec.command == ("sh", "/scaffold/evolve-agent/run.sh", "{instruction_file}")
     assert spec.evolvable == (name, "skills/*")
     assert text[0].startswith("found: ") and name in text[0] and "1 skill" in text[0]
-    assert text[-1].endswith("next, for a first measured round: `evolve run --rounds 1`")
+    assert text[-1].endswith("; for a first measured round: `evolve run --rounds 1 --model PROFILE/MODEL`")
+    task = "memory_mb = 2048  # for the agent too"
+    assert task in (tmp_path / "tasks" / "first-task" / "task.toml").read_text()
+    new_task(tmp_path, "second")
+    assert task in (tmp_path / "tasks" / "second" / "task.toml").read_text()
 
 
 def test_hidden_skills_evolve_and_new_ones_may_be_added(tmp_path: Path) -> None:
@@ -74,10 +78,10 @@ def test_the_coding_agent_is_the_one_that_the_files_are_for(tmp_path: Path, file
 
 
 def test_another_coding_agent_can_be_chosen(tmp_path: Path) -> None:
-    lines(tmp_path, CODING, Wish(tool="codex"))
+    lines(tmp_path, CODING, Choice(tool="codex"))
     assert (tmp_path / "evolve-agent" / "config.toml").is_file()
     with pytest.raises(BadInput, match="choose one of codex, opencode, qwen-code"):
-        init_project(tmp_path, wish=Wish(tool="vim"))
+        init_project(tmp_path, choice=Choice(tool="vim"))
 
 
 def test_a_python_program_that_runs_commands_itself_works_in_the_tasks_container(tmp_path: Path) -> None:
@@ -87,6 +91,7 @@ def test_a_python_program_that_runs_commands_itself_works_in_the_tasks_container
     assert spec.env == {"PYTHONPATH": "/opt/agent/lib"} and spec.build_file == "evolve-agent/image/Dockerfile"
     assert (tmp_path / "evolve-agent" / "image" / "requirements.txt").read_text() == "openai==3.54.0\n"
     assert "a Python agent (agent.py), the openai client" in text[0]
+    assert text[-1].endswith("; for a first measured round: `evolve run --rounds 1`")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,7 @@ def test_a_program_that_uses_the_door_keeps_its_own_container(tmp_path: Path) ->
     lines(tmp_path, {"main.py": "import subprocess\nimport evolve_door as door\n", "prompts/a.md": ""})
     spec = check_folder(tmp_path)
     assert (spec.place, spec.entry, spec.evolvable) == (Place.OWN, "main.py", ("*.py", "*.md"))
+    assert "memory_mb = 256\n" in (tmp_path / "tasks" / "first-task" / "task.toml").read_text()
 
 
 def test_a_typescript_agent(tmp_path: Path) -> None:
@@ -147,7 +153,7 @@ def test_the_entry_of_a_package(package: dict[str, object], files: list[str], en
 )
 def test_the_user_chooses_how_much_evolves(tmp_path: Path, level: Level, evolvable: tuple[str, ...]) -> None:
     more = {"langgraph.json": "{}", "conf/agent.yaml": "system_template: |\n  x\n", "conf/other.yaml": "x: 1\n"}
-    text = lines(tmp_path, {**NODE, **more}, Wish(level))
+    text = lines(tmp_path, {**NODE, **more}, Choice(level))
     assert check_folder(tmp_path).evolvable == evolvable
     assert any(line.startswith("evolves: ") and f"({level}; `--evolve " in line for line in text)
 
@@ -156,7 +162,7 @@ def test_a_level_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     write(tmp_path, {"AGENTS.md": "x"})
     assert recognise({"main.py": ""}).evolvable(Level.INSTRUCTIONS) == ()
     with pytest.raises(BadInput, match=r"--evolve instructions: this folder has no instructions.*: source"):
-        init_project(write(tmp_path / "own", {"main.py": "import subprocess"}), wish=Wish(Level.INSTRUCTIONS))
+        init_project(write(tmp_path / "own", {"main.py": "import subprocess"}), choice=Choice(Level.INSTRUCTIONS))
     assert not (tmp_path / "own" / "scaffold.toml").exists()
 
 

@@ -11,8 +11,8 @@ from evolve.project.level import Level
 
 
 def init_project(tasks: Path | None, example: bool, seed: int, level: Level | None, agent: str | None) -> None:
-    wish = init.Wish(level, agent) if level or agent else None
-    report = init.init_project(Path(), tasks, example, seed, wish)
+    choice = init.Choice(level, agent) if level or agent else None
+    report = init.init_project(Path(), tasks, example, seed, choice)
     for line in init.report_lines(report):
         print(plain(line))
 
