@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.guard import MAX_TOTAL_CHARS
 from evolve.repo import Lineage, survey_seed
 from evolve.runs import opening
-from evolve.runs.contents import check_scaffold, describe_left_out
+from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.repository import left_out_places, lineage_of, outside_of
 from evolve.runs.request import RunRequest
 from evolve.suite.tasks import Suite, load_suite
@@ -184,3 +185,25 @@ def test_a_run_of_an_earlier_version_that_holds_hidden_files_is_refused(tmp_path
     with pytest.raises(BadInput, match=r"its file evals/t/instruction\.md has the content of t/instruction\.md"):
         play(replace(asked, run=name), 1, suite)
     assert play(asked, 1, suite) != name, "the same command starts a new run"
+
+
+IN_TASK = 'name = "x"\nplace = "task"\ncommand = ["x"]\nevolvable = ["*.md"]\n'
+
+
+def test_an_agent_in_the_tasks_container_does_not_improve_itself(tmp_path: Path) -> None:
+    folder = write(tmp_path / "agent", {"scaffold.toml": IN_TASK, "AGENTS.md": "Be brief.\n"})
+    config = RunConfig(scaffold=folder, suite=tmp_path, model="embedded", proposer="self")
+    with pytest.raises(BadInput, match="--proposer self"):
+        refuse_self_proposer(config)
+    refuse_self_proposer(config.model_copy(update={"proposer": "direct"}))
+    write(folder, AGENT)
+    refuse_self_proposer(config)
+
+
+def test_what_an_image_is_built_from_belongs_to_the_scaffold(tmp_path: Path) -> None:
+    image = '[image]\nbuild = "evals/Dockerfile"\n'
+    folder = write(tmp_path / "agent", {"scaffold.toml": IN_TASK + image, "AGENTS.md": "x\n"})
+    write_suite(folder / "evals")
+    write(folder, {"evals/Dockerfile": "FROM x\n"})
+    with pytest.raises(BadInput, match=r"`evals/Dockerfile` is left out of the scaffold"):
+        check_scaffold(folder, load_suite(folder / "evals"), tmp_path / "runs")

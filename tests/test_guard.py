@@ -55,6 +55,17 @@ def test_scaffold_toml_is_never_evolvable(text: str | None) -> None:
     assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
 
 
+@pytest.mark.parametrize("path", ["Dockerfile", "tools/Dockerfile", "tools/install.sh", "needs.txt"])
+def test_what_the_scaffolds_image_is_built_from_stays(path: str) -> None:
+    image = {
+        "Dockerfile": 'build = "Dockerfile"', "tools/Dockerfile": 'build = "tools/Dockerfile"',
+        "tools/install.sh": 'build = "tools/Dockerfile"', "needs.txt": 'requirements = "needs.txt"',
+    }[path]  # fmt: skip
+    files = {**FILES, path: "x\n", "scaffold.toml": f'name = "one"\n[image]\n{image}\n'}
+    proposal = Proposal("h", "p", (FileEdit(path, "y\n"),))
+    assert (refusal(proposal, files, ("*",)) or "").startswith("out of scope")
+
+
 def test_the_entry_point_stays() -> None:
     files = {**FILES, "scaffold.toml": 'name = "one"\nentry = "agent.py"\n'}
     edits = (FileEdit("agent.py", None),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from evolve.core.records import FileEdit
 from evolve.guard.change import Change, printable
@@ -61,13 +61,11 @@ def _is_plain(path: str, evolvable: Sequence[str]) -> bool:
 
 def _makes_image(path: str, change: Change) -> bool:
     """Whether a file belongs to the scaffold's own image, which stays the same for a whole run."""
-    table = change.spec.get("image")
-    image = table if isinstance(table, Mapping) else {}
-    for file in (change.spec.get("dockerfile"), image.get("build"), image.get("requirements")):
-        folder = str(file or "").rpartition("/")[0]
-        if path == file or (folder and path.startswith(f"{folder}/")):
-            return True
-    return False
+    image = change.spec.get("image")
+    table = image if isinstance(image, dict) else {}
+    built, requirements = table.get("build"), table.get("requirements")
+    folders = (str(file).rpartition("/")[0] for file in (change.spec.get("dockerfile"), built) if file)
+    return path in (built, requirements) or any(folder and path.startswith(f"{folder}/") for folder in folders)
 
 
 def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:

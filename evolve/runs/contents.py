@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
 from evolve.guard.visible import MAX_TOTAL_CHARS, matching
@@ -16,6 +17,7 @@ from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite
 
 MAX_NAMED = 8
+SELF = "self"
 
 
 def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
@@ -53,6 +55,13 @@ def _characters(path: Path) -> int:
         return 0 if b"\0" in data else len(data.decode())
     except UnicodeDecodeError:
         return 0
+
+
+def refuse_self_proposer(config: RunConfig) -> None:
+    """Raise BadInput if a scaffold that runs in the task's container is asked to improve itself: it has no task."""
+    if config.proposer == SELF and scaffold.check_folder(config.scaffold).launch.in_task:
+        problem = 'the scaffold has `place = "task"`, and its own files are no task'
+        raise BadInput("--proposer self", problem, "use --proposer direct")
 
 
 def describe_left_out(left_out: Mapping[str, str]) -> str:

@@ -32,6 +32,11 @@ class WorkingFile:
     data: bytes
 
 
+def file_of(data: bytes, kept: int) -> WorkingFile:
+    """A file with this content, of which so many bytes are kept."""
+    return WorkingFile(len(data), hashlib.sha256(data).hexdigest(), data[:kept])
+
+
 Files = dict[str, WorkingFile]
 
 
@@ -44,7 +49,18 @@ class WorkingChanges:
     is_complete: bool = True
 
 
-def working_changes(container: Container, state: TaskState, kept: int) -> WorkingChanges:
+def original_files(container: Container, state: TaskState, kept: int) -> tuple[Files, bool]:
+    """The files of the working directory in the image, and whether these are all; none for a loose suite.
+
+    Nothing in the container can change them.
+
+    Raises:
+        InfraError: The engine failed.
+    """
+    return ({}, True) if state.loose else read_folder(container, PRISTINE, kept)
+
+
+def working_changes(container: Container, state: TaskState, kept: int, original: tuple[Files, bool]) -> WorkingChanges:
     """Read what changed in the working directory since the container's start.
 
     Of a strict suite all files are read, otherwise those that the engine lists as changed, whose earlier content is
@@ -53,13 +69,14 @@ def working_changes(container: Container, state: TaskState, kept: int) -> Workin
     Args:
         container: It may be stopped, as long as its volume is there.
         kept: How many bytes of each file are kept.
+        original: Of `original_files`.
 
     Raises:
         InfraError: The engine failed.
     """
     if state.loose:
         return _listed_changes(container, state.image.workdir, kept)
-    before, first = read_folder(container, PRISTINE, kept)
+    before, first = original
     after, second = read_folder(container, state.image.workdir, kept)
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     return WorkingChanges(
@@ -148,8 +165,7 @@ def _read_archive(chunks: Iterator[bytes], kept: int) -> tuple[Files, bool]:
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, kept: int) -> WorkingFile:
     content = archive.extractfile(member) if member.isreg() else None
     if content is None:
-        data = f"{member.type.decode('latin-1')}:{member.linkname}".encode("utf-8", "surrogateescape")
-        return WorkingFile(len(data), hashlib.sha256(data).hexdigest(), data[:kept])
+        return file_of(f"{member.type.decode('latin-1')}:{member.linkname}".encode("utf-8", "surrogateescape"), kept)
     total, head = hashlib.sha256(), b""
     while chunk := content.read(65536):
         total.update(chunk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+from evolve.core.errors import InfraError
 from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import TrialSpec
 from evolve.sandbox.agent_images import image_with_tools
@@ -14,11 +15,11 @@ from evolve.sandbox.container import DOOR_HOME, AgentFiles, Container, TaskState
 from evolve.sandbox.forwarder import Forwarder, start_forwarder
 from evolve.sandbox.resources import TrialResources
 from evolve.sandbox.shell import ContainerShell
-from evolve.sandbox.working_files import working_changes
+from evolve.sandbox.working_files import Files, WorkingChanges, file_of, original_files, working_changes
 from evolve.trial.changes import TEXT_BYTES, state_event
 from evolve.trial.gateway import SOCKET_NAME
 from evolve.trial.recording import Recording
-from evolve.trial.scaffold_run import ScaffoldEnd, Start, filled_launch, write_instruction
+from evolve.trial.scaffold_run import ChargedFault, ScaffoldEnd, Start, filled_launch, write_instruction
 
 PYTHON_ENTRY = ("python3",)
 
@@ -42,6 +43,7 @@ class TaskAgent:
     task: Future[Container]
     shell: Future[ContainerShell]
     forwarder: Future[Forwarder]
+    original: Future[tuple[Files, bool]]
     resources: TrialResources
 
     def ready(self) -> Start:
@@ -64,12 +66,21 @@ class TaskAgent:
         )
         return AgentProcess(self.task.result(), command, self.shell.result().sessions)
 
-    def with_changes(self, ending: ScaffoldEnd) -> ScaffoldEnd:
-        """The same with an event of what changed in the working directory. Raises InfraError."""
-        changes = working_changes(self.task.result(), self.state, TEXT_BYTES)
+    def with_changes(self, spec: TrialSpec, ending: ScaffoldEnd) -> ScaffoldEnd:
+        """The same with an event of what changed in the working directory. Raises ChargedFault."""
+        try:
+            changes = self._changes(spec)
+        except InfraError as error:
+            raise ChargedFault(error, ending.usage) from error
         events = ending.events if isinstance(ending.events, Recording) else Recording(ending.events)
         events.append(state_event(changes))
         return replace(ending, events=events)
+
+    def _changes(self, spec: TrialSpec) -> WorkingChanges:
+        files, is_complete = self.original.result()
+        given = spec.task.instance.part("workdir") if spec.task.instance else {}
+        before = {**files, **{path: file_of(file.data, TEXT_BYTES) for path, file in given.items()}}
+        return working_changes(self.task.result(), self.state, TEXT_BYTES, (before, is_complete))
 
     def during(self, state: TaskState, shell: Future[ContainerShell]) -> TaskAgent:
         """The same in one step of the task."""
@@ -103,4 +114,5 @@ def start_agent_place(
     forwarder = crew.start(
         lambda: start_forwarder(spec.owner, image, task.result(), socket, ttl, resources, runtime=runtime)
     )
-    return TaskAgent(state, task, shell, forwarder, resources)
+    original = crew.submit(lambda: original_files(task.result(), state, TEXT_BYTES))
+    return TaskAgent(state, task, shell, forwarder, original, resources)

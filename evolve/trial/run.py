@@ -159,7 +159,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
-        with Crew(threads=6) as crew:
+        with Crew(threads=7) as crew:
             task = crew.start(lambda: task_container(state, ttl, _task_tmpfs(spec), agent_files(spec, resources)))
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
@@ -175,7 +175,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             start = agent.ready() if agent else None
             ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources, start)
-            ending = replace(agent.with_changes(ending) if agent else ending, images=images.result())
+            ending = replace(agent.with_changes(spec, ending) if agent else ending, images=images.result())
             if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             started = verifier.result() if verifier else None
@@ -231,7 +231,7 @@ def _run_step(
         agent = agent.during(own, shell) if agent else None
         start = agent.ready() if agent else None
         ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources, start)
-        ending = agent.with_changes(ending) if agent else ending
+        ending = agent.with_changes(one, ending) if agent else ending
     with contextlib.suppress(InfraError):  # then the next one can't start
         reaper().wait()
     return ending

@@ -21,6 +21,7 @@ from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
 from evolve.trial.changes import STATE, describe_changes
+from evolve.trial.conversations import Conversations
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
 from evolve.trial.room import Room
@@ -79,14 +80,14 @@ def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: Tool
     """
     steps: list[Step] = []
     callers: dict[str, Step] = {}
-    seen: list[Any] = []
+    seen = Conversations()
     for event in events:
         known = len(steps)
         if event["kind"] == "chat":
             messages, answer = event["request"]["messages"], answer_of(event)
-            for message in room.kept(messages[_common_prefix(seen, messages) :]):
+            for message in room.kept(messages[seen.common_prefix(messages) :]):
                 _add_message(steps, callers, message)
-            seen = [*messages, answer] if answer else list(messages)
+            seen.add([*messages, answer] if answer else list(messages))
             _set_time(steps[known:], event.get(STARTED_AT))
             steps.append(room.fitted(_agent_step(event, answer, model)))
             _set_time(steps[-1:], event.get(ENDED_AT))
@@ -110,23 +111,6 @@ def _set_time(steps: Iterable[Step], at: str | None) -> None:
 
 def _instance(spec: TrialSpec) -> dict[str, int]:
     return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
-
-
-def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """The number of leading messages that both lists share."""
-    count = 0
-    for before, after in zip(old, new, strict=False):
-        if _without_empty(before) != _without_empty(after):
-            break
-        count += 1
-    return count
-
-
-def _without_empty(message: Any) -> Any:
-    """The message without empty fields, which clients add and drop."""
-    if not isinstance(message, Mapping):
-        return message
-    return {key: value for key, value in message.items() if value not in (None, [], "")}
 
 
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:

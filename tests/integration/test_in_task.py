@@ -151,6 +151,26 @@ def test_a_replay_is_the_same_and_a_changed_answer_is_named(trials: Trials, agen
     )
 
 
+def test_a_command_may_have_a_container_of_its_own(trials: Trials) -> None:
+    spec = trials.spec("")
+    script = 'echo "$0"; cat; pwd; echo $MINE $OPENAI_BASE_URL; exit 5'
+    launch = Launch(Place.OWN, ("sh", "-c", script, "{instruction_file}"), True, (("MINE", "{model}"),))
+    source = ScaffoldSource(spec.scaffold.folder, "", trials.base, launch)
+    result = run_trial(replace(spec, scaffold=source))
+    assert result.outcome is Outcome.SCAFFOLD_ERROR and "exit status 5" in result.detail
+    log = log_of(trials, result)
+    assert log.startswith(f"/opt/evolve/instruction.md\n{spec.task.instruction}")
+    assert log.endswith("/scaffold\nembedded http://127.0.0.1:8111/v1\n")
+    assert [event["kind"] for event in events_of(trials, result)] == []
+
+
+def test_no_program_in_a_container_of_its_own(trials: Trials) -> None:
+    spec = trials.spec("")
+    source = ScaffoldSource(spec.scaffold.folder, "", trials.base, Launch(command=("no-such-agent",)))
+    result = run_trial(replace(spec, scaffold=source))
+    assert result.outcome is Outcome.SCAFFOLD_ERROR and "exit status 127: no-such-agent" in result.detail
+
+
 def test_nothing_is_left(trials: Trials, agent: Agent) -> None:
     run_trial(agent("chat('x')"))
     assert engine.sweep(agent("").owner) == 0

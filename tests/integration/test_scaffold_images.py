@@ -13,7 +13,7 @@ import pytest
 from evolve.core.errors import BadInput
 from evolve.core.records import Limits, Outcome
 from evolve.sandbox import engine, images
-from evolve.sandbox.scaffold_images import built_image, pinned_image
+from evolve.sandbox.scaffold_images import built_image, pinned_image, write_context
 from evolve.trial import trajectory
 from evolve.trial.run import run_trial
 
@@ -45,6 +45,20 @@ def build(base: str) -> Iterator[Build]:
 
     yield built
     client.images.remove(NAME, force=True)
+
+
+def test_what_an_image_is_built_from_is_alone_in_its_context(tmp_path: Path) -> None:
+    """What lies beside it evolves, and the image must not change with that."""
+    for name in ("Dockerfile", "needs.txt", "agent.py"):
+        (tmp_path / name).write_text(name)
+    alone, installed = tmp_path / "alone", tmp_path / "installed"
+    for folder in (alone, installed):
+        folder.mkdir()
+    write_context(tmp_path / "Dockerfile", alone)
+    write_context(tmp_path / "needs.txt", installed)
+    assert [file.name for file in alone.iterdir()] == ["Dockerfile"]
+    assert (installed / "requirements.txt").read_text() == "needs.txt"
+    assert "pip install --no-cache-dir -r /tmp/requirements.txt" in (installed / "Dockerfile").read_text()
 
 
 def test_an_image_is_used_by_its_id_whatever_its_name_means_later(build: Build, swept: str) -> None:
