@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.core.errors import BadInput
+from evolve.core.launch import Place
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.project.agents import Agent, recognise
 from evolve.project.folder import agent_texts
@@ -37,6 +38,7 @@ class Layout:
     """The two folders as `evolve.toml` names them, the files to write, and what was recognised in a few lines.
 
     left_out: Why tasks are no part of the suite, by name.
+    needs_model: the embedded model can't answer this agent.
     """
 
     scaffold: str
@@ -44,15 +46,20 @@ class Layout:
     units: tuple[Unit, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     about: tuple[str, ...] = ()
+    needs_model: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was done with each file or folder, by name; what a run still needs; and what was recognised."""
+    """What was done with each file or folder, by name; what a run still needs; what was recognised.
+
+    next: the command to give next; "" if something has to be filled in before.
+    """
 
     done: Mapping[str, str]
     missing: tuple[str, ...]
     about: tuple[str, ...] = ()
+    next: str = "evolve run"
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,8 @@ def init_project(
     layout = _example() if example else _own(folder, tasks, seed, profile, choice or Choice())
     config = Unit.of_text(CONFIG_FILE, evolve_toml(layout.scaffold, layout.suite))
     done = write(folder, (config, *layout.units), _gitignore(folder))
-    return Report(done | dict(layout.left_out), tuple(_missing(folder, layout, example)), layout.about)
+    missing = tuple(_missing(folder, layout, example))
+    return Report(done | dict(layout.left_out), missing, layout.about, _next(folder, layout, missing))
 
 
 def _example() -> Layout:
@@ -103,8 +111,11 @@ def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, cho
     agent = _agent(texts, choice)
     level = _level(agent, texts, choice)
     text = scaffold_toml(folder.resolve().name or "scaffold", agent.start, agent.evolvable(level))
+    if agent.start is not None and agent.start.in_task:
+        units = tuple(_with_room(unit) for unit in units)
     files = (Unit.of_text(SCAFFOLD_FILE, text), *_files_beside(agent), *units)
-    return Layout(".", suite, files, tuple(left_out.items()), tuple(_about(agent, level)))
+    needs_model = bool(agent.start and agent.start.tool)
+    return Layout(".", suite, files, tuple(left_out.items()), tuple(_about(agent, level)), needs_model)
 
 
 def _agent(texts: Mapping[str, str], choice: Choice) -> Agent:
@@ -222,6 +233,13 @@ def _new_task(folder: str, name: str, instances: bool = False) -> Unit:
     return Unit(folder, (*template.files, *verifier.files, *generator))
 
 
+def _with_room(task: Unit) -> Unit:
+    """The template of a task with memory for an agent that works in the task's container."""
+    small, large = b"memory_mb = 256", b"memory_mb = 2048  # for the agent too, which works in this container"
+    files = (replace(file, content=file.content.replace(small, large)) for file in task.files)
+    return replace(task, files=tuple(files))
+
+
 def _gitignore(folder: Path) -> tuple[NewFile, ...]:
     file = folder / ".gitignore"
     before = _read(file) if file.exists() else ""
@@ -246,6 +264,16 @@ def _missing(folder: Path, layout: Layout, example: bool) -> list[str]:
     if not (example or _names_model(folder)):
         found.append(f"a model (`model` in {CONFIG_FILE}; `evolve models` lists them)")
     return found
+
+
+def _next(folder: Path, layout: Layout, missing: Sequence[str]) -> str:
+    """The command that measures a first round; "" if a file has to be completed before."""
+    if not missing:
+        return "evolve run"
+    if any(part in line for line in missing for part in (f"in {SCAFFOLD_FILE}", f'" in {CONFIG_FILE}')):
+        return ""
+    needs_model = layout.needs_model and not _names_model(folder)
+    return "evolve run --rounds 1" + (" --model PROFILE/MODEL" if needs_model else "")
 
 
 def _names_model(folder: Path) -> bool:
@@ -284,6 +312,8 @@ def new_task(
     if (folder / place / name).exists():
         raise BadInput(f"{place}/{name}", IS_THERE, "choose another name")
     file, task = folder / place / SUITE_FILE, _new_task(f"{place}/{name}", name, instances)
+    if _values(folder / SCAFFOLD_FILE).get("place") == Place.TASK:
+        task = _with_room(task)
     if not file.exists():
         if split is not Split.TRAIN:
             raise BadInput(str(file), "does not exist yet", "put the first task into train")
@@ -298,9 +328,10 @@ def new_task(
 def report_lines(report: Report) -> list[str]:
     """For people: what was recognised, a line for each file or folder, and what is missing or next."""
     missing = "; ".join(report.missing)
-    last = f"still missing: {missing}" if missing else "nothing is missing; next: `evolve run`"
-    if missing and not any(f"in {SCAFFOLD_FILE}" in one or f'" in {CONFIG_FILE}' in one for one in report.missing):
-        last += "; next, for a first measured round: `evolve run --rounds 1`"
+    if not missing:
+        last = f"nothing is missing; next: `{report.next}`"
+    else:
+        last = f"still missing: {missing}" + (f"; for a first measured round: `{report.next}`" if report.next else "")
     return [*report.about, *done_lines(report), last]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 
+from evolve.guard.change import parse_files
+from evolve.guard.scope import DOOR
 from evolve.project.quoting import quoted
 from evolve.project.writing import NewFile
 
@@ -18,7 +21,6 @@ CODING_TOOLS = {"codex": "Codex CLI", "opencode": "opencode", "qwen-code": "Qwen
 
 _READS_STDIN = re.compile(r"sys\.stdin|\binput\(|process\.stdin|readFileSync\((?:0|['\"]/dev/stdin)")
 _FLAG = re.compile(r"['\"](--(?:task|instruction|prompt|message|query|problem))['\"]")
-_IMPORTS_DOOR = re.compile(r"^\s*(?:import|from)\s+evolve_door\b", re.M)
 
 PYTHON_IMAGE = """# The packages of the agent, in /opt/agent, which is copied into the images of the tasks.
 ARG BASE=python:3.11-slim
@@ -70,6 +72,11 @@ class Start:
     tool: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def in_task(self) -> bool:
+        """Whether it works in the task's container."""
+        return PLACE in self.lines
+
 
 def coding_start(tool: str) -> Start:
     """Instructions and skills that a coding agent follows in the task's container."""
@@ -87,10 +94,8 @@ def coding_start(tool: str) -> Start:
 
 def python_start(entry: str, texts: Mapping[str, str], packages: Sequence[str]) -> Start:
     """A Python program: behind the door if it imports it, otherwise in the task's container."""
-    if any(_IMPORTS_DOOR.search(text) for path, text in texts.items() if path.endswith(".py")):
+    if _uses_door(texts):
         return Start("a Python agent that uses evolve_door", "python", entry, (_entry(entry),))
-    if not _runs_alone(texts):
-        return Start("a Python agent", "python", entry, (_entry(entry),))
     lines, notes = _task_lines(("python3", f"/scaffold/{entry}"), texts[entry])
     files: tuple[NewFile, ...] = ()
     tables: tuple[str, ...] = ()
@@ -118,17 +123,13 @@ def node_start(entry: str, texts: Mapping[str, str]) -> Start:
     return Start(kind, "node", entry, lines, _image(), files, notes=notes)
 
 
-def _runs_alone(texts: Mapping[str, str]) -> bool:
-    """Whether the code runs commands or asks a model by itself: then it has to be where the task is."""
-    code = "\n".join(text for path, text in texts.items() if path.endswith(".py"))
-    return (
-        re.search(
-            r"^\s*(?:import|from)\s+(subprocess|openai|anthropic|litellm|langgraph|smolagents|minisweagent)\b|os\.system\(",
-            code,
-            re.M,
-        )
-        is not None
-    )
+def _uses_door(texts: Mapping[str, str]) -> bool:
+    """Whether its code imports the door, or there is no code yet: nothing else reaches a task from outside."""
+    modules = parse_files(texts).values()
+    nodes = [node for module in modules for node in module.nodes]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return DOOR in names or not any(isinstance(node, ast.stmt) for node in nodes)
 
 
 def _task_lines(command: Sequence[str], text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
