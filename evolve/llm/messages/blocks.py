@@ -58,7 +58,7 @@ def _block(piece: Piece) -> Block:
     if piece.kind == "text":
         return {"type": "text", "text": piece.text}
     call_id, name, arguments = piece.call
-    return {"type": "tool_use", "id": usable_id(call_id), "name": name, "input": _input(arguments)}
+    return {"type": "tool_use", "id": usable_id(call_id), "name": name, "input": input_of(arguments)}
 
 
 def _thinking(item: Mapping[str, Any]) -> Block:
@@ -69,7 +69,7 @@ def _thinking(item: Mapping[str, Any]) -> Block:
     return {"type": item["type"], **texts} if names and len(texts) == len(names) else {}
 
 
-def _input(arguments: str) -> dict[str, Any]:
+def input_of(arguments: str) -> dict[str, Any]:
     """Return the object that a call's arguments are. Any other text has no place in the protocol but inside of one."""
     try:
         value = parse_exactly(arguments)

@@ -14,7 +14,6 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,36 +28,43 @@ from evolve.llm import (
     CountedPrompts,
     Prompt,
     counted_prompt_tokens,
+    estimate_prompt_tokens,
     fit_to_window,
     prompt_of,
     required_answer_tokens,
     usage_of,
+    with_sent_messages,
 )
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
-from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
-from evolve.trial.gateway.request import bare_request, model_request, wants_usage
+from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
+from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
+from evolve.trial.gateway.protocols import CHAT, MESSAGES, RESPONSES, Protocol, Reply
+from evolve.trial.gateway.request import bare_request, model_request
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.spans import FailingCalls, Span, without
-from evolve.trial.gateway.wire import (
-    Body,
-    BoundedProtocol,
-    Intake,
-    Refusal,
-    error_response,
-    final_status,
-    json_response,
-    stream_response,
-)
+from evolve.trial.gateway.unserved import reason_of
+from evolve.trial.gateway.wire import Body, BoundedProtocol, Intake, Refusal, final_status, json_response
 from evolve.trial.recording import Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
-Action = Callable[[Body, HungUpAt], Response]
+# Where each protocol asks the model, and where it has a prompt counted: path, protocol, and the key of the answer.
+ASKED = {"/v1/chat/completions": CHAT, "/v1/responses": RESPONSES, "/v1/messages": MESSAGES}
+COUNTED: tuple[tuple[str, Protocol, Body], ...] = (
+    ("/v1/responses/input_tokens", RESPONSES, {"object": "response.input_tokens"}),
+    ("/v1/messages/count_tokens", MESSAGES, {}),
+)
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
+
+
+def described_model(name: str) -> Body:
+    """A model in the form of both vendors' lists of models."""
+    openais = {"id": name, "object": "model", "created": 0, "owned_by": "run"}
+    return {**openais, "type": "model", "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True)
@@ -113,15 +119,17 @@ class Gateway:
         return list(self.recording)
 
     def _config(self, commands: Commands) -> uvicorn.Config:
-        intake = Intake()
+        add = functools.partial(self._route, Intake())
         routes = [
-            Route("/evolve/task", self._route(intake, self._task), methods=["GET"]),
-            Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
-            Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
-            Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
-            Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
-            Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
-            Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
+            add("GET", "/evolve/task", self._task),
+            add("GET", "/evolve/budget", self._budget),
+            add("POST", "/evolve/run", self._recorded(commands.run)),
+            add("POST", "/evolve/read", self._recorded(commands.read)),
+            add("POST", "/evolve/write", self._recorded(commands.write)),
+            add("GET", "/v1/models", self._models),
+            add("GET", "/v1/models/{name:path}", self._named_model),
+            *(add("POST", path, self._asking(protocol), protocol) for path, protocol in ASKED.items()),
+            *(add("POST", path, self._counting(protocol, key), protocol) for path, protocol, key in COUNTED),
         ]
         handlers: dict[Any, Any] = {HTTPException: self._no_such_route, Exception: self._unexpected}
         app = Starlette(routes=routes, exception_handlers=handlers)
@@ -160,29 +168,23 @@ class Gateway:
         if not self.budget.wait_until_idle(longest - self.budget.given_back):
             self._note_fault(EndpointError("model endpoint: a call did not end"))
 
-    def _route(self, intake: Intake, action: Action) -> Callable[[Request], Any]:
-        """Make an HTTP endpoint of an action, which runs in a thread beside the event loop."""
+    def _route(self, intake: Intake, method: str, path: str, action: Action, protocol: Protocol = CHAT) -> Route:
+        """Make a route of an action, which runs in a thread beside the event loop."""
+        run = functools.partial(self._run_action, action)
+        return Route(path, Endpoint(intake, run, protocol, self._count, self._fault_of), methods=[method])
 
-        async def endpoint(request: Request) -> Response:
-            try:
-                async with intake.body(request) as body:
-                    with watched_client(request) as client:
-                        return await run_in_threadpool(self._run_action, action, body, client.hung_up_at)
-            except Refusal as refusal:
-                return self._refuse(refusal)
-
-        return endpoint
-
-    def _refuse(self, refusal: Refusal) -> Response:
-        """Count a refusal, and answer with it. Called in the event loop alone."""
+    def _count(self, refusal: Refusal) -> None:
+        """Count a refusal. Called in the event loop alone."""
         if refusal.code != INFRASTRUCTURE:
             self.refusals[refusal.code] += 1
-        return error_response(refusal)
 
     async def _no_such_route(self, request: Request, error: HTTPException) -> Response:
         # Not from `request.url`: with a Host header that is no address, it names the socket's path on this machine.
-        message = f"{request.method} {request.scope['path'][:200]}: {error.detail}"
-        return self._refuse(Refusal(error.status_code, "not_found", message))
+        path = request.scope["path"][:200]
+        message = f"{request.method} {path}: {': '.join(filter(None, (error.detail, reason_of(path))))}"
+        refusal = Refusal(error.status_code, "not_found", message)
+        self._count(refusal)
+        return refusal_response(refusal, MESSAGES if path.startswith("/v1/messages") else CHAT)
 
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
@@ -202,7 +204,10 @@ class Gateway:
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         """Treat a bug of the gateway as a fault of the machine: it is no evidence about the scaffold."""
-        return error_response(self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}")))
+        return refusal_response(self._fault_of(error), CHAT)
+
+    def _fault_of(self, error: Exception) -> Refusal:
+        return self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}"))
 
     def _note_fault(self, error: Exception) -> Refusal:
         self.fault = self.fault or error
@@ -226,11 +231,46 @@ class Gateway:
         return json_response(self.budget.left())
 
     def _models(self, body: Body, hung_up_at: HungUpAt) -> Response:
-        model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
-        return json_response({"object": "list", "data": [model]})
+        model = described_model(self.door.model.name)
+        ends = {"first_id": model["id"], "last_id": model["id"], "has_more": False}
+        return json_response({"object": "list", "data": [model], **ends})
 
-    def _chat(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
-        request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
+    def _named_model(self, body: Body, hung_up_at: HungUpAt) -> Response:
+        """Describe a model of any name, since each name asks the run's."""
+        if not body["name"]:
+            raise Refusal(404, "not_found", "the model has no name")
+        return json_response(described_model(body["name"]))
+
+    def _asking(self, protocol: Protocol) -> Action:
+        """Make the action of a route that asks the model."""
+
+        def ask(body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
+            request = model_request(protocol.chat_request(body, self.door.model), self.door.model, self.most_tokens)
+            completion, usage = self._ask(request, hung_up_at, arrival)
+            reply = Reply(body, completion, usage)
+            streams = bool(body.get("stream"))
+            return stream_response("".join(protocol.events(reply))) if streams else json_response(protocol.whole(reply))
+
+        return self._recorded(ask)
+
+    def _counting(self, protocol: Protocol, head: Body) -> Action:
+        """Make the action of a route that answers with the estimated tokens of a request's prompt."""
+
+        def count(body: Body, hung_up_at: HungUpAt) -> Response:
+            request = model_request(protocol.chat_request(body, self.door.model), self.door.model, self.most_tokens)
+            tokens = estimate_prompt_tokens(with_sent_messages(request, self.door.model))
+            return json_response({**head, "input_tokens": tokens})
+
+        return count
+
+    @property
+    def most_tokens(self) -> int:
+        """The most tokens of an answer."""
+        return self.door.limits.max_tokens
+
+    def _ask(self, request: Body, hung_up_at: HungUpAt, arrival: Arrival) -> tuple[dict[str, Any], Usage]:
+        """Ask the model, and record its answer. Raises Refusal and the errors of `ChatModel`."""
+        request = self._fit(request, arrival)
         prompt = prompt_of(request, self.door.model)
         reservation, seed = self._start_call(request, prompt)
         request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
@@ -263,7 +303,7 @@ class Gateway:
         if refusal := self.budget.late_refusal():
             raise refusal
         self._record("chat", arrival, request=request, response=completion)
-        return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
+        return completion, spent
 
     def _note_answer(self) -> None:
         self._own_answers.note()
