@@ -19,6 +19,7 @@ from evolve import __version__
 from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
+from evolve.llm.parts import without_cache_marks
 from evolve.llm.reasoning import split_reasoning
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
@@ -114,10 +115,10 @@ def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
 
 
 def _without_empty(message: Any) -> Any:
-    """The message without empty fields, which clients add and drop."""
+    """The message without what clients add and drop: empty fields, marks for a cache."""
     if not isinstance(message, Mapping):
         return message
-    return {key: value for key, value in message.items() if value not in (None, [], "")}
+    return {key: value for key, value in without_cache_marks(message).items() if value not in (None, [], "")}
 
 
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:

@@ -11,9 +11,11 @@ from evolve.core.errors import RequestRefused
 from evolve.core.records import stable_hash
 from evolve.llm import fields, pieces
 from evolve.llm.foreign_json import parse_exactly
+from evolve.llm.parts import CACHE_MARK
 from evolve.llm.pieces import Piece
 
 FORMAT = "anthropic-messages-v1"
+MARK = {CACHE_MARK: {"type": "ephemeral"}}
 THINKING = ("thinking", "redacted_thinking")
 DATA_URL = re.compile(r"data:([\w.+/-]+);base64,(.*)", re.DOTALL)
 MEDIA_TYPES = {"image/jpg": "image/jpeg"}
@@ -108,11 +110,16 @@ def content_blocks(content: Any) -> list[Block]:
 def _content_block(part: Mapping[str, Any]) -> Block:
     url = fields.image_url(part)
     if not url:
-        return {"type": "text", "text": fields.text_of([part])}
+        return {"type": "text", "text": fields.text_of([part]), **own_mark(part)}
     if not url.startswith("data:"):
-        return {"type": "image", "source": {"type": "url", "url": url}}
+        return {"type": "image", "source": {"type": "url", "url": url}, **own_mark(part)}
     image = DATA_URL.fullmatch(url)
     if image is None:
         raise RequestRefused(400, "invalid_request", "a data URL of an image must have a media type and base64")
     source = {"type": "base64", "media_type": MEDIA_TYPES.get(image[1], image[1]), "data": image[2]}
-    return {"type": "image", "source": source}
+    return {"type": "image", "source": source, **own_mark(part)}
+
+
+def own_mark(part: Mapping[str, Any]) -> Block:
+    """Return the mark for the cache that a part of a request has, with the usual lifetime; empty if it has none."""
+    return dict(MARK) if part.get(CACHE_MARK) else {}
