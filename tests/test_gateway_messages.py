@@ -121,14 +121,14 @@ def test_tools_are_called(tmp_path: Path, streamed: bool) -> None:
 def test_reasoning_comes_back_as_it_was(tmp_path: Path, fields: dict[str, Any], kind: str) -> None:
     answer = completion("Done.", tool_call("look", {"at": 1}))
     answer["choices"][0]["message"] |= fields
-    with serving(tmp_path, answer) as served, client(served) as api:
-        with api.messages.stream(model="m", max_tokens=9, messages=[USER], tools=[LOOK]) as stream:
-            final = stream.get_final_message()
+    asked: Any = {"model": "m", "max_tokens": 9, "messages": [USER], "tools": [LOOK]}
+    with serving(tmp_path, answer) as served, client(served) as api, api.messages.stream(**asked) as stream:
+        final = stream.get_final_message()
     assert final.content[0].type == kind
     said = [block.model_dump(exclude_none=True) for block in final.content]
-    assert inner(messages=[USER, {"role": "assistant", "content": said}])["messages"][1] == answer["choices"][0][
-        "message"
-    ]
+    assert (
+        inner(messages=[USER, {"role": "assistant", "content": said}])["messages"][1] == answer["choices"][0]["message"]
+    )
 
 
 @pytest.mark.parametrize("api", ["responses", "messages"])
@@ -189,10 +189,13 @@ def test_marks_for_a_cache_do_no_harm_elsewhere(api: Any) -> None:
 
 
 def test_too_many_marks_are_refused(tmp_path: Path) -> None:
-    blocks = [{"type": "text", "text": "a", **MARK}] * 5
-    with serving(tmp_path) as served, client(served) as api:
-        with pytest.raises(anthropic.BadRequestError, match="cache_control"):
-            api.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": blocks}])  # type: ignore[typeddict-item]
+    turns: Any = [{"role": "user", "content": [{"type": "text", "text": "a", **MARK}] * 5}]
+    with (
+        serving(tmp_path) as served,
+        client(served) as api,
+        pytest.raises(anthropic.BadRequestError, match="cache_con"),
+    ):
+        api.messages.create(model="m", max_tokens=9, messages=turns)
 
 
 def test_settings_are_translated() -> None:
@@ -244,11 +247,9 @@ def test_what_is_not_supported_is_refused_by_name(
     tmp_path: Path, body: dict[str, Any], word: str, streamed: bool
 ) -> None:
     with serving(tmp_path) as served, client(served) as api:
+        sent: Any = {"model": "m", "max_tokens": 9, "stream": streamed, "messages": [USER], **body}
         with pytest.raises(anthropic.BadRequestError, match=word) as caught:
-            sent: Any = {"messages": [USER], **body}
-            api.post(
-                "/v1/messages", body={"model": "m", "max_tokens": 9, "stream": streamed, **sent}, cast_to=object
-            )
+            api.post("/v1/messages", body=sent, cast_to=object)
         assert caught.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
     assert model_of(served).requests == [] and served.refusals == {"invalid_request": 1} and served.fault is None
 

@@ -19,10 +19,12 @@ LOCAL = "local"
 # The user's settings; also in a scaffold's folder, of which it is no part.
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
-PROVENANCE = ("terms.", "learned.", "proposed_by.terms.", "proposed_by.learned.")
+# The models of a config by the beginning of their keys: the scaffold's, the proposing one, the scaffold's small one.
+MODELS = ("", "proposed_by.", "small.")
+PROVENANCE = tuple(f"{model}{name}." for model in MODELS for name in ("terms", "learned"))
 # What each start of a run sets anew: the limits per minute of an endpoint.
 RATES = ("requests_per_minute", "tokens_per_minute")
-ANEW = tuple(f"{model}facts.{name}" for model in ("", "proposed_by.") for name in RATES)
+ANEW = tuple(f"{model}facts.{name}" for model in MODELS for name in RATES)
 # Paths, which say where something lies and not what it is.
 PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
@@ -248,6 +250,9 @@ class ModelTerms(BaseModel):
     statements: tuple[LicenceStatement, ...] = ()
 
 
+ModelRole = Literal["scaffold", "proposer", "small"]
+
+
 class AskedModel(BaseModel):
     """A model that a run uses: name, endpoint, prices in US dollars per million tokens, and facts of its profile."""
 
@@ -296,9 +301,10 @@ class RunConfig(BaseModel):
     wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
     at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
     machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them, and `learned` is
-    what its endpoint showed before the run. `proposed_by`: the
-    model that proposes (unless the scaffold does) and writes lessons, None: the same one. `pass_env`: names of the
-    host's variables that separate verifiers may have; their values are never stored.
+    what its endpoint showed before the run. `proposed_by`: the model that proposes (unless the scaffold does) and
+    writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
+    its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
+    values are never stored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -324,6 +330,7 @@ class RunConfig(BaseModel):
     learned: LearnedFacts = LearnedFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None
+    small: AskedModel | None = None
     pass_env: tuple[str, ...] = ()
 
     @field_validator("sandbox")
@@ -332,6 +339,12 @@ class RunConfig(BaseModel):
         if None in (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb):
             raise ValueError("a scaffold's container has a size")
         return sandbox
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> RunConfig:
+        if self.small is not None and self.small.model == self.model:
+            raise ValueError("the small model must have another name than the model")
+        return self
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -344,9 +357,34 @@ class RunConfig(BaseModel):
         return (self.proposed_by or self._own).spec
 
     @property
+    def small_spec(self) -> ModelSpec | None:
+        """The small model that the scaffold may ask for."""
+        return self.small.spec if self.small else None
+
+    @property
+    def scaffold_specs(self) -> tuple[ModelSpec, ...]:
+        """All models that answer the scaffold."""
+        return (self.model_spec,) if self.small_spec is None else (self.model_spec, self.small_spec)
+
+    @property
+    def scaffold_priced(self) -> bool:
+        """Whether the cost of trials in dollars is known."""
+        return all(spec.priced for spec in self.scaffold_specs)
+
+    @property
     def models(self) -> tuple[AskedModel, ...]:
         """All models that the run uses, the scaffold's first."""
-        return (self._own, self.proposed_by) if self.proposed_by else (self._own,)
+        return tuple(self.models_by_role.values())
+
+    @property
+    def models_by_role(self) -> dict[ModelRole, AskedModel]:
+        """All models that the run uses by what they are for, the scaffold's first."""
+        named: dict[ModelRole, AskedModel | None] = {
+            "scaffold": self._own,
+            "proposer": self.proposed_by,
+            "small": self.small,
+        }
+        return {role: asked for role, asked in named.items() if asked is not None}
 
     @property
     def priced(self) -> bool:
@@ -412,7 +450,7 @@ class RunConfig(BaseModel):
 
 def _moving_endpoints(leaves: dict[str, Any]) -> set[str]:
     """The keys of endpoints that Evolve starts itself."""
-    return {f"{model}base_url" for model in ("", "proposed_by.") if leaves.get(f"{model}facts.profile") == LOCAL}
+    return {f"{model}base_url" for model in MODELS if leaves.get(f"{model}facts.profile") == LOCAL}
 
 
 def _with_earlier(limits: dict[str, Any]) -> dict[str, Any]:

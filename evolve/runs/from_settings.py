@@ -79,7 +79,9 @@ def new_config(settings: Settings) -> RunConfig:
     asked = asked.model_copy(update={"facts": _with_given(asked.facts, settings)})
     values: dict[str, Any] = {name: getattr(settings, name) for name in STORED} | dict(asked)
     values["sandbox"] = {**settings.sandbox.model_dump(), "runtime": settings.runtime}
-    values["proposed_by"] = _proposing_model(settings, asked, profiles)
+    values["proposed_by"] = _other_model(settings.proposer_model, settings.proposer_base_url, asked, profiles)
+    values["small"] = _other_model(settings.small_model, settings.small_base_url, asked, profiles)
+    check_small(settings, asked, values["small"])
     return RunConfig(**values)
 
 
@@ -100,7 +102,12 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     elif given & {*GIVEN_FACTS.values(), *RATES}:
         values["facts"] = _with_given(stored.facts, settings)
     if given & {"proposer_model", "proposer_base_url"}:
-        values["proposed_by"] = _same_prices(_proposing_model(settings, stored.models[0], profiles), stored)
+        other = _other_model(settings.proposer_model, settings.proposer_base_url, stored.models[0], profiles)
+        values["proposed_by"] = _same_prices(other, stored.proposed_by)
+    if given & {"small_model", "small_base_url"}:
+        small = _other_model(settings.small_model, settings.small_base_url, stored.models[0], profiles)
+        check_small(settings, stored.models[0], small)
+        values["small"] = _same_prices(small, stored.small)
     return values
 
 
@@ -127,20 +134,30 @@ def _full_name(config: RunConfig) -> str:
     return f"{config.facts.profile}/{config.model}" if config.facts.profile else config.model
 
 
-def _same_prices(asked: AskedModel | None, stored: RunConfig) -> AskedModel | None:
-    """A proposing model at the prices of the run's start, which a profile may have changed since."""
-    if asked is None or stored.proposed_by is None:
+def check_small(settings: Settings, scaffolds: AskedModel, small: AskedModel | None) -> None:
+    """Raise BadInput if the small model can't be told apart from the scaffold's, or its endpoint has no model."""
+    if small is None and settings.small_base_url is not None:
+        raise BadInput("small_base_url", "there is no small model", "name it by --small-model, or drop the endpoint")
+    if small is not None and small.model == scaffolds.model:
+        problem = f"{small.model} is the scaffold's model itself"
+        raise BadInput("small_model", problem, "drop --small-model, or name another model")
+
+
+def _same_prices(asked: AskedModel | None, stored: AskedModel | None) -> AskedModel | None:
+    """A model at the prices of the run's start, which a profile may have changed since."""
+    if asked is None or stored is None:
         return asked
-    prices = {name: getattr(stored.proposed_by, name) for name in PRICES}
+    prices = {name: getattr(stored, name) for name in PRICES}
     return asked.model_copy(update=prices)
 
 
-def _proposing_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
-    """The model that proposes, if it is another one; a plain name that no profile lists is at the scaffold's endpoint.
+def _other_model(
+    name: str | None, base_url: str | None, scaffolds: AskedModel, profiles: dict[str, Profile]
+) -> AskedModel | None:
+    """A model beside the scaffold's, if it is named; a plain name that no profile lists is at the scaffold's endpoint.
 
     scaffolds: the scaffold's model.
     """
-    name, base_url = settings.proposer_model, settings.proposer_base_url
     if name is None:
         return None
     elsewhere = base_url or split_name(name, profiles) or ModelSpec(name).embedded or profiles_listing(name, profiles)

@@ -40,6 +40,7 @@ from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
 from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
+from evolve.trial.gateway.names import asked_of
 from evolve.trial.gateway.protocols import CHAT, MESSAGES, RESPONSES, Protocol, Reply
 from evolve.trial.gateway.request import bare_request, model_request
 from evolve.trial.gateway.seeding import Seeding
@@ -71,7 +72,7 @@ def described_model(name: str) -> Body:
 class Door:
     """What a gateway serves. Nothing in here tells the scaffold which task it has.
 
-    command_seconds: the longest time of one command.
+    command_seconds: the longest time of one command. small: the model that answers requests for a small one, by name.
     """
 
     task_id: str
@@ -81,6 +82,12 @@ class Door:
     model: ModelSpec
     limits: Limits
     command_seconds: float = COMMAND_SECONDS
+    small: ModelSpec | None = None
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """The models that answer; see `names.asked_of`."""
+        return (self.model,) if self.small is None else (self.model, self.small)
 
 
 class Gateway:
@@ -101,7 +108,9 @@ class Gateway:
         self.answers = answers or self._own_answers
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
-        self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
+        self.budget = TrialBudget(
+            door.limits, door.model, deadline, longest_delay(door.models, door.limits), door.small
+        )
         self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
         self.failing: Span = (time.monotonic(), math.inf)
@@ -164,7 +173,7 @@ class Gateway:
 
     def wait_for_calls(self) -> None:
         """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
-        longest = longest_delay(self.door.model, self.door.limits)
+        longest = longest_delay(self.door.models, self.door.limits)
         if not self.budget.wait_until_idle(longest - self.budget.given_back):
             self._note_fault(EndpointError("model endpoint: a call did not end"))
 
@@ -231,12 +240,12 @@ class Gateway:
         return json_response(self.budget.left())
 
     def _models(self, body: Body, hung_up_at: HungUpAt) -> Response:
-        model = described_model(self.door.model.name)
-        ends = {"first_id": model["id"], "last_id": model["id"], "has_more": False}
-        return json_response({"object": "list", "data": [model], **ends})
+        models = [described_model(model.name) for model in self.door.models]
+        ends = {"first_id": models[0]["id"], "last_id": models[-1]["id"], "has_more": False}
+        return json_response({"object": "list", "data": models, **ends})
 
     def _named_model(self, body: Body, hung_up_at: HungUpAt) -> Response:
-        """Describe a model of any name, since each name asks the run's."""
+        """Describe a model of any name, since each name asks one of the run's."""
         if not body["name"]:
             raise Refusal(404, "not_found", "the model has no name")
         return json_response(described_model(body["name"]))
@@ -245,8 +254,8 @@ class Gateway:
         """Make the action of a route that asks the model."""
 
         def ask(body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
-            request = model_request(protocol.chat_request(body, self.door.model), self.door.model, self.most_tokens)
-            completion, usage = self._ask(request, hung_up_at, arrival)
+            model, request = self._translated(protocol, body)
+            completion, usage = self._ask(model, request, hung_up_at, arrival)
             reply = Reply(body, completion, usage)
             streams = bool(body.get("stream"))
             return stream_response("".join(protocol.events(reply))) if streams else json_response(protocol.whole(reply))
@@ -257,28 +266,30 @@ class Gateway:
         """Make the action of a route that answers with the estimated tokens of a request's prompt."""
 
         def count(body: Body, hung_up_at: HungUpAt) -> Response:
-            request = model_request(protocol.chat_request(body, self.door.model), self.door.model, self.most_tokens)
-            tokens = estimate_prompt_tokens(with_sent_messages(request, self.door.model))
+            model, request = self._translated(protocol, body)
+            tokens = estimate_prompt_tokens(with_sent_messages(request, model))
             return json_response({**head, "input_tokens": tokens})
 
         return count
 
-    @property
-    def most_tokens(self) -> int:
-        """The most tokens of an answer."""
-        return self.door.limits.max_tokens
+    def _translated(self, protocol: Protocol, body: Body) -> tuple[ModelSpec, Body]:
+        """The model that a client's request asks, and the request for it. Raises Refusal."""
+        model = asked_of(body.get("model"), self.door.models)
+        return model, model_request(protocol.chat_request(body, model), model, self.door.limits.max_tokens)
 
-    def _ask(self, request: Body, hung_up_at: HungUpAt, arrival: Arrival) -> tuple[dict[str, Any], Usage]:
-        """Ask the model, and record its answer. Raises Refusal and the errors of `ChatModel`."""
-        request = self._fit(request, arrival)
-        prompt = prompt_of(request, self.door.model)
-        reservation, seed = self._start_call(request, prompt)
+    def _ask(
+        self, model: ModelSpec, request: Body, hung_up_at: HungUpAt, arrival: Arrival
+    ) -> tuple[dict[str, Any], Usage]:
+        """Ask a model, and record its answer. Raises Refusal and the errors of `ChatModel`."""
+        request = self._fit(model, request, arrival)
+        prompt = prompt_of(request, model)
+        reservation, seed = self._start_call(model, request, prompt)
         request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
         spent, started = Usage(), time.monotonic()
         endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         try:
-            completion = self._complete(request, endurance)
-            spent = usage_of(completion, self.door.model, request)
+            completion = self._complete(model, request, endurance)
+            spent = usage_of(completion, model, request)
             self._counted.learn(prompt, counted_prompt_tokens(completion))
             self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             self._note_answer()
@@ -310,7 +321,7 @@ class Gateway:
         if self.answers is not self._own_answers:
             self.answers.note()
 
-    def _complete(self, request: Body, endurance: Endurance) -> dict[str, Any]:
+    def _complete(self, model: ModelSpec, request: Body, endurance: Endurance) -> dict[str, Any]:
         """Call the model.
 
         A refusal of what the host added is the scaffold's fault if a bare request with the same additions is answered:
@@ -319,36 +330,36 @@ class Gateway:
         try:
             return self.model.complete(request, endurance)
         except HostRefused as error:
-            bare = bare_request(request, self.door.model, error.parameter)
+            bare = bare_request(request, model, error.parameter)
             if bare is None:
                 raise
             try:
                 answer = self.model.complete(bare, endurance)
             except RequestRefused:
                 raise error from None
-            self.budget.record_loss(usage_of(answer, self.door.model, bare))
+            self.budget.record_loss(usage_of(answer, model, bare))
             raise RequestRefused(400, "invalid_request", str(error)) from error
 
-    def _start_call(self, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
+    def _start_call(self, model: ModelSpec, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
-        content, least = digest(request), required_answer_tokens(request, self.door.model)
+        content, least = digest(request), required_answer_tokens(request, model)
         with self._lock:
             seed = self._seeding.start(content)
         try:
             # It may wait for other calls, with which it overlaps then too.
             most = functools.partial(self._counted.most_tokens, prompt)
-            return self.budget.reserve(most, max(request["max_tokens"], least), least), seed
+            return self.budget.reserve(most, max(request["max_tokens"], least), least, model), seed
         except Refusal:
             with self._lock:
                 self._seeding.withdraw()
             raise
 
-    def _fit(self, request: Body, arrival: Arrival) -> Body:
+    def _fit(self, model: ModelSpec, request: Body, arrival: Arrival) -> Body:
         """Fit the request into the model's context window. Raises Refusal; a refused request costs nothing."""
         try:
-            return fit_to_window(request, self.door.model)
+            return fit_to_window(request, model)
         except RequestRefused as error:
-            self.budget.check()
+            self.budget.check(model)
             raise self._refused(request, error, arrival, asked=False) from error
 
     def _refused(self, request: Body, error: RequestRefused, arrival: Arrival, **more: bool) -> Refusal:
