@@ -21,7 +21,7 @@ from evolve.core.errors import InfraError, RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import open_model
 from evolve.trial.gateway import Gateway
-from evolve.trial.gateway.protocols import MESSAGES, Reply
+from evolve.trial.gateway.protocols import Reply, protocol_of
 from evolve.trial.recorded import RecordedModel
 from tests.fakes import completion, tool_call
 from tests.test_gateway import call, model_of, serving
@@ -31,6 +31,7 @@ from tests.vendors import function_call, message, reasoning, replies, responds, 
 USER: Any = {"role": "user", "content": "hi"}
 LOOK: Any = {"name": "look", "description": "Look.", "input_schema": {"type": "object"}}
 MODEL = ModelSpec("the-model")
+MESSAGES = protocol_of("messages")
 MARK: Any = {"cache_control": {"type": "ephemeral"}}
 PNG: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
 IMAGE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm import open_model
-from evolve.trial.gateway.protocols import RESPONSES, Reply
+from evolve.trial.gateway.protocols import Reply, protocol_of
 from evolve.trial.gateway.wire import Refusal
 from evolve.trial.recorded import RecordedModel
 from tests.fakes import completion, tool_call
@@ -34,6 +34,7 @@ PATCH: Any = {
 }
 GROUP: Any = {"type": "namespace", "name": "files", "description": "Of files.", "tools": [LOOK]}
 MODEL = ModelSpec("the-model")
+RESPONSES = protocol_of("responses")
 
 
 def inner(**body: Any) -> Any:

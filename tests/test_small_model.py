@@ -22,6 +22,7 @@ from evolve.trial.gateway.names import asked_of, looks_small
 from evolve.trial.recorded import RecordedModel
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, trial_spec
 from tests.test_gateway import USER, call, client, code
+from tests.test_models import listing
 from tests.upstream import Upstream
 
 BIG = ModelSpec("the-model", prompt_price=1000.0, completion_price=1000.0)
@@ -130,10 +131,11 @@ def test_earlier_runs_have_none() -> None:
 
 
 def test_a_small_model_is_at_the_runs_endpoint_unless_it_has_its_own(upstream: Upstream) -> None:
-    own = Settings(model="big", base_url=upstream.spec().base_url, small_model="tiny")
-    assert [asked.base_url for asked in new_config(own).models] == [upstream.spec().base_url] * 2
-    elsewhere = own.model_copy(update={"small_base_url": upstream.spec().base_url + "/other"})  # type: ignore[operator]
-    assert new_config(elsewhere).models[1].base_url == elsewhere.small_base_url
+    upstream.script(listing("big", "tiny"))
+    own = Settings(model="big", base_url=upstream.base_url, small_model="tiny")
+    assert [asked.base_url for asked in new_config(own).models] == [upstream.base_url] * 2
+    elsewhere = Settings(model="embedded", small_model="vllm/tiny", small_base_url=upstream.base_url)
+    assert [asked.base_url for asked in new_config(elsewhere).models] == [None, upstream.base_url]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,7 @@ def test_a_small_model_is_at_the_runs_endpoint_unless_it_has_its_own(upstream: U
     ],
 )
 def test_a_small_model_that_makes_no_sense_is_refused(upstream: Upstream, given: dict[str, str], problem: str) -> None:
-    settings = Settings(model="big", base_url=upstream.spec().base_url, **given)  # type: ignore[arg-type]
+    upstream.script(listing("big", "tiny"))
+    settings = Settings(model="big", base_url=upstream.base_url, **given)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match=problem):
         new_config(settings)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from evolve.budget.answers import Answers, OwnAnswers
 from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
-from evolve.core.records import Limits, ModelSpec, Usage
+from evolve.core.records import Api, Limits, ModelSpec, Usage
 from evolve.llm import (
     ChatModel,
     CountedPrompts,
@@ -41,7 +41,7 @@ from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
 from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
 from evolve.trial.gateway.names import asked_of
-from evolve.trial.gateway.protocols import CHAT, MESSAGES, RESPONSES, Protocol, Reply
+from evolve.trial.gateway.protocols import Protocol, Reply, protocol_of
 from evolve.trial.gateway.request import bare_request, model_request
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.spans import FailingCalls, Span, without
@@ -53,11 +53,15 @@ from evolve.trial.request_digest import digest
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
-# Where each protocol asks the model, and where it has a prompt counted: path, protocol, and the key of the answer.
-ASKED = {"/v1/chat/completions": CHAT, "/v1/responses": RESPONSES, "/v1/messages": MESSAGES}
-COUNTED: tuple[tuple[str, Protocol, Body], ...] = (
-    ("/v1/responses/input_tokens", RESPONSES, {"object": "response.input_tokens"}),
-    ("/v1/messages/count_tokens", MESSAGES, {}),
+# Where each protocol asks the model, and where it has a prompt counted: path, protocol, and the rest of the answer.
+ASKED: dict[str, Api] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/messages": "messages",
+}
+COUNTED: tuple[tuple[str, Api, Body], ...] = (
+    ("/v1/responses/input_tokens", "responses", {"object": "response.input_tokens"}),
+    ("/v1/messages/count_tokens", "messages", {}),
 )
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
@@ -137,8 +141,8 @@ class Gateway:
             add("POST", "/evolve/write", self._recorded(commands.write)),
             add("GET", "/v1/models", self._models),
             add("GET", "/v1/models/{name:path}", self._named_model),
-            *(add("POST", path, self._asking(protocol), protocol) for path, protocol in ASKED.items()),
-            *(add("POST", path, self._counting(protocol, key), protocol) for path, protocol, key in COUNTED),
+            *(add("POST", path, self._asking(protocol_of(api)), api) for path, api in ASKED.items()),
+            *(add("POST", path, self._counting(protocol_of(api), head), api) for path, api, head in COUNTED),
         ]
         handlers: dict[Any, Any] = {HTTPException: self._no_such_route, Exception: self._unexpected}
         app = Starlette(routes=routes, exception_handlers=handlers)
@@ -177,10 +181,10 @@ class Gateway:
         if not self.budget.wait_until_idle(longest - self.budget.given_back):
             self._note_fault(EndpointError("model endpoint: a call did not end"))
 
-    def _route(self, intake: Intake, method: str, path: str, action: Action, protocol: Protocol = CHAT) -> Route:
+    def _route(self, intake: Intake, method: str, path: str, action: Action, api: Api = "chat") -> Route:
         """Make a route of an action, which runs in a thread beside the event loop."""
         run = functools.partial(self._run_action, action)
-        return Route(path, Endpoint(intake, run, protocol, self._count, self._fault_of), methods=[method])
+        return Route(path, Endpoint(intake, run, protocol_of(api), self._count, self._fault_of), methods=[method])
 
     def _count(self, refusal: Refusal) -> None:
         """Count a refusal. Called in the event loop alone."""
@@ -193,7 +197,7 @@ class Gateway:
         message = f"{request.method} {path}: {': '.join(filter(None, (error.detail, reason_of(path))))}"
         refusal = Refusal(error.status_code, "not_found", message)
         self._count(refusal)
-        return refusal_response(refusal, MESSAGES if path.startswith("/v1/messages") else CHAT)
+        return refusal_response(refusal, protocol_of("messages" if path.startswith("/v1/messages") else "chat"))
 
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
@@ -213,7 +217,7 @@ class Gateway:
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         """Treat a bug of the gateway as a fault of the machine: it is no evidence about the scaffold."""
-        return refusal_response(self._fault_of(error), CHAT)
+        return refusal_response(self._fault_of(error), protocol_of("chat"))
 
     def _fault_of(self, error: Exception) -> Refusal:
         return self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}"))

@@ -1,8 +1,12 @@
 """The protocols that agents speak: each is a translation to and from the inner form, that of chat completions."""
 
+from evolve.core.records import Api
 from evolve.trial.gateway.protocols import chat, messages, responses
 from evolve.trial.gateway.protocols.protocol import Protocol, Reply
 
-CHAT, RESPONSES, MESSAGES = chat.PROTOCOL, responses.PROTOCOL, messages.PROTOCOL
+__all__ = ["Protocol", "Reply", "protocol_of"]
 
-__all__ = ["CHAT", "MESSAGES", "RESPONSES", "Protocol", "Reply"]
+
+def protocol_of(api: Api) -> Protocol:
+    """Return the protocol of this name."""
+    return {"chat": chat, "responses": responses, "messages": messages}[api].protocol()

@@ -63,4 +63,6 @@ def _event(content: Mapping[str, Any]) -> str:
     return f"data: {json.dumps(content)}\n\n"
 
 
-PROTOCOL = Protocol(chat_request, whole, events, openai_error, failure, opening=lambda asked: "")
+def protocol() -> Protocol:
+    """Return chat completions as a protocol."""
+    return Protocol(chat_request, whole, events, openai_error, failure, opening=lambda asked: "")

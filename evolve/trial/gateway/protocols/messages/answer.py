@@ -21,7 +21,6 @@ ERRORS = {
     404: "not_found_error",
     413: "request_too_large",
 }
-PING = named_event({"type": "ping"})
 
 
 def message_of(reply: Reply) -> Body:
@@ -79,7 +78,7 @@ def events_of(reply: Reply) -> Iterator[str]:
     whole = message_of(reply)
     begun = {**whole, "content": [], "stop_reason": None, "stop_sequence": None}
     yield named_event({"type": "message_start", "message": {**begun, "usage": {**whole["usage"], "output_tokens": 0}}})
-    yield PING
+    yield ping()
     for index, block in enumerate(whole["content"]):
         start, deltas = _block_steps(block)
         yield named_event({"type": "content_block_start", "index": index, "content_block": start})
@@ -104,6 +103,11 @@ def _block_steps(block: Body) -> tuple[Body, list[Body]]:
             given = json.dumps(block["input"], ensure_ascii=False) if block["input"] else ""
             return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": given}]
     return block, []
+
+
+def ping() -> str:
+    """Return the event that says nothing."""
+    return named_event({"type": "ping"})
 
 
 def error_of(refusal: Refusal) -> Body:

@@ -9,8 +9,6 @@ from evolve.trial.gateway.protocols.protocol import Reply, named_event
 from evolve.trial.gateway.protocols.responses.answer import begun_response, response_of
 from evolve.trial.gateway.wire import Body, Refusal
 
-# Some clients give up a stream in which no event comes for minutes: a comment is none.
-KEEP_ALIVE = named_event({"type": "keepalive"})
 OPENING = ("response.created", "response.in_progress")
 
 
