@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evolve.llm.responses.answer import CUT_OFF
 from evolve.trial.gateway.protocols.protocol import Reply, asked_model, request_id
 from evolve.trial.gateway.protocols.reasoning import sealed_reasoning, visible_reasoning
 from evolve.trial.gateway.protocols.responses import tools
 from evolve.trial.gateway.wire import Body
 
-INCOMPLETE = {reason: name for name, reason in CUT_OFF.items()}
+INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 ECHOED = ("instructions", "max_output_tokens", "metadata", "reasoning", "temperature", "text", "top_p", "user")
 DEFAULTS: Body = {
     "background": False, "error": None, "incomplete_details": None, "instructions": None, "max_output_tokens": None,
