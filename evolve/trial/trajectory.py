@@ -20,6 +20,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.parts import without_cache_marks
+from evolve.llm.reasoning import FIELDS as REASONING_FIELDS
 from evolve.llm.reasoning import split_reasoning
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
@@ -108,17 +109,27 @@ def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
     """The number of leading messages that both lists share."""
     count = 0
     for before, after in zip(old, new, strict=False):
-        if _without_empty(before) != _without_empty(after):
+        if before != after and _essence(before) != _essence(after):
             break
         count += 1
     return count
 
 
-def _without_empty(message: Any) -> Any:
-    """The message without what clients add and drop: empty fields, marks for a cache."""
+def _essence(message: Any) -> Any:
+    """The message without what clients and protocols add, drop and spell anew.
+
+    These are empty fields, marks for a cache, reasoning, and the white space in the arguments of calls.
+    """
     if not isinstance(message, Mapping):
         return message
-    return {key: value for key, value in without_cache_marks(message).items() if value not in (None, [], "")}
+    kept = {key: value for key, value in without_cache_marks(message).items() if value not in (None, [], "")}
+    if isinstance(calls := kept.get("tool_calls"), list):
+        kept["tool_calls"] = [_tool_call(call) if _is_call(call) else call for call in calls]
+    return {key: value for key, value in kept.items() if key not in REASONING_FIELDS}
+
+
+def _is_call(call: Any) -> bool:
+    return isinstance(call, Mapping) and isinstance(call.get("function"), Mapping)
 
 
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
