@@ -18,7 +18,7 @@ REFUSED = {
 }
 ROLES = ("user", "assistant", "system")
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-HOSTED = "a tool of the type {} is not supported: give functions with an `input_schema`"
+HOSTED = "a tool of the type {} is not supported: turn it off, or give a function with an `input_schema`"
 MARK = "cache_control"
 # The API's own limit.
 MOST_MARKS = 4

@@ -19,7 +19,7 @@ INPUT = "input"
 # The most characters that endpoints take for a function's name.
 MOST_NAME = 64
 MODES = ("auto", "none", "required")
-HOSTED = "a tool of the type {} would run outside of the sandbox; use functions and custom tools"
+HOSTED = "a tool of the type {} would run outside of the sandbox: turn it off in the agent's settings"
 
 
 @dataclass(frozen=True)
