@@ -1,68 +1,29 @@
-"""The shim in a scaffold's container: TCP on its own loopback to the door's Unix socket."""
+"""How a scaffold is started: placeholders, and the variables that name the gateway."""
 
 from __future__ import annotations
 
-import importlib.util
-import socket
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
+from hypothesis import given
+from hypothesis import strategies as st
 
-import pytest
-
-FILE = Path(__file__).parents[1] / "evolve" / "sandbox" / "files" / "launch.py"
+from evolve.core.launch import Launch, gateway_variables
 
 
-@pytest.fixture
-def launch() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("launch", FILE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_placeholders_are_filled_wherever_they_stand() -> None:
+    launch = Launch(command=("run", "--task={instruction}!", '{"a": {url}}'), env=(("A", "{model} {other}"),))
+    filled = launch.filled({"instruction": "do it", "url": "http://x", "model": "m"})
+    assert filled.command == ("run", "--task=do it!", '{"a": http://x}')
+    assert filled.env == (("A", "m {other}"),)
 
 
-@pytest.fixture
-def port(launch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The shim's TCP port; its door is `door` in the test's folder."""
-    monkeypatch.setenv("EVOLVE_SOCKET", str(tmp_path / "door"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=launch.serve, args=(listener,), daemon=True).start()
-        yield listener.getsockname()[1]
+@given(st.text(), st.text())
+def test_values_are_taken_as_they_are(instruction: str, url: str) -> None:
+    values = {"instruction": f"{instruction}{{url}}", "url": url}
+    filled = Launch(command=("{instruction}|{url}",)).filled(values)
+    assert filled.command == (f"{instruction}{{url}}|{url}",)
 
 
-def connected(port: int) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", port), timeout=5)
-    made.sendall(b"hello")
-    return made
-
-
-def test_a_door_that_hangs_up_ends_the_clients_wait(port: int, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(tmp_path / "door"))
-        door.listen()
-        with connected(port) as client:
-            door.accept()[0].close()
-            assert client.recv(1) == b""
-
-
-def test_a_door_that_is_not_there_yet_does_not_end_the_shim(port: int, tmp_path: Path) -> None:
-    with connected(port) as client:
-        assert _nothing(client)
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(tmp_path / "door"))
-        door.listen()
-        with connected(port) as client:
-            other, _ = door.accept()
-            assert other.recv(9) == b"hello"
-            other.sendall(b"back")
-            assert client.recv(9) == b"back"
-            other.close()
-
-
-def _nothing(client: socket.socket) -> bool:
-    try:
-        return client.recv(1) == b""
-    except ConnectionResetError:
-        return True
+def test_clients_of_each_protocol_find_the_gateway() -> None:
+    variables = gateway_variables("http://127.0.0.1:1")
+    assert variables["OPENAI_BASE_URL"] == variables["OPENAI_API_BASE"] == "http://127.0.0.1:1/v1"
+    assert variables["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
+    assert "127.0.0.1" in variables["NO_PROXY"] and variables["OPENAI_API_KEY"] == "none"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
+from evolve.core.config import LOCAL, OTHER_MODELS, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.task_format import VerifierMode
 from evolve.core.text import storable_text
@@ -73,10 +73,10 @@ def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
     """
     values: dict[str, Any] = {key: getattr(asked, key) for key in PLACES}
     values |= _set_anew(stored, asked)
-    for name in ("proposed_by", "small"):
-        before, given = getattr(stored, name), getattr(asked, name)
-        if before and given:
-            values[name] = before.model_copy(update=_set_anew(before, given))
+    for name in OTHER_MODELS:
+        began, now = getattr(stored, name), getattr(asked, name)
+        if began and now:
+            values[name] = began.model_copy(update=_set_anew(began, now))
     return stored.model_copy(update=values)
 
 
@@ -194,8 +194,8 @@ def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> boo
 def _is_listed_price(key: str, config: RunConfig) -> bool:
     """Whether a key of the config is a price that its profile lists: a run keeps those that it began with."""
     model, _, name = key.rpartition(".")
-    other = getattr(config, model) if model in ("proposed_by", "small") else None
-    terms = (other or config).terms
+    other = getattr(config, model) if model in OTHER_MODELS else None
+    terms = other.terms if other else config.terms
     return name in PRICES and terms.price_source != GIVEN_PRICE
 
 

@@ -19,9 +19,9 @@ from evolve import __version__
 from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
-from evolve.llm.parts import without_cache_marks
-from evolve.llm.reasoning import FIELDS as REASONING_FIELDS
 from evolve.llm.reasoning import split_reasoning
+from evolve.trial.changes import STATE, describe_changes
+from evolve.trial.conversations import Conversations
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
 from evolve.trial.room import Room
@@ -37,11 +37,16 @@ Step = dict[str, Any]
 
 
 def build(
-    spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str, refusals: Mapping[str, int] = NONE
+    spec: TrialSpec,
+    events: Sequence[Event],
+    usage: Usage,
+    log: str,
+    refusals: Mapping[str, int] = NONE,
+    start_up: float | None = None,
 ) -> dict[str, Any]:
     """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed.
 
-    refusals: how many requests the gateway refused, by the error's code.
+    refusals: how many requests the gateway refused, by the error's code; start_up: seconds until the first request.
     """
     room, tools = Room(), ToolDefinitions()
     steps = _steps_of(events, spec.models, room, tools)
@@ -63,6 +68,7 @@ def build(
             "log": log,
             "evolve_version": __version__,
             **({"refusals": dict(refusals)} if refusals else {}),
+            **({} if start_up is None else {"start_up_seconds": round(start_up, 3)}),
         },
     }
 
@@ -74,19 +80,21 @@ def _steps_of(events: Iterable[Event], models: Sequence[ModelSpec], room: Room, 
     """
     steps: list[Step] = []
     callers: dict[str, Step] = {}
-    seen: list[Any] = []
+    seen = Conversations()
     for event in events:
         known = len(steps)
         if event["kind"] == "chat":
             messages, answer = event["request"]["messages"], answer_of(event)
-            for message in room.kept(messages[_common_prefix(seen, messages) :]):
+            for message in room.kept(messages[seen.common_prefix(messages) :]):
                 _add_message(steps, callers, message)
-            seen = [*messages, answer] if answer else list(messages)
+            seen.add([*messages, answer] if answer else list(messages))
             _set_time(steps[known:], event.get(STARTED_AT))
             steps.append(room.fitted(_agent_step(event, answer, models)))
             _set_time(steps[-1:], event.get(ENDED_AT))
             tools.add(event["request"], room)
             callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
+        elif event["kind"] == STATE:
+            steps.append(room.fitted(_state_step(event)))
         else:
             _add_command(steps, room.fitted(event))
             _set_time(steps[known:], event.get(STARTED_AT))
@@ -103,33 +111,6 @@ def _set_time(steps: Iterable[Step], at: str | None) -> None:
 
 def _instance(spec: TrialSpec) -> dict[str, int]:
     return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
-
-
-def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """The number of leading messages that both lists share."""
-    count = 0
-    for before, after in zip(old, new, strict=False):
-        if before != after and _essence(before) != _essence(after):
-            break
-        count += 1
-    return count
-
-
-def _essence(message: Any) -> Any:
-    """The message without what clients and protocols add, drop and spell anew.
-
-    These are empty fields, marks for a cache, reasoning, and the white space in the arguments of calls.
-    """
-    if not isinstance(message, Mapping):
-        return message
-    kept = {key: value for key, value in without_cache_marks(message).items() if value not in (None, [], "")}
-    if isinstance(calls := kept.get("tool_calls"), list):
-        kept["tool_calls"] = [_tool_call(call) if _is_call(call) else call for call in calls]
-    return {key: value for key, value in kept.items() if key not in REASONING_FIELDS}
-
-
-def _is_call(call: Any) -> bool:
-    return isinstance(call, Mapping) and isinstance(call.get("function"), Mapping)
 
 
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
@@ -174,6 +155,11 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None, models: Sequence
         step["tool_calls"] = [_tool_call(call) for call in calls]
     step["metrics"] = call_metrics(event, models)
     return step
+
+
+def _state_step(event: Event) -> Step:
+    message = describe_changes(event)
+    return {"source": "system", "message": message, "extra": {"changes": event["changes"]}}
 
 
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:

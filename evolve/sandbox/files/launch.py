@@ -1,15 +1,15 @@
-"""Starts a scaffold inside its container: `launch.py ENTRY`.
+"""Starts a scaffold inside its container: `launch.py [--stdin=FILE] ENTRY`, or `-- COMMAND...` in place of ENTRY.
 
 A TCP port on the container's own loopback leads to the Unix socket of the door, so that ordinary OpenAI clients work
 by OPENAI_BASE_URL. Standard library only, and little of it: every scaffold waits for these imports.
 """
 
 import _thread
-import contextlib
 import os
 import socket
 import sys
-import time
+
+from forward import serve
 
 PORT = 8111
 CGROUPS = "/sys/fs/cgroup/"
@@ -17,33 +17,6 @@ COUNTERS = (
     ("oom", "oom_kill", ("memory/memory.oom_control", "memory.events")),
     ("pids", "max", ("pids/pids.events", "pids.events")),
 )
-
-
-def pump(source, target):
-    """Carry bytes until an end or an error of either side; then the target's reader sees an end too."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
-def serve(listener):
-    """Lead every connection to the door; one that can't be led there is closed, and the next may have more luck."""
-    while True:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            time.sleep(0.05)
-            continue
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            door.connect(os.environ["EVOLVE_SOCKET"])
-        except OSError:
-            client.close()
-            continue
-        for pair in ((client, door), (door, client)):
-            _thread.start_new_thread(pump, pair)
 
 
 def count(key, paths):
@@ -66,6 +39,18 @@ def sacrifice():
         pass
 
 
+def run(arguments):
+    """Become the scaffold; as in a shell, the status is 127 if there is no such program."""
+    if arguments[0].startswith("--stdin="):
+        os.dup2(os.open(arguments.pop(0).partition("=")[2], os.O_RDONLY), 0)
+    command = arguments[1:] if arguments[0] == "--" else [sys.executable, *arguments]
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+
+
 def main():
     listener = socket.create_server(("127.0.0.1", PORT))
     scaffold = os.fork()
@@ -75,8 +60,8 @@ def main():
         path = [os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         os.chdir("/scaffold")
-        os.execv(sys.executable, [sys.executable, sys.argv[1]])
-    _thread.start_new_thread(serve, (listener,))
+        run(sys.argv[1:])
+    _thread.start_new_thread(serve, (listener, os.environ["EVOLVE_SOCKET"]))
     _, ended = os.waitpid(scaffold, 0)
     status = os.waitstatus_to_exitcode(ended)
     met = [kind for kind, key, paths in COUNTERS if count(key, paths)]

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from evolve.trial.gateway.endurance import HungUpAt, watched_client
 from evolve.trial.gateway.protocols import Protocol
-from evolve.trial.gateway.wire import Body, Intake, Refusal, json_response
+from evolve.trial.gateway.wire import Body, Intake, Refusal, check_token, json_response
 
 # An answer or refusal that is there in time has a status of its own. Later ones are events of a stream, since clients
 # give up a connection on which nothing comes.
@@ -31,6 +31,7 @@ class Endpoint:
         protocol: In which it answers.
         count: Called for each refusal, in the event loop.
         fault_of: Note a bug, and return the refusal that the client gets.
+        token: What each request must show in place of an API key; "": nothing.
     """
 
     intake: Intake
@@ -38,10 +39,12 @@ class Endpoint:
     protocol: Protocol
     count: Callable[[Refusal], None]
     fault_of: Callable[[Exception], Refusal]
+    token: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
+            check_token(request, self.token)
             async with self.intake.body(request) as body:
                 given = {**body, **request.path_params}
                 with watched_client(request) as client:

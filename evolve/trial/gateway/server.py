@@ -104,9 +104,22 @@ class Gateway:
     """
 
     def __init__(
-        self, door: Door, model: ChatModel, workspace: Workspace, folder: Path, answers: Answers | None = None
+        self,
+        door: Door,
+        model: ChatModel,
+        workspace: Workspace | None,
+        folder: Path,
+        answers: Answers | None = None,
+        token: str = "",
     ) -> None:
-        """Prepare to serve. `answers`: to the calls of all trials of the run; None: only this one's are known."""
+        """Prepare to serve.
+
+        Args:
+            workspace: Where commands run; None: the model alone is served.
+            answers: To the calls of all trials of the run; None: only this one's are known.
+            token: What each request must show in place of an API key; "": nothing.
+        """
+        self._token = token
         self.door, self.model = door, model
         self._own_answers, self._failing_calls = OwnAnswers(), FailingCalls()
         self.answers = answers or self._own_answers
@@ -117,13 +130,13 @@ class Gateway:
         )
         self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
+        self._first_request: float | None = None
         self.failing: Span = (time.monotonic(), math.inf)
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
-        self._server = uvicorn.Server(
-            self._config(Commands(workspace, self.budget, self._record, door.command_seconds))
-        )
+        commands = Commands(workspace, self.budget, self._record, door.command_seconds) if workspace else None
+        self._server = uvicorn.Server(self._config(commands))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property
@@ -131,14 +144,21 @@ class Gateway:
         """The events of the recording so far, decoded."""
         return list(self.recording)
 
-    def _config(self, commands: Commands) -> uvicorn.Config:
-        add = functools.partial(self._route, Intake())
-        routes = [
+    def _task_routes(self, commands: Commands, add: Callable[..., Route]) -> list[Route]:
+        """The routes to the task and its container."""
+        return [
             add("GET", "/evolve/task", self._task),
             add("GET", "/evolve/budget", self._budget),
             add("POST", "/evolve/run", self._recorded(commands.run)),
             add("POST", "/evolve/read", self._recorded(commands.read)),
+            add("POST", "/evolve/replace", self._recorded(commands.replace)),
             add("POST", "/evolve/write", self._recorded(commands.write)),
+        ]
+
+    def _config(self, commands: Commands | None) -> uvicorn.Config:
+        add = functools.partial(self._route, Intake())
+        routes = [
+            *(self._task_routes(commands, add) if commands else ()),
             add("GET", "/v1/models", self._models),
             add("GET", "/v1/models/{name:path}", self._named_model),
             *(add("POST", path, self._asking(protocol_of(api)), api) for path, api in ASKED.items()),
@@ -175,6 +195,10 @@ class Gateway:
         self._server.should_exit = True
         self._server.force_exit = True
 
+    def start_up_seconds(self, since: float) -> float | None:
+        """Seconds until the first request, from a moment of the monotonic clock; None if there was none."""
+        return None if self._first_request is None else max(self._first_request - since, 0.0)
+
     def wait_for_calls(self) -> None:
         """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
         longest = longest_delay(self.door.models, self.door.limits)
@@ -184,7 +208,9 @@ class Gateway:
     def _route(self, intake: Intake, method: str, path: str, action: Action, api: Api = "chat") -> Route:
         """Make a route of an action, which runs in a thread beside the event loop."""
         run = functools.partial(self._run_action, action)
-        return Route(path, Endpoint(intake, run, protocol_of(api), self._count, self._fault_of), methods=[method])
+        return Route(
+            path, Endpoint(intake, run, protocol_of(api), self._count, self._fault_of, self._token), methods=[method]
+        )
 
     def _count(self, refusal: Refusal) -> None:
         """Count a refusal. Called in the event loop alone."""
@@ -210,6 +236,7 @@ class Gateway:
 
     def _run_action(self, action: Action, body: Body, hung_up_at: HungUpAt) -> Response:
         """Run an action; a fault of the machine is noted, so the trial does not count, and answered with a 503."""
+        self._first_request = self._first_request or time.monotonic()
         try:
             return action(body, hung_up_at)
         except EvolveError as error:
