@@ -123,10 +123,14 @@ def test_a_fault_of_the_host_and_an_unknown_route_are_the_clients_own_errors_too
     with serving(tmp_path, InfraError("down")) as served, client(served) as api:
         with pytest.raises(openai.InternalServerError):
             api.chat.completions.create(model="any", messages=[USER])
-        with pytest.raises(openai.NotFoundError):
-            api.responses.create(model="any", input="hi")
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.NotFoundError, match="nothing is stored"):
+            api.responses.retrieve("resp_1")
+        with pytest.raises(openai.NotFoundError, match="no model for embeddings"):
             api.embeddings.create(model="any", input="hi")
+        with pytest.raises(openai.NotFoundError, match="no model that makes images"):
+            api.images.generate(model="any", prompt="hi")
+        with pytest.raises(openai.NotFoundError, match="no model for audio"):
+            api.audio.speech.create(model="any", input="hi", voice="alloy")
     assert isinstance(served.fault, InfraError)
 
 
@@ -148,7 +152,7 @@ def test_a_refusal_of_the_endpoint_is_final(tmp_path: Path, status: int) -> None
 
 
 def test_no_refusal_invites_a_retry_except_where_it_may_end_otherwise() -> None:
-    sources = [path.read_text() for path in Path(wire.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(wire.__file__).parent.rglob("*.py")]
     found = {(int(status), code) for text in sources for status, code in re.findall(r'Refusal\((\d+), "?(\w+)', text)}
     assert len(found) >= 6
     assert {(status, code) for status, code in found if final_status(status) != status} == {

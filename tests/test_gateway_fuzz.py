@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -24,7 +25,7 @@ from tests.test_gateway import TOOL, USER
 from tests.upstream import Upstream, raw, says
 
 # `make long` sets EVOLVE_FUZZ_REQUESTS.
-REQUESTS = int(os.environ.get("EVOLVE_FUZZ_REQUESTS", "300"))
+REQUESTS = int(os.environ.get("EVOLVE_FUZZ_REQUESTS", "400"))
 OTHER_REQUESTS = max(REQUESTS // 10, 60)
 ROUTES = (
     "/v1/chat/completions",
@@ -34,6 +35,11 @@ ROUTES = (
     "/evolve/task",
     "/evolve/budget",
     "/v1/models",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/responses/input_tokens",
+    "/v1/models/any",
 )
 CONTINUE = b"http/1.1 100 continue\r\n\r\n"
 NO_LIMITS = Limits(calls=10**9, tokens=10**15, usd=10**9, seconds=3600)
@@ -79,6 +85,68 @@ VALID: tuple[dict[str, Any], ...] = (
     },
     {"command": "ls", "timeout": 3},
     {"path": "a/b.txt", "text": "content"},
+)
+SEALED = base64.b64encode(json.dumps({"evolve": {"reasoning_content": None, "reasoning_details": [{"x": 1}]}}).encode())
+RESPONSES: tuple[dict[str, Any], ...] = (
+    {
+        "model": "m",
+        "instructions": "Mend.",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "a"}]},
+            {
+                "type": "reasoning",
+                "summary": [{"type": "summary_text", "text": "hm"}],
+                "encrypted_content": SEALED.decode(),
+            },
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+            {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
+            {"type": "custom_tool_call", "call_id": "c2", "name": "patch", "input": "x"},
+            {"type": "function_call_output", "call_id": "c1", "output": "x"},
+            {"type": "custom_tool_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "x"}]},
+        ],
+        "tools": [
+            {"type": "function", "name": "look", "parameters": {"type": "object"}},
+            {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}},
+            {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "look"}]},
+        ],
+        "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "look"}]},
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}},
+        "reasoning": {"effort": "low"},
+        "stream": True,
+    },
+    {"input": "hi", "max_output_tokens": 9, "temperature": 0.5, "metadata": {"a": "b"}},
+)
+MESSAGES: tuple[dict[str, Any], ...] = (
+    {
+        "model": "m",
+        "max_tokens": 9,
+        "system": [{"type": "text", "text": "Mend.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a"}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": SEALED.decode()},
+                    {"type": "redacted_thinking", "data": SEALED.decode()},
+                    {"type": "text", "text": "b"},
+                    {"type": "tool_use", "id": "c1", "name": "look", "input": {"a": 1}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "x"}]},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+                ],
+            },
+        ],
+        "tools": [{"name": "look", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}}],
+        "tool_choice": {"type": "tool", "name": "look", "disable_parallel_tool_use": True},
+        "stop_sequences": ["END"],
+        "output_config": {"format": {"type": "json_schema", "schema": {}}},
+        "stream": True,
+    },
+    {"max_tokens": 9, "messages": [USER], "temperature": 0.5, "thinking": {"type": "enabled", "budget_tokens": 9}},
 )
 ODD_TEXTS = st.sampled_from(
     ["", "\0", "a\0b", "\ud800", "x\udfff", "\ufeff", "NaN", "null", "tool", "assistant", "data:", "'\"$(ls)", "é" * 9]
@@ -140,9 +208,9 @@ def with_something_else(draw: Callable[[Any], Any], value: Any) -> Any:
 
 
 @st.composite
-def almost_valid(draw: Callable[[Any], Any]) -> bytes:
+def almost_valid(draw: Callable[[Any], Any], valid: tuple[dict[str, Any], ...] = VALID) -> bytes:
     """JSON like that of a client, with something odd in it, in an encoding that may be another one."""
-    body = draw(st.sampled_from(VALID))
+    body = draw(st.sampled_from(valid))
     for _ in range(draw(st.integers(0, 2))):
         body = with_something_else(draw, body)
     text = json.dumps(body, ensure_ascii=draw(st.booleans()))
@@ -167,10 +235,21 @@ def request_of(method: str, path: str, header: str, body: bytes) -> bytes:
 
 
 REQUEST = st.builds(request_of, st.sampled_from(["POST"] * 9 + ["GET", "HEAD", "PUT", "BREW"]), PATHS, HEADERS, BODIES)
+OTHER_PROTOCOLS = st.one_of(
+    *(
+        st.builds(request_of, st.just("POST"), st.sampled_from(paths), st.just(""), almost_valid(valid))
+        for valid, paths in (
+            (RESPONSES, ("/v1/responses", "/v1/responses", "/v1/responses/input_tokens")),
+            (MESSAGES, ("/v1/messages", "/v1/messages", "/v1/messages/count_tokens")),
+        )
+    )
+)
 SENT = st.one_of(
     REQUEST,
     st.builds(request_of, st.just("POST"), st.just(ROUTES[0]), st.just(""), BODIES),
     st.builds(request_of, st.just("POST"), st.sampled_from(ROUTES[1:4]), st.just(""), BODIES),
+    OTHER_PROTOCOLS,
+    OTHER_PROTOCOLS,
     st.binary(max_size=80),
 )
 
@@ -258,7 +337,7 @@ ANSWERS = {
         )
     ),
 }
-CHATS = st.builds(request_of, st.just("POST"), st.just(ROUTES[0]), st.just(""), almost_valid())
+CHATS = st.builds(request_of, st.just("POST"), st.just(ROUTES[0]), st.just(""), almost_valid()) | OTHER_PROTOCOLS
 
 
 @pytest.fixture(scope="module", params=["embedded", "text tools", "chat", "responses", "messages"])

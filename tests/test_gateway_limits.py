@@ -235,7 +235,8 @@ def test_a_bug_of_the_hosts_is_a_fault_of_the_trial(tmp_path: Path, error: Excep
     ("path", "body", "status"),
     [
         ("/", None, 404),
-        ("/v1/responses", {"input": "hi"}, 404),
+        ("/v1/responses/resp_1", None, 404),
+        ("/v1/messages/batches", {"requests": []}, 404),
         ("/v1/completions", {"prompt": "hi"}, 404),
         ("/v1/embeddings", {"input": "hi"}, 404),
         ("/v1/models/", None, 404),
@@ -246,7 +247,7 @@ def test_a_bug_of_the_hosts_is_a_fault_of_the_trial(tmp_path: Path, error: Excep
 def test_other_routes_answer_in_the_apis_form(tmp_path: Path, path: str, body: Any, status: int) -> None:
     with serving(tmp_path) as served:
         assert code(call(served, path, body)) == (status, "not_found")
-    assert served.fault is None
+    assert served.fault is None and served.refusals == {"not_found": 1}
 
 
 def test_nothing_is_told_of_the_host(tmp_path: Path) -> None:

@@ -307,6 +307,6 @@ def test_a_trial_may_wait_for_its_turns_longer_than_an_endpoint_may_fail() -> No
     lost = Usage(lost_seconds=MAX_LOST_SECONDS + 200)
     now = time.monotonic()
     TrialBudget(limits, slow, now).record_loss(lost)
-    assert longest_delay(slow, limits) == longest_delay(SPEC, limits) - 30 * 30 + 30 * 10
+    assert longest_delay([slow], limits) == longest_delay([SPEC], limits) - 30 * 30 + 30 * 10
     with pytest.raises(EndpointError):
         TrialBudget(limits, replace(SPEC, requests_per_minute=None), now).record_loss(lost)

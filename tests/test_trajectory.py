@@ -341,3 +341,22 @@ def test_a_file_that_cannot_be_read_is_a_fault_of_the_machine(tmp_path: Path, da
         file.write_bytes(data)
     with pytest.raises(InfraError, match=r"a\.gz"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reasoning_content": None},
+        {"content": [{"type": "text", "text": "Look.", "cache_control": {"type": "ephemeral"}}]},
+        {"tool_calls": [tool_call("look", '{ "at":1 }')]},
+    ],
+)
+def test_an_answer_that_comes_back_spelt_anew_is_no_new_step(change: dict[str, Any]) -> None:
+    answer = completion("Look.", tool_call("look", '{"at": 1}'))
+    answer["choices"][0]["message"]["reasoning_content"] = "hm"
+    again = [USER, {**answer["choices"][0]["message"], **change}, tool_answer("call_1")]
+    document = build(trial_spec(), [chat_event([USER], answer), chat_event(again, completion())], Usage(), "")
+    assert [step["source"] for step in document["steps"]] == ["user", "agent", "agent"]
+    other = [USER, {**answer["choices"][0]["message"], "content": "Else."}, tool_answer("call_1")]
+    document = build(trial_spec(), [chat_event([USER], answer), chat_event(other, completion())], Usage(), "")
+    assert [step.get("is_copied_context", False) for step in document["steps"]] == [False, False, True, False]

@@ -20,7 +20,7 @@ LOCAL = "local"
 # The user's settings; also in a scaffold's folder, of which it is no part.
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
-OTHER_MODELS = ("proposed_by", "graded_by")
+OTHER_MODELS = ("proposed_by", "graded_by", "small")
 PROVENANCE = tuple(
     f"{model}{part}." for model in ("", *(f"{one}." for one in OTHER_MODELS)) for part in ("terms", "learned")
 )
@@ -266,6 +266,9 @@ class ModelTerms(BaseModel):
     statements: tuple[LicenceStatement, ...] = ()
 
 
+ModelRole = Literal["scaffold", "proposer", "small"]
+
+
 class AskedModel(BaseModel):
     """A model that a run uses: name, endpoint, prices in US dollars per million tokens, and facts of its profile."""
 
@@ -314,10 +317,10 @@ class RunConfig(BaseModel):
     wants a model whose licence lets it. `proposer`: `direct`, one conversation with the model; `self`, the tip scaffold
     at work on its own files; or the name of a plug-in. `executor`: what runs the trials, `local` (containers on this
     machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them, and `learned` is
-    what its endpoint showed before the run. `proposed_by`: the
-    model that proposes (unless the scaffold does) and writes lessons, None: the same one. `pass_env`: names of the
-    host's variables that separate verifiers may have; their values are never stored. `graded_by`: the model that tests
-    may ask, None: none; `grader`: what they may use of it.
+    what its endpoint showed before the run. `proposed_by`: the model that proposes (unless the scaffold does) and
+    writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
+    its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
+    values are never stored. `graded_by`: the model that tests may ask, None: none; `grader`: what they may use of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -343,6 +346,7 @@ class RunConfig(BaseModel):
     learned: LearnedFacts = LearnedFacts()
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None
+    small: AskedModel | None = None
     pass_env: tuple[str, ...] = ()
     graded_by: AskedModel | None = None
     grader: GraderLimits = GraderLimits()
@@ -353,6 +357,12 @@ class RunConfig(BaseModel):
         if None in (sandbox.cpus, sandbox.memory_mb, sandbox.disk_mb):
             raise ValueError("a scaffold's container has a size")
         return sandbox
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> RunConfig:
+        if self.small is not None and self.small.model == self.model:
+            raise ValueError("the small model must have another name than the model")
+        return self
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -365,9 +375,34 @@ class RunConfig(BaseModel):
         return (self.proposed_by or self._own).spec
 
     @property
+    def small_spec(self) -> ModelSpec | None:
+        """The small model that the scaffold may ask for."""
+        return self.small.spec if self.small else None
+
+    @property
+    def scaffold_specs(self) -> tuple[ModelSpec, ...]:
+        """All models that answer the scaffold."""
+        return (self.model_spec,) if self.small_spec is None else (self.model_spec, self.small_spec)
+
+    @property
+    def scaffold_priced(self) -> bool:
+        """Whether the cost of trials in dollars is known."""
+        return all(spec.priced for spec in self.scaffold_specs)
+
+    @property
     def models(self) -> tuple[AskedModel, ...]:
         """The models that make and run scaffolds, the scaffold's first."""
-        return (self._own, self.proposed_by) if self.proposed_by else (self._own,)
+        return tuple(self.models_by_role.values())
+
+    @property
+    def models_by_role(self) -> dict[ModelRole, AskedModel]:
+        """These models by what they are for, the scaffold's first."""
+        named: dict[ModelRole, AskedModel | None] = {
+            "scaffold": self._own,
+            "proposer": self.proposed_by,
+            "small": self.small,
+        }
+        return {role: asked for role, asked in named.items() if asked is not None}
 
     @property
     def all_models(self) -> tuple[AskedModel, ...]:

@@ -328,6 +328,7 @@ class TrialSpec:
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
         ungraded: How many of them ended without a grade.
         judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
+        small: The model that answers where the scaffold asks for a small one by its name; None: `model`.
         grader: What tests may ask; None: no model.
         grader_replay_of: In a replay, answer the tests from this recording; None: they had none.
     """
@@ -350,8 +351,14 @@ class TrialSpec:
     voided: int = 0
     ungraded: int = 0
     judges_failures: bool = True
+    small: ModelSpec | None = None
     grader: Grader | None = None
     grader_replay_of: Path | None = None
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """The models that may answer the scaffold; no two have the same name."""
+        return (self.model,) if self.small is None else (self.model, self.small)
 
     @property
     def task_id(self) -> str:

@@ -48,7 +48,7 @@ def default_jobs() -> int:
 
 def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
-    waits = longest_wait(spec.model, spec.limits)
+    waits = max(longest_wait(model, spec.limits) for model in spec.models)
     # Its own state and the untouched one may both be graded as often as that, and what the solution leaves.
     tests = sum(step.verifier.seconds for step in spec.task.format.steps) or spec.task.verifier_seconds
     seconds = trial_seconds(spec.task, spec.limits.seconds) + 2 * MOST_GRADINGS * tests

@@ -89,5 +89,5 @@ def _row(selection: Selection, trial: ExportedTrial) -> dict[str, Any]:
         "commands": usage.commands,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
-        "cost_usd": usage.cost_usd if selection.config.model_spec.priced or usage.cost_usd else None,
+        "cost_usd": usage.cost_usd if selection.config.scaffold_priced or usage.cost_usd else None,
     }

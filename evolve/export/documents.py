@@ -81,7 +81,7 @@ def completed(document: Mapping[str, Any], events: Sequence[Event], model: Model
     calls, asked = list(answered_calls(events)), [step for step in steps if step.get("llm_call_count")]
     if len(calls) == len(asked):
         for step, event in zip(asked, calls, strict=True):
-            step["metrics"] = call_metrics(event, model)
+            step["metrics"] = call_metrics(event, (model,))
     done = {**document, "steps": steps}
     if isinstance(agent := document.get("agent"), Mapping):
         done["agent"] = {**_tools(events), **agent}

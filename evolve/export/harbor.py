@@ -131,7 +131,7 @@ class Job:
             "n_cache_tokens": sum(usage.cached_tokens for usage in usages),
             "n_output_tokens": sum(usage.completion_tokens for usage in usages),
         }
-        known = self.selection.config.model_spec.priced or all(usage.cost_usd for usage in usages)
+        known = self.selection.config.scaffold_priced or all(usage.cost_usd for usage in usages)
         return {**spent, "cost_usd": sum(usage.cost_usd for usage in usages)} if known else spent
 
     def _stats(self, trials: Sequence[ExportedTrial]) -> dict[str, Any]:

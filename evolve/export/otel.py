@@ -19,7 +19,7 @@ from evolve.core.records import Outcome, TrialResult
 from evolve.export.redaction import Redactor
 from evolve.export.selection import ExportedTrial, Selection
 from evolve.llm.reported import read_usage
-from evolve.trial.metrics import call_metrics
+from evolve.trial.metrics import asked_model, call_metrics
 from evolve.trial.recording import ENDED_AT, STARTED_AT, TIME_FIELDS, Event
 from evolve.trial.trajectory import AGENT
 
@@ -83,8 +83,8 @@ class Tracer:
         return {**span, **failed}
 
     def _trial_values(self, trial: ExportedTrial) -> dict[str, Any]:
-        result, model = trial.result, self.selection.config.model_spec
-        cost = {"evolve.cost_usd": result.usage.cost_usd} if model.priced or result.usage.cost_usd else {}
+        result, config = trial.result, self.selection.config
+        cost = {"evolve.cost_usd": result.usage.cost_usd} if config.scaffold_priced or result.usage.cost_usd else {}
         error = {"error.type": str(result.outcome)} if result.outcome in ERRORS else {}
         return {
             "gen_ai.operation.name": "invoke_agent",
@@ -92,7 +92,7 @@ class Tracer:
             "gen_ai.agent.name": AGENT,
             "gen_ai.agent.version": result.candidate[:12],
             "gen_ai.conversation.id": f"{self.selection.row.id}/{result.key}",
-            "gen_ai.request.model": model.name,
+            "gen_ai.request.model": config.model_spec.name,
             "gen_ai.usage.input_tokens": result.usage.prompt_tokens,
             "gen_ai.usage.output_tokens": result.usage.completion_tokens,
             "evolve.round": trial.round,
@@ -125,12 +125,13 @@ class Tracer:
 
     def _call(self, event: Event) -> tuple[str, int, dict[str, Any]]:
         """Name, kind and attributes of a call of the model."""
-        request, model = event["request"], self.selection.config.model_spec
+        request, models = event["request"], self.selection.config.scaffold_specs
+        model = asked_model(event, models)
         values = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": self._provider}
         values |= {"gen_ai.request.model": model.name}
         values |= {f"gen_ai.request.{name}": request[name] for name in REQUEST_FIELDS if _is_number(request.get(name))}
         values |= dict(_answer_values(event)) if "response" in event else {"error.type": str(event["error"]["code"])}
-        cost = call_metrics(event, model).get("cost_usd") if "response" in event else None
+        cost = call_metrics(event, models).get("cost_usd") if "response" in event else None
         return f"chat {model.name}", CLIENT, values if cost is None else {**values, "evolve.cost_usd": cost}
 
     def _attributes(self, values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from evolve.llm.crosscheck import TINY_MESSAGE, tiny_body
 from evolve.llm.estimates import estimate_prompt_tokens, required_answer_tokens
 from evolve.llm.factory import dialect_of, known_models, open_model
 from evolve.llm.fields import unsupported_parameters
-from evolve.llm.model import Body, ChatModel, EmbeddedModel
+from evolve.llm.model import Body, ChatModel, EmbeddedModel, NamedModels
 from evolve.llm.reasoning import with_sent_messages
 from evolve.llm.retries import OnLost, call_seconds, set_call_seconds
 from evolve.llm.usage import counted_prompt_tokens, highest_usage, usage_of
@@ -19,6 +19,7 @@ __all__ = [
     "ChatModel",
     "CountedPrompts",
     "EmbeddedModel",
+    "NamedModels",
     "OnLost",
     "Prompt",
     "call_seconds",

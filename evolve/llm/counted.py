@@ -23,6 +23,7 @@ from typing import Any
 from evolve.core.records import ModelSpec
 from evolve.llm.estimates import ADDED_TOKENS, most_message_tokens, most_text_tokens
 from evolve.llm.model import Body
+from evolve.llm.parts import without_cache_marks
 from evolve.llm.reasoning import with_sent_messages
 
 MOST_SEED = 2**31
@@ -99,7 +100,7 @@ def _digests(fixed: Mapping[str, Any], messages: Sequence[Any]) -> list[str]:
     chain = hashlib.sha256(_bytes(fixed))
     digests = [chain.hexdigest()]
     for message in messages:
-        chain.update(b"\n" + _bytes(message))
+        chain.update(b"\n" + _bytes(without_cache_marks(message)))
         digests.append(chain.hexdigest())
     return digests
 

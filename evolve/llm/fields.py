@@ -65,11 +65,16 @@ def with_extra_body(fields: Body, spec: ModelSpec) -> dict[str, Any]:
     return kept
 
 
+def tools_of(body: Body) -> list[Mapping[str, Any]]:
+    """Return the request's tools that are functions with a name."""
+    tools = body.get("tools")
+    listed = [tool for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
+    return [tool for tool in listed if isinstance(tool.get("function"), Mapping) and tool["function"].get("name")]
+
+
 def functions_of(body: Body) -> list[Mapping[str, Any]]:
     """Return the functions among the request's tools."""
-    tools = body.get("tools")
-    listed = [tool.get("function") for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
-    return [function for function in listed if isinstance(function, Mapping) and function.get("name")]
+    return [tool["function"] for tool in tools_of(body)]
 
 
 def messages_of(body: Body) -> list[Mapping[str, Any]]:

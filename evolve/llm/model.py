@@ -31,6 +31,16 @@ class ChatModel(Protocol):
         ...
 
 
+class NamedModels:
+    """Several models, of which the one answers that a request names. models: by their names."""
+
+    def __init__(self, models: Mapping[str, ChatModel]) -> None:
+        self._models = dict(models)
+
+    def complete(self, body: Body, on_lost: OnLost | None = None) -> dict[str, Any]:
+        return self._models[body["model"]].complete(body, on_lost)
+
+
 class EmbeddedModel:
     """The model in this process, which needs no key: see `evolve.embedded`."""
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 REASONING_PARTS = ("thinking", "reasoning")
+# Anthropic's mark for what an endpoint may cache.
+CACHE_MARK = "cache_control"
 TEXT_PARTS = (None, "text", "output_text")
 
 
@@ -59,6 +61,18 @@ def joined_text(content: Any) -> Any:
     if not isinstance(content, list) or not content or not all(_is_plain(part) for part in content):
         return content
     return "\n".join(part["text"] for part in content)
+
+
+def without_cache_marks(message: Any) -> Any:
+    """Return a message without the marks of its parts, which move from request to request and change no answer."""
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": joined_text([_without_mark(part) for part in content])}
+
+
+def _without_mark(part: Any) -> Any:
+    return {key: part[key] for key in part if key != CACHE_MARK} if isinstance(part, Mapping) else part
 
 
 def _is_plain(part: Any) -> bool:

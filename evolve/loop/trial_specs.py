@@ -62,6 +62,7 @@ class TrialSpecs:
             attempt=attempt,
             seed=seed,
             model=self.config.model_spec,
+            small=self.config.small_spec,
             limits=self.config.limits.for_task(task.agent_seconds),
             sandbox=self.config.sandbox,
             folder=self.candidates.folder.resolve(),

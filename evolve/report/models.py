@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evolve.core.config import COMMERCIAL_USE, AskedModel, LicenceStatement, ModelTerms, RunConfig
+from evolve.core.config import COMMERCIAL_USE, AskedModel, LicenceStatement, ModelRole, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
 from evolve.models.facts import FreeTable, Headers, Sourced
@@ -22,8 +22,8 @@ OPTIONAL = ("rates", "api", "parameters", "extra_body", "headers", "effort", "an
 
 def about_model(config: RunConfig) -> list[str]:
     """Describe a run's models: each with its price, and its licence if a profile states it."""
-    names = ("model", "proposing model")
-    named = [*zip(names, config.models, strict=False)]
+    names: dict[ModelRole, str] = {"scaffold": "model", "proposer": "proposing model", "small": "small model"}
+    named = [(names[role], asked) for role, asked in config.models_by_role.items()]
     if config.graded_by is not None:
         named.append(("grader's model", config.graded_by))
     return [line for name, asked in named for line in _model_lines(name, asked)]

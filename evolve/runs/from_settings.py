@@ -83,6 +83,7 @@ def new_config(settings: Settings) -> RunConfig:
     values["sandbox"] = {**settings.sandbox.model_dump(), "runtime": settings.runtime}
     values["proposed_by"] = _proposing_model(settings, asked, profiles)
     values["graded_by"] = grading_model(settings, asked, profiles)
+    values["small"] = _small_model(settings, asked, profiles)
     refuse_keys(settings.pass_env)
     return RunConfig(**values)
 
@@ -106,6 +107,8 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     if given & {"proposer_model", "proposer_base_url"}:
         proposing = _proposing_model(settings, stored.models[0], profiles)
         values["proposed_by"] = _same_prices(proposing, stored.proposed_by)
+    if given & {"small_model", "small_base_url"}:
+        values["small"] = _same_prices(_small_model(settings, stored.models[0], profiles), stored.small)
     if given & {"grader_model", "grader_base_url"}:
         values["graded_by"] = _same_prices(grading_model(settings, stored.models[0], profiles), stored.graded_by)
     return values
@@ -140,6 +143,17 @@ def _with_given(facts: ModelFacts, settings: Settings) -> ModelFacts:
 def _full_name(config: RunConfig) -> str:
     """A stored model as the user may name it."""
     return f"{config.facts.profile}/{config.model}" if config.facts.profile else config.model
+
+
+def _small_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
+    """The scaffold's small model, if any. Raises BadInput if it can't be told apart from the scaffold's model."""
+    small = _other_model(settings.small_model, settings.small_base_url, scaffolds, profiles)
+    if small is None and settings.small_base_url is not None:
+        raise BadInput("small_base_url", "there is no small model", "name it by --small-model, or drop the endpoint")
+    if small is not None and small.model == scaffolds.model:
+        problem = f"{small.model} is the scaffold's model itself"
+        raise BadInput("small_model", problem, "drop --small-model, or name another model")
+    return small
 
 
 def _same_prices(asked: AskedModel | None, stored: AskedModel | None) -> AskedModel | None:

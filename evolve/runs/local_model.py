@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evolve import local
-from evolve.core.config import LOCAL, RunConfig
+from evolve.core.config import LOCAL, ModelRole, RunConfig
 from evolve.core.errors import BadInput
 from evolve.runs.identity import stored_config
 from evolve.runs.request import stored_row
 from evolve.runs.settings import Settings
 
 # The settings that name a model, and those of their endpoints.
-ENDPOINTS = {"model": "base_url", "proposer_model": "proposer_base_url"}
+ENDPOINTS = {"model": "base_url", "proposer_model": "proposer_base_url", "small_model": "small_base_url"}
+SETTINGS: dict[ModelRole, str] = {"scaffold": "model", "proposer": "proposer_model", "small": "small_model"}
 
 
 @contextlib.contextmanager
@@ -69,11 +70,11 @@ def _stored_names(settings: Settings, run: str | None) -> dict[str, str]:
     row = stored_row(settings.runs, run)
     if row is None:
         return {}
-    models = zip(ENDPOINTS.items(), stored_config(row).models, strict=False)
+    named = {SETTINGS[role]: asked for role, asked in stored_config(row).models_by_role.items()}
     return {
         key: f"{asked.facts.profile}/{asked.model}"
-        for (key, url), asked in models
-        if not {key, url} & settings.model_fields_set
+        for key, asked in named.items()
+        if not {key, ENDPOINTS[key]} & settings.model_fields_set
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evolve.core.clock import now
-from evolve.core.config import AskedModel, LearnedFacts, RunConfig
+from evolve.core.config import AskedModel, LearnedFacts, ModelRole, RunConfig
 from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
@@ -19,8 +19,8 @@ from evolve.runs.request import RunRequest, stored_row
 from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
 
-Role = Literal["scaffold", "proposer"]
-ROLES: tuple[Role, ...] = ("scaffold", "proposer")
+# The fields of the config that hold the models that are not the scaffold's own.
+OTHERS: Mapping[ModelRole, str] = {"proposer": "proposed_by", "small": "small"}
 # What decides which model answers; the rest of what a server says may change between the sessions of a run.
 FROZEN = ("model_path", "model_ftype", "chat_template", "tokenizer_path", "weight_version")
 Say = Callable[[str], None]
@@ -31,14 +31,16 @@ Check = Callable[[AskedModel, Requests], Preflight]
 class CheckedModel:
     """One model of a run with what the check of its endpoint found."""
 
-    role: Role
+    role: ModelRole
     asked: AskedModel
     preflight: Preflight
 
     def row(self) -> PreflightRow:
         """The check as it is stored with the run."""
         spec = self.asked.spec
-        return PreflightRow(now(), self.role, spec.name, spec.base_url, self.preflight.to_json(), self.preflight.usage)
+        # Both of the scaffold's models are for the scaffold.
+        role: Literal["scaffold", "proposer"] = "proposer" if self.role == "proposer" else "scaffold"
+        return PreflightRow(now(), role, spec.name, spec.base_url, self.preflight.to_json(), self.preflight.usage)
 
 
 def check_models(
@@ -59,7 +61,7 @@ def check_models(
     config = request.config if row is None else continued_config(stored_config(row), request.config)
     checked = [
         _check_model(role, asked, config, row, say, check)
-        for role, asked in zip(ROLES, config.models, strict=False)
+        for role, asked in config.models_by_role.items()
         if not asked.spec.in_process
     ]
     config = with_learned(request.config, checked) if row is None else request.config
@@ -82,8 +84,9 @@ def with_learned(config: RunConfig, checked: Sequence[CheckedModel]) -> RunConfi
         values = _learned_values(model)
         if model.role == "scaffold":
             config = config.model_copy(update=values)
-        elif config.proposed_by is not None:
-            config = config.model_copy(update={"proposed_by": config.proposed_by.model_copy(update=values)})
+        else:
+            learned = config.models_by_role[model.role].model_copy(update=values)
+            config = config.model_copy(update={OTHERS[model.role]: learned})
     return config
 
 
@@ -96,7 +99,7 @@ def _learned_values(model: CheckedModel) -> Mapping[str, Any]:
 
 
 def _check_model(
-    role: Role, asked: AskedModel, config: RunConfig, row: RunRow | None, say: Say, check: Check
+    role: ModelRole, asked: AskedModel, config: RunConfig, row: RunRow | None, say: Say, check: Check
 ) -> CheckedModel:
     say(f"checking the endpoint of {asked.model}")
     found = check(asked, requests_of(config))

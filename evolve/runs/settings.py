@@ -128,6 +128,12 @@ class Settings(BaseSettings):
         description="Who makes the patches: `direct`, a conversation with the model; `self`, the scaffold itself; "
         "or the name of a plug-in.",
     )
+    small_model: str | None = Field(
+        None, description="Model that answers where the scaffold asks for a small one; unset: the scaffold's."
+    )
+    small_base_url: str | None = Field(
+        None, description="Endpoint of the small model; unset: that of its profile, otherwise the scaffold's."
+    )
     proposer_model: str | None = Field(None, description="Model that proposes; unset: the scaffold's.")
     proposer_base_url: str | None = Field(
         None, description="Endpoint of the proposing model; unset: that of its profile, otherwise the scaffold's."

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evolve.llm.foreign_json import parse_exactly
+from evolve.llm.parts import without_cache_marks
+from evolve.llm.reasoning import FIELDS
+
 # How many conversations are remembered: those that went on last.
 MOST = 8
 
@@ -35,14 +39,32 @@ def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
     """The number of leading messages that both lists share."""
     count = 0
     for before, after in zip(old, new, strict=False):
-        if _without_empty(before) != _without_empty(after):
+        if before != after and _essence(before) != _essence(after):
             break
         count += 1
     return count
 
 
-def _without_empty(message: Any) -> Any:
-    """The message without empty fields, which clients add and drop."""
+def _essence(message: Any) -> Any:
+    """The message without what clients and protocols add, drop and spell anew.
+
+    These are empty fields, marks for a cache, reasoning, and the white space in the arguments of calls.
+    """
     if not isinstance(message, Mapping):
         return message
-    return {key: value for key, value in message.items() if value not in (None, [], "")}
+    kept = {key: value for key, value in without_cache_marks(message).items() if value not in (None, [], "")}
+    if isinstance(calls := kept.get("tool_calls"), list):
+        kept["tool_calls"] = [_essence_of_call(call) for call in calls]
+    return {key: value for key, value in kept.items() if key not in FIELDS}
+
+
+def _essence_of_call(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    text = function.get("arguments") if isinstance(function, Mapping) else None
+    if not isinstance(text, str):
+        return call
+    try:
+        arguments = parse_exactly(text)
+    except ValueError:
+        return call
+    return [call.get("id"), function.get("name"), arguments]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import ModelSpec, Usage
@@ -14,9 +14,9 @@ from evolve.trial.room import Room
 Event = Mapping[str, Any]
 
 
-def call_metrics(event: Event, model: ModelSpec) -> dict[str, Any]:
+def call_metrics(event: Event, models: Sequence[ModelSpec]) -> dict[str, Any]:
     """The metrics of an answered call: the tokens that the endpoint reported, and the cost in US dollars if known."""
-    usage = event["response"].get("usage") or {}
+    usage, model = event["response"].get("usage") or {}, asked_model(event, models)
     spent = usage_of(event["response"], model, event["request"])
     metrics: dict[str, Any] = {name: usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens")}
     if spent.cached_tokens:
@@ -24,7 +24,7 @@ def call_metrics(event: Event, model: ModelSpec) -> dict[str, Any]:
     return {**metrics, "cost_usd": spent.cost_usd} if _has_known_cost(event, model) else metrics
 
 
-def final_metrics(events: Iterable[Event], usage: Usage, model: ModelSpec, steps: int) -> dict[str, Any]:
+def final_metrics(events: Iterable[Event], usage: Usage, models: Sequence[ModelSpec], steps: int) -> dict[str, Any]:
     """The totals of a trial. The cost is left out unless that of each call is known."""
     metrics: dict[str, Any] = {
         "total_prompt_tokens": usage.prompt_tokens,
@@ -32,9 +32,15 @@ def final_metrics(events: Iterable[Event], usage: Usage, model: ModelSpec, steps
     }
     if usage.cached_tokens:
         metrics["total_cached_tokens"] = usage.cached_tokens
-    if model.priced or (usage.cost_usd and all(_has_known_cost(event, model) for event in answered_calls(events))):
+    answered = ((event, asked_model(event, models)) for event in answered_calls(events))
+    if all(model.priced for model in models) or (usage.cost_usd and all(_has_known_cost(*call) for call in answered)):
         metrics["total_cost_usd"] = usage.cost_usd
     return {**metrics, "total_steps": steps}
+
+
+def asked_model(event: Event, models: Sequence[ModelSpec]) -> ModelSpec:
+    """The model that a call asked; the trial's own for a name that none has."""
+    return next((model for model in models if model.name == event["request"].get("model")), models[0])
 
 
 def answered_calls(events: Iterable[Event]) -> Iterator[Event]:

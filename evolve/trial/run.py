@@ -20,6 +20,7 @@ from evolve.core.records import (
     Cause,
     Fault,
     Grading,
+    ModelSpec,
     Outcome,
     StoredFile,
     Task,
@@ -30,7 +31,7 @@ from evolve.core.records import (
     stable_hash,
 )
 from evolve.core.reward_scale import RewardScale
-from evolve.llm import ChatModel, open_model
+from evolve.llm import ChatModel, NamedModels, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import (
@@ -150,8 +151,12 @@ def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: 
     if spec.replay_of is not None:
         return RecordedModel(trajectory.load(spec.replay_of))
     # A run checks its endpoint before the first trial: what is not found now was there.
-    model = open_model(spec.model, has_answered=True)
-    return model if spending_file is None else Metered(model, spec.model, spending_file, what)
+    return NamedModels({model.name: _open_model(model, spending_file, what) for model in spec.models})
+
+
+def _open_model(spec: ModelSpec, spending_file: SpendingFile | None, what: str) -> ChatModel:
+    model = open_model(spec, has_answered=True)
+    return model if spending_file is None else Metered(model, spec, spending_file, what)
 
 
 def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
@@ -261,7 +266,7 @@ def _image_ids(spec: TrialSpec) -> tuple[str, str]:
 
 def container_lifetime(spec: TrialSpec, seconds: float) -> int:
     """Seconds after which a container for work of that length ends by itself, with an allowance for lost time."""
-    return int(seconds + longest_delay(spec.model, spec.limits)) + SPARE_SECONDS
+    return int(seconds + longest_delay(spec.models, spec.limits)) + SPARE_SECONDS
 
 
 def freeze(

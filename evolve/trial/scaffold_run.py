@@ -130,8 +130,16 @@ def run_scaffold(
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known;
     start: starts it; None: in a container of its own.
     """
-    door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
-    door = replace(door, mcp_servers=spec.task.format.environment.mcp_servers)
+    door = Door(
+        spec.task_id,
+        spec.task.instruction,
+        spec.image.workdir,
+        spec.seed,
+        spec.model,
+        spec.limits,
+        mcp_servers=spec.task.format.environment.mcp_servers,
+        small=spec.small,
+    )
     if spec.task.format.harbor:
         door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()

@@ -49,7 +49,7 @@ def build(
     refusals: how many requests the gateway refused, by the error's code; start_up: seconds until the first request.
     """
     room, tools = Room(), ToolDefinitions()
-    steps = _steps_of(events, spec.model, room, tools)
+    steps = _steps_of(events, spec.models, room, tools)
     return {
         "schema_version": ATIF,
         "session_id": f"{spec.run}/{spec.key}",
@@ -60,7 +60,7 @@ def build(
             **tools.field,
         },
         "steps": steps,
-        "final_metrics": final_metrics(events, usage, spec.model, len(steps)),
+        "final_metrics": final_metrics(events, usage, spec.models, len(steps)),
         "extra": {
             "task": spec.task.name,
             "seed": spec.seed,
@@ -73,7 +73,7 @@ def build(
     }
 
 
-def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: ToolDefinitions) -> list[Step]:
+def _steps_of(events: Iterable[Event], models: Sequence[ModelSpec], room: Room, tools: ToolDefinitions) -> list[Step]:
     """The steps; what the requests offer goes into `tools`.
 
     Messages have the time at which the request that brought them arrived, answers that of the answer.
@@ -89,7 +89,7 @@ def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: Tool
                 _add_message(steps, callers, message)
             seen.add([*messages, answer] if answer else list(messages))
             _set_time(steps[known:], event.get(STARTED_AT))
-            steps.append(room.fitted(_agent_step(event, answer, model)))
+            steps.append(room.fitted(_agent_step(event, answer, models)))
             _set_time(steps[-1:], event.get(ENDED_AT))
             tools.add(event["request"], room)
             callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
@@ -140,7 +140,7 @@ def _add_observation(steps: list[Step], callers: Mapping[str, Step], call_id: st
         steps.append({"source": "user", "message": content})
 
 
-def _agent_step(event: Event, answer: Mapping[str, Any] | None, model: ModelSpec) -> Step:
+def _agent_step(event: Event, answer: Mapping[str, Any] | None, models: Sequence[ModelSpec]) -> Step:
     if answer is None:
         return {
             "source": "system",
@@ -153,7 +153,7 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None, model: ModelSpec
         step["reasoning_content"] = reasoning
     if calls := answer.get("tool_calls"):
         step["tool_calls"] = [_tool_call(call) for call in calls]
-    step["metrics"] = call_metrics(event, model)
+    step["metrics"] = call_metrics(event, models)
     return step
 
 

@@ -11,9 +11,11 @@ from evolve.core.errors import RequestRefused
 from evolve.core.records import stable_hash
 from evolve.llm import fields, pieces
 from evolve.llm.foreign_json import parse_exactly
+from evolve.llm.parts import CACHE_MARK
 from evolve.llm.pieces import Piece
 
 FORMAT = "anthropic-messages-v1"
+MARK = {CACHE_MARK: {"type": "ephemeral"}}
 THINKING = ("thinking", "redacted_thinking")
 DATA_URL = re.compile(r"data:([\w.+/-]+);base64,(.*)", re.DOTALL)
 MEDIA_TYPES = {"image/jpg": "image/jpeg"}
@@ -58,7 +60,7 @@ def _block(piece: Piece) -> Block:
     if piece.kind == "text":
         return {"type": "text", "text": piece.text}
     call_id, name, arguments = piece.call
-    return {"type": "tool_use", "id": usable_id(call_id), "name": name, "input": _input(arguments)}
+    return {"type": "tool_use", "id": usable_id(call_id), "name": name, "input": input_of(arguments)}
 
 
 def _thinking(item: Mapping[str, Any]) -> Block:
@@ -69,7 +71,7 @@ def _thinking(item: Mapping[str, Any]) -> Block:
     return {"type": item["type"], **texts} if names and len(texts) == len(names) else {}
 
 
-def _input(arguments: str) -> dict[str, Any]:
+def input_of(arguments: str) -> dict[str, Any]:
     """Return the object that a call's arguments are. Any other text has no place in the protocol but inside of one."""
     try:
         value = parse_exactly(arguments)
@@ -108,11 +110,16 @@ def content_blocks(content: Any) -> list[Block]:
 def _content_block(part: Mapping[str, Any]) -> Block:
     url = fields.image_url(part)
     if not url:
-        return {"type": "text", "text": fields.text_of([part])}
+        return {"type": "text", "text": fields.text_of([part]), **own_mark(part)}
     if not url.startswith("data:"):
-        return {"type": "image", "source": {"type": "url", "url": url}}
+        return {"type": "image", "source": {"type": "url", "url": url}, **own_mark(part)}
     image = DATA_URL.fullmatch(url)
     if image is None:
         raise RequestRefused(400, "invalid_request", "a data URL of an image must have a media type and base64")
     source = {"type": "base64", "media_type": MEDIA_TYPES.get(image[1], image[1]), "data": image[2]}
-    return {"type": "image", "source": source}
+    return {"type": "image", "source": source, **own_mark(part)}
+
+
+def own_mark(part: Mapping[str, Any]) -> Block:
+    """Return the mark for the cache that a part of a request has, with the usual lifetime; empty if it has none."""
+    return dict(MARK) if part.get(CACHE_MARK) else {}

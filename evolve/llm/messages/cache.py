@@ -8,25 +8,30 @@ but one of the user is marked too. (platform.claude.com/docs/en/build-with-claud
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import ModelSpec
+from evolve.llm.messages.blocks import MARK
 from evolve.llm.outgoing import is_never_sent
+from evolve.llm.parts import CACHE_MARK
 
-CONTROL = "cache_control"
-MARK = {CONTROL: {"type": "ephemeral"}}
+CONTROL = CACHE_MARK
 TURNS = 2
+MOST_MARKS = 4
 
 
 def with_cache_marks(request: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
-    """Return the request with marks; unchanged if `cache_control` is refused, or set in the model's extra body.
+    """Return the request with marks: those that an agent set itself, otherwise ours.
 
-    A single turn without tools is hardly a conversation's beginning: only what comes before it is marked, because
-    writing to the cache costs more than an ordinary token.
+    Without any if `cache_control` is refused, or set in the model's extra body. A single turn without tools is hardly a
+    conversation's beginning: only what comes before it is marked, because writing to the cache costs more than an
+    ordinary token.
     """
     if is_never_sent(spec, CONTROL) or CONTROL in request:
-        return dict(request)
+        return _with_last_marks(request, 0)
+    if any(CONTROL in block for block in _markable(request)):
+        return _with_last_marks(request, MOST_MARKS)
     marked = dict(request)
     for key in ("tools", "system"):
         if isinstance(request.get(key), list):
@@ -40,3 +45,21 @@ def with_cache_marks(request: Mapping[str, Any], spec: ModelSpec) -> dict[str, A
 
 def _with_mark(blocks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [*map(dict, blocks[:-1]), {**blocks[-1], **MARK}]
+
+
+def _with_last_marks(request: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """Return the request with the last `most` of its marks. Its blocks are this request's own."""
+    marked = [block for block in _markable(request) if CONTROL in block]
+    for block in marked[: len(marked) - most]:
+        del block[CONTROL]
+    return dict(request)
+
+
+def _markable(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the blocks that may have marks, in the order in which the endpoint reads them."""
+    for key in ("tools", "system"):
+        yield from request.get(key) or []
+    for turn in request["messages"]:
+        for block in turn["content"]:
+            yield from block.get("content") or [] if block["type"] == "tool_result" else ()
+            yield block

@@ -99,7 +99,7 @@ def _sampling(body: Body, spec: ModelSpec) -> dict[str, Any]:
 
 
 def _tools(body: Body, spec: ModelSpec, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    tools = [_tool(function) for function in fields.functions_of(body)]
+    tools = [{**_tool(tool["function"]), **blocks.own_mark(tool)} for tool in fields.tools_of(body)]
     if tools:
         return {"tools": tools, "tool_choice": _tool_choice(body, spec)}
     # The API refuses earlier calls of tools that it does not know.

@@ -24,24 +24,34 @@ MAX_LOST_SECONDS = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Reservation:
-    """The most that one running call may use, in tokens: its prompt and the longest allowed answer."""
+    """The most that one running call of a model may use, in tokens: its prompt and the longest allowed answer."""
 
     prompt: int
     answer: int
+    model: ModelSpec
 
 
 class TrialBudget:
     """What a trial has spent, what its running calls may still cost, and the limit that was reached."""
 
-    def __init__(self, limits: Limits, model: ModelSpec, deadline: float, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        model: ModelSpec,
+        deadline: float,
+        patience: float = 0.0,
+        small: ModelSpec | None = None,
+    ) -> None:
         """Start with nothing spent.
 
         Args:
+            small: a second model, whose calls the same limits hold for.
             deadline: monotonic time; time that is given back extends it.
             patience: seconds after the deadline for which new work waits for the running calls to end.
         """
         self._patience = patience
         self.limits, self.model, self.deadline = limits, model, deadline
+        self._models = (model,) if small is None else (model, small)
         self.usage = Usage()
         # Of `usage`, what the host's own calls took: they are billed, but don't use up what the scaffold may have.
         self._hosts = Usage()
@@ -120,7 +130,7 @@ class TrialBudget:
             self.usage += lost
             self._hosts += lost
         self.give_back(lost.lost_seconds)
-        most = MAX_LOST_SECONDS + longest_wait(self.model, self.limits)
+        most = MAX_LOST_SECONDS + max(longest_wait(model, self.limits) for model in self._models)
         if self.given_back > most:
             raise EndpointError(f"model endpoint: it failed for over {most:g} seconds of one trial")
 
@@ -129,7 +139,9 @@ class TrialBudget:
         with self._changed:
             return self._changed.wait_for(lambda: not self._reserved, seconds)
 
-    def reserve(self, prompt: int | Callable[[], int], answer: int, least: int = 1) -> Reservation:
+    def reserve(
+        self, prompt: int | Callable[[], int], answer: int, least: int = 1, model: ModelSpec | None = None
+    ) -> Reservation:
         """Start a call that asks for at most `answer` tokens; fewer may be reserved.
 
         Waits for the running calls if they may need what is left. Raises Refusal if nothing is left.
@@ -138,27 +150,29 @@ class TrialBudget:
             prompt: the most tokens of its prompt; a function is asked again when a running call has ended, whose count
                 may show that there are fewer.
             least: the fewest tokens of the answer that are of use.
+            model: which one is called; None: the trial's.
         """
+        model = model or self.model
         with self._changed:
             while True:
                 self._await_time()
-                self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
+                self._refuse_spent(model, "calls", "tokens", "usd", "seconds", "record")
                 most = prompt if isinstance(prompt, int) else prompt()
-                room, bound = self._room(most)
+                room, bound = self._room(most, model)
                 if room >= answer or not self._reserved:
                     break
                 self._changed.wait(self.left()["seconds"])
             if room < least:
                 raise self.spent(bound, f": the prompt may have {most} tokens, a token for each byte not counted yet")
             self.usage += Usage(calls=1)
-            reservation = Reservation(most, min(answer, room))
+            reservation = Reservation(most, min(answer, room), model)
             self._reserved.append(reservation)
             return reservation
 
-    def check(self) -> None:
-        """Raise Refusal if no call may start any more."""
+    def check(self, model: ModelSpec | None = None) -> None:
+        """Raise Refusal if no call of this model may start any more; None: the trial's."""
         with self._changed:
-            self._refuse_spent("calls", "tokens", "usd", "seconds", "record")
+            self._refuse_spent(model or self.model, "calls", "tokens", "usd", "seconds", "record")
 
     def settle(self, reservation: Reservation, spent: Usage) -> None:
         """Replace a reservation by the actual usage; a call that outlived its trial is already charged in full."""
@@ -171,13 +185,15 @@ class TrialBudget:
     def cost(self, reservation: Reservation) -> Usage:
         """The most that a call may cost; the call itself is not counted."""
         prompt, answer = reservation.prompt, reservation.answer
-        return Usage(0, prompt, answer, self.model.highest_cost_usd(prompt, answer), 0)
+        return Usage(0, prompt, answer, reservation.model.highest_cost_usd(prompt, answer), 0)
 
     def start_command(self) -> float:
         """Count one command; returns the seconds that it may take. Raises Refusal."""
         with self._changed:
             self._await_time()
-            self._refuse_spent("seconds", "record", *(() if self.limits.commands is None else ("commands",)))
+            self._refuse_spent(
+                self.model, "seconds", "record", *(() if self.limits.commands is None else ("commands",))
+            )
             self.usage += Usage(commands=1)
             return self.left()["seconds"]
 
@@ -207,13 +223,13 @@ class TrialBudget:
             if not self._changed.wait(max(end - time.monotonic(), 0.0)):
                 return
 
-    def _refuse_spent(self, *names: str) -> None:
+    def _refuse_spent(self, model: ModelSpec, *names: str) -> None:
         if self._closed:
             raise Refusal(FINAL, "budget", "the trial is over")
         left = self.left() | {"record": min(MAX_EVENTS - self._events, MAX_RECORDED - self.recorded)}
         for name in names:
             # A model without a price is not limited by dollars.
-            if left[name] <= 0 and not (name == "usd" and self.model.cost_usd(1, 1) == 0):
+            if left[name] <= 0 and not (name == "usd" and model.cost_usd(1, 1) == 0):
                 raise self.spent(name)
 
     def spent(self, name: str, why: str = "") -> Refusal:
@@ -221,11 +237,11 @@ class TrialBudget:
         self.exhausted = name
         return Refusal(FINAL, "budget", f"the trial's budget of {name} is spent{why}")
 
-    def _room(self, prompt: int) -> tuple[int, str]:
-        """The most tokens that an answer to such a prompt may have while others run, and the limit that sets it."""
+    def _room(self, prompt: int, model: ModelSpec) -> tuple[int, str]:
+        """The most tokens that this model's answer may have while others run, and the limit that sets it."""
         reserved = [self.cost(reservation) for reservation in self._reserved]
         tokens = self.left()["tokens"] - sum(cost.prompt_tokens + cost.completion_tokens for cost in reserved) - prompt
-        usd = self.left()["usd"] - sum(cost.cost_usd for cost in reserved) - self.model.highest_cost_usd(prompt, 0)
-        token_price = self.model.highest_cost_usd(0, 1)
+        usd = self.left()["usd"] - sum(cost.cost_usd for cost in reserved) - model.highest_cost_usd(prompt, 0)
+        token_price = model.highest_cost_usd(0, 1)
         by_usd = usd / token_price if token_price else math.inf if usd >= 0 else 0.0
         return (int(tokens), "tokens") if tokens <= by_usd else (int(by_usd), "usd")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
@@ -37,9 +37,9 @@ NOTICE_SECONDS = 0.005
 HungUpAt = Callable[[], float | None]
 
 
-def longest_delay(model: ModelSpec, limits: Limits) -> float:
+def longest_delay(models: Sequence[ModelSpec], limits: Limits) -> float:
     """Seconds by which a trial may exceed its time limit: time given back, and one more call. Raises BadInput."""
-    return MAX_LOST_SECONDS + longest_wait(model, limits) + call_seconds()
+    return MAX_LOST_SECONDS + max(longest_wait(model, limits) for model in models) + call_seconds()
 
 
 class Client:

@@ -89,9 +89,3 @@ def parse_number(name: str, value: Any) -> float:
     if not math.isfinite(number):
         raise Refusal(400, "invalid_request", f"`{name}` must be a finite number")
     return number
-
-
-def wants_usage(body: Body) -> bool:
-    """Whether a streaming client asked for a final event with the usage."""
-    options = body.get("stream_options")
-    return isinstance(options, Mapping) and bool(options.get("include_usage"))

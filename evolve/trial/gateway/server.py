@@ -14,7 +14,6 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,51 +22,63 @@ from starlette.routing import Route
 from evolve.budget.answers import Answers, OwnAnswers
 from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
-from evolve.core.records import Limits, ModelSpec, Usage
+from evolve.core.records import Api, Limits, ModelSpec, Usage
 from evolve.core.task_format import McpServer
 from evolve.llm import (
     ChatModel,
     CountedPrompts,
     Prompt,
     counted_prompt_tokens,
+    estimate_prompt_tokens,
     fit_to_window,
     prompt_of,
     required_answer_tokens,
     usage_of,
+    with_sent_messages,
 )
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
 from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
-from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay, watched_client
-from evolve.trial.gateway.request import bare_request, model_request, wants_usage
+from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
+from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
+from evolve.trial.gateway.names import asked_of
+from evolve.trial.gateway.protocols import Protocol, Reply, protocol_of
+from evolve.trial.gateway.request import bare_request, model_request
 from evolve.trial.gateway.seeding import Seeding
 from evolve.trial.gateway.spans import FailingCalls, Span, without
-from evolve.trial.gateway.wire import (
-    Body,
-    BoundedProtocol,
-    Intake,
-    Refusal,
-    check_token,
-    error_response,
-    final_status,
-    json_response,
-    stream_response,
-)
+from evolve.trial.gateway.unserved import reason_of
+from evolve.trial.gateway.wire import Body, BoundedProtocol, Intake, Refusal, final_status, json_response
 from evolve.trial.recording import Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
-Action = Callable[[Body, HungUpAt], Response]
+# Where each protocol asks the model, and where it has a prompt counted: path, protocol, and the rest of the answer.
+ASKED: dict[str, Api] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/messages": "messages",
+}
+COUNTED: tuple[tuple[str, Api, Body], ...] = (
+    ("/v1/responses/input_tokens", "responses", {"object": "response.input_tokens"}),
+    ("/v1/messages/count_tokens", "messages", {}),
+)
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
+
+
+def described_model(name: str) -> Body:
+    """A model in the form of both vendors' lists of models."""
+    openais = {"id": name, "object": "model", "created": 0, "owned_by": "run"}
+    return {**openais, "type": "model", "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True)
 class Door:
     """What a gateway serves. Nothing in here tells the scaffold which task it has.
 
-    command_seconds: the longest time of one command. mcp_servers: those of the task.
+    command_seconds: the longest time of one command. mcp_servers: those of the task. small: the model that answers
+    requests for a small one, by name.
     """
 
     task_id: str
@@ -78,6 +89,12 @@ class Door:
     limits: Limits
     command_seconds: float = COMMAND_SECONDS
     mcp_servers: tuple[McpServer, ...] = ()
+    small: ModelSpec | None = None
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """The models that answer; see `names.asked_of`."""
+        return (self.model,) if self.small is None else (self.model, self.small)
 
 
 class Gateway:
@@ -111,7 +128,9 @@ class Gateway:
         self.answers = answers or self._own_answers
         self.path = folder / SOCKET_NAME
         deadline = time.monotonic() + door.limits.seconds
-        self.budget = TrialBudget(door.limits, door.model, deadline, longest_delay(door.model, door.limits))
+        self.budget = TrialBudget(
+            door.limits, door.model, deadline, longest_delay(door.models, door.limits), door.small
+        )
         self.recording, self._timeline = Recording(), Timeline.start()
         self.fault: Exception | None = None
         self._first_request: float | None = None
@@ -128,23 +147,25 @@ class Gateway:
         """The events of the recording so far, decoded."""
         return list(self.recording)
 
-    def _task_routes(self, intake: Intake, commands: Commands) -> list[Route]:
+    def _task_routes(self, commands: Commands, add: Callable[..., Route]) -> list[Route]:
         """The routes to the task and its container."""
         return [
-            Route("/evolve/task", self._route(intake, self._task), methods=["GET"]),
-            Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
-            Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
-            Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
-            Route("/evolve/replace", self._route(intake, self._recorded(commands.replace)), methods=["POST"]),
-            Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
+            add("GET", "/evolve/task", self._task),
+            add("GET", "/evolve/budget", self._budget),
+            add("POST", "/evolve/run", self._recorded(commands.run)),
+            add("POST", "/evolve/read", self._recorded(commands.read)),
+            add("POST", "/evolve/replace", self._recorded(commands.replace)),
+            add("POST", "/evolve/write", self._recorded(commands.write)),
         ]
 
     def _config(self, commands: Commands | None) -> uvicorn.Config:
-        intake = Intake()
+        add = functools.partial(self._route, Intake())
         routes = [
-            *(self._task_routes(intake, commands) if commands else ()),
-            Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
-            Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
+            *(self._task_routes(commands, add) if commands else ()),
+            add("GET", "/v1/models", self._models),
+            add("GET", "/v1/models/{name:path}", self._named_model),
+            *(add("POST", path, self._asking(protocol_of(api)), api) for path, api in ASKED.items()),
+            *(add("POST", path, self._counting(protocol_of(api), head), api) for path, api, head in COUNTED),
         ]
         handlers: dict[Any, Any] = {HTTPException: self._no_such_route, Exception: self._unexpected}
         app = Starlette(routes=routes, exception_handlers=handlers)
@@ -183,34 +204,29 @@ class Gateway:
 
     def wait_for_calls(self) -> None:
         """Wait until no call is running: only its end shows who delayed it. A call that never ends is a fault."""
-        longest = longest_delay(self.door.model, self.door.limits)
+        longest = longest_delay(self.door.models, self.door.limits)
         if not self.budget.wait_until_idle(longest - self.budget.given_back):
             self._note_fault(EndpointError("model endpoint: a call did not end"))
 
-    def _route(self, intake: Intake, action: Action) -> Callable[[Request], Any]:
-        """Make an HTTP endpoint of an action, which runs in a thread beside the event loop."""
+    def _route(self, intake: Intake, method: str, path: str, action: Action, api: Api = "chat") -> Route:
+        """Make a route of an action, which runs in a thread beside the event loop."""
+        run = functools.partial(self._run_action, action)
+        return Route(
+            path, Endpoint(intake, run, protocol_of(api), self._count, self._fault_of, self._token), methods=[method]
+        )
 
-        async def endpoint(request: Request) -> Response:
-            try:
-                check_token(request, self._token)
-                async with intake.body(request) as body:
-                    with watched_client(request) as client:
-                        return await run_in_threadpool(self._run_action, action, body, client.hung_up_at)
-            except Refusal as refusal:
-                return self._refuse(refusal)
-
-        return endpoint
-
-    def _refuse(self, refusal: Refusal) -> Response:
-        """Count a refusal, and answer with it. Called in the event loop alone."""
+    def _count(self, refusal: Refusal) -> None:
+        """Count a refusal. Called in the event loop alone."""
         if refusal.code != INFRASTRUCTURE:
             self.refusals[refusal.code] += 1
-        return error_response(refusal)
 
     async def _no_such_route(self, request: Request, error: HTTPException) -> Response:
         # Not from `request.url`: with a Host header that is no address, it names the socket's path on this machine.
-        message = f"{request.method} {request.scope['path'][:200]}: {error.detail}"
-        return self._refuse(Refusal(error.status_code, "not_found", message))
+        path = request.scope["path"][:200]
+        message = f"{request.method} {path}: {': '.join(filter(None, (error.detail, reason_of(path))))}"
+        refusal = Refusal(error.status_code, "not_found", message)
+        self._count(refusal)
+        return refusal_response(refusal, protocol_of("messages" if path.startswith("/v1/messages") else "chat"))
 
     def _recorded(self, action: RecordedAction) -> Action:
         """Make an action of one whose events say what they overlapped with."""
@@ -231,7 +247,10 @@ class Gateway:
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         """Treat a bug of the gateway as a fault of the machine: it is no evidence about the scaffold."""
-        return error_response(self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}")))
+        return refusal_response(self._fault_of(error), protocol_of("chat"))
+
+    def _fault_of(self, error: Exception) -> Refusal:
+        return self._note_fault(InfraError(f"gateway: {type(error).__name__}: {error}"))
 
     def _note_fault(self, error: Exception) -> Refusal:
         self.fault = self.fault or error
@@ -256,19 +275,56 @@ class Gateway:
         return json_response(self.budget.left())
 
     def _models(self, body: Body, hung_up_at: HungUpAt) -> Response:
-        model = {"id": self.door.model.name, "object": "model", "created": 0, "owned_by": "run"}
-        return json_response({"object": "list", "data": [model]})
+        models = [described_model(model.name) for model in self.door.models]
+        ends = {"first_id": models[0]["id"], "last_id": models[-1]["id"], "has_more": False}
+        return json_response({"object": "list", "data": models, **ends})
 
-    def _chat(self, body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
-        request = self._fit(model_request(body, self.door.model, self.door.limits.max_tokens), arrival)
-        prompt = prompt_of(request, self.door.model)
-        reservation, seed = self._start_call(request, prompt)
+    def _named_model(self, body: Body, hung_up_at: HungUpAt) -> Response:
+        """Describe a model of any name, since each name asks one of the run's."""
+        if not body["name"]:
+            raise Refusal(404, "not_found", "the model has no name")
+        return json_response(described_model(body["name"]))
+
+    def _asking(self, protocol: Protocol) -> Action:
+        """Make the action of a route that asks the model."""
+
+        def ask(body: Body, hung_up_at: HungUpAt, arrival: Arrival) -> Response:
+            model, request = self._translated(protocol, body)
+            completion, usage = self._ask(model, request, hung_up_at, arrival)
+            reply = Reply(body, completion, usage)
+            streams = bool(body.get("stream"))
+            return stream_response("".join(protocol.events(reply))) if streams else json_response(protocol.whole(reply))
+
+        return self._recorded(ask)
+
+    def _counting(self, protocol: Protocol, head: Body) -> Action:
+        """Make the action of a route that answers with the estimated tokens of a request's prompt."""
+
+        def count(body: Body, hung_up_at: HungUpAt) -> Response:
+            model, request = self._translated(protocol, body)
+            tokens = estimate_prompt_tokens(with_sent_messages(request, model))
+            return json_response({**head, "input_tokens": tokens})
+
+        return count
+
+    def _translated(self, protocol: Protocol, body: Body) -> tuple[ModelSpec, Body]:
+        """The model that a client's request asks, and the request for it. Raises Refusal."""
+        model = asked_of(body.get("model"), self.door.models)
+        return model, model_request(protocol.chat_request(body, model), model, self.door.limits.max_tokens)
+
+    def _ask(
+        self, model: ModelSpec, request: Body, hung_up_at: HungUpAt, arrival: Arrival
+    ) -> tuple[dict[str, Any], Usage]:
+        """Ask a model, and record its answer. Raises Refusal and the errors of `ChatModel`."""
+        request = self._fit(model, request, arrival)
+        prompt = prompt_of(request, model)
+        reservation, seed = self._start_call(model, request, prompt)
         request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
         spent, started = Usage(), time.monotonic()
         endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         try:
-            completion = self._complete(request, endurance)
-            spent = usage_of(completion, self.door.model, request)
+            completion = self._complete(model, request, endurance)
+            spent = usage_of(completion, model, request)
             self._counted.learn(prompt, counted_prompt_tokens(completion))
             self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
             self._note_answer()
@@ -293,14 +349,14 @@ class Gateway:
         if refusal := self.budget.late_refusal():
             raise refusal
         self._record("chat", arrival, request=request, response=completion)
-        return stream_response(completion, wants_usage(body)) if body.get("stream") else json_response(completion)
+        return completion, spent
 
     def _note_answer(self) -> None:
         self._own_answers.note()
         if self.answers is not self._own_answers:
             self.answers.note()
 
-    def _complete(self, request: Body, endurance: Endurance) -> dict[str, Any]:
+    def _complete(self, model: ModelSpec, request: Body, endurance: Endurance) -> dict[str, Any]:
         """Call the model.
 
         A refusal of what the host added is the scaffold's fault if a bare request with the same additions is answered:
@@ -309,36 +365,36 @@ class Gateway:
         try:
             return self.model.complete(request, endurance)
         except HostRefused as error:
-            bare = bare_request(request, self.door.model, error.parameter)
+            bare = bare_request(request, model, error.parameter)
             if bare is None:
                 raise
             try:
                 answer = self.model.complete(bare, endurance)
             except RequestRefused:
                 raise error from None
-            self.budget.record_loss(usage_of(answer, self.door.model, bare))
+            self.budget.record_loss(usage_of(answer, model, bare))
             raise RequestRefused(400, "invalid_request", str(error)) from error
 
-    def _start_call(self, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
+    def _start_call(self, model: ModelSpec, request: Body, prompt: Prompt) -> tuple[Reservation, int]:
         """Reserve what a call may use, and give it its seed. Raises Refusal."""
-        content, least = digest(request), required_answer_tokens(request, self.door.model)
+        content, least = digest(request), required_answer_tokens(request, model)
         with self._lock:
             seed = self._seeding.start(content)
         try:
             # It may wait for other calls, with which it overlaps then too.
             most = functools.partial(self._counted.most_tokens, prompt)
-            return self.budget.reserve(most, max(request["max_tokens"], least), least), seed
+            return self.budget.reserve(most, max(request["max_tokens"], least), least, model), seed
         except Refusal:
             with self._lock:
                 self._seeding.withdraw()
             raise
 
-    def _fit(self, request: Body, arrival: Arrival) -> Body:
+    def _fit(self, model: ModelSpec, request: Body, arrival: Arrival) -> Body:
         """Fit the request into the model's context window. Raises Refusal; a refused request costs nothing."""
         try:
-            return fit_to_window(request, self.door.model)
+            return fit_to_window(request, model)
         except RequestRefused as error:
-            self.budget.check()
+            self.budget.check(model)
             raise self._refused(request, error, arrival, asked=False) from error
 
     def _refused(self, request: Body, error: RequestRefused, arrival: Arrival, **more: bool) -> Refusal:

@@ -1,4 +1,4 @@
-"""The gateway's HTTP: bounded requests and connections, answers and errors in the form of the OpenAI API."""
+"""The gateway's HTTP: bounded requests and connections, and answers in JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ Body = dict[str, Any]
 
 
 class Refusal(Exception):
-    """An answer in the API's error form, with an HTTP status."""
+    """An error that the client is answered with, in the form of its protocol, with an HTTP status."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -117,51 +117,6 @@ def _text_problem(body: Body) -> str:
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Respond with ASCII JSON, which can carry even lone surrogates."""
     return Response(json.dumps(content), status, headers, media_type="application/json")
-
-
-def error_response(refusal: Refusal) -> Response:
-    error = {"message": refusal.message, "type": refusal.code, "code": refusal.code, "param": None}
-    # OpenAI clients retry a 408 and a 503 by themselves; here the answer would stay the same.
-    return json_response({"error": error}, refusal.status, {"x-should-retry": "false"})
-
-
-def stream_response(completion: Mapping[str, Any], usage: bool) -> Response:
-    """Send one completion as server-sent events.
-
-    Args:
-        usage: whether the client asked for a final event with the usage.
-    """
-    return Response("".join(_chunks(completion, usage)), media_type="text/event-stream")
-
-
-def _chunks(completion: Mapping[str, Any], usage: bool) -> Iterator[str]:
-    """The whole message, its end, and the usage only if asked for: some clients index into its empty `choices`.
-
-    All fields that the completion, its choices and messages have are in it, known or not.
-    """
-    others = {key: value for key, value in completion.items() if key not in ("choices", "usage")}
-    head = {"id": "", "created": 0, "model": "", **others, "object": "chat.completion.chunk"}
-    for number, choice in enumerate(completion["choices"]):
-        others = {key: value for key, value in choice.items() if key not in ("message", "logprobs")}
-        first = {"delta": _delta(choice["message"]), "logprobs": choice.get("logprobs"), "finish_reason": None}
-        last = {**others, "delta": {}, "finish_reason": choice.get("finish_reason")}
-        for part in (first, last):
-            yield _event({**head, "choices": [{**part, "index": number}]})
-    if usage:
-        yield _event({**head, "choices": [], "usage": completion.get("usage")})
-    yield "data: [DONE]\n\n"
-
-
-def _delta(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The message as one piece. Its calls are numbered here: a client joins those with the same index."""
-    calls = message.get("tool_calls")
-    if not calls:
-        return dict(message)
-    return {**message, "tool_calls": [{**call, "index": index} for index, call in enumerate(calls)]}
-
-
-def _event(content: Mapping[str, Any]) -> str:
-    return f"data: {json.dumps(content)}\n\n"
 
 
 class BoundedProtocol(H11Protocol):
