@@ -236,15 +236,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Networks:
-    """Which phases of a task have a network.
+    """What each phase of a task can reach.
 
     setup: also health checks, and what is collected after the agent; tests: unless they have an environment of their
     own.
     """
 
-    setup: bool
-    agent: bool
-    tests: bool
+    setup: NetworkPolicy
+    agent: NetworkPolicy
+    tests: NetworkPolicy
 
 
 @dataclass(frozen=True)
@@ -278,19 +278,30 @@ class TaskFormat:
 
 
 def phase_networks(format: TaskFormat, default: bool) -> Networks:
-    """Which phases have a network; `default` holds for all if no phase says anything of its own."""
+    """What each phase can reach. Whether there is a public network is up to `default` if no phase says anything."""
     agent, verifier, base = format.agent.network, format.verifier.network, format.environment.network
-    if agent is None and verifier is None:
-        return Networks(default, default, default)
-    return Networks(_is_public(base), _is_public(agent or base), _is_public(verifier or base))
+    if agent is None and verifier is None and base.mode is not NetworkMode.ALLOWLIST:
+        base = NetworkPolicy(NetworkMode.PUBLIC if default else NetworkMode.NONE)
+    return Networks(base, agent or base, verifier or base)
 
 
 def needs_network(format: TaskFormat, default: bool) -> bool:
-    """Whether the task's own container has a network in any phase of any step."""
-    phases = [
-        phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
-    ]
-    return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+    """Whether the task's own container has a public network in any phase of any step."""
+    return NetworkMode.PUBLIC in _modes(format, default)
+
+
+def has_allowlist(format: TaskFormat) -> bool:
+    """Whether any container of the task has an allowlist, in any phase of any step."""
+    phases = (format.verifier, *(step.verifier for step in format.steps))
+    own = (phase.environment.network.mode for phase in phases if phase.environment is not None)
+    return NetworkMode.ALLOWLIST in {*_modes(format, default=False), *own}
+
+
+def _modes(format: TaskFormat, default: bool) -> set[NetworkMode]:
+    """The modes of all phases of all steps."""
+    steps = [replace(format, agent=step.agent, verifier=step.verifier) for step in format.steps]
+    networks = [phase_networks(one, default) for one in steps or [format]]
+    return {policy.mode for one in networks for policy in (one.setup, one.agent, one.tests)}
 
 
 def without_network(format: TaskFormat) -> TaskFormat:
@@ -318,10 +329,6 @@ def _offline_agent(phase: AgentPhase) -> AgentPhase:
 
 def _offline_verifier(phase: VerifierPhase) -> VerifierPhase:
     return replace(phase, network=None, environment=_offline(phase.environment) if phase.environment else None)
-
-
-def _is_public(policy: NetworkPolicy) -> bool:
-    return policy.mode is NetworkMode.PUBLIC
 
 
 def template_name(value: str) -> str | None:

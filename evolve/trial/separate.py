@@ -13,6 +13,7 @@ from evolve.core.records import TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
+from evolve.sandbox.egress import set_network
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
 
@@ -25,7 +26,7 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     """
     for hook in state.format.verifier.collect:
         try:
-            task.connect(state.networks.setup)
+            set_network(task, state, state.networks.setup)
             _run_hook(state, task, hook)
         except InfraError:
             if not task.is_ruined():
@@ -54,6 +55,7 @@ def judge_separately(
             artifacts = stack.enter_context(collected_artifacts(task, state.format.artifacts))
         verifier = separate_container(own, ttl)
         try:
+            set_network(verifier, own, own.networks.tests)
             _install_artifacts(verifier, artifacts)
             install_tests(spec.task, verifier, copied=not environment.holds_tests)
             variables = resolve_variables(state.format.verifier.env, os.environ)
