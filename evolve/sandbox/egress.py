@@ -20,7 +20,7 @@ from typing import Any
 
 from docker.types import Mount
 
-from evolve.core.errors import BadInput, EngineError, InfraError
+from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import NetworkMode, NetworkPolicy
 from evolve.sandbox.container import (
@@ -31,7 +31,6 @@ from evolve.sandbox.container import (
     Container,
     TaskState,
     create_container,
-    probe_container,
 )
 from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.images import local_base
@@ -47,9 +46,6 @@ CATCH_POWERS = ["NET_ADMIN"]
 READY_SECONDS, ANSWER_SECONDS = 60.0, 30.0
 FAILED, CAUGHT, CONNECTED = b"failed ", b"caught", b"proxy"
 MESSAGE_BYTES = 400
-PROBE_SECONDS = 60
-# The kernel of such a container is its own, and so is its network.
-OWN_KERNELS = ("runsc", "kata")
 
 
 class Unsupported(InfraError):
@@ -212,27 +208,3 @@ def _check_caught(message: bytes, caught: list[int]) -> None:
         raise Unsupported(f"the engine's kernel can't lead a container's connections to a proxy: {reason}")
     if message != CAUGHT or len(caught) != 2:
         raise EngineError("the helper of a network allowlist did not start")
-
-
-def refuse_unsupported(where: str, owner: str, runtime: str | None) -> None:
-    """Try an allowlist's proxy on an empty container.
-
-    Args:
-        where: The file that asks for an allowlist.
-
-    Raises:
-        BadInput: This engine or runtime can't have one.
-        InfraError: The engine failed.
-    """
-    problem, fix = "network_mode = 'allowlist' is not supported here", "leave the task out of the suite"
-    if runtime is not None and any(name in runtime for name in OWN_KERNELS):
-        raise BadInput(where, f"{problem}: the containers of runtime {runtime} can't share a network", fix)
-    if (image := local_base()) is None:
-        raise InfraError("the engine has no base image")
-    probe = probe_container(owner, image, ["sleep", str(PROBE_SECONDS)], SandboxSpec(runtime=runtime), PROBE_SECONDS)
-    try:
-        start_egress(owner, probe.container, runtime=runtime).kill()
-    except Unsupported as error:
-        raise BadInput(where, f"{problem}: {error}", fix) from error
-    finally:
-        probe.kill()

@@ -16,7 +16,7 @@ class Allowed:
         self.names, self.endings, self.ranges = set(), [], []
         for entry in entries:
             try:
-                self.ranges.append(ipaddress.ip_network(entry))
+                self.ranges.append(ipaddress.ip_network(parsed_address(entry) or entry))
             except ValueError:
                 if entry.startswith("*."):
                     self.endings.append(entry[1:])
