@@ -96,6 +96,12 @@ class NetworkPolicy:
         if self.allowed_hosts and self.mode is not NetworkMode.ALLOWLIST:
             raise ValueError(f"only an allowlist has hosts: {self.mode}")
 
+    def is_within(self, other: NetworkPolicy) -> bool:
+        """Whether it reaches nothing that the other one, as it is written, doesn't reach too."""
+        if self.mode is NetworkMode.ALLOWLIST is other.mode:
+            return set(self.allowed_hosts) <= set(other.allowed_hosts)
+        return self.mode is NetworkMode.NONE or other.mode in (self.mode, NetworkMode.PUBLIC)
+
 
 @dataclass(frozen=True)
 class Healthcheck:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.task_format import (
-    Environment,
-    NetworkPolicy,
     SuiteProfile,
     TaskFormat,
     Variables,
@@ -123,13 +121,10 @@ def refuse_modes(where: str, wanted: TaskFormat) -> None:
 
 
 def refuse_networks(where: str, wanted: TaskFormat) -> None:
-    """Raise BadInput if tests beside the agent's processes need another network than the agent had there."""
+    """Raise BadInput if tests beside the agent's processes reach more than the agent: its processes would too."""
     phases = [(wanted.agent.network, wanted.verifier), *((s.agent.network, s.verifier) for s in wanted.steps)]
     for agent, verifier in phases:
-        if verifier.mode is VerifierMode.LIVE and _differs(wanted.environment, agent, verifier.network):
-            problem = "agent and verifier share a container, but not its network"
+        base = wanted.environment.network
+        if verifier.mode is VerifierMode.LIVE and not (verifier.network or base).is_within(agent or base):
+            problem = "agent and verifier share a container, but not its network, and the verifier reaches more"
             raise BadInput(where, problem, "set another environment_mode, or the same network_mode for both")
-
-
-def _differs(environment: Environment, agent: NetworkPolicy | None, verifier: NetworkPolicy | None) -> bool:
-    return (agent or environment.network) != (verifier or environment.network)
