@@ -298,9 +298,20 @@ def needs_network(format: TaskFormat, default: bool) -> bool:
 
 def has_allowlist(format: TaskFormat) -> bool:
     """Whether any container of the task has an allowlist, in any phase of any step."""
+    return NetworkMode.ALLOWLIST in _all_modes(format, default=False)
+
+
+def widest_network(format: TaskFormat, default: bool) -> NetworkMode:
+    """The mode of that phase of any of the task's containers which reaches most."""
+    modes = _all_modes(format, default)
+    return next(mode for mode in (NetworkMode.PUBLIC, NetworkMode.ALLOWLIST, NetworkMode.NONE) if mode in modes)
+
+
+def _all_modes(format: TaskFormat, default: bool) -> set[NetworkMode]:
+    """Those of all phases of all steps, and of the verifiers' own containers."""
     phases = (format.verifier, *(step.verifier for step in format.steps))
-    own = (phase.environment.network.mode for phase in phases if phase.environment is not None)
-    return NetworkMode.ALLOWLIST in {*_modes(format, default=False), *own}
+    own = {(phase.network or phase.environment.network).mode for phase in phases if phase.environment is not None}
+    return _modes(format, default) | own
 
 
 def _modes(format: TaskFormat, default: bool) -> set[NetworkMode]:

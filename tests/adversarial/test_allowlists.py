@@ -24,7 +24,9 @@ from tests.integration.egress_servers import Server, docker, known_names, server
 from .conftest import OWNER
 
 pytestmark = pytest.mark.docker
-# What an attack may use. `said` is what a server answered.
+# A file of the proxy, a text in it, and what is there without a protection.
+Hole = tuple[str, str, str]
+# What an attack may use.
 PRELUDE = """
 import socket, ssl, struct, urllib.request
 def spoken(place, request, name=None):
@@ -35,12 +37,16 @@ def spoken(place, request, name=None):
         end = context.wrap_socket(end, server_hostname=name)
     end.settimeout(4)
     end.sendall(request)
-    return end.recv(9999).decode()
+    end.settimeout(1)
+    said = b""
+    try:
+        while data := end.recv(9999): said += data
+    except TimeoutError: pass
+    return said.decode()
 def get(url): return urllib.request.urlopen(url, timeout=4).read().decode()
 def own_ports():
     lines = [line.split() for line in open("/proc/net/tcp")][1:]
     return [int(line[1].partition(":")[2], 16) for line in lines if line[3] == "0A"]
-said = ""
 """
 
 
@@ -68,11 +74,11 @@ def net(task_images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @contextlib.contextmanager
-def container(net: Net, policy: NetworkPolicy) -> Iterator[tuple[Container, TaskState]]:
+def container(net: Net, policy: NetworkPolicy, owner: str = OWNER) -> Iterator[tuple[Container, TaskState]]:
     """A loose task's container, in which everything runs as root."""
     format = TaskFormat(harbor=True, environment=Environment(network=policy))
     spec = SandboxSpec(memory_mb=128, network=policy.mode is NetworkMode.PUBLIC)
-    state = TaskState(OWNER, TaskImage(net.base, "/tmp"), spec, SuiteProfile.LOOSE, None, format)
+    state = TaskState(owner, TaskImage(net.base, "/tmp"), spec, SuiteProfile.LOOSE, None, format)
     made = task_container(state, 120)
     try:
         with known_names(net.names()):
@@ -81,7 +87,7 @@ def container(net: Net, policy: NetworkPolicy) -> Iterator[tuple[Container, Task
     finally:
         made.kill()
         state.remove()
-        assert engine.sweep(OWNER) == 0
+        assert engine.sweep(owner) == 0
 
 
 def run(made: Container, attack: str, net: Net) -> str:
@@ -94,14 +100,15 @@ def run(made: Container, attack: str, net: Net) -> str:
 
 
 @contextlib.contextmanager
-def changed(folder: Path, name: str, old: str, new: str) -> Iterator[None]:
-    """The proxy's program with another text in one of its files."""
+def changed(folder: Path, *holes: Hole) -> Iterator[None]:
+    """The proxy's program with another text in some of its files."""
     copy = folder / "files"
     shutil.copytree(FILES, copy)
-    file = copy / "egress" / name
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
+    for name, old, new in holes:
+        file = copy / "egress" / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
     with mock.patch.object(egress, "FILES", copy):
         yield
 
@@ -111,34 +118,35 @@ ANY_ADDRESS = ("allowed.py", "return parsed is not None and any(", "return parse
 ANY_HOST = ("proxy.py", "if not all(self.allowed.has_name", "if False and not all(self.allowed.has_name")
 ANY_NAME = ("allowed.py", "return name in self.names or", "return True or")
 ANY_TRUE_ADDRESS = ("allowed.py", "return self.has_address(address) or is_public(address)", "return True")
-ATTACKS: Mapping[str, tuple[str, str, tuple[str, str, str]]] = {
-    "an address": ("print(get(f'http://{EVIL}:8123/'))", "evil", ANY_ADDRESS),
+ATTACKS: Mapping[str, tuple[str, str, tuple[Hole, ...]]] = {
+    "an address": ("print(get(f'http://{EVIL}:8123/'))", "evil", (ANY_ADDRESS,)),
     "an address with an allowed Host": (
-        "print(spoken((EVIL, 80), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "evil", ANY_ADDRESS),
+        "print(spoken((EVIL, 80), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "evil", (ANY_ADDRESS,)),
     "an address with an allowed server name": (
-        "print(spoken((EVIL, 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'good.test'))", "evil", ANY_ADDRESS),
-    "an address, server first": ("print(socket.create_connection((EVIL, 2222), 4).recv(99))", "evil", ANY_ADDRESS),
-    "the host": ("print(socket.create_connection((HOST, PORT), 4).recv(99))", "the machine", ANY_ADDRESS),
-    "a name": ("print(get('http://evil.test/'))", "evil", ANY_NAME),
+        "print(spoken((EVIL, 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'good.test'))", "evil", (ANY_ADDRESS,)),
+    "an address, server first": ("print(socket.create_connection((EVIL, 2222), 4).recv(99))", "evil", (ANY_ADDRESS,)),
+    "the host": ("print(socket.create_connection((HOST, PORT), 4).recv(99))", "the machine", (ANY_ADDRESS,)),
+    "a name": ("print(get('http://evil.test/'))", "evil", (ANY_NAME, ANY_TRUE_ADDRESS)),
     "another Host": (
         "print(spoken(('good.test', 80), b'GET / HTTP/1.1\\r\\nHost: evil.test\\r\\n\\r\\n'))", "good evil.test",
-        ANY_HOST),
+        (ANY_HOST,)),
     "another target": (
         "print(spoken(('good.test', 80), b'GET http://evil.test/ HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "good",
-        ANY_HOST),
+        (ANY_HOST,)),
     "a tunnel": (
         "print(spoken(('good.test', 80), b'CONNECT evil.test:80 HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "501",
-        ANY_HOST),
+        (ANY_HOST,)),
     "another server name": (
-        "print(spoken(('good.test', 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'evil.test'))", "good", ANY_HOST),
-    "a rebound name": ("print(get('http://rebound.test/'))", "evil", ANY_TRUE_ADDRESS),
+        "print(spoken(('good.test', 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'evil.test'))", "good",
+        (ANY_HOST,)),
+    "a rebound name": ("print(get('http://rebound.test/'))", "evil", (ANY_TRUE_ADDRESS,)),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def closed(net: Net) -> Iterator[Container]:
     """A container with the real proxy."""
-    with container(net, net.policy()) as (made, _):
+    with container(net, net.policy(), f"{OWNER}-closed") as (made, _):
         yield made
 
 
@@ -198,7 +206,7 @@ def test_no_packet_beside_tcp_leaves(closed: Container, net: Net) -> None:
 
 OWN_PORTS = """
 for port in own_ports():
-    try: print(port, spoken(("127.0.0.1", port), b"GET / HTTP/1.1\r\nHost: good.test\r\n\r\n"))
+    try: print(port, spoken(("127.0.0.1", port), b"GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n"))
     except OSError as error: print(port, "nothing", error)
 """
 
@@ -211,7 +219,7 @@ def test_the_ports_of_the_proxy_say_nothing(closed: Container, net: Net) -> None
 def test_the_proxy_of_another_trial_can_not_be_reached(closed: Container, net: Net) -> None:
     """It listens nowhere in its own network, and its container is all that the other trial's has."""
     assert isinstance(closed.outlet, egress.Egress)
-    listening = docker("exec", closed.outlet.proxy.id, "cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp")
+    listening = docker("exec", closed.outlet.proxy.id, "sh", "-c", "cat /proc/net/[tu]*p*")
     assert not [line for line in listening.splitlines() if " 0A " in line or " 07 " in line]
     address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", closed.outlet.proxy.id)
     with container(net, NetworkPolicy(NetworkMode.PUBLIC)) as (public, _):
@@ -245,9 +253,9 @@ def _outlives_the_phase(made: Container, state: TaskState, net: Net) -> bool:
 def test_no_connection_outlives_its_phase(tmp_path: Path, net: Net) -> None:
     with container(net, net.policy()) as (made, state):
         assert not _outlives_the_phase(made, state, net)
-    with changed(tmp_path, "proxy.py", "task.cancel()\n\n    async def serve", "pass\n\n    async def serve"):
-        with container(net, net.policy()) as (made, state):
-            assert _outlives_the_phase(made, state, net)
+    hole = ("proxy.py", "task.cancel()\n\n    async def serve", "pass\n\n    async def serve")
+    with changed(tmp_path, hole), container(net, net.policy()) as (made, state):
+        assert _outlives_the_phase(made, state, net)
 
 
 FLOOD = """

@@ -34,7 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Banner(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(b"SSH-2.0-" + NAME.encode() + b"\\r\\n")
-        self.request.sendall(self.request.recv(99).upper())
+        while data := self.request.recv(99):
+            self.request.sendall(data.upper())
 def names(packet, address): print("dns", packet, file=heard)
 def dns():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from evolve.core.records import SandboxSpec, Split, SuiteProfile, TaskImage
-from evolve.core.task_format import Environment, NetworkMode, NetworkPolicy, TaskFormat
-from evolve.sandbox import engine, images
-from evolve.sandbox.container import Container, TaskState, task_container
-from evolve.sandbox.egress import set_network
-from evolve.suite.task_files import load_task
 from evolve.trial.reward import Reward
-from evolve.trial.solving import try_task
 
-from .egress_servers import HTTP, Server, known_names, servers
+from .egress_servers import Server, servers
 from .harbor_tasks import DOCKERFILE, Small, solved
 
 pytestmark = pytest.mark.docker
