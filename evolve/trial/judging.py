@@ -19,7 +19,7 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, ke
         InfraError: The machine failed, or the task can't be judged in its own image either.
     """
     run_collect_hooks(state, task)
-    if spec.task.verifier is VerifierMode.SHARED:
+    if spec.task.verifier is VerifierMode.SHARED or (state.format.harbor and spec.task.verifier is VerifierMode.LIVE):
         return judge_in_place(spec, state, task, ttl)
     if state.format.verifier.environment is not None:
         return judge_separately(spec, state, task, ttl, state.format.verifier.environment, keeps)
