@@ -92,11 +92,13 @@ def test_a_name_is_looked_up_once_in_a_while(lookups: Lookups, monkeypatch: pyte
 
 async def _exchanged(
     monkeypatch: pytest.MonkeyPatch, hosts: list[str], target: tuple[str, int], request: bytes
-) -> bytes:
-    """What a client gets whose connection was led to the proxy on its way to `target`."""
+) -> tuple[bytes, bytes]:
+    """What a client gets, and what its server is sent, whose connection was led to the proxy."""
+
+    far = Writer()
 
     async def dialled(addresses: list[str], port: int) -> Any:
-        reader, writer = asyncio.StreamReader(), Writer()
+        reader, writer = asyncio.StreamReader(), far
         reader.feed_data(f"{addresses} {port}".encode())
         reader.feed_eof()
         return reader, writer
@@ -105,25 +107,31 @@ async def _exchanged(
     monkeypatch.setattr(proxy, "_dialled", dialled)
     made = proxy.Proxy()
     made.allow(hosts)
+    made.names.told("a.test")
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(request)
     writer.write_eof()
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 5), far.sent
     except ConnectionResetError:
-        return b"reset"
+        return b"reset", far.sent
     finally:
         writer.close()
         server.close()
 
 
 class Writer:
-    """The far end of a connection, which forgets all."""
+    """The far end of a connection."""
 
     transport: Any = type("Transport", (), {"abort": staticmethod(lambda: None)})
 
-    def write(self, data: bytes) -> None: ...
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
     def write_eof(self) -> None: ...
     async def drain(self) -> None: ...
 
@@ -135,12 +143,12 @@ ALLOWED_HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
     ("hosts", "target", "request_head", "answer"),
     [
         (["192.0.2.1"], ("192.0.2.1", 22), b"", b"['192.0.2.1'] 22"),
-        (["a.test"], ("192.0.2.1", 80), ALLOWED_HEAD, b"['93.184.216.34'] 80"),
-        (["a.test"], ("192.0.2.1", 80), ALLOWED_HEAD.replace(b"a.test", b"evil.test"), b"reset"),
-        (["a.test"], ("192.0.2.1", 22), b"SSH-2.0\r\n", b"reset"),
-        (["a.test"], ("192.0.2.1", 80), b"GET / HTTP", b"reset"),
+        (["a.test"], ("198.18.0.16", 80), ALLOWED_HEAD, b"['93.184.216.34'] 80"),
+        (["a.test"], ("198.18.0.16", 22), b"SSH-2.0\r\n", b"['93.184.216.34'] 22"),
+        (["a.test"], ("198.18.0.17", 80), ALLOWED_HEAD, b"reset"),
+        (["a.test"], ("192.0.2.1", 80), ALLOWED_HEAD, b"reset"),
+        (["b.test"], ("198.18.0.16", 80), ALLOWED_HEAD, b"reset"),
         (["a.test", "127.0.0.1"], ("127.0.0.1", 80), ALLOWED_HEAD, b"reset"),
-        (["inside.test"], ("192.0.2.1", 80), ALLOWED_HEAD.replace(b"a.test", b"inside.test"), b"reset"),
     ],
 )
 def test_a_connection_leads_to_what_is_listed_or_nowhere(
@@ -151,7 +159,15 @@ def test_a_connection_leads_to_what_is_listed_or_nowhere(
     request_head: bytes,
     answer: bytes,
 ) -> None:
-    assert asyncio.run(_exchanged(monkeypatch, hosts, target, request_head)) == answer
+    got, sent = asyncio.run(_exchanged(monkeypatch, hosts, target, request_head))
+    assert (got, sent) == (answer, b"" if answer == b"reset" else request_head)
+
+
+@pytest.mark.parametrize("head", [ALLOWED_HEAD.replace(b"a.test", b"evil.test"), b"GET / HTTP", b"\x16\x03\x01\0\0"])
+def test_nothing_of_a_request_for_another_host_is_sent(
+    lookups: Lookups, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    assert asyncio.run(_exchanged(monkeypatch, ["a.test"], ("198.18.0.16", 80), head))[1] == b""
 
 
 def test_packets_that_are_no_questions_get_no_answer() -> None:

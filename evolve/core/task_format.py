@@ -301,6 +301,15 @@ def has_allowlist(format: TaskFormat) -> bool:
     return NetworkMode.ALLOWLIST in _all_modes(format, default=False)
 
 
+def listed_hosts(format: TaskFormat) -> tuple[str, ...]:
+    """The hosts of all allowlists of the task, in any phase of any step, sorted."""
+    phases = (format.verifier, *(step.verifier for step in format.steps))
+    environments = (format.environment, *(phase.environment for phase in phases if phase.environment is not None))
+    agents = (format.agent, *(step.agent for step in format.steps))
+    policies = (one.network for one in (*environments, *agents, *phases) if one.network is not None)
+    return tuple(sorted({host for policy in policies for host in policy.allowed_hosts}))
+
+
 def widest_network(format: TaskFormat, default: bool) -> NetworkMode:
     """The mode of that phase of any of the task's containers which reaches most."""
     modes = _all_modes(format, default)

@@ -9,10 +9,12 @@ other way.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from docker.types import Mount
 
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import SandboxSpec
-from evolve.core.task_format import NetworkMode, NetworkPolicy
+from evolve.core.task_format import NetworkMode, NetworkPolicy, listed_hosts
 from evolve.sandbox.container import (
     AGENT,
     DOOR_HOME,
@@ -82,7 +84,8 @@ def set_network(container: Container, state: TaskState, policy: NetworkPolicy) -
     if policy.mode is not NetworkMode.PUBLIC:
         container.connect(False)
     if policy.mode is NetworkMode.ALLOWLIST and container.outlet is None:
-        container.outlet = start_egress(state.run, container, state.resources, state.spec.runtime)
+        hosts = listed_hosts(state.format)
+        container.outlet = start_egress(state.run, container, hosts, state.resources, state.spec.runtime)
     if container.outlet is not None:
         container.outlet.allow(policy.allowed_hosts if policy.mode is NetworkMode.ALLOWLIST else None)
     if policy.mode is NetworkMode.PUBLIC:
@@ -90,13 +93,18 @@ def set_network(container: Container, state: TaskState, policy: NetworkPolicy) -
 
 
 def start_egress(
-    run: str, neighbour: Container, resources: TrialResources | None = None, runtime: str | None = None
+    run: str,
+    neighbour: Container,
+    hosts: Sequence[str] = (),
+    resources: TrialResources | None = None,
+    runtime: str | None = None,
 ) -> Egress:
     """Lead what leaves a running container to a proxy, which lets nothing through yet.
 
     Args:
         run: The owner, by which a sweep finds both containers.
         neighbour: The container; they end when it does.
+        hosts: All that may be allowed at some time; a connection to an address in none of them is refused at once.
         resources: What the trial has to itself on the host; None outside trials.
         runtime: The engine's runtime of all three containers; None: its default.
 
@@ -110,7 +118,7 @@ def start_egress(
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         listener = undo.enter_context(_listener(folder / SOCKET))
-        start = _Start(run, neighbour, resources, runtime, folder)
+        start = _Start(run, neighbour, _ranges(hosts), resources, runtime, folder)
         # The helper ends at once, the proxy with the connection.
         with ThreadPoolExecutor(2) as pool:
             helper, proxy = pool.submit(start.helper), pool.submit(start.proxy)
@@ -131,16 +139,19 @@ class _Start:
 
     run: str
     neighbour: Container
+    ranges: tuple[str, ...]
     resources: TrialResources | None
     runtime: str | None
     folder: Path
 
     def helper(self) -> Container:
         host = self._host(network=False, cap_add=CATCH_POWERS)
-        return self._started(CATCH, ROOT, {**host, "NetworkMode": f"{SHARED_NETWORK}{self.neighbour.id}"})
+        host["NetworkMode"] = f"{SHARED_NETWORK}{self.neighbour.id}"
+        return self._started([CATCH, f"{FOLDER}/{SOCKET}", *self.ranges], ROOT, host)
 
     def proxy(self) -> Container:
-        return self._started(PROXY, AGENT if self.resources is None else self.resources.user, self._host(network=True))
+        user = AGENT if self.resources is None else self.resources.user
+        return self._started([PROXY, f"{FOLDER}/{SOCKET}"], user, self._host(network=True))
 
     def _host(self, network: bool, **more: Any) -> dict[str, Any]:
         files = FILES if self.resources is None else self.resources.files
@@ -150,23 +161,32 @@ class _Start:
         ]
         return host_config(replace(LIMITS, network=network, runtime=self.runtime), mounts=mounts, **more)
 
-    def _started(self, module: str, user: str, host: dict[str, Any]) -> Container:
+    def _started(self, words: list[str], user: str, host: dict[str, Any]) -> Container:
         if (image := local_base()) is None:
             raise InfraError("the engine has no base image, which the proxy of a network allowlist needs")
         container = create_container(
             image,
             self.neighbour.ttl,
-            ["python3", "-S", "-E", "-m", module, f"{FOLDER}/{SOCKET}"],
+            ["python3", "-S", "-E", "-m", *words],
             self.run,
             user,
             host,
-            f"{module.partition('.')[2]}-{self.folder.name[-8:]}",
+            f"{words[0].partition('.')[2]}-{self.folder.name[-8:]}",
             self.resources,
             working_dir=DOOR_HOME,
             environment={"PYTHONDONTWRITEBYTECODE": "1"},
         )
         container.start()
         return container
+
+
+def _ranges(hosts: Sequence[str]) -> tuple[str, ...]:
+    """Those of the hosts that are addresses or ranges of them; containers have no IPv6."""
+    found = []
+    for host in hosts:
+        with contextlib.suppress(ValueError):
+            found.append(str(ipaddress.IPv4Network(host)))
+    return tuple(found)
 
 
 def _listener(path: Path) -> socket.socket:

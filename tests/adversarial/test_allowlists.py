@@ -115,17 +115,24 @@ def changed(folder: Path, *holes: Hole) -> Iterator[None]:
 
 # By name: the program, which prints what a server said, and the protection without which that is GOT's.
 ANY_ADDRESS = ("allowed.py", "return parsed is not None and any(", "return parsed is not None or any(")
+ANY_RANGE = (
+    "names.py",
+    'ALL_TOLD = ipaddress.ip_network("198.18.0.0/15")',
+    'ALL_TOLD = ipaddress.ip_network("0.0.0.0/0")',
+)
+TOLD = ("names.py", "FIRST = ALL_TOLD[16]", 'FIRST = ipaddress.ip_address("198.18.0.16")')
+NO_ADDRESSES = (ANY_ADDRESS, ANY_RANGE, TOLD)
 ANY_HOST = ("proxy.py", "if not all(self.allowed.has_name", "if False and not all(self.allowed.has_name")
 ANY_NAME = ("allowed.py", "return name in self.names or", "return True or")
 ANY_TRUE_ADDRESS = ("allowed.py", "return self.has_address(address) or is_public(address)", "return True")
 ATTACKS: Mapping[str, tuple[str, str, tuple[Hole, ...]]] = {
-    "an address": ("print(get(f'http://{EVIL}:8123/'))", "evil", (ANY_ADDRESS,)),
+    "an address": ("print(get(f'http://{EVIL}:8123/'))", "evil", NO_ADDRESSES),
     "an address with an allowed Host": (
-        "print(spoken((EVIL, 80), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "evil", (ANY_ADDRESS,)),
+        "print(spoken((EVIL, 80), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n'))", "evil", NO_ADDRESSES),
     "an address with an allowed server name": (
-        "print(spoken((EVIL, 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'good.test'))", "evil", (ANY_ADDRESS,)),
-    "an address, server first": ("print(socket.create_connection((EVIL, 2222), 4).recv(99))", "evil", (ANY_ADDRESS,)),
-    "the host": ("print(socket.create_connection((HOST, PORT), 4).recv(99))", "the machine", (ANY_ADDRESS,)),
+        "print(spoken((EVIL, 443), b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n', 'good.test'))", "evil", NO_ADDRESSES),
+    "an address, server first": ("print(socket.create_connection((EVIL, 2222), 4).recv(99))", "evil", NO_ADDRESSES),
+    "the host": ("print(socket.create_connection((HOST, PORT), 4).recv(99))", "the machine", NO_ADDRESSES),
     "a name": ("print(get('http://evil.test/'))", "evil", (ANY_NAME, ANY_TRUE_ADDRESS)),
     "another Host": (
         "print(spoken(('good.test', 80), b'GET / HTTP/1.1\\r\\nHost: evil.test\\r\\n\\r\\n'))", "good evil.test",
@@ -181,9 +188,8 @@ def test_what_is_allowed_gets_through(closed: Container, net: Net) -> None:
     tls = "spoken(('good.test', 443), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n', 'good.test')"
     plain = "get('http://good.test/'), get('http://good.test:8123/'), get(f'http://{GOOD}/')"
     first = "socket.create_connection(('good.test', 2222), 4).recv(99)"
-    by_address = "spoken((EVIL, 80), b'GET / HTTP/1.1\\r\\nHost: good.test\\r\\n\\r\\n')"
-    output = run(closed, f"print({tls}, {plain}, {first}, {by_address})", net)
-    assert output.count("good") >= 8 and "evil" not in output, output
+    output = run(closed, f"print({tls}, {plain}, {first})", net)
+    assert output.count("good") >= 6 and "evil" not in output, output
 
 
 PACKETS = """

@@ -9,7 +9,8 @@ import ipaddress
 import socket
 import time
 
-FIRST, LAST = ipaddress.ip_address("198.18.0.16"), ipaddress.ip_address("198.19.255.255")
+ALL_TOLD = ipaddress.ip_network("198.18.0.0/15")
+FIRST = ALL_TOLD[16]
 MOST_NAMES = 4096
 KEPT_SECONDS = 30.0
 

@@ -43,6 +43,12 @@ def load(value):
     return expression("immediate", number(1, 1), nest(2, attribute(1, value)))
 
 
+def masked(mask):
+    """Keeps these bits of the value."""
+    keep, change = nest(4, attribute(1, mask)), nest(5, attribute(1, bytes(len(mask))))
+    return expression("bitwise", number(1, 1), number(2, 1), number(3, len(mask)), keep, change)
+
+
 def compare(value, equal=True):
     return expression("cmp", number(1, 1), number(2, EQUAL if equal else UNEQUAL), nest(3, attribute(1, value)))
 

@@ -18,7 +18,8 @@ from .sniff import Unreadable, asked_hosts
 
 MOST_CONNECTIONS, MOST_QUESTIONS, MOST_ADDRESSES = 200, 64, 4
 CHUNK_BYTES = 32768
-DIAL_SECONDS, FIRST_BYTES_SECONDS, HEAD_SECONDS = 30.0, 5.0, 30.0
+DIAL_SECONDS, HEAD_SECONDS = 30.0, 30.0
+BACKLOG = 128
 ORIGINAL_DESTINATION = 80
 RESET = struct.pack("ii", 1, 0)
 
@@ -58,29 +59,13 @@ class Proxy:
         address, port = original_destination(writer.get_extra_info("socket"))
         if self.allowed is None or address.startswith("127."):
             raise Refused
-        head = b""
-        if self.allowed.has_address(address):
-            targets, check = [address], False
-        else:
-            name, check = self.names.name_of(address), True
-            if name is None:
-                head, name = await self._named(reader)
-                check = False
-            targets = await self._addresses(name)
+        listed = self.allowed.has_address(address)
+        targets = [address] if listed else await self._addresses(self.names.name_of(address))
         far_reader, far_writer = await _dialled(targets, port)
         try:
-            far_writer.write(head)
-            await self._carry_both(reader, writer, far_reader, far_writer, check)
+            await self._carry_both(reader, writer, far_reader, far_writer, not listed)
         finally:
             far_writer.transport.abort()
-
-    async def _named(self, reader):
-        """The first bytes of a connection to an unknown address, and the allowed name that they ask for."""
-        head, hosts = await _read_head(reader, FIRST_BYTES_SECONDS)
-        self._check(hosts)
-        if not hosts:
-            raise Refused
-        return head, hosts[0]
 
     def _check(self, hosts):
         """Raise Refused unless all the hosts that a connection asks for are allowed."""
@@ -88,10 +73,8 @@ class Proxy:
             raise Refused
 
     async def _addresses(self, name):
-        """Where a name may lead. Raises Refused, Unknown."""
-        if self.allowed.has_address(name):
-            return [name]
-        if not self.allowed.has_name(name):
+        """Where a name may lead; None is no name. Raises Refused, Unknown."""
+        if name is None or not self.allowed.has_name(name):
             raise Refused
         found = [one for one in await self.names.addresses(name) if self.allowed and self.allowed.may_be(one)]
         if not found:
@@ -110,7 +93,7 @@ class Proxy:
     async def _carry_out(self, reader, far_writer, check):
         """Carry what the container sends; with `check`, only after its first bytes have been read."""
         if check:
-            head, hosts = await _read_head(reader, None)
+            head, hosts = await _read_head(reader)
             self._check(hosts)
             far_writer.write(head)
         await _carry(reader, far_writer)
@@ -156,17 +139,50 @@ class Questions(asyncio.DatagramProtocol):
         self._proxy.ask(packet, lambda answer: self._transport.sendto(answer, source))
 
 
+class Entrance:
+    """The socket for connections. Where nobody listens on it, the kernel refuses a connection as it is made."""
+
+    def __init__(self, end, serve):
+        self._end, self._serve, self._task, self._serving = end, serve, None, set()
+
+    def open(self, is_open):
+        """Listen, or stop that."""
+        if is_open == (self._task is not None):
+            return
+        if is_open:
+            self._end.listen(BACKLOG)
+            self._task = asyncio.ensure_future(self._accept())
+        else:
+            self._task.cancel()
+            self._task = None
+            with contextlib.suppress(OSError):
+                self._end.shutdown(socket.SHUT_RD)
+
+    async def _accept(self):
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._end)
+                reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK_BYTES)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            task = loop.create_task(self._serve(reader, writer))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+
 def original_destination(connection):
     """(address, port) to which a caught connection was made. Raises OSError for one that was not caught."""
     _, port, address = struct.unpack_from(">HH4s", connection.getsockopt(socket.SOL_IP, ORIGINAL_DESTINATION, 16))
     return socket.inet_ntoa(address), port
 
 
-async def _read_head(reader, seconds):
-    """(first bytes, hosts that they ask for). seconds: for the first byte. Raises Unreadable, TimeoutError."""
+async def _read_head(reader):
+    """(first bytes, hosts that they ask for). The first may take any time. Raises Unreadable, TimeoutError."""
     head = b""
     while (hosts := asked_hosts(head)) is None:
-        data = await _within(HEAD_SECONDS if head else seconds, reader.read(CHUNK_BYTES))
+        data = await _within(HEAD_SECONDS if head else None, reader.read(CHUNK_BYTES))
         if not data:
             if head:
                 raise Unreadable("its beginning is cut off")
@@ -220,11 +236,13 @@ async def main():
     door.sendall(b"proxy")
     _, (connections, questions), _, _ = socket.recv_fds(door, 16, 2)
     proxy, loop = Proxy(), asyncio.get_running_loop()
-    await asyncio.start_server(proxy.serve, sock=_of(connections), limit=CHUNK_BYTES)
+    entrance = Entrance(_of(connections), proxy.serve)
     await loop.create_datagram_endpoint(lambda: Questions(proxy), sock=_of(questions))
     reader, writer = await asyncio.open_unix_connection(sock=door)
     while line := await reader.readline():
-        proxy.allow(json.loads(line)["hosts"])
+        hosts = json.loads(line)["hosts"]
+        entrance.open(hosts is not None)
+        proxy.allow(hosts)
         writer.write(b"done\n")
         await writer.drain()
 
