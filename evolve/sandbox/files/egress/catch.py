@@ -78,14 +78,9 @@ def batch(connections, questions, ranges):
 
 
 def caught(ranges):
-    """The sockets to which connections and questions are led from now on. Raises OSError.
-
-    Nobody listens on that for connections yet; it keeps its port, since that was asked for.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    connections = socket.socket()
-    connections.bind(("127.0.0.1", port))
+    """The sockets to which connections and questions are led from now on. Raises OSError."""
+    connections = socket.create_server(("127.0.0.1", 0), backlog=128)
+    port = connections.getsockname()[1]
     questions = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     questions.bind(("127.0.0.1", 0))
     transact(NETLINK_NETFILTER, batch(port, questions.getsockname()[1], ranges))

@@ -19,7 +19,6 @@ from .sniff import Unreadable, asked_hosts
 MOST_CONNECTIONS, MOST_QUESTIONS, MOST_ADDRESSES = 200, 64, 4
 CHUNK_BYTES = 32768
 DIAL_SECONDS, HEAD_SECONDS = 30.0, 30.0
-BACKLOG = 128
 ORIGINAL_DESTINATION = 80
 RESET = struct.pack("ii", 1, 0)
 
@@ -139,39 +138,6 @@ class Questions(asyncio.DatagramProtocol):
         self._proxy.ask(packet, lambda answer: self._transport.sendto(answer, source))
 
 
-class Entrance:
-    """The socket for connections. Where nobody listens on it, the kernel refuses a connection as it is made."""
-
-    def __init__(self, end, serve):
-        self._end, self._serve, self._task, self._serving = end, serve, None, set()
-
-    def open(self, is_open):
-        """Listen, or stop that."""
-        if is_open == (self._task is not None):
-            return
-        if is_open:
-            self._end.listen(BACKLOG)
-            self._task = asyncio.ensure_future(self._accept())
-        else:
-            self._task.cancel()
-            self._task = None
-            with contextlib.suppress(OSError):
-                self._end.shutdown(socket.SHUT_RD)
-
-    async def _accept(self):
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(self._end)
-                reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK_BYTES)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            task = loop.create_task(self._serve(reader, writer))
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
-
-
 def original_destination(connection):
     """(address, port) to which a caught connection was made. Raises OSError for one that was not caught."""
     _, port, address = struct.unpack_from(">HH4s", connection.getsockopt(socket.SOL_IP, ORIGINAL_DESTINATION, 16))
@@ -236,13 +202,11 @@ async def main():
     door.sendall(b"proxy")
     _, (connections, questions), _, _ = socket.recv_fds(door, 16, 2)
     proxy, loop = Proxy(), asyncio.get_running_loop()
-    entrance = Entrance(_of(connections), proxy.serve)
+    await asyncio.start_server(proxy.serve, sock=_of(connections), limit=CHUNK_BYTES)
     await loop.create_datagram_endpoint(lambda: Questions(proxy), sock=_of(questions))
     reader, writer = await asyncio.open_unix_connection(sock=door)
     while line := await reader.readline():
-        hosts = json.loads(line)["hosts"]
-        entrance.open(hosts is not None)
-        proxy.allow(hosts)
+        proxy.allow(json.loads(line)["hosts"])
         writer.write(b"done\n")
         await writer.drain()
 
