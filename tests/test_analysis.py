@@ -314,3 +314,22 @@ def test_a_digest_says_what_trials_earned_where_that_is_more_than_all_or_nothing
     assert "(failed, reward 0.10):" in text
     plain = digest([(result("far", 0.0), failed), (result("done", 1.0), failed)], 10)
     assert "reward" not in plain
+
+
+def test_an_agent_that_runs_its_commands_itself_is_read_by_its_calls() -> None:
+    calls = [
+        tool_call("bash", {"command": "sed -i s/a/b/ code.py"}, "1"),
+        tool_call("bash", {"command": TESTS}, "2"),
+    ]
+    first = chat_event([START], completion("", *calls))
+    answer = first["response"]["choices"][0]["message"]
+    results = [
+        {"role": "tool", "tool_call_id": "1", "content": "<returncode>0</returncode>"},
+        {"role": "tool", "tool_call_id": "2", "content": "FAILED\n<returncode>1</returncode>"},
+    ]
+    second = chat_event([START, answer, *results], completion("done"))
+    state = {"kind": "state", "changes": [{"path": "code.py", "change": "modified", "text": "b"}]}
+    found = features(document(first, second, state))
+    assert (found.commands, found.test_runs, found.edits) == (2, 1, 1)
+    assert found.tests_passed_at_end is False and not found.ended_after_edit
+    assert features(document(first, second)).commands == 0

@@ -55,6 +55,8 @@ PURE_LIBRARY = {
     "sys",  # for the names of the standard library's modules
     "tomllib",
     "typing",
+    "json",
+    "yaml",  # for its parser: no objects are made
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__"}
 SERVED = {"starlette", "uvicorn"}
@@ -65,7 +67,7 @@ OWNERS = {
     "git": ("repo",),
     "openai": ("llm",),
     "xllamacpp": ("local",),
-    "yaml": ("project",),
+    "yaml": ("guard", "project", "suite"),
     "sqlalchemy": ("store",),
     "sqlite3": ("budget", "store"),
     "alembic": ("store",),

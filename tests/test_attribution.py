@@ -29,7 +29,7 @@ from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway.endurance import MAX_UNANSWERED_RETRIES
 from evolve.trial.gateway.spans import Span, covered_seconds, merged, without
-from evolve.trial.run import fault_of, wait_for_end
+from evolve.trial.scaffold_run import fault_of, wait_for_end
 from tests.fakes import FolderWorkspace, ScriptedModel, completion
 from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import Plan

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import BadInput
+from evolve.guard import MAX_TOTAL_CHARS
 from evolve.repo import Lineage, survey_seed
 from evolve.runs import opening
 from evolve.runs.contents import check_scaffold, describe_left_out
@@ -139,6 +140,15 @@ def test_an_entry_point_that_is_left_out_is_reported(agent: Path) -> None:
     write(agent / "t", TASK)
     with pytest.raises(BadInput, match=r"entry point `t/main\.py` is left out"):
         check_scaffold(agent, suite, agent.parent / "runs")
+
+
+def test_a_scaffold_that_no_patch_could_change_is_refused_at_the_start(agent: Path) -> None:
+    suite, runs = suite_of(agent), agent.parent / "runs"
+    write(agent, {"frozen.txt": "x" * (MAX_TOTAL_CHARS + 1)})
+    check_scaffold(agent, suite, runs)
+    write(agent, {"large.py": "x" * (MAX_TOTAL_CHARS + 1)})
+    with pytest.raises(BadInput, match=r"`evolvable` names have 2000\d\d characters"):
+        check_scaffold(agent, suite, runs)
 
 
 def test_the_places_of_suite_and_results_are_known_relative_to_the_scaffold(agent: Path) -> None:

@@ -55,6 +55,17 @@ def test_scaffold_toml_is_never_evolvable(text: str | None) -> None:
     assert (refused(("scaffold.toml", text), evolvable=("*", "scaffold.toml")) or "").startswith("out of scope")
 
 
+@pytest.mark.parametrize("path", ["Dockerfile", "tools/Dockerfile", "tools/install.sh", "needs.txt"])
+def test_what_the_scaffolds_image_is_built_from_stays(path: str) -> None:
+    image = {
+        "Dockerfile": 'build = "Dockerfile"', "tools/Dockerfile": 'build = "tools/Dockerfile"',
+        "tools/install.sh": 'build = "tools/Dockerfile"', "needs.txt": 'requirements = "needs.txt"',
+    }[path]  # fmt: skip
+    files = {**FILES, path: "x\n", "scaffold.toml": f'name = "one"\n[image]\n{image}\n'}
+    proposal = Proposal("h", "p", (FileEdit(path, "y\n"),))
+    assert (refusal(proposal, files, ("*",)) or "").startswith("out of scope")
+
+
 def test_the_entry_point_stays() -> None:
     files = {**FILES, "scaffold.toml": 'name = "one"\nentry = "agent.py"\n'}
     edits = (FileEdit("agent.py", None),)
@@ -125,3 +136,17 @@ def test_files_that_are_too_large_are_not_parsed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ast, "parse", lambda text: pytest.fail("it was parsed"))
     huge = "x = [" + "1," * MAX_TOTAL_CHARS + "]"
     assert (refused(("agent.py", huge)) or "").startswith("too large")
+
+
+@pytest.mark.parametrize(
+    ("call", "refuses"),
+    [
+        ("door.replace('tests/test_app.py', 'assertEqual', 'assertTrue')", True),
+        ("door.write('conftest.py', '')", True),
+        ("door.replace('app.py', 'a', 'b')", False),
+        ("name.replace('test_', '')", False),
+    ],
+)
+def test_a_patch_that_edits_test_files_by_the_door_is_refused(call: str, refuses: bool) -> None:
+    reason = refused(("agent.py", f"import evolve_door as door\n\nname = 'x'\n{call}\n"))
+    assert (reason or "").startswith("tests:") is refuses, reason

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evolve.core.config import GateConfig, TrialLimits
 from evolve.core.records import SandboxSpec, Split
+from evolve.project.starts import python_start
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
 from evolve.suite.scaffold import read
 
@@ -33,7 +34,7 @@ def test_what_is_commented_out_are_the_defaults() -> None:
 
 
 def test_a_scaffold_with_an_entry_is_whole() -> None:
-    text = scaffold_toml("mine", "agent.py", ["*.py", "*.md"])
+    text = scaffold_toml("mine", python_start("agent.py", {"agent.py": ""}, ()), ["*.py", "*.md"])
     spec = read("x", {"scaffold.toml": text, "agent.py": ""})
     assert (spec.name, spec.entry, spec.evolvable, spec.image) == ("mine", "agent.py", ("*.py", "*.md"), None)
 

@@ -208,6 +208,13 @@ def test_ignored_parameters_are_one_line_and_without_them_the_prompt_is_the_same
     assert answer(text) == answer(with_line)
 
 
+def test_how_many_files_are_not_shown_is_one_line() -> None:
+    plain = brief()
+    text = opening(Brief(**{**vars(plain), "unseen": 7}))[1]["content"]
+    line = "\n\nThe scaffold has 7 more files, which can't be changed and are not shown."
+    assert text.replace(line, "") == opening(plain)[1]["content"] and text.count(line) == 1
+
+
 def answer(text: str) -> Any:
     """What the embedded model proposes on this text."""
     named = {"type": "function", "function": {"name": "propose", "parameters": {}}}

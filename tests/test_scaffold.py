@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import BadInput
+from evolve.core.launch import Launch, Place
 from evolve.suite.scaffold import check_folder, read
 
 GOOD = 'name = "one"\nentry = "agent.py"\nevolvable = ["*.py"]\n'
@@ -83,3 +84,59 @@ def test_a_dockerfile_lies_in_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_an_unusable_dockerfile_is_refused(tmp_path: Path, line: str, problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
         check_folder(write(tmp_path, f"{GOOD}\n{line}\n"))
+
+
+COMMAND = 'name = "one"\nplace = "task"\nevolvable = ["*.md"]\n'
+
+
+def test_a_command_in_the_tasks_container_is_read(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    text = COMMAND + (
+        'command = ["/opt/agent/bin/run", "{instruction}"]\nstdin = true\n'
+        '[env]\nMAX_TOKENS = "5"\n[image]\nbuild = "Dockerfile"\ntools = "/opt/mine"\n'
+    )
+    spec = check_folder(write(tmp_path, text))
+    assert spec.launch == Launch(
+        Place.TASK, ("/opt/agent/bin/run", "{instruction}"), True, (("MAX_TOKENS", "5"),), "/opt/mine"
+    )
+    assert (spec.build_file, spec.image_name) == ("Dockerfile", None)
+
+
+def test_earlier_keys_mean_what_they_meant(tmp_path: Path) -> None:
+    spec = check_folder(write(tmp_path, GOOD + 'image = "python:3"\n'))
+    assert (spec.launch, spec.image_name, spec.build_file) == (Launch(), "python:3", None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ('entry = "agent.py"\ncommand = ["x"]', "exactly one of them"),
+        ("", "exactly one of them"),
+        ("command = []", "exactly one of them"),
+        ('command = [""]', "must begin with a program"),
+        ('command = ["x", "a\\u0000b"]', "can't hold a zero character"),
+        ('entry = "agent.py"\nstdin = true', "`stdin` is for a `command`"),
+        ('command = ["x"]\nstdin = 3', "key `stdin`"),
+        ('command = ["x"]\n[env]\nOPENAI_BASE_URL = "http://x"', "Evolve sets OPENAI_BASE_URL"),
+        ('command = ["x"]\n[env]\nANTHROPIC_API_KEY = "x"', "Evolve sets ANTHROPIC_API_KEY"),
+        ('command = ["x"]\n[env]\nGITHUB_TOKEN = "x"', "looks like a secret"),
+        ('command = ["x"]\n[env]\nMY_API_KEY = "x"', "looks like a secret"),
+        ('command = ["x"]\n[env]\ndb_password = "x"', "looks like a secret"),
+        ('command = ["x"]\n[env]\nA = "${HOME}/x"', "names another variable"),
+        ('command = ["x"]\n[env]\n"A=B" = "x"', "can't be a variable"),
+        ('command = ["x"]\n[env]\nA = 1', "key `env"),
+        ('command = ["x"]\n[image]\nname = "a"\nbuild = "Dockerfile"', "exactly one of `name`, `build`"),
+        ('command = ["x"]\n[image]\nbuild = "../Dockerfile"', "path of a file in the scaffold's folder"),
+        ('command = ["x"]\n[image]\nbuild = "agent.py"', "must name a Dockerfile"),
+        ('command = ["x"]\n[image]\nbuild = "Dockerfile"', "`Dockerfile` does not exist"),
+        ('command = ["x"]\n[image]\nname = "a"\ntools = "/"', "below the top"),
+        ('command = ["x"]\n[image]\nname = "a"\ntools = "opt/x"', "absolute path"),
+        ('command = ["x"]\n[image]\nrequirements = "agent.py"', "installs for `place = "),
+        ('command = ["x"]\n[image]\nnames = "a"', r"key `\[image\].names`"),
+        ('command = ["x"]\nimage = 3', "key `image`"),
+    ],
+)
+def test_keys_that_contradict_are_refused(tmp_path: Path, lines: str, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem) as caught:
+        check_folder(write(tmp_path, COMMAND + lines + "\n"))
+    assert caught.value.where == str(tmp_path / "scaffold.toml") and "\n" not in str(caught.value)

@@ -28,7 +28,7 @@ from evolve.sandbox.archive import (
     unpack_archive,
 )
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial.run import ChargedFault
+from evolve.trial.scaffold_run import ChargedFault
 from evolve.trial.self_work import SelfWork, SelfWorkResult
 from tests.fakes import FolderWorkspace, chat_event, completion, result, trial_spec
 from tests.test_analysis import asked, document

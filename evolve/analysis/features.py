@@ -14,6 +14,9 @@ WRITES = re.compile(
 )
 TRACED = re.compile(r'\bFile "([^"\n]+\.py)", line \d+')
 LIBRARY = re.compile(r"/(lib|site-packages|dist-packages)/|^<")
+# Of the arguments of tools that run a command.
+COMMAND_KEYS = ("command", "cmd", "commands", "script")
+EXIT_STATUS = re.compile(r"\b(?:return ?code|exit[ _]?(?:code|status))\W{1,12}(-?\d{1,4})\b", re.IGNORECASE)
 # Calls that may be repeated for good reason.
 MAY_REPEAT = ("run_tests", "submit")
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -53,7 +56,10 @@ def features(document: Document) -> Features:
     """Extract the features of one ATIF document."""
     steps: Sequence[Step] = document["steps"]
     calls = [call for step in steps for call in step.get("tool_calls", [])]
-    commands = [c for step in steps for c in (step.get("extra") or {}).get("commands", [])]
+    extras = [step.get("extra") or {} for step in steps]
+    # The changes of the working directory are recorded for an agent that runs its commands itself.
+    is_own = any("changes" in extra for extra in extras)
+    commands = _called_commands(steps) if is_own else [c for extra in extras for c in extra.get("commands", [])]
     runs = [c for c in commands if c["kind"] == "run" and TESTS.search(c["command"])]
     outputs = [r["content"] for step in steps for r in (step.get("observation") or {}).get("results", [])]
     writes = [index for index, c in enumerate(commands) if _is_write(c)]
@@ -80,9 +86,31 @@ def features(document: Document) -> Features:
     )
 
 
+def _called_commands(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """The commands of an agent that runs them itself, as its calls of tools and their results tell."""
+    commands = []
+    for step in steps:
+        results = {r["source_call_id"]: r["content"] for r in (step.get("observation") or {}).get("results", [])}
+        for call in step.get("tool_calls", []):
+            text = next((call["arguments"][key] for key in COMMAND_KEYS if key in call["arguments"]), None)
+            if isinstance(text, str | list):
+                command = text if isinstance(text, str) else " ".join(map(str, text))
+                output = str(results.get(call["tool_call_id"], ""))
+                status = _exit_status(output)
+                commands.append({"kind": "run", "command": command, "stdout": output, "exit_code": status})
+    return commands
+
+
+def _exit_status(output: str) -> int:
+    """The exit status that a tool's result names, as most agents write it; 0 if it names none."""
+    found = EXIT_STATUS.search(output)
+    return int(found[1]) if found else 0
+
+
 def _is_write(command: Mapping[str, Any]) -> bool:
     is_run = command["kind"] == "run" and not TESTS.search(command["command"])
-    return command["kind"] == "write" or bool(is_run and WRITES.search(command["command"]))
+    edits = command["kind"] == "write" or (command["kind"] == "replace" and command["exit_code"] == 0)
+    return edits or bool(is_run and WRITES.search(command["command"]))
 
 
 def _count_repeated(calls: Iterable[Mapping[str, Any]]) -> int:

@@ -45,10 +45,18 @@ Trees = Mapping[str, PythonFile]
 
 @dataclass(frozen=True)
 class Change:
-    """The scaffold's text files by path, `before` and `after` a patch. Check size and syntax before parsing."""
+    """The scaffold's text files by path, `before` and `after` a patch. Check size and syntax before parsing.
+
+    unseen: files that can't change and that nobody is shown; they are not parsed, and their words count as unknown.
+    """
 
     before: Mapping[str, str]
     after: Mapping[str, str]
+    unseen: frozenset[str] = frozenset()
+
+    def seen(self, files: Mapping[str, str]) -> Mapping[str, str]:
+        """Those of the files that the proposer is shown."""
+        return {path: text for path, text in files.items() if path not in self.unseen} if self.unseen else files
 
     @cached_property
     def paths(self) -> list[str]:
@@ -58,11 +66,11 @@ class Change:
 
     @cached_property
     def old_trees(self) -> Trees:
-        return parse_files(self.before)
+        return parse_files(self.seen(self.before))
 
     @cached_property
     def new_trees(self) -> Trees:
-        return parse_files(self.after)
+        return parse_files(self.seen(self.after))
 
     @cached_property
     def spec(self) -> Mapping[str, object]:
@@ -77,12 +85,12 @@ class Change:
 
     def added(self) -> str:
         """Return all lines that no file had before, in the order of the files."""
-        known = {line.strip() for text in self.before.values() for line in text.splitlines()}
+        known = {line.strip() for text in self.seen(self.before).values() for line in text.splitlines()}
         lines = [line for path in self.paths for line in self.after.get(path, "").splitlines()]
         return "\n".join(line for line in lines if line.strip() not in known)
 
 
-def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
+def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit], unseen: frozenset[str] = frozenset()) -> Change:
     """Return the change that the edits make. Their order does not matter."""
     after = dict(files)
     for edit in edits:
@@ -90,7 +98,7 @@ def apply_edits(files: Mapping[str, str], edits: Iterable[FileEdit]) -> Change:
             after.pop(edit.path, None)
         else:
             after[edit.path] = edit.text
-    return Change(files, dict(sorted(after.items())))
+    return Change(files, dict(sorted(after.items())), unseen)
 
 
 def parse_files(files: Mapping[str, str]) -> dict[str, PythonFile]:

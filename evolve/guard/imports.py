@@ -10,7 +10,9 @@ from evolve.guard.change import Change, PythonFile, Trees, called_name, printabl
 from evolve.guard.scope import DOOR
 
 # The public names of evolve_door; a test compares them with the module itself.
-DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "DoorError", "Result"])
+DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "replace", "DoorError", "Result"])
+# Keys of scaffold.toml with which it has an environment of its own: any package may be there.
+OWN_PACKAGES = ("image", "dockerfile", "command")
 FORGIVEN = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])
 # If a module uses these, its names are not known without running it.
 DYNAMIC = ("globals", "__getattr__", "setattr", "vars", "exec")
@@ -26,7 +28,7 @@ def problem(change: Change) -> str | None:
 def _problems(change: Change, files: Mapping[str, str], trees: Trees) -> Iterator[str]:
     if any("sys.path" in text for path, text in files.items() if path.endswith(".py")):
         return
-    if not change.spec.get("image"):
+    if not any(change.spec.get(key) for key in OWN_PACKAGES):
         packages = {name for path, module in change.old_trees.items() for name, _ in _imported(module)}
     else:
         packages = None

@@ -40,7 +40,7 @@ def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str], outs
         return f"out of scope: {shown} is the entry point" if path == change.spec.get("entry") else None
     if path in change.before:
         return None
-    if path.startswith("/") or "\\" in path or any(part[:1] in ("", ".") for part in path.split("/")):
+    if path.startswith("/") or "\\" in path or not _is_plain(path, evolvable):
         return f"out of scope: {shown}: paths must be relative to the scaffold, without hidden parts, `.` and `..`"
     if any(path == place or path.startswith(f"{place}/") for place in outside):
         return f"out of scope: {shown} lies where the suite or the results are, which are no part of the scaffold"
@@ -51,10 +51,21 @@ def _edit_problem(edit: FileEdit, change: Change, evolvable: Sequence[str], outs
     return None
 
 
+def _is_plain(path: str, evolvable: Sequence[str]) -> bool:
+    """Whether a path has no empty part, `.` and `..`, and no hidden one but those that a pattern names."""
+    parts = path.split("/")
+    named = {part for glob in evolvable if fnmatch.fnmatchcase(path, glob) for part in glob.split("/")}
+    hidden = [part for part in parts if part.startswith(".")]
+    return all(parts) and not {".", ".."} & set(parts) and all(part in named for part in hidden)
+
+
 def _makes_image(path: str, change: Change) -> bool:
     """Whether a file belongs to the scaffold's own image, which stays the same for a whole run."""
-    folder = str(change.spec.get("dockerfile") or "").rpartition("/")[0]
-    return bool(folder) and path.startswith(f"{folder}/")
+    image = change.spec.get("image")
+    table = image if isinstance(image, dict) else {}
+    built, requirements = table.get("build"), table.get("requirements")
+    folders = (str(file).rpartition("/")[0] for file in (change.spec.get("dockerfile"), built) if file)
+    return path in (built, requirements) or any(folder and path.startswith(f"{folder}/") for folder in folders)
 
 
 def _shadowed_module(path: str, roots: Sequence[str]) -> str | None:

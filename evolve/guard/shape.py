@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from evolve.core.records import FileEdit
+from evolve.guard import syntax
 from evolve.guard.change import Change, bare_strings, mentions, parse_module, printable
+from evolve.guard.visible import MAX_TOTAL_CHARS, chars
 
-MAX_TOTAL_CHARS = 200_000
 MAX_ADDED_CHARS = 30_000
 MAX_GROWTH = 3.0
-MAX_TOML_LINE = 4_000
 
 # Code with these words may use a module's docstrings or source text.
 READS_DOCSTRINGS = ("__doc__", "getdoc", "help")
@@ -20,49 +19,28 @@ READS_SOURCES = ("getsource", "getsourcelines", "getcomments")
 IMPORTS_BY_NAME = ("importlib", "__import__", "runpy", "pkgutil", "glob", "rglob", "iterdir", "listdir", "exec")
 
 
-def size_problem(change: Change) -> str | None:
-    """Check the size of the whole scaffold. Call it before parsing anything."""
-    if _chars(change.after) > MAX_TOTAL_CHARS:
-        return f"too large: the scaffold would have more than {MAX_TOTAL_CHARS} characters"
+def size_problem(change: Change, evolvable: Sequence[str]) -> str | None:
+    """Check the size of what a patch may change. Call it before parsing anything."""
+    if chars(change.after, evolvable) > MAX_TOTAL_CHARS:
+        return f"too large: the files that may change would have more than {MAX_TOTAL_CHARS} characters"
     return None
 
 
-def growth_problem(change: Change) -> str | None:
+def growth_problem(change: Change, evolvable: Sequence[str]) -> str | None:
     """Check the size of one patch: nobody could see which part of a very large one helped."""
-    before, after = _chars(change.before), _chars(change.after)
+    before, after = chars(change.before, evolvable), chars(change.after, evolvable)
     if after - before > MAX_ADDED_CHARS and after > MAX_GROWTH * before:
         return f"too large: one patch grows the scaffold from {before} to {after} characters; propose a smaller change"
     return None
 
 
-def _chars(files: Mapping[str, str]) -> int:
-    return sum(map(len, files.values()))
-
-
-def syntax_problem(edit: FileEdit) -> str | None:
-    """Check that an edited Python or TOML file parses."""
-    if edit.text is None:
+def syntax_problem(edit: FileEdit, before: str | None) -> str | None:
+    """Check that an edited file of a known kind parses, unless it did not before: it may be in a dialect."""
+    if edit.text is None or (reason := syntax.problem(edit.path, edit.text)) is None:
         return None
-    try:
-        if edit.path.endswith(".py"):
-            ast.parse(edit.text)
-        elif edit.path.endswith(".toml"):
-            _parse_toml(edit.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"does not parse: {printable(edit.path)}: {_first_line(error)}"
-    return None
-
-
-def _parse_toml(text: str) -> None:
-    """Raise ValueError if the text is not valid. The parser's memory is quadratic in a dotted key's length."""
-    if any(len(line) > MAX_TOML_LINE for line in text.splitlines()):
-        raise ValueError(f"a line has more than {MAX_TOML_LINE} characters")
-    tomllib.loads(text)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else "too deeply nested"
+    if before is not None and syntax.problem(edit.path, before) is not None:
+        return None
+    return f"does not parse: {printable(edit.path)}: {reason}"
 
 
 def effect_problem(change: Change) -> str | None:
@@ -87,9 +65,7 @@ def _is_equivalent(change: Change, path: str, documented: bool) -> bool:
         return False
     if path.endswith(".py"):
         return _normal_form(old, documented) == _normal_form(new, documented) is not None
-    if path.endswith(".toml"):
-        return _values(old) == _values(new) is not None
-    return path.endswith((".md", ".txt")) and old.split() == new.split()
+    return syntax.means_the_same(path, old, new)
 
 
 def _normal_form(text: str, documented: bool) -> str | None:
@@ -105,13 +81,6 @@ def _normal_form(text: str, documented: bool) -> str | None:
                 line for line in body if not (isinstance(line, ast.Expr) and id(line.value) in alone)
             ]
     return ast.dump(module)
-
-
-def _values(text: str) -> dict[str, object] | None:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _unused(change: Change) -> set[str]:

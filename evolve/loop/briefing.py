@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evolve import analysis
 from evolve.core.records import Candidate, Limits, ModelSpec, Split, StoredFile, TrialResult
+from evolve.guard import visible_files
 from evolve.loop.candidates import Candidates
 from evolve.loop.lessons import Lessons
 from evolve.loop.propose import Brief
@@ -44,9 +45,12 @@ class Briefing:
         meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
         results = self.lessons.learn()
         latest = next((facts.change for facts in results if facts.round == tip.round), analysis.TaskChanges())
+        files, spec = self.candidates.texts(tip.commit), self.candidates.spec(tip.commit)
+        shown = visible_files(files, spec.evolvable, spec.shown)
         return Brief(
-            files=self.candidates.texts(tip.commit),
-            evolvable=self.candidates.evolvable(tip.commit),
+            files=shown,
+            evolvable=spec.evolvable,
+            unseen=len(files) - len(shown),
             digest=analysis.digest(analysis.Subject(read, groups, latest)),
             memory=analysis.format_memory(results, self.lessons.known()),
             shelf=analysis.Shelf(read),

@@ -47,9 +47,9 @@ class Candidates:
         check_hidden(self.lineage, commit, self.hidden)
         return text_files(self.lineage, commit)
 
-    def evolvable(self, commit: str) -> tuple[str, ...]:
-        """The patterns of the files that a patch of this commit may change."""
-        return scaffold.read(commit[:12], self.lineage.files(commit)).evolvable
+    def spec(self, commit: str) -> scaffold.ScaffoldFile:
+        """The scaffold.toml of a commit. Raises BadInput if it is broken."""
+        return scaffold.read(commit[:12], self.lineage.files(commit))
 
     def export(self, commit: str) -> ScaffoldSource:
         """Write a commit's files to disk, unless they are there.
@@ -58,10 +58,13 @@ class Candidates:
             BadInput: The scaffold.toml is broken, or it holds hidden files.
         """
         check_hidden(self.lineage, commit, self.hidden)
-        spec = scaffold.read(commit[:12], self.lineage.files(commit))
+        spec = self.spec(commit)
         folder = self.lineage.export(commit, self.folder / "candidates" / commit[:16])
-        image = self.find_image(spec, folder) if self.find_image else spec.image
-        return ScaffoldSource(folder.resolve(), spec.entry, image or self.base_image)
+        image = self.find_image(spec, folder) if self.find_image else spec.image_name
+        launch, own = spec.launch, image or self.base_image
+        if launch.in_task:
+            return ScaffoldSource(folder.resolve(), spec.entry or "", self.base_image, launch, image or "")
+        return ScaffoldSource(folder.resolve(), spec.entry or "", own, launch)
 
     def commit(self, row: RoundRow, parent: Candidate, proposal: Proposal) -> str | BadPatch:
         """Commit the patched parent, without a branch. The same round and proposal give the same commit.

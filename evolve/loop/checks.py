@@ -26,9 +26,9 @@ class Checks:
 
     def refusal(self, parent: Candidate, proposal: Proposal) -> str | None:
         """Why the guard refuses this patch, in one line; None if it doesn't. The same rows give the same answer."""
-        files, evolvable = self.candidates.texts(parent.commit), self.candidates.evolvable(parent.commit)
+        files, spec = self.candidates.texts(parent.commit), self.candidates.spec(parent.commit)
         hidden, outside = self.candidates.hidden, self.candidates.outside
-        return guard.refusal(proposal, files, evolvable, self.vocabulary, self.limits, hidden, outside)
+        return guard.refusal(proposal, files, spec.evolvable, self.vocabulary, self.limits, hidden, outside, spec.shown)
 
     def problem(self, parent: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
         """Why this patch can't be measured, in one line; None if it can.

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Split
-from evolve.project.guesses import guess_entry, guess_evolvable, ignore_runs
+from evolve.core.records import Split, SuiteProfile, Task
+from evolve.project.agents import Agent, recognise
+from evolve.project.folder import agent_texts
+from evolve.project.guesses import ignore_runs
+from evolve.project.level import Level
+from evolve.project.starts import CODING_TOOLS, FOLDER
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
 from evolve.project.writing import IS_THERE, NewFile, Unit, write
 from evolve.suite.bundled import bundled_scaffold, bundled_suite
+from evolve.suite.refusals import LOOSE_FIX
 from evolve.suite.scaffold import FILE as SCAFFOLD_FILE
 from evolve.suite.split import split_tasks
 from evolve.suite.task_files import TASK_FILE, load_task
@@ -25,39 +30,61 @@ TEMPLATE = Path(__file__).with_name("task_template")
 GENERATOR_TEMPLATE = Path(__file__).with_name("generator_template")
 SAMPLE = "first-task"
 SUITE_FOLDERS = ("tasks", "evolve-tasks")
-NOT_AGENT = ("__pycache__", "node_modules", "runs", "venv")
-MOST_FILES = 5_000
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The scaffold's and the suite's folder as `evolve.toml` names them, and the files to write."""
+    """The two folders as `evolve.toml` names them, the files to write, and what was recognised in a few lines.
+
+    left_out: Why tasks are no part of the suite, by name.
+    """
 
     scaffold: str
     suite: str
     units: tuple[Unit, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was done with each file or folder, by name; and what a run still needs."""
+    """What was done with each file or folder, by name; what a run still needs; and what was recognised."""
 
     done: Mapping[str, str]
     missing: tuple[str, ...]
+    about: tuple[str, ...] = ()
 
 
-def init_project(folder: Path, tasks: Path | None = None, example: bool = False, seed: int = 0) -> Report:
+@dataclass(frozen=True)
+class Choice:
+    """What the user asked for. level: how much may evolve; tool: the coding agent that follows instructions."""
+
+    level: Level | None = None
+    tool: str | None = None
+
+
+def init_project(
+    folder: Path,
+    tasks: Path | None = None,
+    example: bool = False,
+    seed: int = 0,
+    profile: SuiteProfile = SuiteProfile.STRICT,
+    choice: Choice | None = None,
+) -> Report:
     """Make `folder` a project that Evolve can run in. Existing files stay as they are.
 
-    tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split.
-    Raises BadInput if something is wrong; nothing is written then.
+    tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split;
+    profile: of the new suite. Raises BadInput if something is wrong; nothing is written then.
     """
-    if example and tasks:
-        raise BadInput("--example", "can't be combined with --tasks", "choose one of them")
-    layout = _example() if example else _own(folder, tasks, seed)
+    if example and (tasks or choice):
+        other = "--tasks" if tasks else "--evolve and --agent"
+        raise BadInput("--example", f"can't be combined with {other}", "choose one of them")
+    if profile is SuiteProfile.LOOSE and not tasks:
+        raise BadInput("--profile", "needs a folder of tasks", "name one with --tasks")
+    layout = _example() if example else _own(folder, tasks, seed, profile, choice or Choice())
     config = Unit.of_text(CONFIG_FILE, evolve_toml(layout.scaffold, layout.suite))
     done = write(folder, (config, *layout.units), _gitignore(folder))
-    return Report(done, tuple(_missing(folder, layout, example)))
+    return Report(done | dict(layout.left_out), tuple(_missing(folder, layout, example)), layout.about)
 
 
 def _example() -> Layout:
@@ -65,25 +92,55 @@ def _example() -> Layout:
     return Layout("scaffold", "tasks", copies)
 
 
-def _own(folder: Path, tasks: Path | None, seed: int) -> Layout:
+def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, choice: Choice) -> Layout:
     """The agent in this folder, with the suite that was named, one that is here, or a new one."""
-    suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
-    files = _agent_files(folder, suite)
-    text = scaffold_toml(folder.resolve().name or "scaffold", guess_entry(files), guess_evolvable(files))
-    return Layout(".", suite, (Unit.of_text(SCAFFOLD_FILE, text), *units))
+    left_out: dict[str, str] = {}
+    if tasks and profile is SuiteProfile.LOOSE:
+        suite, units, left_out = _loose_suite_of(folder, tasks, seed)
+    else:
+        suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
+    texts = agent_texts(folder, suite)
+    agent = _agent(texts, choice)
+    level = _level(agent, texts, choice)
+    text = scaffold_toml(folder.resolve().name or "scaffold", agent.start, agent.evolvable(level))
+    files = (Unit.of_text(SCAFFOLD_FILE, text), *_files_beside(agent), *units)
+    return Layout(".", suite, files, tuple(left_out.items()), tuple(_about(agent, level)))
 
 
-def _agent_files(folder: Path, suite: str) -> set[str]:
-    """The files of the agent, relative to its folder; at most MOST_FILES."""
-    files: set[str] = set()
-    for top, folders, names in os.walk(folder):
-        place = Path(top).relative_to(folder)
-        kept = (name for name in folders if name not in NOT_AGENT and not name.startswith("."))
-        folders[:] = sorted(name for name in kept if (place / name).as_posix() != suite)
-        files |= {(place / name).as_posix() for name in names}
-        if len(files) > MOST_FILES:
-            break
-    return files
+def _agent(texts: Mapping[str, str], choice: Choice) -> Agent:
+    if choice.tool is not None and choice.tool not in CODING_TOOLS:
+        raise BadInput(f"--agent {choice.tool}", "is not known", f"choose one of {', '.join(CODING_TOOLS)}")
+    return recognise(texts, choice.tool)
+
+
+def _level(agent: Agent, texts: Mapping[str, str], choice: Choice) -> Level:
+    """How much may evolve: what the user asked for, if there is such a thing."""
+    level = choice.level or agent.default_level(texts)
+    if choice.level and not agent.evolvable(level):
+        has = ", ".join(one for one in Level if agent.patterns[one]) or "none of them"
+        raise BadInput(f"--evolve {level}", f"this folder has no {level}", f"choose what it has: {has}")
+    return level
+
+
+def _files_beside(agent: Agent) -> tuple[Unit, ...]:
+    """The folder with what starts the agent; () if it needs none."""
+    start = agent.start
+    if start is None or not (start.files or start.tool):
+        return ()
+    if start.tool:
+        return (Unit.of_folder(FOLDER, bundled_scaffold(start.tool) / FOLDER),)
+    return (Unit(FOLDER, start.files),)
+
+
+def _about(agent: Agent, level: Level) -> Iterator[str]:
+    """What was recognised and chosen, a line each."""
+    if agent.found:
+        yield f"found: {', '.join(agent.found)}"
+    if agent.start is not None:
+        yield from agent.start.notes
+    others = [one for one in Level if agent.patterns[one] and one is not level]
+    choice = f"; `--evolve {'` or `--evolve '.join(others)}` chooses otherwise" if others else ""
+    yield f"evolves: {', '.join(agent.evolvable(level))} ({level}{choice})"
 
 
 def _suite_here(folder: Path, seed: int) -> tuple[str, tuple[Unit, ...]]:
@@ -104,12 +161,44 @@ def _suite_of(folder: Path, tasks: Path, seed: int) -> tuple[str, tuple[Unit, ..
     place, name = folder / tasks, _inside(folder, tasks)
     if (place / SUITE_FILE).is_file():
         return name, (Unit(f"{name}/{SUITE_FILE}", ()),)
+    difficulties = {path: _strict_task(one).difficulty for path, one in _tasks_in(place, tasks).items()}
+    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed)
+    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),)
+
+
+def _tasks_in(place: Path, tasks: Path) -> dict[str, Path]:
+    """The folders of tasks by their path below `place`. Raises BadInput if there is none."""
     found = task_folders(place)
     if not found:
         raise BadInput(str(tasks), "holds no task", f"name a folder whose folders have a {TASK_FILE} each")
-    difficulties = {one.name: load_task(one, Split.TRAIN).difficulty for one in found}
-    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed)
-    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),)
+    return {one.relative_to(place).as_posix(): one for one in found}
+
+
+def _strict_task(folder: Path) -> Task:
+    try:
+        return load_task(folder, Split.TRAIN)
+    except BadInput as error:
+        if error.fix != LOOSE_FIX:
+            raise
+        raise BadInput(error.where, error.problem, "pass --profile loose") from error
+
+
+def _loose_suite_of(folder: Path, tasks: Path, seed: int) -> tuple[str, tuple[Unit, ...], dict[str, str]]:
+    """As `_suite_of`, for tasks as Harbor reads them; and why some can't be used. Raises BadInput if none can be."""
+    place, name = folder / tasks, _inside(folder, tasks)
+    if (place / SUITE_FILE).is_file():
+        raise BadInput(str(tasks / SUITE_FILE), IS_THERE, "set its profile there")
+    difficulties: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for path, one in _tasks_in(place, tasks).items():
+        try:
+            difficulties[path] = load_task(one, Split.TRAIN, SuiteProfile.LOOSE, harbor=True).difficulty
+        except BadInput as error:
+            left_out[f"{name}/{path}"] = f"left out: {error}"
+    if not difficulties:
+        raise BadInput(str(tasks), f"none of its tasks can be used: {min(left_out.values())}", "correct them")
+    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed, SuiteProfile.LOOSE)
+    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),), left_out
 
 
 def _inside(folder: Path, tasks: Path) -> str:
@@ -150,7 +239,7 @@ def _read(file: Path) -> str:
 def _missing(folder: Path, layout: Layout, example: bool) -> list[str]:
     """What a run still needs, in the order in which to provide it."""
     found = [f'{key} = "{value}" in {CONFIG_FILE}' for key, value in _unnamed(folder, layout)]
-    if not example and "entry" not in _values(folder / SCAFFOLD_FILE):
+    if not example and not {"entry", "command"} & {*_values(folder / SCAFFOLD_FILE)}:
         found.append(f"the Python file that starts the agent (`entry` in {SCAFFOLD_FILE})")
     if any(unit.name.endswith(f"/{SAMPLE}") for unit in layout.units):
         found.append("tasks of your own (`evolve tasks new NAME`)")
@@ -207,10 +296,12 @@ def new_task(
 
 
 def report_lines(report: Report) -> list[str]:
-    """For people: a line for each file or folder, and one that says what is missing."""
+    """For people: what was recognised, a line for each file or folder, and what is missing or next."""
     missing = "; ".join(report.missing)
     last = f"still missing: {missing}" if missing else "nothing is missing; next: `evolve run`"
-    return [*done_lines(report), last]
+    if missing and not any(f"in {SCAFFOLD_FILE}" in one or f'" in {CONFIG_FILE}' in one for one in report.missing):
+        last += "; next, for a first measured round: `evolve run --rounds 1`"
+    return [*report.about, *done_lines(report), last]
 
 
 def done_lines(report: Report) -> list[str]:

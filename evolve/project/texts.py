@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,8 @@ from dataclasses import asdict
 
 from evolve.core.config import GateConfig, TrialLimits
 from evolve.core.records import SandboxSpec, Split, SuiteProfile
+from evolve.project.quoting import quoted
+from evolve.project.starts import Start
 
 SANDBOX_KEYS = ("cpus", "memory_mb", "pids", "disk_mb")
 GATE_KEYS = ("rule", "risk", "race", "ablate_every")
@@ -51,15 +52,18 @@ def _table(name: str, about: str, defaults: Mapping[str, object]) -> list[str]:
     return ["", f"# [{name}]  # {about}", *keys]
 
 
-def scaffold_toml(name: str, entry: str | None, evolvable: Sequence[str]) -> str:
-    """`scaffold.toml`; without an entry point, its line is a comment."""
-    run = f"entry = {quoted(entry or 'main.py')}  # run as `python3 {entry or 'main.py'}` for each trial"
+def scaffold_toml(name: str, start: Start | None, evolvable: Sequence[str]) -> str:
+    """`scaffold.toml`; without a start, the line of its entry point is a comment."""
+    example = '# entry = "main.py"  # run as `python3 main.py` for each trial'
+    tables = start.tables if start else ()
+    image = [] if tables else ['# image = "my-agent:latest"  # default: Python 3 and its standard library']
     return "\n".join(
         [
             f"name = {quoted(name)}",
-            run if entry else f"# {run}",
+            *(start.lines if start else [example]),
             f"evolvable = {quoted(list(evolvable))}  # the files that a patch may change or add",
-            '# image = "my-agent:latest"  # default: Python 3 and its standard library',
+            *image,
+            *(["", *tables] if tables else []),
             "",
         ]
     )
@@ -108,8 +112,3 @@ def _adds(before: str, after: str, split: Split, task: str) -> bool:
 def _list(names: Sequence[str]) -> str:
     line = quoted(list(names))
     return line if len(line) <= LINE else "[\n" + "".join(f"    {quoted(name)},\n" for name in names) + "]"
-
-
-def quoted(value: object) -> str:
-    """A text, number, truth value or list of such as TOML writes it."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
+from evolve.guard.visible import MAX_TOTAL_CHARS, matching
 from evolve.runs.digests import scaffold_survey
 from evolve.runs.repository import left_out_places
 from evolve.suite import scaffold
@@ -15,6 +17,7 @@ from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite
 
 MAX_NAMED = 8
+SELF = "self"
 
 
 def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
@@ -26,9 +29,39 @@ def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
         if copied := hidden.copied((top / entry.path).read_bytes()):
             problem = f"has the content of {copied}, which no scaffold may see"
             raise BadInput(str(folder / entry.path), problem, "move the file out of the scaffold's folder")
-    if spec.entry not in {entry.path for entry in survey.entries}:
-        problem = f"entry point `{spec.entry}` is left out of the scaffold or ignored by git"
-        raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+    _check_size(folder, spec, [top / entry.path for entry in survey.entries], top)
+    paths = {entry.path for entry in survey.entries}
+    for key, path in spec.named_files:
+        if path not in paths:
+            what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
+            problem = f"{what} is left out of the scaffold or ignored by git"
+            raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+
+
+def _check_size(folder: Path, spec: scaffold.ScaffoldFile, paths: Sequence[Path], top: Path) -> None:
+    """Raise BadInput if the files that patches may change are so large that every patch would be refused."""
+    named = set(matching((path.relative_to(top).as_posix() for path in paths), spec.evolvable))
+    size = sum(_characters(path) for path in paths if path.relative_to(top).as_posix() in named)
+    if size > MAX_TOTAL_CHARS:
+        problem = f"the text files that `evolvable` names have {size} characters, {MAX_TOTAL_CHARS} are the limit"
+        fix = "name fewer of them; what the proposer should only read goes into `shown`"
+        raise BadInput(f"{folder}/{scaffold.FILE}", problem, fix)
+
+
+def _characters(path: Path) -> int:
+    """The length of a text file; 0 for others, which no patch can change."""
+    data = path.read_bytes()
+    try:
+        return 0 if b"\0" in data else len(data.decode())
+    except UnicodeDecodeError:
+        return 0
+
+
+def refuse_self_proposer(config: RunConfig) -> None:
+    """Raise BadInput if a scaffold that runs in the task's container is asked to improve itself: it has no task."""
+    if config.proposer == SELF and scaffold.check_folder(config.scaffold).launch.in_task:
+        problem = 'the scaffold has `place = "task"`, and its own files are no task'
+        raise BadInput("--proposer self", problem, "use --proposer direct")
 
 
 def describe_left_out(left_out: Mapping[str, str]) -> str:

@@ -35,7 +35,7 @@ from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
-from evolve.runs.contents import check_scaffold, describe_left_out
+from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.digests import scaffold_survey
 from evolve.runs.identity import (
     check_same,
@@ -81,6 +81,7 @@ def check(request: RunRequest) -> Suite:
         check_same(request.config, suite, row)
     elif request.origin is None:
         check_scaffold(request.config.scaffold, suite, request.runs)
+        refuse_self_proposer(request.config)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:
@@ -98,7 +99,7 @@ def left_out_line(request: RunRequest) -> str:
 
 def check_priced(config: RunConfig, caps: Caps) -> None:
     """Raise BadInput if a cap in dollars has no prices, given or listed by the endpoint."""
-    unpriced = [asked.model for asked in config.models if not asked.spec.priced]
+    unpriced = [asked.model for asked in config.all_models if not asked.spec.priced]
     if caps.usd is not None and unpriced:
         raise BadInput(
             "budget_usd",

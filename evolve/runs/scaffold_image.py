@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evolve.core.config import RunConfig
+from evolve.core.errors import BadInput
+from evolve.host.temporary import temporary_folder
 from evolve.runs.request import NamedRun
+from evolve.sandbox.build_context import DOCKERFILE
 from evolve.sandbox.engine import Notify
-from evolve.sandbox.scaffold_images import built_image, pinned_image
+from evolve.sandbox.forwarder import refuse_own_kernels
+from evolve.sandbox.scaffold_images import built_image, pinned_image, pinned_tools, write_context
 from evolve.store import RunRow
 from evolve.suite import scaffold
 from evolve.suite.bundled import or_bundled
@@ -31,8 +35,11 @@ def images_at_start(config: RunConfig, owner: str, base: str, notify: Notify) ->
     folder = or_bundled(config.scaffold)
     if not folder.is_dir():
         return {}
-    name = _name(scaffold.check_folder(folder), folder, base, notify)
-    return {name: pinned_image(name, owner)} if name else {}
+    spec = scaffold.check_folder(folder)
+    if spec.launch.in_task:
+        refuse_own_kernels(config.sandbox.runtime)
+    name = _name(spec, folder, base, notify)
+    return {name: _pinned(spec, name, owner)} if name else {}
 
 
 def stored_images(row: RunRow) -> dict[str, str]:
@@ -48,9 +55,25 @@ def _find(
     known: Mapping[str, str], owner: str, base: str, notify: Notify, spec: ScaffoldFile, folder: Path
 ) -> str | None:
     name = _name(spec, folder, base, notify)
-    return pinned_image(name, owner, known.get(name, "")) if name else None
+    return _pinned(spec, name, owner, known.get(name, "")) if name else None
+
+
+def _pinned(spec: ScaffoldFile, name: str, owner: str, pinned: str = "") -> str:
+    """Check a scaffold's own image, and return its id: of its container, or of the tools for the task's."""
+    launch = spec.launch
+    return pinned_tools(name, owner, launch.tools, pinned) if launch.in_task else pinned_image(name, owner, pinned)
 
 
 def _name(spec: ScaffoldFile, folder: Path, base: str, notify: Notify) -> str | None:
-    """The name of a scaffold's own image, which is built from its Dockerfile if it has one."""
-    return built_image(folder / spec.dockerfile, base, notify) if spec.dockerfile else spec.image
+    """The name of a scaffold's own image, which is built from its Dockerfile or requirements if it has them."""
+    if (file := spec.build_file) is None:
+        return spec.image_name
+    if "/" in file and file.endswith(DOCKERFILE):
+        return built_image(folder / file, base, notify)
+    # What else lies beside it evolves, and the image must not change with that.
+    with temporary_folder("image") as context:
+        try:
+            write_context(folder / file, context)
+            return built_image(context / DOCKERFILE, base, notify)
+        except BadInput as error:
+            raise BadInput(str(folder / file), error.problem, error.fix) from error

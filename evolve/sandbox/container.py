@@ -19,8 +19,10 @@ from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
+from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import (
+    MAIN_SERVICE,
     NetworkMode,
     Networks,
     TaskFormat,
@@ -35,6 +37,7 @@ from evolve.sandbox.engine import builder, connect, container_labels, owner_labe
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
+from evolve.sandbox.service_options import ServiceOptions, Shared
 from evolve.sandbox.shell import ContainerShell, MainShell
 from evolve.sandbox.uids import LAST
 
@@ -47,6 +50,8 @@ ROOT = "0:0"
 AGENT_UID = "EVOLVE_AGENT_UID"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
+# Where the launcher in a scaffold's own container leads to the gateway.
+OWN_URL = "http://127.0.0.1:8111"
 LOG_BYTES = 64_000
 NETWORK = "bridge"
 # Before the id of a container whose network another one shares, and with it its name.
@@ -127,6 +132,12 @@ class Container:
             else:
                 api.disconnect_container_from_network(self.id, NETWORK, force=True)
         self.connected = connected
+
+    def service(self, name: str) -> Container:
+        """The container of a service of the task; `main` is this one. Raises InfraError if there is none."""
+        if name != MAIN_SERVICE:
+            raise InfraError(f"the task has no service {name}")
+        return self
 
     def start(self) -> None:
         """Start it, or remove it if it can't be started. Raises InfraError."""
@@ -232,7 +243,7 @@ def create_container(
     client = connect()
     options |= {"labels": container_labels(run, ttl), "stop_signal": exit_cause.STOP_SIGNAL}
     if not host["NetworkMode"].startswith(SHARED_NETWORK):
-        options["hostname"] = "sandbox"
+        options.setdefault("hostname", "sandbox")
     if host["NetworkMode"] == "none":
         files = FILES if resources is None else resources.files
         hosts = Mount("/etc/hosts", str(files / "hosts"), type="bind", read_only=True)
@@ -253,6 +264,22 @@ def create_container(
     return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK, ttl=ttl)
 
 
+class GraderDoor(Protocol):
+    """What the tests of a trial may reach besides their container's network.
+
+    Attributes:
+        fault: A fault of the machine behind it while they ran.
+        spent: The limit of it that they reached; "" for none.
+    """
+
+    fault: Exception | None
+    spent: str
+
+    def beside(self, state: TaskState, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container reach it while the context lasts. Raises InfraError."""
+        ...
+
+
 class TaskState:
     """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
@@ -261,7 +288,12 @@ class TaskState:
     Args:
         resources: What the trial has to itself on the host; None outside trials.
         format: How the task's commands run.
+
+    Attributes:
+        door: For its tests; None: there is none.
     """
+
+    door: GraderDoor | None = None
 
     def __init__(
         self,
@@ -302,6 +334,10 @@ class TaskState:
         """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
         own = resolve_variables(self.format.verifier.env, os.environ)
         return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def with_door(self, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container use the trial's door for them while the context lasts. Raises InfraError."""
+        return self.door.beside(self, container, ttl) if self.door else contextlib.nullcontext()
 
     def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
         """The same state, with what holds in one step of the task."""
@@ -350,14 +386,58 @@ def container_user(asked: str, image: TaskImage) -> str:
     return ROOT if user in ("", "0", "root") else user
 
 
-def task_container(state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None) -> Container:
-    """Start the container in which the agent's commands run, with the task's image and state."""
-    spec = replace(state.spec, network=needs_network(state.format, state.spec.network))
-    host = host_config(spec, state.profile, mounts=state.mounts(), tmpfs=dict(tmpfs or {}))
-    keeper = ROOT if state.loose else KEEPER
-    # In a loose suite, the image's entry point may start what the task needs.
-    command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
-    return _start_container(state, "task", state.image.image, ttl, command, keeper, host)
+@dataclass(frozen=True)
+class AgentFiles:
+    """What the task's container has for an agent that runs there. `image`: the task's, with the agent's tools."""
+
+    image: str
+    scaffold: Path
+    door: Path
+
+    def mounts(self) -> list[Mount]:
+        """The scaffold's files and Evolve's, read-only."""
+        places = ((SCAFFOLD, self.scaffold), (DOOR_HOME, self.door))
+        return [Mount(place, str(folder), type="bind", read_only=True) for place, folder in places]
+
+
+def task_container(
+    state: TaskState,
+    ttl: int,
+    tmpfs: Mapping[str, str] | None = None,
+    kind: str = "task",
+    shared: Shared | None = None,
+    agent: AgentFiles | None = None,
+) -> Container:
+    """Start the container in which the agent's commands run, with the task's image and state.
+
+    Args:
+        kind: Part of its name.
+        shared: What it shares with services of the task beside it, which are connected to each other.
+        agent: Of an agent that runs there itself.
+    """
+    spec = replace(state.spec, network=shared is None and needs_network(state.format, state.spec.network))
+    composition = state.format.environment.composition
+    service = ServiceOptions(composition.main, shared, state.resources) if composition else None
+    mounts = [*state.mounts(), *(agent.mounts() if agent else ()), *(service.mounts() if service else ())]
+    own = service.host() if service else {}
+    host = host_config(
+        spec, state.profile, mounts=mounts, **{**own, "tmpfs": {**own.get("tmpfs", {}), **(tmpfs or {})}}
+    )
+    keeper, image = ROOT if state.loose else KEEPER, agent.image if agent else state.image.image
+    if service is None:
+        return _start_container(state, kind, image, ttl, main_command(state), keeper, host)
+    host, options = service.limited(host), service.options(MAIN_SERVICE)
+    return _start_container(
+        state, kind, image, ttl, main_command(state), keeper, host, before=service.complete, **options
+    )
+
+
+def main_command(state: TaskState) -> list[str]:
+    """What a task's container runs. In a loose suite, the image's entry point may start what the task needs."""
+    composition = state.format.environment.composition
+    own = composition.main.command if composition else None
+    command = [*(state.image.entrypoint if state.loose else ()), *(("sleep", "infinity") if own is None else own)]
+    return command or ["sleep", "infinity"]
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None, kind: str = "verifier") -> Container:
@@ -415,6 +495,8 @@ def _start_container(
     user: str,
     host: dict[str, Any],
     variables: Mapping[str, str] | None = None,
+    before: Callable[[Container], None] | None = None,
+    **options: Any,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
     if host["NetworkMode"] == "none" and has_allowlist(state.format):
@@ -431,9 +513,16 @@ def _start_container(
         stdin_open=True,
         working_dir=state.image.workdir if state.format.harbor else "/",
         environment=environment,
+        **options,
     )
     if state.format.harbor:
         container.put(pack_folders(LOG_FOLDERS))
+    if before is not None:
+        try:
+            before(container)
+        except InfraError:
+            container.kill()
+            raise
     container.start()
     return container
 
@@ -519,6 +608,7 @@ def scaffold_process(
     image: str,
     folder: Path,
     entry: str,
+    launch: Launch,
     socket_folder: Path,
     spec: SandboxSpec,
     ttl: int,
@@ -529,10 +619,11 @@ def scaffold_process(
     Its files, the door and the socket's folder are mounted read-only.
 
     Args:
+        entry: Run by Python unless `launch` has a command.
         resources: What the trial has to itself on the host; `folder` should be there too. None outside trials.
     """
     mounts = [
-        Mount("/scaffold", str(folder), type="bind", read_only=True),
+        Mount(SCAFFOLD, str(folder), type="bind", read_only=True),
         Mount(DOOR_HOME, str(FILES if resources is None else resources.files), type="bind", read_only=True),
         Mount("/run/evolve", str(socket_folder), type="bind", read_only=True),
     ]
@@ -540,19 +631,21 @@ def scaffold_process(
         **SAFE_ENV,
         "PYTHONUNBUFFERED": "1",
         "EVOLVE_SOCKET": "/run/evolve/gateway.sock",
-        "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
-        "OPENAI_API_KEY": "none",
+        **gateway_variables(OWN_URL),
+        **dict(launch.env),
     }
+    stdin = [f"--stdin={INSTRUCTION_FILE}"] if launch.stdin else []
+    program = ["--", *launch.command] if launch.command else [entry]
     container = create_container(
         image,
         ttl,
-        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", entry],
+        ["python3", "-S", "-E", f"{DOOR_HOME}/launch.py", *stdin, *program],
         run,
         AGENT if resources is None else resources.user,
         host_config(replace(spec, network=False), mounts=mounts),
         "scaffold",
         resources,
-        working_dir="/scaffold",
+        working_dir=SCAFFOLD,
         environment=environment,
     )
     return ScaffoldProcess(container)

@@ -53,10 +53,13 @@ exit 0
 """
 
 
-def end_sessions(container: Container, sessions: Collection[int]) -> None:
+def end_sessions(container: Container, sessions: Collection[int], user: str = ROOT) -> None:
     """End the processes of these sessions in a container, but not the services.
 
     If the container's limits leave no room for that, the whole container is stopped.
+
+    Args:
+        user: Whose processes end: root's may be all, but root has no power over others in a strict suite.
 
     Raises:
         InfraError: The engine failed.
@@ -64,16 +67,16 @@ def end_sessions(container: Container, sessions: Collection[int]) -> None:
     with engine_faults():
         if not exit_cause.inspect_state(container.client, container.id)["Running"]:
             return
-    if _run_end_script(container, sessions) != 0:
+    if _run_end_script(container, sessions, user) != 0:
         container.stop()
 
 
-def _run_end_script(container: Container, sessions: Collection[int]) -> int | None:
+def _run_end_script(container: Container, sessions: Collection[int], user: str) -> int | None:
     """The script's exit status; None if it has no end, or no process can be started in a container that is full."""
     script = END_SCRIPT.format(sessions=" ".join(map(str, sorted(sessions))))
     try:
         with engine_faults():
-            return exit_cause.run_with_deadline(container.client, container.id, ["sh", "-c", script], ROOT)
+            return exit_cause.run_with_deadline(container.client, container.id, ["sh", "-c", script], user)
     except InfraError:
         if container.cause() is Cause.NONE:
             raise

@@ -4,44 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from evolve.core.errors import BadInput
 from evolve.suite.bundled import or_bundled
+from evolve.suite.scaffold_keys import ScaffoldFile as ScaffoldFile
 
 FILE = "scaffold.toml"
-
-
-class ScaffoldFile(BaseModel):
-    """The keys of `scaffold.toml`.
-
-    entry: run as `python3 ENTRY`; evolvable: glob patterns of the files that a patch may touch; image: the name of an
-    image; dockerfile: from which an image is built, with the files of its folder, instead. Without both it is the base
-    image.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(min_length=1)
-    entry: str = Field(min_length=1)
-    evolvable: tuple[str, ...] = Field(min_length=1)
-    image: str | None = None
-    dockerfile: str | None = None
-
-    @model_validator(mode="after")
-    def _check_image(self) -> ScaffoldFile:
-        if self.dockerfile is None:
-            return self
-        if self.image is not None:
-            raise ValueError("give `image` or `dockerfile`, not both")
-        parts = PurePosixPath(self.dockerfile).parts
-        if len(parts) < 2 or parts[0] == "/" or ".." in parts or parts[-1] != "Dockerfile":
-            raise ValueError(
-                "`dockerfile` must lie in a folder of its own within the scaffold, such as image/Dockerfile"
-            )
-        return self
 
 
 def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
@@ -56,11 +28,12 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
     except ValidationError as error:
         first: Any = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{where}/{FILE}", f"key `{key}`: {first['msg']}", "correct its value") from error
-    if spec.entry not in files:
-        raise BadInput(f"{where}/{FILE}", f"entry point `{spec.entry}` does not exist", "correct the key `entry`")
-    if spec.dockerfile and spec.dockerfile not in files:
-        raise BadInput(f"{where}/{FILE}", f"`{spec.dockerfile}` does not exist", "correct the key `dockerfile`")
+        problem = f"key `{key}`: {first['msg']}" if key else str(first["msg"]).removeprefix("Value error, ")
+        raise BadInput(f"{where}/{FILE}", problem, "correct its value") from error
+    for key, path in spec.named_files:
+        if path not in files:
+            what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
+            raise BadInput(f"{where}/{FILE}", f"{what} does not exist", f"correct the key `{key}`")
     return spec
 
 

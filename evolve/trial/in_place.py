@@ -73,7 +73,8 @@ def _judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int, im
     copy = copy_container(state, ttl, image, task)
     try:
         set_network(copy, state, state.networks.tests)
-        return _judge_in(spec, state, copy)
+        with state.with_door(copy, ttl):
+            return _judge_in(spec, state, copy)
     finally:
         copy.kill()
 

@@ -7,20 +7,19 @@ import functools
 import secrets
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
-from evolve.core.errors import EvolveError, HostRefused, InfraError
+from evolve.core.errors import EvolveError, InfraError
 from evolve.core.records import (
     Cause,
     Fault,
+    Grading,
     Outcome,
     StoredFile,
     Task,
@@ -31,7 +30,6 @@ from evolve.core.records import (
     stable_hash,
 )
 from evolve.core.reward_scale import RewardScale
-from evolve.host import disk
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
@@ -39,78 +37,39 @@ from evolve.sandbox.container import (
     PRISTINE,
     TESTS_TMPFS,
     Container,
-    ScaffoldProcess,
     TaskState,
-    scaffold_process,
-    task_container,
     verifier_container,
 )
 from evolve.sandbox.egress import set_network
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.services import environment_container
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
-from evolve.trial.gateway import Door, Gateway, Workspace, longest_delay
-from evolve.trial.health import longest_check, wait_until_healthy
+from evolve.trial.gateway import longest_delay
+from evolve.trial.grader_gateway import GraderGateway, with_grader
+from evolve.trial.health import longest_check, longest_start, wait_until_healthy
+from evolve.trial.in_task import TaskAgent, agent_files, start_agent_place
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
-from evolve.trial.reward import Numbers, recorded_numbers
-from evolve.trial.settling import Grade, Settled, settle
+from evolve.trial.reward import NoReward, Numbers, Ungraded, recorded_numbers
+from evolve.trial.scaffold_run import ChargedFault, ScaffoldEnd, fault_of, run_scaffold, total_end
+from evolve.trial.settling import Grade, Others, Settled, settle
+from evolve.trial.solution import SolutionFailed, solve_seconds, solve_step, solve_task
 from evolve.trial.states import GradableState, PassingState, left_state
 from evolve.trial.steps import play_steps, step_limits, total_seconds
-from evolve.trial.untouched import remembered_grade
+from evolve.trial.untouched import RememberedSilence, remembered_grade
 from evolve.trial.verdict import DETAIL_CHARS, Judgement
 
 SPARE_SECONDS = 120
-# How long a scaffold may take to exit after its last call was refused because its time is over.
-PARTING_SECONDS = 0.5
-# How often the time that is left is looked at: what other requests do meanwhile may shorten it.
-LOOK_SECONDS = 1.0
-# An endpoint that fails a third of a trial's tries fails all of the first eight in one of 6,561.
-MAX_VOIDED_TRIES = 8
-# An endpoint that answered within the two minutes before may only have refused by its limits per minute.
-OUTAGE_SECONDS = 120.0
 SOLUTION_TMPFS = {"/solution": "rw,exec,nosuid,nodev,size=32m,mode=0777"}
 # Files keep their times, so that a replay lists the same ones; where `cp` has no such option, `-p` keeps modes too.
 FILL = f"cp -R --preserve=timestamps {PRISTINE}/. . 2>/dev/null || cp -R -p {PRISTINE}/. ."
 CAUSE_TEXTS = {Cause.OOM: "ran out of memory", Cause.PIDS: "had too many processes"}
-
-
-@dataclass(frozen=True)
-class ScaffoldEnd:
-    """How the scaffold ended.
-
-    status: exit status; None if it was killed at its time limit; exhausted: the trial limit that was reached, or "";
-    causes: the container limits that were reached, by the container's name; images: the ids of the scaffold's image and
-    the task's, if they were looked up; refusals: how many requests the gateway refused, by code.
-    """
-
-    status: int | None
-    log: str
-    usage: Usage
-    exhausted: str
-    events: Sequence[Mapping[str, Any]]
-    causes: Mapping[str, Cause] = field(default_factory=dict)
-    images: tuple[str, str] = ("", "")
-    refusals: Mapping[str, int] = field(default_factory=dict)
-
-
-class ChargedFault(InfraError):
-    """An infrastructure fault that ended a trial, with the usage until then.
-
-    `why`: the original error; `outage`: it is one of the endpoint's, which answered nobody meanwhile.
-    """
-
-    def __init__(self, why: Exception, usage: Usage, outage: bool = False) -> None:
-        super().__init__(str(why))
-        self.why, self.usage, self.outage = why, usage, outage
-
-    def __reduce__(self) -> tuple[type[ChargedFault], tuple[Exception, Usage, bool]]:
-        return ChargedFault, (self.why, self.usage, self.outage)
 
 
 def run_trial(spec: TrialSpec, spending_file: SpendingFile | None = None) -> TrialResult:
@@ -132,11 +91,15 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
     rewards: Numbers = ()
     failed_gradings, kept = 0, None
+    door: GraderGateway | None = None
+    grading: Grading | None = None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
-        ending, settled = _run_containers(spec, model, trial_answers(spending_file))
+        spec, door = with_grader(spec, spending_file)
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file), door)
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
+        grading = _store_grading(spec, door, settled) if door else None
         if settled and settled.ungraded:
             outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
             kept = settled.state
@@ -154,6 +117,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
         fault = fault_of(error)
     return TrialResult(
+        grading=grading or (door.grading if door else None),
         candidate=spec.candidate,
         task=spec.task.name,
         split=spec.task.split,
@@ -178,16 +142,6 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     )
 
 
-def fault_of(error: Exception) -> Fault:
-    """Which part of the machine failed. A full disk may show as any OSError."""
-    if disk.is_full_disk_error(error):
-        return Fault.DISK
-    if isinstance(error, HostRefused):
-        # Each trial sends the same fields, so waiting does not help.
-        return Fault.ACCOUNT
-    return error.fault if isinstance(error, EvolveError) else Fault.OTHER
-
-
 def open_trial_model(spec: TrialSpec, spending_file: SpendingFile | None, what: str) -> ChatModel:
     """Open the model that answers a trial's scaffold.
 
@@ -206,40 +160,52 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
     return None if spending_file is None else answers_of(spending_file.path)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Settled | None]:
+def _run_containers(
+    spec: TrialSpec, model: ChatModel, answers: Answers | None, door: GraderGateway | None
+) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = _task_state(spec, resources)
+    state = _task_state(spec, resources, door)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
-        with Crew(threads=5) as crew:
-            task = crew.start(task_container, state, ttl, _task_tmpfs(spec))
+        with Crew(threads=7) as crew:
+            task = crew.start(
+                lambda: environment_container(state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources))
+            )
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
             shell = crew.submit(lambda: populated_shell(task.result(), state, spec.task))
+            agent = start_agent_place(crew, spec, state, task, shell, resources, ttl)
             if spec.task.format.steps:
                 shell.result().close()
-                ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl)
-                return ending, _settle(spec, PassingState(lambda: judgement), ttl)
-            if spec.task.format.environment.healthcheck:
+                ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl, agent)
+                return ending, _settle(spec, PassingState(lambda: judgement), ttl, ending.usage, door)
+            if spec.task.format.environment.healthcheck or agent:
                 shell.result()
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
-            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources)
-            ending = replace(ending, images=images.result())
+            start = agent.ready() if agent else None
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources, start)
+            ending = replace(agent.with_changes(ending) if agent else ending, images=images.result())
             if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
             started = verifier.result() if verifier else None
             with left_state(spec, state, ttl, task.result(), started) as left:
-                return ending, _settle(spec, left, ttl)
+                return ending, _settle(spec, left, ttl, ending.usage, door)
     finally:
         reaper().schedule(state.remove)
 
 
 def _run_steps(
-    spec: TrialSpec, model: ChatModel, answers: Answers | None, task: Container, state: TaskState, ttl: int
+    spec: TrialSpec,
+    model: ChatModel,
+    answers: Answers | None,
+    task: Container,
+    state: TaskState,
+    ttl: int,
+    agent: TaskAgent | None,
 ) -> tuple[ScaffoldEnd, Judgement]:
     """Run the scaffold anew on each step of the task, within what is left of the trial's budget."""
     ends: list[ScaffoldEnd] = []
@@ -251,7 +217,7 @@ def _run_steps(
             return False
         seed = stable_hash(spec.seed, "step", len(ends)) if ends else spec.seed
         try:
-            ends.append(_run_step(replace(one, limits=limits, seed=seed), own, model, answers, task, ttl))
+            ends.append(_run_step(replace(one, limits=limits, seed=seed), own, model, answers, task, ttl, agent))
         except ChargedFault as fault:
             raise ChargedFault(fault.why, used + fault.usage, fault.outage) from fault
         return not ends[-1].exhausted
@@ -261,7 +227,13 @@ def _run_steps(
 
 
 def _run_step(
-    one: TrialSpec, own: TaskState, model: ChatModel, answers: Answers | None, task: Container, ttl: int
+    one: TrialSpec,
+    own: TaskState,
+    model: ChatModel,
+    answers: Answers | None,
+    task: Container,
+    ttl: int,
+    agent: TaskAgent | None,
 ) -> ScaffoldEnd:
     """Run the scaffold on one step; its container is gone afterwards."""
     assert own.resources is not None
@@ -269,22 +241,13 @@ def _run_step(
         started = crew.submit(lambda: task)
         shell = crew.submit(lambda: task.working_shell(own.user, own.image.workdir, names_sessions=True))
         end = functools.partial(freeze, started, shell, None, True)
-        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources)
+        agent = agent.during(own, shell) if agent else None
+        start = agent.ready() if agent else None
+        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources, start)
+        ending = agent.with_changes(ending) if agent else ending
     with contextlib.suppress(InfraError):  # then the next one can't start
         reaper().wait()
     return ending
-
-
-def total_end(ends: Sequence[ScaffoldEnd]) -> ScaffoldEnd:
-    """How the scaffold ended on all steps: as on the first one that it did not end well, with all that it used."""
-    first = next((end for end in ends if end.status != 0 or end.exhausted), ends[-1])
-    return replace(
-        first,
-        usage=functools.reduce(Usage.__add__, (end.usage for end in ends)),
-        events=[event for end in ends for event in end.events],
-        causes={name: cause for end in ends for name, cause in end.causes.items() if cause is not Cause.NONE},
-        refusals=dict(sum((Counter(end.refusals) for end in ends), Counter())),
-    )
 
 
 def _image_ids(spec: TrialSpec) -> tuple[str, str]:
@@ -317,13 +280,16 @@ def freeze(
     return cause
 
 
-def _task_state(spec: TrialSpec, resources: TrialResources) -> TaskState:
-    return TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
+def _task_state(spec: TrialSpec, resources: TrialResources, door: GraderGateway | None) -> TaskState:
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
+    state.door = door
+    return state
 
 
 def trial_seconds(task: Task, agent_seconds: float) -> float:
     """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
-    preparing = longest_check(task.format.environment.healthcheck)
+    environment = task.format.environment
+    preparing = longest_check(environment.healthcheck) + longest_start(environment)
     if task.format.steps:
         return preparing + total_seconds(task, agent_seconds)
     return preparing + agent_seconds + task.format.verifier.collect_seconds + task.verifier_seconds
@@ -336,35 +302,66 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
-    """Create the state's volume and the task's container; both are removed at the end."""
+def sandboxes(spec: TrialSpec, ttl: int, door: GraderGateway | None = None) -> Iterator[tuple[TaskState, Container]]:
+    """Create the state's volume and the task's container; both are removed at the end. door: for its tests."""
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = _task_state(spec, resources)
+    state = _task_state(spec, resources, door)
     with contextlib.ExitStack() as stack:
         stack.callback(state.remove)
-        task = task_container(state, ttl, _task_tmpfs(spec))
+        task = environment_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
 
 
-def _settle(spec: TrialSpec, left: GradableState, ttl: int) -> Settled:
-    """Grade what a trial left until it is decided what counts; keep it if that can't be. Raises InfraError."""
-    settled = settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+def _settle(spec: TrialSpec, left: GradableState, ttl: int, used: Usage, door: GraderGateway | None) -> Settled:
+    """Grade what a trial left until it is decided what counts; keep it if that can't be.
+
+    Args:
+        used: What the scaffold has used.
+        door: For the tests.
+
+    Raises:
+        ChargedFault: The machine failed.
+    """
+    solved = functools.partial(_grade_other, spec, ttl, door, solve=True) if spec.task.format.solved else None
+    untouched = functools.partial(_grade_untouched, spec, ttl, door)
+    try:
+        settled = settle(left.grade, Others(untouched, solved, RememberedSilence(spec)), spec.ungraded + 1)
+    except EvolveError as error:
+        raise ChargedFault(error, used, door is not None and door.is_outage) from error
     kept = keep_state(spec, file_name(spec, settled), left) if settled.given_up else None
     return replace(settled, state=kept)
 
 
-def _grade_untouched(spec: TrialSpec, ttl: int) -> Grade:
+def _grade_untouched(spec: TrialSpec, ttl: int, door: GraderGateway | None) -> Grade:
     """Grade an environment in which nothing was done, unless that is known. Raises InfraError."""
+    return remembered_grade(spec, functools.partial(_grade_other, spec, ttl, door))
 
-    def grade() -> Grade:
-        with sandboxes(spec, ttl) as (state, container):
-            populated_shell(container, state, spec.task).close()
-            if spec.task.format.steps:
-                return play_steps(spec, state, container, ttl, lambda one, own: True).grade
-            return judge_state(spec, state, container, ttl).grade
 
-    return remembered_grade(spec, grade)
+def _grade_other(spec: TrialSpec, ttl: int, door: GraderGateway | None, solve: bool = False) -> Grade:
+    """Grade an environment in which nothing was done, or what the reference solution leaves. Raises InfraError."""
+
+    def act(one: TrialSpec, own: TaskState) -> bool:
+        if solve:
+            solve_step(one, own, container)
+        return True
+
+    if solve:
+        ttl = container_lifetime(spec, trial_seconds(spec.task, solve_seconds(spec.task)))
+    with contextlib.ExitStack() as stack:
+        if door is not None:
+            stack.enter_context(door.other_state())
+        state, container = stack.enter_context(sandboxes(spec, ttl, door))
+        shell = stack.enter_context(contextlib.closing(populated_shell(container, state, spec.task)))
+        if spec.task.format.steps:
+            return play_steps(spec, state, container, ttl, act).grade
+        if solve:
+            try:
+                solve_task(spec.task, state, container, shell)
+            except SolutionFailed as error:
+                return NoReward(Ungraded.CRASHED, str(error))
+        shell.close()
+        return judge_state(spec, state, container, ttl).grade
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
@@ -385,84 +382,6 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
     wait_until_healthy(container, state, task.format.environment.healthcheck)
     set_network(container, state, state.networks.agent)
     return shell
-
-
-def run_scaffold(
-    spec: TrialSpec,
-    model: ChatModel,
-    answers: Answers | None,
-    workspace: Workspace,
-    ttl: int,
-    crew: Crew,
-    freeze: Callable[[], Cause],
-    resources: TrialResources,
-) -> ScaffoldEnd:
-    """Run the scaffold behind its gateway, then call `freeze` to stop its environment.
-
-    answers: where the endpoint's answers to all trials are noted; None if only this one's are known.
-    """
-    door = Door(spec.task_id, spec.task.instruction, spec.image.workdir, spec.seed, spec.model, spec.limits)
-    if spec.task.format.harbor:
-        door = replace(door, command_seconds=spec.limits.seconds)
-    began = time.monotonic()
-    with Gateway(door, model, workspace, resources.door, answers) as gateway:
-        started = crew.start(_start_scaffold, spec, resources, ttl)
-        with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
-            reaper().wait()
-        process = started.result()
-        ended = wait_for_end(process, gateway, spec.limits.seconds)
-        causes = {} if ended else {"scaffold": process.cause(None)}
-        if not ended:
-            process.kill()
-        gateway.wait_for_calls()
-        fault = gateway.fault
-        breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
-    frozen = crew.submit(freeze)
-    status = process.status() if ended else None
-    if ended:
-        causes["scaffold"] = process.cause(status)
-    causes["task"] = frozen.result()
-    if fault is not None and not breaks_endpoint:
-        raise ChargedFault(fault, gateway.budget.usage, _is_outage(gateway))
-    log, budget = process.output.decode(errors="replace"), gateway.budget
-    exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
-    return ScaffoldEnd(status, log, budget.usage, exhausted, gateway.recording, causes, refusals=dict(gateway.refusals))
-
-
-def _is_outage(gateway: Gateway) -> bool:
-    """Whether the endpoint answered nobody while the call failed that ended the trial, nor shortly before."""
-    since, until = gateway.failing
-    return not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
-
-
-def _breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:
-    """Whether a trial fails the endpoint each time although others are answered: then the scaffold is at fault."""
-    if spec.voided < MAX_VOIDED_TRIES or fault_of(fault) is not Fault.ENDPOINT:
-        return False
-    return gateway.answers.any_between(began, time.monotonic())
-
-
-def wait_for_end(process: ScaffoldProcess, gateway: Gateway, seconds: float) -> bool:
-    """Wait for the scaffold; returns whether it ended by itself within its time, extended by time given back.
-
-    A call in progress at the deadline is waited for: the endpoint may be what delays the scaffold.
-    """
-    end = time.monotonic() + seconds
-    while not process.wait(min(left := end + gateway.budget.given_back - time.monotonic(), LOOK_SECONDS)):
-        if left <= 0:
-            if gateway.budget.wait_until_idle(0):
-                return False
-            gateway.wait_for_calls()
-            if gateway.fault or end + gateway.budget.given_back <= time.monotonic():
-                return process.wait(PARTING_SECONDS)
-    return True
-
-
-def _start_scaffold(spec: TrialSpec, resources: TrialResources, ttl: int) -> ScaffoldProcess:
-    source, folder = spec.scaffold, resources.copy_scaffold(spec.scaffold.folder)
-    return scaffold_process(
-        spec.owner, source.image, folder, source.entry, resources.door, spec.sandbox, ttl, resources
-    )
 
 
 def _outcome(ending: ScaffoldEnd, judgement: Judgement | None, scale: RewardScale) -> tuple[Outcome, float, str]:
@@ -497,9 +416,14 @@ def file_name(spec: TrialSpec, settled: Settled | None) -> str:
     return f"{spec.key}.ungraded-{secrets.token_hex(4)}" if settled and settled.ungraded else spec.key
 
 
+def _store_grading(spec: TrialSpec, door: GraderGateway, settled: Settled | None) -> Grading:
+    file = spec.folder / "trials" / f"{file_name(spec, settled)}.grader.jsonl.gz"
+    return replace(door.grading, recording=trajectory.store(file, spec.folder.parent, door.recording))
+
+
 def _store(spec: TrialSpec, ending: ScaffoldEnd, settled: Settled | None) -> tuple[StoredFile, StoredFile]:
     folder, root, name = spec.folder / "trials", spec.folder.parent, file_name(spec, settled)
-    document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals)
+    document = trajectory.build(spec, ending.events, ending.usage, ending.log, ending.refusals, ending.start_up)
     return (
         trajectory.store(folder / f"{name}.trajectory.json.gz", root, [document]),
         trajectory.store(folder / f"{name}.recording.jsonl.gz", root, ending.events),

@@ -17,15 +17,8 @@ from evolve.sandbox.cleanup import Crew, LateShell, reaper
 from evolve.sandbox.container import Container, TaskState, reader_container, task_container
 from evolve.sandbox.resources import acquire_resources
 from evolve.sandbox.shell import ContainerShell
-from evolve.trial.run import (
-    ChargedFault,
-    ScaffoldEnd,
-    container_lifetime,
-    freeze,
-    open_trial_model,
-    run_scaffold,
-    trial_answers,
-)
+from evolve.trial.run import container_lifetime, freeze, open_trial_model, trial_answers
+from evolve.trial.scaffold_run import ChargedFault, ScaffoldEnd, run_scaffold
 from evolve.trial.verdict import DETAIL_CHARS
 
 READ_SECONDS = 120.0

@@ -20,6 +20,8 @@ from evolve.core.errors import InfraError
 from evolve.core.records import ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm.reasoning import split_reasoning
+from evolve.trial.changes import STATE, describe_changes
+from evolve.trial.conversations import Conversations
 from evolve.trial.metrics import ToolDefinitions, answer_of, call_metrics, final_metrics
 from evolve.trial.recording import BYTES_FIELDS, ENDED_AT, STARTED_AT, lines_of
 from evolve.trial.room import Room
@@ -35,11 +37,16 @@ Step = dict[str, Any]
 
 
 def build(
-    spec: TrialSpec, events: Sequence[Event], usage: Usage, log: str, refusals: Mapping[str, int] = NONE
+    spec: TrialSpec,
+    events: Sequence[Event],
+    usage: Usage,
+    log: str,
+    refusals: Mapping[str, int] = NONE,
+    start_up: float | None = None,
 ) -> dict[str, Any]:
     """Build one ATIF document from a trial's events. Commands are in `extra` of the agent's step that they followed.
 
-    refusals: how many requests the gateway refused, by the error's code.
+    refusals: how many requests the gateway refused, by the error's code; start_up: seconds until the first request.
     """
     room, tools = Room(), ToolDefinitions()
     steps = _steps_of(events, spec.model, room, tools)
@@ -61,6 +68,7 @@ def build(
             "log": log,
             "evolve_version": __version__,
             **({"refusals": dict(refusals)} if refusals else {}),
+            **({} if start_up is None else {"start_up_seconds": round(start_up, 3)}),
         },
     }
 
@@ -72,19 +80,21 @@ def _steps_of(events: Iterable[Event], model: ModelSpec, room: Room, tools: Tool
     """
     steps: list[Step] = []
     callers: dict[str, Step] = {}
-    seen: list[Any] = []
+    seen = Conversations()
     for event in events:
         known = len(steps)
         if event["kind"] == "chat":
             messages, answer = event["request"]["messages"], answer_of(event)
-            for message in room.kept(messages[_common_prefix(seen, messages) :]):
+            for message in room.kept(messages[seen.common_prefix(messages) :]):
                 _add_message(steps, callers, message)
-            seen = [*messages, answer] if answer else list(messages)
+            seen.add([*messages, answer] if answer else list(messages))
             _set_time(steps[known:], event.get(STARTED_AT))
             steps.append(room.fitted(_agent_step(event, answer, model)))
             _set_time(steps[-1:], event.get(ENDED_AT))
             tools.add(event["request"], room)
             callers |= {call["tool_call_id"]: steps[-1] for call in steps[-1].get("tool_calls", [])}
+        elif event["kind"] == STATE:
+            steps.append(room.fitted(_state_step(event)))
         else:
             _add_command(steps, room.fitted(event))
             _set_time(steps[known:], event.get(STARTED_AT))
@@ -101,23 +111,6 @@ def _set_time(steps: Iterable[Step], at: str | None) -> None:
 
 def _instance(spec: TrialSpec) -> dict[str, int]:
     return {} if spec.instance_seed is None else {"instance_seed": spec.instance_seed}
-
-
-def _common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """The number of leading messages that both lists share."""
-    count = 0
-    for before, after in zip(old, new, strict=False):
-        if _without_empty(before) != _without_empty(after):
-            break
-        count += 1
-    return count
-
-
-def _without_empty(message: Any) -> Any:
-    """The message without empty fields, which clients add and drop."""
-    if not isinstance(message, Mapping):
-        return message
-    return {key: value for key, value in message.items() if value not in (None, [], "")}
 
 
 def _add_message(steps: list[Step], callers: Mapping[str, Step], message: Any) -> None:
@@ -162,6 +155,11 @@ def _agent_step(event: Event, answer: Mapping[str, Any] | None, model: ModelSpec
         step["tool_calls"] = [_tool_call(call) for call in calls]
     step["metrics"] = call_metrics(event, model)
     return step
+
+
+def _state_step(event: Event) -> Step:
+    message = describe_changes(event)
+    return {"source": "system", "message": message, "extra": {"changes": event["changes"]}}
 
 
 def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from evolve.loop.propose.direct import Conversation
 from evolve.sandbox.container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
 from evolve.trial.recording import TIME_FIELDS
-from evolve.trial.run import wait_for_end
+from evolve.trial.scaffold_run import wait_for_end
 from tests.fakes import FolderWorkspace
 from tests.faults.endpoint import FaultyEndpoint
 from tests.faults.faulty_server import KINDS, Plan

@@ -37,9 +37,10 @@ Check = Callable[[Proposal], str | None]
 class Brief:
     """What the writer of a patch is shown, and may look up.
 
-    files: the parent's text files; memory: text about the earlier rounds; meanings: the train tasks (by name) that each
-    word of a prediction stands for: a group's id, a task's label; emphasis: what to focus on, if several are written
-    at once; ignored: the parameters of a model call that have no effect in this run.
+    files: the parent's text files that are shown; unseen: how many others there are; memory: text about the earlier
+    rounds; meanings: the train tasks (by name) that each word of a prediction stands for: a group's id, a task's label;
+    emphasis: what to focus on, if several are written at once; ignored: the parameters of a model call that have no
+    effect in this run.
     """
 
     files: Mapping[str, str]
@@ -50,6 +51,7 @@ class Brief:
     meanings: Mapping[str, Sequence[str]]
     emphasis: str = ""
     ignored: Sequence[str] = ()
+    unseen: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def opening(brief: Brief, room: int = NO_LIMIT) -> list[Message]:
         "propose_user.md",
         evolvable=", ".join(brief.evolvable),
         ignored=ignored_line(brief),
-        files=shown_files(brief.files, shown.files),
+        files=shown_files(brief.files, shown.files, brief.unseen),
         digest=shown.digest,
         memory=shown.memory,
         emphasis=brief.emphasis,
@@ -125,8 +127,11 @@ def ignored_line(brief: Brief) -> str:
     return f"\nThis endpoint ignores: {', '.join(brief.ignored)}. Changing them has no effect."
 
 
-def shown_files(files: Mapping[str, str], shown: Sequence[str]) -> str:
-    """Show these files in full, and the names of the others."""
+def shown_files(files: Mapping[str, str], shown: Sequence[str], unseen: int = 0) -> str:
+    """Show these files in full, the names of the others, and how many more the scaffold has."""
     texts = [file_block(path, files[path]) for path in shown]
-    hidden = sorted(set(files) - set(shown))
-    return "\n\n".join([*texts, f"Too long to be shown here: {', '.join(hidden)}"] if hidden else texts)
+    if hidden := sorted(set(files) - set(shown)):
+        texts.append(f"Too long to be shown here: {', '.join(hidden)}")
+    if unseen:
+        texts.append(f"The scaffold has {unseen} more files, which can't be changed and are not shown.")
+    return "\n\n".join(texts)

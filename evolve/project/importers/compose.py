@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evolve.project.importers.benchmark import Unsuitable, path_problem
-from evolve.project.texts import quoted
+from evolve.project.quoting import quoted
 
 CLIENT = "client"
 # What the harness of the first generation fills in; a task of ours has its own folders for these.

@@ -1,4 +1,4 @@
-"""Starts a scaffold inside its container: `launch.py ENTRY`.
+"""Starts a scaffold inside its container: `launch.py [--stdin=FILE] ENTRY`, or `-- COMMAND...` in place of ENTRY.
 
 A TCP port on the container's own loopback leads to the Unix socket of the door, so that ordinary OpenAI clients work
 by OPENAI_BASE_URL. Standard library only, and little of it: every scaffold waits for these imports.
@@ -39,6 +39,18 @@ def sacrifice():
         pass
 
 
+def run(arguments):
+    """Become the scaffold; as in a shell, the status is 127 if there is no such program."""
+    if arguments[0].startswith("--stdin="):
+        os.dup2(os.open(arguments.pop(0).partition("=")[2], os.O_RDONLY), 0)
+    command = arguments[1:] if arguments[0] == "--" else [sys.executable, *arguments]
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+
+
 def main():
     listener = socket.create_server(("127.0.0.1", PORT))
     scaffold = os.fork()
@@ -48,7 +60,7 @@ def main():
         path = [os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         os.chdir("/scaffold")
-        os.execv(sys.executable, [sys.executable, sys.argv[1]])
+        run(sys.argv[1:])
     _thread.start_new_thread(serve, (listener, os.environ["EVOLVE_SOCKET"]))
     _, ended = os.waitpid(scaffold, 0)
     status = os.waitstatus_to_exitcode(ended)
