@@ -73,6 +73,10 @@ USABLE: Mapping[str, Mapping[str, str]] = {
     "collect": {"task.toml": '[[verifier.collect]]\ncommand = "cp /app/answer /logs/artifacts/answer"\n'},
     "healthcheck": {"task.toml": '[environment.healthcheck]\ncommand = "true"\nretries = 1\n'},
     "no-network": {"task.toml": '[environment]\nnetwork_mode = "no-network"\n'},
+    "allowlist": {
+        "task.toml": '[environment]\nnetwork_mode = "allowlist"\nallowed_hosts = ["pypi.org", "*.debian.org", '
+        '"10.0.0.0/8"]\n[agent]\nnetwork_mode = "public"\n'
+    },
     "network-by-phase": {
         "task.toml": f'{KEEP}[agent]\nnetwork_mode = "no-network"\n[verifier]\nenvironment_mode = "separate"\n'
     },
@@ -148,9 +152,6 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "gpus": ({"task.toml": "[environment]\ngpus = 1\n"}, "key `environment.gpus`"),
     "tpu": ({"task.toml": '[environment.tpu]\ntype = "v4"\ntopology = "2x2"\n'}, "key `environment.tpu`"),
     "windows": ({"task.toml": '[environment]\nos = "Windows"\n', "tests/test.bat": "exit"}, "key `environment.os`"),
-    "allowlist": (
-        {"task.toml": '[agent]\nnetwork_mode = "allowlist"\nallowed_hosts = ["pypi.org"]\n'}, "key `agent."
-    ),
     "mcp-with-a-key": (
         {"task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "http"\nurl = "http://m"\n'
                       'headers = { Authorization = "Bearer ${TOKEN}" }\n'},

@@ -322,6 +322,15 @@ def test_what_runs_in_containers_needs_the_standard_library_only(sources: dict[s
     assert roots <= {*sys.stdlib_module_names, "forward"}
 
 
+def test_an_allowlists_proxy_needs_the_standard_library_and_itself_only(sources: dict[str, str]) -> None:
+    prefix = "evolve.sandbox.files.egress"
+    trees = {name: ast.parse(text) for name, text in sources.items() if name.startswith(prefix)}
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    absolute = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    absolute |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    assert len(trees) == 8 and {name.partition(".")[0] for name in absolute} <= set(sys.stdlib_module_names)
+
+
 def test_only_the_public_api_lies_at_the_top() -> None:
     assert sorted(path.name for path in PACKAGE.glob("*.py")) == sorted(TOP_LEVEL)
 

@@ -13,7 +13,9 @@ import pytest
 from evolve import Run, cli
 from evolve.cli import measuring
 from evolve.core.records import Fault, VerifierMode
+from evolve.core.task_format import AgentPhase, Environment, NetworkMode, NetworkPolicy, TaskFormat
 from evolve.gate.attempts import first_fresh_attempt
+from evolve.report.validity import network_lines
 from evolve.runs.identity import identity, stored_config
 from evolve.store import Store
 from evolve.suite.tasks import Suite
@@ -85,3 +87,21 @@ def test_a_runs_record_names_verifier_modes_that_are_weaker(store: Store) -> Non
     suite = Suite(Path(), (isolated, replace(task("b"), verifier=VerifierMode.LIVE)))
     assert json.loads(identity(config, suite, ""))["suite_verifiers"] == ["live"]
     assert "suite_verifiers" not in json.loads(identity(config, Suite(Path(), (isolated,)), ""))
+
+
+def test_a_runs_record_and_its_claim_name_the_networks_of_tasks(store: Store) -> None:
+    row = store.run(RUN)
+    assert row is not None
+    config, offline = stored_config(row), task()
+    listed = Environment(network=NetworkPolicy(NetworkMode.ALLOWLIST, ("pypi.org",)))
+    one = replace(offline, name="b", format=TaskFormat(environment=listed))
+    other = replace(
+        one, name="c", format=replace(one.format, agent=AgentPhase(network=NetworkPolicy(NetworkMode.PUBLIC)))
+    )
+    suite = Suite(Path(), (offline, one, replace(one, name="d"), other))
+    networks = json.loads(identity(config, suite, ""))["suite_networks"]
+    assert networks == {"allowlist": 2, "public": 1}
+    assert network_lines(networks) == ["network: allowlist in 2 tasks, public in 1 task"]
+    unasked = [identity(config, Suite(Path(), (offline,)), "")]
+    unasked.append(identity(config.model_copy(update={"network": False}), suite, ""))
+    assert not any("suite_networks" in text for text in unasked) and network_lines(None) == []

@@ -8,9 +8,9 @@ from evolve.core.records import Split
 from evolve.report.claims import claim_lines
 from evolve.report.models import licences_of_models
 from evolve.report.tables import show
-from evolve.report.validity import validity_facts, validity_lines
+from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import stored_config
+from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import claim_of, fresh_coverage
 from evolve.runs.settings import Settings
@@ -28,7 +28,9 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         facts = {"run": row.id, "model": row.model, "terms": terms[0], "terms_of_all_models": terms}
         coverage = {"seed": asdict(covered[0]), "champion": asdict(covered[1])}
         rests = {"coverage": coverage, **validity_facts(grounds.validity, grounds.weak)}
+        rests["networks"] = stored(row, NETWORKS) or {}
         show([{**facts, **asdict(claimed), **rests, "looks": [asdict(look) for look in looks]}], True)
         return
-    more = validity_lines(grounds.validity, {})  # the claim itself says how the tests ran that it compares
+    # The claim itself says how the tests ran that it compares.
+    more = [*validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]
     print("\n".join([*claim_lines(row.id, row.model, claimed, looks, covered, more), *licences_of_models(config)]))

@@ -20,12 +20,12 @@ from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.tables import percent, show
-from evolve.report.validity import validity_lines, with_coverage
+from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
 from evolve.runs.evidence import grounds_of
 from evolve.runs.from_settings import checking_config
-from evolve.runs.identity import stored_config
+from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
 from evolve.runs.replay import ReplayResult
@@ -184,7 +184,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         print(plain(f"  {line}"))
     _print_scores(store, row)
     grounds = grounds_of(store, run, runs)
-    for line in validity_lines(grounds.validity, grounds.weak):
+    for line in [*validity_lines(grounds.validity, grounds.weak), *network_lines(stored(row, NETWORKS))]:
         print(f"  {line}")
     for line in waste_lines(store.view("cost", run)):
         print(f"  {line}")

@@ -100,6 +100,12 @@ class NetworkPolicy:
         if self.allowed_hosts and self.mode is not NetworkMode.ALLOWLIST:
             raise ValueError(f"only an allowlist has hosts: {self.mode}")
 
+    def is_within(self, other: NetworkPolicy) -> bool:
+        """Whether it reaches nothing that the other one, as it is written, doesn't reach too."""
+        if self.mode is NetworkMode.ALLOWLIST is other.mode:
+            return set(self.allowed_hosts) <= set(other.allowed_hosts)
+        return self.mode is NetworkMode.NONE or other.mode in (self.mode, NetworkMode.PUBLIC)
+
 
 @dataclass(frozen=True)
 class Healthcheck:
@@ -249,15 +255,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Networks:
-    """Which phases of a task have a network.
+    """What each phase of a task can reach.
 
     setup: also health checks, and what is collected after the agent; tests: unless they have an environment of their
     own.
     """
 
-    setup: bool
-    agent: bool
-    tests: bool
+    setup: NetworkPolicy
+    agent: NetworkPolicy
+    tests: NetworkPolicy
 
 
 @dataclass(frozen=True)
@@ -291,19 +297,54 @@ class TaskFormat:
 
 
 def phase_networks(format: TaskFormat, default: bool) -> Networks:
-    """Which phases have a network; `default` holds for all if no phase says anything of its own."""
+    """What each phase can reach. Whether there is a public network is up to `default` if no phase says anything."""
     agent, verifier, base = format.agent.network, format.verifier.network, format.environment.network
-    if agent is None and verifier is None:
-        return Networks(default, default, default)
-    return Networks(_is_public(base), _is_public(agent or base), _is_public(verifier or base))
+    if agent is None and verifier is None and base.mode is not NetworkMode.ALLOWLIST:
+        base = NetworkPolicy(NetworkMode.PUBLIC if default else NetworkMode.NONE)
+    return Networks(base, agent or base, verifier or base)
 
 
 def needs_network(format: TaskFormat, default: bool) -> bool:
-    """Whether the task's own container has a network in any phase of any step."""
-    phases = [
-        phase_networks(replace(format, agent=step.agent, verifier=step.verifier), default) for step in format.steps
+    """Whether the task's own container has a public network in any phase of any step."""
+    return NetworkMode.PUBLIC in _modes(format, default)
+
+
+def has_allowlist(format: TaskFormat) -> bool:
+    """Whether any container of the task has an allowlist, in any phase of any step."""
+    return NetworkMode.ALLOWLIST in _all_modes(format, default=False)
+
+
+def listed_hosts(format: TaskFormat) -> tuple[str, ...]:
+    """The hosts of all allowlists of the task, in any phase of any step, sorted."""
+    phases = (format.verifier, *(step.verifier for step in format.steps))
+    environments = (format.environment, *(phase.environment for phase in phases if phase.environment is not None))
+    agents = (format.agent, *(step.agent for step in format.steps))
+    policies = [
+        *(environment.network for environment in environments),
+        *(agent.network for agent in agents),
+        *(phase.network for phase in phases),
     ]
-    return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
+    return tuple(sorted({host for policy in policies if policy is not None for host in policy.allowed_hosts}))
+
+
+def widest_network(format: TaskFormat, default: bool) -> NetworkMode:
+    """The mode of that phase of any of the task's containers which reaches most."""
+    modes = _all_modes(format, default)
+    return next(mode for mode in (NetworkMode.PUBLIC, NetworkMode.ALLOWLIST, NetworkMode.NONE) if mode in modes)
+
+
+def _all_modes(format: TaskFormat, default: bool) -> set[NetworkMode]:
+    """Those of all phases of all steps, and of the verifiers' own containers."""
+    phases = (format.verifier, *(step.verifier for step in format.steps))
+    own = {(phase.network or phase.environment.network).mode for phase in phases if phase.environment is not None}
+    return _modes(format, default) | own
+
+
+def _modes(format: TaskFormat, default: bool) -> set[NetworkMode]:
+    """The modes of all phases of all steps."""
+    steps = [replace(format, agent=step.agent, verifier=step.verifier) for step in format.steps]
+    networks = [phase_networks(one, default) for one in steps or [format]]
+    return {policy.mode for one in networks for policy in (one.setup, one.agent, one.tests)}
 
 
 def image_source(environment: Environment) -> str:
@@ -337,10 +378,6 @@ def _offline_agent(phase: AgentPhase) -> AgentPhase:
 
 def _offline_verifier(phase: VerifierPhase) -> VerifierPhase:
     return replace(phase, network=None, environment=_offline(phase.environment) if phase.environment else None)
-
-
-def _is_public(policy: NetworkPolicy) -> bool:
-    return policy.mode is NetworkMode.PUBLIC
 
 
 def template_name(value: str) -> str | None:

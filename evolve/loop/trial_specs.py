@@ -17,6 +17,12 @@ from evolve.suite.tasks import Suite
 SELF_WORKDIR = "/app"
 
 
+def task_as_run(task: Task, config: RunConfig) -> Task:
+    """A task with the sizes and the networks that a run lets it have."""
+    format = task.format if config.network else without_network(task.format)
+    return replace(task, sandbox=config.task_sandbox(task.sandbox), format=format)
+
+
 @dataclass(frozen=True)
 class TrialSpecs:
     """Describe a run's trials. `images`: by the name of the task."""
@@ -42,8 +48,7 @@ class TrialSpecs:
     def _trial(self, commit: str, source: ScaffoldSource, slot: Slot) -> TrialSpec:
         name, attempt = slot
         task = next(task for task in self.suite.tasks if task.name == name)
-        format = task.format if self.config.network else without_network(task.format)
-        task = replace(task, sandbox=self.config.task_sandbox(task.sandbox), format=format)
+        task = task_as_run(task, self.config)
         seed = stable_hash(self.config.seed, name, attempt)
         spec = self._spec(commit, source, task, self.images[name], seed, attempt)
         if not task.generates:

@@ -21,6 +21,12 @@ def validity_lines(validity: Validity, weak: Mapping[VerifierMode, int]) -> list
     return [f"run: {validity}", *lines]
 
 
+def network_lines(networks: Mapping[str, int] | None) -> list[str]:
+    """One line on the tasks that have a network, by its mode; None if an older version stored nothing."""
+    counts = [f"{mode} in {_tasks(count)}" for mode, count in sorted((networks or {}).items())]
+    return [f"network: {', '.join(counts)}"] if counts else []
+
+
 def validity_facts(validity: Validity, weak: Mapping[VerifierMode, int]) -> dict[str, Any]:
     """The same for JSON."""
     facts = {"valid": validity.valid, "invalid_because": list(validity.reasons)}

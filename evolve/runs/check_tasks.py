@@ -30,6 +30,7 @@ from evolve.runs.check_record import CheckRecord, TaskCheck
 from evolve.runs.sampling import CHECKED, checked_instances
 from evolve.sandbox import engine, image_files, images, leftovers
 from evolve.sandbox.cleanup import reaper
+from evolve.sandbox.egress_check import refuse_unsupported
 from evolve.suite.tasks import Suite
 from evolve.trial.solving import try_task
 from evolve.trial.verdict import Judgement
@@ -67,6 +68,7 @@ def check_suite(
     leftovers.sweep_dead()
     sweep_folders()
     base = images.base_image(watcher.say)
+    refuse_unsupported(suite.tasks, _owner(), None)
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
     stop = Event()
     findings = _check_all(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evolve.core.config import LOCAL, OTHER_MODELS, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.task_format import VerifierMode
+from evolve.core.task_format import NetworkMode, VerifierMode, widest_network
 from evolve.core.text import storable_text
 from evolve.runs.repository import places_of, scaffold_digest
 from evolve.runs.stored_suite import suite_of_config
@@ -18,7 +19,8 @@ from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite
 
 # Stored beside the config.
-DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers")
+NETWORKS = "suite_networks"
+DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers", NETWORKS)
 PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 # What a model's terms name as the source of a price that is a setting.
 GIVEN_PRICE = "given with the command"
@@ -27,13 +29,22 @@ GIVEN_PRICE = "given with the command"
 def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
     """The config as it is stored: with the digests of suite and scaffold, and the suite's profile.
 
-    Where tests run in a weaker way than in a container of their own, the verifier modes are there too.
+    Where tests run in a weaker way than in a container of their own, the verifier modes are there too, and where tasks
+    have a network, in how many each is the widest one.
     """
     values = json.loads(config.canonical())
     values |= {"suite_digest": suite.digest, "scaffold_digest": scaffold_digest, "suite_profile": str(suite.profile)}
     if weaker := sorted({task.verifier for task in suite.tasks} - {VerifierMode.ISOLATED}):
         values["suite_verifiers"] = weaker
+    if config.network and (networks := _networks(suite)):
+        values[NETWORKS] = networks
     return json.dumps(values, sort_keys=True)
+
+
+def _networks(suite: Suite) -> dict[NetworkMode, int]:
+    """In how many tasks each mode is the widest one, apart from no network."""
+    widest = Counter(widest_network(task.format, task.sandbox.network) for task in suite.tasks)
+    return {mode: count for mode, count in widest.items() if mode is not NetworkMode.NONE}
 
 
 def stored(row: RunRow, key: str) -> Any:

@@ -57,6 +57,7 @@ from evolve.runs.sampling import first_instances
 from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
 from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
+from evolve.sandbox.egress_check import refuse_unsupported
 from evolve.store import RunRow, Store, TaskRow
 from evolve.suite.hidden import hidden_of
 from evolve.suite.tasks import Suite
@@ -235,6 +236,8 @@ def _built(run: NamedRun, suite: Suite, watcher: Watcher, known: Sequence[TaskRo
     """The base image, and the suite with the images of its tasks."""
     _bring_up(run.config, watcher)
     base, jobs = images.base_image(watcher.say), run.request.jobs or default_jobs()
+    if run.config.network:
+        refuse_unsupported(suite.tasks, owner_of(run.folder), run.config.sandbox.runtime)
     return base, exclude_unbuildable(
         suite, known, lambda tasks: images.build_all(tasks, base, jobs, watcher.say), watcher.say
     )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.budget.ledger import SpendingFile
@@ -17,11 +17,13 @@ from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import Fault, ScaffoldSource, Task, TrialResult, TrialSpec, VerifierMode
 from evolve.host.locks import hold_lock
 from evolve.host.temporary import process_mark, sweep_folders
+from evolve.loop.trial_specs import task_as_run
 from evolve.loop.watcher import Watcher
 from evolve.runs import gc_record
 from evolve.runs.identity import stored_config, suite_of_run
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.cleanup import reaper
+from evolve.sandbox.egress_check import refuse_unsupported
 from evolve.store import Regrade, RunRow, Store
 from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
@@ -107,7 +109,7 @@ def _why_gone(states: list[KeptState], done: set[int], runs: Path, run: str) -> 
 
 
 def _tasks(config: RunConfig, suite: Suite) -> dict[str, Task]:
-    return {task.name: replace(task, sandbox=config.task_sandbox(task.sandbox)) for task in suite.tasks}
+    return {task.name: task_as_run(task, config) for task in suite.tasks}
 
 
 def _regraded(
@@ -120,6 +122,7 @@ def _regraded(
     watcher: Watcher,
 ) -> Iterator[Regraded]:
     base, budget = images.base_image(watcher.say), begin_unbooked(states[0].file.parents[1])
+    refuse_unsupported(tasks.values(), owner, config.sandbox.runtime)
     with contextlib.closing(budget):
         for state in states:
             spec = _spec(run, state, tasks[state.trial.task], config, base, owner)

@@ -25,8 +25,10 @@ from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import (
     MAIN_SERVICE,
     McpServer,
+    NetworkMode,
     Networks,
     TaskFormat,
+    has_allowlist,
     needs_network,
     phase_networks,
     resolve_variables,
@@ -96,13 +98,31 @@ def _state_mount(volume: str, run: str, workdir: str, spec: SandboxSpec, user: s
     return Mount(workdir, volume, type="volume", no_copy=True, labels=owner_labels(run), driver_config=driver)
 
 
+def _resolver_mount(resources: TrialResources | None) -> Mount:
+    """The address at which a proxy answers questions for names; the engine writes none without a network."""
+    files = FILES if resources is None else resources.files
+    return Mount("/etc/resolv.conf", str(files / "resolv.conf"), type="bind", read_only=True)
+
+
+class Outlet(Protocol):
+    """A way out of a container that has no network; it ends with the container."""
+
+    def allow(self, hosts: tuple[str, ...] | None) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass
 class Container:
-    """A container that has been created. `stop` and `kill` may be called twice."""
+    """A container that has been created. `stop` and `kill` may be called twice.
+
+    ttl: after how many seconds it ends by itself.
+    """
 
     client: docker.DockerClient
     id: str
     connected: bool = False
+    ttl: int = 0
+    outlet: Outlet | None = None
 
     def connect(self, connected: bool) -> None:
         """Give a container that was started with a network another one, or take it away. Raises InfraError."""
@@ -147,9 +167,13 @@ class Container:
         return True
 
     def kill(self) -> None:
-        """Kill and remove it, with the volumes that its image declares."""
-        with engine_faults(), contextlib.suppress(NotFound):
-            self.client.api.remove_container(self.id, force=True, v=True)
+        """Kill and remove it, with the volumes that its image declares, and its outlet."""
+        try:
+            with engine_faults(), contextlib.suppress(NotFound):
+                self.client.api.remove_container(self.id, force=True, v=True)
+        finally:
+            if self.outlet is not None:
+                self.outlet.kill()
 
     @contextlib.contextmanager
     def halted(self) -> Iterator[None]:
@@ -240,7 +264,7 @@ def create_container(
                 raise
             resources.uid.release(keep_mark=True)
             raise EngineError(f"another container has the name {options['name']}, and so the user id") from error
-    return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
+    return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK, ttl=ttl)
 
 
 class GraderDoor(Protocol):
@@ -322,18 +346,19 @@ class TaskState:
         """The same state, with what holds in one step of the task."""
         other = copy.copy(self)
         other.format, other.image = format, image
-        other.spec = replace(self.spec, network=phase_networks(format, self.spec.network).agent)
+        agent = phase_networks(format, self.spec.network).agent
+        other.spec = replace(self.spec, network=agent.mode is NetworkMode.PUBLIC)
         return other
 
     @property
     def networks(self) -> Networks:
-        """Which phases have a network."""
+        """What each phase can reach."""
         return phase_networks(self.format, self.spec.network)
 
     @property
     def tests_spec(self) -> SandboxSpec:
         """The settings of a container for the tests alone."""
-        return replace(self.spec, network=self.networks.tests)
+        return replace(self.spec, network=self.networks.tests.mode is NetworkMode.PUBLIC)
 
     def mounts(self) -> list[Mount]:
         if self.loose:
@@ -481,6 +506,8 @@ def _start_container(
     **options: Any,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
+    if host["NetworkMode"] == "none" and has_allowlist(state.format):
+        host = {**host, "Mounts": [*host.get("Mounts", ()), _resolver_mount(state.resources)]}
     container = create_container(
         image,
         ttl,

@@ -19,7 +19,7 @@ from docker.types import LogConfig
 from evolve.core.composition import Composition, Condition, MountKind, Service
 from evolve.core.errors import InfraError
 from evolve.core.records import TaskImage
-from evolve.core.task_format import MAIN_SERVICE, SandboxSpec, needs_network
+from evolve.core.task_format import MAIN_SERVICE, NetworkMode, SandboxSpec, needs_network
 from evolve.sandbox.container import AgentFiles, Container, TaskState, task_container
 from evolve.sandbox.engine import connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
@@ -147,7 +147,8 @@ class _Starter:
     def _start_main(self, tmpfs: Mapping[str, str] | None, shared: Shared) -> None:
         main = task_container(self.state, self.ttl, tmpfs, self.kind, shared, self.agent)
         self.started[MAIN_SERVICE] = main
-        main.connect(self.state.networks.setup and self._goes_out(self.composition.main))
+        is_public = self.state.networks.setup.mode is NetworkMode.PUBLIC
+        main.connect(is_public and self._goes_out(self.composition.main))
 
     def _start_all(self, services: Sequence[Service], shared: Shared) -> None:
         for service in services:
@@ -200,7 +201,7 @@ class _Starter:
             container = self._create(service, options, dict(self.state.image.services)[service.name])
         self.started[service.name] = container
         options.complete(container)
-        container.connect(self.state.networks.setup)
+        container.connect(self.state.networks.setup.mode is NetworkMode.PUBLIC)
         container.start()
 
     def _create(self, service: Service, options: ServiceOptions, image: TaskImage) -> ServiceContainer:

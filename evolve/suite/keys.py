@@ -41,7 +41,7 @@ class Key:
 
 
 S, H, R = Status.SUPPORTED, Status.HARMLESS, Status.REFUSED
-_NETWORKS = "`public` or `no-network`; `allowlist` is refused"
+_NETWORKS = "`public`, `no-network` or `allowlist`"
 
 _HEALTHCHECK = (
     Key("command", "", S, "shell command; status 0 is healthy, and only then the agent starts"),
@@ -53,7 +53,7 @@ _HEALTHCHECK = (
 )
 _NETWORK = (
     Key("network_mode", "`public`", S, _NETWORKS),
-    Key("allowed_hosts", "none", R, "the hosts of an allowlist", (None, [], ())),
+    Key("allowed_hosts", "none", S, "of an allowlist: names, `*.` patterns, addresses, ranges of addresses"),
 )
 _ARTIFACT = (
     Key("source", "", S, "file or folder in the container; an entry that is text is a source alone"),
@@ -164,8 +164,6 @@ def refuse_keys(where: str, values: Mapping[str, Any]) -> None:
         row = rows.get(path)
         if row and row.status is Status.REFUSED and not _is_allowed(value, row):
             raise BadInput(where, f"key `{path.replace('[]', '')}` is not supported: {row.meaning}", row.fix)
-        if row and path.endswith("network_mode") and value == "allowlist":
-            raise BadInput(where, f"key `{path.replace('[]', '')}` is not supported: allowlist", row.fix)
 
 
 def _is_allowed(value: object, row: Key) -> bool:

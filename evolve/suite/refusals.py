@@ -7,20 +7,19 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from evolve.core.composition import Composition
 from evolve.core.errors import BadInput
 from evolve.core.model_access import ModelAccess, asking_phases
 from evolve.core.task_format import (
     ENGINE_FILES,
     KERNEL_FOLDERS,
     MAIN_SERVICE,
-    Environment,
-    NetworkMode,
-    NetworkPolicy,
     SuiteProfile,
     TaskFormat,
     Variables,
     VerifierMode,
     VerifierPhase,
+    has_allowlist,
     has_default,
     template_default,
     template_name,
@@ -71,9 +70,10 @@ def refuse_compose(folder: Path, wanted: TaskFormat) -> None:
 
 def refuse_services(where: str, wanted: TaskFormat) -> None:
     """Raise BadInput for a key `service` that names none of the task's containers, and for an allowlist of several."""
+    if has_allowlist(wanted) and any(map(_connects_itself, _compositions(wanted))):
+        problem = "an allowlist is not supported in a task with services, or whose compose file sets its network"
+        raise BadInput(where, problem, "set another network_mode")
     composition = wanted.environment.composition
-    if composition and composition.services and _has_allowlist(wanted):
-        raise BadInput(where, "an allowlist is not supported in a task with services", "set another network_mode")
     names = {MAIN_SERVICE, *(composition.names if composition else ())}
     for key, name, source in _named_services(wanted):
         if name not in names:
@@ -82,11 +82,16 @@ def refuse_services(where: str, wanted: TaskFormat) -> None:
             raise BadInput(where, f"key `{key}`: `{source}` of `{name}` is no absolute path", "write the whole path")
 
 
-def _has_allowlist(wanted: TaskFormat) -> bool:
-    """Whether any phase of any step has one."""
-    phases = [(wanted.agent, wanted.verifier), *((step.agent, step.verifier) for step in wanted.steps)]
-    policies = [wanted.environment.network, *(one.network for pair in phases for one in pair if one.network)]
-    return any(policy.mode is NetworkMode.ALLOWLIST for policy in policies)
+def _compositions(wanted: TaskFormat) -> list[Composition]:
+    """What compose files say about the task's container and the verifiers' own ones."""
+    phases = (wanted.verifier, *(step.verifier for step in wanted.steps))
+    environments = [wanted.environment, *(phase.environment for phase in phases if phase.environment)]
+    return [one.composition for one in environments if one.composition]
+
+
+def _connects_itself(composition: Composition) -> bool:
+    """Whether the container is in networks of the file's, or in none."""
+    return bool(composition.services) or not composition.may_go_out(composition.main)
 
 
 def refuse_headers(where: str, wanted: TaskFormat) -> None:
@@ -243,13 +248,10 @@ def refuse_modes(where: str, wanted: TaskFormat) -> None:
 
 
 def refuse_networks(where: str, wanted: TaskFormat) -> None:
-    """Raise BadInput if tests beside the agent's processes need another network than the agent had there."""
+    """Raise BadInput if tests beside the agent's processes reach more than the agent: its processes would too."""
     phases = [(wanted.agent.network, wanted.verifier), *((s.agent.network, s.verifier) for s in wanted.steps)]
     for agent, verifier in phases:
-        if verifier.mode is VerifierMode.LIVE and _differs(wanted.environment, agent, verifier.network):
-            problem = "agent and verifier share a container, but not its network"
+        base = wanted.environment.network
+        if verifier.mode is VerifierMode.LIVE and not (verifier.network or base).is_within(agent or base):
+            problem = "agent and verifier share a container, but not its network, and the verifier reaches more"
             raise BadInput(where, problem, "set another environment_mode, or the same network_mode for both")
-
-
-def _differs(environment: Environment, agent: NetworkPolicy | None, verifier: NetworkPolicy | None) -> bool:
-    return (agent or environment.network) != (verifier or environment.network)

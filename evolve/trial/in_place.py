@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
 from evolve.sandbox.container import ROOT, Container, TaskState, copy_container, frozen_image, spare_container
+from evolve.sandbox.egress import set_network
 from evolve.trial.instances import packed_part
 from evolve.trial.verdict import Judgement, read_judgement, untestable
 
@@ -41,7 +42,7 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
     # A fault of the machine seldom comes twice, with a success elsewhere in between.
     for prove in (_prove_testable, None):
         try:
-            task.connect(state.networks.tests)
+            set_network(task, state, state.networks.tests)
             return _judge_in(spec, state, task)
         except InfraError:
             if not task.is_ruined():
@@ -71,6 +72,7 @@ def judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> 
 def _judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int, image: str) -> Judgement:
     copy = copy_container(state, ttl, image, task)
     try:
+        set_network(copy, state, state.networks.tests)
         with state.with_door(copy, ttl):
             return _judge_in(spec, state, copy)
     finally:

@@ -23,7 +23,7 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, ke
 
 def _judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int, keeps: bool) -> Judgement:
     run_collect_hooks(state, task)
-    if spec.task.verifier is VerifierMode.SHARED:
+    if spec.task.verifier is VerifierMode.SHARED or (state.format.harbor and spec.task.verifier is VerifierMode.LIVE):
         return judge_in_place(spec, state, task, ttl)
     if state.format.verifier.environment is not None:
         return judge_separately(spec, state, task, ttl, state.format.verifier.environment, keeps)

@@ -41,6 +41,7 @@ from evolve.sandbox.container import (
     TaskState,
     verifier_container,
 )
+from evolve.sandbox.egress import set_network
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
 from evolve.sandbox.services import environment_container
@@ -388,9 +389,9 @@ def populated_shell(container: Container, state: TaskState, task: Task) -> Conta
             raise InfraError(f"the working directory could not be filled: {done.stderr.decode(errors='replace')[:300]}")
     if task.instance and (files := task.instance.part("workdir")):
         unpack_archive(shell, pack_files(files), ".")
-    container.connect(state.networks.setup)
+    set_network(container, state, state.networks.setup)
     wait_until_healthy(container, state, task.format.environment.healthcheck)
-    container.connect(state.networks.agent)
+    set_network(container, state, state.networks.agent)
     return shell
 
 

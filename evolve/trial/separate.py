@@ -13,6 +13,7 @@ from evolve.core.records import TaskImage, TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
+from evolve.sandbox.egress import set_network
 from evolve.sandbox.image_store import working_directory
 from evolve.sandbox.services import environment_container
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
@@ -27,7 +28,7 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     """
     for hook in state.format.verifier.collect:
         try:
-            task.connect(state.networks.setup)
+            set_network(task, state, state.networks.setup)
             _run_hook(state, task.service(hook.service), hook)
         except InfraError:
             if not task.is_ruined():
@@ -65,6 +66,7 @@ def judge_artifacts(
     own = _own_state(state, environment)
     verifier = _verifier(own, ttl)
     try:
+        set_network(verifier, own, own.networks.tests)
         _install_artifacts(verifier, artifacts)
         install_tests(spec.task, verifier, copied=not environment.holds_tests)
         variables = resolve_variables(state.format.verifier.env, os.environ)

@@ -15,6 +15,7 @@ from evolve.core.records import Limits, Task, TaskImage, TrialSpec, Usage
 from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import ROOT, Container, TaskState
+from evolve.sandbox.egress import set_network
 from evolve.trial.health import Unhealthy, wait_until_healthy
 from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_SECONDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state
@@ -103,7 +104,7 @@ def play_steps(spec: TrialSpec, state: TaskState, container: Container, ttl: int
         if not goes_on or not _is_prepared(own, container, spec.task, step, is_first=number == 0):
             results += [StepResult(left.name, None) for left in steps[number:]]
             break
-        container.connect(own.networks.agent)
+        set_network(container, own, own.networks.agent)
         goes_on = act(one, own)
         judgement = judge_state(one, own, container, ttl, keeps=number + 1 < len(steps))
         results.append(StepResult(step.name, judgement))
@@ -138,7 +139,7 @@ def _prepare(state: TaskState, container: Container, task: Task, step: Step, is_
         with contextlib.closing(container.working_shell(ROOT, "/")) as root:
             if root.run(CLEAR_STEP, timeout=CLEAR_SECONDS).exit_code != 0:
                 raise StepFailed("the tests of the step before can't be removed")
-    container.connect(state.networks.setup)
+    set_network(container, state, state.networks.setup)
     folder = task.folder / step.folder / WORKDIR
     if folder.is_dir():
         container.put(pack(folder, follow=True), state.image.workdir)

@@ -12,6 +12,7 @@ from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
 from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
+from evolve.sandbox.egress import set_network
 from evolve.sandbox.exit_cause import SIGNALLED
 from evolve.sandbox.shell import CommandResult, ContainerShell
 from evolve.trial.instances import packed_part
@@ -148,6 +149,7 @@ def run_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: Con
 
 def _run_installed_tests(spec: TrialSpec, state: TaskState, verifier: Container, shell: ContainerShell) -> Judgement:
     """Run installed tests and read the reward."""
+    set_network(verifier, state, state.networks.tests)
     folders = "mkdir -p /logs/verifier /logs/agent /logs/artifacts"
     git = "" if state.loose or spec.task.verifier is VerifierMode.LIVE else f"{TRUST_REPOSITORIES}; "
     prepare = f"{folders}; {git}cd {shlex.quote(state.image.workdir)}"
