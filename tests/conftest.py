@@ -63,6 +63,7 @@ ACCEPTED_SKIPS = (
     "the base image has another Python",
     "the engine has no Unix socket",
     "EVOLVE_HARBOR names no Python",
+    "EVOLVE_COMPOSE names no folder",
     "EVOLVE_ADAPTERS is not set",
 )
 # Markers of tests with a real language model, and of whole runs of more than a minute.

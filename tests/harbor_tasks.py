@@ -44,6 +44,12 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "task.toml": '[verifier.env]\nWORD = "done"\n',
         "tests/test.sh": PASS_IF.format('grep -q "$WORD" /app/answer'),
     },
+    "defaults-of-templates": {
+        "task.toml": '[environment.env]\nA = "${EVOLVE_A:-one}"\n[solution.env]\nB = "${EVOLVE_B:-}done"\n'
+        'C = "${EVOLVE_C:-done}"\n[verifier.env]\nD = "${EVOLVE_D:-}"\n',
+        "solution/solve.sh": '#!/bin/bash\n[ "$A" = one ] && echo $C > /app/answer\n',
+        "tests/test.sh": PASS_IF.format('[ "$A$D" = one ] && grep -q done /app/answer'),
+    },
     "no-solution": {"solution/solve.sh": ""},
     "artifacts": {
         "task.toml": 'artifacts = ["/app/answer", { source = "/logs/x", destination = "x", exclude = ["*.o"] }]\n'
@@ -117,6 +123,17 @@ USABLE: Mapping[str, Mapping[str, str]] = {
     },
     "no-gpu": {"task.toml": '[environment]\ngpus = 0\ngpu_types = ["H100"]\n'},
     "canary": {"instruction.md": "<!-- benchmark canary GUID 1 -->\n# canary 2\n\nWrite `done`.\n"},
+    "compose-main": {
+        "environment/docker-compose.yaml": "services:\n  main:\n    environment: ['WORD=${TEST_DIR}']\n",
+        "tests/test.sh": PASS_IF.format('[ "$WORD" = /tests ] && grep -q done /app/answer'),
+    },
+    "compose-services": {
+        "environment/docker-compose.yaml": "services:\n  main:\n    depends_on: [side]\n    volumes: ['d:/d']\n"
+        "  side:\n    image: evolve/base:python3\n    command: [sh, -c, 'touch /d/side; exec sleep infinity']\n"
+        "    volumes: ['d:/d']\nvolumes:\n  d:\n",
+        "task.toml": "artifacts = [{ source = '/d', service = 'side' }]\n",
+        "solution/solve.sh": "#!/bin/bash\n[ -e /d/side ] && echo done > /app/answer\n",
+    },
     "free-tables": {
         "task.toml": 'source = "here"\n[task]\nname = "org/name"\n[metadata]\nauthor = { name = "x" }\n'
     },
@@ -134,19 +151,24 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
         {"task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "http"\nurl = "http://m"\n'},
         "key `environment.mcp_servers`",
     ),
-    "other-service": (
+    "absent-service": (
         {"task.toml": '[[verifier.collect]]\ncommand = "true"\nservice = "db"\n'}, "key `verifier.collect.service`"
     ),
-    "artifact-of-service": (
+    "artifact-of-absent-service": (
         {"task.toml": '[[artifacts]]\nsource = "/x"\nservice = "db"\n'}, "key `artifacts.service`"
     ),
     "host-variable": ({"task.toml": '[environment.env]\nKEY = "${KEY}"\n'}, "key `environment.env.KEY`"),
     "host-variable-of-tests": (
-        {"task.toml": '[verifier.env]\nKEY = "${KEY:-none}"\n'}, "only a separate verifier may have"
+        {"task.toml": '[verifier.env]\nKEY = "${KEY}"\n'}, "only a separate verifier may have"
     ),
-    "compose": (
-        {"environment/docker-compose.yaml": "services:\n  main:\n    depends_on: [db]\n  db:\n    image: postgres\n"},
-        "docker-compose.yaml: ",
+    "host-variable-of-solution": ({"task.toml": '[solution.env]\nKEY = "${KEY}"\n'}, "key `solution.env.KEY`"),
+    "template-as-default": ({"task.toml": '[solution.env]\nKEY = "${KEY:-${B}}"\n'}, "can't be a template"),
+    "compose-privileged": (
+        {"environment/docker-compose.yaml": "services:\n  main:\n    privileged: true\n"}, "the key `privileged`"
+    ),
+    "compose-host-folder": (
+        {"environment/docker-compose.yaml": "services:\n  main:\n    volumes: ['/etc:/x']\n"},
+        "`/etc` is a path of the host",
     ),
     "conversation": ({"trajectory.json": "{}"}, "trajectory.json: "),
     "ignore-rules": ({"tests/.harborignore": "x\n"}, ".harborignore: "),

@@ -67,7 +67,7 @@ OWNERS = {
     "git": ("repo",),
     "openai": ("llm",),
     "xllamacpp": ("local",),
-    "yaml": ("guard", "project"),
+    "yaml": ("guard", "project", "suite"),
     "sqlalchemy": ("store",),
     "sqlite3": ("budget", "store"),
     "alembic": ("store",),

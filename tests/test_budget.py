@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from evolve.budget.metered import Metered, ledger_of
 from evolve.budget.run_budget import Budget, lesson_key, proposal_key
 from evolve.core.caps import Caps
 from evolve.core.errors import BudgetExhausted, EndpointError, RequestRefused
-from evolve.core.records import Candidate, Lesson, ModelSpec, Proposal, Usage
+from evolve.core.records import Candidate, Grading, Lesson, ModelSpec, Proposal, Usage, grader_key
 from evolve.llm import OnLost
 from evolve.store import PreflightRow, RunRow, Store
 from tests.fakes import ScriptedModel, completion, result, task
@@ -238,3 +239,24 @@ def test_work_outside_a_run_is_never_booked(store: Store, tmp_path: Path) -> Non
     session.close()
     assert run_budget.book_losses(store, RUN, tmp_path / RUN) == Usage()
     assert store.losses(RUN) == [] and store.sessions(RUN) == []
+
+
+def test_what_the_tests_of_a_trial_ask_counts_under_the_caps_and_is_booked_with_its_row(
+    begin: Callable[..., Budget], store: Store
+) -> None:
+    session, trial = begin(tokens=25), result()
+    asked = metered(session, ScriptedModel(completion()), grader_key(trial.key))
+    asked.complete(BODY)
+    assert session.spent().tokens == 20
+    asked.complete(BODY)
+    with pytest.raises(BudgetExhausted):
+        asked.complete(BODY)
+    store.add_trial(RUN, replace(trial, grading=Grading("judge", Usage(2, 20, 20, 0.04))))
+    session.book(grader_key(trial.key), Usage(2, 20, 20, 0.04))
+    assert session.spent().tokens == 40 == begin().spent().tokens and store.losses(RUN) == []
+
+
+def test_what_the_tests_of_a_killed_trial_asked_is_a_loss(begin: Callable[..., Budget], store: Store) -> None:
+    metered(begin(), ScriptedModel(completion()), grader_key("killed")).complete(BODY)
+    begin()
+    assert [(loss.what, loss.usage.calls) for loss in store.losses(RUN)] == [("grader of killed", 1)]

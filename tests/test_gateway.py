@@ -301,6 +301,7 @@ def test_commands_run_one_at_a_time_beside_chats(tmp_path: Path) -> None:
         ("/evolve/write", {"path": "a", "text": "\ud800"}),
         ("/evolve/write", {"path": "\ud800", "text": ""}),
         ("/evolve/read", {"path": "\udfff"}),
+        ("/evolve/replace", {"path": "a", "old": "\ud800", "new": ""}),
     ],
 )  # fmt: skip
 def test_a_bad_request_is_told_so_and_costs_nothing(tmp_path: Path, path: str, body: Any) -> None:
@@ -328,14 +329,132 @@ def test_what_is_too_large_is_refused(tmp_path: Path) -> None:
     assert served.budget.usage == Usage()
 
 
-def test_reading_is_cut_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"x" * READ_BYTES, None),
+        (b"x" * (READ_BYTES + 1), (413, "too_large")),
+        (b"x" * (READ_BYTES - 1) + "é".encode(), (413, "too_large")),
+        (b"\xff" * 10, (400, "not_text")),
+        ("é".encode("utf-16"), (400, "not_text")),
+        (b"caf\xe9\n", (400, "not_text")),
+        (b"", None),
+        ("é\r\n\0end".encode(), None),
+    ],
+)
+def test_reading_gives_a_whole_text_or_an_error(
+    tmp_path: Path, content: bytes, expected: tuple[int, str] | None
+) -> None:
     with serving(tmp_path) as served:
-        (tmp_path / "work" / "big").write_bytes(b"x" * (READ_BYTES + 5))
-        (tmp_path / "work" / "fits").write_bytes(b"\xff" * 10)
-        big = call(served, "/evolve/read", {"path": "big"})[1]
-        fits = call(served, "/evolve/read", {"path": "fits"})[1]
-    assert (len(big["text"]), big["truncated"]) == (READ_BYTES, True)
-    assert fits == {"text": "\ufffd" * 10, "truncated": False}
+        (tmp_path / "work" / "file").write_bytes(content)
+        answer = call(served, "/evolve/read", {"path": "file"})
+        if expected is None:
+            assert answer == (200, {"text": content.decode(), "truncated": False})
+        else:
+            assert code(answer) == expected and "file" in answer[1]["error"]["message"]
+    problem = {"problem": expected[1]} if expected else {}
+    (event,) = served.events
+    fields = {"kind": "read", "path": "file", "found": True, "bytes": min(len(content), READ_BYTES), **problem}
+    assert fields.items() <= event.items() and ("problem" in event) is bool(expected)
+
+
+def replace(served: Gateway, path: str, old: str, new: str) -> tuple[int, Any]:
+    return call(served, "/evolve/replace", {"path": path, "old": old, "new": new})
+
+
+def test_the_door_replaces_in_files_of_any_size_and_keeps_all_else(tmp_path: Path) -> None:
+    big = b"".join(b"line %d\r\n" % number for number in range(80_000)) + b"no end"
+    work = tmp_path / "work"
+    with serving(tmp_path) as served:
+        (work / "in").mkdir()
+        (work / "in/big").write_bytes(big)
+        (work / "in/big").chmod(0o751)
+        (work / "link").symlink_to("in/big")
+        (work / "hard").write_text("one\n")
+        os.link(work / "hard", work / "twin")
+        scaffold(
+            served,
+            "door.replace('link', 'line 79999\\nno', 'last\\nno')\n"
+            "door.replace('in/big', 'line 40000\\n', '')\n"
+            "door.replace('hard', 'one', 'two')",
+        )
+    assert (work / "in/big").read_bytes() == big.replace(b"line 79999", b"last").replace(b"line 40000\r\n", b"")
+    assert (work / "in/big").stat().st_mode & 0o777 == 0o751 and (work / "link").is_symlink()
+    assert (work / "twin").read_text() == "two\n" and os.listdir(work / "in") == ["big"]
+    assert served.budget.usage.commands == 3
+    assert [(event["kind"], event["exit_code"]) for event in served.events] == [("replace", 0)] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "expected", "hint"),
+    [
+        (b"a b\n", "b\nc", (400, "no_match"), "read the file again"),
+        (b"x\n\ta  b\n", "a b", (400, "no_match"), "with other white space it is at line 2"),
+        (b"a\nb\na\n", "a", (400, "ambiguous"), "2 times in file, at lines 1, 3"),
+        (b"aaa", "aa", (400, "ambiguous"), "2 times"),
+        (b"a", "", (400, "invalid_request"), "`old` is empty"),
+        (b"a", "NEW", (400, "invalid_request"), "equals `new`"),
+        (b"a\xff", "a", (400, "not_text"), "byte 1"),
+        ("a".encode("utf-16-le"), "a", (400, "not_text"), "binary"),
+        (b"a" * MAX_FILE, "b", (400, "no_match"), "read"),
+        (b"a" * (MAX_FILE + 1), "a", (413, "too_large"), "1000001"),
+        (b"b" + b"a" * (MAX_FILE - 1), "b", (413, "too_large"), "1000002"),
+        (None, "a", (404, "not_found"), "no such file"),
+    ],
+)
+def test_what_can_not_be_replaced_is_an_error_and_nothing_changes(
+    tmp_path: Path, content: bytes | None, old: str, expected: tuple[int, str], hint: str
+) -> None:
+    file = tmp_path / "work" / "file"
+    with serving(tmp_path) as served:
+        if content is not None:
+            file.write_bytes(content)
+        answer = replace(served, "file", old, "NEW")
+        assert code(answer) == expected and hint in answer[1]["error"]["message"]
+    assert (file.read_bytes() if file.exists() else None) == content
+    assert [event["problem"] for event in served.events] == [expected[1]] and served.fault is None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"path": 1}, {"old": None}, {"new": []}, {"path": "a\nb"}, {"path": "x" * 5000}, {"old": "\0"}]
+)
+def test_a_malformed_replacement_is_refused_and_costs_nothing(tmp_path: Path, body: dict[str, Any]) -> None:
+    with serving(tmp_path) as served:
+        whole = {"path": "a", "old": "b", "new": "c", **body} if body else {}
+        assert code(call(served, "/evolve/replace", whole)) == (400, "invalid_request")
+    assert served.budget.usage == Usage() and served.fault is None
+
+
+@pytest.mark.parametrize("printed", [b"9" * 60_000, b"-1", b"", b"\xff", b"5\n", b"0"])
+def test_a_container_whose_tools_lie_is_no_fault_of_the_machine(tmp_path: Path, printed: bytes) -> None:
+    class Lying:
+        def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+            return CommandResult(0, printed if "wc" in command else b"x" * 64_000, b"")
+
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
+    with Gateway(door, ScriptedModel(), Lying(), tmp_path) as served:
+        status, _ = code(replace(served, "file", "old", "new"))
+    assert 400 <= status < 500 and served.fault is None
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """The disk is full while the new content is written: beside the file, or in its place."""
+    failing = "cat() { command cat > /dev/null; echo full >&2; return 1; }; "
+
+    class Full(FolderWorkspace):
+        def run(self, command: str, timeout: float = 30.0, stdin: bytes = b"") -> CommandResult:
+            return super().run(failing + command if stdin == b"new\n" else command, timeout, stdin)
+
+    file = tmp_path / "file"
+    file.write_text("old\n")
+    door = Door("opaque", "Mend it.", "/work", 7, SPEC, Limits())
+    for links in (1, 2):
+        with Gateway(door, ScriptedModel(), Full(tmp_path), tmp_path) as served:
+            answer = replace(served, "file", "old", "new")
+        assert code(answer) == (400, "not_writable") and "as it was: full" in answer[1]["error"]["message"]
+        assert file.read_text() == "old\n" and file.stat().st_nlink == links
+        if links == 1:
+            os.link(file, tmp_path / "twin")
 
 
 def test_paths_are_never_taken_for_commands(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ import random
 
 import pytest
 
-from evolve.trial.grading import MOST_GRADINGS, MOST_TIMEOUTS, MOST_TRIES, Gradings, Step, next_step
+from evolve.trial.grading import MOST_GRADINGS, MOST_SOLVED, MOST_TIMEOUTS, MOST_TRIES, Gradings, Step, next_step
+from evolve.trial.reward import NoReward, Reward, Ungraded
+from evolve.trial.settling import Others, settle
+from evolve.trial.verdict import Judgement
 
 FAILURES = [
     Gradings(failed, timeouts)
@@ -97,3 +100,86 @@ def test_a_grader_that_crashes_in_a_fifth_of_its_runs_changes_no_verdict() -> No
 def test_impossible_counts_are_rejected() -> None:
     with pytest.raises(ValueError, match="can't have run out of time"):
         Gradings(1, 2)
+
+    with pytest.raises(ValueError, match="can't have written no reward"):
+        Gradings(2, 1, silent=2)
+
+
+SILENT = Gradings(MOST_GRADINGS, silent=MOST_GRADINGS)
+
+
+def test_what_may_be_asked_is_used_up_only_once() -> None:
+    assert next_step(Gradings().after_failure(False, spent=True), Gradings(), True, 1) is Step.GIVE_UP
+    assert next_step(SILENT, Gradings(1, spent=True), True, 1, Gradings()) is Step.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("state", "untouched", "solved", "step"),
+    [
+        (SILENT, SILENT, Gradings(), Step.GRADE_SOLVED),
+        (SILENT, SILENT, Gradings(graded=True), Step.FAIL),
+        (SILENT, SILENT, Gradings(1, silent=1), Step.GRADE_SOLVED),
+        (SILENT, SILENT, Gradings(MOST_SOLVED, silent=MOST_SOLVED), Step.GIVE_UP),
+        (SILENT, SILENT, None, Step.GIVE_UP),
+        (Gradings(MOST_GRADINGS), SILENT, Gradings(), Step.GIVE_UP),
+        (SILENT, Gradings(MOST_GRADINGS), Gradings(), Step.GIVE_UP),
+        (Gradings(MOST_GRADINGS, silent=MOST_GRADINGS - 1), SILENT, Gradings(), Step.GIVE_UP),
+    ],
+)
+def test_a_grader_may_write_a_reward_for_a_solved_task_alone(
+    state: Gradings, untouched: Gradings, solved: Gradings | None, step: Step
+) -> None:
+    assert next_step(state, untouched, True, 1, solved) is step
+
+
+@pytest.mark.parametrize("regradable", [True, False])
+def test_where_that_is_known_a_silent_grading_is_a_failure(regradable: bool) -> None:
+    assert next_step(SILENT, Gradings(), regradable, 1, Gradings(), known_silent=True) is Step.FAIL
+    once = Gradings(1, silent=1)
+    expected = Step.GRADE_AGAIN if regradable else Step.FAIL
+    assert next_step(once, Gradings(), regradable, 1, Gradings(), known_silent=True) is expected
+    crashed = Gradings(1)
+    assert next_step(crashed, Gradings(), False, 1, Gradings(), known_silent=True) is Step.RUN_AGAIN
+
+
+class Silence:
+    """What is known of a grader."""
+
+    def __init__(self) -> None:
+        self.known = False
+
+    def is_known(self) -> bool:
+        return self.known
+
+    def note(self) -> None:
+        self.known = True
+
+
+NOTHING = NoReward(Ungraded.MISSING, "the tests wrote no reward")
+
+
+def settled(state: list[Reward | NoReward], solved: Reward | NoReward, silence: Silence) -> tuple[Step, float]:
+    """Settle a state with these gradings, the last one for ever, of a grader that is silent on the untouched one."""
+    left = list(state)
+
+    def grade() -> Judgement:
+        return Judgement(left.pop(0) if len(left) > 1 else left[0], "")
+
+    found = settle(grade, Others(lambda: NOTHING, lambda: solved, silence), 1)
+    return found.step, found.judgement.reward
+
+
+def test_a_state_that_is_silent_for_a_silent_grader_has_failed() -> None:
+    silence = Silence()
+    assert settled([NOTHING], Reward(1.0, 1.0), silence) == (Step.FAIL, 0.0) and silence.known
+    assert settled([NOTHING], NOTHING, Silence()) == (Step.GIVE_UP, 0.0)
+
+
+def test_a_fault_that_passed_meanwhile_fails_nobody() -> None:
+    outage: list[Reward | NoReward] = [NOTHING] * MOST_GRADINGS
+    assert settled([*outage, Reward(1.0, 1.0)], Reward(1.0, 1.0), Silence()) == (Step.COUNT, 1.0)
+
+
+def test_a_spent_budget_is_nobodys_failure() -> None:
+    spent = NoReward(Ungraded.BUDGET, "the grader's budget of calls is spent")
+    assert settled([spent], Reward(1.0, 1.0), Silence()) == (Step.GIVE_UP, 0.0)

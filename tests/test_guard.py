@@ -136,3 +136,17 @@ def test_files_that_are_too_large_are_not_parsed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ast, "parse", lambda text: pytest.fail("it was parsed"))
     huge = "x = [" + "1," * MAX_TOTAL_CHARS + "]"
     assert (refused(("agent.py", huge)) or "").startswith("too large")
+
+
+@pytest.mark.parametrize(
+    ("call", "refuses"),
+    [
+        ("door.replace('tests/test_app.py', 'assertEqual', 'assertTrue')", True),
+        ("door.write('conftest.py', '')", True),
+        ("door.replace('app.py', 'a', 'b')", False),
+        ("name.replace('test_', '')", False),
+    ],
+)
+def test_a_patch_that_edits_test_files_by_the_door_is_refused(call: str, refuses: bool) -> None:
+    reason = refused(("agent.py", f"import evolve_door as door\n\nname = 'x'\n{call}\n"))
+    assert (reason or "").startswith("tests:") is refuses, reason

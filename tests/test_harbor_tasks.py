@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evolve.cli.reading import list_tasks
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
-from evolve.core.task_format import NetworkMode, RewardStrategy
+from evolve.core.task_format import (
+    AgentPhase,
+    Artifact,
+    Environment,
+    Healthcheck,
+    NetworkMode,
+    NetworkPolicy,
+    RewardStrategy,
+    VerifierPhase,
+)
 from evolve.suite.tasks import load_suite, load_task
+from tests.harbor_corpus import CORPUS
 from tests.harbor_tasks import PLAIN, REFUSED, USABLE, write
 
 Loader = Callable[[str], Task]
@@ -144,6 +157,12 @@ def test_the_agents_network_is_the_containers(usable: Loader) -> None:
         ("[environment]\nnetwork_mode = 'maybe'", "environment.network_mode"),
         ("[environment]\nos = 'beos'", "environment.os"),
         ("multi_step_reward_strategy = 'max'", "multi_step_reward_strategy"),
+        ("[environment]\nmemory = 'G'", "environment"),
+        ("[environment]\nallow_internet = 'perhaps'", "environment"),
+        ("[[steps]]\nname = 'a '", "steps.0.name"),
+        ("[[steps]]\nname = '..'", "steps.0.name"),
+        (f"[[steps]]\nname = '{'é' * 128}'", "steps.0.name"),
+        ("[[steps]]\nname = 'a'\nmin_reward = 'much'", "steps.0.min_reward"),
     ],
 )
 def test_an_impossible_value_is_named(toml: Loader, text: str, key: str) -> None:
@@ -151,12 +170,78 @@ def test_an_impossible_value_is_named(toml: Loader, text: str, key: str) -> None
         toml(text)
 
 
-def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(toml: Loader) -> None:
-    lines = toml("[agent]\ntimeout_secs = 3\n[environment]\nmemroy_mb = 64\n[other]\nx = 1\n").format.warnings
+@pytest.mark.parametrize(
+    ("text", "memory", "mode"),
+    [
+        ("memory = '2G'\nmemory_mb = 2048", 2048, NetworkMode.PUBLIC),
+        ("memory = ' .5g '", 512, NetworkMode.PUBLIC),
+        ("memory = '1e3M'", 1000, NetworkMode.PUBLIC),
+        ("allow_internet = 'true'", None, NetworkMode.PUBLIC),
+        ("allow_internet = 'no'", None, NetworkMode.NONE),
+        ("allow_internet = 1", None, NetworkMode.PUBLIC),
+        ("allow_internet = 0", None, NetworkMode.NONE),
+        ("allow_internet = false\nnetwork_mode = 'public'", None, NetworkMode.PUBLIC),
+    ],
+)
+def test_older_keys_mean_what_they_mean_in_harbor(
+    toml: Loader, text: str, memory: int | None, mode: NetworkMode
+) -> None:
+    environment = toml(f"[environment]\n{text}\n").format.environment
+    assert (environment.sandbox.memory_mb, environment.network.mode) == (memory, mode)
+
+
+@pytest.mark.parametrize("value", ["0.5", "'0.5'", "{ reward = 0.5 }"])
+def test_a_minimum_is_a_number_or_a_table(toml: Loader, tmp_path: Path, value: str) -> None:
+    write(tmp_path / "task", USABLE["steps"])
+    (step,) = toml(f"[[steps]]\nname = 'first'\nmin_reward = {value}\n").format.steps
+    assert step.min_reward == (("reward", 0.5),)
+
+
+def test_a_solution_of_the_task_solves_steps_that_have_none(toml: Loader, tmp_path: Path) -> None:
+    write(tmp_path / "task", USABLE["steps"])
+    format = toml("[[steps]]\nname = 'second'\n").format
+    assert format.solved and not format.steps[0].solved
+
+
+@pytest.mark.parametrize("source", ["/etc/hostname", "etc/hosts", "/etc//resolv.conf", "/proc/version", "/dev", "/"])
+def test_an_artifact_at_a_place_of_the_engine_is_refused_where_it_would_be_copied(toml: Loader, source: str) -> None:
+    text = f'artifacts = ["{source}"]\n'
+    assert toml(text).format.artifacts[0].source == source
+    with pytest.raises(BadInput, match=f"artifact `{source}` can't be put into the container of the tests"):
+        toml(text + SEPARATE)
+    for near in ("/etc/hostname2", "/processed", "/development/x", "/etc"):
+        assert toml(f'artifacts = ["{near}"]\n{SEPARATE}').format.artifacts
+
+
+def test_a_template_means_its_default_unless_its_variable_is_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "secret")
+    text = "[environment.env]\nA = '${MY_KEY:-a:-b}'\n[solution.env]\nA = '${MY_KEY:-}'\n"
+    separate = f"{SEPARATE}[verifier.env]\nA = '${{MY_KEY:-c}}'\n[verifier.environment.env]\nA = '${{MY_KEY:-d}}'\n"
+    folder = write(tmp_path / "task", {"task.toml": text + separate})
+    format = load(folder).format
+    assert format.environment.env == (("A", "a:-b"),) and format.solution_env == (("A", ""),)
+    assert format.verifier.env == (("A", "c"),) and format.verifier.environment is not None
+    assert format.verifier.environment.env == (("A", "d"),)
+    with pytest.raises(BadInput, match="only a separate verifier may have"):
+        load(folder, ("MY_KEY",))
+    (folder / "task.toml").write_text(separate)
+    assert load(folder, ("MY_KEY",)).format.verifier.env == (("A", "${MY_KEY:-c}"),)
+
+
+def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(toml: Loader, tmp_path: Path) -> None:
+    write(tmp_path / "task", USABLE["steps"])
+    text = "[agent]\ntimeout_secs = 3\n[environment]\nmemroy_mb = 64\n[other]\nx = 1\n[enviroment]\n[solution]\n"
+    steps = "timeout_sec = 3\n[[steps]]\nname = 'first'\nneeds = []\n[[steps]]\nname = 'second'\nneeds = ['first']\n"
+    lines = toml(text + steps).format.warnings
     assert [line.partition("task.toml: ")[2] for line in lines] == [
         "unknown key `agent.timeout_secs` is ignored; did you mean `agent.timeout_sec`?",
         "unknown key `environment.memroy_mb` is ignored; did you mean `environment.memory_mb`?",
         "unknown key `other` is ignored",
+        "unknown key `enviroment` is ignored; did you mean `environment`?",
+        "unknown key `solution.timeout_sec` is ignored; did you mean `agent.timeout_sec`?",
+        "unknown key `steps.needs` is ignored",
     ]
 
 
@@ -188,6 +273,17 @@ def test_a_link_that_leads_out_of_the_task_is_refused(tmp_path: Path, place: str
     (folder / place).unlink(missing_ok=True)
     (folder / place).symlink_to("../../secret" if "/" in place else "../secret")
     with pytest.raises(BadInput, match="is a link that leads out of the task"):
+        load(folder)
+
+
+def test_a_link_out_of_what_a_step_shows_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "task", USABLE["steps"])
+    link = folder / "steps" / "second" / "workdir" / "link"
+    link.symlink_to("setup.sh")
+    assert load(folder).format.steps
+    link.unlink()
+    link.symlink_to("../../first/tests/test.sh")
+    with pytest.raises(BadInput, match="is a link that leads out of the step's workdir"):
         load(folder)
 
 
@@ -224,6 +320,33 @@ def test_a_folder_of_tasks_is_a_suite(tmp_path: Path) -> None:
     assert (suite.profile, suite.harbor, suite.refused) == (SuiteProfile.LOOSE, True, ())
     assert Counter(task.split for task in suite.tasks) == {Split.TRAIN: 2, Split.VALIDATION: 1, Split.HOLDOUT: 1}
     assert load_suite(tmp_path).digest == suite.digest
+
+
+def test_tasks_may_be_in_groups(tmp_path: Path) -> None:
+    for name in ("maths/easy/a", "maths/b", "web/c", "_hidden/d", "web/.cache/e", "a/b/c/d/too-deep"):
+        write(tmp_path / name, {})
+    write(tmp_path / "web" / "c" / "environment" / "inner", {})
+    (tmp_path / "web" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    suite = load_suite(tmp_path)
+    assert {task.name: task.folder.relative_to(tmp_path).as_posix() for task in suite.tasks} == {
+        "a": "maths/easy/a", "b": "maths/b", "c": "web/c",
+    }  # fmt: skip
+
+
+def test_groups_don_t_count_beside_tasks(tmp_path: Path) -> None:
+    for name in ("a", "group/b"):
+        write(tmp_path / name, {})
+    assert [task.name for task in load_suite(tmp_path).tasks] == ["a"]
+
+
+@pytest.mark.parametrize("with_file", [True, False])
+def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, with_file: bool) -> None:
+    for name in ("x/a", "y/a", "y/b"):
+        write(tmp_path / name, {})
+    if with_file:
+        (tmp_path / "suite.toml").write_text('[splits]\ntrain = ["x/a", "y/a"]\n')
+    with pytest.raises(BadInput, match=r"two tasks are named `a`: .*x/a and .*y/a"):
+        load_suite(tmp_path)
 
 
 def test_a_task_is_a_suite_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,18 +418,87 @@ def test_the_list_of_tasks_names_those_that_are_left_out(tmp_path: Path, capsys:
     assert "gpus is left out: " in shown.err and "did you mean `agent.timeout_sec`?" in shown.err
 
 
+def described_network(policy: NetworkPolicy | None) -> Any:
+    return None if policy is None else [str(policy.mode), list(policy.allowed_hosts)]
+
+
+def described_health(check: Healthcheck | None) -> Any:
+    return None if check is None else list(dataclasses.astuple(check))
+
+
+def described_environment(own: Environment) -> dict[str, Any]:
+    sizes = own.sandbox
+    return {
+        "context": own.context, "image": own.docker_image, "holds_tests": own.holds_tests, "env": dict(own.env),
+        "sizes": [sizes.cpus, sizes.memory_mb, sizes.disk_mb], "workdir": own.workdir, "build": own.build_seconds,
+        "network": described_network(own.network), "health": described_health(own.healthcheck),
+    }  # fmt: skip
+
+
+def described_agent(phase: AgentPhase) -> dict[str, Any]:
+    return {"seconds": phase.seconds, "user": phase.user, "network": described_network(phase.network)}
+
+
+def described_verifier(phase: VerifierPhase) -> dict[str, Any]:
+    return {
+        "seconds": phase.seconds, "env": dict(phase.env), "user": phase.user,
+        "network": described_network(phase.network),
+        "collect": [list(dataclasses.astuple(one)) for one in phase.collect],
+        "environment": phase.environment and described_environment(phase.environment),
+    }  # fmt: skip
+
+
+def described_artifacts(artifacts: Iterable[Artifact]) -> list[Any]:
+    return [[one.source, one.destination, list(one.exclude), one.service] for one in artifacts]
+
+
+def described(task: Task) -> dict[str, Any]:
+    """A task in the form of `tests/harbor_values.py`."""
+    own = task.format
+    steps = [
+        {
+            "name": step.name, "instruction": step.instruction, "agent": described_agent(step.agent),
+            "verifier": described_verifier(step.verifier), "min_reward": dict(step.min_reward),
+            "health": described_health(step.healthcheck), "artifacts": described_artifacts(step.artifacts),
+        }
+        for step in own.steps
+    ]  # fmt: skip
+    return {
+        "instruction": task.instruction, "environment": described_environment(own.environment),
+        "agent": described_agent(own.agent), "verifier": described_verifier(own.verifier),
+        "solution": dict(own.solution_env), "artifacts": described_artifacts(own.artifacts),
+        "strategy": str(own.strategy), "steps": steps,
+    }  # fmt: skip
+
+
+def read_by_harbor(folders: Iterable[Path]) -> dict[str, Any]:
+    """What Harbor reads in these tasks, by folder; None if it refuses one."""
+    script = Path(__file__).with_name("harbor_values.py")
+    command = [os.environ["EVOLVE_HARBOR"], "-W", "ignore", str(script), *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 # Needs Harbor in an environment of its own: EVOLVE_HARBOR names its Python.
 if "EVOLVE_HARBOR" in os.environ:
 
     def test_harbor_takes_all_of_these_tasks(tmp_path: Path) -> None:
-        tasks = {**USABLE, **{name: files for name, (files, _) in REFUSED.items()}}
-        folders = [str(write(tmp_path / name, files)) for name, files in tasks.items()]
-        code = (
-            "import sys; from harbor.models.task.task import Task\n"
-            "print([f for f in sys.argv[1:] if not Task.is_valid_dir(f)])"
-        )
-        done = subprocess.run([os.environ["EVOLVE_HARBOR"], "-W", "ignore", "-c", code, *folders], capture_output=True)
-        assert done.stdout.decode().strip() == "[]", done.stderr.decode()
+        # A mode of Evolve's own.
+        refused = {name: files for name, (files, _) in REFUSED.items() if name != "networks-in-one-container"}
+        found = read_by_harbor(write(tmp_path / name, files) for name, files in {**USABLE, **refused}.items())
+        assert [folder for folder, values in found.items() if values is None] == []
+
+    def test_harbor_reads_the_same_values(tmp_path: Path) -> None:
+        cases = {**USABLE, **{name: case.files for name, case in CORPUS.items()}}
+        folders = {name: write(tmp_path / name, files) for name, files in cases.items()}
+        # Templates stay as they are until a trial begins there.
+        ours = {
+            str(folder): described(load_task(folder, Split.TRAIN, SuiteProfile.LOOSE, harbor=True))
+            for folder in folders.values()
+        }
+        assert read_by_harbor(folders.values()) == ours
 
 
 @pytest.mark.parametrize("mode", ["live", "isolated"])

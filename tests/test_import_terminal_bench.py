@@ -57,9 +57,7 @@ def test_the_first_generation_is_converted(tmp_path: Path) -> None:
 def test_the_second_generation_keeps_its_text(tmp_path: Path) -> None:
     put(tmp_path / "tasks/two", HARBOR_TASK | {"unrelated.log": "", "environment/.hidden": "x"})
     import_from(tmp_path / "tasks")
-    text = (tmp_path / "suite/two/task.toml").read_text()
-    added = ('environment_mode = "shared"\n', 'network_mode = "public"\n')
-    assert text.replace(added[0], "").replace(added[1], "") == HARBOR_TASK["task.toml"]
+    assert (tmp_path / "suite/two/task.toml").read_text() == HARBOR_TASK["task.toml"]
     assert (tmp_path / "suite/two/environment/.hidden").is_file() and not (
         tmp_path / "suite/two/unrelated.log"
     ).exists()
@@ -67,31 +65,30 @@ def test_the_second_generation_keeps_its_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "verifier", "environment"),
+    ("text", "mode", "network"),
     [
-        ("", {"environment_mode": "shared"}, {"network_mode": "public"}),
-        ("[environment]\nallow_internet = false", {"environment_mode": "shared"}, {"allow_internet": False}),
-        (
-            '[environment] # x\nnetwork_mode = "no-network"\n',
-            {"environment_mode": "shared"},
-            {"network_mode": "no-network"},
-        ),
-        ('[verifier]\nenvironment_mode = "separate"', {"environment_mode": "separate"}, {"network_mode": "public"}),
-        ("[environment]\ncpus = 2\n[agent]\n", {"environment_mode": "shared"}, {"cpus": 2, "network_mode": "public"}),
-        ("[environment]", {"environment_mode": "shared"}, {"network_mode": "public"}),
+        ("", VerifierMode.SHARED, True),
+        ("[environment]\nallow_internet = false", VerifierMode.SHARED, False),
+        ('[environment] # x\nnetwork_mode = "no-network"\n', VerifierMode.SHARED, False),
+        ('[verifier]\nenvironment_mode = "separate"', VerifierMode.ISOLATED, True),
+        ("environment.cpus = 2\n[agent]\n", VerifierMode.SHARED, True),
     ],
 )
-def test_what_harbor_assumes_is_written_down(
-    tmp_path: Path, text: str, verifier: dict[str, object], environment: dict[str, object]
+def test_an_imported_task_means_what_it_means_in_harbor(
+    tmp_path: Path, text: str, mode: VerifierMode, network: bool
 ) -> None:
     put(tmp_path / "tasks/two", HARBOR_TASK | {"task.toml": text})
     import_from(tmp_path / "tasks")
-    values = tomllib.loads((tmp_path / "suite/two/task.toml").read_text())
-    assert (values["verifier"], values["environment"]) == (verifier, environment)
+    suite = load_suite(tmp_path / "suite")
+    (task,) = suite.tasks
+    assert (task.verifier, task.sandbox.network, task.sandbox.memory_mb) == (mode, network, None)
+    assert (tmp_path / "suite/two/task.toml").read_text() == text
+    original = load_suite(tmp_path / "tasks" / "two").tasks[0]
+    assert original.format == task.format
 
 
-@pytest.mark.parametrize("text", ["[environment", "environment = 3", "environment.cpus = 1\n", "[[environment]]\n"])
-def test_a_description_that_can_not_be_edited_is_left_out(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["[environment", "environment = 3", "[[environment]]\n"])
+def test_a_description_that_is_wrong_is_left_out(tmp_path: Path, text: str) -> None:
     put(tmp_path / "tasks/bad", HARBOR_TASK | {"task.toml": text})
     put(tmp_path / "tasks/good", HARBOR_TASK)
     assert "task.toml" in reasons(import_from(tmp_path / "tasks"))["bad"]
@@ -177,6 +174,12 @@ def test_what_the_loader_refuses_is_left_out_with_its_reason(tmp_path: Path) -> 
     put(tmp_path / "tasks/bad", HARBOR_TASK | {"task.toml": "[agent]\ntimeout_sec = -5\n"})
     reason = reasons(import_from(tmp_path / "tasks"))["bad"]
     assert reason.startswith("task.toml: key `agent.timeout_sec`") and str(tmp_path) not in reason
+
+
+def test_a_conversation_that_can_not_be_given_to_the_agent_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    put(tmp_path / "tasks/good", HARBOR_TASK)
+    put(tmp_path / "tasks/bad", HARBOR_TASK | {"trajectory.json": "{}"})
+    assert "conversation" in reasons(import_from(tmp_path / "tasks"))["bad"]
 
 
 def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from evolve.suite.instructions import strip_canary
     ("text", "shown"),
     [
         ("Do it.\n", "Do it.\n"),
-        ("\nDo it.\n", "\nDo it.\n"),
+        ("\n \nDo it.\n", "Do it.\n"),
         ("<!-- CANARY string 1 -->\nDo it.\n", "Do it.\n"),
         ("# canary\n  <!-- a canary b -->\n\n \n  Do it.\n", "  Do it.\n"),
         ("# Title\n# canary\n", "# Title\n# canary\n"),
@@ -29,4 +29,4 @@ def test_only_comments_at_the_start_are_left_out(text: str, shown: str) -> None:
 @given(st.text(alphabet="#<!-> canry\n", max_size=60))
 def test_what_is_left_is_the_end_of_the_text(text: str) -> None:
     shown = strip_canary(text)
-    assert text.endswith(shown) and (shown == text or strip_canary(shown) in (shown, ""))
+    assert text.endswith(shown) and strip_canary(shown) in (shown, "")

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Split
+from evolve.core.records import Split, SuiteProfile
 from evolve.project.init import SAMPLE, init_project, new_task, report_lines
 from evolve.repo.contents import scaffold_paths
 from evolve.suite.bundled import bundled_suite
 from evolve.suite.scaffold import check_folder
 from evolve.suite.tasks import load_suite
+from tests import harbor_tasks
 from tests.test_project_writing import listing
 from tests.test_tasks import make_task
 
@@ -114,6 +115,31 @@ def test_tasks_elsewhere_are_named_by_their_full_path(tmp_path: Path) -> None:
     init_project(tmp_path / "agent", tasks=Path("../shared"))
     assert values(tmp_path / "agent" / "evolve.toml")["suite"] == str(tmp_path / "shared")
     assert (tmp_path / "shared" / "suite.toml").is_file()
+
+
+def test_a_folder_of_harbors_tasks_becomes_a_loose_suite_as_it_is(tmp_path: Path) -> None:
+    for name in ("a/one", "a/two", "b/three"):
+        harbor_tasks.write(tmp_path / "mine" / name, {})
+    harbor_tasks.write(tmp_path / "mine/b/gpu", harbor_tasks.REFUSED["gpus"][0])
+    before = {name: text for name, text in listing(tmp_path / "mine").items() if text is not None}
+    report = init_project(tmp_path, tasks=Path("mine"), profile=SuiteProfile.LOOSE)
+    suite = load_suite(tmp_path / "mine")
+    assert suite.harbor and {task.name for task in suite.tasks} == {"one", "two", "three"} and not suite.refused
+    assert all(task.sandbox.network for task in suite.tasks)
+    assert before.items() <= listing(tmp_path / "mine").items()
+    assert report.done["mine/b/gpu"].startswith("left out: ") and "environment.gpus" in report.done["mine/b/gpu"]
+
+
+def test_what_a_strict_suite_refuses_leads_to_the_loose_one(tmp_path: Path) -> None:
+    harbor_tasks.write(tmp_path / "mine" / "one", harbor_tasks.USABLE["agent-user"])
+    with pytest.raises(BadInput, match=r"agent\.user.*; pass --profile loose"):
+        init_project(tmp_path, tasks=Path("mine"))
+    assert not (tmp_path / "evolve.toml").exists()
+    init_project(tmp_path, tasks=Path("mine"), profile=SuiteProfile.LOOSE)
+    with pytest.raises(BadInput, match="set its profile there"):
+        init_project(tmp_path, tasks=Path("mine"), profile=SuiteProfile.LOOSE)
+    with pytest.raises(BadInput, match="--profile: needs a folder of tasks"):
+        init_project(tmp_path, profile=SuiteProfile.LOOSE)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,17 @@ import pytest
 
 from evolve import cli
 from evolve.core.errors import BadInput, InfraError, Locked
-from evolve.core.records import Fault, Outcome, Split, StoredFile, TrialResult, TrialSpec, VerifierMode
+from evolve.core.records import (
+    Fault,
+    Grading,
+    Outcome,
+    Split,
+    StoredFile,
+    TrialResult,
+    TrialSpec,
+    Usage,
+    VerifierMode,
+)
 from evolve.host.locks import hold_lock
 from evolve.loop.watcher import SilentWatcher
 from evolve.maintenance import gc
@@ -60,7 +70,7 @@ def graded_as(monkeypatch: pytest.MonkeyPatch) -> list[Judgement]:
     """The judgements that gradings give, in order; the machine is left alone."""
     judgements: list[Judgement] = []
 
-    def grade(spec: TrialSpec, archive: bytes) -> Judgement:
+    def grade(spec: TrialSpec, archive: bytes, door: object) -> Judgement:
         assert archive == f"state of {spec.task.name}".encode()
         return judgements.pop(0)
 
@@ -212,3 +222,31 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("passed", "outcome"), [(True, Outcome.PASSED), (False, Outcome.FAILED), (None, Outcome.FAILED)]
+)
+def test_a_regraded_state_passes_by_its_tasks_scale(passed: bool | None, outcome: Outcome) -> None:
+    lost = ungraded("c", state=False)
+    added = with_regrades([lost], {1: lost}, [Regrade(1, AT, 1.0, 0.75, passed=passed)])[-1]
+    assert (added.outcome, added.reward) == (outcome, 0.75)
+
+
+def test_what_passes_and_what_was_asked_is_stored(store: Store) -> None:
+    (key, _), *_ = [*store.kept_states(RUN).items()] or [(1, None)]
+    before = store.spent(RUN)
+    grading = Grading("judge", Usage(calls=2, prompt_tokens=10, completion_tokens=5, cost_usd=0.5))
+    store.add_regrade(RUN, Regrade(key, AT, 1.0, 0.75, "", "", True, grading))
+    assert store.regrades(RUN)[-1].is_pass
+    assert (store.spent(RUN).calls, store.spent(RUN).cost_usd) == (before.calls + 2, before.cost_usd + 0.5)
+    assert sum(row["calls"] for row in store.view("cost", RUN) if row["purpose"] == "grading") == 2
+
+
+def test_what_the_tests_of_a_trial_asked_comes_back_whole(store: Store) -> None:
+    commit = commit_of(store, 0)
+    recording = StoredFile(f"{RUN}/trials/x.grader.jsonl.gz", "0" * 64)
+    grading = Grading("judge", Usage(calls=1, prompt_tokens=7, retries=1, lost_seconds=2.0), recording)
+    store.add_trial(RUN, replace(result("train-0", 1.0, 950, candidate=commit), grading=grading))
+    trial = next(trial for trial in store.trials(RUN, commit) if trial.attempt == 950)
+    assert trial.grading == grading and recording in trial.files and trial.usage.calls != 1

@@ -137,6 +137,8 @@ class _HostileEvaluator(ScoringEvaluator):
 def evolve(runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def run(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["evolve", *words, "--runs", str(runs)])
+        if words[0] == "diff":  # a pipe gets the bytes
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         with pytest.raises(SystemExit):
             cli.main()
         out, err = capsys.readouterr()

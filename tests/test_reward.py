@@ -36,7 +36,8 @@ def test_a_text_file_holds_one_number(content: bytes, value: float) -> None:
     ("content", "value"),
     [
         (b"0.5", 0.5), (b'{"reward": 1, "score": 85}', 1.0), (b'{"a": 1, "b": 0.5}', 0.75),
-        (b'{"a": 1, "note": "x"}', 1.0), (b'\n{"reward": 0}', 0.0),
+        (b'{"a": 1, "note": "x"}', 1.0),
+        (b'{"reward": true}', 1.0), (b'{"reward": false, "a": 1}', 0.0), (b'\n{"reward": 0}', 0.0),
     ],
 )  # fmt: skip
 def test_a_json_file_holds_a_number_or_named_numbers(content: bytes, value: float) -> None:
@@ -54,7 +55,7 @@ def test_what_is_no_number_is_no_reward(content: bytes, is_json: bool) -> None:
     assert isinstance(grade, NoReward) and grade.why is Ungraded.INVALID and grade.raw is None
 
 
-@pytest.mark.parametrize("value", ['"1"', "true", "null", "NaN", "[1]", "1" + "0" * 400])
+@pytest.mark.parametrize("value", ['"1"', '"true"', "null", "NaN", "[1]", "1" + "0" * 400])
 def test_a_main_reward_that_is_no_number_is_not_replaced_by_the_others(value: str) -> None:
     grade = parse_reward(f'{{"reward": {value}, "other": 1}}'.encode(), json_file=True)
     assert isinstance(grade, NoReward) and grade.why is Ungraded.INVALID

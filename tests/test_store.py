@@ -682,7 +682,7 @@ def test_they_agree_on_checks_and_partial_indexes_too(store: Store, file: Path, 
     metadata.create_all(engine)
     engine.dispose()
     assert ddl(file) == ddl(models)
-    assert len(ddl(models)) == 19
+    assert len(ddl(models)) == 22
 
 
 def test_the_tables_compile_for_postgresql() -> None:

@@ -109,7 +109,8 @@ def _exit_status(output: str) -> int:
 
 def _is_write(command: Mapping[str, Any]) -> bool:
     is_run = command["kind"] == "run" and not TESTS.search(command["command"])
-    return command["kind"] == "write" or bool(is_run and WRITES.search(command["command"]))
+    edits = command["kind"] == "write" or (command["kind"] == "replace" and command["exit_code"] == 0)
+    return edits or bool(is_run and WRITES.search(command["command"]))
 
 
 def _count_repeated(calls: Iterable[Mapping[str, Any]]) -> int:

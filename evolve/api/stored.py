@@ -14,11 +14,12 @@ from evolve.core.records import Candidate, Split, TrialResult, Usage
 from evolve.core.scores import Score
 from evolve.core.validity import Validity
 from evolve.gate.claim import Claim
+from evolve.runs.adopting import AdoptRequest, adopt_run
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_rows
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_and_commit, run_row
-from evolve.runs.repository import lineage_of
+from evolve.runs.patches import patch_of
 from evolve.runs.results import claim_of, fresh_scores
 from evolve.runs.settings import read_arguments
 from evolve.store import RoundRow, RunRow, Store
@@ -135,17 +136,33 @@ class Run:
         with self._opened() as (store, row):
             return claim_of(store, row.id)
 
-    def diff(self, round: int) -> str:
-        """The patch of a round, as git shows it; "" for round 0.
+    def diff(self, round: int | None = None) -> str:
+        """The patch of a round, "" for round 0; None: the champion against the seed. For `git apply`.
 
         Raises:
             BadInput: The round has no candidate.
         """
-        with self._opened() as (store, row):
-            candidate = self._candidate(store, round)
-        if candidate.parent is None:
-            return ""
-        return lineage_of(row, self.runs).diff(candidate.parent, candidate.commit)
+        if round is not None:
+            with self._opened() as (store, _):
+                self._candidate(store, round)
+        return patch_of(self.runs, self.id, round).decode("utf-8", "replace")
+
+    def adopt(self, each: bool = False, tip: bool = False, branch: str = "") -> Mapping[str, str]:
+        """Put the champion's changes on HEAD of the scaffold's repository, as `evolve adopt` does.
+
+        Args:
+            each: A branch for each patch, on top of the one before.
+            tip: The tip in place of the champion.
+            branch: Name of the branch; with `each`, what their names begin with.
+
+        Returns:
+            The commits of the branches by name, the first patch first.
+
+        Raises:
+            BadInput: There is nothing to adopt, no repository, or HEAD was changed in the same places.
+        """
+        done = adopt_run(self.runs, AdoptRequest(self.id, tip, each, branch), Path.cwd())
+        return {one.step.branch: one.commit for one in done.commits if one.step.branch and one.commit}
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Store, RunRow]]:

@@ -20,7 +20,7 @@ from evolve.budget.turns import turns_of
 from evolve.core.caps import Caps, Kept, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
-from evolve.core.records import Usage
+from evolve.core.records import Usage, grader_key
 from evolve.host.temporary import is_abandoned, process_mark
 from evolve.store import PreflightRow, SessionRow, Store
 
@@ -157,7 +157,8 @@ def _read_losses(store: Store, run: str, path: Path) -> dict[str, Usage]:
     session.close()
     if not unbooked:
         return {}
-    rows = {trial.key for trial in store.trials(run) if trial.counts}
+    counted = [trial for trial in store.trials(run) if trial.counts]
+    rows = {trial.key for trial in counted} | {grader_key(trial.key) for trial in counted if trial.grading}
     rows |= {proposal_key(row.number) for row in store.rounds(run) if row.proposal}
     rows |= {lesson_key(lesson.round) for lesson in store.lessons(run)}
     return {what: usage for what, usage in unbooked.items() if what not in rows}

@@ -24,7 +24,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         pair = (store.candidates(row.id)[0], store.champion(row.id))
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
     if as_json:
-        terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in config.models]
+        terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in config.all_models]
         facts = {"run": row.id, "model": row.model, "terms": terms[0], "terms_of_all_models": terms}
         coverage = {"seed": asdict(covered[0]), "champion": asdict(covered[1])}
         rests = {"coverage": coverage, **validity_facts(grounds.validity, grounds.weak)}

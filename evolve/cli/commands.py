@@ -19,6 +19,9 @@ from evolve.cli.options import (
     Executor_,
     ExtraBody_,
     Gate_,
+    Grader_,
+    GraderBaseUrl_,
+    GraderModel_,
     Headers_,
     HoldoutAttempts_,
     Jobs_,
@@ -52,7 +55,7 @@ from evolve.cli.options import (
     local_app,
     tasks_app,
 )
-from evolve.core.records import Split
+from evolve.core.records import Split, SuiteProfile
 from evolve.export.formats import Format
 from evolve.project.importers.benchmark import Compare
 from evolve.project.level import Level
@@ -98,6 +101,9 @@ def run_command(
     runtime: Runtime_ = None,
     network: Network_ = None,
     pass_env: PassEnv_ = None,
+    grader_model: GraderModel_ = None,
+    grader_base_url: GraderBaseUrl_ = None,
+    grader: Grader_ = None,
     sandbox: Sandbox_ = None,
     gate: Gate_ = None,
     score_attempts: ScoreAttempts_ = None,
@@ -145,6 +151,9 @@ def eval_command(
     runtime: Runtime_ = None,
     network: Network_ = None,
     pass_env: PassEnv_ = None,
+    grader_model: GraderModel_ = None,
+    grader_base_url: GraderBaseUrl_ = None,
+    grader: Grader_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -183,6 +192,9 @@ def calibrate_command(
     runtime: Runtime_ = None,
     network: Network_ = None,
     pass_env: PassEnv_ = None,
+    grader_model: GraderModel_ = None,
+    grader_base_url: GraderBaseUrl_ = None,
+    grader: Grader_ = None,
     sandbox: Sandbox_ = None,
     commercial: Commercial_ = None,
     models: Models_ = None,
@@ -235,6 +247,9 @@ def tasks_check(
     jobs: Jobs_ = None,
     runs: Runs_ = None,
     pass_env: PassEnv_ = None,
+    grader_model: GraderModel_ = None,
+    grader_base_url: GraderBaseUrl_ = None,
+    grader: Grader_ = None,
     again: Annotated[bool, typer.Option("--again", help="Check tasks again that an earlier check finished.")] = False,
     as_json: Json_ = False,
 ) -> int:
@@ -292,11 +307,45 @@ def lineage_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ =
 
 
 @app.command("diff")
-def diff_command(context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None) -> None:
-    """Show what a round changed in the scaffold, with control characters escaped (`git diff` has the bytes)."""
+def diff_command(
+    context: typer.Context,
+    number: Annotated[
+        int | None,
+        typer.Argument(help="A round, against its parent; default: the champion, against the seed scaffold."),
+    ] = None,
+    tip: Annotated[bool, typer.Option("--tip", help="The tip in place of the champion.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+) -> None:
+    """Show what was changed in the scaffold. `evolve diff | git apply` applies it, in the root of its repository.
+
+    In a terminal, control characters are escaped.
+    """
     from evolve.cli import reading
 
-    reading.diff(number, settings_of(context))
+    reading.diff(number, tip, settings_of(context))
+
+
+@app.command("adopt")
+def adopt_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="A branch for each patch, on top of the one before.")] = False,
+    tip: Annotated[
+        bool, typer.Option("--tip", help="The tip: also patches that are not shown to be better yet, marked as such.")
+    ] = False,
+    branch: Annotated[
+        str, typer.Option(help="Name of the branch; with --each, what their names begin with. Unset: adopt/RUN/...")
+    ] = "",
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Put the champion's changes on your HEAD, as a new branch. Your HEAD, index and files stay as they are."""
+    from evolve.cli import adopting
+    from evolve.runs.adopting import AdoptRequest
+
+    settings = settings_of(context)
+    adopting.adopt(settings, AdoptRequest(settings.run, tip, each, branch), as_json)
 
 
 @app.command("claim")
@@ -319,11 +368,13 @@ def export_command(
     form: Annotated[
         Format,
         typer.Option(
-            "--format", help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card."
+            "--format",
+            help="`atif`: folders for Harbor's viewer; `otel`: traces; `dataset`: rows and a dataset card; "
+            "`harbor-agent`: the champion as an agent for Harbor, without trials.",
         ),
     ],
     run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
-    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's trials.")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Only this round's.")] = None,
     split: Annotated[
         list[Split] | None,
         typer.Option(help="Splits to export; default: train, validation. The holdout must be named."),
@@ -331,7 +382,7 @@ def export_command(
     runs: Runs_ = None,
     as_json: Json_ = False,
 ) -> None:
-    """Write the trials of a run for other tools: trajectories, traces, or a dataset. Never overwrites a file."""
+    """Write a run for other tools: trajectories, traces, a dataset, an agent for Harbor. Never overwrites a file."""
     from evolve.cli import exporting
 
     exporting.export(settings_of(context), form, to, round_number, split or [], as_json)
@@ -362,6 +413,9 @@ def init_command(
     example: Annotated[
         bool, typer.Option("--example", help="Copy the bundled suite and scaffold into this folder.")
     ] = False,
+    profile: Annotated[
+        SuiteProfile, typer.Option(help="Of the suite that --tasks makes; `loose`: the tasks as Harbor reads them.")
+    ] = SuiteProfile.STRICT,
     evolve: Annotated[
         Level | None, typer.Option("--evolve", help="What may evolve; each includes those before it.")
     ] = None,
@@ -373,7 +427,7 @@ def init_command(
     """Set up the current folder for the agent in it: scaffold.toml, evolve.toml, a suite. Never overwrites a file."""
     from evolve.cli import starting
 
-    starting.init_project(tasks, example, settings_of(context).seed, evolve, agent)
+    starting.init_project(tasks, example, settings_of(context).seed, profile, evolve, agent)
 
 
 @tasks_app.command("new")

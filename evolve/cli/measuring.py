@@ -24,6 +24,7 @@ from evolve.report.validity import validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
 from evolve.runs.evidence import grounds_of
+from evolve.runs.from_settings import checking_config
 from evolve.runs.identity import stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
@@ -133,12 +134,13 @@ def check_tasks(settings: Settings, as_json: bool, again: bool = False) -> int:
     Returns:
         The exit status: 2 if a generator can't be used, otherwise 1 if a task is not sound or could not be checked.
     """
-    suite = load_suite(settings.suite, settings.pass_env)
+    config = checking_config(settings)
+    suite = load_suite(settings.suite, settings.pass_env, has_grader=config.graded_by is not None)
     record = CheckRecord(settings.runs / RECORD_FILE, again)
     with Live(priced=False) as view:
         for line in suite.warnings:
             view.say(line)
-        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view, record)
+        findings = checking.check_suite(suite, settings.jobs or default_jobs(), view, record, config.trial_grader)
     bad = [finding for finding in findings if finding.problem or finding.fault]
     if as_json:
         show(
@@ -187,6 +189,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     for line in waste_lines(store.view("cost", run)):
         print(f"  {line}")
     print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
+    if store.champion(run).round:
+        print(f"  as a branch on your HEAD: evolve adopt {run}")
 
 
 def _print_scores(store: Store, row: RunRow) -> None:

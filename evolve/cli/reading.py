@@ -19,7 +19,7 @@ from evolve.report.validity import validity_lines
 from evolve.runs.evidence import judge_trials
 from evolve.runs.history import history_rows
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.repository import lineage_of
+from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
 
@@ -103,16 +103,20 @@ def lineage(settings: Settings, as_json: bool) -> None:
         show(store.view("lineage", run_row(store, settings.run).id), as_json, columns)
 
 
-def diff(number: int, settings: Settings) -> None:
-    """What a round changed in the scaffold; control characters are shown as escapes, `git diff` has the bytes."""
-    with open_results(settings.runs) as store:
-        row = run_row(store, settings.run)
-        found = [c for c in store.candidates(row.id) if c.round == number]
-        if not found:
-            raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
-        parent = found[0].parent
-    if parent is not None:
-        print(plain(lineage_of(row, settings.runs).diff(parent, found[0].commit), lines=True), end="")
+def diff(number: int | None, tip: bool, settings: Settings) -> None:
+    """What a round changed in the scaffold, or champion or tip since the seed, for `git apply`.
+
+    A terminal gets control characters as escapes, so that no text of a model's moves its cursor.
+    """
+    if number is not None and tip:
+        raise BadInput("--tip", "a round has one candidate", "give a round or --tip")
+    patch = patch_of(settings.runs, settings.run, number, tip, Path.cwd())
+    if sys.stdout.isatty():
+        print(plain(patch.decode("utf-8", "replace"), lines=True), end="")
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(patch)
+    sys.stdout.buffer.flush()
 
 
 def list_tasks(suite: Path, as_json: bool) -> None:

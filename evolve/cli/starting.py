@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from evolve.core.escaping import plain
-from evolve.core.records import Split
+from evolve.core.records import Split, SuiteProfile
 from evolve.project import init
 from evolve.project.level import Level
 
 
-def init_project(tasks: Path | None, example: bool, seed: int, level: Level | None, agent: str | None) -> None:
+def init_project(
+    tasks: Path | None, example: bool, seed: int, profile: SuiteProfile, level: Level | None, agent: str | None
+) -> None:
     choice = init.Choice(level, agent) if level or agent else None
-    report = init.init_project(Path(), tasks, example, seed, choice)
+    report = init.init_project(Path(), tasks, example, seed, profile, choice)
     for line in init.report_lines(report):
         print(plain(line))
 

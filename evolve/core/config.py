@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evolve.core.records import Api, Limits, ModelSpec, SandboxSpec
+from evolve.core.model_access import asking_phases
+from evolve.core.records import Api, Grader, Limits, ModelSpec, SandboxSpec, Task
 
 EMBEDDED = "embedded"
 # The profile of the model that Evolve serves itself, on another port at each start.
@@ -19,10 +20,13 @@ LOCAL = "local"
 # The user's settings; also in a scaffold's folder, of which it is no part.
 SETTINGS_FILE = "evolve.toml"
 # Stored, but no part of what makes two runs the same: they were found out, or do not affect requests.
-PROVENANCE = ("terms.", "learned.", "proposed_by.terms.", "proposed_by.learned.")
+OTHER_MODELS = ("proposed_by", "graded_by")
+PROVENANCE = tuple(
+    f"{model}{part}." for model in ("", *(f"{one}." for one in OTHER_MODELS)) for part in ("terms", "learned")
+)
 # What each start of a run sets anew: the limits per minute of an endpoint.
 RATES = ("requests_per_minute", "tokens_per_minute")
-ANEW = tuple(f"{model}facts.{name}" for model in ("", "proposed_by.") for name in RATES)
+ANEW = tuple(f"{model}facts.{name}" for model in ("", *(f"{one}." for one in OTHER_MODELS)) for name in RATES)
 # Paths, which say where something lies and not what it is.
 PLACES = ("suite", "scaffold")
 MOST_PASSES = 64
@@ -76,6 +80,20 @@ class TrialLimits(BaseModel):
         seconds = task_seconds if self.seconds is None else self.seconds
         seconds = min(seconds, task_seconds) if self.shorter_of_both else seconds
         return Limits(**{**self.model_dump(exclude={"shorter_of_both"}), "seconds": seconds})
+
+
+class GraderLimits(BaseModel):
+    """What the tests of one trial may use of the grader's model, as it is stored with the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    calls: int = Field(100, gt=0, description="Calls that the tests of one trial may make of the grader's model.")
+    tokens: int = Field(400_000, gt=0, description="Tokens of these calls, prompts and answers together.")
+    usd: float = Field(1.0, ge=0, description="US dollars of these calls.")
+    max_tokens: int = Field(4096, gt=0, description="Tokens of one answer of the grader's model.")
+
+    def for_tests(self, seconds: float) -> Limits:
+        """The limits for tests that may run for so many seconds."""
+        return Limits(**self.model_dump(), seconds=seconds)
 
 
 class GateConfig(BaseModel):
@@ -298,7 +316,8 @@ class RunConfig(BaseModel):
     machine) or the name of a plug-in. `facts` and `terms` are the model's, as its profile had them, and `learned` is
     what its endpoint showed before the run. `proposed_by`: the
     model that proposes (unless the scaffold does) and writes lessons, None: the same one. `pass_env`: names of the
-    host's variables that separate verifiers may have; their values are never stored.
+    host's variables that separate verifiers may have; their values are never stored. `graded_by`: the model that tests
+    may ask, None: none; `grader`: what they may use of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -325,6 +344,8 @@ class RunConfig(BaseModel):
     terms: ModelTerms = ModelTerms()
     proposed_by: AskedModel | None = None
     pass_env: tuple[str, ...] = ()
+    graded_by: AskedModel | None = None
+    grader: GraderLimits = GraderLimits()
 
     @field_validator("sandbox")
     @classmethod
@@ -345,17 +366,31 @@ class RunConfig(BaseModel):
 
     @property
     def models(self) -> tuple[AskedModel, ...]:
-        """All models that the run uses, the scaffold's first."""
+        """The models that make and run scaffolds, the scaffold's first."""
         return (self._own, self.proposed_by) if self.proposed_by else (self._own,)
+
+    @property
+    def all_models(self) -> tuple[AskedModel, ...]:
+        """All models that the run uses, also the grader's."""
+        return (*self.models, self.graded_by) if self.graded_by else self.models
 
     @property
     def priced(self) -> bool:
         """Whether the cost in dollars is known."""
-        return all(one.spec.priced for one in self.models)
+        return all(one.spec.priced for one in self.all_models)
 
     @property
     def free(self) -> bool:
-        return all(one.spec.free for one in self.models)
+        return all(one.spec.free for one in self.all_models)
+
+    def trial_grader(self, task: Task, image: str) -> Grader | None:
+        """What a task's tests may ask; None if they ask no model, or the run has none for them.
+
+        image: Of the container that leads to the gateway.
+        """
+        if self.graded_by is None or not asking_phases(task.format):
+            return None
+        return Grader(self.graded_by.spec, self.grader.for_tests(task.verifier_seconds), image)
 
     @property
     def _own(self) -> AskedModel:
@@ -412,7 +447,8 @@ class RunConfig(BaseModel):
 
 def _moving_endpoints(leaves: dict[str, Any]) -> set[str]:
     """The keys of endpoints that Evolve starts itself."""
-    return {f"{model}base_url" for model in ("", "proposed_by.") if leaves.get(f"{model}facts.profile") == LOCAL}
+    models = ("", *(f"{one}." for one in OTHER_MODELS))
+    return {f"{model}base_url" for model in models if leaves.get(f"{model}facts.profile") == LOCAL}
 
 
 def _with_earlier(limits: dict[str, Any]) -> dict[str, Any]:

@@ -271,6 +271,7 @@ class TaskImage:
         pinned: The digest of a `docker_image` in its registry, or its id if it came from none; "" for a built image.
         entrypoint: The image's own; it runs what comes after it, or services of the task.
         verifiers: Images of separate verifiers by the step's name, "" for the task itself; only those of their own.
+        services: Images of the services beside it, by name.
     """
 
     image: str
@@ -281,6 +282,7 @@ class TaskImage:
     pinned: str = ""
     verifiers: tuple[tuple[str, TaskImage], ...] = ()
     entrypoint: tuple[str, ...] = ()
+    services: tuple[tuple[str, TaskImage], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,18 @@ class ScaffoldSource:
 
 
 @dataclass(frozen=True)
+class Grader:
+    """The model that a task's tests may ask, and what they may use of it in one trial, however often they run.
+
+    image: Of the container that leads to the gateway.
+    """
+
+    model: ModelSpec
+    limits: Limits
+    image: str
+
+
+@dataclass(frozen=True)
 class TrialSpec:
     """Everything that one trial needs. Picklable: a trial is a function of this value alone.
 
@@ -314,6 +328,8 @@ class TrialSpec:
         voided: How many tries of this trial ended in a fault of the endpoint before this one.
         ungraded: How many of them ended without a grade.
         judges_failures: With Harbor's defaults, judge also what a scaffold left that failed.
+        grader: What tests may ask; None: no model.
+        grader_replay_of: In a replay, answer the tests from this recording; None: they had none.
     """
 
     run: str
@@ -334,6 +350,8 @@ class TrialSpec:
     voided: int = 0
     ungraded: int = 0
     judges_failures: bool = True
+    grader: Grader | None = None
+    grader_replay_of: Path | None = None
 
     @property
     def task_id(self) -> str:
@@ -352,6 +370,15 @@ class StoredFile:
 
     path: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class Grading:
+    """What the tests of a trial asked a model, apart from what the scaffold did. `model`: its name."""
+
+    model: str
+    usage: Usage
+    recording: StoredFile | None = None
 
 
 @dataclass(frozen=True)
@@ -383,7 +410,7 @@ class TrialResult:
     `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
-    be graded, if it was kept.
+    be graded, if it was kept. `grading`: None if its tests asked no model.
     """
 
     candidate: str
@@ -407,6 +434,7 @@ class TrialResult:
     failed_gradings: int = 0
     state: StoredFile | None = None
     rewards: tuple[tuple[str, float], ...] = ()
+    grading: Grading | None = None
 
     def __post_init__(self) -> None:
         if self.failed_gradings < 0:
@@ -421,6 +449,12 @@ class TrialResult:
             raise ValueError(f"every trial except an infrastructure error has a reward: {self.outcome}")
         if self.reward is not None and not 0.0 <= self.reward <= 1.0:
             raise ValueError(f"a reward must be in [0, 1]: {self.reward}")
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """Its trajectory and its recordings, as far as there are any."""
+        graders = self.grading.recording if self.grading else None
+        return tuple(file for file in (self.trajectory, self.recording, graders) if file)
 
     @property
     def counts(self) -> bool:
@@ -538,6 +572,11 @@ def stable_hash(*parts: object) -> int:
 def trial_key(candidate: str, task: str, attempt: int) -> str:
     """Return the trial's key: unique within a run, and safe as a file name."""
     return f"{candidate[:12]}-{task}-{attempt}"
+
+
+def grader_key(trial: str) -> str:
+    """The ledger's name for what the tests of the trial with this key ask a model."""
+    return f"grader of {trial}"
 
 
 def opaque_id(run: str, task: str, attempt: int, seed: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from evolve.core.composition import Composition
 from evolve.core.reward_scale import RewardScale
 
 # Pairs of name and value, as written: a value may be a template, see `resolve_variables`.
@@ -18,6 +19,9 @@ BUILD_SECONDS = 600.0
 # The sizes of a container that names none, unless it is a task's with Harbor's defaults.
 CPUS, MEMORY_MB, DISK_MB = 1.0, 512, 128
 COLLECT_SECONDS = 60.0
+# Files that the engine mounts into every container, and folders of the kernel's.
+ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+KERNEL_FOLDERS = ("/proc", "/sys", "/dev")
 
 # Only a whole value is a template.
 _TEMPLATE = re.compile(r"\$\{([^}:]+)(?::-(.*))?\}", re.S)
@@ -136,6 +140,7 @@ class Environment:
         workdir: Where commands run; "": the image's own.
         network: What it can reach, unless the phase says otherwise.
         sandbox: Its sizes; of the task's own environment they are `Task.sandbox`, as the run lets the task have them.
+        composition: What its compose file says; None if it has none.
     """
 
     context: str = "environment"
@@ -149,6 +154,7 @@ class Environment:
     skills_dir: str = ""
     mcp_servers: tuple[McpServer, ...] = ()
     healthcheck: Healthcheck | None = None
+    composition: Composition | None = None
 
 
 @dataclass(frozen=True)
@@ -293,6 +299,12 @@ def needs_network(format: TaskFormat, default: bool) -> bool:
     return any(one.setup or one.agent or one.tests for one in phases or [phase_networks(format, default)])
 
 
+def image_source(environment: Environment) -> str:
+    """The Dockerfile of an environment that has no ready image, relative to the task's folder."""
+    build = environment.composition.main.build if environment.composition else None
+    return f"{build.context}/{build.dockerfile}" if build else f"{environment.context}/Dockerfile"
+
+
 def without_network(format: TaskFormat) -> TaskFormat:
     """The same without any network, as a run may ask for."""
     steps = (
@@ -346,5 +358,10 @@ def resolve_variables(variables: Variables, host: Mapping[str, str]) -> dict[str
 
 def has_default(value: str) -> bool:
     """Whether a template says what it means if the host lacks the variable."""
+    return template_default(value) is not None
+
+
+def template_default(value: str) -> str | None:
+    """What a template means if the host lacks the variable; None if it doesn't say so, or the value is no template."""
     match = _TEMPLATE.fullmatch(value)
-    return match is not None and match[2] is not None
+    return match[2] if match else None

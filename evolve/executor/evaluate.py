@@ -24,10 +24,11 @@ from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
 from evolve.host.platform import usable_processors
 from evolve.sandbox import engine
 from evolve.sandbox.cleanup import reaper
-from evolve.trial.grading import MOST_GRADINGS, MOST_TRIES
+from evolve.trial.grading import MOST_GRADINGS, MOST_SOLVED, MOST_TRIES
 from evolve.trial.run import SPARE_SECONDS, run_trial, run_trial_ahead, trial_seconds
 from evolve.trial.scaffold_run import ChargedFault, fault_of
 from evolve.trial.self_work import SelfWork, SelfWorkResult, run_self_work
+from evolve.trial.solution import solve_seconds
 
 TRIES = 3
 PAUSE_SECONDS = 2.0
@@ -48,9 +49,11 @@ def default_jobs() -> int:
 def overdue_after(spec: TrialSpec) -> float:
     """Seconds after which a trial counts as stuck: its own limits and a generous allowance."""
     waits = longest_wait(spec.model, spec.limits)
-    # Its own state and the untouched one may both be graded as often as that.
+    # Its own state and the untouched one may both be graded as often as that, and what the solution leaves.
     tests = sum(step.verifier.seconds for step in spec.task.format.steps) or spec.task.verifier_seconds
     seconds = trial_seconds(spec.task, spec.limits.seconds) + 2 * MOST_GRADINGS * tests
+    if spec.task.format.harbor and spec.task.format.solved:  # another one's time is short
+        seconds += MOST_SOLVED * trial_seconds(spec.task, solve_seconds(spec.task))
     return seconds + SPARE_SECONDS + LOST_SECONDS + waits
 
 

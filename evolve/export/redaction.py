@@ -22,7 +22,7 @@ class Redactor:
 
     @classmethod
     def of(cls, config: RunConfig) -> Self:
-        keys = (os.environ.get(model.spec.key_variable) or "" for model in config.models)
+        keys = (os.environ.get(model.spec.key_variable) or "" for model in config.all_models)
         return cls((*keys, *environment_secrets(os.environ)))
 
     def text(self, text: str) -> str:

@@ -29,6 +29,8 @@ TEST_FILES = re.compile(
     r"(?:^|/)(?:tests?/|conftest\.py$|pytest\.ini$|sitecustomize\.py$|usercustomize\.py$|unittest(?:/|\.py$))|\.pth$"
 )
 MIN_NUMBERS = 12
+# `door.replace` has three arguments; that of a text has two, or a number more.
+DOOR_REPLACE = 3
 MIN_ENCODED = 16
 
 
@@ -99,7 +101,8 @@ def _lasting_call(name: str, node: ast.Call) -> str | None:
 
 def _forging_call(name: str, node: ast.Call) -> str | None:
     """Detect changes of tests or of their results."""
-    if name == "write" and node.args and TEST_FILES.search(string_value(node.args[0]) or ""):
+    writes = name == "write" or (name == "replace" and len(node.args) == DOOR_REPLACE)
+    if writes and node.args and TEST_FILES.search(string_value(node.args[0]) or ""):
         return "tests: writes a test file, or a file that runs before the tests"
     if name == "Result" and _is_forged_result(node):
         return "tests: a Result with exit code 0 that no command returned"

@@ -10,7 +10,7 @@ from evolve.guard.change import Change, PythonFile, Trees, called_name, printabl
 from evolve.guard.scope import DOOR
 
 # The public names of evolve_door; a test compares them with the module itself.
-DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "DoorError", "Result"])
+DOOR_NAMES = frozenset(["task", "budget", "chat", "complete", "run", "read", "write", "replace", "DoorError", "Result"])
 # Keys of scaffold.toml with which it has an environment of its own: any package may be there.
 OWN_PACKAGES = ("image", "dockerfile", "command")
 FORGIVEN = frozenset(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evolve.budget.run_budget import Budget
 from evolve.core.errors import GraderError
-from evolve.core.records import Fault, TrialResult, TrialSpec
+from evolve.core.records import Fault, TrialResult, TrialSpec, grader_key
 from evolve.core.text import last_line
 from evolve.executor.fault_policy import RESUME_HINT
 from evolve.executor.protocol import Executor
@@ -104,6 +104,8 @@ class Measurer:
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)
         self.budget.book(result.key, result.usage)
+        if result.grading:
+            self.budget.book(grader_key(result.key), result.grading.usage)
         self.watcher.budget_left(self.budget.left())
         self.watcher.trial_done(result)
         for line in self.drift.add(result):

@@ -66,4 +66,5 @@ class TrialSpecs:
             sandbox=self.config.sandbox,
             folder=self.candidates.folder.resolve(),
             owner=owner_of(self.candidates.folder),
+            grader=self.config.trial_grader(task, self.candidates.base_image),
         )

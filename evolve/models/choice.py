@@ -80,7 +80,7 @@ def _has_key(profile: Profile) -> bool:
 
 def check_commercial(config: RunConfig) -> None:
     """Raise BadInput if the run is for commercial use and a model is not known to be licensed for it."""
-    for asked in config.models if config.commercial else ():
+    for asked in config.all_models if config.commercial else ():
         if not asked.spec.in_process:
             _check_terms(f"model {asked.model}", asked.terms)
 

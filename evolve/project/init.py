@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.launch import Place
-from evolve.core.records import Split
+from evolve.core.records import Split, SuiteProfile, Task
 from evolve.project.agents import Agent, recognise
 from evolve.project.folder import agent_texts
 from evolve.project.guesses import ignore_runs
@@ -20,6 +20,7 @@ from evolve.project.starts import CODING_TOOLS, FOLDER
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
 from evolve.project.writing import IS_THERE, NewFile, Unit, write
 from evolve.suite.bundled import bundled_scaffold, bundled_suite
+from evolve.suite.refusals import LOOSE_FIX
 from evolve.suite.scaffold import FILE as SCAFFOLD_FILE
 from evolve.suite.split import split_tasks
 from evolve.suite.task_files import TASK_FILE, load_task
@@ -36,12 +37,14 @@ SUITE_FOLDERS = ("tasks", "evolve-tasks")
 class Layout:
     """The two folders as `evolve.toml` names them, the files to write, and what was recognised in a few lines.
 
-    needs_model: the embedded model can't answer this agent.
+    left_out: Why tasks are no part of the suite, by name; needs_model: the embedded model
+    can't answer this agent.
     """
 
     scaffold: str
     suite: str
     units: tuple[Unit, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
     about: tuple[str, ...] = ()
     needs_model: bool = False
 
@@ -68,21 +71,28 @@ class Choice:
 
 
 def init_project(
-    folder: Path, tasks: Path | None = None, example: bool = False, seed: int = 0, choice: Choice | None = None
+    folder: Path,
+    tasks: Path | None = None,
+    example: bool = False,
+    seed: int = 0,
+    profile: SuiteProfile = SuiteProfile.STRICT,
+    choice: Choice | None = None,
 ) -> Report:
     """Make `folder` a project that Evolve can run in. Existing files stay as they are.
 
-    tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split.
-    Raises BadInput if something is wrong; nothing is written then.
+    tasks: a folder of tasks to make a suite of; example: copy the bundled scaffold and suite; seed: of the split;
+    profile: of the new suite. Raises BadInput if something is wrong; nothing is written then.
     """
     if example and (tasks or choice):
         other = "--tasks" if tasks else "--evolve and --agent"
         raise BadInput("--example", f"can't be combined with {other}", "choose one of them")
-    layout = _example() if example else _own(folder, tasks, seed, choice or Choice())
+    if profile is SuiteProfile.LOOSE and not tasks:
+        raise BadInput("--profile", "needs a folder of tasks", "name one with --tasks")
+    layout = _example() if example else _own(folder, tasks, seed, profile, choice or Choice())
     config = Unit.of_text(CONFIG_FILE, evolve_toml(layout.scaffold, layout.suite))
     done = write(folder, (config, *layout.units), _gitignore(folder))
     missing = tuple(_missing(folder, layout, example))
-    return Report(done, missing, layout.about, _next(folder, layout, missing))
+    return Report(done | dict(layout.left_out), missing, layout.about, _next(folder, layout, missing))
 
 
 def _example() -> Layout:
@@ -90,9 +100,13 @@ def _example() -> Layout:
     return Layout("scaffold", "tasks", copies)
 
 
-def _own(folder: Path, tasks: Path | None, seed: int, choice: Choice) -> Layout:
+def _own(folder: Path, tasks: Path | None, seed: int, profile: SuiteProfile, choice: Choice) -> Layout:
     """The agent in this folder, with the suite that was named, one that is here, or a new one."""
-    suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
+    left_out: dict[str, str] = {}
+    if tasks and profile is SuiteProfile.LOOSE:
+        suite, units, left_out = _loose_suite_of(folder, tasks, seed)
+    else:
+        suite, units = _suite_of(folder, tasks, seed) if tasks else _suite_here(folder, seed)
     texts = agent_texts(folder, suite)
     agent = _agent(texts, choice)
     level = _level(agent, texts, choice)
@@ -100,7 +114,8 @@ def _own(folder: Path, tasks: Path | None, seed: int, choice: Choice) -> Layout:
     if agent.start is not None and agent.start.in_task:
         units = tuple(_with_room(unit) for unit in units)
     files = (Unit.of_text(SCAFFOLD_FILE, text), *_files_beside(agent), *units)
-    return Layout(".", suite, files, tuple(_about(agent, level)), bool(agent.start and agent.start.tool))
+    needs_model = bool(agent.start and agent.start.tool)
+    return Layout(".", suite, files, tuple(left_out.items()), tuple(_about(agent, level)), needs_model)
 
 
 def _agent(texts: Mapping[str, str], choice: Choice) -> Agent:
@@ -157,12 +172,44 @@ def _suite_of(folder: Path, tasks: Path, seed: int) -> tuple[str, tuple[Unit, ..
     place, name = folder / tasks, _inside(folder, tasks)
     if (place / SUITE_FILE).is_file():
         return name, (Unit(f"{name}/{SUITE_FILE}", ()),)
+    difficulties = {path: _strict_task(one).difficulty for path, one in _tasks_in(place, tasks).items()}
+    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed)
+    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),)
+
+
+def _tasks_in(place: Path, tasks: Path) -> dict[str, Path]:
+    """The folders of tasks by their path below `place`. Raises BadInput if there is none."""
     found = task_folders(place)
     if not found:
         raise BadInput(str(tasks), "holds no task", f"name a folder whose folders have a {TASK_FILE} each")
-    difficulties = {one.name: load_task(one, Split.TRAIN).difficulty for one in found}
-    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed)
-    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),)
+    return {one.relative_to(place).as_posix(): one for one in found}
+
+
+def _strict_task(folder: Path) -> Task:
+    try:
+        return load_task(folder, Split.TRAIN)
+    except BadInput as error:
+        if error.fix != LOOSE_FIX:
+            raise
+        raise BadInput(error.where, error.problem, "pass --profile loose") from error
+
+
+def _loose_suite_of(folder: Path, tasks: Path, seed: int) -> tuple[str, tuple[Unit, ...], dict[str, str]]:
+    """As `_suite_of`, for tasks as Harbor reads them; and why some can't be used. Raises BadInput if none can be."""
+    place, name = folder / tasks, _inside(folder, tasks)
+    if (place / SUITE_FILE).is_file():
+        raise BadInput(str(tasks / SUITE_FILE), IS_THERE, "set its profile there")
+    difficulties: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for path, one in _tasks_in(place, tasks).items():
+        try:
+            difficulties[path] = load_task(one, Split.TRAIN, SuiteProfile.LOOSE, harbor=True).difficulty
+        except BadInput as error:
+            left_out[f"{name}/{path}"] = f"left out: {error}"
+    if not difficulties:
+        raise BadInput(str(tasks), f"none of its tasks can be used: {min(left_out.values())}", "correct them")
+    text = suite_toml(place.resolve().name, split_tasks(difficulties, seed), seed, SuiteProfile.LOOSE)
+    return name, (Unit.of_text(f"{name}/{SUITE_FILE}", text),), left_out
 
 
 def _inside(folder: Path, tasks: Path) -> str:

@@ -98,7 +98,7 @@ def _existing_place(folder: Path) -> Place | None:
     git = GitShell(folder)
     answer = git.ask("rev-parse", "--is-inside-work-tree")
     if answer.status != 0:
-        _check_no_repository(folder, answer.error)
+        check_no_repository(folder, answer.error)
     if answer.text != "true" or git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
         return None
     options = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", "--git-common-dir")
@@ -110,7 +110,7 @@ def _existing_place(folder: Path) -> Place | None:
     return Place(folder, prefix.rstrip("/"), GitShell(common, common), GitShell(folder, Path(git_dir), Path(top)))
 
 
-def _check_no_repository(folder: Path, error: str) -> None:
+def check_no_repository(folder: Path, error: str) -> None:
     """Raise BadInput unless git failed because there is no repository."""
     if "not a git repository (or any" in error:
         return

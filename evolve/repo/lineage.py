@@ -40,6 +40,9 @@ from evolve.repo.refs import (
     run_prefix,
 )
 
+# Whatever the user's settings of diffs are.
+PLAIN_DIFF = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -197,7 +200,7 @@ class Lineage:
 
     def files(self, sha: str) -> dict[str, str | bytes]:
         """Return the scaffold's files at a commit: text if it is UTF-8 without NUL, otherwise bytes."""
-        return {path: _text_or_bytes(content) for path, (_, content) in self._contents(sha).items()}
+        return {path: _text_or_bytes(content) for path, (_, content) in self.contents(sha).items()}
 
     def export(self, sha: str, folder: Path) -> Path:
         """Write the scaffold's files at a commit into `folder`, atomically, unless it exists.
@@ -205,7 +208,7 @@ class Lineage:
         Raises:
             BadInput: The folder exists, and its contents differ from the commit.
         """
-        contents = self._contents(sha)
+        contents = self.contents(sha)
         if not folder.is_dir():
             write_files(folder, contents)
         check_written(folder, contents)
@@ -216,14 +219,25 @@ class Lineage:
         return transplanted_edits(self.place.shell, *(self.files(sha) for sha in (tip, old, new)))
 
     def diff(self, old: str, new: str) -> str:
-        """Return the unified diff of the scaffold between two commits, independent of the user's diff settings."""
+        """Return the unified diff of the scaffold between two commits as text to read, with paths in its folder."""
         trees = [f"{_full(sha)}:{self.place.prefix}" for sha in (old, new)]
-        options = ("-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
-        return self.place.shell.run("diff-tree", *options, *trees).decode("utf-8", "replace")
+        return self.place.shell.run("diff-tree", "-p", *PLAIN_DIFF, *trees).decode("utf-8", "replace")
+
+    def patch(self, old: str, new: str, prefix: str | None = None) -> bytes:
+        """Return the diff of the scaffold between two commits for `git apply`, binary files included.
+
+        prefix: the scaffold's path in the repository in which it is applied; None: that in the lineage's.
+        """
+        trees = [f"{_full(sha)}:{self.place.prefix}" for sha in (old, new)]
+        top = self.place.prefix if prefix is None else prefix
+        below = f"{top}/" if top else ""
+        sides = (f"--src-prefix=a/{below}", f"--dst-prefix=b/{below}")
+        return self.place.shell.run("diff-tree", "-p", "--binary", "--full-index", *PLAIN_DIFF, *sides, *trees)
 
     # A commit never changes, and each round reads a few of them many times.
     @functools.lru_cache(maxsize=8)  # noqa: B019
-    def _contents(self, sha: str) -> Mapping[str, tuple[str, bytes]]:
+    def contents(self, sha: str) -> Mapping[str, tuple[str, bytes]]:
+        """Return git mode and bytes of the scaffold's files at a commit, by path."""
         entries = self._files(sha)
         blobs = read_blobs(self.place.shell, [entry.oid for entry in entries if entry.oid])
         contents = {entry.path: (entry.mode, blob) for entry, blob in zip(entries, blobs, strict=True)}

@@ -18,6 +18,7 @@ from evolve.repo.shell import GitShell
 
 MODES = ("100644", "100755")
 MAX_FILES = 5_000
+SUBJECT_CHARS = 72
 MAX_BYTES = 64 * 1024 * 1024
 
 _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
@@ -155,13 +156,20 @@ def changed_tree(shell: GitShell, base: str | None, changes: Iterable[Entry], ze
 
 
 def store_commit(
-    shell: GitShell, tree: str, parent: str | None, message: str, when: str, author: Author | None = None
+    shell: GitShell,
+    tree: str,
+    parent: str | None,
+    message: str,
+    when: str,
+    author: Author | None = None,
+    committer: Author | None = None,
 ) -> str:
     """Store a commit that depends on the arguments alone. when: ISO 8601; without an offset it is UTC."""
     env = {"GIT_AUTHOR_DATE": _git_date(when), "GIT_COMMITTER_DATE": _git_date(when)}
-    if author:
-        env["GIT_AUTHOR_NAME"] = _ident(author.name) or "model"
-        env["GIT_AUTHOR_EMAIL"] = _ident(author.email) or "model@localhost"
+    for role, person in (("AUTHOR", author), ("COMMITTER", committer)):
+        if person:
+            env[f"GIT_{role}_NAME"] = _ident(person.name) or "model"
+            env[f"GIT_{role}_EMAIL"] = _ident(person.email) or "model@localhost"
     parents = ("-p", parent) if parent else ()
     return shell.text("commit-tree", tree, *parents, stdin=message.encode("utf-8", "replace"), env=env)
 
@@ -181,10 +189,16 @@ def compose_message(title: str, message: str, trailers: Mapping[str, str]) -> st
     """Compose a commit message: a short first line, the whole message, and the trailers as the last paragraph."""
     body = _MEANT.sub(" ", readable(message).strip())
     first = body.split("\n")[0]
-    subject = textwrap.shorten(f"{title}: {first}" if first else title, 72, placeholder="...")
+    subject = textwrap.shorten(f"{title}: {first}" if first else title, SUBJECT_CHARS, placeholder="...")
+    return commit_message(subject, "" if subject == f"{title}: {body}" else body, trailers)
+
+
+def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
+    """Compose a commit message of a first line, which is shortened, a text and trailers. No text poses as another."""
+    first = textwrap.shorten(" ".join(readable(subject).split()), SUBJECT_CHARS, placeholder="...")
     last = "\n".join(f"{_key(key)}: {' '.join(readable(value).split())}" for key, value in trailers.items())
-    whole = "" if subject == f"{title}: {body}" else body
-    return "\n\n".join(part for part in (subject, whole, last) if part) + "\n"
+    parts = (_MEANT.sub(" ", first), _MEANT.sub(" ", readable(body).strip()), last)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def readable(text: str) -> str:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 from evolve.core.errors import BadInput, EngineError, EvolveError, InfraError
 from evolve.core.instances import Instance
-from evolve.core.records import Fault, Limits, ModelSpec, SandboxSpec, ScaffoldSource, Task, TaskImage, TrialSpec
+from evolve.core.records import (
+    Fault,
+    Grader,
+    Limits,
+    ModelSpec,
+    SandboxSpec,
+    ScaffoldSource,
+    Task,
+    TaskImage,
+    TrialSpec,
+)
 from evolve.core.reward_scale import RewardScale
 from evolve.host.temporary import process_mark, sweep_folders, temporary_folder
 from evolve.loop.watcher import Watcher
@@ -32,10 +43,20 @@ GIT_FIX = (
 NO_SOLUTION = "no solution: only the untouched state was checked"
 
 
-def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord | None = None) -> list[TaskCheck]:
+GraderOf = Callable[[Task, str], Grader | None]
+
+
+def no_grader(task: Task, image: str) -> None:
+    """Where no tests ask a model."""
+
+
+def check_suite(
+    suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord | None = None, grader_of: GraderOf = no_grader
+) -> list[TaskCheck]:
     """Check every task of a suite, in its order.
 
     Args:
+        grader_of: What the tests of a task may ask, given the image of the container that leads to the gateway.
         record: What earlier checks found, which is not tried again; new findings are added to it.
 
     Raises:
@@ -47,7 +68,9 @@ def check_suite(suite: Suite, jobs: int, watcher: Watcher, record: CheckRecord |
     base = images.base_image(watcher.say)
     watcher.say(f"checking {len(suite.tasks)} tasks, {_trial_counts(suite)}")
     stop = Event()
-    findings = _check_all(suite.tasks, lambda task: _check_task(task, base, record, stop), jobs, watcher, stop)
+    findings = _check_all(
+        suite.tasks, lambda task: _check_task(task, base, record, stop, grader_of), jobs, watcher, stop
+    )
     found = {finding.task: finding for finding in findings}
     refused = [TaskCheck(name, (), (), reason) for name, reason in suite.reasons.items()]
     return [*(found[task.name] for task in suite.tasks), *refused]
@@ -73,7 +96,7 @@ def _check_all(
         engine.sweep(_owner())
 
 
-def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
+def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event, grader_of: GraderOf) -> TaskCheck:
     """Check a task; again, if the machine failed meanwhile.
 
     Raises:
@@ -81,7 +104,7 @@ def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event) 
     """
     for _ in range(FAULT_TRIES):
         try:
-            return _check_built(task, base, record, stop)
+            return _check_built(task, base, record, stop, grader_of(task, base))
         except InfraError as error:
             if stop.is_set() or error.fault is not Fault.ENGINE or not engine.answers():
                 raise
@@ -89,7 +112,7 @@ def _check_task(task: Task, base: str, record: CheckRecord | None, stop: Event) 
     return TaskCheck(task.name, (), (), "", fault=fault)
 
 
-def _check_built(task: Task, base: str, record: CheckRecord | None, stop: Event) -> TaskCheck:
+def _check_built(task: Task, base: str, record: CheckRecord | None, stop: Event, grader: Grader | None) -> TaskCheck:
     """Build a task's image if there is none, and check the task unless that was done. Raises InfraError."""
     built, failures = images.build_all([task], base, 1, _say_nothing)
     if task.name in failures:
@@ -97,7 +120,7 @@ def _check_built(task: Task, base: str, record: CheckRecord | None, stop: Event)
     image_id = images.image_id(built[task.name].image)
     if record is not None and (earlier := record.find(task, image_id)) is not None:
         return earlier
-    finding = _check_generated(task, built[task.name], stop)
+    finding = _check_generated(task, built[task.name], stop, grader)
     _raise_if_set(stop)  # what a try found without its containers says nothing
     if record is not None:
         record.add(task, image_id, finding)
@@ -113,7 +136,7 @@ def _raise_if_set(stop: Event) -> None:
 def _say_nothing(text: str) -> None: ...
 
 
-def _check_generated(task: Task, image: TaskImage, stop: Event) -> TaskCheck:
+def _check_generated(task: Task, image: TaskImage, stop: Event, grader: Grader | None) -> TaskCheck:
     """Check a task with instances of its generator, if it has one. Raises InfraError for a fault of the machine."""
     try:
         instances = checked_instances(task, image, _owner()) if task.generates else []
@@ -121,12 +144,12 @@ def _check_generated(task: Task, image: TaskImage, stop: Event) -> TaskCheck:
         if is_machine_fault(error):
             raise
         return TaskCheck(task.name, (), (), str(error), unusable=isinstance(error, BadInput))
-    return _check(task, image, instances, stop)
+    return _check(task, image, instances, stop, grader)
 
 
 def is_machine_fault(error: EvolveError) -> bool:
-    """Whether engine or disk failed, which says nothing about a task."""
-    return error.fault in (Fault.ENGINE, Fault.DISK)
+    """Whether engine, disk or a model's API failed, which says nothing about a task."""
+    return error.fault in (Fault.ENGINE, Fault.DISK, Fault.ENDPOINT, Fault.ACCOUNT)
 
 
 def _trial_counts(suite: Suite) -> str:
@@ -135,14 +158,16 @@ def _trial_counts(suite: Suite) -> str:
     return f"{2 * TRIES} trials each{more}"
 
 
-def _check(task: Task, image: TaskImage, instances: Sequence[Instance], stop: Event) -> TaskCheck:
+def _check(
+    task: Task, image: TaskImage, instances: Sequence[Instance], stop: Event, grader: Grader | None
+) -> TaskCheck:
     """Try the task as it is, then these instances. Raises InfraError for a fault of the machine."""
     try:
         if problem := _git_problem(image):
             return TaskCheck(task.name, (), (), problem)
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
-        solved = [_judgement(tried, image, True, stop) for tried in tries if task.format.solved]
-        untouched = [_judgement(tried, image, False, stop) for tried in tries]
+        solved = [_judgement(tried, image, True, stop, grader) for tried in tries if task.format.solved]
+        untouched = [_judgement(tried, image, False, stop, grader) for tried in tries]
     except (InfraError, BadInput) as error:
         if is_machine_fault(error):
             raise
@@ -186,10 +211,10 @@ def _listed(rewards: Sequence[float], scale: RewardScale) -> str:
     return ", ".join(f"{reward:g}" if scale.is_plain else scale.describe(reward) for reward in rewards)
 
 
-def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event) -> Judgement:
+def _judgement(task: Task, image: TaskImage, solve: bool, stop: Event, grader: Grader | None) -> Judgement:
     """Run one trial without a scaffold, with the reference solution or with nothing done."""
     _raise_if_set(stop)
-    return try_task(_spec(task, image), solve)
+    return try_task(replace(_spec(task, image), grader=grader), solve)
 
 
 def _owner() -> str:

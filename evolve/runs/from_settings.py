@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evolve.core.caps import Caps
-from evolve.core.config import RATES, AskedModel, ModelFacts, RunConfig
+from evolve.core.config import EMBEDDED, LOCAL, RATES, AskedModel, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.model_access import is_model_key
 from evolve.core.records import ModelSpec
 from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model, profiles_listing
@@ -25,7 +27,7 @@ from evolve.suite.bundled import or_bundled
 # Settings that are stored with a run under the same names; those of a model and of containers have others there.
 STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
-    "limits", "gate", "pass_env",
+    "limits", "gate", "pass_env", "grader",
 )  # fmt: skip
 # Facts of a model that settings may give, and the names of these settings.
 GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}
@@ -80,6 +82,8 @@ def new_config(settings: Settings) -> RunConfig:
     values: dict[str, Any] = {name: getattr(settings, name) for name in STORED} | dict(asked)
     values["sandbox"] = {**settings.sandbox.model_dump(), "runtime": settings.runtime}
     values["proposed_by"] = _proposing_model(settings, asked, profiles)
+    values["graded_by"] = grading_model(settings, asked, profiles)
+    refuse_keys(settings.pass_env)
     return RunConfig(**values)
 
 
@@ -100,8 +104,19 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
     elif given & {*GIVEN_FACTS.values(), *RATES}:
         values["facts"] = _with_given(stored.facts, settings)
     if given & {"proposer_model", "proposer_base_url"}:
-        values["proposed_by"] = _same_prices(_proposing_model(settings, stored.models[0], profiles), stored)
+        proposing = _proposing_model(settings, stored.models[0], profiles)
+        values["proposed_by"] = _same_prices(proposing, stored.proposed_by)
+    if given & {"grader_model", "grader_base_url"}:
+        values["graded_by"] = _same_prices(grading_model(settings, stored.models[0], profiles), stored.graded_by)
     return values
+
+
+def refuse_keys(passed: Sequence[str]) -> None:
+    """Raise BadInput for a variable to pass on that holds the key of a model's API: no container gets one."""
+    for name in passed:
+        if is_model_key(name):
+            fix = "name a model that tests may ask with --grader-model MODEL"
+            raise BadInput(f"pass_env {name}", "is the key of a model's API, which no container gets", fix)
 
 
 def _given(settings: Settings, name: str) -> Any:
@@ -127,20 +142,41 @@ def _full_name(config: RunConfig) -> str:
     return f"{config.facts.profile}/{config.model}" if config.facts.profile else config.model
 
 
-def _same_prices(asked: AskedModel | None, stored: RunConfig) -> AskedModel | None:
-    """A proposing model at the prices of the run's start, which a profile may have changed since."""
-    if asked is None or stored.proposed_by is None:
+def _same_prices(asked: AskedModel | None, stored: AskedModel | None) -> AskedModel | None:
+    """A model at the prices of the run's start, which a profile may have changed since."""
+    if asked is None or stored is None:
         return asked
-    prices = {name: getattr(stored.proposed_by, name) for name in PRICES}
+    prices = {name: getattr(stored, name) for name in PRICES}
     return asked.model_copy(update=prices)
 
 
 def _proposing_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
-    """The model that proposes, if it is another one; a plain name that no profile lists is at the scaffold's endpoint.
+    """The model that proposes, if it is another one."""
+    return _other_model(settings.proposer_model, settings.proposer_base_url, scaffolds, profiles)
+
+
+def grading_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
+    """The model that tests may ask, if any. Raises BadInput."""
+    found = _other_model(settings.grader_model, settings.grader_base_url, scaffolds, profiles)
+    if found is not None and found.facts.profile == LOCAL and settings.grader_base_url is None:
+        raise BadInput("grader_model", "Evolve serves no local model for tests", "give its --grader-base-url")
+    return found
+
+
+def checking_config(settings: Settings) -> RunConfig:
+    """A config for checks of tasks, which need no model but the one that tests may ask. Raises BadInput."""
+    refuse_keys(settings.pass_env)
+    grading = grading_model(settings, AskedModel(model=EMBEDDED), read_profiles(settings.models))
+    return RunConfig(graded_by=grading, grader=settings.grader)
+
+
+def _other_model(
+    name: str | None, base_url: str | None, scaffolds: AskedModel, profiles: dict[str, Profile]
+) -> AskedModel | None:
+    """A model beside the scaffold's; a plain name that no profile lists is at the scaffold's endpoint.
 
     scaffolds: the scaffold's model.
     """
-    name, base_url = settings.proposer_model, settings.proposer_base_url
     if name is None:
         return None
     elsewhere = base_url or split_name(name, profiles) or ModelSpec(name).embedded or profiles_listing(name, profiles)

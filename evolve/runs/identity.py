@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evolve.core.config import LOCAL, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
+from evolve.core.config import LOCAL, OTHER_MODELS, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.task_format import VerifierMode
 from evolve.core.text import storable_text
@@ -73,9 +73,10 @@ def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
     """
     values: dict[str, Any] = {key: getattr(asked, key) for key in PLACES}
     values |= _set_anew(stored, asked)
-    if stored.proposed_by and asked.proposed_by:
-        proposing = _set_anew(stored.proposed_by, asked.proposed_by)
-        values["proposed_by"] = stored.proposed_by.model_copy(update=proposing)
+    for name in OTHER_MODELS:
+        began, now = getattr(stored, name), getattr(asked, name)
+        if began and now:
+            values[name] = began.model_copy(update=_set_anew(began, now))
     return stored.model_copy(update=values)
 
 
@@ -193,7 +194,8 @@ def began_alike(config: RunConfig, suite: Suite, runs: Path, row: RunRow) -> boo
 def _is_listed_price(key: str, config: RunConfig) -> bool:
     """Whether a key of the config is a price that its profile lists: a run keeps those that it began with."""
     model, _, name = key.rpartition(".")
-    terms = config.proposed_by.terms if model and config.proposed_by else config.terms
+    other = getattr(config, model) if model in OTHER_MODELS else None
+    terms = other.terms if other else config.terms
     return name in PRICES and terms.price_source != GIVEN_PRICE
 
 

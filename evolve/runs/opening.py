@@ -98,7 +98,7 @@ def left_out_line(request: RunRequest) -> str:
 
 def check_priced(config: RunConfig, caps: Caps) -> None:
     """Raise BadInput if a cap in dollars has no prices, given or listed by the endpoint."""
-    unpriced = [asked.model for asked in config.models if not asked.spec.priced]
+    unpriced = [asked.model for asked in config.all_models if not asked.spec.priced]
     if caps.usd is not None and unpriced:
         raise BadInput(
             "budget_usd",

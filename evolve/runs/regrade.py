@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evolve.budget.ledger import SpendingFile
+from evolve.budget.run_budget import begin_unbooked
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput, InfraError
@@ -22,6 +25,7 @@ from evolve.sandbox.cleanup import reaper
 from evolve.store import Regrade, RunRow, Store
 from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
+from evolve.trial.grader_gateway import with_grader
 from evolve.trial.regrading import regrade
 from evolve.trial.reward import Reward
 
@@ -90,7 +94,8 @@ def _why_none(ungraded: list[TrialResult]) -> str:
     modes = {trial.verifier for trial in ungraded} - {VerifierMode.ISOLATED}
     if modes:
         return f"its tests run in the agent's container (verifier mode {min(modes)}), where no state can be kept"
-    return "no state of its ungraded trials was kept: they are kept in strict suites, up to a limit"
+    what = "what the verifiers of strict suites and separate ones get"
+    return f"no state of its ungraded trials was kept: only {what} is kept, up to a limit"
 
 
 def _why_gone(states: list[KeptState], done: set[int], runs: Path, run: str) -> str:
@@ -114,25 +119,32 @@ def _regraded(
     owner: str,
     watcher: Watcher,
 ) -> Iterator[Regraded]:
-    base = images.base_image(watcher.say)
-    for state in states:
-        spec = _spec(run, state, tasks[state.trial.task], config, base, owner)
-        result = _regrade_one(spec, state)
-        store.add_regrade(run, result)
-        watcher.trial_done(state.trial)
-        yield Regraded(state.trial, result)
+    base, budget = images.base_image(watcher.say), begin_unbooked(states[0].file.parents[1])
+    with contextlib.closing(budget):
+        for state in states:
+            spec = _spec(run, state, tasks[state.trial.task], config, base, owner)
+            result = _regrade_one(spec, state, budget.terms)
+            store.add_regrade(run, result)
+            watcher.trial_done(state.trial)
+            yield Regraded(state.trial, result)
 
 
-def _regrade_one(spec: TrialSpec, state: KeptState) -> Regrade:
-    """Grade one state. Raises InfraError if its file is not the one that was kept."""
+def _regrade_one(spec: TrialSpec, state: KeptState, terms: SpendingFile) -> Regrade:
+    """Grade one state. Raises InfraError if its file is not the one that was kept.
+
+    terms: Where calls of a model are counted meanwhile.
+    """
     began, graded_at, archive = time.monotonic(), now(), state.file.read_bytes()
     if state.trial.state and hashlib.sha256(archive).hexdigest() != state.trial.state.sha256:
         raise InfraError(f"{state.file}: has changed since it was kept (sha256 differs)")
-    judgement = regrade(spec, archive)
+    spec, door = with_grader(spec, terms)
+    judgement = regrade(spec, archive, door)
+    grade, grading = judgement.grade, door.grading if door else None
     seconds, detail = round(time.monotonic() - began, 3), judgement.output[-DETAIL_CHARS:]
-    if isinstance(judgement.grade, Reward):
-        return Regrade(state.row, graded_at, seconds, judgement.grade.value, detail=detail)
-    return Regrade(state.row, graded_at, seconds, None, f"{judgement.grade.why}: {judgement.grade.text}", detail)
+    if isinstance(grade, Reward):
+        passed = spec.task.scale.is_pass(grade.value)
+        return Regrade(state.row, graded_at, seconds, grade.value, "", detail, passed, grading)
+    return Regrade(state.row, graded_at, seconds, None, f"{grade.why}: {grade.text}", detail, None, grading)
 
 
 def _spec(run: str, state: KeptState, task: Task, config: RunConfig, base: str, owner: str) -> TrialSpec:
@@ -152,4 +164,5 @@ def _spec(run: str, state: KeptState, task: Task, config: RunConfig, base: str, 
         folder=state.file.parents[1],
         owner=owner,
         instance_seed=seed,
+        grader=config.trial_grader(task, base),
     )

@@ -33,10 +33,10 @@ def with_regrades(
         if trial is None or regrade.reward is None or (trial.task, trial.attempt) in graded:
             continue
         graded.add((trial.task, trial.attempt))
-        added.append(_graded(trial, regrade.reward))
+        added.append(_graded(trial, regrade))
     return [*trials, *added]
 
 
-def _graded(trial: TrialResult, reward: float) -> TrialResult:
-    outcome = Outcome.PASSED if reward >= 1.0 else Outcome.FAILED
-    return replace(trial, outcome=outcome, reward=reward, fault=Fault.NONE, state=None)
+def _graded(trial: TrialResult, regrade: Regrade) -> TrialResult:
+    outcome = Outcome.PASSED if regrade.is_pass else Outcome.FAILED
+    return replace(trial, outcome=outcome, reward=regrade.reward, fault=Fault.NONE, state=None)

@@ -88,7 +88,16 @@ class Replayer:
 
     def _spec(self, commit: str, trial: TrialResult, folder: Path, recording: Path | None) -> TrialSpec:
         (spec,) = self.specs.trials(commit, [_slot(trial)])
-        return replace(spec, seed=trial.seed, folder=folder, owner=self.owner, replay_of=recording)
+        asked = trial.grading.recording if trial.grading else None
+        graders = self.folder.parent / asked.path if asked and recording else None
+        return replace(
+            spec,
+            seed=trial.seed,
+            folder=folder,
+            owner=self.owner,
+            replay_of=recording,
+            grader_replay_of=graders if graders and _loads(graders) else None,
+        )
 
 
 def _refuse_without_recordings(commit: str, trials: Sequence[TrialResult], root: Path) -> None:
@@ -105,7 +114,10 @@ def _slot(trial: TrialResult) -> tuple[str, int]:
 
 
 def _recording_problem(trial: TrialResult, root: Path) -> str:
-    for kind, file in (("recording", trial.recording), ("trajectory", trial.trajectory)):
+    kinds = [("recording", trial.recording), ("trajectory", trial.trajectory)]
+    if trial.grading:
+        kinds.append(("grader's recording", trial.grading.recording))
+    for kind, file in kinds:
         if file is not None and not (root / file.path).is_file():
             return f"its {kind} is missing"
         if file is None or not trajectory.is_intact(file, root):
@@ -141,9 +153,21 @@ def _compare(
         by_nature = found.by_nature
         if (step := found.first) is not None:
             problems.append(f"step {step} differs: {comparison.describe_step(old, new, step)}")
+        if problem := _grading_problem(trial, replay, root, replay_root):
+            problems.append(problem)
         if (replay.outcome, replay.reward) != (trial.outcome, trial.reward):
             problems.append(f"{trial.outcome} with reward {trial.reward} became {replay.outcome} with {replay.reward}")
     return ReplayResult(trial.task, trial.attempt, trial.reward, reward, "; ".join(problems), by_nature)
+
+
+def _grading_problem(trial: TrialResult, replay: TrialResult, root: Path, replay_root: Path) -> str:
+    """What the tests asked a model otherwise than before; "" if nothing."""
+    asked, now = (one.grading.recording if one.grading else None for one in (trial, replay))
+    if asked is None or now is None or not (root / asked.path).is_file():
+        return ""
+    old, new = trajectory.load(root / asked.path), trajectory.load(replay_root / now.path)
+    number = comparison.first_difference(old, new)
+    return "" if number is None else f"the tests ask otherwise: call {number} of the grader's model differs"
 
 
 def _window(trial: TrialResult) -> Window:

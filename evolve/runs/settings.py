@@ -24,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from evolve.core.config import SETTINGS_FILE, GateConfig, RunConfig, TrialLimits
+from evolve.core.config import SETTINGS_FILE, GateConfig, GraderLimits, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB
@@ -35,7 +35,7 @@ from evolve.suite.bundled import DEFAULT_SCAFFOLD, DEFAULT_SUITE
 
 PREFIX = "EVOLVE_"
 # The option for a key of each table.
-TABLES = {"limits": "limit", "sandbox": "sandbox", "gate": "gate"}
+TABLES = {"limits": "limit", "grader": "grader", "sandbox": "sandbox", "gate": "gate"}
 # Tables whose keys are free, and their option; an error never shows their values, which may be private.
 FREE_TABLES = {"extra_body": "extra-body", "headers": "header"}
 EXPECTED = {
@@ -132,6 +132,13 @@ class Settings(BaseSettings):
     proposer_base_url: str | None = Field(
         None, description="Endpoint of the proposing model; unset: that of its profile, otherwise the scaffold's."
     )
+    grader_model: str | None = Field(
+        None,
+        description="Model that the tests of tasks may ask; unset: none, and tasks whose tests ask one are refused.",
+    )
+    grader_base_url: str | None = Field(
+        None, description="Endpoint of the grader's model; unset: that of its profile, otherwise the scaffold's."
+    )
     executor: str = Field(
         "local",
         description="What runs the trials: `local`, containers on this machine; or the name of a plug-in.",
@@ -167,6 +174,9 @@ class Settings(BaseSettings):
         "values are never stored.",
     )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
+    grader: Annotated[GraderLimits, NoDecode] = Field(
+        GraderLimits(), description="What the tests of one trial may use of the grader's model."
+    )
     sandbox: Annotated[ContainerLimits, NoDecode] = Field(
         ContainerLimits(), description="Limits of the scaffold's container; `pids` holds for all containers."
     )
@@ -174,7 +184,7 @@ class Settings(BaseSettings):
         GateConfig(), description="The rule that keeps or reverts patches (see docs/statistics.md)."
     )
 
-    @field_validator("limits", "sandbox", "gate", mode="before")
+    @field_validator("limits", "grader", "sandbox", "gate", mode="before")
     @classmethod
     def _table(cls, value: object) -> object:
         """A table may be written as text: `KEY=VALUE`, separated by spaces."""

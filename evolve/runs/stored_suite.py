@@ -17,11 +17,12 @@ def suite_of_config(config: RunConfig, digest: str | None = None) -> Suite:
     Raises:
         BadInput: The suite can't be used.
     """
-    suite = load_suite(config.suite, config.pass_env)
+    has_grader = config.graded_by is not None
+    suite = load_suite(config.suite, config.pass_env, has_grader=has_grader)
     if digest is None or not suite.harbor or suite.digest == digest:
         return suite
     try:
-        earlier = load_suite(config.suite, config.pass_env, earlier=True)
+        earlier = load_suite(config.suite, config.pass_env, earlier=True, has_grader=has_grader)
     except BadInput:
         return suite
     return earlier if earlier.digest == digest else suite

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
-from evolve.core.task_format import Artifact
+from evolve.core.task_format import ENGINE_FILES, Artifact
 from evolve.host import disk
 from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
@@ -26,7 +26,16 @@ from evolve.sandbox.exit_cause import engine_faults
 MAX_BYTES = 2 << 30
 MAX_FILES = 200_000
 PUBLISHED = "/logs/artifacts"
+# A mount point, which no agent can remove; empty in a container that has ended.
+ALWAYS_THERE = "/proc"
+# The bit of a folder in a mode that the engine gives.
+FOLDER = 1 << 31
 DIR_MODE, FILE_MODE, MODE_MASK = 0o555, 0o444, 0o777
+
+
+def artifact_sources(artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Where artifacts are, with the folder that is always one."""
+    return PUBLISHED, *(artifact.source for artifact in artifacts)
 
 
 @dataclass
@@ -76,16 +85,35 @@ class _Budget:
 
 
 def _collect(container: Container, artifact: Artifact, archive: tarfile.TarFile, budget: _Budget) -> bool:
-    """Copy one artifact into the archive, and return whether it is a folder."""
+    """Copy one artifact into the archive, and return whether it is a folder. Of a link to a folder, that counts."""
     with engine_faults():
-        try:
-            chunks, _ = container.client.api.get_archive(container.id, artifact.source)
-        except NotFound:
+        chunks = _packed(container.service(artifact.service), artifact.source)
+        if chunks is None:
             return False
         stream = cast("IO[bytes]", _Stream(chunks))
         with contextlib.suppress(tarfile.TarError), tarfile.open(fileobj=stream, mode="r|") as source:
             return _copy(source, archive, artifact, budget)
     return False
+
+
+def _packed(container: Container, path: str) -> Iterable[bytes] | None:
+    """What is at a path, packed by the engine; None if nothing is, or the agent left what can't be read there."""
+    api = container.client.api
+    try:
+        chunks, facts = api.get_archive(container.id, path)
+        if target := facts.get("linkTarget"):
+            chunks, facts = api.get_archive(container.id, target)
+            if not facts["mode"] & FOLDER:
+                chunks.close()
+                return None
+    except NotFound:
+        return None
+    except APIError:
+        # Links in a circle, or a file where a folder is expected: unless the engine can read nothing at all.
+        readable, _ = api.get_archive(container.id, ALWAYS_THERE)
+        readable.close()
+        return None
+    return cast("Iterable[bytes]", chunks)
 
 
 def _copy(source: tarfile.TarFile, archive: tarfile.TarFile, artifact: Artifact, budget: _Budget) -> bool:
@@ -94,6 +122,8 @@ def _copy(source: tarfile.TarFile, archive: tarfile.TarFile, artifact: Artifact,
         within = PurePosixPath(member.name.partition("/")[2])
         is_folder |= number == 0 and member.isdir()
         if is_excluded(within, artifact.exclude) or not _is_plain(member, within):
+            continue
+        if f"/{target}/{within}" in ENGINE_FILES:
             continue
         content = source.extractfile(member) if member.isreg() else None
         budget.take(member.size if content else 0)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import docker
 from docker.errors import APIError, NotFound
@@ -21,13 +21,21 @@ from docker.types import DriverConfig, Mount
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
-from evolve.core.task_format import Networks, TaskFormat, needs_network, phase_networks, resolve_variables
+from evolve.core.task_format import (
+    MAIN_SERVICE,
+    Networks,
+    TaskFormat,
+    needs_network,
+    phase_networks,
+    resolve_variables,
+)
 from evolve.sandbox import exit_cause
 from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
+from evolve.sandbox.service_options import ServiceOptions, Shared
 from evolve.sandbox.shell import ContainerShell, MainShell
 from evolve.sandbox.uids import LAST
 
@@ -104,6 +112,12 @@ class Container:
             else:
                 api.disconnect_container_from_network(self.id, NETWORK, force=True)
         self.connected = connected
+
+    def service(self, name: str) -> Container:
+        """The container of a service of the task; `main` is this one. Raises InfraError if there is none."""
+        if name != MAIN_SERVICE:
+            raise InfraError(f"the task has no service {name}")
+        return self
 
     def start(self) -> None:
         """Start it, or remove it if it can't be started. Raises InfraError."""
@@ -205,7 +219,7 @@ def create_container(
     client = connect()
     options |= {"labels": container_labels(run, ttl), "stop_signal": exit_cause.STOP_SIGNAL}
     if not host["NetworkMode"].startswith(SHARED_NETWORK):
-        options["hostname"] = "sandbox"
+        options.setdefault("hostname", "sandbox")
     if host["NetworkMode"] == "none":
         files = FILES if resources is None else resources.files
         hosts = Mount("/etc/hosts", str(files / "hosts"), type="bind", read_only=True)
@@ -226,6 +240,22 @@ def create_container(
     return Container(client, answer["Id"], connected=host["NetworkMode"] == NETWORK)
 
 
+class GraderDoor(Protocol):
+    """What the tests of a trial may reach besides their container's network.
+
+    Attributes:
+        fault: A fault of the machine behind it while they ran.
+        spent: The limit of it that they reached; "" for none.
+    """
+
+    fault: Exception | None
+    spent: str
+
+    def beside(self, state: TaskState, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container reach it while the context lasts. Raises InfraError."""
+        ...
+
+
 class TaskState:
     """What one trial hands to its verifier, and how its containers are made. It ends with the trial.
 
@@ -234,7 +264,12 @@ class TaskState:
     Args:
         resources: What the trial has to itself on the host; None outside trials.
         format: How the task's commands run.
+
+    Attributes:
+        door: For its tests; None: there is none.
     """
+
+    door: GraderDoor | None = None
 
     def __init__(
         self,
@@ -275,6 +310,10 @@ class TaskState:
         """Variables of the tests: as which user to run the candidate's code, and what the task sets."""
         own = resolve_variables(self.format.verifier.env, os.environ)
         return {AGENT_UID: self.unprivileged_user.partition(":")[0], **own}
+
+    def with_door(self, container: Container, ttl: int) -> contextlib.AbstractContextManager[None]:
+        """Let the tests in a container use the trial's door for them while the context lasts. Raises InfraError."""
+        return self.door.beside(self, container, ttl) if self.door else contextlib.nullcontext()
 
     def during(self, format: TaskFormat, image: TaskImage) -> TaskState:
         """The same state, with what holds in one step of the task."""
@@ -337,20 +376,43 @@ class AgentFiles:
 
 
 def task_container(
-    state: TaskState, ttl: int, tmpfs: Mapping[str, str] | None = None, agent: AgentFiles | None = None
+    state: TaskState,
+    ttl: int,
+    tmpfs: Mapping[str, str] | None = None,
+    kind: str = "task",
+    shared: Shared | None = None,
+    agent: AgentFiles | None = None,
 ) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state.
 
     Args:
+        kind: Part of its name.
+        shared: What it shares with services of the task beside it, which are connected to each other.
         agent: Of an agent that runs there itself.
     """
-    spec = replace(state.spec, network=needs_network(state.format, state.spec.network))
-    mounts = [*state.mounts(), *(agent.mounts() if agent else ())]
-    host = host_config(spec, state.profile, mounts=mounts, tmpfs=dict(tmpfs or {}))
-    keeper = ROOT if state.loose else KEEPER
-    # In a loose suite, the image's entry point may start what the task needs.
-    command = [*(state.image.entrypoint if state.loose else ()), "sleep", "infinity"]
-    return _start_container(state, "task", agent.image if agent else state.image.image, ttl, command, keeper, host)
+    spec = replace(state.spec, network=shared is None and needs_network(state.format, state.spec.network))
+    composition = state.format.environment.composition
+    service = ServiceOptions(composition.main, shared, state.resources) if composition else None
+    mounts = [*state.mounts(), *(agent.mounts() if agent else ()), *(service.mounts() if service else ())]
+    own = service.host() if service else {}
+    host = host_config(
+        spec, state.profile, mounts=mounts, **{**own, "tmpfs": {**own.get("tmpfs", {}), **(tmpfs or {})}}
+    )
+    keeper, image = ROOT if state.loose else KEEPER, agent.image if agent else state.image.image
+    if service is None:
+        return _start_container(state, kind, image, ttl, main_command(state), keeper, host)
+    host, options = service.limited(host), service.options(MAIN_SERVICE)
+    return _start_container(
+        state, kind, image, ttl, main_command(state), keeper, host, before=service.complete, **options
+    )
+
+
+def main_command(state: TaskState) -> list[str]:
+    """What a task's container runs. In a loose suite, the image's entry point may start what the task needs."""
+    composition = state.format.environment.composition
+    own = composition.main.command if composition else None
+    command = [*(state.image.entrypoint if state.loose else ()), *(("sleep", "infinity") if own is None else own)]
+    return command or ["sleep", "infinity"]
 
 
 def verifier_container(state: TaskState, ttl: int, image: str | None = None, kind: str = "verifier") -> Container:
@@ -408,6 +470,8 @@ def _start_container(
     user: str,
     host: dict[str, Any],
     variables: Mapping[str, str] | None = None,
+    before: Callable[[Container], None] | None = None,
+    **options: Any,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
     container = create_container(
@@ -422,9 +486,16 @@ def _start_container(
         stdin_open=True,
         working_dir=state.image.workdir if state.format.harbor else "/",
         environment=environment,
+        **options,
     )
     if state.format.harbor:
         container.put(pack_folders(LOG_FOLDERS))
+    if before is not None:
+        try:
+            before(container)
+        except InfraError:
+            container.kill()
+            raise
     container.start()
     return container
 

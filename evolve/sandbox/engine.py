@@ -189,7 +189,7 @@ def _start_daemon(notify: Notify) -> None:
 
 
 def sweep(run: str | None = None, worker: int | None = None) -> int:
-    """Remove what a run left behind: containers, volumes, images and temporary folders.
+    """Remove what a run left behind: containers, volumes, networks, images and temporary folders.
 
     Args:
         run: The owner; None for every run.
@@ -211,17 +211,20 @@ def sweep(run: str | None = None, worker: int | None = None) -> int:
         volumes = api.volumes(filters=label)["Volumes"] or []
         for volume in volumes:
             _ignore_missing(api.remove_volume, volume["Name"], force=True)
+        networks = api.networks(filters=label)
+        for network in networks:
+            _ignore_missing(api.remove_network, network["Id"])
         images = api.images(filters=label, quiet=True, all=True)
         for image in images:
             _ignore_missing(api.remove_image, image, force=True)
     except ENGINE_FAULTS as error:
         raise EngineError(f"can't remove leftovers from the container engine: {error}") from error
     folders = _sweep_folders(run) if worker is None else 0
-    return len(containers) + len(volumes) + len(images) + folders
+    return len(containers) + len(volumes) + len(networks) + len(images) + folders
 
 
 def sweep_overdue() -> int:
-    """Remove the containers of all runs that should have ended GRACE_SECONDS ago, and their volumes.
+    """Remove the containers of all runs that should have ended GRACE_SECONDS ago, their volumes and networks.
 
     Containers end by themselves, but a process in one may have stopped its timer.
 
@@ -240,6 +243,9 @@ def sweep_overdue() -> int:
             for mount in container["Mounts"]:
                 if mount["Type"] == "volume":
                     _ignore_missing(api.remove_volume, mount["Name"], force=True)
+        for network in api.networks(filters={"label": UNTIL}):
+            if is_overdue(network["Labels"][UNTIL], GRACE_SECONDS):
+                _ignore_missing(api.remove_network, network["Id"])
     except ENGINE_FAULTS as error:
         raise EngineError(f"can't remove leftovers from the container engine: {error}") from error
     return len(overdue)
@@ -314,5 +320,6 @@ def _ignore_missing(action: Callable[..., object], name: str, **options: bool) -
     except NotFound:
         return
     except APIError as error:
-        if error.status_code != 409:
+        # A network that a container still uses is forbidden to go.
+        if error.status_code not in (403, 409):
             raise

@@ -18,6 +18,7 @@ from evolve.host import disk
 from evolve.sandbox.build_faults import SLOW, is_engine_fault, is_network_fault
 from evolve.sandbox.endpoint import current_endpoint
 from evolve.sandbox.engine import answers, connect
+from evolve.sandbox.exit_cause import engine_faults
 
 # Seconds before each new try of what the network failed.
 WAITS = (2.0, 10.0, 30.0)
@@ -37,6 +38,12 @@ def inspect_image(name: str) -> dict[str, Any]:
     """The engine's description of an image."""
     attributes: dict[str, Any] = connect().images.get(name).attrs
     return attributes
+
+
+def working_directory(name: str) -> str:
+    """Where commands run in an image, `/` if it doesn't say. Raises EngineError."""
+    with engine_faults():
+        return inspect_image(name)["Config"].get("WorkingDir") or "/"
 
 
 def exists(client: docker.DockerClient, name: str) -> bool:

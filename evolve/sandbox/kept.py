@@ -1,4 +1,4 @@
-"""A folder of a container as a compressed file on the host, and back: the host never unpacks it."""
+"""A folder of a container, or its artifacts, as a compressed file on the host, and back: the host never unpacks it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from evolve.core.errors import InfraError
+from evolve.sandbox.artifacts import CollectedArtifacts
 from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
 
@@ -53,6 +54,35 @@ def unpack_folder(container: Container, folder: str, archive: bytes, user: str) 
         file.seek(0)
         with engine_faults():
             container.client.api.put_archive(container.id, folder, file)
+
+
+def pack_artifacts(artifacts: CollectedArtifacts) -> bytes | None:
+    """Artifacts as a compressed tar archive; None if they are too large."""
+    packer, packed, total = zlib.compressobj(1, wbits=31), [], 0
+    while chunk := artifacts.archive.read(CHUNK_BYTES):
+        total += len(chunk)
+        if total > MAX_BYTES:
+            return None
+        packed.append(packer.compress(chunk))
+    return b"".join([*packed, packer.flush()])
+
+
+@contextlib.contextmanager
+def kept_artifacts(archive: bytes, sources: Iterable[str]) -> Iterator[CollectedArtifacts]:
+    """What `pack_artifacts` made, as it was collected.
+
+    Args:
+        sources: Where the artifacts were, of which some may be folders.
+
+    Raises:
+        InfraError: The archive can't be read.
+    """
+    with _readable():
+        data = _bounded(archive)
+        with tarfile.open(fileobj=data) as opened:
+            folders = {member.name for member in opened if member.isdir()}
+        data.seek(0)
+    yield CollectedArtifacts(data, tuple(source for source in sources if source.strip("/") in folders))
 
 
 def _members(archive: bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:

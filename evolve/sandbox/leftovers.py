@@ -28,7 +28,7 @@ class Leftover:
     """Something that a run left behind.
 
     Attributes:
-        kind: container, volume, image or folder.
+        kind: container, volume, network, image or folder.
         owner: The name of the run that made it.
         expires: When no process can need it any more, even if a copy of the run is in progress; epoch seconds.
     """
@@ -70,6 +70,8 @@ def remove_leftovers(leftovers: Iterable[Leftover]) -> None:
                     api.remove_container(leftover.name, force=True, v=True)
                 elif leftover.kind == "volume":
                     api.remove_volume(leftover.name, force=True)
+                elif leftover.kind == "network":
+                    api.remove_network(leftover.name)
                 elif leftover.kind == "image":
                     api.remove_image(leftover.name, force=True)
                 else:
@@ -83,17 +85,18 @@ def active_owners(dead: Collection[str]) -> set[str]:
     return {_run(row) for row in rows if not _is_of(row, dead)}
 
 
-def _labelled() -> tuple[list[Row], list[Row], list[Row]]:
-    """All containers, volumes and images that runs made, as the engine lists them."""
+def _labelled() -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+    """All containers, volumes, images and networks that runs made, as the engine lists them."""
     api, label = engine.connect().api, {"label": engine.LABEL}
     volumes = api.volumes(filters=label)["Volumes"] or []
-    return api.containers(all=True, filters=label), volumes, api.images(filters=label, all=True)
+    containers = api.containers(all=True, filters=label)
+    return containers, volumes, api.images(filters=label, all=True), api.networks(filters=label)
 
 
 def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     with engine_faults():
-        containers, volumes, images = _labelled()
-    dead = {*dead, *(run for run in map(_run, (*containers, *volumes, *images)) if is_dead(run))}
+        containers, volumes, images, networks = _labelled()
+    dead = {*dead, *(run for run in map(_run, (*containers, *volumes, *images, *networks)) if is_dead(run))}
     old = time.time() - engine.GRACE_SECONDS
     remains = [
         Leftover("container", row["Id"], _run(row), _end_time(row))
@@ -106,6 +109,7 @@ def _find_in_engine(dead: Collection[str]) -> list[Leftover]:
     remains += [
         Leftover("image", row["Id"], _run(row), float(row["Created"]) + DAY) for row in images if _is_of(row, dead)
     ]
+    remains += [Leftover("network", row["Id"], _run(row), _end_time(row)) for row in networks if _is_of(row, dead)]
     # What has a process's mark is of that process, and of no copy of a run.
     return [replace(leftover, expires=0.0) if is_dead(leftover.owner) else leftover for leftover in remains]
 

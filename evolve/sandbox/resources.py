@@ -47,6 +47,24 @@ class TrialResources:
         target = self.folder / "scaffold"
         return target if target.exists() else _copy(source, target)
 
+    def copy_files(self, source: Path) -> Path:
+        """Copy files of the task that a container mounts, unless that was done before; an empty folder if it has none.
+
+        Raises:
+            DiskFull, OSError: The machine failed.
+        """
+        target = self.folder / f"mounted-{stable_hash(str(source)):016x}"
+        if target.exists():
+            return target
+        if source.is_dir():
+            return _copy(source, target)
+        with disk.convert_os_errors(target):
+            if source.is_file():
+                shutil.copy(source, target)
+            else:
+                target.mkdir()
+        return target
+
     def remove(self) -> None:
         """Remove the files and release the user id, when the containers are gone. May be called twice."""
         shutil.rmtree(self.folder, ignore_errors=True)

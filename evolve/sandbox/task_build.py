@@ -12,6 +12,7 @@ from typing import IO, Any
 import docker
 from docker.errors import APIError, BuildError, DockerException
 
+from evolve.core.composition import Service, ServiceBuild
 from evolve.core.errors import BadInput
 from evolve.core.records import SuiteProfile, Task, TaskImage, VerifierMode, stable_hash
 from evolve.core.task_format import Environment
@@ -32,29 +33,59 @@ LAYOUT = 2
 RAW = "-raw"
 # Between the name of a task's image and what tells its verifier's apart.
 VERIFIER = "-verifier-"
+# The same for a service of its compose file.
+SERVICE = "-service-"
 # The end of the name of an image of which the whole file system is used.
 LOOSE = "-loose"
 PINNED = "evolve.pinned"
+COMPOSE_FILE = "docker-compose.yaml"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """How one image is made. `name`: of the finished image; `kept`: a readable copy of its working directory is."""
+    """How one image is made. `name`: of the finished image; `kept`: a readable copy of its working directory is.
+
+    service: The service of the environment's compose file whose image it is; None: the environment's own.
+    """
 
     name: str
     folder: Path
     environment: Environment
     base: str
     kept: bool
+    service: Service | None = None
+
+    @property
+    def image(self) -> str:
+        """The ready image that it is; "" if it is built."""
+        if self.service is None:
+            return self.environment.docker_image
+        return "" if self.service.build else self.service.image
+
+    @property
+    def _build(self) -> ServiceBuild:
+        composition = self.environment.composition
+        service = self.service or (composition.main if composition else None)
+        return (service.build if service else None) or ServiceBuild(self.environment.context)
+
+    @property
+    def dockerfile(self) -> Path:
+        return self.context / self._build.dockerfile
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What the compose file gives the Dockerfile."""
+        return dict(self._build.arguments)
 
     def workdir(self, config: dict[str, Any]) -> str:
         """Where commands run in an image with this configuration; `/` if nothing says."""
-        return self.environment.workdir or config.get("WorkingDir") or "/"
+        own = self.environment.workdir if self.service is None else self.service.workdir
+        return own or config.get("WorkingDir") or "/"
 
     @property
     def context(self) -> Path:
-        return self.folder / self.environment.context
+        return self.folder / self._build.context
 
     @property
     def where(self) -> str:
@@ -80,9 +111,9 @@ def tag_of(task: Task, base: str) -> str:
 def refuse_unbuildable(task: Task) -> None:
     """Raise BadInput if a Dockerfile of the task needs a builder that is not here. Raises EngineError."""
     environments = [task.format.environment, *(environment for _, environment in verifier_environments(task))]
-    for environment in environments:
-        file = task.folder / environment.context / DOCKERFILE
-        if environment.docker_image or not file.is_file():
+    for plan in [plan for environment in environments for plan in _plans(task, environment, "", "", kept=False)]:
+        file = plan.dockerfile
+        if plan.image or not file.is_file():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
         with engine_faults():
@@ -109,7 +140,7 @@ def task_image(task: Task, base: str) -> TaskImage:
     with engine_faults():
         tag = tag_of(task, base)
     strict = task.profile is SuiteProfile.STRICT
-    image = found_or_made(ImagePlan(tag, task.folder, task.format.environment, base, strict))
+    image = _environment_image(task, task.format.environment, tag, base, strict)
     if image.volumes and not strict and _freezes(task):
         folders = ", ".join(image.volumes)
         problem = f"its image declares a VOLUME ({folders}), which an isolated verifier would not get"
@@ -118,8 +149,41 @@ def task_image(task: Task, base: str) -> TaskImage:
     for _, environment in verifier_environments(task):
         if environment not in made:
             name = _verifier_name(tag, environment)
-            made[environment] = found_or_made(ImagePlan(name, task.folder, environment, base, kept=False))
+            made[environment] = _environment_image(task, environment, name, base, kept=False)
     return replace(image, verifiers=tuple((name, made[one]) for name, one in verifier_environments(task)))
+
+
+def _environment_image(task: Task, environment: Environment, name: str, base: str, kept: bool) -> TaskImage:
+    """The image of an environment, with those of its services, as its compose file changes them."""
+    own, *others = (found_or_made(plan) for plan in _plans(task, environment, name, base, kept))
+    if (composition := environment.composition) is None:
+        return own
+    services = zip(composition.services, others, strict=True)
+    pairs = tuple((service.name, service_image(image, service)) for service, image in services)
+    return replace(service_image(own, composition.main), services=pairs)
+
+
+def _plans(task: Task, environment: Environment, name: str, base: str, kept: bool) -> list[ImagePlan]:
+    """What to make for an environment: its own image, and one for each service of its compose file."""
+    own = ImagePlan(name, task.folder, environment, base, kept)
+    services = environment.composition.services if environment.composition else ()
+    return [own, *(replace(own, name=service_name(name, one), kept=False, service=one) for one in services)]
+
+
+def service_image(image: TaskImage, service: Service) -> TaskImage:
+    """An image as a service of a compose file uses it: with the file's variables, user and entry point."""
+    variables = dict(pair.partition("=")[::2] for pair in image.env) | dict(service.env)
+    return replace(
+        image,
+        env=tuple(f"{name}={value}" for name, value in variables.items()),
+        user=service.user or image.user,
+        entrypoint=image.entrypoint if service.entrypoint is None else service.entrypoint,
+    )
+
+
+def service_name(tag: str, service: Service) -> str:
+    """The name of a service's image, for an environment whose image has this name."""
+    return f"{tag}{SERVICE}{stable_hash(service.name):016x}"
 
 
 def _freezes(task: Task) -> bool:
@@ -131,7 +195,9 @@ def _freezes(task: Task) -> bool:
 def image_names(task: Task, base: str) -> list[str]:
     """The names of all images that a task needs."""
     tag = tag_of(task, base)
-    return [tag, *sorted({_verifier_name(tag, environment) for _, environment in verifier_environments(task)})]
+    names = {_verifier_name(tag, environment): environment for _, environment in verifier_environments(task)}
+    asked = {tag: task.format.environment} | dict(sorted(names.items()))
+    return [plan.name for name, one in asked.items() for plan in _plans(task, one, name, base, kept=False)]
 
 
 def _verifier_name(tag: str, environment: Environment) -> str:
@@ -165,10 +231,10 @@ def _described(plan: ImagePlan) -> TaskImage:
 
 
 def _pinned(plan: ImagePlan, facts: dict[str, Any]) -> str:
-    if not plan.environment.docker_image:
+    if not plan.image:
         return ""
     label = (facts["Config"].get("Labels") or {}).get(PINNED)
-    return str(label or _digest(plan.environment.docker_image, facts))
+    return str(label or _digest(plan.image, facts))
 
 
 def _digest(name: str, facts: dict[str, Any]) -> str:
@@ -187,7 +253,7 @@ def _lock_file(tag: str) -> Path:
 def _make(client: docker.DockerClient, plan: ImagePlan) -> None:
     raw = f"{plan.name}-{process_mark()}{RAW}"
     try:
-        if plan.environment.docker_image:
+        if plan.image:
             _make_from_image(client, plan, raw)
         else:
             _build_dockerfile(plan, raw)
@@ -202,12 +268,13 @@ def _make(client: docker.DockerClient, plan: ImagePlan) -> None:
 
 
 def _build_dockerfile(plan: ImagePlan, tag: str) -> None:
-    text = (plan.context / DOCKERFILE).read_text(encoding="utf-8", errors="replace")
-    arguments = build_arguments(text, plan.base, REGISTRY_BASE, _platform())
+    text = plan.dockerfile.read_text(encoding="utf-8", errors="replace")
+    arguments = build_arguments(text, plan.base, REGISTRY_BASE, _platform()) | plan.arguments
+    other = None if plan.dockerfile == plan.context / DOCKERFILE else text
     by_buildkit = bool(buildkit_features(text))
 
     def work() -> None:
-        with pack_context(plan.context) as context:
+        with pack_context(plan.context, other) as context:
             build = buildkit.build if by_buildkit else image_store.build
             build(context, tag, arguments, plan.environment.build_seconds)
 
@@ -221,11 +288,11 @@ def _platform() -> str:
 
 def _make_from_image(client: docker.DockerClient, plan: ImagePlan, raw: str) -> None:
     """Take a ready image, with the loose files beside it in its working directory."""
-    name, seconds = plan.environment.docker_image, plan.environment.build_seconds
+    name, seconds = plan.image, plan.environment.build_seconds
     if not exists(client, name):
         image_store.with_retries(lambda: image_store.pull(name, seconds), plan.where)
     facts = inspect_image(name)
-    if not _has_loose_files(plan.context):
+    if plan.service is not None or not _has_loose_files(plan.context):
         _name(client, facts["Id"], raw)
         _finish(client, plan, raw)
         return
@@ -237,8 +304,10 @@ def _make_from_image(client: docker.DockerClient, plan: ImagePlan, raw: str) -> 
 
 
 def _has_loose_files(context: Path) -> bool:
-    """Whether there are files beside no Dockerfile."""
-    return context.is_dir() and not (context / DOCKERFILE).exists() and any(context.iterdir())
+    """Whether there are files beside no Dockerfile and no compose file."""
+    if not context.is_dir() or any((context / name).exists() for name in (DOCKERFILE, COMPOSE_FILE)):
+        return False
+    return any(context.iterdir())
 
 
 def _finish(client: docker.DockerClient, plan: ImagePlan, raw: str) -> None:
@@ -261,7 +330,7 @@ def _name(client: docker.DockerClient, image: str, name: str) -> None:
 
 
 def _labels(plan: ImagePlan, facts: dict[str, Any]) -> str:
-    image = plan.environment.docker_image
+    image = plan.image
     return f"LABEL {PINNED}={_digest(image, inspect_image(image))}\n" if image else ""
 
 

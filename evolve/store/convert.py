@@ -15,6 +15,7 @@ from evolve.core.records import (
     Evidence,
     Fault,
     FileEdit,
+    Grading,
     Lesson,
     Outcome,
     Proposal,
@@ -38,6 +39,9 @@ TRIED_AGAIN = ("retries", "lost_seconds")
 CACHED = ("cached_tokens", "cache_write_tokens")
 CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
 REGRADED = ("graded_at", "seconds", "reward", "why", "detail")
+GRADING = ("model", *SPENT, *TRIED_AGAIN, *CACHED, "recording_path", "recording_sha256")
+# In front of the names of these columns in the rows of trials.
+GRADER = "grader_"
 CHECKED = ("checked_at", "role", "model", "base_url", "report")
 # Between several values of one trial.
 COMMA = ", "
@@ -163,7 +167,24 @@ def trial_from(row: Row) -> TrialResult:
         outage=bool(row["outage"]),
         failed_gradings=row["failed_gradings"],
         state=_file_from("state", row),
+        grading=_grading_from(row),
     )
+
+
+def _grading_from(row: Row) -> Grading | None:
+    """What the tests of a trial asked a model, from the columns of its row for that."""
+    values = {name: row[f"{GRADER}{name}"] for name in GRADING}
+    if values["model"] is None:
+        return None
+    return Grading(values["model"], _usage_from(values), _file_from("recording", values))
+
+
+def grading_values(grading: Grading) -> Values:
+    return {
+        "model": grading.model,
+        **_usage_values(grading.usage),
+        **_file_values("recording", grading.recording),
+    }
 
 
 def rewards_from(text: object) -> tuple[tuple[str, float], ...]:
@@ -177,11 +198,14 @@ def rewards_from(text: object) -> tuple[tuple[str, float], ...]:
 
 
 def regrade_values(regrade: Regrade) -> Values:
-    return {name: getattr(regrade, name) for name in REGRADED}
+    passed = None if regrade.passed is None else int(regrade.passed)
+    return {**{name: getattr(regrade, name) for name in REGRADED}, "passed": passed}
 
 
 def regrade_from(row: Row) -> Regrade:
-    return Regrade(row["trial_id"], *(row[name] for name in REGRADED))
+    graded_at, seconds, reward, why, detail = (row[name] for name in REGRADED)
+    passed = None if row["passed"] is None else bool(row["passed"])
+    return Regrade(row["trial_id"], graded_at, seconds, reward, why, detail, passed)
 
 
 def task_from(row: Row) -> TaskRow:

@@ -20,10 +20,11 @@ from sqlalchemy import (
 )
 
 from evolve.core.records import StackFate, Verdict
-from evolve.store.convert import CACHED, CONDITION, SPENT, TRIED_AGAIN
+from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
+    grading,
     holdout_look,
     lesson,
     loss,
@@ -82,12 +83,18 @@ def candidate_key(run: str, commit: str) -> Query:
 
 
 def trials(run: str, commit: str | None) -> Query:
-    """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written."""
+    """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written.
+
+    What their tests asked a model is in columns that begin with GRADER.
+    """
     conditions = (trial_condition.c[name] for name in CONDITION)
+    gradings = (grading.c[name].label(f"{GRADER}{name}") for name in GRADING)
+    own_grading = (grading.c.trial_id == trial.c.id) & grading.c.regrade_id.is_(None)
     query = (
-        select(trial, candidate.c.commit_sha, *conditions)
+        select(trial, candidate.c.commit_sha, *conditions, *gradings)
         .join(candidate, candidate.c.id == trial.c.candidate_id)
         .outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+        .outerjoin(grading, own_grading)
     )
     if commit is not None:
         query = query.where(candidate.c.commit_sha == commit)
@@ -176,11 +183,11 @@ def spent_on_trials(run: str, after: int) -> Query:
 
 
 def spent_beside(run: str) -> CompoundSelect[Any]:
-    """The sums of SPENT and CACHED: one row each for proposals, lessons, losses and checks of the endpoint."""
+    """The sums of SPENT and CACHED: one row each for proposals, lessons, losses, checks of endpoints and gradings."""
     return union_all(
         *(
             select(*(_sum(table.c[name]).label(name) for name in (*SPENT, *CACHED))).where(table.c.run_id == run)
-            for table in (proposal, lesson, loss, preflight)
+            for table in (proposal, lesson, loss, preflight, grading)
         )
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from evolve.core.records import Candidate, Decision, Proposal, Split, Usage
+from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, Usage
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,8 @@ class Regrade:
     """One more grading of the state that an ungraded trial left. `trial`: the id of its row.
 
     `reward`: in [0, 1]; None if there was none again, and then `why` says why. `detail`: the end of the tests' output.
+    `passed`: whether the reward passes by the task's scale; None if an older version graded it, or there is none.
+    `grading`: what the tests asked a model; it is stored, and not read back.
     """
 
     trial: int
@@ -125,6 +127,13 @@ class Regrade:
     reward: float | None
     why: str = ""
     detail: str = ""
+    passed: bool | None = None
+    grading: Grading | None = field(default=None, compare=False)
+
+    @property
+    def is_pass(self) -> bool:
+        """Whether its trial counts as passed."""
+        return self.reward is not None and self.reward >= 1.0 if self.passed is None else self.passed
 
     def __post_init__(self) -> None:
         if (self.reward is None) != bool(self.why):

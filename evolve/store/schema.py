@@ -398,7 +398,7 @@ trial_condition = Table(
 )
 
 # One more grading of the state that an ungraded trial left; the trial's own row stays as it is. `why`: why it gave no
-# reward again.
+# reward again. `passed`: by the task's scale; NULL in rows of versions in which only a reward of 1 passed.
 regrade = Table(
     "regrade",
     metadata,
@@ -410,12 +410,33 @@ regrade = Table(
     Column("reward", Double),
     _text("why"),
     _text("detail"),
+    Column("passed", Integer),
     CheckConstraint("reward >= 0 AND reward <= 1", name="reward_range"),
     CheckConstraint("(reward IS NULL) = (why <> '')", name="reward_or_why"),
     _not_negative("seconds"),
     _utc("graded_at"),
 )
 Index("ix_regrade_run_id", regrade.c.run_id)
+
+# What the tests of a trial asked a model, or those of a regrade of its state.
+grading = Table(
+    "grading",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("run_id"),
+    Column("trial_id", Integer, ForeignKey("trial.id"), nullable=False),
+    Column("regrade_id", Integer, ForeignKey("regrade.id")),
+    _text("model"),
+    *_spent(),
+    *_cached(),
+    *_tried_again(),
+    Column("recording_path", Text),
+    Column("recording_sha256", Text),
+    _both_or_none("recording"),
+    _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
+)
+Index("ix_grading_run_id", grading.c.run_id)
+Index("ix_grading_trial_id", grading.c.trial_id)
 
 holdout_look = Table(
     "holdout_look",

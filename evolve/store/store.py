@@ -163,12 +163,17 @@ class Store:
             number = _add_numbered(connection, schema.trial, run_id=run, candidate_id=key, **values)
             if condition := condition or result.condition:
                 _add(connection, schema.trial_condition, trial_id=number, **convert.condition_values(condition))
+            if result.grading:
+                _add(connection, schema.grading, run_id=run, trial_id=number, **convert.grading_values(result.grading))
 
     def add_regrade(self, run: str, regrade: Regrade) -> None:
         """Store one more grading of a kept state; the row of its trial stays as it is."""
         with self._write() as connection:
-            values = {"trial_id": regrade.trial, **convert.regrade_values(regrade)}
-            _add(connection, schema.regrade, run_id=run, **values)
+            values = {"run_id": run, "trial_id": regrade.trial}
+            number = _add_numbered(connection, schema.regrade, **values, **convert.regrade_values(regrade))
+            if regrade.grading:
+                values |= {"regrade_id": number, **convert.grading_values(regrade.grading)}
+                _add(connection, schema.grading, **values)
 
     def add_holdout_look(self, run: str, commit: str, why: str, at: str) -> None:
         """Store that a commit was scored on the holdout."""

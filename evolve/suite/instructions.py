@@ -17,13 +17,10 @@ def read_instruction(file: Path) -> str:
 
 
 def strip_canary(text: str) -> str:
-    """Drop the comment lines with the word canary at the start of a text, and the empty lines after them."""
+    """Drop the comment lines with the word canary at the start of a text, and empty lines at the start of the rest."""
     lines = text.split("\n")
     count = next((number for number, line in enumerate(lines) if not _CANARY.fullmatch(line.strip())), len(lines))
-    if count == 0:
-        return text
-    rest = "\n".join(lines[count:])
-    return re.sub(r"\A(?:[^\S\n]*\n)+", "", rest)
+    return re.sub(r"\A(?:[^\S\n]*\n)+", "", "\n".join(lines[count:]))
 
 
 def read_text(file: Path) -> str:

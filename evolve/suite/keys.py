@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any
 
 from evolve.core.errors import BadInput
-from evolve.core.task_format import MAIN_SERVICE
 
 
 class Status(StrEnum):
@@ -42,7 +41,6 @@ class Key:
 
 
 S, H, R = Status.SUPPORTED, Status.HARMLESS, Status.REFUSED
-_ONE_CONTAINER = "a task has one container"
 _NETWORKS = "`public` or `no-network`; `allowlist` is refused"
 
 _HEALTHCHECK = (
@@ -61,7 +59,7 @@ _ARTIFACT = (
     Key("source", "", S, "file or folder in the container; an entry that is text is a source alone"),
     Key("destination", "from the source", S, "names the copy that is kept; the tests find it at its source"),
     Key("exclude", "none", S, "patterns of names that are left out of a folder"),
-    Key("service", "`main`", R, _ONE_CONTAINER, (None, MAIN_SERVICE)),
+    Key("service", "`main`", S, "the service of the compose file that it is taken from"),
 )
 _ENVIRONMENT = (
     Key("build_timeout_sec", "600", S, "for building or pulling the image"),
@@ -76,7 +74,12 @@ _ENVIRONMENT = (
     Key("gpus", "none", R, "Evolve gives containers no GPU", (None, 0)),
     Key("gpu_types", "any", H, "says which GPU `gpus` means"),
     Key("tpu", "none", R, "Evolve gives containers no TPU"),
-    Key("env", "none", S, "variables of all commands in the container; templates are refused"),
+    Key(
+        "env",
+        "none",
+        S,
+        "variables of all commands in the container; templates mean their default, and are refused without",
+    ),
     Key("workdir", "the image's", S, "where commands run"),
     Key("skills_dir", "none", H, "the folder is in the container; a scaffold reads it by commands"),
     Key("mcp_servers", "none", R, "scaffolds have no MCP client", (None, [], ())),
@@ -89,14 +92,18 @@ _AGENT = (
 )
 _COLLECT = (
     Key("command", "", S, "shell command that saves state when the agent is done"),
-    Key("service", "`main`", R, _ONE_CONTAINER, (None, MAIN_SERVICE)),
+    Key("service", "`main`", S, "the service of the compose file that it runs in"),
     Key("timeout_sec", "60", S, "of the command"),
     Key("user", "the image's", S, "of the command"),
 )
 _VERIFIER = (
     Key("timeout_sec", "600", S, "time limit of the tests"),
     Key(
-        "env", "none", S, "variables of the tests; templates only in a separate verifier, and if `pass_env` names them"
+        "env",
+        "none",
+        S,
+        "variables of the tests; templates of keys of model APIs ask the grader's model; others mean their default, "
+        "or in a separate verifier what `pass_env` names",
     ),
     Key("user", "the image's", S, "user of the tests"),
     Key("environment_mode", "`shared`", S, "`shared` or `separate`; also Evolve's own `live` and `isolated`"),
@@ -133,7 +140,12 @@ def _rows() -> tuple[Key, ...]:
         *_below("environment", (*_ENVIRONMENT, *_below("healthcheck", _HEALTHCHECK))),
         *_below("agent", _AGENT),
         *_verifier("verifier"),
-        Key("solution.env", "none", S, "variables of the reference solution; templates are refused"),
+        Key(
+            "solution.env",
+            "none",
+            S,
+            "variables of the reference solution; templates mean their default, and are refused without",
+        ),
         *_below("artifacts[]", _ARTIFACT),
         Key("multi_step_reward_strategy", "`mean`", S, "`mean` or `final` of the steps' rewards"),
         Key("steps[].name", "", S, "folder below `steps/`"),
@@ -163,14 +175,21 @@ def _is_allowed(value: object, row: Key) -> bool:
 
 def unknown_keys(values: Mapping[str, Any]) -> list[str]:
     """A line for each key that the format doesn't have, with the most similar one that it has."""
-    rows, lines = all_keys(), []
+    rows = all_keys()
     free = tuple(path.removesuffix("*") for path in rows if path.endswith(".*"))
-    for path, _ in _leaves(values, rows):
-        if path not in rows and not path.startswith(free):
-            near = difflib.get_close_matches(path, [row for row in rows if not row.endswith("*")], n=1)
-            hint = f"; did you mean `{near[0].replace('[]', '')}`?" if near else ""
-            lines.append(f"unknown key `{path.replace('[]', '')}` is ignored{hint}")
-    return lines
+    paths = (path for path, _ in _leaves(values, rows) if path not in rows and not path.startswith(free))
+    return [f"unknown key `{path.replace('[]', '')}` is ignored{_hint(path, rows)}" for path in dict.fromkeys(paths)]
+
+
+def _hint(path: str, rows: Mapping[str, Key]) -> str:
+    """The key that is meant: one of the same table with a similar name, otherwise one of another with this name."""
+    table, dot, name = path.rpartition(".")
+    below = [row.removeprefix(f"{table}{dot}").partition(".")[0] for row in rows if row.startswith(f"{table}{dot}")]
+    near = [f"{table}{dot}{one}" for one in difflib.get_close_matches(name, {*below} - {"*"}, n=1)]
+    if not near and dot:
+        same = [row for row in rows if row.rpartition(".")[2] == name]
+        near = difflib.get_close_matches(path, same, n=1, cutoff=0.0)
+    return f"; did you mean `{near[0].replace('[]', '')}`?" if near else ""
 
 
 def _leaves(values: Mapping[str, Any], rows: Mapping[str, Key], path: str = "") -> Iterator[tuple[str, Any]]:

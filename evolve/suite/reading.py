@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evolve.core.config import TASK_SECONDS
+from evolve.core.errors import BadInput
+from evolve.core.model_access import model_access
 from evolve.core.task_format import (
     CPUS,
     DISK_MB,
@@ -28,6 +30,8 @@ from evolve.core.task_format import (
     VerifierMode,
     VerifierPhase,
 )
+from evolve.suite.compose import COMPOSE_FILE, read_compose
+from evolve.suite.composing import compose_values, composed
 from evolve.suite.schema import (
     AgentTable,
     ArtifactTable,
@@ -60,6 +64,7 @@ class Reader:
     harbor: bool
     profile: SuiteProfile
     instructions: dict[str, str]
+    notes: list[str] = field(default_factory=list)
 
     def format(self, warnings: Iterable[str] = ()) -> TaskFormat:
         """All that the folder says. `instructions`: by the name of the step."""
@@ -70,19 +75,19 @@ class Reader:
             environment=self.environment(self.table.environment),
             agent=self.agent(self.table.agent),
             verifier=self.verifier(),
-            solved=any(step.solved for step in steps) if steps else has_solution,
+            solved=has_solution or any(step.solved for step in steps),
             solution_env=tuple(self.table.solution.env.items()),
             artifacts=_artifacts(self.table.artifacts),
             steps=steps,
             strategy=self.table.multi_step_reward_strategy or RewardStrategy.MEAN,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *dict.fromkeys(self.notes)),
             reward=own.scale if (own := self.table.metadata.evolve.reward) else None,
         )
 
     def environment(self, table: EnvironmentTable, context: str = "environment") -> Environment:
         """A container's image and its sizes."""
         network = self.network(table) or NetworkPolicy(NetworkMode.PUBLIC if self.harbor else NetworkMode.NONE)
-        return Environment(
+        environment = Environment(
             context=context,
             docker_image=table.docker_image or "",
             build_seconds=table.build_timeout_sec,
@@ -94,6 +99,19 @@ class Reader:
             mcp_servers=tuple(map(_mcp_server, table.mcp_servers)),
             healthcheck=_healthcheck(table.healthcheck),
         )
+        return self._composed(environment) if self.harbor else environment
+
+    def _composed(self, environment: Environment) -> Environment:
+        """The environment as its compose file changes it, if there is one."""
+        file = read_compose(self.folder, environment.context, compose_values(environment))
+        if file is None:
+            return environment
+        self.notes.extend(file.warnings)
+        try:
+            return composed(environment, file.composition)
+        except ValueError as error:
+            where = str(self.folder / environment.context / COMPOSE_FILE)
+            raise BadInput(where, f"service `{MAIN_SERVICE}`: {error}", "correct its limits") from error
 
     def _sizes(self, table: EnvironmentTable, network: NetworkPolicy) -> SandboxSpec:
         public = network.mode is NetworkMode.PUBLIC
@@ -126,10 +144,13 @@ class Reader:
         asked = next((mode for mode in map(_mode, tables) if mode), "shared" if self.harbor else "isolated")
         mode = MODES.get(asked, VerifierMode.ISOLATED)
         mode = VerifierMode.SHARED if self.harbor and asked == "shared" else mode
+        env = tuple({**own.env, **tables[0].env}.items())
+        if mode is VerifierMode.SHARED and not self.table.steps and model_access(env):
+            mode = VerifierMode.ISOLATED  # what it may spend is not for what the agent left running
         return VerifierPhase(
             seconds=tables[0].timeout_sec,
             mode=mode,
-            env=tuple({**own.env, **tables[0].env}.items()),
+            env=env,
             user=next((one.user for one in tables if one.user), ""),
             network=next((policy for one in tables if (policy := self.network(one))), None),
             environment=self._verifier_environment(step) if asked == SEPARATE and self.harbor else None,

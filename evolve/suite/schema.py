@@ -7,16 +7,18 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from evolve.core.task_format import BUILD_SECONDS, COLLECT_SECONDS, MAIN_SERVICE, NetworkMode, RewardStrategy, Transport
 from evolve.suite.hosts import normal_host
 from evolve.suite.reward_table import RewardTable
 
 REWARD = "reward"
-STEP_NAME = re.compile(r"[^<>:\"/\\|?*\x00-\x1f\x7f]{1,200}")
+STEP_NAME = re.compile(r"[^<>:\"/\\|?*\x00-\x1f\x7f]+")
 SERVICE = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 VARIABLE = re.compile(r"[^=\0]+")
+SIZE = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:e\+?\d{1,2})?)\s*([KMGT])(?:i?B)?\s*", flags=re.IGNORECASE)
+STEP_NAME_BYTES = 255
 
 
 class Table(BaseModel):
@@ -26,8 +28,8 @@ class Table(BaseModel):
 
 
 def _megabytes_of(key: str, size: object) -> int:
-    """Convert a size such as `2G`, `512M` or `1048576K` to MB; the unit is required."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT])(?:i?B)?\s*", str(size), flags=re.IGNORECASE)
+    """Convert a size such as `2G`, `.5G`, `512M` or `1048576K` to MB; the unit is required."""
+    match = SIZE.fullmatch(str(size))
     if match is None:
         raise ValueError(f"{key} must be a size such as '2G' or '512M'")
     return int(float(match[1]) * 1024.0 ** ("KMGT".index(match[2].upper()) - 1))
@@ -140,7 +142,8 @@ class EnvironmentTable(_Network, _Varied):
             if key in values:
                 older[f"{key}_mb"] = _megabytes_of(key, values[key])
         if values.get("allow_internet") is not None and values.get("allowed_hosts") is None:
-            older["network_mode"] = NetworkMode.PUBLIC if values["allow_internet"] is True else NetworkMode.NONE
+            is_public = TypeAdapter(bool).validate_python(values["allow_internet"])
+            older["network_mode"] = NetworkMode.PUBLIC if is_public else NetworkMode.NONE
         return older | values
 
     @field_validator("os", mode="before")
@@ -227,13 +230,15 @@ class StepTable(Table):
     @classmethod
     def _by_reward(cls, value: object) -> object:
         """One number is for the reward named `reward`."""
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return {REWARD: value} if is_number else value
+        return (
+            value if value is None or isinstance(value, dict) else {REWARD: TypeAdapter(float).validate_python(value)}
+        )
 
     @field_validator("name")
     @classmethod
     def _is_folder_name(cls, value: str) -> str:
-        if not STEP_NAME.fullmatch(value) or value.strip(" .") != value.lstrip(".").strip() or not value.strip(" ."):
+        too_long = len(value.encode()) > STEP_NAME_BYTES
+        if too_long or not STEP_NAME.fullmatch(value) or value.endswith((".", " ")):
             raise ValueError("must be the name of a folder")
         return value
 

@@ -14,22 +14,26 @@ from pydantic import BaseModel, ValidationError
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task
-from evolve.core.task_format import NetworkMode, TaskFormat, VerifierPhase
+from evolve.core.task_format import Environment, NetworkMode, TaskFormat, VerifierPhase, image_source
 from evolve.suite.instances import GENERATOR
 from evolve.suite.instructions import read_instruction
 from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
     CONTEXT,
+    refuse_artifacts,
     refuse_compose,
     refuse_files,
     refuse_links,
     refuse_modes,
     refuse_networks,
+    refuse_questions,
+    refuse_services,
     refuse_strict,
     refuse_templates,
 )
 from evolve.suite.schema import TaskTable
+from evolve.suite.templates import settle_defaults
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -42,12 +46,14 @@ def load_task(
     profile: SuiteProfile = SuiteProfile.STRICT,
     harbor: bool = False,
     pass_env: Collection[str] | None = None,
+    has_grader: bool = False,
 ) -> Task:
     """Read one task's folder. Raises BadInput, which names the file and the key.
 
     Args:
         harbor: An absent key means what it means in Harbor; otherwise what it means in a strict suite.
         pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
+        has_grader: Whether the run has a model that tests may ask.
     """
     file = _required(folder, TASK_FILE)
     values = read_toml(file)
@@ -58,14 +64,18 @@ def load_task(
     reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table))
     wanted = reader.format(f"{file}: {line}" for line in unknown_keys(values))
     refuse_compose(folder, wanted)
-    _check_environment(folder, wanted)
+    _check_environment(folder, wanted.environment)
     _check_tests(folder, wanted)
     if profile is SuiteProfile.STRICT:
         refuse_strict(str(file), wanted, _explicit(values))
+    refuse_services(str(file), wanted)
     refuse_networks(str(file), wanted)
     refuse_modes(str(file), wanted)
+    refuse_artifacts(str(file), wanted)
     if pass_env is not None:
-        refuse_templates(str(file), wanted, profile, pass_env)
+        answered = refuse_questions(str(file), wanted, profile, pass_env, has_grader)
+        refuse_templates(str(file), wanted, profile, pass_env, answered=answered)
+        wanted = settle_defaults(wanted, pass_env, answered)
     return _task(folder, split, profile, table, wanted)
 
 
@@ -117,9 +127,13 @@ def _instruction(folder: Path, wanted: TaskFormat) -> str:
     return wanted.steps[0].instruction if wanted.steps else read_instruction(folder / INSTRUCTION)
 
 
-def _check_environment(folder: Path, wanted: TaskFormat) -> None:
-    if not wanted.environment.docker_image:
-        _required(folder, f"{wanted.environment.context}/{DOCKERFILE}")
+def _check_environment(folder: Path, environment: Environment) -> None:
+    """Raise BadInput unless there is what each image of an environment is built from."""
+    if not environment.docker_image:
+        _required(folder, image_source(environment))
+    composition = environment.composition
+    for build in (one.build for one in composition.services if one.build) if composition else ():
+        _required(folder, f"{build.context}/{build.dockerfile}")
 
 
 def _check_tests(folder: Path, wanted: TaskFormat) -> None:
@@ -129,8 +143,8 @@ def _check_tests(folder: Path, wanted: TaskFormat) -> None:
         brings = phase.environment is not None and phase.environment.holds_tests
         if not brings and not any((folder / place / TEST_SCRIPT).is_file() for place in folders):
             _required(folder, f"{folders[-1] if folders else 'tests'}/{TEST_SCRIPT}")
-        if phase.environment is not None and not phase.environment.docker_image:
-            _required(folder, f"{phase.environment.context}/{DOCKERFILE}")
+        if phase.environment is not None:
+            _check_environment(folder, phase.environment)
 
 
 def _explicit(values: Mapping[str, Any], path: str = "") -> set[str]:

@@ -18,6 +18,8 @@ from evolve.suite.task_files import REQUIRED_FILES as REQUIRED_FILES
 from evolve.suite.task_files import TASK_FILE, load_task, parse, read_toml, task_digest
 
 SUITE_FILE = "suite.toml"
+# How many levels of groups may be above a task.
+GROUP_DEPTH = 3
 
 
 class _Splits(BaseModel):
@@ -75,7 +77,9 @@ class Suite:
         return tuple(task for task in self.tasks if task.split in splits)
 
 
-def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: bool = False) -> Suite:
+def load_suite(
+    folder: Path, pass_env: Collection[str] | None = None, earlier: bool = False, has_grader: bool = False
+) -> Suite:
     """Read a suite: a folder with a `suite.toml` and the tasks that it names, or a folder of tasks, or one task.
 
     `tasks/bugfix` is the bundled suite if there is no such folder here. Of a loose suite, or one without a file, tasks
@@ -84,6 +88,7 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
     Args:
         pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
         earlier: Read a loose suite as versions did that gave absent keys the meaning of a strict one.
+        has_grader: Whether there is a model that tests may ask.
 
     Raises:
         BadInput: The first error of a strict suite, or no task can be used.
@@ -91,18 +96,19 @@ def load_suite(folder: Path, pass_env: Collection[str] | None = None, earlier: b
     folder = or_bundled(folder)
     file = folder / SUITE_FILE
     if not file.is_file():
-        return _load_folder(folder, pass_env)
+        return _load_folder(folder, pass_env, has_grader)
     parsed = parse(file, read_toml(file), _SuiteFile)
     splits, profile = parsed.splits, parsed.suite.profile
     names = {name: Split(split) for split in _Splits.model_fields for name in getattr(splits, split)}
     _check_unique(file, (name for split in _Splits.model_fields for name in getattr(splits, split)))
     places = {folder / name: split for name, split in names.items()}
+    _check_names(file, places)
     if profile is SuiteProfile.LOOSE and not earlier:
         for place in places:
             if not place.is_dir():
                 raise BadInput(str(place), "no such task", f"correct {file}")
-        return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env), parsed.reward)
-    tasks = tuple(load_task(place, split, profile, pass_env=pass_env) for place, split in places.items())
+        return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env, has_grader), parsed.reward)
+    tasks = tuple(load_task(place, split, profile, False, pass_env, has_grader) for place, split in places.items())
     return _scaled(Suite(folder, tasks, profile), parsed.reward)
 
 
@@ -114,38 +120,68 @@ def _scaled(suite: Suite, table: RewardTable | None) -> Suite:
     return replace(suite, tasks=tuple(replace(task, format=format) for task, format in formats))
 
 
-def _load_folder(folder: Path, pass_env: Collection[str] | None) -> Suite:
+def _load_folder(folder: Path, pass_env: Collection[str] | None, has_grader: bool) -> Suite:
     """A folder of tasks, or one task, with a seeded split."""
     places = [folder.resolve()] if (folder / TASK_FILE).is_file() else _likely_tasks(folder)
     if not places:
         fix = f"pass a folder with a {SUITE_FILE}, such as tasks/bugfix, or a folder of tasks"
         raise BadInput(str(folder / SUITE_FILE), "no such file, and the folder holds no task", fix)
     loose = Suite(folder, (), SuiteProfile.LOOSE, harbor=True)
-    suite = _usable(loose, dict.fromkeys(places, Split.TRAIN), pass_env)
+    suite = _usable(loose, dict.fromkeys(places, Split.TRAIN), pass_env, has_grader)
     dealt = split_tasks({task.name: task.difficulty for task in suite.tasks})
     place = {name: split for split, names in dealt.items() for name in names}
     return replace(suite, tasks=tuple(replace(task, split=place[task.name]) for task in suite.tasks))
 
 
 def task_folders(folder: Path) -> list[Path]:
-    """The folders of tasks in a folder, by name."""
-    places = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for one in places if (one / TASK_FILE).is_file() and not one.name.startswith((".", "_"))]
+    """The folders of tasks in a folder, by name; if it has none, those in groups of tasks below it.
+
+    Raises:
+        BadInput: Two of them have the same name.
+    """
+    return _folders_with(folder, (TASK_FILE,)) or _grouped_tasks(folder)
 
 
 def _likely_tasks(folder: Path) -> list[Path]:
-    """The folders with any file of a task: one that lacks others is named, not passed over."""
+    """As `task_folders`, with folders that have any file of a task: one that lacks others is named, not passed over."""
+    return _folders_with(folder, REQUIRED_FILES) or _grouped_tasks(folder)
+
+
+def _folders_with(folder: Path, names: Iterable[str]) -> list[Path]:
+    return [one for one in _subfolders(folder) if any((one / name).is_file() for name in names)]
+
+
+def _subfolders(folder: Path) -> list[Path]:
     places = sorted(folder.iterdir()) if folder.is_dir() else []
-    likely = (one for one in places if any((one / name).is_file() for name in REQUIRED_FILES))
-    return [one for one in likely if not one.name.startswith((".", "_"))]
+    return [one for one in places if one.is_dir() and not one.name.startswith((".", "_"))]
 
 
-def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None) -> Suite:
+def _grouped_tasks(folder: Path) -> list[Path]:
+    """The tasks of groups, such as `CATEGORY/TASK`; links are not followed."""
+    found: list[Path] = []
+    groups = _subfolders(folder)
+    for _ in range(GROUP_DEPTH):
+        deeper = [one for group in groups for one in _subfolders(group) if not one.is_symlink()]
+        found += [one for one in deeper if (one / TASK_FILE).is_file()]
+        groups = [one for one in deeper if not (one / TASK_FILE).is_file()]
+    _check_names(folder, found)
+    return sorted(found)
+
+
+def _check_names(where: Path, places: Iterable[Path]) -> None:
+    """Raise BadInput if two tasks have the same name, by which results are stored."""
+    seen: dict[str, Path] = {}
+    for place in places:
+        if (other := seen.setdefault(place.name, place)) != place:
+            raise BadInput(str(where), f"two tasks are named `{place.name}`: {other} and {place}", "rename one of them")
+
+
+def _usable(suite: Suite, places: Mapping[Path, Split], pass_env: Collection[str] | None, has_grader: bool) -> Suite:
     """The suite with the tasks of these folders; those that can't be used are named in it."""
     tasks, refused, reasons = [], [], {}
     for place, split in places.items():
         try:
-            tasks.append(load_task(place, split, suite.profile, suite.harbor, pass_env))
+            tasks.append(load_task(place, split, suite.profile, suite.harbor, pass_env, has_grader))
         except BadInput as error:
             refused.append(_refused(place, split))
             reasons[place.name] = str(error)

@@ -6,8 +6,9 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from evolve.core.composition import Condition
 from evolve.core.errors import InfraError
-from evolve.core.task_format import Healthcheck
+from evolve.core.task_format import Environment, Healthcheck
 from evolve.sandbox.container import Container, TaskState
 
 
@@ -20,6 +21,19 @@ def longest_check(check: Healthcheck | None) -> float:
     if check is None:
         return 0.0
     return check.start_period + check.start_interval + (check.timeout + check.interval) * (check.retries + 1)
+
+
+def longest_start(environment: Environment) -> float:
+    """Seconds after which the services of a compose file have started at the latest."""
+    composition = environment.composition
+    if composition is None:
+        return 0.0
+    services = (composition.main, *composition.services)
+    if any(condition is Condition.COMPLETED for one in services for _, condition in one.depends):
+        return environment.build_seconds
+    checks = [one.health for one in services if one.health]
+    longest = sum(one.start_period + (one.interval + one.timeout) * (one.retries + 1) for one in checks)
+    return min(longest, environment.build_seconds)
 
 
 def wait_until_healthy(container: Container, state: TaskState, check: Healthcheck | None) -> None:

@@ -71,7 +71,8 @@ def judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> 
 def _judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int, image: str) -> Judgement:
     copy = copy_container(state, ttl, image, task)
     try:
-        return _judge_in(spec, state, copy)
+        with state.with_door(copy, ttl):
+            return _judge_in(spec, state, copy)
     finally:
         copy.kill()
 

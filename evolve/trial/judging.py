@@ -6,7 +6,7 @@ from evolve.core.records import TrialSpec, VerifierMode
 from evolve.sandbox.container import Container, TaskState
 from evolve.trial.in_place import judge_copy, judge_in_place
 from evolve.trial.separate import judge_separately, run_collect_hooks
-from evolve.trial.verdict import Judgement, judge
+from evolve.trial.verdict import Judgement, checked, judge
 
 
 def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, keeps: bool = False) -> Judgement:
@@ -16,8 +16,12 @@ def judge_state(spec: TrialSpec, state: TaskState, task: Container, ttl: int, ke
         keeps: The container is used again: it is not stopped.
 
     Raises:
-        InfraError: The machine failed, or the task can't be judged in its own image either.
+        EvolveError: The machine failed, or the task can't be judged in its own image either.
     """
+    return checked(state, _judge(spec, state, task, ttl, keeps))
+
+
+def _judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int, keeps: bool) -> Judgement:
     run_collect_hooks(state, task)
     if spec.task.verifier is VerifierMode.SHARED:
         return judge_in_place(spec, state, task, ttl)

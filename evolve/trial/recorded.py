@@ -18,9 +18,13 @@ class RecordedModel:
 
     Equal requests get their answers in the order in which they arrived. A request that the recording does not have gets
     the first answer that was not given yet: what follows still runs, and the comparison shows where the two differ.
+
+    Args:
+        strict: Refuse such a request instead: what it asks was never answered.
     """
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: Sequence[Event], strict: bool = False) -> None:
+        self._strict = strict
         # Requests that the gateway itself refused are refused again, so they need no answer.
         asked = [event for event in events if event["kind"] == "chat" and event.get("asked", True)]
         self._unused = dict(enumerate(asked))
@@ -46,7 +50,7 @@ class RecordedModel:
         same = [
             position for position in equal if _without_seed(self._unused[position]["request"]) == _without_seed(body)
         ]
-        position = next(iter(same or equal or self._unused), None)
+        position = next(iter(same or equal or (() if self._strict else self._unused)), None)
         return None if position is None else self._unused.pop(position)
 
 

@@ -25,6 +25,7 @@ class Ungraded(StrEnum):
 
     MISSING: it wrote no reward. INVALID: what it wrote is no number, or too large a file. RANGE: a number outside
     the bounds of its scale. TIMEOUT: the tests ran out of time. CRASHED: a signal ended them, or their container.
+    BUDGET: they used up what they may ask a model; what they wrote then does not count.
     """
 
     MISSING = "missing"
@@ -32,6 +33,7 @@ class Ungraded(StrEnum):
     RANGE = "range"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,14 @@ def _number_in_text(content: bytes, main: str) -> dict[str, float]:
 
 
 def _numbers_in_json(content: bytes, main: str) -> dict[str, float]:
-    """The numbers by name; none if the main reward is there, but no number."""
+    """The numbers by name, true is 1 there; none if the main reward is there, but no number."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    pairs = value if isinstance(value, dict) else {main: value}
+    pairs = {main: value}
+    if isinstance(value, dict):
+        pairs = {name: int(one) if isinstance(one, bool) else one for name, one in value.items()}
     named = {name: number for name, one in pairs.items() if (number := _finite_number(one)) is not None}
     return {} if main in pairs and main not in named else named
 

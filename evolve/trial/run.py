@@ -19,6 +19,7 @@ from evolve.core.errors import EvolveError, InfraError
 from evolve.core.records import (
     Cause,
     Fault,
+    Grading,
     Outcome,
     StoredFile,
     Task,
@@ -37,28 +38,30 @@ from evolve.sandbox.container import (
     TESTS_TMPFS,
     Container,
     TaskState,
-    task_container,
     verifier_container,
 )
 from evolve.sandbox.images import image_id
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.services import environment_container
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import longest_delay
-from evolve.trial.health import longest_check, wait_until_healthy
+from evolve.trial.grader_gateway import GraderGateway, with_grader
+from evolve.trial.health import longest_check, longest_start, wait_until_healthy
 from evolve.trial.in_task import TaskAgent, agent_files, start_agent_place
 from evolve.trial.instances import with_instance
 from evolve.trial.judging import judge_state
 from evolve.trial.keeping import keep_state
 from evolve.trial.recorded import RecordedModel
-from evolve.trial.reward import Numbers, recorded_numbers
+from evolve.trial.reward import NoReward, Numbers, Ungraded, recorded_numbers
 from evolve.trial.scaffold_run import ChargedFault, ScaffoldEnd, fault_of, run_scaffold, total_end
-from evolve.trial.settling import Grade, Settled, settle
+from evolve.trial.settling import Grade, Others, Settled, settle
+from evolve.trial.solution import SolutionFailed, solve_seconds, solve_step, solve_task
 from evolve.trial.states import GradableState, PassingState, left_state
 from evolve.trial.steps import play_steps, step_limits, total_seconds
-from evolve.trial.untouched import remembered_grade
+from evolve.trial.untouched import RememberedSilence, remembered_grade
 from evolve.trial.verdict import DETAIL_CHARS, Judgement
 
 SPARE_SECONDS = 120
@@ -87,11 +90,15 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
     rewards: Numbers = ()
     failed_gradings, kept = 0, None
+    door: GraderGateway | None = None
+    grading: Grading | None = None
     try:
         model = open_trial_model(spec, spending_file, spec.key)
-        ending, settled = _run_containers(spec, model, trial_answers(spending_file))
+        spec, door = with_grader(spec, spending_file)
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file), door)
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
+        grading = _store_grading(spec, door, settled) if door else None
         if settled and settled.ungraded:
             outcome, reward, detail, fault = Outcome.INFRA_ERROR, None, settled.judgement.detail, Fault.GRADER
             kept = settled.state
@@ -109,6 +116,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         outcome, reward, detail = Outcome.INFRA_ERROR, None, str(error) if known else traceback.format_exc()
         fault = fault_of(error)
     return TrialResult(
+        grading=grading or (door.grading if door else None),
         candidate=spec.candidate,
         task=spec.task.name,
         split=spec.task.split,
@@ -151,16 +159,20 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
     return None if spending_file is None else answers_of(spending_file.path)
 
 
-def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) -> tuple[ScaffoldEnd, Settled | None]:
+def _run_containers(
+    spec: TrialSpec, model: ChatModel, answers: Answers | None, door: GraderGateway | None
+) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = _task_state(spec, resources)
+    state = _task_state(spec, resources, door)
     # A verifier that needs the agent's file system or container cannot be started beforehand.
     prepared = not state.loose and spec.task.verifier is VerifierMode.ISOLATED
     try:
         with Crew(threads=7) as crew:
-            task = crew.start(lambda: task_container(state, ttl, _task_tmpfs(spec), agent_files(spec, resources)))
+            task = crew.start(
+                lambda: environment_container(state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources))
+            )
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)
             spec = with_instance(spec)
@@ -169,7 +181,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
             if spec.task.format.steps:
                 shell.result().close()
                 ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl, agent)
-                return ending, _settle(spec, PassingState(lambda: judgement), ttl)
+                return ending, _settle(spec, PassingState(lambda: judgement), ttl, ending.usage, door)
             if spec.task.format.environment.healthcheck or agent:
                 shell.result()
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
@@ -180,7 +192,7 @@ def _run_containers(spec: TrialSpec, model: ChatModel, answers: Answers | None) 
                 return ending, None
             started = verifier.result() if verifier else None
             with left_state(spec, state, ttl, task.result(), started) as left:
-                return ending, _settle(spec, left, ttl)
+                return ending, _settle(spec, left, ttl, ending.usage, door)
     finally:
         reaper().schedule(state.remove)
 
@@ -267,13 +279,16 @@ def freeze(
     return cause
 
 
-def _task_state(spec: TrialSpec, resources: TrialResources) -> TaskState:
-    return TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
+def _task_state(spec: TrialSpec, resources: TrialResources, door: GraderGateway | None) -> TaskState:
+    state = TaskState(spec.owner, spec.image, spec.task.sandbox, spec.task.profile, resources, spec.task.format)
+    state.door = door
+    return state
 
 
 def trial_seconds(task: Task, agent_seconds: float) -> float:
     """The longest time of a trial at a task, if its agent (or a solution) has so many seconds, for each step."""
-    preparing = longest_check(task.format.environment.healthcheck)
+    environment = task.format.environment
+    preparing = longest_check(environment.healthcheck) + longest_start(environment)
     if task.format.steps:
         return preparing + total_seconds(task, agent_seconds)
     return preparing + agent_seconds + task.format.verifier.collect_seconds + task.verifier_seconds
@@ -286,35 +301,66 @@ def _task_tmpfs(spec: TrialSpec) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def sandboxes(spec: TrialSpec, ttl: int) -> Iterator[tuple[TaskState, Container]]:
-    """Create the state's volume and the task's container; both are removed at the end."""
+def sandboxes(spec: TrialSpec, ttl: int, door: GraderGateway | None = None) -> Iterator[tuple[TaskState, Container]]:
+    """Create the state's volume and the task's container; both are removed at the end. door: for its tests."""
     resources = acquire_resources(spec.owner, spec.task_id)
-    state = _task_state(spec, resources)
+    state = _task_state(spec, resources, door)
     with contextlib.ExitStack() as stack:
         stack.callback(state.remove)
-        task = task_container(state, ttl, _task_tmpfs(spec))
+        task = environment_container(state, ttl, _task_tmpfs(spec))
         stack.callback(task.kill)
         yield state, task
 
 
-def _settle(spec: TrialSpec, left: GradableState, ttl: int) -> Settled:
-    """Grade what a trial left until it is decided what counts; keep it if that can't be. Raises InfraError."""
-    settled = settle(left.grade, lambda: _grade_untouched(spec, ttl), spec.ungraded + 1)
+def _settle(spec: TrialSpec, left: GradableState, ttl: int, used: Usage, door: GraderGateway | None) -> Settled:
+    """Grade what a trial left until it is decided what counts; keep it if that can't be.
+
+    Args:
+        used: What the scaffold has used.
+        door: For the tests.
+
+    Raises:
+        ChargedFault: The machine failed.
+    """
+    solved = functools.partial(_grade_other, spec, ttl, door, solve=True) if spec.task.format.solved else None
+    untouched = functools.partial(_grade_untouched, spec, ttl, door)
+    try:
+        settled = settle(left.grade, Others(untouched, solved, RememberedSilence(spec)), spec.ungraded + 1)
+    except EvolveError as error:
+        raise ChargedFault(error, used, door is not None and door.is_outage) from error
     kept = keep_state(spec, file_name(spec, settled), left) if settled.given_up else None
     return replace(settled, state=kept)
 
 
-def _grade_untouched(spec: TrialSpec, ttl: int) -> Grade:
+def _grade_untouched(spec: TrialSpec, ttl: int, door: GraderGateway | None) -> Grade:
     """Grade an environment in which nothing was done, unless that is known. Raises InfraError."""
+    return remembered_grade(spec, functools.partial(_grade_other, spec, ttl, door))
 
-    def grade() -> Grade:
-        with sandboxes(spec, ttl) as (state, container):
-            populated_shell(container, state, spec.task).close()
-            if spec.task.format.steps:
-                return play_steps(spec, state, container, ttl, lambda one, own: True).grade
-            return judge_state(spec, state, container, ttl).grade
 
-    return remembered_grade(spec, grade)
+def _grade_other(spec: TrialSpec, ttl: int, door: GraderGateway | None, solve: bool = False) -> Grade:
+    """Grade an environment in which nothing was done, or what the reference solution leaves. Raises InfraError."""
+
+    def act(one: TrialSpec, own: TaskState) -> bool:
+        if solve:
+            solve_step(one, own, container)
+        return True
+
+    if solve:
+        ttl = container_lifetime(spec, trial_seconds(spec.task, solve_seconds(spec.task)))
+    with contextlib.ExitStack() as stack:
+        if door is not None:
+            stack.enter_context(door.other_state())
+        state, container = stack.enter_context(sandboxes(spec, ttl, door))
+        shell = stack.enter_context(contextlib.closing(populated_shell(container, state, spec.task)))
+        if spec.task.format.steps:
+            return play_steps(spec, state, container, ttl, act).grade
+        if solve:
+            try:
+                solve_task(spec.task, state, container, shell)
+            except SolutionFailed as error:
+                return NoReward(Ungraded.CRASHED, str(error))
+        shell.close()
+        return judge_state(spec, state, container, ttl).grade
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:
@@ -367,6 +413,11 @@ def _cause(outcome: Outcome, ending: ScaffoldEnd, judgement: Judgement | None, d
 def file_name(spec: TrialSpec, settled: Settled | None) -> str:
     """The beginning of the names of a trial's files; one that is run again has names of its own."""
     return f"{spec.key}.ungraded-{secrets.token_hex(4)}" if settled and settled.ungraded else spec.key
+
+
+def _store_grading(spec: TrialSpec, door: GraderGateway, settled: Settled | None) -> Grading:
+    file = spec.folder / "trials" / f"{file_name(spec, settled)}.grader.jsonl.gz"
+    return replace(door.grading, recording=trajectory.store(file, spec.folder.parent, door.recording))
 
 
 def _store(spec: TrialSpec, ending: ScaffoldEnd, settled: Settled | None) -> tuple[StoredFile, StoredFile]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from evolve.core.errors import InfraError
-from evolve.core.records import TrialSpec
+from evolve.core.records import TaskImage, TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
+from evolve.sandbox.image_store import working_directory
+from evolve.sandbox.services import environment_container
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
 
@@ -26,14 +28,16 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
     for hook in state.format.verifier.collect:
         try:
             task.connect(state.networks.setup)
-            _run_hook(state, task, hook)
+            _run_hook(state, task.service(hook.service), hook)
         except InfraError:
             if not task.is_ruined():
                 raise
 
 
 def _run_hook(state: TaskState, task: Container, hook: Collect) -> None:
-    with contextlib.closing(task.shell(container_user(hook.user, state.image), state.image.workdir)) as shell:
+    """Run a command in the agent's container, or in a service's, where it has that one's user and folder."""
+    image = dict(state.image.services).get(hook.service, state.image)
+    with contextlib.closing(task.shell(container_user(hook.user, image), image.workdir)) as shell:
         shell.run(hook.command, timeout=hook.seconds)
 
 
@@ -48,18 +52,33 @@ def judge_separately(
     Raises:
         InfraError: The machine failed.
     """
-    own = _own_state(state, environment)
     with contextlib.ExitStack() as stack:
         with task.halted() if keeps else _stopped(task):
             artifacts = stack.enter_context(collected_artifacts(task, state.format.artifacts))
-        verifier = separate_container(own, ttl)
-        try:
-            _install_artifacts(verifier, artifacts)
-            install_tests(spec.task, verifier, copied=not environment.holds_tests)
-            variables = resolve_variables(state.format.verifier.env, os.environ)
+        return judge_artifacts(spec, state, artifacts, ttl, environment)
+
+
+def judge_artifacts(
+    spec: TrialSpec, state: TaskState, artifacts: CollectedArtifacts, ttl: int, environment: Environment
+) -> Judgement:
+    """Judge artifacts in a fresh container of that environment. Raises InfraError."""
+    own = _own_state(state, environment)
+    verifier = _verifier(own, ttl)
+    try:
+        _install_artifacts(verifier, artifacts)
+        install_tests(spec.task, verifier, copied=not environment.holds_tests)
+        variables = resolve_variables(state.format.verifier.env, os.environ)
+        with own.with_door(verifier, ttl):
             return run_tests_in(verifier, own, spec.task, variables)
-        finally:
-            verifier.kill()
+    finally:
+        verifier.kill()
+
+
+def _verifier(own: TaskState, ttl: int) -> Container:
+    """The tests' own container, with the services of its compose file."""
+    if own.format.environment.composition is None:
+        return separate_container(own, ttl)
+    return environment_container(own, ttl, kind="verifier")
 
 
 @contextlib.contextmanager
@@ -71,13 +90,25 @@ def _stopped(task: Container) -> Iterator[None]:
 
 def _own_state(state: TaskState, environment: Environment) -> TaskState:
     """How the tests' own container is made: with the image and the settings of its environment."""
-    image = dict(state.image.verifiers).get("", state.image)
+    image = dict(state.image.verifiers).get("") or _in_folder_of(state.image, state.format.environment, environment)
     resolved: Variables = tuple(resolve_variables(environment.env, os.environ).items())
-    format: TaskFormat = replace(state.format, environment=replace(environment, env=resolved))
+    settled = replace(environment, env=resolved)
+    # The network of its container is that of the tests, whatever other phases have.
+    agent, verifier = replace(state.format.agent, network=None), replace(state.format.verifier, network=None)
+    format: TaskFormat = replace(state.format, environment=settled, agent=agent, verifier=verifier, steps=())
     policy = state.format.verifier.network
     network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
     spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
-    return TaskState(state.run, image, spec, state.profile, state.resources, format)
+    own = TaskState(state.run, image, spec, state.profile, state.resources, format)
+    own.door = state.door
+    return own
+
+
+def _in_folder_of(image: TaskImage, task: Environment, tests: Environment) -> TaskImage:
+    """The task's image, with the working directory that the tests' environment has in it. Raises InfraError."""
+    if tests.workdir == task.workdir:
+        return image
+    return replace(image, workdir=tests.workdir or working_directory(image.image))
 
 
 def _install_artifacts(verifier: Container, artifacts: CollectedArtifacts) -> None:

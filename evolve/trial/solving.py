@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 
-from evolve.core.config import UNLIMITED_SECONDS
-from evolve.core.errors import InfraError
-from evolve.core.records import Task, TrialSpec
-from evolve.sandbox.archive import unpack_archive
-from evolve.sandbox.container import ROOT, Container, TaskState
-from evolve.sandbox.shell import ContainerShell
-from evolve.trial.in_place import script_command
-from evolve.trial.instances import packed_part
+from evolve.core.records import TrialSpec
+from evolve.sandbox.container import TaskState
+from evolve.trial.grader_gateway import with_grader
 from evolve.trial.judging import judge_state
 from evolve.trial.run import populated_shell, sandboxes, trial_seconds
+from evolve.trial.solution import solve_seconds, solve_step, solve_task
 from evolve.trial.steps import play_steps
 from evolve.trial.verdict import Judgement
 
-# Of a task that is not read with Harbor's defaults, where the agent's time holds.
-SOLVE_SECONDS = 120.0
 SPARE_SECONDS = 60
-SOLVE = "/solution/solve.sh"
-SOLVE_OUTPUT = "/logs/agent/oracle.txt"
-SOLVE_VARIABLES = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def try_task(spec: TrialSpec, solve: bool) -> Judgement:
@@ -32,55 +22,19 @@ def try_task(spec: TrialSpec, solve: bool) -> Judgement:
     Raises:
         InfraError: The machine failed, or the task's environment or solution.
     """
+    spec, door = with_grader(spec)
     task = spec.task
     ttl = int(trial_seconds(task, solve_seconds(task))) + SPARE_SECONDS
 
     def act(one: TrialSpec, own: TaskState) -> bool:
-        if solve and (task.folder / one.task.format.solution / "solve.sh").is_file():
-            _solve_as_harbor(one.task, own, container)
+        if solve:
+            solve_step(one, own, container)
         return True
 
-    with sandboxes(spec, ttl) as (state, container):
+    with sandboxes(spec, ttl, door) as (state, container):
         with contextlib.closing(populated_shell(container, state, task)) as shell:
             if solve and not task.format.steps:
                 solve_task(task, state, container, shell)
         if task.format.steps:
             return play_steps(spec, state, container, ttl, act)
         return judge_state(spec, state, container, ttl)
-
-
-def solve_task(task: Task, state: TaskState, container: Container, shell: ContainerShell) -> None:
-    """Run the solution. With Harbor's defaults it may take the agent's time, and end with any status.
-
-    Args:
-        shell: The agent's.
-
-    Raises:
-        InfraError: The machine failed, or the solution of a task that has no such defaults.
-    """
-    if task.format.harbor:
-        _solve_as_harbor(task, state, container)
-        return
-    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
-    unpack_archive(shell, packed_part(task, "solution"), "/solution")
-    words = [f"{name}={value}" for name, value in variables.items()]
-    result = shell.run(shlex.join(["env", *words, SOLVE]), timeout=SOLVE_SECONDS)
-    if result.exit_code != 0:
-        raise InfraError(f"solution/solve.sh failed: {result.stderr.decode(errors='replace')[:200]}")
-
-
-def _solve_as_harbor(task: Task, state: TaskState, container: Container) -> None:
-    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
-    with contextlib.closing(container.shell(ROOT, "/")) as root:
-        root.run("mkdir -p /solution")
-        container.put(packed_part(task, "solution"), "/solution")
-        root.run(f"chmod +x {SOLVE}")
-    with contextlib.closing(container.shell(state.user, state.image.workdir, variables)) as shell:
-        shell.run(script_command(SOLVE, SOLVE_OUTPUT), timeout=solve_seconds(task))
-
-
-def solve_seconds(task: Task) -> float:
-    """How long a task's solution may take; a day where nothing limits the agent."""
-    if not task.format.harbor:
-        return SOLVE_SECONDS
-    return task.agent_seconds or UNLIMITED_SECONDS

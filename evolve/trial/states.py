@@ -8,12 +8,13 @@ from typing import Protocol
 
 from evolve.core.records import TrialSpec
 from evolve.core.task_format import IN_PLACE
+from evolve.sandbox.artifacts import collected_artifacts
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
-from evolve.sandbox.kept import pack_folder
+from evolve.sandbox.kept import pack_artifacts, pack_folder
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.judging import judge_state
-from evolve.trial.verdict import Judgement, judge_image, run_tests
+from evolve.trial.verdict import Judgement, checked, judge_image, run_tests
 
 
 class GradableState(Protocol):
@@ -56,7 +57,9 @@ class FrozenVolume:
         self._gradings += 1
         # Its container ends with the shell, and the shell with this object.
         self._shell = self._verifier.main_shell(lasting=True)
-        return run_tests(self._spec, self._state, self._verifier, self._shell)
+        with self._state.with_door(self._verifier, self._ttl):
+            judgement = run_tests(self._spec, self._state, self._verifier, self._shell)
+        return checked(self._state, judgement)
 
     def pack(self) -> bytes | None:
         if not self._replace_verifier():
@@ -84,7 +87,7 @@ class FrozenImage:
         self._spec, self._state, self._ttl, self._image = spec, state, ttl, image
 
     def grade(self) -> Judgement:
-        return judge_image(self._spec, self._state, self._ttl, self._image)
+        return checked(self._state, judge_image(self._spec, self._state, self._ttl, self._image))
 
     def pack(self) -> None:
         """It may be a whole system: none is kept."""
@@ -99,8 +102,12 @@ class StoppedContainer:
     def grade(self) -> Judgement:
         return judge_state(self._spec, self._state, self._task, self._ttl)
 
-    def pack(self) -> None:
-        """It may be a whole system: none is kept."""
+    def pack(self) -> bytes | None:
+        """The artifacts, if the tests get nothing else; otherwise it may be a whole system, and none is kept."""
+        if self._state.format.verifier.environment is None:
+            return None
+        with collected_artifacts(self._task, self._state.format.artifacts) as artifacts:
+            return pack_artifacts(artifacts)
 
 
 class PassingState:

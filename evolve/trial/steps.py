@@ -141,7 +141,7 @@ def _prepare(state: TaskState, container: Container, task: Task, step: Step, is_
     container.connect(state.networks.setup)
     folder = task.folder / step.folder / WORKDIR
     if folder.is_dir():
-        container.put(pack(folder), state.image.workdir)
+        container.put(pack(folder, follow=True), state.image.workdir)
     if (folder / SETUP).is_file():
         with contextlib.closing(container.working_shell(state.user, state.image.workdir)) as shell:
             done = shell.run(f"bash ./{SETUP}", timeout=state.format.environment.build_seconds)

@@ -28,16 +28,41 @@ def remembered_grade(spec: TrialSpec, grade: Callable[[], Grade], now: Callable[
     Raises:
         InfraError: The machine failed.
     """
-    file = spec.folder / FOLDER / f"{spec.task.digest[:32]}-{spec.instance_seed or 0}.json"
+    file = _file(spec)
     if (reward := _remembered(file, now())) is not None:
         return Reward(reward, reward)
     found = grade()
     if isinstance(found, Reward):
-        facts = {"reward": found.value, "at": now(), "boot": boot_id()}
-        with disk.convert_os_errors(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        disk.write_atomically(file, json.dumps(facts).encode())
+        _remember(file, found.value, now())
     return found
+
+
+class RememberedSilence:
+    """Whether the task's tests write a reward for a solved task alone, as a trial of the run found lately.
+
+    Args:
+        now: Monotonic seconds.
+    """
+
+    def __init__(self, spec: TrialSpec, now: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._now = _file(spec, "silent-"), now
+
+    def is_known(self) -> bool:
+        return _remembered(self._file, self._now()) is not None
+
+    def note(self) -> None:
+        _remember(self._file, 0.0, self._now())
+
+
+def _file(spec: TrialSpec, kind: str = "") -> Path:
+    return spec.folder / FOLDER / f"{kind}{spec.task.digest[:32]}-{spec.instance_seed or 0}.json"
+
+
+def _remember(file: Path, reward: float, at: float) -> None:
+    facts = {"reward": reward, "at": at, "boot": boot_id()}
+    with disk.convert_os_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    disk.write_atomically(file, json.dumps(facts).encode())
 
 
 def _remembered(file: Path, now: float) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
@@ -59,6 +59,21 @@ class Judgement:
         return "; ".join(filter(None, (self.grade.text, self.output)))
 
 
+def checked(state: TaskState, judgement: Judgement) -> Judgement:
+    """The judgement, unless the tests could not ask what they need: then whatever they wrote is no reward.
+
+    Raises:
+        EvolveError: The machine failed behind the trial's door for tests.
+    """
+    door = state.door
+    if door is not None and door.fault is not None:
+        raise door.fault
+    if door is not None and door.spent:
+        why = f"the grader's budget of {door.spent} is spent"
+        return replace(judgement, grade=NoReward(Ungraded.BUDGET, why))
+    return judgement
+
+
 def untestable(cause: Cause = Cause.NONE) -> Judgement:
     """The judgement on an environment that the agent made unfit for the tests."""
     return Judgement(Reward(0.0, 0.0), "the tests could not run in the environment that the agent left", cause)
@@ -72,7 +87,8 @@ def judge(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> Judge
         verifier = verifier_container(state, ttl)
         try:
             task.kill()
-            return run_tests(spec, state, verifier, verifier.main_shell())
+            with state.with_door(verifier, ttl):
+                return run_tests(spec, state, verifier, verifier.main_shell())
         finally:
             verifier.kill()
     with frozen_image(task) as image:
@@ -96,7 +112,8 @@ def judge_image(spec: TrialSpec, state: TaskState, ttl: int, image: str) -> Judg
                 container_and_shell = stack.enter_context(_with_tests(spec, state, ttl, image))
             except InfraError:
                 return untestable()
-        return _run_installed_tests(spec, state, *container_and_shell)
+        with state.with_door(container_and_shell[0], ttl):
+            return _run_installed_tests(spec, state, *container_and_shell)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import pytest
 
 from evolve.core.records import Outcome, Split, SuiteProfile, Task
 from evolve.sandbox import artifacts
+from evolve.sandbox.container import Container
 from evolve.suite.tasks import load_task
 from evolve.trial import in_place, run
 
@@ -91,3 +92,21 @@ def test_an_agent_gains_nothing_in_its_own_container(
     expected = (Outcome.PASSED, 1.0) if is_weakened else (result.outcome, 0.0)
     assert (result.outcome, result.reward) == expected, result.detail
     assert result.outcome in (Outcome.PASSED, Outcome.FAILED, Outcome.TIMEOUT), result.detail
+
+
+def trusting(container: Container, path: str) -> object:
+    """Takes what an agent left at a path for a fault of the engine if it can't be read."""
+    return container.client.api.get_archive(container.id, path)[0]
+
+
+@pytest.mark.parametrize("is_weakened", [False, True])
+@pytest.mark.parametrize("place", ["ln -s data /data", "mkdir /other; ln -s /data/x /other/y; ln -s /other/y /data"])
+def test_what_can_not_be_read_at_the_place_of_an_artifact_excuses_nothing(
+    arena: Arena, tmp_path: Path, place: str, is_weakened: bool
+) -> None:
+    attack = Attack(f"door.run({place!r})", PLAIN_TEST, mock.patch.object(artifacts, "_packed", trusting), SEPARATE)
+    spec = arena.spec(f"import evolve_door as door\n{attack.main}")
+    with attack.hole if is_weakened else contextlib.nullcontext():
+        result = run.run_trial(replace(spec, task=written(tmp_path / "task", attack)))
+    expected = (Outcome.INFRA_ERROR if is_weakened else Outcome.FAILED, 0.0)
+    assert (result.outcome, result.reward or 0.0) == expected, result.detail

@@ -114,9 +114,9 @@ def _shared_host(host: Host) -> None:
 def one_container() -> Iterator[None]:
     """The agent is root on a root file system that it may write, and the tests run there, beside its processes."""
     made: queue.Queue[Container] = queue.Queue()
-    real = run.task_container
+    real = run.environment_container
 
-    def task_container(*args: Any, **options: Any) -> Container:
+    def environment_container(*args: Any, **options: Any) -> Container:
         with containers("task", _shared_host, user=ROOT):
             container = real(*args, **options)
         made.put(container)
@@ -127,7 +127,7 @@ def one_container() -> Iterator[None]:
         return _Judging(container.client, container.id)
 
     with (
-        mock.patch.object(run, "task_container", task_container),
+        mock.patch.object(run, "environment_container", environment_container),
         mock.patch.object(run, "verifier_container", the_same),
         mock.patch.object(verdict, "verifier_container", the_same),
         mock.patch.object(TaskState, "user", ROOT),
@@ -139,9 +139,9 @@ def one_container() -> Iterator[None]:
 def agent_lives_on() -> Iterator[None]:
     """Containers as they are, but the agent's is left alone until the verdict."""
     left: list[Container] = []
-    real = run.task_container
+    real = run.environment_container
 
-    def task_container(*args: Any, **options: Any) -> Container:
+    def environment_container(*args: Any, **options: Any) -> Container:
         left.append(real(*args, **options))
         return _Kept(left[-1].client, left[-1].id)
 
@@ -158,7 +158,7 @@ def agent_lives_on() -> Iterator[None]:
         return Last(container.client, container.id)
 
     with (
-        mock.patch.object(run, "task_container", task_container),
+        mock.patch.object(run, "environment_container", environment_container),
         mock.patch.object(run, "verifier_container", judging),
         mock.patch.object(verdict, "verifier_container", judging),
     ):

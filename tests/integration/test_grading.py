@@ -23,13 +23,14 @@ TTL = 120
 
 
 def write_task(folder: Path, test: str, toml: str = "", **files: str) -> Path:
-    """Write a task whose `test.sh` runs `test`; `files`: further files by path, with `__` for a slash."""
+    """Write a task whose `test.sh` runs `test`; `files`: further files by path."""
     texts = {
         "task.toml": f"[environment]\nmemory_mb = 128\n{toml}\n",
         "instruction.md": "Do it.\n",
         "environment/Dockerfile": DOCKERFILE,
         "tests/test.sh": f"#!/bin/bash\n{test}\n",
         "solution/solve.sh": "#!/bin/bash\ntrue\n",
+        **files,
     }
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

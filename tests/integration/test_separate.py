@@ -31,6 +31,14 @@ CHECKED = {
                                    "mkdir /data; cd /data; echo x > file; chmod 4755 file; ln -s file in; "
                                    "ln -s /etc/passwd out; mkfifo pipe; chown 1000 file",
                                    'artifacts = ["/data"]\n' + SEPARATE),
+    "what can't be read": Small("[ -e /app/out ] && [ ! -e /app/loop ] && [ ! -e /app/file/x ] && [ ! -e /app/pipe ]",
+                                "ln -s loop loop; ln -s b a; ln -s a b; touch file out; mkfifo pipe",
+                                'artifacts = ["/app/loop", "/app/a", "/app/loop/x", "/app/file/x", "/app/pipe", '
+                                '"/app/out"]\n' + SEPARATE),
+    "the engine's files": Small("grep -q ok /etc/out", "echo ok > /etc/out", 'artifacts = ["/etc"]\n' + SEPARATE),
+    "a link": Small("[ ! -e /app/out ] && grep -q ok /data/sub/a && [ ! -e /app/gone ]",
+                    "mkdir -p /real/sub; echo ok | tee /real/sub/a > /real/b; ln -s real /data; ln -s /data/b out; "
+                    "ln -s nothing gone", 'artifacts = ["/data", "/app/out", "/app/gone"]\n' + SEPARATE),
     "collect": Small("grep -q 'ok root ann' /logs/artifacts/out", "echo ok > out",
                      SEPARATE + "[[verifier.collect]]\ncommand = 'echo $(cat out) $(whoami) > /logs/artifacts/out'\n"
                      "[[verifier.collect]]\ncommand = 'sleep 60'\ntimeout_sec = 1\n"

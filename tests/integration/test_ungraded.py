@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -61,10 +63,11 @@ class Run:
         toml: str = "",
         seconds: float = 20,
         main: str = ANSWERS,
+        more: Mapping[str, str] = MappingProxyType({}),
         **changes: object,
     ) -> TrialResult:
         number = next(numbers)
-        folder = write_task(self.folder / f"task-{number}", test, toml)
+        folder = write_task(self.folder / f"task-{number}", test, toml, **more)
         task = replace(load_task(folder, Split.TRAIN, profile), verifier_seconds=seconds)
         scaffold = self.folder / f"scaffold-{number}"
         scaffold.mkdir()
@@ -219,3 +222,41 @@ def test_a_shared_verifier_grades_once_and_the_trial_is_run_again(
     assert [result.fault for result in results] == [Fault.GRADER, Fault.NONE]
     assert (results[1].outcome, results[1].reward, results[1].verifier) == (Outcome.FAILED, 0.0, VerifierMode.SHARED)
     assert {result.failed_gradings for result in results} == {1}
+
+
+# Writes a reward for the right answer alone, which only the solution gives.
+SUCCESS_ALONE = "grep -q right /app/answer.txt && echo 1 > /logs/verifier/reward.txt; [ -s /logs/verifier/reward.txt ]"
+SOLVES = "#!/bin/bash\necho right > /app/answer.txt\n"
+
+
+def test_a_grader_that_writes_a_reward_for_a_solved_task_alone_grades_failures(run: Run, tmp_path: Path) -> None:
+    task = {"solution/solve.sh": SOLVES}
+    passed, failed = run(SUCCESS_ALONE, "right", more=task), run(SUCCESS_ALONE, "wrong", more=task)
+    assert (passed.outcome, failed.outcome, failed.reward) == (Outcome.PASSED, Outcome.FAILED, 0.0), failed.detail
+    assert failed.failed_gradings == MOST_GRADINGS + 1 and "the solved environment could" in failed.detail
+    again = run(SUCCESS_ALONE, "wrong", more=task)
+    assert (again.outcome, again.failed_gradings) == (Outcome.FAILED, MOST_GRADINGS)
+
+
+def test_that_is_found_once_for_a_shared_verifier(tmp_path: Path, base: str, swept: str) -> None:
+    test = "grep -q ok /app/out && echo 1 > /logs/verifier/reward.txt; exit 0"
+    small = Small(more={"tests/test.sh": f"#!/bin/bash\n{test}\n"})
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    results = [run_trial(replace(spec, ungraded=tries)) for tries in (0, MOST_TRIES - 1, 0)]
+    assert [result.fault for result in results] == [Fault.GRADER, Fault.NONE, Fault.NONE]
+    assert results[-1].outcome is Outcome.FAILED, results[-1].detail
+
+
+@pytest.mark.parametrize(("word", "reward"), [("ok", 1.0), ("no", 0.0)])
+def test_the_artifacts_of_a_separate_verifier_are_kept_and_graded_later(
+    tmp_path: Path, base: str, swept: str, failing: list[str], word: str, reward: float
+) -> None:
+    failing += ["no network"] * 2 * MOST_GRADINGS
+    toml = SEPARATE.replace("/app/out", "/app/kept")
+    small = Small("grep -q ok /app/kept/deep/out && [ ! -e /app/kept/of-the-image ]", toml=toml)
+    main = f"import evolve_door as door\ndoor.run('mkdir -p kept/deep && echo {word} > kept/deep/out')"
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), main)
+    result = run_trial(spec)
+    assert (result.fault, failing) == (Fault.GRADER, []) and result.state is not None, result
+    judgement = regrade(spec, (spec.folder.parent / result.state.path).read_bytes())
+    assert judgement.grade == Reward(reward, reward), judgement

@@ -40,7 +40,7 @@ def stored_files(store: Store, run: str, at_work: bool = False) -> list[StoredFi
         at_work: leave out the files of failed attempts, which may be being rewritten.
     """
     trials = [trial for trial in store.trials(run) if trial.counts or not at_work]
-    files = [file for trial in trials for file in (trial.trajectory, trial.recording, trial.state) if file]
+    files = [file for trial in trials for file in (*trial.files, trial.state) if file]
     proposals = [row.proposal for row in store.rounds(run) if row.proposal]
     files += [proposal.transcript for proposal in proposals if proposal.transcript]
     return list({file.path: file for file in files}.values())

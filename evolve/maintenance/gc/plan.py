@@ -91,7 +91,7 @@ def _find_files(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Re
 
 def _dated_files(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
     for trial in store.trials(run):
-        yield from ((file, trial.started_at) for file in (trial.trajectory, trial.recording) if file)
+        yield from ((file, trial.started_at) for file in trial.files)
     for row in store.rounds(run):
         if row.proposal and row.proposal.transcript:
             yield row.proposal.transcript, row.started_at

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.project.importers.benchmark import Benchmark, ImportedTask, ImportOptions, LeftOut, TaskFile, Unsuitable
-from evolve.project.importers.folders import files_below, folders_with, own_file, read_text
+from evolve.project.importers.folders import files_below, folders_with
 from evolve.project.importers.terminal_bench_yaml import TASK_YAML, read_yaml_task
-from evolve.project.importers.texts import parsed_toml, with_defaults
 
 TASK_TOML = "task.toml"
 SCRIPTS = ("tests/test.sh", "solution/solve.sh")
-PARTS = ("instruction.md", "environment/", "tests/", "solution/", "steps/", "README.md")
+PARTS = (TASK_TOML, "instruction.md", "trajectory.json", "environment/", "tests/", "solution/", "steps/", "README.md")
 
 
 class TerminalBench:
@@ -54,34 +52,10 @@ def _read_folder(folder: Path, origin: str) -> ImportedTask:
 
 
 def _harbor_files(folder: Path) -> list[TaskFile]:
-    """The files of a task in Harbor's format, with what Harbor assumes written down."""
-    file = own_file(folder, TASK_TOML)
-    assert file is not None
-    text = read_text(file, TASK_TOML)
-    described = TaskFile.of_text(TASK_TOML, with_defaults(text, _assumed(parsed_toml(text), folder)))
-    others = [one for one in files_below(folder) if one.path.startswith(PARTS)]
-    return [described, *(_runnable(one) for one in others)]
+    """The files of a task in Harbor's format."""
+    return [_runnable(one) for one in files_below(folder) if one.path.startswith(PARTS)]
 
 
 def _runnable(file: TaskFile) -> TaskFile:
     """Harbor makes the scripts executable, whatever their mode is."""
     return TaskFile(file.path, file.content, file.executable or file.path in SCRIPTS)
-
-
-def _assumed(task: Mapping[str, object], folder: Path) -> dict[str, dict[str, str]]:
-    """The keys whose absence Harbor and Evolve read in different ways, by table: network, and where the tests run."""
-    environment, verifier = _table(task, "environment"), _table(task, "verifier")
-    found: dict[str, dict[str, str]] = {}
-    if not {"network_mode", "allow_internet"} & set(environment):
-        found["environment"] = {"network_mode": "public"}
-    own_image = "environment" in verifier or (folder / "tests" / "Dockerfile").exists()
-    if "environment_mode" not in verifier and not own_image:
-        found["verifier"] = {"environment_mode": "shared"}
-    return found
-
-
-def _table(task: Mapping[str, object], name: str) -> Mapping[str, object]:
-    table = task.get(name, {})
-    if not isinstance(table, dict):
-        raise Unsuitable(f"its task.toml has a key `{name}` that is no table")
-    return table

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from evolve.project.importers.benchmark import TaskFile, Unsuitable
+from evolve.project.importers.benchmark import TaskFile
 from evolve.project.quoting import quoted
 
 FILES = Path(__file__).with_name("files")
@@ -60,31 +57,3 @@ def helper(*names: str) -> bytes:
 def script(path: str, *lines: str) -> TaskFile:
     """An executable shell script."""
     return TaskFile.of_text(path, "\n".join([*lines, ""]), executable=True)
-
-
-def with_defaults(text: str, defaults: Mapping[str, Mapping[str, str]]) -> str:
-    """A TOML text with keys added to tables that lack them, as Harbor assumes them. Raises Unsuitable if that fails."""
-    before = parsed_toml(text)
-    for table, values in defaults.items():
-        text = _with_keys(
-            text, table, {key: value for key, value in values.items() if key not in before.get(table, {})}
-        )
-    wanted = {**before, **{table: {**values, **before.get(table, {})} for table, values in defaults.items()}}
-    if parsed_toml(text) != wanted:
-        raise Unsuitable("its task.toml can't be edited safely")
-    return text
-
-
-def parsed_toml(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Unsuitable(f"its task.toml is not valid TOML: {error}") from error
-
-
-def _with_keys(text: str, table: str, values: Mapping[str, str]) -> str:
-    lines = "".join(f"{key} = {quoted(value)}\n" for key, value in values.items())
-    start = re.search(rf"^\[{table}\][ \t]*(#.*)?$", text, flags=re.MULTILINE)
-    if start is None:
-        return f"{text.rstrip()}\n\n[{table}]\n{lines}"
-    return f"{text[: start.end()]}\n{lines}{text[start.end() :].removeprefix(chr(10))}"

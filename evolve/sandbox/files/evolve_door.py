@@ -12,7 +12,8 @@ class DoorError(Exception):
     """The host refused a request. `status` is an HTTP status, `code` one word.
 
     Codes worth handling: `context_length_exceeded` (400), `budget` (403: the trial's budget is spent; stop),
-    `not_found` (404: no such file), `invalid_request` (400).
+    `not_found` (404: no such file), `too_large` (413) and `not_text` (400) of `read` and `replace`, `no_match` and
+    `ambiguous` (400) of `replace`, `invalid_request` (400).
     """
 
     def __init__(self, status, code, message):
@@ -102,10 +103,22 @@ def run(command, timeout=30.0):
 
 
 def read(path):
-    """The text of a file in the task's container; a relative path starts at the working directory."""
+    """The whole text of a file in the task's container; a relative path starts at the working directory.
+
+    A file that is too large, or not UTF-8, is a DoorError.
+    """
     return _call("POST", "/evolve/read", {"path": path})["text"]
 
 
 def write(path, text):
     """Write a file in the task's container, making its folders."""
     _call("POST", "/evolve/write", {"path": path, "text": text})
+
+
+def replace(path, old, new):
+    """Replace the text `old`, which must be in a file of the task's container exactly once, by `new`.
+
+    Nothing else of the file changes: bytes, line ends and permissions stay, whatever its size. Otherwise it stays as it
+    is, and a DoorError says why.
+    """
+    _call("POST", "/evolve/replace", {"path": path, "old": old, "new": new})

@@ -46,6 +46,7 @@ from evolve.trial.gateway.wire import (
     BoundedProtocol,
     Intake,
     Refusal,
+    check_token,
     error_response,
     final_status,
     json_response,
@@ -87,9 +88,22 @@ class Gateway:
     """
 
     def __init__(
-        self, door: Door, model: ChatModel, workspace: Workspace, folder: Path, answers: Answers | None = None
+        self,
+        door: Door,
+        model: ChatModel,
+        workspace: Workspace | None,
+        folder: Path,
+        answers: Answers | None = None,
+        token: str = "",
     ) -> None:
-        """Prepare to serve. `answers`: to the calls of all trials of the run; None: only this one's are known."""
+        """Prepare to serve.
+
+        Args:
+            workspace: Where commands run; None: the model alone is served.
+            answers: To the calls of all trials of the run; None: only this one's are known.
+            token: What each request must show in place of an API key; "": nothing.
+        """
+        self._token = token
         self.door, self.model = door, model
         self._own_answers, self._failing_calls = OwnAnswers(), FailingCalls()
         self.answers = answers or self._own_answers
@@ -103,9 +117,8 @@ class Gateway:
         self.refusals: Counter[str] = Counter()
         self._seeding, self._arrivals, self._counted = Seeding(door.seed), Arrivals(), CountedPrompts()
         self._lock = threading.Lock()
-        self._server = uvicorn.Server(
-            self._config(Commands(workspace, self.budget, self._record, door.command_seconds))
-        )
+        commands = Commands(workspace, self.budget, self._record, door.command_seconds) if workspace else None
+        self._server = uvicorn.Server(self._config(commands))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property
@@ -113,14 +126,21 @@ class Gateway:
         """The events of the recording so far, decoded."""
         return list(self.recording)
 
-    def _config(self, commands: Commands) -> uvicorn.Config:
-        intake = Intake()
-        routes = [
+    def _task_routes(self, intake: Intake, commands: Commands) -> list[Route]:
+        """The routes to the task and its container."""
+        return [
             Route("/evolve/task", self._route(intake, self._task), methods=["GET"]),
             Route("/evolve/budget", self._route(intake, self._budget), methods=["GET"]),
             Route("/evolve/run", self._route(intake, self._recorded(commands.run)), methods=["POST"]),
             Route("/evolve/read", self._route(intake, self._recorded(commands.read)), methods=["POST"]),
+            Route("/evolve/replace", self._route(intake, self._recorded(commands.replace)), methods=["POST"]),
             Route("/evolve/write", self._route(intake, self._recorded(commands.write)), methods=["POST"]),
+        ]
+
+    def _config(self, commands: Commands | None) -> uvicorn.Config:
+        intake = Intake()
+        routes = [
+            *(self._task_routes(intake, commands) if commands else ()),
             Route("/v1/models", self._route(intake, self._models), methods=["GET"]),
             Route("/v1/chat/completions", self._route(intake, self._recorded(self._chat)), methods=["POST"]),
         ]
@@ -170,6 +190,7 @@ class Gateway:
 
         async def endpoint(request: Request) -> Response:
             try:
+                check_token(request, self._token)
                 async with intake.body(request) as body:
                     with watched_client(request) as client:
                         return await run_in_threadpool(self._run_action, action, body, client.hung_up_at)

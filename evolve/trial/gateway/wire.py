@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -32,6 +33,13 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
+
+
+def check_token(request: Request, token: str) -> None:
+    """Raise Refusal unless a request shows the token in place of an API key; "" asks for none."""
+    shown = (request.headers.get("authorization", "").removeprefix("Bearer "), request.headers.get("x-api-key", ""))
+    if token and not any(hmac.compare_digest(one.encode(), token.encode()) for one in shown):
+        raise Refusal(401, "invalid_api_key", "the request does not show the token of this trial")
 
 
 def final_status(status: int) -> int:

@@ -1,0 +1,61 @@
+"""What the tests of trials ask a model, and whether a regraded state passed by its task's scale.
+
+A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+ZERO = sa.text("0")
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE regrade ADD COLUMN passed INTEGER")
+    op.create_table(
+        "grading",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("trial_id", sa.Integer, nullable=False),
+        sa.Column("regrade_id", sa.Integer),
+        sa.Column("model", sa.Text, nullable=False),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("calls", "prompt_tokens", "completion_tokens")),
+        sa.Column("cost_usd", sa.Double, nullable=False),
+        sa.Column("cached_tokens", sa.Integer, nullable=False, server_default=ZERO),
+        sa.Column("cache_write_tokens", sa.Integer, nullable=False, server_default=ZERO),
+        sa.Column("retries", sa.Integer, nullable=False, server_default=ZERO),
+        sa.Column("lost_seconds", sa.Double, nullable=False, server_default=ZERO),
+        sa.Column("recording_path", sa.Text),
+        sa.Column("recording_sha256", sa.Text),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grading")),
+        sa.ForeignKeyConstraint(["trial_id"], ["trial.id"], name=op.f("fk_grading_trial_id")),
+        sa.ForeignKeyConstraint(["regrade_id"], ["regrade.id"], name=op.f("fk_grading_regrade_id")),
+        _check("cached", "cached_tokens >= 0 AND cache_write_tokens >= 0"),
+        _check("tried_again", "retries >= 0 AND lost_seconds >= 0"),
+        _check("recording_whole", "(recording_path IS NULL) = (recording_sha256 IS NULL)"),
+        _check("not_negative", "calls >= 0 AND prompt_tokens >= 0 AND completion_tokens >= 0 AND cost_usd >= 0"),
+    )
+    for column in ("run_id", "trial_id"):
+        op.create_index(f"ix_grading_{column}", "grading", [column])
+    _make_view("0012_cost.sql")
+
+
+def downgrade() -> None:
+    _make_view("0007_cost.sql")
+    op.drop_table("grading")
+    op.execute("ALTER TABLE regrade DROP COLUMN passed")
+
+
+def _check(name: str, rule: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(rule, name=op.f(f"ck_grading_{name}"))
+
+
+def _make_view(file: str) -> None:
+    op.execute("DROP VIEW IF EXISTS cost")
+    op.execute(Path(__file__).with_name(file).read_text(encoding="utf-8"))
