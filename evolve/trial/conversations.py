@@ -60,11 +60,10 @@ def _essence(message: Any) -> Any:
 
 def _essence_of_call(call: Any) -> Any:
     function = call.get("function") if isinstance(call, Mapping) else None
-    text = function.get("arguments") if isinstance(function, Mapping) else None
-    if not isinstance(text, str):
+    if not isinstance(function, Mapping) or not isinstance(text := function.get("arguments"), str):
         return call
     try:
         arguments = parse_exactly(text)
     except ValueError:
         return call
-    return [call.get("id"), function.get("name"), arguments]
+    return {**call, "function": {**function, "arguments": arguments}}
