@@ -37,8 +37,16 @@ def read_yaml(file: Path) -> Any:
         text = file.read_bytes()
         if len(text) > MAX_BYTES:
             raise BadInput(str(file), "is larger than 1 MB", "make it smaller")
-        return yaml.load(text.decode("utf-8-sig"), _Loader)
+        return _content(text.decode("utf-8-sig"))
     except OSError as error:
         raise BadInput(str(file), f"can't be read: {error.strerror}", "make it readable") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise BadInput(str(file), f"is not valid YAML: {' '.join(str(error).split())[:200]}", "correct it") from error
+
+
+def _content(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()

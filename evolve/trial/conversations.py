@@ -66,4 +66,4 @@ def _essence_of_call(call: Any) -> Any:
         arguments = parse_exactly(text)
     except ValueError:
         return call
-    return [call.get("id"), function.get("name"), arguments]
+    return {**call, "function": {**function, "arguments": arguments}}

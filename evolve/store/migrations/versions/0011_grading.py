@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
@@ -43,7 +43,7 @@ def upgrade() -> None:
     )
     for column in ("run_id", "trial_id"):
         op.create_index(f"ix_grading_{column}", "grading", [column])
-    _make_view("0012_cost.sql")
+    _make_view("0011_cost.sql")
 
 
 def downgrade() -> None:
