@@ -94,12 +94,13 @@ def _own_state(state: TaskState, environment: Environment) -> TaskState:
     """How the tests' own container is made: with the image and the settings of its environment."""
     image = dict(state.image.verifiers).get("") or _in_folder_of(state.image, state.format.environment, environment)
     resolved: Variables = tuple(resolve_variables(environment.env, os.environ).items())
-    settled = replace(environment, env=resolved)
+    policy = state.format.verifier.network or environment.network
+    settled = replace(environment, env=resolved, network=policy)
     # The network of its container is that of the tests, whatever other phases have.
     agent, verifier = replace(state.format.agent, network=None), replace(state.format.verifier, network=None)
     format: TaskFormat = replace(state.format, environment=settled, agent=agent, verifier=verifier, steps=())
-    policy = state.format.verifier.network
-    network = environment.sandbox.network if policy is None else policy.mode is NetworkMode.PUBLIC
+    asked = state.format.verifier.network is not None
+    network = policy.mode is NetworkMode.PUBLIC if asked else environment.sandbox.network
     spec = replace(environment.sandbox, pids=state.spec.pids, runtime=state.spec.runtime, network=network)
     own = TaskState(state.run, image, spec, state.profile, state.resources, format)
     own.door = state.door

@@ -8,6 +8,7 @@ import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from errno import ECONNREFUSED
 from pathlib import Path
 from unittest import mock
 
@@ -190,6 +191,11 @@ def test_what_is_allowed_gets_through(closed: Container, net: Net) -> None:
     first = "socket.create_connection(('good.test', 2222), 4).recv(99)"
     output = run(closed, f"print({tls}, {plain}, {first})", net)
     assert output.count("good") >= 6 and "evil" not in output, output
+
+
+def test_a_connection_to_another_address_is_refused_as_it_is_made(closed: Container, net: Net) -> None:
+    attempt = "print([socket.socket().connect_ex((a, 8123)) for a in (EVIL, HOST, '169.254.169.254', GOOD)])"
+    assert run(closed, attempt, net).split("\n")[0] == f"[{ECONNREFUSED}, {ECONNREFUSED}, {ECONNREFUSED}, 0]"
 
 
 PACKETS = """
