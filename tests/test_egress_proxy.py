@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from errno import ECONNREFUSED
 from typing import Any
 
 import pytest
 
-from evolve.sandbox.files.egress import names, proxy
+from evolve.sandbox.files.egress import catch, names, proxy
 from evolve.sandbox.files.egress.dns import Question
 from evolve.sandbox.files.egress.names import MOST_NAMES, Names
 
@@ -182,3 +183,28 @@ def test_packets_that_are_no_questions_get_no_answer() -> None:
 
     asyncio.run(ask(b"", b"\0" * 12, b"\xff" * 40, question_of("a.test")[:15], question_of("a.test", flags=0x8000)))
     assert answers == []
+
+
+def test_the_entrance_refuses_connections_until_it_is_open_and_keeps_its_port() -> None:
+    end = catch.closed_socket()
+    place = end.getsockname()
+    attempts: list[int] = []
+
+    async def tried(*openings: bool) -> None:
+        end.setblocking(False)
+        entrance = proxy.Entrance(proxy.Proxy(), end)
+        attempts.append(_attempt(place))
+        for is_open in openings:
+            await entrance.set_open(is_open)
+            attempts.append(_attempt(place))
+
+    asyncio.run(tried(False, True, True, False, False, True))
+    assert attempts == [ECONNREFUSED, ECONNREFUSED, 0, 0, ECONNREFUSED, ECONNREFUSED, 0]
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(place)
+
+
+def _attempt(place: tuple[str, int]) -> int:
+    with socket.socket() as client:
+        return client.connect_ex(place)

@@ -198,6 +198,27 @@ def test_a_connection_to_another_address_is_refused_as_it_is_made(closed: Contai
     assert run(closed, attempt, net).split("\n")[0] == f"[{ECONNREFUSED}, {ECONNREFUSED}, {ECONNREFUSED}, 0]"
 
 
+def _listed_hosts(made: Container, net: Net) -> str:
+    """What connections to a host of the list end with, by address and by an address of its name."""
+    return run(made, "print([socket.socket().connect_ex((a, 8123)) for a in (GOOD, '198.18.0.16')])", net).strip()
+
+
+def test_without_a_network_a_connection_to_a_listed_host_is_refused_as_it_is_made(tmp_path: Path, net: Net) -> None:
+    def phases(made: Container, state: TaskState) -> list[str]:
+        seen = []
+        for policy in (NetworkPolicy(), net.policy(), NetworkPolicy()):
+            set_network(made, state, policy)
+            seen.append(_listed_hosts(made, net))
+        return [*seen, run(made, "print(own_ports())", net).strip()]
+
+    refused = f"[{ECONNREFUSED}, {ECONNREFUSED}]"
+    with container(net, net.policy()) as (made, state):
+        assert phases(made, state) == [refused, "[0, 0]", refused, "[]"]
+    hole = ("proxy.py", "if self._server is not None:", "if self._server is not None and is_open:")
+    with changed(tmp_path, hole), container(net, net.policy()) as (made, state):
+        assert phases(made, state)[0] == "[0, 0]"
+
+
 PACKETS = """
 for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
     end = socket.socket(socket.AF_INET, kind, 0 if kind == socket.SOCK_DGRAM else socket.IPPROTO_UDP)

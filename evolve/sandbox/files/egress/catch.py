@@ -5,6 +5,8 @@ capability NET_ADMIN, for the moment that it runs. Where the container has a net
 loopback, nothing is led anywhere.
 """
 
+import contextlib
+import errno
 import ipaddress
 import os
 import socket
@@ -25,6 +27,7 @@ OUTGOING, PROTOCOL, NETWORK, TRANSPORT = 5, 16, 1, 2
 DROP, RESET = 0, 1
 TCP, UDP, LOOPBACK, DNS_PORT = b"\x06", b"\x11", 1, 53
 READ = 10.0
+PORT_TRIES = 10
 
 
 def route():
@@ -77,9 +80,23 @@ def batch(connections, questions, ranges):
     yield message(BATCH_END, 0, whole)
 
 
+def closed_socket():
+    """A socket that keeps its port while it doesn't listen, so that connections are refused meanwhile."""
+    for _ in range(PORT_TRIES):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            place = free.getsockname()
+        made = socket.socket()
+        with contextlib.suppress(OSError):
+            made.bind(place)  # only a port that is asked for is kept by a socket that stops listening
+            return made
+        made.close()
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
 def caught(ranges):
     """The sockets to which connections and questions are led from now on. Raises OSError."""
-    connections = socket.create_server(("127.0.0.1", 0), backlog=128)
+    connections = closed_socket()
     port = connections.getsockname()[1]
     questions = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     questions.bind(("127.0.0.1", 0))

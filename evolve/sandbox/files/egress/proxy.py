@@ -125,6 +125,21 @@ class Proxy:
         return (FAILED, None) if told is None else (NO_ERROR, socket.inet_aton(told))
 
 
+class Entrance:
+    """The socket to which connections are led. Nothing listens there until it is opened: connections are refused."""
+
+    def __init__(self, proxy, end):
+        self._proxy, self._end, self._server = proxy, end, None
+
+    async def set_open(self, is_open):
+        if self._server is not None:
+            self._server.close()
+            self._end.shutdown(socket.SHUT_RDWR)  # the socket stops listening and keeps its port
+            self._server = None
+        if is_open:
+            self._server = await asyncio.start_server(self._proxy.serve, sock=self._end.dup(), limit=CHUNK_BYTES)
+
+
 class Questions(asyncio.DatagramProtocol):
     """The socket for DNS."""
 
@@ -202,11 +217,13 @@ async def main():
     door.sendall(b"proxy")
     _, (connections, questions), _, _ = socket.recv_fds(door, 16, 2)
     proxy, loop = Proxy(), asyncio.get_running_loop()
-    await asyncio.start_server(proxy.serve, sock=_of(connections), limit=CHUNK_BYTES)
+    entrance = Entrance(proxy, _of(connections))
     await loop.create_datagram_endpoint(lambda: Questions(proxy), sock=_of(questions))
     reader, writer = await asyncio.open_unix_connection(sock=door)
     while line := await reader.readline():
-        proxy.allow(json.loads(line)["hosts"])
+        hosts = json.loads(line)["hosts"]
+        proxy.allow(hosts)
+        await entrance.set_open(hosts is not None)
         writer.write(b"done\n")
         await writer.drain()
 
