@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import Callable
-from errno import ECONNREFUSED
+from collections.abc import Callable, Iterator
+from errno import EADDRINUSE, ECONNREFUSED, EPERM
 from typing import Any
 
 import pytest
 
+from evolve.sandbox import egress
 from evolve.sandbox.files.egress import catch, names, proxy
 from evolve.sandbox.files.egress.dns import Question
 from evolve.sandbox.files.egress.names import MOST_NAMES, Names
@@ -185,6 +187,21 @@ def test_packets_that_are_no_questions_get_no_answer() -> None:
     assert answers == []
 
 
+@pytest.mark.parametrize(("number", "kind"), [(EADDRINUSE, egress.PortsTaken), (EPERM, egress.Unsupported)])
+def test_who_is_at_fault_when_nothing_can_be_caught(number: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        egress._check_caught(egress.FAILED + os.strerror(number).encode(), [])
+
+
+def test_a_container_without_a_port_left_has_no_entrance(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bound(self: socket.socket, address: tuple[str, int]) -> None:
+        raise OSError(EADDRINUSE, os.strerror(EADDRINUSE))
+
+    monkeypatch.setattr(socket.socket, "bind", bound)
+    with pytest.raises(OSError, match="in use"):
+        catch.closed_socket()
+
+
 def test_the_entrance_refuses_connections_until_it_is_open_and_keeps_its_port() -> None:
     end = catch.closed_socket()
     place = end.getsockname()
@@ -200,9 +217,42 @@ def test_the_entrance_refuses_connections_until_it_is_open_and_keeps_its_port() 
 
     asyncio.run(tried(False, True, True, False, False, True))
     assert attempts == [ECONNREFUSED, ECONNREFUSED, 0, 0, ECONNREFUSED, ECONNREFUSED, 0]
-    with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(place)
+
+
+def test_connections_that_end_do_not_keep_the_entrance_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = catch.closed_socket()
+    place = end.getsockname()
+    attempts: list[int] = []
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()  # the first side to close waits in TIME_WAIT, at this port
+
+    async def tried() -> None:
+        end.setblocking(False)
+        made = proxy.Proxy()
+        monkeypatch.setattr(made, "serve", served)
+        entrance = proxy.Entrance(made, end)
+        for is_open in (True, False, True):
+            await entrance.set_open(is_open)
+            if is_open:
+                reader, writer = await asyncio.open_connection(*place)
+                assert await reader.read() == b""
+                writer.close()
+            else:
+                attempts.extend([*_taken(place, socket.SO_REUSEADDR), *_taken(place, socket.SO_REUSEPORT)])
+
+    asyncio.run(tried())
+    assert attempts == [EADDRINUSE, EADDRINUSE]
+
+
+def _taken(place: tuple[str, int], option: int) -> Iterator[int]:
+    """Why another socket can't have the port."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, option, 1)
+        try:
+            other.bind(place)
+        except OSError as error:
+            yield error.errno or 0
 
 
 def _attempt(place: tuple[str, int]) -> int:

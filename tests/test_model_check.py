@@ -16,7 +16,7 @@ from evolve.runs.identity import identity
 from evolve.runs.model_check import CheckedModel, check_models, requests_of, summary_line, with_learned
 from evolve.runs.request import DATABASE, RunRequest
 from evolve.store import RunRow, Store
-from evolve.suite.tasks import load_suite
+from evolve.suite.tasks import Suite, load_suite
 
 SUITE = load_suite(Path("tasks/bugfix"))
 CONFIG = RunConfig(model="m", base_url="http://x/v1")
@@ -68,6 +68,52 @@ def test_every_model_with_an_endpoint_is_checked(tmp_path: Path) -> None:
     ]
     assert found.config.model_spec.parameters == (("seed", ""),)
     assert not any(tmp_path.iterdir())
+
+
+def asking(tmp_path: Path, asks: bool) -> Suite:
+    """A suite of one task, whose tests may ask a model."""
+    env = '[verifier.env]\nOPENAI_API_KEY = "${OPENAI_API_KEY}"\n' if asks else ""
+    files = {
+        "task.toml": env, "instruction.md": "Do it.\n", "environment/Dockerfile": "FROM scratch\n",
+        "tests/test.sh": "#!/bin/bash\n", "solution/solve.sh": "#!/bin/bash\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        file = tmp_path / "suite" / "one" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return load_suite(tmp_path / "suite", (), has_grader=True)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_the_graders_model_is_checked_if_tests_ask_it(tmp_path: Path, asks: bool) -> None:
+    grader, small = AskedModel(model="g", base_url="http://z/v1"), AskedModel(model="s", base_url="http://x/v1")
+    config = CONFIG.model_copy(update={"graded_by": grader, "small": small})
+    check = Checker(learned=LEARNED)
+    found, checked = check_models(request(tmp_path, config), asking(tmp_path, asks), ignore, check)
+    assert [row.role for row in found.preflights] == ["scaffold", "small", *(["grader"] if asks else [])]
+    assert found.config.graded_by is not None
+    assert found.config.graded_by.learned == (LEARNED if asks else LearnedFacts())
+    if asks:
+        assert checked[-1].asked == grader and check.asked[-1][1] == requests_of(config, "grader")
+        assert found.config.graded_by.spec.parameters == (("seed", ""),)
+
+
+def test_tests_ask_for_answers_of_their_own_length() -> None:
+    config = RunConfig.model_validate({"grader": {"max_tokens": 900}})
+    requests = requests_of(config, "grader")
+    assert (requests.trial_answer, requests.proposal_answer) == (900, 900)
+    assert requests_of(config).trial_answer == 4_096
+
+
+def test_a_graders_model_that_can_not_be_used_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    def check(asked: AskedModel, requests: Requests) -> Preflight:
+        if asked.model == "g":
+            raise BadInput("model g", "it writes nonsense", "use another")
+        return Preflight()
+
+    config = CONFIG.model_copy(update={"graded_by": AskedModel(model="g", base_url="http://z/v1")})
+    with pytest.raises(BadInput, match="model g: it writes nonsense"):
+        check_models(request(tmp_path, config), asking(tmp_path, True), ignore, check)
 
 
 def test_the_model_in_this_process_needs_no_check(tmp_path: Path) -> None:

@@ -10,17 +10,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from evolve import cli
+from evolve.core.caps import Caps
 from evolve.core.errors import BadInput, InfraError, Locked
 from evolve.core.records import (
     Fault,
+    Grader,
     Grading,
+    Limits,
+    ModelSpec,
     Outcome,
     Split,
     StoredFile,
+    Task,
     TrialResult,
     TrialSpec,
     Usage,
@@ -31,10 +37,10 @@ from evolve.loop.watcher import SilentWatcher
 from evolve.maintenance import gc
 from evolve.runs import regrade as regrading
 from evolve.runs.identity import stored_config
-from evolve.runs.regrade import find_states, regrade_run
+from evolve.runs.regrade import KeptState, find_states, regrade_run
 from evolve.runs.regrades import regraded_trials, with_regrades
 from evolve.runs.results import fresh_coverage, fresh_scores
-from evolve.store import Regrade, Store
+from evolve.store import Regrade, SessionRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.verdict import Judgement
@@ -93,7 +99,7 @@ def commit_of(store: Store, number: int) -> str:
 def regraded(store: Store, number: int | None = None) -> list[float | None]:
     row = store.run(RUN)
     assert row is not None
-    return [one.result.reward for one in regrade_run(store, row, RUNS, number, SilentWatcher())]
+    return [one.result.reward for one in regrade_run(store, row, RUNS, number, SilentWatcher()).done]
 
 
 def test_each_regrade_is_a_row_and_no_row_of_a_trial_changes(store: Store, graded_as: list[Judgement]) -> None:
@@ -120,6 +126,43 @@ def test_one_round_alone(store: Store, graded_as: list[Judgement]) -> None:
     assert store.kept_states(RUN)[store.regrades(RUN)[0].trial].task == "train-1"
     with pytest.raises(BadInput, match=r"round 2 of run .* has no ungraded trial"):
         regraded(store, 2)
+
+
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests of all tasks but train-0 ask a model."""
+    real = regrading._spec
+
+    def spec_of(run: str, state: KeptState, one: Task, *more: Any) -> TrialSpec:
+        grader = Grader(ModelSpec("g"), Limits(), "image")
+        return replace(real(run, state, one, *more), grader=None if one.name == "train-0" else grader)
+
+    monkeypatch.setattr(regrading, "_spec", spec_of)
+
+
+@pytest.mark.usefixtures("asking")
+def test_tests_ask_no_model_beyond_the_caps_of_the_run(
+    store: Store, graded_as: list[Judgement], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        store.add_trial(RUN, ungraded(commit_of(store, 0), f"train-{number}"))
+    spent = store.spent(RUN).tokens
+    monkeypatch.setenv("EVOLVE_BUDGET_TOKENS", str(spent))
+    graded_as += [GRADED]
+    assert command(monkeypatch, "regrade", RUN) == 1
+    shown = capsys.readouterr()
+    assert "train-0, attempt 900" in shown.out and "1 of 1 states" in shown.out
+    assert f"the budget of {spent} tokens is spent, so 2 states whose tests ask a model were not graded" in shown.err
+    monkeypatch.setenv("EVOLVE_BUDGET_TOKENS", str(spent + 1))
+    graded_as += [GRADED, GRADED]
+    assert command(monkeypatch, "regrade", RUN) == 0
+
+
+def test_caps_are_those_of_the_last_session_or_given(store: Store) -> None:
+    row = SessionRow(AT, "0", "host", 1, json.dumps({"usd": 2.0, "tokens": 70, "seconds": 5.0, "trials": 4}))
+    store.start_session(RUN, row)
+    assert regrading.spending_caps(store, RUN, Caps()) == Caps(usd=2.0, tokens=70)
+    assert regrading.spending_caps(store, RUN, Caps(usd=0.0)) == Caps(usd=0.0, tokens=70)
 
 
 def test_what_cannot_be_graded_again_is_refused_by_name(store: Store) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import evolve.store
+from evolve.core.config import ModelRole
 from evolve.core.errors import BadInput, EvolveError, InfraError
 from evolve.core.records import (
     Candidate,
@@ -248,6 +249,8 @@ def test_checks_of_endpoints_come_back_and_count(filled: Store) -> None:
     rows = [
         PreflightRow(at(1), "scaffold", "m", "http://localhost:9/v1", '{"tools": true}', CACHED),
         PreflightRow(at(1), "proposer", "n", None, "{}", replace(CACHED, cost_usd=0.25)),
+        PreflightRow(at(1), "small", "s", None, "{}", Usage()),
+        PreflightRow(at(1), "grader", "g", None, "{}", Usage()),
     ]
     before = filled.spent("r1")
     for row in rows:
@@ -260,6 +263,22 @@ def test_checks_of_endpoints_come_back_and_count(filled: Store) -> None:
         None, 6, 0.75, 4, 3.0,
     )  # fmt: skip
     assert cost["cache_write_tokens"] == 20
+
+
+def test_roles_of_checks_that_an_older_schema_lacks_become_the_scaffolds(filled: Store, file: Path) -> None:
+    session = filled.start_session("r1", SessionRow(at(1), "0.1.0", "host", 7, "{}"))
+    roles: list[ModelRole] = ["scaffold", "proposer", "small", "grader"]
+    for role in roles:
+        filled.add_preflight("r1", session, PreflightRow(at(1), role, "m", None, "{}", Usage()))
+    filled.close()
+    migrated(file, downgrade, "0010")
+    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match="ck_preflight_role"):
+        connection.execute("UPDATE preflight SET role = 'grader'")
+    with Store.open(file) as store:
+        assert [row.role for row in store.preflights("r1")] == ["scaffold", "proposer", "scaffold", "scaffold"]
+        store.add_preflight("r1", session, PreflightRow(at(1), "grader", "m", None, "{}", Usage()))
+    with sqlite3.connect(file) as connection, pytest.raises(sqlite3.IntegrityError, match="ck_preflight_role"):
+        connection.execute("UPDATE preflight SET role = 'other'")
 
 
 def test_a_check_belongs_to_a_session_of_its_run(filled: Store) -> None:

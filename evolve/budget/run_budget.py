@@ -125,13 +125,16 @@ def begin(
     return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
 
 
-def begin_unbooked(folder: Path) -> Budget:
-    """Open a budget for work outside the run, such as a replay: without caps, and never booked."""
+def begin_unbooked(folder: Path, caps: Caps = Caps(), spent: Usage = Usage(), free: bool = True) -> Budget:
+    """Open a budget for work outside the run, such as a replay: its file is never booked.
+
+    caps: No call starts beyond them; none by default. spent: what counts against them already.
+    """
     place = (folder / FOLDER).resolve()
     for left in place.glob("beside*.db"):
         if is_abandoned(left):
             ledger.remove(left)
-    return UnbookedBudget(SpendingFile(place / f"beside-{process_mark()}.db"), free=True)
+    return UnbookedBudget(SpendingFile(place / f"beside-{process_mark()}.db", caps, spent), free)
 
 
 def book_losses(store: Store, run: str, folder: Path) -> Usage:

@@ -266,7 +266,7 @@ class ModelTerms(BaseModel):
     statements: tuple[LicenceStatement, ...] = ()
 
 
-ModelRole = Literal["scaffold", "proposer", "small"]
+ModelRole = Literal["scaffold", "proposer", "small", "grader"]
 
 
 class AskedModel(BaseModel):
@@ -405,9 +405,15 @@ class RunConfig(BaseModel):
         return {role: asked for role, asked in named.items() if asked is not None}
 
     @property
+    def all_models_by_role(self) -> dict[ModelRole, AskedModel]:
+        """All models that the run uses by what they are for: also the one that tests may ask."""
+        graders: dict[ModelRole, AskedModel] = {"grader": self.graded_by} if self.graded_by else {}
+        return self.models_by_role | graders
+
+    @property
     def all_models(self) -> tuple[AskedModel, ...]:
         """All models that the run uses, also the grader's."""
-        return (*self.models, self.graded_by) if self.graded_by else self.models
+        return tuple(self.all_models_by_role.values())
 
     @property
     def priced(self) -> bool:

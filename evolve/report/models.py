@@ -19,14 +19,19 @@ FACTS = (
 # Facts of which nothing is shown if the profile states none: then nothing is sent, or the usual protocol is spoken.
 OPTIONAL = ("rates", "api", "parameters", "extra_body", "headers", "effort", "answer_tokens")
 
+MODEL_NAMES: Mapping[ModelRole, str] = {
+    "scaffold": "model",
+    "proposer": "proposing model",
+    "small": "small model",
+    "grader": "grader's model",
+}
+
 
 def about_model(config: RunConfig) -> list[str]:
     """Describe a run's models: each with its price, and its licence if a profile states it."""
-    names: dict[ModelRole, str] = {"scaffold": "model", "proposer": "proposing model", "small": "small model"}
-    named = [(names[role], asked) for role, asked in config.models_by_role.items()]
-    if config.graded_by is not None:
-        named.append(("grader's model", config.graded_by))
-    return [line for name, asked in named for line in _model_lines(name, asked)]
+    return [
+        line for role, asked in config.all_models_by_role.items() for line in _model_lines(MODEL_NAMES[role], asked)
+    ]
 
 
 def _model_lines(name: str, asked: AskedModel) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from evolve.core.clock import now
 from evolve.core.config import AskedModel, LearnedFacts, ModelRole, RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.model_access import asking_phases
 from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
@@ -20,7 +21,7 @@ from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
 
 # The fields of the config that hold the models that are not the scaffold's own.
-OTHERS: Mapping[ModelRole, str] = {"proposer": "proposed_by", "small": "small"}
+OTHERS: Mapping[ModelRole, str] = {"proposer": "proposed_by", "small": "small", "grader": "graded_by"}
 # What decides which model answers; the rest of what a server says may change between the sessions of a run.
 FROZEN = ("model_path", "model_ftype", "chat_template", "tokenizer_path", "weight_version")
 Say = Callable[[str], None]
@@ -38,15 +39,13 @@ class CheckedModel:
     def row(self) -> PreflightRow:
         """The check as it is stored with the run."""
         spec = self.asked.spec
-        # Both of the scaffold's models are for the scaffold.
-        role: Literal["scaffold", "proposer"] = "proposer" if self.role == "proposer" else "scaffold"
-        return PreflightRow(now(), role, spec.name, spec.base_url, self.preflight.to_json(), self.preflight.usage)
+        return PreflightRow(now(), self.role, spec.name, spec.base_url, self.preflight.to_json(), self.preflight.usage)
 
 
 def check_models(
     request: RunRequest, suite: Suite, say: Say, check: Check = check_endpoint
 ) -> tuple[RunRequest, list[CheckedModel]]:
-    """Check every endpoint that the run will call; the model in this process needs none.
+    """Check every endpoint that the run will call; the model in this process needs none, nor one that no test asks.
 
     Returns:
         The request with the learned facts in its config and the rows to store, and what was found.
@@ -61,11 +60,16 @@ def check_models(
     config = request.config if row is None else continued_config(stored_config(row), request.config)
     checked = [
         _check_model(role, asked, config, row, say, check)
-        for role, asked in config.models_by_role.items()
-        if not asked.spec.in_process
+        for role, asked in config.all_models_by_role.items()
+        if not asked.spec.in_process and (role != "grader" or _is_asked(suite))
     ]
     config = with_learned(request.config, checked) if row is None else request.config
     return replace(request, config=config, preflights=tuple(model.row() for model in checked)), checked
+
+
+def _is_asked(suite: Suite) -> bool:
+    """Whether the tests of a task ask a model."""
+    return any(asking_phases(task.format) for task in suite.tasks)
 
 
 def resumed_row(request: RunRequest, suite: Suite) -> RunRow | None:
@@ -85,7 +89,7 @@ def with_learned(config: RunConfig, checked: Sequence[CheckedModel]) -> RunConfi
         if model.role == "scaffold":
             config = config.model_copy(update=values)
         else:
-            learned = config.models_by_role[model.role].model_copy(update=values)
+            learned = config.all_models_by_role[model.role].model_copy(update=values)
             config = config.model_copy(update={OTHERS[model.role]: learned})
     return config
 
@@ -102,14 +106,16 @@ def _check_model(
     role: ModelRole, asked: AskedModel, config: RunConfig, row: RunRow | None, say: Say, check: Check
 ) -> CheckedModel:
     say(f"checking the endpoint of {asked.model}")
-    found = check(asked, requests_of(config))
+    found = check(asked, requests_of(config, role))
     if row is not None:
         _check_unchanged(row.id, asked.learned, found.learned, say)
     return CheckedModel(role, asked, found)
 
 
-def requests_of(config: RunConfig) -> Requests:
-    """The lengths and tools of a run's requests."""
+def requests_of(config: RunConfig, role: ModelRole = "scaffold") -> Requests:
+    """The lengths and tools of a run's requests of a model; tests ask for no proposal."""
+    if role == "grader":
+        return Requests(config.grader.max_tokens, config.grader.max_tokens)
     longest = config.limits.max_tokens
     return Requests(longest, max(MAX_TOKENS, longest), proposals.tools())
 

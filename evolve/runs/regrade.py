@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.run_budget import begin_unbooked
+from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput, InfraError
@@ -51,8 +53,22 @@ class Regraded:
     result: Regrade
 
 
-def regrade_run(store: Store, row: RunRow, runs: Path, number: int | None, watcher: Watcher) -> list[Regraded]:
+@dataclass(frozen=True)
+class Regrading:
+    """What was graded again, and how many states are left because a cap of the run is reached, which `reached` says."""
+
+    done: tuple[Regraded, ...]
+    left: int = 0
+    reached: str = ""
+
+
+def regrade_run(
+    store: Store, row: RunRow, runs: Path, number: int | None, watcher: Watcher, given: Caps = Caps()
+) -> Regrading:
     """Grade the kept states of a run again, or of one round, except those that have got a reward since.
+
+    Args:
+        given: Caps in place of those of the run's last session. Only dollars and tokens matter: a regrade is no trial.
 
     Raises:
         BadInput: There is no such state, or it can't be graded: the message says why.
@@ -68,7 +84,8 @@ def regrade_run(store: Store, row: RunRow, runs: Path, number: int | None, watch
         sweep_folders()
         watcher.trials_planned(len(states))
         try:
-            return list(_regraded(store, row.id, states, _tasks(config, suite), config, owner, watcher))
+            caps = spending_caps(store, row.id, given)
+            return _regraded(store, row.id, states, _tasks(config, suite), config, owner, watcher, caps)
         finally:
             reaper().wait()
             engine.sweep(owner)
@@ -120,16 +137,31 @@ def _regraded(
     config: RunConfig,
     owner: str,
     watcher: Watcher,
-) -> Iterator[Regraded]:
-    base, budget = images.base_image(watcher.say), begin_unbooked(states[0].file.parents[1])
+    caps: Caps,
+) -> Regrading:
+    base = images.base_image(watcher.say)
     refuse_unsupported(tasks.values(), owner, config.sandbox.runtime)
-    with contextlib.closing(budget):
+    done, left, reached = list[Regraded](), 0, ""
+    with contextlib.closing(begin_unbooked(states[0].file.parents[1], caps, store.spent(run), config.free)) as budget:
         for state in states:
             spec = _spec(run, state, tasks[state.trial.task], config, base, owner)
+            # States whose tests ask nothing cost nothing.
+            if spec.grader is not None and (reached := reached or budget.reached()):
+                left += 1
+                continue
             result = _regrade_one(spec, state, budget.terms)
             store.add_regrade(run, result)
             watcher.trial_done(state.trial)
-            yield Regraded(state.trial, result)
+            done.append(Regraded(state.trial, result))
+    return Regrading(tuple(done), left, reached if left else "")
+
+
+def spending_caps(store: Store, run: str, given: Caps) -> Caps:
+    """The caps on dollars and tokens that a run's last session had, with those that are given now in their place."""
+    sessions = store.sessions(run)
+    last = Caps(**json.loads(sessions[-1].caps)) if sessions else Caps()
+    usd = last.usd if given.usd is None else given.usd
+    return Caps(usd=usd, tokens=last.tokens if given.tokens is None else given.tokens)
 
 
 def _regrade_one(spec: TrialSpec, state: KeptState, terms: SpendingFile) -> Regrade:

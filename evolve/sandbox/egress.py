@@ -9,8 +9,10 @@ other way.
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import json
+import os
 import shutil
 import socket
 import tempfile
@@ -54,6 +56,14 @@ class Unsupported(InfraError):
     """The engine's kernel can't lead a container's connections elsewhere."""
 
 
+class NetworkFault(EngineError):
+    """The machine could not change what a running container reaches; nothing in the container is the cause."""
+
+
+class PortsTaken(InfraError):
+    """What runs in a container has left no port on its loopback."""
+
+
 @dataclass
 class Egress:
     """The proxy of one container. `control`: the connection to it; `folder`: of the socket."""
@@ -80,7 +90,21 @@ class Egress:
 
 
 def set_network(container: Container, state: TaskState, policy: NetworkPolicy) -> None:
-    """Let a running container reach what a phase of its task allows, and nothing else. Raises InfraError."""
+    """Let a running container reach what a phase of its task allows, and nothing else.
+
+    Raises:
+        NetworkFault: The machine failed, whatever the container's processes did.
+        InfraError: The container has ended, or its processes left no port for the proxy.
+    """
+    try:
+        _set_network(container, state, policy)
+    except (EngineError, Unsupported) as error:
+        if not container.is_running():
+            raise
+        raise NetworkFault(str(error)) from error
+
+
+def _set_network(container: Container, state: TaskState, policy: NetworkPolicy) -> None:
     if policy.mode is not NetworkMode.PUBLIC:
         container.connect(False)
     if policy.mode is NetworkMode.ALLOWLIST and container.outlet is None:
@@ -110,6 +134,7 @@ def start_egress(
 
     Raises:
         Unsupported: The engine's kernel can't do it.
+        PortsTaken: The container's processes hold all ports.
         InfraError: The engine failed.
     """
     prefix = temporary_prefix(run) if resources is None else "egress-"
@@ -225,6 +250,8 @@ def _introduced(listener: socket.socket) -> socket.socket:
 def _check_caught(message: bytes, caught: list[int]) -> None:
     if message.startswith(FAILED):
         reason = message.removeprefix(FAILED).decode(errors="replace")
+        if reason == os.strerror(errno.EADDRINUSE):
+            raise PortsTaken("the container's processes left no port for the proxy of its network allowlist")
         raise Unsupported(f"the engine's kernel can't lead a container's connections to a proxy: {reason}")
     if message != CAUGHT or len(caught) != 2:
         raise EngineError("the helper of a network allowlist did not start")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
+from evolve.core.config import ModelRole
 from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, Usage
 
 
@@ -90,11 +90,11 @@ class SessionRow:
 class PreflightRow:
     """One check of an endpoint before a session's first trial. `report`: JSON text; `session`: 0 before it is stored.
 
-    `role`: what the model is for, `scaffold` or `proposer`.
+    `role`: what the model is for.
     """
 
     checked_at: str
-    role: Literal["scaffold", "proposer"]
+    role: ModelRole
     model: str
     base_url: str | None
     report: str

@@ -180,7 +180,7 @@ preflight = Table(
     *_cached(),
     *_tried_again(),
     ForeignKeyConstraint(["run_id", "session_id"], ["session.run_id", "session.id"]),
-    CheckConstraint("role IN ('scaffold', 'proposer')", name="role"),
+    CheckConstraint("role IN ('scaffold', 'proposer', 'small', 'grader')", name="role"),
     _not_negative("calls", "prompt_tokens", "completion_tokens", "cost_usd"),
     _utc("checked_at"),
 )

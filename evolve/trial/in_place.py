@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
 from evolve.sandbox.container import ROOT, Container, TaskState, copy_container, frozen_image, spare_container
-from evolve.sandbox.egress import set_network
+from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.trial.instances import packed_part
 from evolve.trial.verdict import Judgement, read_judgement, untestable
 
@@ -44,6 +44,8 @@ def judge_in_place(spec: TrialSpec, state: TaskState, task: Container, ttl: int)
         try:
             set_network(task, state, state.networks.tests)
             return _judge_in(spec, state, task)
+        except NetworkFault:
+            raise
         except InfraError:
             if not task.is_ruined():
                 raise
@@ -61,10 +63,14 @@ def judge_copy(spec: TrialSpec, state: TaskState, task: Container, ttl: int) -> 
     with frozen_image(task) as image:
         try:
             return _judge_copy(spec, state, task, ttl, image)
+        except NetworkFault:
+            raise
         except InfraError:
             _prove_testable(spec, state, ttl)
         try:
             return _judge_copy(spec, state, task, ttl, image)
+        except NetworkFault:
+            raise
         except InfraError:
             return untestable()
 

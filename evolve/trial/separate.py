@@ -13,7 +13,7 @@ from evolve.core.records import TaskImage, TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
 from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
-from evolve.sandbox.egress import set_network
+from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.sandbox.image_store import working_directory
 from evolve.sandbox.services import environment_container
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
@@ -30,6 +30,8 @@ def run_collect_hooks(state: TaskState, task: Container) -> None:
         try:
             set_network(task, state, state.networks.setup)
             _run_hook(state, task.service(hook.service), hook)
+        except NetworkFault:
+            raise
         except InfraError:
             if not task.is_ruined():
                 raise

@@ -15,7 +15,7 @@ from evolve.core.records import Limits, Task, TaskImage, TrialSpec, Usage
 from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
 from evolve.sandbox.container import ROOT, Container, TaskState
-from evolve.sandbox.egress import set_network
+from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.trial.health import Unhealthy, wait_until_healthy
 from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_SECONDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state
@@ -122,6 +122,8 @@ def _is_prepared(state: TaskState, container: Container, task: Task, step: Step,
             if is_first:
                 raise InfraError(f"step {step.name}: {error}") from error
             return False
+        except NetworkFault:
+            raise
         except InfraError:
             if is_first or not container.is_ruined():
                 raise

@@ -12,7 +12,7 @@ from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
 from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
-from evolve.sandbox.egress import set_network
+from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.sandbox.exit_cause import SIGNALLED
 from evolve.sandbox.shell import CommandResult, ContainerShell
 from evolve.trial.instances import packed_part
@@ -135,6 +135,8 @@ def _judge_live(spec: TrialSpec, state: TaskState, task: Container) -> Judgement
     """Judge in the task's own container; if the agent left no room for the tests there, it is at fault."""
     try:
         return run_tests(spec, state, task, task.shell(ROOT, state.image.workdir, state.verifier_variables))
+    except NetworkFault:
+        raise
     except InfraError:
         if not task.is_ruined():
             raise

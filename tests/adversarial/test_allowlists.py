@@ -214,7 +214,7 @@ def test_without_a_network_a_connection_to_a_listed_host_is_refused_as_it_is_mad
     refused = f"[{ECONNREFUSED}, {ECONNREFUSED}]"
     with container(net, net.policy()) as (made, state):
         assert phases(made, state) == [refused, "[0, 0]", refused, "[]"]
-    hole = ("proxy.py", "if self._server is not None:", "if self._server is not None and is_open:")
+    hole = ("proxy.py", "if not is_open and self._server is not None:", "if False:")
     with changed(tmp_path, hole), container(net, net.policy()) as (made, state):
         assert phases(made, state)[0] == "[0, 0]"
 

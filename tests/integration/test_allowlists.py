@@ -14,11 +14,14 @@ from unittest import mock
 
 import pytest
 
-from evolve.core.errors import BadInput
+from evolve.core.errors import BadInput, EngineError
 from evolve.core.records import Outcome, Split, SuiteProfile
+from evolve.loop.watcher import SilentWatcher
+from evolve.runs import check_tasks
 from evolve.sandbox import egress, engine, images
 from evolve.sandbox.egress_check import refuse_unsupported
 from evolve.suite.task_files import load_task
+from evolve.suite.tasks import load_suite
 from evolve.trial.reward import Reward
 from evolve.trial.run import run_trial
 from evolve.trial.solving import try_task
@@ -99,6 +102,24 @@ def test_other_verifiers_have_the_network_of_the_tests_too(
     assert judgement.grade == Reward(1.0, 1.0), judgement
 
 
+@pytest.mark.parametrize("mode", ["shared", "isolated", "live"])
+def test_a_proxy_that_fails_before_the_tests_is_no_evidence(
+    tmp_path: Path, base: str, swept: str, two: Mapping[str, Server], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    real, calls = egress.Egress.allow, list[object]()
+
+    def failing(self: egress.Egress, hosts: tuple[str, ...] | None) -> None:
+        calls.append(hosts)
+        if len(calls) > 1:
+            self.proxy.stop()
+        real(self, hosts)
+
+    monkeypatch.setattr(egress.Egress, "allow", failing)
+    small = phases(two, ("public", "allowlist", "allowlist"), f'environment_mode = "{mode}"')
+    with pytest.raises(EngineError, match="proxy of a network allowlist"):
+        solved(small.spec(tmp_path / "task", base, swept))
+
+
 def test_a_separate_verifier_has_the_network_of_its_own_environment(
     tmp_path: Path, base: str, swept: str, two: Mapping[str, Server]
 ) -> None:
@@ -150,9 +171,6 @@ def test_a_scaffolds_commands_reach_the_list_alone(
 STARTS = """
 import sys, time
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
-from evolve.core.task_format import Environment, NetworkMode, NetworkPolicy, TaskFormat
-from evolve.sandbox.container import TaskState, task_container
-from evolve.sandbox.egress import set_network
 policy = NetworkPolicy(NetworkMode.ALLOWLIST, ("a.test",))
 format = TaskFormat(harbor=True, environment=Environment(network=policy))
 state = TaskState(sys.argv[1], TaskImage(sys.argv[2], "/tmp"), SandboxSpec(), SuiteProfile.LOOSE, None, format)
@@ -188,3 +206,11 @@ def test_a_kernel_without_the_rules_is_refused_by_name(tmp_path: Path, base: str
     plain = replace(small, toml="").task(tmp_path / "plain")
     with powerless:
         refuse_unsupported([plain], swept, "runsc")
+
+
+def test_checks_of_tasks_find_the_same_every_time(tmp_path: Path, base: str, two: Mapping[str, Server]) -> None:
+    changes = {"closes": ("no-network", "allowlist", "no-network"), "stays": ("public", "allowlist", "allowlist")}
+    for name, modes in changes.items():
+        phases(two, modes).written(tmp_path / "suite" / name)
+    for finding in check_tasks.check_suite(load_suite(tmp_path / "suite", ()), 2, SilentWatcher()):
+        assert (finding.problem, finding.solution, finding.nothing) == ("", (1.0, 1.0), (0.0, 0.0)), finding

@@ -18,6 +18,7 @@ from .sniff import Unreadable, asked_hosts
 
 MOST_CONNECTIONS, MOST_QUESTIONS, MOST_ADDRESSES = 200, 64, 4
 CHUNK_BYTES = 32768
+BACKLOG = 128
 DIAL_SECONDS, HEAD_SECONDS = 30.0, 30.0
 ORIGINAL_DESTINATION = 80
 RESET = struct.pack("ii", 1, 0)
@@ -132,12 +133,19 @@ class Entrance:
         self._proxy, self._end, self._server = proxy, end, None
 
     async def set_open(self, is_open):
-        if self._server is not None:
-            self._server.close()
-            self._end.shutdown(socket.SHUT_RDWR)  # the socket stops listening and keeps its port
-            self._server = None
-        if is_open:
+        if is_open and self._server is None:
+            self._share(True)
+            self._end.listen(BACKLOG)
             self._server = await asyncio.start_server(self._proxy.serve, sock=self._end.dup(), limit=CHUNK_BYTES)
+        if not is_open and self._server is not None:
+            self._server.close()
+            self._server = None
+            self._share(False)
+            self._end.shutdown(socket.SHUT_RDWR)  # the socket stops listening and keeps its port
+
+    def _share(self, shares):
+        """Share the port with connections that end; nobody else can take it while the socket listens, or without."""
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, shares)
 
 
 class Questions(asyncio.DatagramProtocol):
