@@ -16,7 +16,7 @@ import pytest
 
 from evolve import cli
 from evolve.core.caps import Caps
-from evolve.core.errors import BadInput, InfraError, Locked
+from evolve.core.errors import BadInput, BudgetExhausted, InfraError, Locked
 from evolve.core.records import (
     Fault,
     Grader,
@@ -156,6 +156,22 @@ def test_tests_ask_no_model_beyond_the_caps_of_the_run(
     monkeypatch.setenv("EVOLVE_BUDGET_TOKENS", str(spent + 1))
     graded_as += [GRADED, GRADED]
     assert command(monkeypatch, "regrade", RUN) == 0
+
+
+def test_what_was_asked_before_a_cap_was_reached_counts(
+    store: Store, graded_as: list[Judgement], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(spec: TrialSpec, archive: bytes, door: object) -> Judgement:
+        raise BudgetExhausted("the run's budget is spent")
+
+    door = SimpleNamespace(grading=Grading("g", Usage(calls=3, prompt_tokens=9)))
+    monkeypatch.setattr(regrading, "with_grader", lambda spec, terms: (spec, door))
+    monkeypatch.setattr(regrading, "regrade", exhausted)
+    store.add_trial(RUN, ungraded(commit_of(store, 0)))
+    before = store.spent(RUN).calls
+    assert regraded(store) == [None]
+    assert store.regrades(RUN)[-1].why == "budget: the run's budget is spent"
+    assert store.spent(RUN).calls == before + 3
 
 
 def test_caps_are_those_of_the_last_session_or_given(store: Store) -> None:

@@ -25,6 +25,7 @@ from evolve.host.temporary import is_abandoned, process_mark
 from evolve.store import PreflightRow, SessionRow, Store
 
 FOLDER = "spending"
+NO_CAPS, NO_USAGE = Caps(), Usage()
 FILE = "session-{}.db"
 FILE_NAME = re.compile(r"session-(\d+)\.db")
 
@@ -125,7 +126,7 @@ def begin(
     return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
 
 
-def begin_unbooked(folder: Path, caps: Caps = Caps(), spent: Usage = Usage(), free: bool = True) -> Budget:
+def begin_unbooked(folder: Path, caps: Caps = NO_CAPS, spent: Usage = NO_USAGE, free: bool = True) -> Budget:
     """Open a budget for work outside the run, such as a replay: its file is never booked.
 
     caps: No call starts beyond them; none by default. spent: what counts against them already.

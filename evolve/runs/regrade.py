@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.budget.ledger import SpendingFile
-from evolve.budget.run_budget import begin_unbooked
+from evolve.budget.run_budget import NO_CAPS, begin_unbooked
 from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
-from evolve.core.errors import BadInput, InfraError
+from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Fault, ScaffoldSource, Task, TrialResult, TrialSpec, VerifierMode
 from evolve.host.locks import hold_lock
 from evolve.host.temporary import process_mark, sweep_folders
@@ -31,7 +31,8 @@ from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
 from evolve.trial.grader_gateway import with_grader
 from evolve.trial.regrading import regrade
-from evolve.trial.reward import Reward
+from evolve.trial.reward import NoReward, Reward, Ungraded
+from evolve.trial.verdict import Judgement
 
 DETAIL_CHARS = 2000
 
@@ -63,7 +64,7 @@ class Regrading:
 
 
 def regrade_run(
-    store: Store, row: RunRow, runs: Path, number: int | None, watcher: Watcher, given: Caps = Caps()
+    store: Store, row: RunRow, runs: Path, number: int | None, watcher: Watcher, given: Caps = NO_CAPS
 ) -> Regrading:
     """Grade the kept states of a run again, or of one round, except those that have got a reward since.
 
@@ -173,7 +174,10 @@ def _regrade_one(spec: TrialSpec, state: KeptState, terms: SpendingFile) -> Regr
     if state.trial.state and hashlib.sha256(archive).hexdigest() != state.trial.state.sha256:
         raise InfraError(f"{state.file}: has changed since it was kept (sha256 differs)")
     spec, door = with_grader(spec, terms)
-    judgement = regrade(spec, archive, door) if door else regrade(spec, archive)
+    try:
+        judgement = regrade(spec, archive, door) if door else regrade(spec, archive)
+    except BudgetExhausted as error:  # what the tests asked before counts
+        judgement = Judgement(NoReward(Ungraded.BUDGET, str(error)), "")
     grade, grading = judgement.grade, door.grading if door else None
     seconds, detail = round(time.monotonic() - began, 3), judgement.output[-DETAIL_CHARS:]
     if isinstance(grade, Reward):

@@ -14,15 +14,18 @@ from unittest import mock
 
 import pytest
 
+from evolve.budget.ledger import SpendingFile
 from evolve.core.errors import BadInput, EngineError
-from evolve.core.records import Outcome, Split, SuiteProfile
+from evolve.core.records import Fault, Outcome, Split, SuiteProfile
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
+from evolve.runs.regrade import KeptState, _regrade_one
 from evolve.sandbox import egress, engine, images
 from evolve.sandbox.egress_check import refuse_unsupported
 from evolve.suite.task_files import load_task
 from evolve.suite.tasks import load_suite
-from evolve.trial.reward import Reward
+from evolve.trial import verdict
+from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.run import run_trial
 from evolve.trial.solving import try_task
 
@@ -206,6 +209,22 @@ def test_a_kernel_without_the_rules_is_refused_by_name(tmp_path: Path, base: str
     plain = replace(small, toml="").task(tmp_path / "plain")
     with powerless:
         refuse_unsupported([plain], swept, "runsc")
+
+
+def test_a_state_is_graded_again_with_the_allowlist_of_the_tests(
+    tmp_path: Path, base: str, swept: str, two: Mapping[str, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = phases(two, ("no-network", "public", "allowlist"), 'environment_mode = "separate"')
+    small = replace(small, toml='artifacts = ["/app/setup", "/app/agent"]\n' + small.toml)
+    main = "import evolve_door as door\ndoor.run('python3 /app/reached.py /app/agent')\n"
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), main)
+    with monkeypatch.context() as broken:
+        broken.setattr(verdict, "_read_grade", lambda *_: NoReward(Ungraded.MISSING, "a server did not answer"))
+        result = run_trial(spec)
+    assert result.fault is Fault.GRADER and result.state is not None, result.detail
+    state = KeptState(1, result, spec.folder.parent / result.state.path)
+    again = _regrade_one(spec, state, SpendingFile(tmp_path / "spending.db"))
+    assert (again.reward, again.passed) == (1.0, True), again
 
 
 def test_checks_of_tasks_find_the_same_every_time(tmp_path: Path, base: str, two: Mapping[str, Server]) -> None:
