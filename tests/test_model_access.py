@@ -14,8 +14,8 @@ from evolve.core.model_access import APIS, model_access, verifier_access, with_g
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
 from evolve.runs.from_settings import checking_config, new_config
 from evolve.runs.settings import read_settings
-from evolve.suite.refusals import refuse_questions
 from evolve.suite.tasks import load_suite, load_task
+from evolve.suite.variables import refuse_questions
 from tests.harbor_tasks import write
 
 URL, TOKEN = "http://127.0.0.1:8111", "a-token"

@@ -29,13 +29,12 @@ from evolve.suite.refusals import (
     refuse_links,
     refuse_modes,
     refuse_networks,
-    refuse_questions,
     refuse_services,
     refuse_strict,
-    refuse_templates,
 )
 from evolve.suite.schema import TaskTable
 from evolve.suite.templates import settle_defaults
+from evolve.suite.variables import refuse_questions, refuse_templates
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"

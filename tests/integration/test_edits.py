@@ -11,7 +11,8 @@ from evolve.core.records import Limits, SandboxSpec, TaskImage
 from evolve.sandbox.container import AGENT, TaskState, task_container
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial.gateway.commands import READ_BYTES
-from evolve.trial.gateway.server import Door, Gateway
+from evolve.trial.gateway.door import Door
+from evolve.trial.gateway.server import Gateway
 from tests.fakes import ScriptedModel
 from tests.test_gateway import SPEC, call, code, replace
 

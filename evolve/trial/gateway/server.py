@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from starlette.routing import Route
 from evolve.budget.answers import Answers, OwnAnswers
 from evolve.core.clock import Timeline
 from evolve.core.errors import EndpointError, EvolveError, HostRefused, InfraError, RequestRefused
-from evolve.core.records import Api, Limits, ModelSpec, Usage
-from evolve.core.task_format import McpServer
+from evolve.core.records import Api, ModelSpec, Usage
 from evolve.llm import (
     ChatModel,
     CountedPrompts,
@@ -38,7 +37,8 @@ from evolve.llm import (
 )
 from evolve.trial.gateway.arrivals import Arrival, Arrivals
 from evolve.trial.gateway.budget import Reservation, TrialBudget
-from evolve.trial.gateway.commands import COMMAND_SECONDS, Commands, Workspace
+from evolve.trial.gateway.commands import Commands, Workspace
+from evolve.trial.gateway.door import ASKED, COUNTED, Door, described_model
 from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
 from evolve.trial.gateway.names import asked_of
@@ -54,47 +54,7 @@ from evolve.trial.request_digest import digest
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
 INFRASTRUCTURE = "infrastructure"
-# Where each protocol asks the model, and where it has a prompt counted: path, protocol, and the rest of the answer.
-ASKED: dict[str, Api] = {
-    "/v1/chat/completions": "chat",
-    "/v1/responses": "responses",
-    "/v1/messages": "messages",
-}
-COUNTED: tuple[tuple[str, Api, Body], ...] = (
-    ("/v1/responses/input_tokens", "responses", {"object": "response.input_tokens"}),
-    ("/v1/messages/count_tokens", "messages", {}),
-)
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
-
-
-def described_model(name: str) -> Body:
-    """A model in the form of both vendors' lists of models."""
-    openais = {"id": name, "object": "model", "created": 0, "owned_by": "run"}
-    return {**openais, "type": "model", "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
-
-
-@dataclass(frozen=True)
-class Door:
-    """What a gateway serves. Nothing in here tells the scaffold which task it has.
-
-    command_seconds: the longest time of one command. mcp_servers: those of the task. small: the model that answers
-    requests for a small one, by name.
-    """
-
-    task_id: str
-    instruction: str
-    workdir: str
-    seed: int
-    model: ModelSpec
-    limits: Limits
-    command_seconds: float = COMMAND_SECONDS
-    mcp_servers: tuple[McpServer, ...] = ()
-    small: ModelSpec | None = None
-
-    @property
-    def models(self) -> tuple[ModelSpec, ...]:
-        """The models that answer; see `names.asked_of`."""
-        return (self.model,) if self.small is None else (self.model, self.small)
 
 
 class Gateway:
