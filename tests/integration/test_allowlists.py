@@ -174,6 +174,9 @@ def test_a_scaffolds_commands_reach_the_list_alone(
 STARTS = """
 import sys, time
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
+from evolve.core.task_format import Environment, NetworkMode, NetworkPolicy, TaskFormat
+from evolve.sandbox.container import TaskState, task_container
+from evolve.sandbox.egress import set_network
 policy = NetworkPolicy(NetworkMode.ALLOWLIST, ("a.test",))
 format = TaskFormat(harbor=True, environment=Environment(network=policy))
 state = TaskState(sys.argv[1], TaskImage(sys.argv[2], "/tmp"), SandboxSpec(), SuiteProfile.LOOSE, None, format)
