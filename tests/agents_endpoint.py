@@ -85,7 +85,9 @@ class Scripted:
 def text_of(messages: Sequence[Body]) -> str:
     """The text of a conversation."""
     parts = [message.get("content") or "" for message in messages]
-    return "\n".join(part if isinstance(part, str) else "\n".join(one.get("text", "") for one in part) for part in parts)
+    return "\n".join(
+        part if isinstance(part, str) else "\n".join(one.get("text", "") for one in part) for part in parts
+    )
 
 
 @contextmanager

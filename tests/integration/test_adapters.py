@@ -31,6 +31,10 @@ ROUNDS = 3
 # The memory that tools of Node need, beside what the bundled tasks have.
 MEMORY = ("memory_mb = 256", "memory_mb = 2048")
 QUICK = ("--gate", "passes=1", "--gate", "tip_passes=1", "--score-attempts", "1", "--holdout-attempts", "0")
+TRIALS = (
+    "select round, task, outcome, calls, seconds from trial join candidate on candidate.id = candidate_id "
+    "order by trial.id"
+)
 ANCHOR = "- Look at the files first."
 WHEELS = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-r", "requirements.txt", "-d", "wheels"]
 NPM = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
@@ -114,24 +118,55 @@ def test_it_is_evolved_and_its_trials_replay(home: Home) -> None:
     assert "run: VALID" in said, said
     verdicts = [verdict for (verdict,) in home.rows("select verdict from history order by round")]
     assert len(verdicts) == ROUNDS + 1 and "refused" not in verdicts, said
-    outcomes = home.rows("select round, task, outcome, calls, seconds, detail from trial join candidate on candidate.id = candidate_id order by trial.id")
-    print(*outcomes, sep="\n")
+    trials = home.rows(TRIALS)
+    print(home.adapter.name, *trials, sep="\n")
+    assert {trial[:3] for trial in trials if trial[0] < 2} == {
+        (0, HARD, "failed"),
+        (0, EASY, "passed"),
+        (1, HARD, "passed"),
+    }
     (run,) = (path.name for path in (home.folder / "runs").iterdir() if path.is_dir())
     replayed = home.evolve("replay", f"evolve/{run}/round-0000")
     assert "2 of 2 trials identical" in replayed, replayed
-    changes = change_one_byte(home)
+    changed = change_one_byte(home)
     replayed = home.evolve("replay", f"evolve/{run}/round-0000", status=1)
-    print(replayed)
-    assert re.search(rf"^{EASY}, attempt 0: .*step {changes} ", replayed, re.MULTILINE), replayed
+    named = re.search(rf"^{EASY}, attempt 0: .*step (\d+) differs: chat: request", replayed, re.MULTILINE)
+    assert named and int(named[1]) > changed, replayed
     assert "1 of 2 trials identical" in replayed
 
 
-def change_one_byte(home: Home) -> None:
-    """In the first recorded answer that calls a tool, of the trial at the easy task."""
+SKILL = "---\nname: {name}\ndescription: Use for {name}.\n---\n# {name}\n\nDo it well.\n"
+
+
+def test_instructions_and_skills_without_an_agent_are_measured_after_two_commands(tmp_path: Path, base: str) -> None:
+    (opencode,) = (adapter for adapter in ADAPTERS if adapter.name == "opencode")
+    provide_image(opencode, base, tmp_path / "image")
+    folder = tmp_path / "project"
+    for name in ("review", "release"):
+        skill = folder / ".claude" / "skills" / name / "SKILL.md"
+        skill.parent.mkdir(parents=True)
+        skill.write_text(SKILL.format(name=name))
+    (folder / "CLAUDE.md").write_text("# Rules\n\nWork with care.\n")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for place in (folder, tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        place.chmod(0o755)
+    started = Home(folder, opencode, "").evolve("init")
+    assert "found: CLAUDE.md, 2 skills" in started and "evolve run --rounds 1 --model PROFILE/MODEL" in started
+    with agents_endpoint(folder / "tasks", "CLAUDE.md", "Work with care.", submits=False) as url:
+        home = Home(folder, opencode, url)
+        said = home.evolve("run", "--rounds", "1", "--model", "scripted", "--base-url", url, "--no-preflight", *QUICK)
+    assert "run: VALID" in said and "memory" not in said, said
+    assert home.rows("select distinct outcome from trial") == [("passed",)]
+    assert home.rows("select count(distinct round) from candidate") == [(2,)]
+
+
+def change_one_byte(home: Home) -> int:
+    """In the first recorded answer that calls a tool, of the trial at the easy task. -> the number of its step"""
     query = f"select recording_path from trial where task = '{EASY}' and attempt = 0 order by id limit 1"
     path = home.folder / "runs" / str(home.rows(query)[0][0])
     events = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
-    messages = [event["response"]["choices"][0]["message"] for event in events if event["kind"] == "chat"]
-    message = next(message for message in messages if message.get("tool_calls"))
-    message["content"] = message["content"].replace("The next step.", "The next step!")
+    answers = [event["response"]["choices"][0]["message"] if event["kind"] == "chat" else {} for event in events]
+    number = next(number for number, answer in enumerate(answers) if answer.get("tool_calls"))
+    answers[number]["content"] = answers[number]["content"].replace("The next step.", "The next step!")
     path.write_bytes(gzip.compress("".join(json.dumps(event) + "\n" for event in events).encode()))
+    return number + 1
