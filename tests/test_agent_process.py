@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evolve.sandbox.agent_process import AgentCommand, AgentProcess
+from evolve.sandbox.agent_process import WRAPPER, AgentCommand, AgentProcess
 from evolve.sandbox.exit_cause import KILLED
 from evolve.sandbox.streams import STDERR
 
@@ -33,6 +33,11 @@ class FakeEngine:
     def exec_inspect(self, identifier: str) -> dict[str, Any]:
         return {"Running": False, "ExitCode": self.exit_code}
 
+    def started(self) -> bool:
+        """Whether the host has told the command that it listens."""
+        self.ends[1].settimeout(5)
+        return self.ends[1].recv(9) == b"\n"
+
     def report(self, text: bytes) -> None:
         self.ends[1].sendall(struct.pack(">BxxxL", STDERR, len(text)) + text)
 
@@ -49,6 +54,13 @@ def test_a_report_that_is_late_on_a_busy_machine_counts(status: int) -> None:
     engine.report(b"7\n")
     threading.Timer(0.5, engine.report, [b"%d\n" % status]).start()
     assert process.wait(0.01) and process.status() == status
+    process.close()
+
+
+def test_the_command_starts_when_the_host_listens() -> None:
+    engine = FakeEngine()
+    process = process_of(engine)
+    assert WRAPPER.startswith("read -r _; ") and engine.started()
     process.close()
 
 

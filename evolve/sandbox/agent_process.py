@@ -18,9 +18,13 @@ from evolve.sandbox.exit_cause import KILLED, engine_faults
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.streams import STDERR
 
+# It waits for a line of the host's: what comes together with the engine's answer to the start, the client would lose.
 # Its own standard error is the host's alone: the session first, the command's exit status last. If memory runs out, the
 # kernel kills the command before the container's first process, with which the counters would go.
-WRAPPER = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
+WRAPPER = (
+    "read -r _; echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "
+    '"$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
+)
 NOTHING = "/dev/null"
 # How long the rest of its output is waited for, which what it left running may keep open.
 REST_SECONDS = 0.1
@@ -60,11 +64,13 @@ class AgentProcess:
                 user=command.user,
                 workdir=command.workdir,
                 environment={**command.environment, "EVOLVE_STDIN": command.stdin},
+                stdin=True,
             )["Id"]
             owner: Any = api.exec_start(self._exec, socket=True)
-        self._owner = owner
-        self._socket: socket.socket = getattr(owner, "_sock", owner)
-        self._socket.settimeout(None)
+            self._owner = owner
+            self._socket: socket.socket = getattr(owner, "_sock", owner)
+            self._socket.settimeout(None)
+            self._socket.sendall(b"\n")
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
