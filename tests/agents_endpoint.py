@@ -3,8 +3,8 @@
 What it answers depends on the request alone, so that trials may run at once and in any order:
 
 - An agent that has a tool for commands writes the solution of the task whose instruction is in the conversation, runs
-  the project's tests, and ends; with `--submit`, by a last command. The task HARD is solved only by an agent whose
-  instructions have the first of RULES; otherwise the agent looks around and ends.
+  the project's tests, and ends; with `--submit`, by a last command. An agent solves the tasks UNSOLVED only if
+  its instructions have the first of RULES; otherwise it looks around and ends.
 - A proposer adds one of RULES before ANCHOR in FILE: the next one that isn't there.
 """
 
@@ -29,6 +29,8 @@ from tests.fakes import completion, tool_call
 from tests.upstream import DONE, chunks, event_text
 
 HARD = "lru-cache"
+# Tasks that are solved only with the first of RULES: that one, and the sample task of `evolve init`.
+UNSOLVED = (HARD, "first-task")
 RULES = ("Reproduce the fault before any change.", "Change as little as you can.", "Read each error to its end.")
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 # The name of the parameter with the command, of each tool that runs one.
@@ -73,7 +75,7 @@ class Scripted:
         task = next(name for name, text in self.tasks.items() if text.splitlines()[0] in said)
         file = self.solutions[task]
         writes = f"cat > {file.name} <<'END'\n{file.read_text()}\nEND"
-        solves = task != HARD or RULES[0] in said
+        solves = task not in UNSOLVED or RULES[0] in said
         return [writes if solves else "ls", "python3 -m unittest -q", *([SUBMIT] if self.submits else [])]
 
     def _proposal(self, said: str) -> dict[str, Any]:

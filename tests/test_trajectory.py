@@ -296,6 +296,7 @@ def test_durations_and_addresses_are_no_difference() -> None:
         ("0x1f", "0x1f"),
         ("at 0xdeadbeef.", "at <address>."),
         ("Chunk ID: 1979d9\nWall time: 0.0120 seconds\n", "Chunk ID: <id>\nWall time: <seconds>\n"),
+        ("Signal: (none)\nProcess Group PGID: 76", "Signal: (none)\nProcess Group PGID: <id>"),
         ("Chunk ID: 1979d9ff", "Chunk ID: 1979d9ff"),
         ("uid=31234 gid=31234 groups=31234", "uid=<id> gid=<id> groups=<id>"),
         ("total 4\n-rw-r--r-- 1 31234 31234 12 Nov", "total 4\n-rw-r--r-- 1 <id> <id> 12 Nov"),

@@ -22,8 +22,7 @@ from evolve.sandbox.streams import STDERR
 # Its own standard error is the host's alone: the session first, the command's exit status last. If memory runs out, the
 # kernel kills the command before the container's first process, with which the counters would go.
 WRAPPER = (
-    "read -r _; echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "
-    '"$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
+    'read -r _; echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
 )
 NOTHING = "/dev/null"
 # How long the rest of its output is waited for, which what it left running may keep open.

@@ -94,7 +94,7 @@ def write_context(file: Path, context: Path) -> None:
 def built_name(dockerfile: Path, base: str) -> str:
     """The name that the image of a Dockerfile has, whether it is there or not. Raises BadInput or EngineError."""
     with pack_context(dockerfile.parent) as context:
-        digest = hashlib.file_digest(context, "sha256").hexdigest()
+        digest = hashlib.sha256(context.read()).hexdigest()
     with engine_faults():
         return f"{TAG}:{stable_hash(digest, images.image_id(base)):016x}"
 
