@@ -17,7 +17,7 @@ from evolve.core.task_format import TaskFormat
 from evolve.sandbox.container import Container, TaskState
 from evolve.suite.tasks import load_task
 from evolve.trial import grader_gateway, in_place, judging, run
-from evolve.trial.gateway import server
+from evolve.trial.gateway import endpoint as routes
 from evolve.trial.verdict import Judgement
 from tests.upstream import Upstream, says, scripted_upstream
 
@@ -74,7 +74,7 @@ ATTACKS = {
         shared(),
     ),
     "a program that the tests run has no token": Attack(
-        WRITE_ASK, "env -i python3 -I /app/ask.py none; [ -e /tmp/answered ]", mock.patch.object(server, "check_token")
+        WRITE_ASK, "env -i python3 -I /app/ask.py none; [ -e /tmp/answered ]", mock.patch.object(routes, "check_token")
     ),
     "the key is looked for in the container of the tests": Attack(
         "door.run('true')", f"env | grep -q {KEY}", mock.patch.object(grader_gateway, "with_gateway", with_the_key),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evolve.core.launch import Launch
 from evolve.core.records import Outcome, SandboxSpec, ScaffoldSource, TaskImage, TrialSpec
 from evolve.executor.evaluate import Evaluator
 from evolve.sandbox.container import (
@@ -126,7 +127,7 @@ def running_trial(arena: Arena, image: TaskImage, number: int) -> Iterator[dict[
     with ExitStack() as stack:
         stack.callback(state.remove)
         folder = resources.copy_scaffold(scaffold)
-        process = scaffold_process(OWNER, arena.base, folder, "main.py", resources.door, SPEC, TTL, resources)
+        process = scaffold_process(OWNER, arena.base, folder, "main.py", Launch(), resources.door, SPEC, TTL, resources)
         stack.callback(process.kill)
         task = task_container(state, TTL)
         stack.callback(task.kill)

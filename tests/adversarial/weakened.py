@@ -26,6 +26,8 @@ from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import run, self_work, verdict
 from evolve.trial.gateway import Gateway, wire
+from evolve.trial.gateway.endpoint import refusal_response
+from evolve.trial.gateway.protocols import protocol_of
 from evolve.trial.gateway.spans import LostTime
 from evolve.trial.grading import Step
 from evolve.trial.reward import NoReward, Reward
@@ -209,7 +211,7 @@ def any_host() -> Iterator[None]:
     """The text of an error is made from the request's address, which its Host header is part of."""
 
     async def refuse(self: Gateway, request: Request, error: Exception) -> Response:
-        return wire.error_response(wire.Refusal(404, "not_found", request.url.path))
+        return refusal_response(wire.Refusal(404, "not_found", request.url.path), protocol_of("chat"))
 
     with mock.patch.object(Gateway, "_no_such_route", refuse):
         yield

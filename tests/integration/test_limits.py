@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evolve.core.launch import Launch
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine
 from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
@@ -61,7 +62,7 @@ def test_a_container_that_stopped_its_own_clock_is_swept_by_the_next_start(
         "    if open(f'/proc/{pid}/comm').read() == 'timeout\\n': os.kill(int(pid), signal.SIGSTOP)\n"
         "time.sleep(60)\n"
     )
-    process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, replace(SPEC, network=False), 1)
+    process = scaffold_process(swept, base, tmp_path, "main.py", Launch(), tmp_path, replace(SPEC, network=False), 1)
     try:
         assert not process.wait(4) and engine.sweep_overdue() == 0
         monkeypatch.setattr(engine, "GRACE_SECONDS", 0)
@@ -72,6 +73,6 @@ def test_a_container_that_stopped_its_own_clock_is_swept_by_the_next_start(
 
 def test_a_scaffold_never_has_a_network(swept: str, base: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("")
-    process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, SPEC, 30)
+    process = scaffold_process(swept, base, tmp_path, "main.py", Launch(), tmp_path, SPEC, 30)
     check(told(process.container), "none")
     process.kill()

@@ -99,7 +99,8 @@ def test_a_bash_agent_that_looks_around_can_be_replayed(trials: Trials, image: T
 
 def test_files_of_the_image_have_the_same_times_again(trials: Trials) -> None:
     found, runs = replayed(trials, "ls -lA --time-style=full-iso", "stat -c '%n %Y %a' *")
-    assert found == Differences(None)
+    # Another trial may have the same user's number at this moment: the model is then shown another one.
+    assert found.first is None and all(step.endswith(" chat") for step in found.by_nature)
     image_times = engine.connect().containers.run(
         trials.image.image, ["sh", "-c", "cd /.evolve/workdir && stat -c '%n %Y' *"], remove=True
     )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.launch import Launch
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
 from evolve.sandbox.container import (
     AGENT,
@@ -150,7 +151,7 @@ def test_in_a_scaffold_container(swept: str, base: str, tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
     (tmp_path / "main.py").write_text(f"exec({PROBE!r})\n{ORDINARY}")
-    process = scaffold_process(swept, base, tmp_path, "main.py", tmp_path, SandboxSpec(memory_mb=128), 60)
+    process = scaffold_process(swept, base, tmp_path, "main.py", Launch(), tmp_path, SandboxSpec(memory_mb=128), 60)
     try:
         assert process.wait(30) and process.status() == 0, process.output
         check(process.output.decode())
