@@ -21,10 +21,10 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-llm long check unit format clean
+.PHONY: help setup evolve test test-runs test-adapters test-llm long check unit format clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
@@ -36,6 +36,10 @@ test: setup ## run the tests, including those that need containers; an unexpecte
 
 test-runs: setup ## run the whole runs of more than a minute, of which `make test` has short cases
 	@$(PYTEST) -n $(CORES) -m whole --strict-skips
+
+test-adapters: setup ## run the bundled coding agents with the real tools (needs npm, PyPI and 5 GB; no part of `make test`)
+	@command -v npm >/dev/null || { echo "npm is missing: install it (apt-get install npm)" >&2; exit 2; }
+	@EVOLVE_ADAPTERS=1 $(PYTEST) -n 0 --strict-skips tests/integration/test_adapters.py
 
 long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py

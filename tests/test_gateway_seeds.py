@@ -283,8 +283,9 @@ def test_recorded_answers_follow_the_requests() -> None:
     assert answers(RecordedModel(events), "b", "a", "a") == ["2", "1", "3"]
     model = RecordedModel(events)
     assert answers(model, "other", "b", "a") == ["1", "2", "3"]
-    with pytest.raises(RequestRefused, match="no further answer"):
+    with pytest.raises(RequestRefused, match="no further answer") as refused:
         answers(model, "a")
+    assert refused.value.status == 403, "clients that try again after most other refusals give up"
 
 
 def test_equal_requests_get_their_answers_in_the_order_in_which_they_arrived() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evolve.core.config import RunConfig, TrialLimits
+from evolve.core.launch import Launch, Place
 from evolve.core.records import Split, TrialResult, Usage
 from evolve.models.preflight import Preflight
 from evolve.runs import plan as plans
@@ -87,3 +88,11 @@ def test_tasks_that_nothing_limits_in_time_are_counted() -> None:
     assert line.startswith("2 tasks set no agent.timeout_sec: a trial may take a day")
     assert plans.time_warnings(RunConfig(limits=TrialLimits(seconds=9)), endless) == []
     assert plans.time_warnings(RunConfig(), SUITE) == []
+
+
+def test_an_agent_in_tasks_with_little_memory_is_warned_about() -> None:
+    (line,) = plans.memory_warnings(Launch(Place.TASK), SUITE)
+    assert line.startswith(f"{len(SUITE.tasks)} tasks have less than 1024 MB of memory (the least: 256)")
+    large = replace(SUITE.tasks[0], sandbox=replace(SUITE.tasks[0].sandbox, memory_mb=2048))
+    assert plans.memory_warnings(Launch(Place.TASK), replace(SUITE, tasks=(large,))) == []
+    assert plans.memory_warnings(Launch(), SUITE) == []

@@ -183,7 +183,21 @@ def test_the_bundled_coding_agents_are_whole(tool: str) -> None:
     assert set(spec.shown or ()) <= set(paths) and spec.build_file in paths
     versions = json.loads((folder / "evolve-agent/image/package.json").read_text())["dependencies"].values()
     assert all(version[0].isdigit() for version in versions)
-    assert "resolved" not in (folder / "evolve-agent/image/package-lock.json").read_text()
+    lock = (folder / "evolve-agent/image/package-lock.json").read_text()
+    assert "resolved" not in lock and not missing_packages(json.loads(lock)["packages"])
+
+
+def missing_packages(packages: dict[str, dict[str, dict[str, str]]]) -> set[str]:
+    """What a lock file names and does not have, also of other systems: `npm ci` refuses it then."""
+    names = {path.rpartition("node_modules/")[2] for path in packages}
+    asked = [one.get(key, {}) for one in packages.values() for key in ("dependencies", "optionalDependencies")]
+    return {name for some in asked for name in some} - names
+
+
+@pytest.mark.parametrize("tool", CODING_TOOLS)
+def test_a_bundled_coding_agent_has_the_same_home_in_each_trial(tool: str) -> None:
+    text = (bundled_scaffold(tool) / "evolve-agent/run.sh").read_text()
+    assert "HOME=/tmp/agent-home" in text and "mktemp" not in text
 
 
 def test_what_is_written_is_valid_whatever_the_names(tmp_path: Path) -> None:

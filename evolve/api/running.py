@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evolve.api.results import Calibration, Replay, Result
 from evolve.core.errors import GraderError
+from evolve.core.launch import Launch
 from evolve.core.records import Split
 from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
@@ -20,11 +21,13 @@ from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_and_commit
 from evolve.runs.model_check import CheckedModel, check_models, summary_line
-from evolve.runs.plan import Plan, plan_of, time_warnings
+from evolve.runs.plan import Plan, memory_warnings, plan_of, time_warnings
 from evolve.runs.plugins import Plugins, find_plugins
-from evolve.runs.request import RunRequest
+from evolve.runs.request import RunRequest, stored_row
 from evolve.runs.settings import Settings
 from evolve.runs.stored_suite import suite_of_config
+from evolve.suite.bundled import or_bundled
+from evolve.suite.scaffold import check_folder
 from evolve.suite.tasks import Suite
 
 
@@ -64,13 +67,22 @@ def _planned(prepared: Prepared, rounds: int, watcher: Watcher) -> tuple[Prepare
 
 
 def _checked(prepared: Prepared, watcher: Watcher) -> tuple[Prepared, list[CheckedModel]]:
-    """Say what is left out of the scaffold, check the models, and say what was found."""
-    if left_out := opening.left_out_line(prepared.request):
-        watcher.say(left_out)
+    """Say what is left out of the scaffold and what it may lack, check the models, and say what was found."""
+    left_out, launch = opening.left_out_line(prepared.request), _launch_of(prepared.request)
+    for line in (*filter(None, [left_out]), *memory_warnings(launch, prepared.suite)):
+        watcher.say(line)
     request, checked = check_models(prepared.request, prepared.suite, watcher.say)
     for model in checked:
         watcher.say(summary_line(model))
     return replace(prepared, request=request), checked
+
+
+def _launch_of(request: RunRequest) -> Launch:
+    """How the scaffold of a new run is started; that of a stored run may have changed on disk, which is no matter."""
+    folder = or_bundled(request.config.scaffold)
+    if request.origin or stored_row(request.runs, request.run) is not None or not folder.is_dir():
+        return Launch()
+    return check_folder(folder).launch
 
 
 def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:

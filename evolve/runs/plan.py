@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evolve.core.config import TASK_SECONDS, RunConfig
+from evolve.core.launch import Launch
 from evolve.core.records import Split, TrialResult
 from evolve.gate import begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
@@ -25,6 +26,8 @@ TRIAL_TOKENS = (10_000, 100_000)
 PROPOSAL_TOKENS = (10_000, 200_000)
 # Agents send the conversation again with each call: most of their tokens are prompts.
 ANSWER_SHARE = (0.05, 0.2)
+# Agents that run on Node or are large programs don't start with much less, beside what the task's commands need.
+AGENT_MEMORY_MB = 1024
 # Fewer earlier trials say little about the next ones.
 LEAST_TRIALS = 20
 
@@ -126,6 +129,19 @@ def time_warnings(config: RunConfig, suite: Suite) -> list[str]:
         return []
     count = "1 task sets" if len(unlimited) == 1 else f"{len(unlimited)} tasks set"
     return [f"{count} no agent.timeout_sec: a trial may take a day; --limit seconds=3600 would end it after an hour"]
+
+
+def memory_warnings(launch: Launch, suite: Suite) -> list[str]:
+    """A line about tasks with little memory for an agent that works in their containers; none for one that doesn't."""
+    sizes = [task.sandbox.memory_mb for task in suite.tasks if task.sandbox.memory_mb is not None]
+    small = [size for size in sizes if size < AGENT_MEMORY_MB]
+    if not launch.in_task or not small:
+        return []
+    count = "1 task has" if len(small) == 1 else f"{len(small)} tasks have"
+    return [
+        f"{count} less than {AGENT_MEMORY_MB} MB of memory (the least: {min(small)}), which the agent shares; "
+        "tools of Node need more: set environment.memory_mb = 2048 in task.toml"
+    ]
 
 
 def trials_of(config: RunConfig, suite: Suite, rounds: int, begin: RuleMaker = begin_rule) -> Range:

@@ -18,12 +18,17 @@ from evolve.sandbox.exit_cause import KILLED, engine_faults
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.streams import STDERR
 
+# It waits for a line of the host's: what comes together with the engine's answer to the start, the client would lose.
 # Its own standard error is the host's alone: the session first, the command's exit status last. If memory runs out, the
 # kernel kills the command before the container's first process, with which the counters would go.
-WRAPPER = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
+WRAPPER = (
+    'read -r _; echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo $$ >&2; "$@" 2>&1 <"$EVOLVE_STDIN"; echo $? >&2'
+)
 NOTHING = "/dev/null"
 # How long the rest of its output is waited for, which what it left running may keep open.
 REST_SECONDS = 0.1
+# How long the engine, on a busy machine, may take to pass on the status of a command that it says has ended.
+REPORT_SECONDS = 20.0
 # How much of what should be two numbers is kept.
 MARK_BYTES = 64
 
@@ -58,11 +63,13 @@ class AgentProcess:
                 user=command.user,
                 workdir=command.workdir,
                 environment={**command.environment, "EVOLVE_STDIN": command.stdin},
+                stdin=True,
             )["Id"]
             owner: Any = api.exec_start(self._exec, socket=True)
-        self._owner = owner
-        self._socket: socket.socket = getattr(owner, "_sock", owner)
-        self._socket.settimeout(None)
+            self._owner = owner
+            self._socket: socket.socket = getattr(owner, "_sock", owner)
+            self._socket.settimeout(None)
+            self._socket.sendall(b"\n")
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
@@ -88,12 +95,16 @@ class AgentProcess:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the command has ended, whatever it left running. Returns whether it has."""
-        return self._ended.wait(max(seconds, 0.0)) or not self._is_running()
-
-    def _is_running(self) -> bool:
-        """Whether the engine says so: the process that would report the end may have been killed."""
+        if self._ended.wait(max(seconds, 0.0)):
+            return True
         with engine_faults():
-            return bool(self.container.client.api.exec_inspect(self._exec)["Running"])
+            facts = self.container.client.api.exec_inspect(self._exec)
+        if facts["Running"]:
+            return False
+        # The process that reports the end may have been killed; otherwise its report is still on the way.
+        if facts["ExitCode"] == 0:
+            self._ended.wait(REPORT_SECONDS)
+        return True
 
     def status(self) -> int:
         """The exit status after its end. Raises InfraError if the engine lost the container."""

@@ -91,6 +91,14 @@ def write_context(file: Path, context: Path) -> None:
     (context / DOCKERFILE).write_text(INSTALL.format(file=REQUIREMENTS), encoding="utf-8")
 
 
+def built_name(dockerfile: Path, base: str) -> str:
+    """The name that the image of a Dockerfile has, whether it is there or not. Raises BadInput or EngineError."""
+    with pack_context(dockerfile.parent) as context:
+        digest = hashlib.sha256(context.read()).hexdigest()
+    with engine_faults():
+        return f"{TAG}:{stable_hash(digest, images.image_id(base)):016x}"
+
+
 def built_image(dockerfile: Path, base: str, notify: Notify) -> str:
     """The name of the image of a Dockerfile and the files of its folder, which is built if there is none yet.
 
@@ -98,12 +106,8 @@ def built_image(dockerfile: Path, base: str, notify: Notify) -> str:
         BadInput: It can't be built.
         EngineError, DiskFull: The machine failed.
     """
-    with pack_context(dockerfile.parent) as context:
-        digest = hashlib.sha256(context.read()).hexdigest()
-    with engine_faults():
-        tag = f"{TAG}:{stable_hash(digest, images.image_id(base)):016x}"
-        missing = _find(tag) is None
-    if missing:
+    tag = built_name(dockerfile, base)
+    if _find(tag) is None:
         notify("building the scaffold's image")
     plan = ImagePlan(tag, dockerfile.parent, Environment(context="."), base, kept=False)
     return found_or_made(plan).image

@@ -17,6 +17,10 @@ from evolve.trial.request_digest import canonical
 NOISE = [
     (re.compile(r"\b\d+\.\d+ ?s(ec(onds)?)?\b"), "<seconds>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
+    # A random number that Codex CLI gives to each output of a command.
+    (re.compile(r"\bChunk ID: [0-9a-f]{6}\b"), "Chunk ID: <id>"),
+    # The process of a command in Qwen Code's account of it.
+    (re.compile(r"\bProcess Group PGID: \d+"), "Process Group PGID: <id>"),
     # User ids, which have no name: in the output of `id`, and the owner and the group in a long listing.
     (re.compile(r"\b(uid|gid|groups)=\d+"), r"\1=<id>"),
     (re.compile(r"^([-bcdlps][-rwxsStT]{9}[.+@]? +\d+) \d+ +\d+ ", re.MULTILINE), r"\1 <id> <id> "),
@@ -27,7 +31,7 @@ Comparable = dict[str, Any]
 
 
 def normalise(value: Any) -> Any:
-    """Replace what differs between two correct runs of one program: durations, memory addresses and user ids."""
+    """Replace what differs between two correct runs of one program: durations, addresses, ids of users and others."""
     if isinstance(value, str):
         for pattern, placeholder in NOISE:
             value = pattern.sub(placeholder, value)

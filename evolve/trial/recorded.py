@@ -37,7 +37,8 @@ class RecordedModel:
         with self._lock:
             event = self._take(body)
         if event is None:
-            raise RequestRefused(400, "replay_ended", "the recording holds no further answer")
+            # As for a spent budget: clients that try again after most other refusals give up.
+            raise RequestRefused(403, "replay_ended", "the recording holds no further answer")
         if "response" not in event:
             error = event["error"]
             raise RequestRefused(error["status"], error["code"], error["message"])

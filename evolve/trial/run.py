@@ -408,7 +408,8 @@ def _outcome(ending: ScaffoldEnd, judgement: Judgement | None, scale: RewardScal
     if ending.exhausted:
         return Outcome.BUDGET, reward, f"the budget of {ending.exhausted} was spent"
     if judgement is None or ending.status != 0:
-        return Outcome.SCAFFOLD_ERROR, reward, f"exit status {ending.status}: {ending.log}"
+        status = f"exit status {ending.status}: "
+        return Outcome.SCAFFOLD_ERROR, reward, status + ending.log[len(status) - DETAIL_CHARS :]
     return Outcome.FAILED, reward, judgement.detail
 
 

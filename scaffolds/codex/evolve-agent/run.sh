@@ -5,7 +5,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 tools=${AGENT_TOOLS:-/opt/agent}
-HOME=$(mktemp -d)
+# The same path in each trial, since what the tool says to the model has it.
+HOME=/tmp/agent-home
+rm -rf "$HOME"
+mkdir "$HOME"
 export HOME
 
 # The instructions and skills, wherever projects keep them, where the tool reads them.

@@ -1,0 +1,171 @@
+"""The bundled agents with the real tools against a scripted endpoint: `make test-adapters`, needs npm and PyPI."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from evolve.sandbox.engine import connect
+from evolve.sandbox.scaffold_images import built_image, built_name
+from tests.agents_endpoint import HARD, agents_endpoint
+
+from .conftest import ROOT
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(not os.environ.get("EVOLVE_ADAPTERS"), reason="EVOLVE_ADAPTERS is not set"),
+]
+EASY = "vending-machine"
+ROUNDS = 3
+# The memory that tools of Node need, beside what the bundled tasks have.
+MEMORY = ("memory_mb = 256", "memory_mb = 2048")
+QUICK = ("--gate", "passes=1", "--gate", "tip_passes=1", "--score-attempts", "1", "--holdout-attempts", "0")
+TRIALS = (
+    "select round, task, outcome, calls, seconds from trial join candidate on candidate.id = candidate_id "
+    "order by trial.id"
+)
+ANCHOR = "- Look at the files first."
+WHEELS = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-r", "requirements.txt", "-d", "wheels"]
+NPM = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A bundled scaffold: its image's folder, what fetches its packages, and what a scripted proposer changes."""
+
+    name: str
+    image: str = "evolve-agent/image"
+    fetch: tuple[str, ...] = tuple(NPM)
+    file: str = "AGENTS.md"
+    anchor: str = ANCHOR
+    submits: bool = False
+
+
+ADAPTERS = (
+    Adapter("mini-swe-agent", "image", tuple(WHEELS), "mini.yaml", "You are a careful engineer.", submits=True),
+    Adapter("codex"),
+    Adapter("opencode"),
+    Adapter("qwen-code"),
+)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with a suite of two tasks and the scaffold of an adapter."""
+
+    folder: Path
+    adapter: Adapter
+    base_url: str
+
+    def evolve(self, *words: str, status: int = 0) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        command = [sys.executable, "-m", "evolve", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1200, check=False
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == status, said
+        return said
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with sqlite3.connect(self.folder / "runs" / "evolve.db") as database:
+            return database.execute(query).fetchall()
+
+
+def provide_image(adapter: Adapter, base: str, folder: Path) -> None:
+    """Build the image that a run of the adapter looks for; the packages come by this machine's clients and settings."""
+    image = ROOT / "scaffolds" / adapter.name / adapter.image
+    name = built_name(image / "Dockerfile", base)
+    if connect().images.list(name):
+        return
+    shutil.copytree(image, folder)
+    subprocess.run(adapter.fetch, cwd=folder, check=True)
+    made = built_image(folder / "Dockerfile", base, print)
+    connect().images.get(made).tag(*name.split(":"))
+
+
+@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
+def home(request: pytest.FixtureRequest, base: str, tmp_path: Path) -> Iterator[Home]:
+    adapter: Adapter = request.param
+    provide_image(adapter, base, tmp_path / "image")
+    shutil.copytree(ROOT / "scaffolds" / adapter.name, tmp_path / "agent")
+    for name in (EASY, HARD):
+        task = shutil.copytree(ROOT / "tasks" / "bugfix" / name, tmp_path / "suite" / name) / "task.toml"
+        task.write_text(task.read_text().replace(*MEMORY))
+    (tmp_path / "suite" / "suite.toml").write_text(f'[splits]\ntrain = ["{HARD}"]\nvalidation = ["{EASY}"]\n')
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    with agents_endpoint(tmp_path / "suite", adapter.file, adapter.anchor, adapter.submits) as url:
+        yield Home(tmp_path, adapter, url)
+
+
+def test_it_is_evolved_and_its_trials_replay(home: Home) -> None:
+    endpoint = ("--base-url", home.base_url, "--model", "scripted", "--no-preflight")
+    said = home.evolve(
+        "run", "--scaffold", "agent", "--suite", "suite", "--rounds", str(ROUNDS), *endpoint, *QUICK, "--jobs", "2"
+    )
+    assert "run: VALID" in said, said
+    verdicts = [verdict for (verdict,) in home.rows("select verdict from history order by round")]
+    assert len(verdicts) == ROUNDS + 1 and "refused" not in verdicts, said
+    trials = home.rows(TRIALS)
+    print(home.adapter.name, *trials, sep="\n")
+    assert {trial[:3] for trial in trials if trial[0] < 2} == {
+        (0, HARD, "failed"),
+        (0, EASY, "passed"),
+        (1, HARD, "passed"),
+    }
+    (run,) = (path.name for path in (home.folder / "runs").iterdir() if path.is_dir())
+    replayed = home.evolve("replay", f"evolve/{run}/round-0000")
+    assert "2 of 2 trials identical" in replayed, replayed
+    changed = change_one_byte(home)
+    replayed = home.evolve("replay", f"evolve/{run}/round-0000", status=1)
+    named = re.search(rf"^{EASY}, attempt 0: .*step (\d+) differs: chat: request", replayed, re.MULTILINE)
+    assert named and int(named[1]) > changed, replayed
+    assert "1 of 2 trials identical" in replayed
+
+
+SKILL = "---\nname: {name}\ndescription: Use for {name}.\n---\n# {name}\n\nDo it well.\n"
+
+
+def test_instructions_and_skills_without_an_agent_are_measured_after_two_commands(tmp_path: Path, base: str) -> None:
+    (opencode,) = (adapter for adapter in ADAPTERS if adapter.name == "opencode")
+    provide_image(opencode, base, tmp_path / "image")
+    folder = tmp_path / "project"
+    for name in ("review", "release"):
+        skill = folder / ".claude" / "skills" / name / "SKILL.md"
+        skill.parent.mkdir(parents=True)
+        skill.write_text(SKILL.format(name=name))
+    (folder / "CLAUDE.md").write_text("# Rules\n\nWork with care.\n")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for place in (folder, tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        place.chmod(0o755)
+    started = Home(folder, opencode, "").evolve("init")
+    assert "found: CLAUDE.md, 2 skills" in started and "evolve run --rounds 1 --model PROFILE/MODEL" in started
+    with agents_endpoint(folder / "tasks", "CLAUDE.md", "Work with care.", submits=False) as url:
+        home = Home(folder, opencode, url)
+        said = home.evolve("run", "--rounds", "1", "--model", "scripted", "--base-url", url, "--no-preflight", *QUICK)
+    assert "run: VALID" in said and "memory" not in said, said
+    assert [row[:3] for row in home.rows(TRIALS)][-1] == (1, "first-task", "passed"), said
+
+
+def change_one_byte(home: Home) -> int:
+    """In the first recorded answer that calls a tool, of the trial at the easy task. -> the number of its step"""
+    query = f"select recording_path from trial where task = '{EASY}' and attempt = 0 order by id limit 1"
+    path = home.folder / "runs" / str(home.rows(query)[0][0])
+    events = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
+    answers = [event["response"]["choices"][0]["message"] if event["kind"] == "chat" else {} for event in events]
+    number = next(number for number, answer in enumerate(answers) if answer.get("tool_calls"))
+    answers[number]["content"] = answers[number]["content"].replace("The next step.", "The next step!")
+    path.write_bytes(gzip.compress("".join(json.dumps(event) + "\n" for event in events).encode()))
+    return number + 1
