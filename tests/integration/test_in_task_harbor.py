@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from .harbor_tasks import DOCKERFILE, IS_OK, NONE_LEFT, Small, with_scaffold
 from .test_steps import two_steps
 
 pytestmark = pytest.mark.docker
-TOOLS = "evolve/scaffold:tests-tools"
+# Other processes may run tests of this file.
+TOOLS = f"evolve/scaffold:tests-tools-{os.getpid()}"
 
 
 @pytest.fixture(scope="module")
