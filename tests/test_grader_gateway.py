@@ -19,9 +19,10 @@ from evolve.llm import OnLost
 from evolve.runs.replay import _grading_problem
 from evolve.sandbox.container import Container, TaskState
 from evolve.trial import grader_gateway, trajectory
-from evolve.trial.grader_gateway import MAX_VOIDED_TRIES, GraderGateway
+from evolve.trial.grader_gateway import GraderGateway
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.reward import NoReward, Reward, Ungraded
+from evolve.trial.scaffold_run import MAX_VOIDED_TRIES
 from evolve.trial.verdict import Judgement, checked
 from tests.fakes import ScriptedModel, completion, result, trial_spec
 

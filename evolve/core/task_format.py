@@ -134,7 +134,7 @@ class McpServer:
     headers: Variables = ()
 
     def as_table(self) -> dict[str, Any]:
-        """What an agent is told about it, as plain values."""
+        """Its description for the agent, as plain values."""
         if self.transport == "stdio":
             return {"name": self.name, "transport": self.transport, "command": self.command, "args": list(self.args)}
         headers = {"headers": dict(self.headers)} if self.headers else {}

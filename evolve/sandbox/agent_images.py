@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 from docker.errors import APIError, BuildError, DockerException, NotFound
 
 from evolve.core.errors import BadInput, InfraError
@@ -39,7 +35,7 @@ def image_with_tools(image: str, tools_image: str, tools: str) -> str:
     name = f"{image}{AGENT}{stable_hash(image, tools_image, tools):016x}"
     with engine_faults():
         if not exists(connect(), name):
-            with taking_turns(_lock_file(name), 2 * BUILD_SECONDS):
+            with taking_turns(image_store.build_lock(name), 2 * BUILD_SECONDS):
                 if not exists(connect(), name):
                     _make(name, f"FROM {image}\nCOPY --from={tools_image} {tools}/ {tools}/\n")
     return name
@@ -74,8 +70,3 @@ def _make(name: str, text: str) -> None:
     except (BuildError, APIError, DockerException) as error:
         fault = image_store.machine_fault(error, name)
         raise fault or InfraError(f"the agent's tools can't be added to {name}: {error}") from error
-
-
-def _lock_file(name: str) -> Path:
-    """The file by which processes of this user make an image once."""
-    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{name.rpartition(':')[2]}.lock"

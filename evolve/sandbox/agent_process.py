@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from evolve.sandbox import exit_cause
 from evolve.sandbox.container import LOG_BYTES, Container
 from evolve.sandbox.exit_cause import KILLED, engine_faults
 from evolve.sandbox.sessions import end_sessions
-from evolve.sandbox.streams import STDERR
+from evolve.sandbox.streams import STDERR, frames
 
 # It waits for a line of the host's: what comes together with the engine's answer to the start, the client would lose.
 # Its own standard error is the host's alone: the session first, the command's exit status last. If memory runs out, the
@@ -76,9 +75,8 @@ class AgentProcess:
         """Read frames until the streams end; the engine hangs if its client stops reading."""
         stream = self._socket.makefile("rb")
         with contextlib.suppress(OSError, ValueError):
-            while len(header := stream.read(8)) == 8:
-                kind, length = struct.unpack(">BxxxL", header)
-                self._take(kind, stream.read(length))
+            for kind, data in frames(stream):
+                self._take(kind, data)
         self._ended.set()
         self._drained.set()
 

@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import socket
-import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.service_options import ServiceOptions, Shared
 from evolve.sandbox.shell import ContainerShell, MainShell
+from evolve.sandbox.streams import frames
 from evolve.sandbox.uids import LAST
 
 # The agent outside trials; a trial has a user of its own.
@@ -571,8 +571,7 @@ class ScaffoldProcess:
         """Read frames until the container ends; the engine hangs if its client stops reading."""
         stream = self._socket.makefile("rb")
         with contextlib.suppress(OSError, ValueError):
-            while len(header := stream.read(8)) == 8:
-                data = stream.read(struct.unpack(">BxxxL", header)[1])
+            for _, data in frames(stream):
                 self.output = (self.output + data)[-LOG_BYTES:]
         self._drained.set()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from evolve.sandbox.container import DOOR_HOME, KEEPER, SHARED_NETWORK, Containe
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.resources import FILES, TrialResources
+from evolve.sandbox.streams import frames
 
 # Where a socket's folder is in the forwarder's container.
 SOCKETS = "/run/evolve"
@@ -129,11 +129,10 @@ def _read_port(end: socket.socket) -> int:
     end.settimeout(READY_SECONDS)
     try:
         with end.makefile("rb") as stream:
-            header = stream.read(8)
-            said = stream.read(struct.unpack(">BxxxL", header)[1]) if len(header) == 8 else b""
+            _, output = next(frames(stream), (0, b""))
     except OSError as error:
         raise EngineError(f"the forwarder did not start: {error}") from error
-    word, _, port = said.decode(errors="replace").strip().partition(" ")
+    word, _, port = output.decode(errors="replace").strip().partition(" ")
     if word != "ready" or not port.isdigit():
-        raise EngineError(f"the forwarder did not start: {said[:200].decode(errors='replace') or 'no output'}")
+        raise EngineError(f"the forwarder did not start: {output[:200].decode(errors='replace') or 'no output'}")
     return int(port)

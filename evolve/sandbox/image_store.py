@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import docker
@@ -24,6 +27,11 @@ from evolve.sandbox.exit_cause import engine_faults
 WAITS = (2.0, 10.0, 30.0)
 # The end of a builder's output that says why it failed.
 OUTPUT_CHARS = 4000
+
+
+def build_lock(name: str) -> Path:
+    """The file by which processes of this user build an image once."""
+    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{name.rpartition(':')[2]}.lock"
 
 
 class _TimeOver(DockerException):

@@ -24,7 +24,7 @@ TAG = "evolve/scaffold"
 WHERE = "scaffold.toml: key `image`"
 SECONDS = 30
 REQUIREMENTS = "requirements.txt"
-# Debian's Python has no pip, and refuses to install beside its own packages unless it is told.
+# Debian's Python has no pip, and refuses to install beside its own packages unless a variable allows it.
 INSTALL = """ARG BASE
 FROM ${{BASE}}
 COPY {file} /tmp/{file}

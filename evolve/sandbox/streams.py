@@ -11,7 +11,8 @@ import select
 import socket
 import struct
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 import docker
 
@@ -23,6 +24,13 @@ STDOUT, STDERR = 1, 2
 SEND_SECONDS = 30.0
 # What the engine says of an exec that never ran, because memory or processes have run out.
 NOT_STARTED = (126, 127, 128)
+
+
+def frames(outputs: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The stream and the content of each frame, until the outputs end."""
+    while len(header := outputs.read(8)) == 8:
+        stream, length = struct.unpack(">BxxxL", header)
+        yield stream, outputs.read(length)
 
 
 class ShellDied(InfraError):

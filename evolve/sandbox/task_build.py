@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +22,7 @@ from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.dockerfiles import build_arguments, buildkit_features, names_frontend
 from evolve.sandbox.engine import ENGINE_FAULTS, connect, info
 from evolve.sandbox.exit_cause import engine_faults
-from evolve.sandbox.image_store import exists, inspect_image
+from evolve.sandbox.image_store import build_lock, exists, inspect_image
 
 REGISTRY_BASE = "python:3.11-slim"
 TASK_TAG = "evolve/task"
@@ -210,7 +208,7 @@ def found_or_made(plan: ImagePlan) -> TaskImage:
     with engine_faults():
         client = connect()
         if not exists(client, plan.name):
-            with taking_turns(_lock_file(plan.name), 2 * plan.environment.build_seconds):
+            with taking_turns(build_lock(plan.name), 2 * plan.environment.build_seconds):
                 if not exists(client, plan.name):
                     _make(client, plan)
         return _described(plan)
@@ -243,11 +241,6 @@ def _digest(name: str, facts: dict[str, Any]) -> str:
     repository = repository if "/" in repository.rpartition(":")[2] else repository.rpartition(":")[0] or repository
     digests = [str(one) for one in facts.get("RepoDigests") or () if str(one).partition("@")[0] == repository]
     return digests[0] if digests else str(facts["Id"])
-
-
-def _lock_file(tag: str) -> Path:
-    """The file by which processes of this user build an image once."""
-    return Path(tempfile.gettempdir()) / f"evolve-build-{os.getuid()}-{tag.rpartition(':')[2]}.lock"
 
 
 def _make(client: docker.DockerClient, plan: ImagePlan) -> None:

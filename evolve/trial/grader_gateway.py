@@ -18,7 +18,7 @@ from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EndpointError, EngineError, InfraError
 from evolve.core.model_access import asking_phases, with_gateway
-from evolve.core.records import Fault, Grader, Grading, Limits, TrialSpec, Usage, grader_key, stable_hash
+from evolve.core.records import Grader, Grading, Limits, TrialSpec, Usage, grader_key, stable_hash
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.container import Container, TaskState
 from evolve.sandbox.forwarder import PORTS, Forwarder, start_forwarder
@@ -26,6 +26,7 @@ from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.recording import Recording
+from evolve.trial.scaffold_run import OUTAGE_SECONDS, breaks_endpoint
 
 PORT = PORTS[0]
 URL = f"http://127.0.0.1:{PORT}"
@@ -35,10 +36,6 @@ ANSWERS = "grader-answers.db"
 PARTING_SECONDS = 10.0
 # The tests' own time ends first.
 SPARE_SECONDS = 60.0
-# As for a scaffold, after so many void tries the state is at fault if others are answered.
-MAX_VOIDED_TRIES = 8
-# An endpoint that answered within the two minutes before may only have refused by its limits per minute.
-OUTAGE_SECONDS = 120.0
 
 
 class GraderGateway:
@@ -148,16 +145,11 @@ class GraderGateway:
         waits = gateway.budget.given_back > 0 or not gateway.budget.wait_until_idle(0)
         if fault is None and waits and time.monotonic() - began >= seconds:
             fault = EndpointError("the tests ran out of time while the model's API delayed them")
-        if fault is not None and self._breaks_endpoint(fault, gateway, began):
+        if fault is not None and breaks_endpoint(self._spec, fault, gateway, began):
             exhausted, fault = "tries of the model's API", None
         if isinstance(fault, EndpointError) and self.fault is None:
             self.is_outage = not gateway.answers.any_between(began - OUTAGE_SECONDS, time.monotonic())
         self.fault, self.spent = self.fault or fault, self.spent or exhausted
-
-    def _breaks_endpoint(self, fault: Exception, gateway: Gateway, began: float) -> bool:
-        is_endpoints = isinstance(fault, EndpointError) and fault.fault is Fault.ENDPOINT
-        voided = self._spec.voided >= MAX_VOIDED_TRIES
-        return is_endpoints and voided and gateway.answers.any_between(began, time.monotonic())
 
     def _add(self, gateway: Gateway) -> None:
         self.usage += gateway.budget.usage

@@ -351,28 +351,38 @@ def _grade_untouched(spec: TrialSpec, ttl: int, door: GraderGateway | None) -> G
 
 def _grade_other(spec: TrialSpec, ttl: int, door: GraderGateway | None, solve: bool = False) -> Grade:
     """Grade an environment in which nothing was done, or what the reference solution leaves. Raises InfraError."""
+    if solve:
+        ttl = container_lifetime(spec, trial_seconds(spec.task, solve_seconds(spec.task)))
+    with door.other_state() if door is not None else contextlib.nullcontext():
+        try:
+            return judge_without_scaffold(spec, ttl, solve, door).grade
+        except SolutionFailed as error:
+            return NoReward(Ungraded.CRASHED, str(error))
+
+
+def judge_without_scaffold(spec: TrialSpec, ttl: int, solve: bool, door: GraderGateway | None) -> Judgement:
+    """Judge what the reference solution, run as the agent, leaves in a new container, or what is there from the start.
+
+    Args:
+        door: For the tests.
+
+    Raises:
+        SolutionFailed: The solution failed.
+        InfraError: The machine failed.
+    """
 
     def act(one: TrialSpec, own: TaskState) -> bool:
         if solve:
             solve_step(one, own, container)
         return True
 
-    if solve:
-        ttl = container_lifetime(spec, trial_seconds(spec.task, solve_seconds(spec.task)))
-    with contextlib.ExitStack() as stack:
-        if door is not None:
-            stack.enter_context(door.other_state())
-        state, container = stack.enter_context(sandboxes(spec, ttl, door))
-        shell = stack.enter_context(contextlib.closing(populated_shell(container, state, spec.task)))
-        if spec.task.format.steps:
-            return play_steps(spec, state, container, ttl, act).grade
-        if solve:
-            try:
+    with sandboxes(spec, ttl, door) as (state, container):
+        with contextlib.closing(populated_shell(container, state, spec.task)) as shell:
+            if solve and not spec.task.format.steps:
                 solve_task(spec.task, state, container, shell)
-            except SolutionFailed as error:
-                return NoReward(Ungraded.CRASHED, str(error))
-        shell.close()
-        return judge_state(spec, state, container, ttl).grade
+        if spec.task.format.steps:
+            return play_steps(spec, state, container, ttl, act)
+        return judge_state(spec, state, container, ttl)
 
 
 def populated_shell(container: Container, state: TaskState, task: Task) -> ContainerShell:

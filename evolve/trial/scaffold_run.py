@@ -154,16 +154,16 @@ def run_scaffold(
             process.kill()
         gateway.wait_for_calls()
         fault = gateway.fault
-        breaks_endpoint = fault is not None and _breaks_endpoint(spec, fault, gateway, began)
+        is_at_fault = fault is not None and breaks_endpoint(spec, fault, gateway, began)
     frozen = crew.submit(freeze)
     status = process.status() if ended else None
     if ended:
         causes["scaffold"] = process.cause(status)
     causes["task"] = frozen.result()
-    if fault is not None and not breaks_endpoint:
+    if fault is not None and not is_at_fault:
         raise ChargedFault(fault, gateway.budget.usage, _is_outage(gateway))
     log, budget = process.output.decode(errors="replace"), gateway.budget
-    exhausted = "tries of the model's API" if breaks_endpoint else budget.exhausted
+    exhausted = "tries of the model's API" if is_at_fault else budget.exhausted
     refusals, start_up = dict(gateway.refusals), gateway.start_up_seconds(since)
     return ScaffoldEnd(
         status, log, budget.usage, exhausted, gateway.recording, causes, refusals=refusals, start_up=start_up
@@ -176,8 +176,8 @@ def _is_outage(gateway: Gateway) -> bool:
     return not gateway.answers.any_between(since - OUTAGE_SECONDS, until)
 
 
-def _breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:
-    """Whether a trial fails the endpoint each time although others are answered: then the scaffold is at fault."""
+def breaks_endpoint(spec: TrialSpec, fault: Exception, gateway: Gateway, began: float) -> bool:
+    """Whether a trial fails the endpoint each time although others are answered: then the trial itself is at fault."""
     if spec.voided < MAX_VOIDED_TRIES or fault_of(fault) is not Fault.ENDPOINT:
         return False
     return gateway.answers.any_between(began, time.monotonic())

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from evolve.core.records import TrialSpec
-from evolve.sandbox.container import TaskState
 from evolve.trial.grader_gateway import with_grader
-from evolve.trial.judging import judge_state
-from evolve.trial.run import populated_shell, sandboxes, trial_seconds
-from evolve.trial.solution import solve_seconds, solve_step, solve_task
-from evolve.trial.steps import play_steps
+from evolve.trial.run import judge_without_scaffold, trial_seconds
+from evolve.trial.solution import solve_seconds
 from evolve.trial.verdict import Judgement
 
 SPARE_SECONDS = 60
@@ -23,18 +18,5 @@ def try_task(spec: TrialSpec, solve: bool) -> Judgement:
         InfraError: The machine failed, or the task's environment or solution.
     """
     spec, door = with_grader(spec)
-    task = spec.task
-    ttl = int(trial_seconds(task, solve_seconds(task))) + SPARE_SECONDS
-
-    def act(one: TrialSpec, own: TaskState) -> bool:
-        if solve:
-            solve_step(one, own, container)
-        return True
-
-    with sandboxes(spec, ttl, door) as (state, container):
-        with contextlib.closing(populated_shell(container, state, task)) as shell:
-            if solve and not task.format.steps:
-                solve_task(task, state, container, shell)
-        if task.format.steps:
-            return play_steps(spec, state, container, ttl, act)
-        return judge_state(spec, state, container, ttl)
+    ttl = int(trial_seconds(spec.task, solve_seconds(spec.task))) + SPARE_SECONDS
+    return judge_without_scaffold(spec, ttl, solve, door)

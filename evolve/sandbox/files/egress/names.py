@@ -1,6 +1,6 @@
-"""The addresses of allowed names: true ones, and those that the container is told.
+"""The addresses of allowed names: true ones, and those that the container sees.
 
-A container is told an address of its own for each name, from a range that no machine has. So a connection's address
+The container gets an address of its own for each name, from a range that no machine has. So a connection's address
 says which name it is for, and one address of a large network can't stand for all the names that are served there.
 """
 

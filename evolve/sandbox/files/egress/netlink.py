@@ -1,4 +1,4 @@
-"""The messages by which the kernel is told of routes and filters: netlink, with nf_tables' expressions."""
+"""The messages that set routes and filters in the kernel: netlink, with nf_tables' expressions."""
 
 import itertools
 import os
