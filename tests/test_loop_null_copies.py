@@ -12,7 +12,7 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Decision, Proposal, TrialSpec, Verdict
 from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.maintenance.doctor.lineages import run_record
-from evolve.report.null_copies import null_copy_lines
+from evolve.report.promises import null_copy_lines
 from evolve.runs.history import history_rows
 from evolve.store import RoundRow
 from tests.fakes import ScoringEvaluator

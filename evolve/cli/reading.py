@@ -13,8 +13,8 @@ from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
-from evolve.report.null_copies import null_copy_lines
 from evolve.report.predictions import prediction_lines
+from evolve.report.promises import change_lines, null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
 from evolve.runs.evidence import judge_trials
@@ -49,6 +49,7 @@ def history(settings: Settings, as_json: bool) -> None:
         "\n".join(
             [
                 *null_copy_lines(rounds, risk),
+                *change_lines(trials),
                 *prediction_lines(rows, rounds, trials),
                 *validity_lines(grounds.validity, grounds.weak),
             ]
