@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
+from evolve.core.attempts import first_attempt, first_attempt_again
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.records import (
     Candidate,
@@ -26,7 +27,6 @@ from evolve.core.records import (
 )
 from evolve.core.voided import VoidedShare
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
-from evolve.gate.attempts import first_attempt, first_attempt_again
 from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.voids import chance_of_as_many
 from tests.fakes import result
@@ -248,7 +248,7 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     said = judge(standing, [Entrant(PATCH, twin)], tip)
     assert isinstance(said, Judgement)
     assert (
-        said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial ended exactly as without the patch"
+        said.decisions[0].reason == "+0.0 ± 14.0 points after 14 trials: every trial ended exactly as without the patch"
     )
     assert said.standing.rule.own == standing.rule.own
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]

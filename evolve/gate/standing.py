@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evolve.core.attempts import first_attempt, first_attempt_again
 from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
-from evolve.gate.attempts import first_attempt, first_attempt_again
+from evolve.core.scores import INTERVAL_ERRORS
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
@@ -282,9 +283,8 @@ def _decision(standing: Standing, ruling: Ruling) -> Decision:
         StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %",
         StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
     }
-    reason = (
-        f"{100 * evidence.effect:+.1f} ± {100 * evidence.error:.1f} points after {evidence.trials} trials: {ruling.why}"
-    )
+    interval = f"{100 * evidence.effect:+.1f} ± {100 * INTERVAL_ERRORS * evidence.error:.1f} points"
+    reason = f"{interval} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
         return Decision(verdict, reason, fate)
     return Decision(
