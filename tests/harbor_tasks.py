@@ -167,7 +167,6 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "host-variable-of-tests": (
         {"task.toml": '[verifier.env]\nKEY = "${KEY}"\n'}, "only a separate verifier may have"
     ),
-    "host-variable-of-solution": ({"task.toml": '[solution.env]\nKEY = "${KEY}"\n'}, "key `solution.env.KEY`"),
     "template-as-default": ({"task.toml": '[solution.env]\nKEY = "${KEY:-${B}}"\n'}, "can't be a template"),
     "compose-privileged": (
         {"environment/docker-compose.yaml": "services:\n  main:\n    privileged: true\n"}, "the key `privileged`"

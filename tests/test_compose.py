@@ -233,6 +233,27 @@ def test_a_link_does_not_show_the_tests(tmp_path: Path) -> None:
         load_task(tmp_path / "task", Split.TRAIN, SuiteProfile.LOOSE, harbor=True)
 
 
+@pytest.mark.parametrize("source", ["$HOME/.config", "${HOME}/.config", "${HOME:?no}", "${AUTH}"])
+def test_a_folder_that_a_variable_names_is_empty_if_the_user_leaves_the_variable_empty(
+    tmp_path: Path, source: str
+) -> None:
+    long = f"{{type: bind, source: '{source}', target: /d}}"
+    text = f"services:\n  main:\n    volumes: ['{source}:/c:ro', {long}, './x:/x']\n"
+    write(tmp_path / "task", {f"environment/{COMPOSE_FILE}": text, "environment/x/y": ""})
+
+    def loaded(*passed: str) -> Task:
+        return load_task(tmp_path / "task", Split.TRAIN, SuiteProfile.LOOSE, harbor=True, pass_env=passed)
+
+    with pytest.raises(BadInput, match=r"key `volumes`: `.*` is a path of the host, named by (HOME|AUTH); --pass-env "):
+        loaded("HOME" if "AUTH" in source else "AUTH=")
+    composition = loaded("HOME=", "AUTH=").format.environment.composition
+    assert composition is not None
+    assert [(mount.kind, mount.target, mount.source, mount.read_only) for mount in composition.main.mounts[:2]] == [
+        (MountKind.VOLUME, "/c", "", True), (MountKind.VOLUME, "/d", "", False),
+    ]  # fmt: skip
+    assert composition.main.mounts[2].kind is MountKind.FILES
+
+
 def test_variables_of_the_host_are_empty_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "a secret")
     task = load(tmp_path / "task", f"{MAIN}    environment: ['A=${{SECRET_KEY}}', 'B=${{SECRET_KEY:-}}', SECRET_KEY]\n")

@@ -320,7 +320,8 @@ class RunConfig(BaseModel):
     what its endpoint showed before the run. `proposed_by`: the model that proposes (unless the scaffold does) and
     writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
     its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
-    values are never stored. `graded_by`: the model that tests may ask, None: none; `grader`: what they may use of it.
+    values are never stored; `NAME=` is one that tasks get empty. `graded_by`: the model that tests may ask, None: none;
+    `grader`: what they may use of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
-        "values are never stored.",
+        "values are never stored. `NAME=` leaves a variable empty wherever a task takes it.",
     )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
     grader: Annotated[GraderLimits, NoDecode] = Field(

@@ -5,7 +5,7 @@ The file is merged over what Harbor says of the service `main`: it is built from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from evolve.core.composition import Composition, Service
 from evolve.core.errors import BadInput
 from evolve.core.task_format import MAIN_SERVICE
+from evolve.suite.compose_host import without_host_folders
 from evolve.suite.compose_keys import FILE_KEYS, reason
 from evolve.suite.compose_service import BadService, Place, read_service
 from evolve.suite.compose_values import text_of, truth_of
@@ -33,20 +34,23 @@ class ComposeFile:
     warnings: tuple[str, ...]
 
 
-def read_compose(folder: Path, context: str, task_values: Mapping[str, str]) -> ComposeFile | None:
+def read_compose(
+    folder: Path, context: str, task_values: Mapping[str, str], emptied: Collection[str] = ()
+) -> ComposeFile | None:
     """The compose file in a folder of a task; None if there is none. Raises BadInput, which names the key.
 
     Args:
         context: The folder with the file, relative to the task's.
         task_values: What the task gives its variables: its sizes and its environment.
+        emptied: Variables of the host that the user leaves empty.
     """
     file = folder / context / COMPOSE_FILE
     if not file.is_file():
         return None
     place = Place(folder, context)
-    filler = Interpolation({**task_values, **harbor_values(place)})
+    filler = Interpolation({**dict.fromkeys(emptied, ""), **task_values, **harbor_values(place)})
     try:
-        document = _filled(read_yaml(file), filler, [0])
+        document = _filled(without_host_folders(read_yaml(file), filler.values, emptied), filler, [0])
         composition = _composition(document, place)
     except (BadTemplate, BadService, ValueError) as error:
         raise BadInput(str(file), str(error), FIX) from error
