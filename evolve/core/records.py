@@ -233,7 +233,8 @@ class Task:
 
     agent_seconds: None: unlimited. generates: each attempt has an instance of its own, made by the task's generator;
     instance: the one of this trial. format: all that the folder says beyond these fields; where a field says the same
-    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds.
+    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds. tags: its keywords, its
+    category and the tags of its metadata.
     """
 
     name: str
@@ -250,6 +251,7 @@ class Task:
     generates: bool = False
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
+    tags: tuple[str, ...] = ()
 
     @property
     def scale(self) -> RewardScale:

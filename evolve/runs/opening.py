@@ -31,6 +31,7 @@ from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
+from evolve.loop.judging import protected_tasks
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
@@ -84,6 +85,7 @@ def check(request: RunRequest) -> Suite:
     elif request.origin is None:
         check_scaffold(request.config.scaffold, suite, request.runs)
         refuse_self_proposer(request.config)
+    protected_tasks(suite, request.config.protect)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:

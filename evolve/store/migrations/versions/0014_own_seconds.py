@@ -3,6 +3,7 @@
 A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
@@ -12,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE trial ADD COLUMN own_seconds DOUBLE PRECISION")
+    op.add_column("trial", sa.Column("own_seconds", sa.Double))
 
 
 def downgrade() -> None:
