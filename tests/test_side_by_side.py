@@ -16,7 +16,7 @@ from evolve.core.records import Outcome, TrialResult, Usage
 from evolve.gate.arms import figures, samples_within
 from evolve.loop.side_by_side import Arm, schedule
 from evolve.loop.watcher import SilentWatcher
-from evolve.report.side_by_side import measured_lines, plan_lines
+from evolve.report.side_by_side import finding_lines, plan_lines
 from evolve.runs import opening, opponents
 from evolve.runs.identity import is_measurement
 from evolve.runs.lookup import open_results, run_row
@@ -161,12 +161,12 @@ def test_a_claim_against_all_opponents_is_resumed_and_repeated_without_trials(pl
             assert [one.id for one in store.runs() if is_measurement(one)] == [row.id]
             assert store.trial_count(row.id) == plan.trials
             assert left_of_caps(store, run_row(store, "first")) == Caps()
-    found = comparing.measured(plan, played)
+    found = comparing.findings(plan, played)
     assert [arm.name for arm in found.arms] == ["champion", *words]
     assert all(arm.attempts == 6 and arm.tokens == 40 * arm.samples for arm in found.arms)
     made = {one.comparisons for one in found.comparisons if one}
     assert made == {1 + len(words)}, "the run's own look at its champion, and one for each opponent"
-    text = "\n".join([*plan_lines(plans, comparing.estimates(plans, played)), *measured_lines(found)])
+    text = "\n".join([*plan_lines(plans, comparing.estimates(plans, played)), *finding_lines(found)])
     assert "all of them are stored" in text and "corrected for 6 comparisons" in text
     assert len(facts(found)["comparisons"]) == len(words)
 

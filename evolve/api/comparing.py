@@ -64,7 +64,7 @@ class ClaimRequest:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Findings:
     """What was found side by side: one suite, one model. `comparisons`: of the champion with each other arm.
 
     `run`: that holds the trials. `where`: the suite and the model, in words.
@@ -181,7 +181,7 @@ def _served(plan: SideBySide, local_file: Path | None) -> Iterator[SideBySide]:
         yield replace(plan, config=config)
 
 
-def measured(plan: SideBySide, settings: Settings) -> Measured:
+def findings(plan: SideBySide, settings: Settings) -> Findings:
     """What was found. Raises BadInput if nothing was measured yet."""
     with open_results(settings.runs) as store:
         row = plan.stored_run(store)
@@ -195,4 +195,4 @@ def measured(plan: SideBySide, settings: Settings) -> Measured:
     where = (
         f"{plan.suite.folder.name}, {'holdout' if len(plan.splits) == 1 else 'all tasks'}, model {plan.config.model}"
     )
-    return Measured(row.id, where, plan, tuple(arms), found, tuple(looks))
+    return Findings(row.id, where, plan, tuple(arms), found, tuple(looks))

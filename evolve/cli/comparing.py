@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from evolve.api import comparing
-from evolve.api.comparing import ClaimRequest, Measured
+from evolve.api.comparing import ClaimRequest, Findings
 from evolve.core.caps import Caps
 from evolve.report.claims import null_line
 from evolve.report.live import Live
-from evolve.report.side_by_side import measured_lines, plan_lines
+from evolve.report.side_by_side import finding_lines, plan_lines
 from evolve.report.tables import show
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import has_new_champion
@@ -38,14 +38,14 @@ def play(plans: Sequence[SideBySide], settings: Settings, caps: Caps, plan_only:
             comparing.measure(plan, settings, caps, view)
     if plan_only:
         return
-    found = [comparing.measured(plan, settings) for plan in plans]
+    found = [comparing.findings(plan, settings) for plan in plans]
     if as_json:
         show([facts(one) for one in found], True)
         return
-    print("\n".join(line for one in found for line in measured_lines(one)))
+    print("\n".join(line for one in found for line in finding_lines(one)))
 
 
-def facts(found: Measured) -> dict[str, Any]:
+def facts(found: Findings) -> dict[str, Any]:
     """What `--json` has of a measurement."""
     arms = [
         {key: value for key, value in asdict(arm).items() if key != "rewards"}

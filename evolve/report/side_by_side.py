@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from evolve.api.comparing import Measured
+from evolve.api.comparing import Findings
 from evolve.core.escaping import plain
 from evolve.gate.arms import ArmFigures
 from evolve.gate.comparison import Comparison
@@ -30,7 +30,7 @@ def _plan_lines(plan: SideBySide, cost: Estimate) -> Iterable[str]:
     yield f"  {about}, judged by the run's own trials"
 
 
-def measured_lines(found: Measured) -> list[str]:
+def finding_lines(found: Findings) -> list[str]:
     """A table of the arms, then the champion's comparisons with the others, then the looks that are corrected for."""
     first, *others = found.arms
     made = next((one.comparisons for one in found.comparisons if one), 1)
