@@ -233,7 +233,8 @@ class Task:
 
     agent_seconds: None: unlimited. generates: each attempt has an instance of its own, made by the task's generator;
     instance: the one of this trial. format: all that the folder says beyond these fields; where a field says the same
-    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds.
+    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds. tags: its keywords, its
+    category and the tags of its metadata.
     """
 
     name: str
@@ -250,6 +251,7 @@ class Task:
     generates: bool = False
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
+    tags: tuple[str, ...] = ()
 
     @property
     def scale(self) -> RewardScale:
@@ -417,7 +419,8 @@ class TrialResult:
     `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
-    be graded, if it was kept. `grading`: None if its tests asked no model.
+    be graded, if it was kept. `grading`: None if its tests asked no model. `own_seconds`: how long
+    its scaffold ran without a call of the model in progress; None if that is unknown.
     """
 
     candidate: str
@@ -442,8 +445,11 @@ class TrialResult:
     state: StoredFile | None = None
     rewards: tuple[tuple[str, float], ...] = ()
     grading: Grading | None = None
+    own_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if self.own_seconds is not None and self.own_seconds < 0:
+            raise ValueError(f"a time can't be negative: {self.own_seconds}")
         if self.failed_gradings < 0:
             raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
         if self.state is not None and self.fault is not Fault.GRADER:
