@@ -506,6 +506,7 @@ class Proposal:
         note: Why the proposal can't be used; "" if it can.
         ablates: The round whose patch is left out, if the loop itself proposes that.
         merges: The round whose candidate is merged into the tip, if the loop itself proposes that.
+        null_copy: The loop itself proposes an unchanged copy of the tip, to see how often the gate keeps one.
         fixes: Train tasks predicted to pass more often.
         breaks: Train tasks that may pass less often.
         transcript: The conversation that led to the proposal.
@@ -518,6 +519,7 @@ class Proposal:
     note: str = ""
     ablates: int | None = None
     merges: int | None = None
+    null_copy: bool = False
     fixes: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
     transcript: StoredFile | None = None
@@ -525,7 +527,7 @@ class Proposal:
     @property
     def by_loop(self) -> bool:
         """Whether the loop itself made the proposal, not a model."""
-        return self.ablates is not None or self.merges is not None
+        return self.ablates is not None or self.merges is not None or self.null_copy
 
 
 @dataclass(frozen=True)
@@ -558,15 +560,21 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted, what happens to the patches stacked before it.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a null copy, the
+    verdict that a patch with its trials would have got; it changes nothing.
     """
 
     verdict: Verdict
     reason: str
     fate: StackFate = StackFate.OPEN
     evidence: Evidence | None = None
+    would_be: Verdict | None = None
 
     def __post_init__(self) -> None:
+        if self.would_be is not None and (self.verdict, self.fate) != (Verdict.REVERT, StackFate.OPEN):
+            raise ValueError(f"a null copy changes nothing: {self.verdict}, {self.fate}")
+        if self.would_be not in (None, Verdict.REVERT, Verdict.STACK, Verdict.KEEP):
+            raise ValueError(f"no verdict on a measured patch: {self.would_be}")
         if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
             raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
 

@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         RunConfig().holdout_attempts,
         ge=0,
         le=16,
-        description="Attempts at each holdout task, at start and end.",
+        description="Attempts at each holdout task, of seed scaffold and champion.",
     )
     call_seconds: float = Field(
         300.0,
