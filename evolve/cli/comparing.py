@@ -1,43 +1,68 @@
-"""The command that sets two runs side by side."""
+"""The commands that measure scaffolds of a run side by side: the claim against opponents, and effects of patches."""
 
 from __future__ import annotations
 
-from evolve.report.compare_runs import ComparedRun, comparison_rows, difference_lines
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from evolve.api import comparing
+from evolve.api.comparing import ClaimRequest, Findings
+from evolve.core.caps import Caps
+from evolve.report.claims import null_line
+from evolve.report.live import Live
+from evolve.report.side_by_side import finding_lines, plan_lines
 from evolve.report.tables import show
-from evolve.runs.evidence import judge_trials
-from evolve.runs.identity import stored, stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.results import fresh_scores
+from evolve.runs.results import has_new_champion
 from evolve.runs.settings import Settings
-from evolve.store import RunRow, Store
+from evolve.runs.side_by_side import SideBySide
 
 
-def compare_runs(first: str, second: str, settings: Settings, as_json: bool) -> None:
+def claim_against(settings: Settings, request: ClaimRequest, plan_only: bool, as_json: bool) -> None:
+    """Compare the champion with opponents on fresh trials, side by side; prints the plan and its cost first."""
     with open_results(settings.runs) as store:
-        pair = [_compared(store, run_row(store, name), settings) for name in (first, second)]
-    show(comparison_rows(*pair), as_json)
-    if not as_json:
-        for line in difference_lines(*pair):
-            print(line)
+        row = run_row(store, settings.run)
+        if has_new_champion(store, row.id) is False:
+            show([{"run": row.id, "claim": None}], True) if as_json else print(null_line(row.id))
+            return
+    play(comparing.claim_plans(settings, request), settings, request.caps, plan_only, as_json)
 
 
-def _compared(store: Store, row: RunRow, settings: Settings) -> ComparedRun:
-    rounds, trials = store.rounds(row.id), store.trials(row.id)
-    decided = [one for one in rounds if one.decision]
-    candidates = store.candidates(row.id)
-    champion = store.champion(row.id) if decided else None
-    depths = {line["round"]: line["depth"] for line in store.view("lineage", row.id)}
-    return ComparedRun(
-        row=row,
-        scaffold_digest=stored(row, "scaffold_digest"),
-        tasks=store.tasks(row.id),
-        rounds=max(len(decided) - 1, 0),
-        patches=depths[champion.round] if champion else 0,
-        trials=len(trials),
-        minutes=sum(line["minutes"] or 0 for line in store.view("history", row.id)),
-        usage=store.spent(row.id),
-        seed=fresh_scores(store, row.id, candidates[0]) if candidates else {},
-        champion=fresh_scores(store, row.id, champion) if champion else {},
-        is_valid=judge_trials(trials, settings.runs, row.id).validity.valid,
-        config=stored_config(row),
-    )
+def play(plans: Sequence[SideBySide], settings: Settings, caps: Caps, plan_only: bool, as_json: bool) -> None:
+    """Show the plans, measure what is missing, and print what was found."""
+    with Live(any(plan.config.priced for plan in plans)) as view:
+        for line in plan_lines(plans, comparing.estimates(plans, settings)):
+            view.say(line)
+        for plan in () if plan_only else plans:
+            comparing.measure(plan, settings, caps, view)
+    if plan_only:
+        return
+    found = [comparing.findings(plan, settings) for plan in plans]
+    if as_json:
+        show([facts(one) for one in found], True)
+        return
+    print("\n".join(line for one in found for line in finding_lines(one)))
+
+
+def facts(found: Findings) -> dict[str, Any]:
+    """What `--json` has of a measurement."""
+    arms = [
+        {key: value for key, value in asdict(arm).items() if key != "rewards"}
+        | {"tokens_per_solved": arm.tokens_per_solved, "usd_per_solved": arm.usd_per_solved}
+        for arm in found.arms
+    ]
+    comparisons = [
+        {"against": arm.name, **({} if one is None else {**asdict(one), "p_corrected": one.p_corrected})}
+        for arm, one in zip(found.arms[1:], found.comparisons, strict=True)
+    ]
+    rests = {"splits": [str(split) for split in found.plan.splits], "model": found.plan.config.model}
+    return {
+        "run": found.plan.origin.id,
+        "measured_in": found.run,
+        "suite": str(found.plan.suite.folder),
+        **rests,
+        "arms": arms,
+        "comparisons": comparisons,
+        "looks": [asdict(look) for look in found.looks],
+    }
