@@ -54,6 +54,7 @@ class Adapter:
 
 ADAPTERS = (
     Adapter("mini-swe-agent", "image", tuple(WHEELS), "mini.yaml", "You are a careful engineer.", submits=True),
+    Adapter("aider", "image", tuple(WHEELS), "CONVENTIONS.md", "- Read the files and the tests"),
     Adapter("codex"),
     Adapter("opencode"),
     Adapter("qwen-code"),
@@ -160,12 +161,12 @@ def test_instructions_and_skills_without_an_agent_are_measured_after_two_command
 
 
 def change_one_byte(home: Home) -> int:
-    """In the first recorded answer that calls a tool, of the trial at the easy task. -> the number of its step"""
+    """In the first recorded answer that does something, of the trial at the easy task. -> the number of its step"""
     query = f"select recording_path from trial where task = '{EASY}' and attempt = 0 order by id limit 1"
     path = home.folder / "runs" / str(home.rows(query)[0][0])
     events = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     answers = [event["response"]["choices"][0]["message"] if event["kind"] == "chat" else {} for event in events]
-    number = next(number for number, answer in enumerate(answers) if answer.get("tool_calls"))
+    number = next(number for number, answer in enumerate(answers) if "The next step." in (answer.get("content") or ""))
     answers[number]["content"] = answers[number]["content"].replace("The next step.", "The next step!")
     path.write_bytes(gzip.compress("".join(json.dumps(event) + "\n" for event in events).encode()))
     return number + 1
