@@ -96,6 +96,28 @@ class Measurer:
             if decides:
                 self._check_grades(commits, missing)
 
+    def measure_in_order(self, trials: Sequence[tuple[str, Slot]]) -> None:
+        """Give each (commit, slot) a trial that counts, started in this order; what can't be graded is left out.
+
+        Raises:
+            As `measure`, apart from GraderError.
+        """
+        slots: dict[str, list[Slot]] = {}
+        for commit, slot in trials:
+            slots.setdefault(commit, []).append(slot)
+        specs = {
+            (commit, (spec.task.name, spec.attempt)): spec
+            for commit, wanted in slots.items()
+            for spec in self._missing(commit, wanted)
+        }
+        if not specs:
+            return
+        self.check()
+        self.watcher.trials_planned(len(specs))
+        self.evaluator.measure([specs[key] for key in trials if key in specs], self._record, self._may_start)
+        if any(self._missing_slots(commit, wanted) for commit, wanted in slots.items()):
+            self.check()
+
     def _check_grades(self, commits: Sequence[str], missing: Sequence[Slot]) -> None:
         """Check that no trial that a decision needs could not be graded. Raises GraderError."""
         trials = [trial for commit in commits for trial in self.trials(commit)]

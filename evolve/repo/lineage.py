@@ -137,6 +137,25 @@ class Lineage:
         text = compose_message(f"Round {round}", message, {**(trailers or {}), **own})
         return store_commit(self.place.shell, tree, parent_sha, text, when, author)
 
+    def commit_contents(
+        self, run: str, parent_sha: str, contents: Mapping[str, tuple[str, bytes]], message: str, when: str
+    ) -> str:
+        """Commit the parent with other files in place of all of the scaffold's, without a branch.
+
+        The same arguments give the same sha.
+
+        Args:
+            run: The run for which it is made.
+            contents: By path in the scaffold's folder, the git mode and the bytes.
+        """
+        before = self._files(parent_sha)
+        oids = store_bytes(self.place.shell, [content for _, content in contents.values()])
+        after = [Entry(path, mode, oid) for (path, (mode, _)), oid in zip(contents.items(), oids, strict=True)]
+        gone = [Entry(entry.path, entry.mode, None) for entry in before if entry.path not in contents]
+        tree = self._tree(parent_sha, [*gone, *after])
+        text = compose_message("Measured", message, {"Evolve-Run": run, "Evolve-Parent": parent_sha})
+        return store_commit(self.place.shell, tree, parent_sha, text, when, Author("evolve", "evolve@evolve.invalid"))
+
     def _edited_tree(self, parent: str, edits: Sequence[FileEdit]) -> str:
         modes = {entry.path: entry.mode for entry in self._files(parent)}
         texts = encode_edits(edits, modes)

@@ -141,6 +141,7 @@ def trial_values(result: TrialResult) -> Values:
         "outage": int(result.outage),
         "failed_gradings": result.failed_gradings,
         **_file_values("state", result.state),
+        "own_seconds": result.own_seconds,
     }
 
 
@@ -169,6 +170,7 @@ def trial_from(row: Row) -> TrialResult:
         failed_gradings=row["failed_gradings"],
         state=_file_from("state", row),
         grading=_grading_from(row),
+        own_seconds=row["own_seconds"],
     )
 
 

@@ -64,11 +64,12 @@ class RoundRow:
 
 @dataclass(frozen=True)
 class LookRow:
-    """One use of the holdout: which commit was scored on it, and why."""
+    """One use of the holdout: which commit was scored on it, and why; `run`: by which run, if it was asked for."""
 
     commit: str
     why: str
     looked_at: str
+    run: str = ""
 
 
 @dataclass(frozen=True)

@@ -353,6 +353,7 @@ trial = Table(
     Column("state_path", Text),
     Column("state_sha256", Text),
     Column("rewards", Text),
+    Column("own_seconds", Double),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),

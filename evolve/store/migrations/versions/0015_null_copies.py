@@ -6,7 +6,7 @@ A migration is frozen once it is released: it imports nothing of `evolve`, whose
 from alembic import op
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
