@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -109,6 +110,7 @@ def test_what_looks_better_is_stacked_and_what_surely_is_becomes_champion() -> N
     assert said.decisions[0].verdict is Verdict.STACK
     assert (said.standing.tip, said.standing.champion) == (PATCH, SEED)
     assert "1 stacked, doubt" in said.decisions[0].reason
+    assert re.search(r"^\+\d.* points after .* %( \(\+\d.* points over the champion\))$", said.decisions[0].reason)
     standing, tip = begun(risk=0.3)
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
     assert said.decisions[0].verdict is Verdict.KEEP

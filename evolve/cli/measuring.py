@@ -193,7 +193,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         return
     history, lineage = store.view("history", run), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
-    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
+    copies = sum(one.is_null_copy and one.decision is not None for one in rows)
+    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve", copies)))
     for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *change_lines(store.trials(run))]:
         print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
