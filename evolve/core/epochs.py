@@ -53,7 +53,7 @@ def changes(trials: Iterable[TrialResult]) -> list[Change]:
 def epochs(trials: Sequence[TrialResult]) -> list[int]:
     """The epoch of each trial; the first is 0. `trials`: all of a run, in the order of their rows."""
     starts = {change.trial for change in changes(trials)}
-    return list(accumulate(place in starts for place in range(len(trials))))
+    return list(accumulate(int(place in starts) for place in range(len(trials))))
 
 
 def _change(known: dict[str, _Known], trial: TrialResult) -> str:
