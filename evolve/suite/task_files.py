@@ -111,7 +111,15 @@ def _task(folder: Path, split: Split, profile: SuiteProfile, table: TaskTable, w
         verifier=wanted.verifier.mode,
         generates=_has_generator(folder, wanted),
         format=wanted,
+        tags=_tags(table),
     )
+
+
+def _tags(table: TaskTable) -> tuple[str, ...]:
+    """The task's keywords, its category and the tags of its metadata; each once, in order."""
+    keywords = table.task.keywords if table.task else ()
+    words = (*keywords, table.metadata.category, *table.metadata.tags)
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _agent_seconds(wanted: TaskFormat) -> float | None:
