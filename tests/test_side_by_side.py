@@ -16,7 +16,7 @@ from evolve.core.records import Outcome, TrialResult, Usage
 from evolve.gate.arms import figures, samples_within
 from evolve.loop.side_by_side import Arm, schedule
 from evolve.loop.watcher import SilentWatcher
-from evolve.report.side_by_side import finding_lines, plan_lines
+from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
 from evolve.runs import opening, opponents
 from evolve.runs.identity import is_measurement
 from evolve.runs.lookup import open_results, run_row
@@ -179,3 +179,17 @@ def test_rounds_cannot_be_played_in_a_measurement(played: Settings, tmp_path: Pa
     assert row is not None
     with pytest.raises(BadInput, match="has no rounds"):
         opening.check(victim.order(tmp_path, row.id))
+
+
+def test_each_patch_has_its_effect_by_leaving_it_out(played: Settings) -> None:
+    effects = comparing.effects_plan(played, 4)
+    assert effects.patches and all((patch.arm is None) == bool(patch.why) for patch in effects.patches)
+    if effects.plan is not None:
+        comparing.measure(effects.plan, played, Caps(), SilentWatcher())
+    found = comparing.findings(effects.plan, played) if effects.plan else None
+    lines, rows = effect_lines(effects.patches, found), effect_facts(effects.patches, found)
+    for patch, row in zip(effects.patches, rows, strict=True):
+        [line] = [line for line in lines if line.startswith(f"  round {patch.number}: ")]
+        assert ("can't be taken out" in line) == (patch.arm is None) == ("effect" not in row)
+    with open_results(played.runs) as store:
+        assert not [look for row in store.runs() if is_measurement(row) for look in store.holdout_looks(row.id)]

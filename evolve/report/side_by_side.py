@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from evolve.api.comparing import Findings
 from evolve.core.escaping import plain
@@ -10,7 +11,10 @@ from evolve.gate.arms import ArmFigures
 from evolve.gate.comparison import Comparison
 from evolve.report.claims import corrected_note, look_lines
 from evolve.report.gaps import points
+from evolve.runs.leaving_out import LeftOut
 from evolve.runs.side_by_side import Estimate, SideBySide
+
+MOST_WORDS = 100
 
 
 def plan_lines(plans: Sequence[SideBySide], estimates: Sequence[Estimate]) -> list[str]:
@@ -38,6 +42,50 @@ def finding_lines(found: Findings) -> list[str]:
     for arm, comparison in zip(others, found.comparisons, strict=True):
         lines += comparison_lines(first.name, arm.name, comparison)
     return [*lines, *look_lines(found.looks, made)] if found.plan.purpose == "claim" else lines
+
+
+def effect_lines(patches: Sequence[LeftOut], found: Findings | None) -> list[str]:
+    """The effect of each patch of a champion: its score less that of the champion without the patch."""
+    known = _by_arm(found)
+    lines = [] if found is None else [f"{plain(found.where)} (trials in run {found.run})"]
+    if found and found.arms[0].mean is not None:
+        lines.append(f"  champion {_percent(found.arms[0].mean)} over {found.arms[0].attempts} trials")
+    return [*lines, *(_effect_line(patch, known) for patch in patches)]
+
+
+def _effect_line(patch: LeftOut, known: Mapping[str, Comparison | None]) -> str:
+    words = plain(" ".join(patch.hypothesis.split()))[:MOST_WORDS]
+    if patch.arm is None:
+        return f"  round {patch.number}: can't be taken out by itself: {patch.why} ({words})"
+    effect = known.get(patch.arm.name)
+    if effect is None:
+        return f"  round {patch.number}: too few trials ({words})"
+    interval = f"95 % interval {points(effect.low)} to {points(effect.high)}"
+    test = f"p = {effect.p_value:.3g}{corrected_note(effect.p_corrected, effect.comparisons)}"
+    return f"  round {patch.number}: {points(effect.difference)} points, {interval}, {test} ({words})"
+
+
+def effect_facts(patches: Sequence[LeftOut], found: Findings | None) -> list[dict[str, Any]]:
+    """What `--json` has of the effects; the figures are missing for a patch that can't be taken out."""
+    known = _by_arm(found)
+    return [
+        {"round": patch.number, "hypothesis": patch.hypothesis, "problem": patch.why, **_figures_of(patch, known)}
+        for patch in patches
+    ]
+
+
+def _figures_of(patch: LeftOut, known: Mapping[str, Comparison | None]) -> dict[str, Any]:
+    effect = known.get(patch.arm.name) if patch.arm else None
+    if effect is None:
+        return {}
+    names = ("low", "high", "p_value", "p_corrected", "comparisons", "tasks", "trials")
+    return {"effect": effect.difference, **{name: getattr(effect, name) for name in names}}
+
+
+def _by_arm(found: Findings | None) -> dict[str, Comparison | None]:
+    if found is None:
+        return {}
+    return dict(zip((arm.name for arm in found.arms[1:]), found.comparisons, strict=True))
 
 
 def comparison_lines(name: str, other: str, found: Comparison | None) -> list[str]:
