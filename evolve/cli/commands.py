@@ -63,6 +63,7 @@ from evolve.cli.options import (
     SmallModel_,
     Suite_,
     TokensPerMinute_,
+    Until_,
     app,
     embedded_app,
     local_app,
@@ -91,6 +92,7 @@ def settings_of(context: typer.Context) -> Settings:
 def run_command(
     context: typer.Context,
     rounds: Rounds_ = None,
+    until: Until_ = None,
     model: Model_ = None,
     base_url: BaseUrl_ = None,
     scaffold: Scaffold_ = None,

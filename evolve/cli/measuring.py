@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
         prepared = running.prepare_run(served)
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
-            name = running.play(prepared, settings.rounds, view)
+            name = running.play(prepared, settings.rounds, view, settings.until)
     with open_results(settings.runs) as store:
         print_result(store, name, settings.runs)
 
