@@ -38,7 +38,7 @@ UNLIMITED_SECONDS = 86_400.0
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
 # splits.
-EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False}
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0}
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -126,6 +126,13 @@ class GateConfig(BaseModel):
         True,
         description="Whether a patch must be supported by validation on its own: one that helps only on train tasks "
         "is rejected, and the stack becomes champion only with a lead on validation.",
+    )
+    null_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of rounds that judge an unchanged copy of the tip, which shows how often the gate keeps "
+        "what is no better; 0: none.",
     )
     voided_risk: float = Field(
         0.001,
@@ -322,7 +329,8 @@ class RunConfig(BaseModel):
     what its endpoint showed before the run. `proposed_by`: the model that proposes (unless the scaffold does) and
     writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
     its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
-    values are never stored. `graded_by`: the model that tests may ask, None: none; `grader`: what they may use of it.
+    values are never stored; `NAME=` is one that tasks get empty. `graded_by`: the model that tests may ask, None: none;
+    `grader`: what they may use of it.
     `objective` to `keep_error`: what patches must fulfil besides the gate's rule; `protect`: names or tags of tasks.
     """
 

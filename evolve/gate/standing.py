@@ -46,11 +46,19 @@ class NeedTrials:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A candidate that patches the tip, with all its trials. `smaller`: the share of the tip's size that it saves."""
+    """A candidate that patches the tip, with all its trials.
+
+    `smaller`: the share of the tip's size that it saves. `own_attempts`: it runs on attempts of its own, not the tip's.
+    """
 
     candidate: Candidate
     trials: Sequence[TrialResult]
     smaller: float = 0.0
+    own_attempts: bool = False
+
+    def first(self, standing: Standing) -> int:
+        """The first of the attempts on which it is judged."""
+        return first_attempt(self.candidate) if self.own_attempts else standing.first
 
 
 @dataclass(frozen=True)
@@ -83,9 +91,9 @@ class Standing:
         other = self.rule.other_branch()
         return () if other is None else (self.taken[other],)
 
-    def slots(self, part: Part, candidate: Candidate) -> tuple[Slot, ...]:
-        """The part's tasks, on the tip's attempts or on the candidate's own."""
-        first = first_attempt_again(candidate) if part.again else self.first
+    def slots(self, part: Part, candidate: Candidate, first: int | None = None) -> tuple[Slot, ...]:
+        """The part's tasks, on the tip's attempts, on those from `first` on, or on the candidate's own."""
+        first = first_attempt_again(candidate) if part.again else self.first if first is None else first
         return tuple((self.tasks[index].name, first + part.attempt) for index in part.tasks)
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
@@ -177,7 +185,8 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
                 return after
             standing = after
             continue
-        slots = standing.slots(answer.part, entrants[answer.places[0]].candidate)
+        asked = entrants[answer.places[0]]
+        slots = standing.slots(answer.part, asked.candidate, asked.first(standing))
         if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
             return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
         for place in answer.places:
@@ -267,7 +276,7 @@ def _field(
 ) -> tuple[Challenger, ...]:
     return tuple(
         Challenger(
-            _array(standing, trials, standing.first, standing.rule.settings.most_passes),
+            _array(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
             _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
             _array(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),

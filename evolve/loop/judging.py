@@ -145,8 +145,10 @@ def standing_of(
 
 
 def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
-    """The standing after a race that is decided."""
-    measured = [row for row in rounds if row.decision and row.decision.verdict is not Verdict.REFUSED]
+    """The standing after a race that is decided. A null copy changes nothing."""
+    if not (patched := [row for row in rounds if not row.is_null_copy]):
+        return standing
+    measured = [row for row in patched if row.decision and row.decision.verdict is not Verdict.REFUSED]
     patches = [
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]

@@ -110,7 +110,7 @@ class Lineage:
         run: str,
         round: int,
         parent_sha: str,
-        edits: Sequence[FileEdit],
+        edits: Sequence[FileEdit] | None,
         message: str,
         author: Author,
         when: str,
@@ -122,7 +122,7 @@ class Lineage:
             run: The run.
             round: The round's number.
             parent_sha: The commit to patch.
-            edits: The patch.
+            edits: The patch; None: a copy of the parent, with the same files.
             message: The hypothesis.
             author: The model.
             when: Time of the commit, ISO 8601.
@@ -132,7 +132,7 @@ class Lineage:
             BadPatch: The edits can't be applied.
         """
         run_prefix(run)
-        tree = self._edited_tree(parent_sha, edits)
+        tree = self._tree_of(parent_sha) if edits is None else self._edited_tree(parent_sha, edits)
         own = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Parent": parent_sha}
         text = compose_message(f"Round {round}", message, {**(trailers or {}), **own})
         return store_commit(self.place.shell, tree, parent_sha, text, when, author)
@@ -164,9 +164,12 @@ class Lineage:
         changes = [Entry(path, modes.get(path, "100644"), oids.get(path)) for path in texts]
         _check_amount(self._files(parent), texts)
         tree = self._tree(parent, changes)
-        if tree == self.place.shell.text("rev-parse", f"{parent}^{{tree}}"):
+        if tree == self._tree_of(parent):
             raise BadPatch("the patch changes nothing")
         return tree
+
+    def _tree_of(self, commit: str) -> str:
+        return self.place.shell.text("rev-parse", f"{commit}^{{tree}}")
 
     def create_branch(self, name: str, sha: str) -> None:
         """Create the branch `name` (without `refs/heads/`). If it exists, it must point to `sha`.

@@ -118,6 +118,9 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
 def refuse_keys(passed: Sequence[str]) -> None:
     """Raise BadInput for a variable to pass on that holds the key of a model's API: no container gets one."""
     for name in passed:
+        if "=" in name.removesuffix("="):
+            fix = "write NAME for your variable, or NAME= for an empty one"
+            raise BadInput("pass_env", f"{name.partition('=')[0]}: values are not given here", fix)
         if is_model_key(name):
             fix = "name a model that tests may ask with --grader-model MODEL"
             raise BadInput(f"pass_env {name}", "is the key of a model's API, which no container gets", fix)

@@ -38,7 +38,15 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
 
 def _fresh_trials(store: Store, run: str, candidate: Candidate) -> list[TrialResult]:
     trials = regraded_trials(store, run, candidate.commit)
-    return [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    return fresh if candidate.round else _beside_champion(store, run, fresh)
+
+
+def _beside_champion(store: Store, run: str, seed: list[TrialResult]) -> list[TrialResult]:
+    """The seed scaffold's trials without those holdout attempts on which it was compared with an earlier champion."""
+    champion = store.champion(run)
+    its = {t.attempt for t in store.trials(run, champion.commit) if t.split is Split.HOLDOUT}
+    return [t for t in seed if not its or t.split is not Split.HOLDOUT or t.attempt in its]
 
 
 def champions_gap(store: Store, run: str) -> Gap | None:
@@ -71,8 +79,10 @@ def has_new_champion(store: Store, run: str) -> bool | None:
         champion = store.champion(run)
     except LookupError:
         return None
+    if champion.round:
+        return True
     trials = (trial for trial in store.trials(run, champion.commit) if trial.split is Split.HOLDOUT and trial.counts)
-    return champion.round != 0 if len({trial.task for trial in trials}) >= 2 else None
+    return False if len({trial.task for trial in trials}) >= 2 else None
 
 
 def claim_of(store: Store, run: str) -> Claim:

@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         RunConfig().holdout_attempts,
         ge=0,
         le=16,
-        description="Attempts at each holdout task, at start and end.",
+        description="Attempts at each holdout task, of seed scaffold and champion.",
     )
     call_seconds: float = Field(
         300.0,
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
-        "values are never stored.",
+        "values are never stored. `NAME=` leaves a variable empty wherever a task takes it.",
     )
     objective: Objective = Field(
         "score",

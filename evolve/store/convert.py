@@ -70,6 +70,7 @@ def proposal_values(proposal: Proposal) -> Values:
         **_usage_values(proposal.usage),
         "ablates": proposal.ablates,
         "merges": proposal.merges,
+        "null_copy": int(proposal.null_copy),
         **_file_values("transcript", proposal.transcript),
     }
 
@@ -115,7 +116,7 @@ def _joined(values: Iterable[str]) -> str:
 def decision_values(decision: Decision) -> Values:
     evidence = {name: decision.evidence and getattr(decision.evidence, name) for name in EVIDENCE}
     facts = {"verdict": decision.verdict.value, "reason": decision.reason, "fate": decision.fate.value}
-    return {**facts, **evidence}
+    return {**facts, **evidence, "would_be": decision.would_be and decision.would_be.value}
 
 
 def trial_values(result: TrialResult) -> Values:
@@ -229,6 +230,7 @@ def proposal_from(row: Row) -> Proposal:
         note=row["note"],
         ablates=row["ablates"],
         merges=row["merges"],
+        null_copy=bool(row["null_copy"]),
         transcript=_file_from("transcript", row),
     )
 
@@ -270,7 +272,8 @@ def _split(text: str) -> tuple[str, ...]:
 
 def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
-    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
+    would_be = row["would_be"] and Verdict(row["would_be"])
+    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence, would_be)
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

@@ -56,6 +56,11 @@ class RoundRow:
     decision: Decision | None
     race: int
 
+    @property
+    def is_null_copy(self) -> bool:
+        """Whether the round judges an unchanged copy of the tip."""
+        return self.proposal is not None and self.proposal.null_copy
+
 
 @dataclass(frozen=True)
 class LookRow:

@@ -256,8 +256,10 @@ proposal = Table(
     _text("created_at"),
     Column("ablates", Integer),
     Column("merges", Integer),
+    Column("null_copy", Integer, nullable=False, server_default=text("0")),
     _of_round("round"),
     CheckConstraint("ablates > 0 AND ablates < round", name="ablates"),
+    CheckConstraint("null_copy IN (0, 1)", name="null_copy"),
     CheckConstraint("merges > 0 AND merges < round AND (merges IS NULL OR ablates IS NULL)", name="merges"),
     Column("transcript_path", Text),
     Column("transcript_sha256", Text),
@@ -310,6 +312,7 @@ decision = Table(
     Column("effect", Double),
     Column("error", Double),
     Column("doubt", Double),
+    Column("would_be", Text),
     _of_round("round"),
     _one_of("verdict", Verdict),
     _one_of("fate", StackFate),
@@ -317,6 +320,7 @@ decision = Table(
     CheckConstraint("(effect IS NULL) = (error IS NULL) AND (effect IS NULL) = (doubt IS NULL)", name="evidence_whole"),
     CheckConstraint("error >= 0 AND doubt >= 0 AND doubt <= 1", name="evidence_range"),
     CheckConstraint("(round = 0) = (verdict = 'baseline')", name="baseline"),
+    CheckConstraint("would_be IN ('keep', 'stack', 'revert')", name="would_be"),
     _utc("decided_at"),
 )
 
