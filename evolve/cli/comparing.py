@@ -9,6 +9,7 @@ from typing import Any
 from evolve.api import comparing
 from evolve.api.comparing import ClaimRequest, Findings
 from evolve.core.caps import Caps
+from evolve.report.arms import arm_facts
 from evolve.report.claims import null_line
 from evolve.report.live import Live
 from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
@@ -65,11 +66,7 @@ def measure_all(plans: Sequence[SideBySide], settings: Settings, caps: Caps, pla
 
 def facts(found: Findings) -> dict[str, Any]:
     """What `--json` has of a measurement."""
-    arms = [
-        {key: value for key, value in asdict(arm).items() if key != "rewards"}
-        | {"tokens_per_solved": arm.tokens_per_solved, "usd_per_solved": arm.usd_per_solved}
-        for arm in found.arms
-    ]
+    arms = [arm_facts(arm) for arm in found.arms]
     comparisons = [
         {"against": arm.name, **({} if one is None else {**asdict(one), "p_corrected": one.p_corrected})}
         for arm, one in zip(found.arms[1:], found.comparisons, strict=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from evolve.api.comparing import Findings
 from evolve.core.escaping import plain
-from evolve.gate.arms import ArmFigures
 from evolve.gate.comparison import Comparison
+from evolve.report.arms import arm_table, percent_or_dash
 from evolve.report.claims import corrected_note, look_lines
 from evolve.report.gaps import points
 from evolve.runs.leaving_out import LeftOut
@@ -38,7 +38,7 @@ def finding_lines(found: Findings) -> list[str]:
     """A table of the arms, then the champion's comparisons with the others, then the looks that are corrected for."""
     first, *others = found.arms
     made = next((one.comparisons for one in found.comparisons if one), 1)
-    lines = [f"{plain(found.where)} (trials in run {found.run})", *_table(found.arms)]
+    lines = [f"{plain(found.where)} (trials in run {found.run})", *arm_table(found.arms)]
     for arm, comparison in zip(others, found.comparisons, strict=True):
         lines += comparison_lines(first.name, arm.name, comparison)
     return [*lines, *look_lines(found.looks, made)] if found.plan.purpose == "claim" else lines
@@ -49,7 +49,7 @@ def effect_lines(patches: Sequence[LeftOut], found: Findings | None) -> list[str
     known = _by_arm(found)
     lines = [] if found is None else [f"{plain(found.where)} (trials in run {found.run})"]
     if found and found.arms[0].mean is not None:
-        lines.append(f"  champion {_percent(found.arms[0].mean)} over {found.arms[0].attempts} trials")
+        lines.append(f"  champion {percent_or_dash(found.arms[0].mean)} over {found.arms[0].attempts} trials")
     return [*lines, *(_effect_line(patch, known) for patch in patches)]
 
 
@@ -97,35 +97,3 @@ def comparison_lines(name: str, other: str, found: Comparison | None) -> list[st
     note = "" if found.significant else "; no difference is shown"
     tasks = f"{found.better} tasks better, {found.worse} worse"
     return [f"  {plain(name)} - {plain(other)}: {points(found.difference)} points, {interval}; {tasks}, {test}{note}"]
-
-
-def _table(arms: Sequence[ArmFigures]) -> list[str]:
-    cells = [HEADER, *(_row(arm) for arm in arms)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
-    return ["  " + "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
-
-
-HEADER = (
-    "scaffold", "score", "all attempts", "pass@k", "tokens/attempt", "$/attempt", "tokens/solved", "$/solved",
-    "commands", "seconds", "without model",
-)  # fmt: skip
-
-
-def _row(arm: ArmFigures) -> tuple[str, ...]:
-    return (
-        plain(arm.name),
-        _percent(arm.mean),
-        _percent(arm.every),
-        _percent(arm.at_best),
-        f"{arm.tokens:.0f}",
-        f"{arm.usd:.4f}" if arm.usd else "-",
-        "-" if arm.tokens_per_solved is None else f"{arm.tokens_per_solved:.0f}",
-        f"{arm.usd_per_solved:.4f}" if arm.usd_per_solved else "-",
-        f"{arm.commands:.1f}",
-        f"{arm.seconds:.1f}",
-        "-" if arm.own_seconds is None else f"{arm.own_seconds:.1f}",
-    )
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
