@@ -89,4 +89,4 @@ def test_a_run_that_no_longer_pays_ends_with_its_scores(tmp_path: Path, monkeypa
     assert [line for line in watcher.lines if line.startswith("stopped after round 1: ten more rounds")]
     with open_results(tmp_path / "runs") as store:
         assert [row.number for row in store.rounds("short")] == [0, 1]
-        assert store.ends("short")[-1].reason == "done" and len(store.holdout_looks("short")) == 2
+        assert store.ends("short")[-1].reason == "done" and store.holdout_looks("short")
