@@ -41,7 +41,7 @@ def test_a_claim_against_all_opponents_and_the_effect_of_the_patch(home: Path) -
     assert claimed.returncode == 0, claimed.stderr
     for name in OPPONENTS:
         assert f"champion - {name}:" in claimed.stdout
-    assert "looks at the holdout: 7" in claimed.stdout and "corrected for 5 comparisons" in claimed.stdout
+    assert "claim: refine" in claimed.stdout and "corrected for 5 comparisons" in claimed.stdout
 
     again = evolve(home, *WORDS, "--json")
     assert again.returncode == 0 and "all of them are stored" in again.stderr
