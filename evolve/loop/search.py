@@ -31,7 +31,7 @@ from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
 from evolve.loop.seed_check import SeedCheck
-from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start, validation_notice
+from evolve.loop.stops import SeedStart, check_refusals, pays_no_more, seed_notice, seed_start, validation_notice
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
@@ -58,8 +58,12 @@ class Search:
     watcher: Watcher
     begin: RuleMaker = begin_rule
 
-    def run_rounds(self, rounds: int) -> None:
+    def run_rounds(self, rounds: int, least: float | None = None) -> None:
         """Play rounds 1 to `rounds`, except those that are decided; then score champion and seed, also at a cap.
+
+        Args:
+            rounds: How many the run is to have.
+            least: Play no more once the next ten are expected to gain less than this share of the mean reward.
 
         Raises:
             BadInput: The seed scaffold does no work at all.
@@ -70,7 +74,7 @@ class Search:
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
             try:
-                standing = standing if self._is_solved() else self._play_rounds(standing, rounds)
+                standing = standing if self._is_solved() else self._play_rounds(standing, rounds, least)
                 with self.scorer.keeping_enough():
                     self.lessons.learn()
             except BudgetExhausted as error:
@@ -81,7 +85,7 @@ class Search:
             if reached:
                 raise reached
 
-    def _play_rounds(self, standing: Standing, rounds: int) -> Standing:
+    def _play_rounds(self, standing: Standing, rounds: int, least: float | None) -> Standing:
         """Play the rounds.
 
         Raises:
@@ -90,6 +94,9 @@ class Search:
         """
         self._print_estimate(rounds)
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+            if notice := pays_no_more(standing.rule, numbers[0] - 1, least):
+                self.watcher.say(notice)
+                break
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers)
