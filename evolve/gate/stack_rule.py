@@ -295,7 +295,9 @@ class StackRule:
     def _settle(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
         """Decide the fate of the stack."""
         level, estimate = after.level, self.level.effect(score)
-        assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
+        trials, lead = int((~np.isnan(seen)).sum()), level.lead if after.stacked else None
+        error = math.sqrt(level.lead_variance)
+        assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), trials, lead, error)
         better = bool(after.stacked) and assessment.doubt <= self.settings.risk
         supported = after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
         if better and supported:

@@ -93,6 +93,7 @@ class Search:
             RequestsRefused: See `run_rounds`.
         """
         self._print_estimate(rounds)
+        self._print_smallest_gain()
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
             if notice := pays_no_more(standing.rule, numbers[0] - 1, least):
                 self.watcher.say(notice)
@@ -204,6 +205,15 @@ class Search:
             return None
         return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
 
+    def _print_smallest_gain(self) -> None:
+        """Print before the first round what gain the suite can show, judged by the seed scaffold's trials."""
+        rows, rule = self.journal.rounds(), self.config.gate
+        if len(rows) > 1 or rows[0].candidate is None or rule.rule != "evolve":
+            return
+        tasks, trials = task_slots(self.suite), self.measurer.trials(rows[0].candidate.commit)
+        gain = calibrate.smallest_gain(tasks, trials, rule, self.begin)
+        self.watcher.say(smallest_gain_notice(len(tasks), gain))
+
     def _print_estimate(self, rounds: int) -> None:
         """Print what the rounds that are left will take, judged by the seed scaffold's trials."""
         rows = self.journal.rounds()
@@ -215,6 +225,17 @@ class Search:
         usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
         self.watcher.say(f"{cost}, plus proposals; more if patches help")
+
+
+def smallest_gain_notice(tasks: int, gain: float | None) -> str:
+    """What so few tasks cannot show, in points, in one line."""
+    count = "1 task" if tasks == 1 else f"{tasks} tasks"
+    if gain is None:
+        return f"with {count} of train and validation, patches of any gain are missed more often than one time in five"
+    return (
+        f"with {count} of train and validation, a patch that gains {100 * gain:.0f} points is built upon four times in "
+        "five; smaller gains are missed more often"
+    )
 
 
 def next_race(rows: Sequence[RoundRow], rounds: int, size: int) -> list[int]:

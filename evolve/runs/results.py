@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.config import RunConfig
 from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
-from evolve.gate.attempts import first_fresh_attempt
 from evolve.gate.claim import Claim, claim, comparisons_made
 from evolve.runs.identity import stored
 from evolve.runs.regrades import regraded_trials
