@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -250,7 +251,7 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     assert (
         said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial ended exactly as without the patch"
     )
-    assert said.standing.rule.own == standing.rule.own
+    assert np.array_equal(said.standing.rule.own, standing.rule.own)
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
     said = judge(standing, [Entrant(PATCH, alike)], tip)
     assert isinstance(said, NeedTrials) or "every trial" not in said.decisions[0].reason

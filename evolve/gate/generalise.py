@@ -41,8 +41,8 @@ class Generalisation:
         """The condition for a suite with so many tasks in each split; None if one has none."""
         return cls(SplitLevels.begin(train, validation)) if train and validation else None
 
-    def after_tip_trials(self, scores: Sequence[Score]) -> Generalisation:
-        """`scores`: of the tip, by split."""
+    def after_tip_trials(self, scores: Sequence[Score | None]) -> Generalisation:
+        """`scores`: of the tip, by split; None where it did not run."""
         return replace(self, levels=self.levels.after_tip_trials(scores))
 
     def after_dropped(self, scores: Sequence[Score], prior: Floats) -> Generalisation:

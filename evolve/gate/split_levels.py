@@ -64,12 +64,14 @@ class SplitLevels:
         lead = self.lead[1]
         return float(ndtr((margin - lead) / math.sqrt(variance))) if variance > 1e-12 else float(lead < margin)
 
-    def after_tip_trials(self, scores: Sequence[Score]) -> SplitLevels:
-        """The belief after trials of the tip. `scores`: by split."""
-        seen = np.zeros((2, 4))
-        seen[[0, 1], [0, 1]] = [score.weight for score in scores]
-        noise = np.diag([score.error2 for score in scores])
-        miss = np.array([score.value for score in scores]) - seen @ self.mean
+    def after_tip_trials(self, scores: Sequence[Score | None]) -> SplitLevels:
+        """The belief after trials of the tip. `scores`: by split; None where it did not run."""
+        found = [(split, score) for split, score in enumerate(scores) if score is not None]
+        seen = np.zeros((len(found), 4))
+        for row, (split, score) in enumerate(found):
+            seen[row, split] = score.weight
+        noise = np.diag([score.error2 for _, score in found])
+        miss = np.array([score.value for _, score in found]) - seen @ self.mean
         gain = self.covariance @ seen.T @ np.linalg.inv(seen @ self.covariance @ seen.T + noise)
         covariance = self.covariance - gain @ seen @ self.covariance
         return replace(self, mean=self.mean + gain @ miss, covariance=_symmetric(covariance))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.config import RULE_VERSION, GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
 from evolve.gate.attempts import first_attempt, first_attempt_again
@@ -102,14 +102,21 @@ class Judgement:
 
 
 def begin_rule(settings: GateConfig, plan: SuitePlan, salt: int) -> Rule:
-    """The rule of this name. Raises BadInput if it is a plug-in's."""
+    """The rule of this name. Raises BadInput if it is a plug-in's, or of another version than this one."""
     if settings.rule in STRATEGIES:
         return Population(settings, plan, salt)
     if settings.rule == "greedy":
         return Greedy(settings, plan)
     if settings.rule == "evolve":
-        return StackRule.begin(settings, plan)
+        _check_version(settings)
+        return StackRule.begin(settings, plan, salt)
     raise BadInput("gate.rule", f"there is no rule `{settings.rule}` here", "install or pass the plug-in")
+
+
+def _check_version(settings: GateConfig) -> None:
+    if settings.version != RULE_VERSION:
+        problem = f"the run began under version {settings.version} of the rule, and this Evolve has {RULE_VERSION}"
+        raise BadInput("gate.version", problem, "finish it with the Evolve that began it, or use --run new")
 
 
 def initial_standing(
@@ -133,7 +140,7 @@ def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | St
     """
     known = _by_slot(tip)
     while standing.rule.tip_needs_trials():
-        after = _tip_pass(standing, known)
+        after = _after_tip_trials(standing, known, _next_tip_parts(standing.rule))
         if isinstance(after, NeedTrials):
             return after
         standing = after
@@ -153,8 +160,9 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
     again: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
     while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown, again)), ChallengerNeeds):
-        if answer.part is None:
-            after = _tip_pass(standing, known)
+        if answer.part is None or answer.of_tip:
+            parts = _next_tip_parts(standing.rule) if answer.part is None else (answer.part,)
+            after = _after_tip_trials(standing, known, parts)
             if isinstance(after, NeedTrials):
                 return after
             standing = after
@@ -190,10 +198,16 @@ def _vetoed(
 
 
 def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
-    """The slots on which the tip has been run so far for decisions: as a challenger, and then in whole passes."""
+    """The slots on which the tip has been run so far for decisions: as a challenger, and then for its own level."""
     shared = standing.rule.settings.attempts if standing.rule.settings.rule in STRATEGIES else 0
-    end, names = standing.first + max(len(standing.rule.own), shared), {task.name for task in standing.tasks}
-    return {slot_of(trial) for trial in tip if trial.counts and trial.task in names and trial.attempt < end}
+    end, places = standing.first + shared, {task.name: index for index, task in enumerate(standing.tasks)}
+    asked = {
+        (standing.tasks[index].name, standing.first + attempt)
+        for attempt, rewards in enumerate(standing.rule.own)
+        for index in np.flatnonzero(~np.isnan(rewards))
+    }
+    slots = {slot_of(trial) for trial in tip if trial.counts and trial.task in places}
+    return {slot for slot in slots if slot[1] < end or slot in asked}
 
 
 def _field(
@@ -231,13 +245,23 @@ def _by_slot(trials: Sequence[TrialResult]) -> Trials:
     return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
 
 
-def _tip_pass(standing: Standing, known: Trials) -> NeedTrials | Standing:
-    """After one more pass of the tip."""
-    slots = standing.slots(Part(len(standing.rule.own), tuple(range(len(standing.tasks)))), standing.tip)
+def _next_tip_parts(rule: Rule) -> tuple[Part, ...]:
+    """The tip's next pass."""
+    if isinstance(rule, StackRule):
+        return rule.next_tip_parts()
+    return (Part(len(rule.own), rule.plan.everything),)
+
+
+def _after_tip_trials(standing: Standing, known: Trials, parts: Sequence[Part]) -> NeedTrials | Standing:
+    """The standing after these trials of the tip."""
+    slots = [slot for part in parts for slot in standing.slots(part, standing.tip)]
     if missing := tuple(slot for slot in slots if slot not in known):
         return NeedTrials((standing.tip.commit,), missing)
-    rewards = np.array([known[slot].reward for slot in slots], float)
-    return replace(standing, rule=standing.rule.with_tip_pass(rewards))
+    passes = max(part.attempt for part in parts) + 1
+    rewards = _array(standing, {slot: known[slot] for slot in slots}, standing.first, passes)
+    rule = standing.rule
+    after = rule.with_tip_trials(rewards) if isinstance(rule, StackRule) else rule.with_tip_pass(rewards[-1])
+    return replace(standing, rule=after)
 
 
 def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
