@@ -28,7 +28,9 @@ def test_a_tip_may_have_more_passes_than_its_challengers() -> None:
 
 
 def test_trials_of_the_tip_may_be_of_some_tasks_only() -> None:
-    history = SeedHistory.begin(2, 2).with_tip_trials(np.array([[np.nan, 1.0]])).with_tip_trials(np.array([[0.0, np.nan]]))
+    history = SeedHistory.begin(2, 2)
+    for some in ([np.nan, 1.0], [0.0, np.nan]):
+        history = history.with_tip_trials(np.array([some]))
     assert np.array(history.own).tolist() == [[0.0, 1.0]]
     assert history.counts.tolist() == [[1, 1], [0, 0]]
 

@@ -19,7 +19,6 @@ from evolve.gate.stack_rule import StackRule
 from gates.greedy import all_tasks, generator
 from gates.world import BudgetSpent, CampaignResult, Floats, Scaffold, World
 
-
 # Of the champion's score: a standard error of 2.5 points at most.
 FRESH_TRIALS = 400
 
@@ -45,11 +44,12 @@ class Ours:
         chosen = [*([tasks] * passes), *([shuffled[:rest]] if rest else [])]
         runs = [world.run(search.champion, some, first + number) for number, some in enumerate(chosen)]
         reported = np.mean(np.concatenate(runs))
-        return CampaignResult(search.champion, float(100 * reported), tuple(search.kept), tuple(search.replaced))
+        kept, replaced = tuple(search.kept), tuple(search.replaced)
+        return CampaignResult(search.champion, float(100 * reported), kept, replaced, search.promised)
 
 
 class Search:
-    """A campaign in progress. replaced: the champion before each of `kept`."""
+    """A campaign in progress. replaced: the champion before each of `kept`; promised: the sum of their doubts."""
 
     def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
@@ -57,6 +57,7 @@ class Search:
         self.waiting: list[Scaffold] = []
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
+        self.promised = 0.0
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
         again = validation if settings.jump else ()
@@ -83,6 +84,7 @@ class Search:
             self.replaced.append(self.champion)
             self.champion = self.tip
             self.kept.append(self.champion)
+            self.promised += ruling.assessment.doubt
         elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 

@@ -111,13 +111,18 @@ class GateConfig(BaseModel):
         "`clade` and `pareto` keep all patches and choose parents; or the name of a plug-in.",
     )
     version: int = Field(
-        RULE_VERSION, ge=1, le=RULE_VERSION, description="Of the rule; a run is resumed by the version that it began with."
+        RULE_VERSION,
+        ge=1,
+        le=RULE_VERSION,
+        description="Of the rule; a run is resumed by the version that it began with.",
     )
     attempts: int = Field(2, ge=1, le=MOST_PASSES, description="Attempts at each task, for the other rules.")
     risk: float = Field(0.01, gt=0, lt=0.5, description="Probability of harm up to which the tip becomes champion.")
     give_up: float = Field(0.8, gt=0.5, lt=1, description="Probability of being worse at which the stack is abandoned.")
     passes: tuple[int, ...] = Field(
-        (1, 2, 3, 4, 6, 8), min_length=1, description="Passes over all tasks, or over a sample of 44, at the end of each stage after the first."
+        (1, 2, 3, 4, 6, 8),
+        min_length=1,
+        description="Passes over all tasks, or over a sample of 44, at the end of each stage after the first.",
     )
     tip_passes: float = Field(2, gt=0, description="Passes on the tip before it is challenged.")
     tip_share: float = Field(

@@ -63,9 +63,7 @@ class SeedHistory:
         """The history with room for so many passes."""
         if passes <= len(self.tip):
             return self
-        return SeedHistory(
-            padded(self.tip, passes), padded(self.sums, passes, 0.0), padded(self.counts, passes, 0.0)
-        )
+        return SeedHistory(padded(self.tip, passes), padded(self.sums, passes, 0.0), padded(self.counts, passes, 0.0))
 
 
 def padded(rewards: Floats, passes: int, value: float = np.nan) -> Floats:
