@@ -41,6 +41,8 @@ EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "version": 1}
 # Of the rule `evolve`: a later one takes other decisions on the same trials.
 RULE_VERSION = 2
+# So many trials of a score have a standard error of 2.5 points at most; earlier versions had as many as asked for.
+SCORE_TRIALS, SIZED_SINCE = 400, 2
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -433,6 +435,19 @@ class RunConfig(BaseModel):
     @property
     def free(self) -> bool:
         return all(one.spec.free for one in self.all_models)
+
+    def score_attempts_at(self, tasks: int) -> int:
+        """Attempts at each of so many tasks for the champion's score; fewer where that many trials tell enough."""
+        return self._sized(self.score_attempts, tasks)
+
+    def holdout_attempts_at(self, tasks: int) -> int:
+        """The same for the holdout."""
+        return self._sized(self.holdout_attempts, tasks)
+
+    def _sized(self, asked: int, tasks: int) -> int:
+        if self.gate.version < SIZED_SINCE or not tasks:
+            return asked
+        return min(asked, max(SCORE_TRIALS // tasks, 1))
 
     def trial_grader(self, task: Task, image: str) -> Grader | None:
         """What a task's tests may ask; None if they ask no model, or the run has none for them.

@@ -17,7 +17,7 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin_rule, initial_standing
-from evolve.gate.plan import Part
+from evolve.gate.plan import PASS_TRIALS, Part
 from evolve.gate.prior import Floats
 from evolve.gate.ruling import NeedPart, Rule, RuleMaker
 from evolve.gate.stack_rule import StackRule
@@ -123,7 +123,8 @@ def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMake
     """
     before, harmful = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 0.1))
     trials = _simulate(tasks, before, harmful, settings, 20, begin)[1]
-    return trials, settings.most_passes * len(tasks) * (1 + settings.tip_share)
+    size = min(len(tasks), PASS_TRIALS) if settings.rule == "evolve" else len(tasks)
+    return trials, settings.most_passes * size * (1 + settings.tip_share)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:

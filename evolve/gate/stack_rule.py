@@ -90,7 +90,8 @@ class StackRule:
         bound = self.difficulty.spread**2 / trials + self.difficulty.between * sampling
         few = self.tip_trials < self.settings.tip_share * self.patch_trials
         fresh = bool(self.own or self.stacked)
-        return not fresh or self.level.variance > bound or few
+        vague = self.level.variance > bound and float((~np.isnan(self.seeds.tip)).sum()) < trials
+        return not fresh or vague or few
 
     def next_tip_parts(self) -> tuple[Part, ...]:
         """The tip's next pass: the first in the order of this round's challengers of which it lacks trials."""

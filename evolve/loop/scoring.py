@@ -29,21 +29,23 @@ class Scorer:
     def keeping_enough(self) -> contextlib.AbstractContextManager[None]:
         """While the context lasts, leave enough of each cap for the trials at the end of the run."""
         measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
-        final = self.config.score_attempts * len(measured)
-        final += self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
+        holdout = self.suite.split(Split.HOLDOUT)
+        final = self.config.score_attempts_at(len(measured)) * len(measured)
+        final += self.config.holdout_attempts_at(len(holdout)) * len(holdout)
         trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:
         """Measure a champion on attempts by which nothing is decided."""
         first, tasks = first_fresh_attempt(champion), self.suite.split(Split.TRAIN, Split.VALIDATION)
-        attempts = range(first, first + self.config.score_attempts)
+        attempts = range(first, first + self.config.score_attempts_at(len(tasks)))
         self._measure(champion, [(task.name, attempt) for attempt in attempts for task in tasks])
 
     def look_at_holdout(self, candidate: Candidate, why: str) -> None:
         """Measure on the holdout, on attempts that all candidates share; each look is a row before it happens."""
         tasks = self.suite.split(Split.HOLDOUT)
-        slots = [(task.name, attempt) for attempt in range(self.config.holdout_attempts) for task in tasks]
+        attempts = range(self.config.holdout_attempts_at(len(tasks)))
+        slots = [(task.name, attempt) for attempt in attempts for task in tasks]
         if not slots:
             return
         looks = self.store.holdout_looks(self.run)
