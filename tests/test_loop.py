@@ -535,7 +535,7 @@ def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[...
     assert told(run)[9][0] is Verdict.REVERT
     verdict, reason = told(run)[10]
     assert verdict is Verdict.REFUSED
-    assert reason.startswith("it repeats the idea of round 2 (stack: ")
+    assert reason.startswith("it repeats the idea of round 2 (keep: ")
 
 
 def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Run]) -> None:

@@ -438,13 +438,13 @@ class RunConfig(BaseModel):
 
     def score_attempts_at(self, tasks: int) -> int:
         """Attempts at each of so many tasks for the champion's score; fewer where that many trials tell enough."""
-        return self._sized(self.score_attempts, tasks)
+        return self._attempts_at(self.score_attempts, tasks)
 
     def holdout_attempts_at(self, tasks: int) -> int:
         """The same for the holdout."""
-        return self._sized(self.holdout_attempts, tasks)
+        return self._attempts_at(self.holdout_attempts, tasks)
 
-    def _sized(self, asked: int, tasks: int) -> int:
+    def _attempts_at(self, asked: int, tasks: int) -> int:
         if self.gate.version < SIZED_SINCE or not tasks:
             return asked
         return min(asked, max(SCORE_TRIALS // tasks, 1))
