@@ -42,6 +42,36 @@ def ruled(line: Any, new: Any, **more: Any) -> Any:
     return said
 
 
+def test_the_prior_adapts_to_a_proposer_that_is_mostly_right_and_soon_if_it_is_not() -> None:
+    dice = np.random.default_rng(1)
+
+    def helpful(weights: Any, count: int) -> float:
+        """The learned share of patches that help, after so many with errors of 8 points; mean of 20."""
+        found = []
+        for _ in range(20):
+            effects = dice.choice(prior.EFFECTS, count, p=weights)
+            tried = [prior.EstimatedEffect(float(effect + dice.normal(0, 0.08)), 0.08) for effect in effects]
+            learned = prior.fit_prior(tried, prior.mixed_prior(tried), GateConfig().worth)
+            found.append(learned[prior.EFFECTS > 0].sum())
+        return float(np.mean(found))
+
+    first = prior.first_prior()[prior.EFFECTS > 0].sum()
+    assert helpful(prior.mostly_right_prior(), 20) > 2 * first
+    assert helpful(prior.first_prior(), 20) < 1.4 * first
+
+
+def test_the_prior_is_learned_as_long_as_the_run_lasts() -> None:
+    line = begun()
+    learned, new = [], rewards(0.2, PASSES, 9)
+    for number in range(700):
+        after = replace(ruled(line, new).rule, level=line.level, seeds=line.seeds)
+        learned += [number] if after.learn_at != line.learn_at else []
+        line = after
+    assert learned[:3] == [2, 3, 4]
+    assert max(np.diff(learned)) <= 100
+    assert learned[-1] > 590
+
+
 def test_the_first_prior_is_a_distribution_with_more_harm_than_gain() -> None:
     weights = prior.first_prior()
     assert weights.sum() == pytest.approx(1)

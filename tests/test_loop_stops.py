@@ -397,4 +397,4 @@ def test_a_seed_that_does_no_work_stops_the_run_before_the_holdout(made: Callabl
         with pytest.raises(BadInput, match=r"40 of 40 ended with scaffold_error: NameError: nothing") as stopped:
             run.play(3)
     assert stopped.value.exit_status == 2
-    assert len(run.store.trials(RUN)) == 60 and run.store.holdout_looks(RUN) == []
+    assert len(run.store.trials(RUN)) == 40 and run.store.holdout_looks(RUN) == []

@@ -58,6 +58,7 @@ class Search:
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
         self.promised = 0.0
+        self.epoch = world.epoch
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
         again = validation if settings.jump else ()
@@ -66,8 +67,7 @@ class Search:
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
-        while self.line.tip_needs_trials():
-            self._run_tip(self.line.next_tip_parts())
+        self._measure_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
         patches = merged + [self.world.propose(self.tip) for _ in range(room - len(merged))]
@@ -91,7 +91,14 @@ class Search:
     def _race(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
         fresh = np.full((len(patches), MOST_PASSES, self.world.tasks), np.nan)
-        while isinstance(raced := race(self.line, _field(rewards, fresh)), ChallengerNeeds):
+        epoch = self.epoch
+        while True:
+            if epoch != self.epoch:
+                rewards[:], fresh[:], epoch = np.nan, np.nan, self.epoch
+                self._measure_tip()
+            raced = race(self.line, _field(rewards, fresh))
+            if isinstance(raced, RaceResult):
+                return raced
             if raced.part is None or raced.of_tip:
                 self._run_tip(self.line.next_tip_parts() if raced.part is None else (raced.part,))
                 continue
@@ -100,16 +107,33 @@ class Search:
             for place in raced.places:
                 if np.isnan(known[place, attempt, tasks]).any():
                     own = _first_attempt(patches[place].number) + AGAIN
-                    first = own if raced.part.again else _first_attempt(self.tip.number)
+                    first = own if raced.part.again else self._first
                     known[place, attempt, tasks] = self.world.run(patches[place], tasks, first + attempt)
-        return raced
+            self._notice_epoch()
+
+    def _measure_tip(self) -> None:
+        while self.line.tip_needs_trials():
+            self._run_tip(self.line.next_tip_parts())
+
+    @property
+    def _first(self) -> int:
+        """The attempt on which the tip and its challengers run first."""
+        return _first_attempt(self.tip.number) + self.line.seeds.first
+
+    def _notice_epoch(self) -> bool:
+        """Whether the answers show something new since the last look; then the rule begins a new epoch."""
+        if self.world.epoch == self.epoch:
+            return False
+        self.epoch, self.line = self.world.epoch, self.line.in_new_epoch()
+        return True
 
     def _run_tip(self, parts: Sequence[Part]) -> None:
         rewards = np.full((max(part.attempt for part in parts) + 1, self.world.tasks), np.nan)
         for part in parts:
-            tasks, attempt = np.array(part.tasks), _first_attempt(self.tip.number) + part.attempt
+            tasks, attempt = np.array(part.tasks), self._first + part.attempt
             rewards[part.attempt, tasks] = self.world.run(self.tip, tasks, attempt)
-        self.line = self.line.with_tip_trials(rewards)
+        if not self._notice_epoch():
+            self.line = self.line.with_tip_trials(rewards)
 
 
 def _field(rewards: Floats, fresh: Floats) -> list[Challenger]:

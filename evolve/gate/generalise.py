@@ -61,6 +61,10 @@ class Generalisation:
         """After the stack was given up."""
         return replace(self, levels=self.levels.back_to_champion())
 
+    def in_new_epoch(self) -> Generalisation:
+        """After a change by which all scaffolds may score differently."""
+        return replace(self, levels=self.levels.in_new_epoch())
+
     def evidence(self, scores: Sequence[Score], prior: Floats) -> SplitEvidence:
         """The evidence on a challenger with these scores."""
         return self.levels.after_challenger(scores, prior, SUSPICION)[2]

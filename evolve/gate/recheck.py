@@ -75,9 +75,11 @@ def confirm(rule: StackRule, ruling: Ruling, new: Floats, fresh: Floats) -> Need
     for attempt in range(passes):
         if np.isnan(fresh[attempt, tasks]).any():
             return NeedPart(Part(attempt, chosen, again=True))
-    gain = _gain(rule, fresh[:passes], tasks).effect - rule.level.mean
-    if is_confirmed(claimed.effect, gain):
-        return replace(ruling, why=f"{ruling.why}, confirmed by {passes * len(tasks)} fresh trials")
+    fresh_level = _gain(rule, fresh[:passes], tasks)
+    gain = EstimatedEffect(fresh_level.effect - rule.level.mean, fresh_level.error)
+    if is_confirmed(claimed.effect, gain.effect):
+        confirmed = replace(ruling, why=f"{ruling.why}, confirmed by {passes * len(tasks)} fresh trials")
+        return rule.with_fresh_gain(confirmed, gain)
     trials = ruling.assessment.trials + passes * len(tasks)
     after = replace(rule, patch_trials=rule.patch_trials + trials).for_next_round()
     assessment = replace(ruling.assessment, doubt=rule.level.behind(HARM))

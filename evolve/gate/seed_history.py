@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,13 @@ class SeedHistory:
     """The results of the tip and its challengers, by seed: passes x tasks, with as many passes as were ever needed.
 
     tip: the tip's rewards, NaN where it did not run; sums: of the rewards of all of them, each less the scaffold's gain
-    over the tip; counts: how many there are.
+    over the tip; counts: how many there are. first: the attempt of the first pass, counted from the tip's first.
     """
 
     tip: Floats
     sums: Floats
     counts: Floats
+    first: int = 0
 
     @classmethod
     def begin(cls, passes: int, tasks: int) -> SeedHistory:
@@ -34,18 +35,23 @@ class SeedHistory:
         """An empty history, for the next tip."""
         return SeedHistory.begin(*self.sums.shape)
 
+    def in_new_epoch(self) -> SeedHistory:
+        """An empty history of the same tip, on attempts that come after these."""
+        return replace(SeedHistory.begin(*self.sums.shape), first=self.first + len(self.sums))
+
     def with_tip_trials(self, rewards: Floats) -> SeedHistory:
         """The history with more trials of the tip, passes x tasks, NaN where not run."""
         after = self._with_passes(len(rewards))
         tip = np.where(np.isnan(padded(rewards, len(after.tip))), after.tip, padded(rewards, len(after.tip)))
-        return SeedHistory(tip, after.sums, after.counts).with_rewards(rewards, 0.0)
+        return replace(after, tip=tip).with_rewards(rewards, 0.0)
 
     def with_rewards(self, rewards: Floats, better: float) -> SeedHistory:
         """The history with a scaffold's rewards, passes x tasks, NaN where not run. `better`: its gain over the tip."""
         after = self._with_passes(len(rewards))
         rewards = padded(rewards, len(after.tip))
         known = ~np.isnan(rewards)
-        return SeedHistory(after.tip, after.sums + np.where(known, rewards - better, 0.0), after.counts + known)
+        sums = after.sums + np.where(known, rewards - better, 0.0)
+        return replace(after, sums=sums, counts=after.counts + known)
 
     def means(self) -> Floats:
         """Mean rewards by seed; 0 where nothing ran."""
@@ -63,7 +69,8 @@ class SeedHistory:
         """The history with room for so many passes."""
         if passes <= len(self.tip):
             return self
-        return SeedHistory(padded(self.tip, passes), padded(self.sums, passes, 0.0), padded(self.counts, passes, 0.0))
+        sums, counts = (padded(values, passes, 0.0) for values in (self.sums, self.counts))
+        return replace(self, tip=padded(self.tip, passes), sums=sums, counts=counts)
 
 
 def padded(rewards: Floats, passes: int, value: float = np.nan) -> Floats:

@@ -115,6 +115,11 @@ class SplitLevels:
         """The belief once the champion is the tip again."""
         return self._of(self.mean, self.covariance, [2, 3, 2, 3])
 
+    def in_new_epoch(self) -> SplitLevels:
+        """The belief once all scaffolds may score differently than before: leads stay."""
+        same = np.kron(np.ones((2, 2)), np.eye(2))
+        return replace(self, covariance=np.asarray(self.covariance + VAGUE_VARIANCE * same))
+
     def _of(self, mean: Floats, covariance: Floats, places: list[int]) -> SplitLevels:
         """The belief whose tip and champion stand at these places."""
         return replace(self, mean=mean[places], covariance=_symmetric(covariance[np.ix_(places, places)]))

@@ -17,7 +17,7 @@ from evolve.core.config import GateConfig
 from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.plan import Part, SuitePlan
-from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior
+from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior, mixed_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory, padded
 from evolve.gate.stages import Stage, stages
@@ -26,7 +26,9 @@ from evolve.gate.task_difficulty import TaskDifficulty
 HARM = -0.01
 ALL_OF_TRAIN = 1
 VAGUE = Level(0.5, 10.0)
+# Of patches, by which the prior is learned; and after how many of them first, and how often at least.
 REMEMBERED = 400
+FIRST_LEARNED, LEARN_EVERY = 3, 100
 SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
@@ -57,7 +59,8 @@ class StackRule:
     level: Level = VAGUE
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[EstimatedEffect, ...] = ()
-    learn_at: int = 4
+    learn_at: int = FIRST_LEARNED
+    patches: int = 0
     luck: tuple[float, float] = (0.0, 0.0)
     stacked: int = 0
     tip_trials: int = 0
@@ -337,20 +340,44 @@ class StackRule:
 
     def _settle(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
         """Decide the fate of the stack."""
-        after = after.for_next_round()
-        level, estimate = after.level, self.level.effect(score)
-        assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
-        better = bool(after.stacked) and assessment.doubt <= self.settings.risk
-        supported = after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
+        trials = int((~np.isnan(seen)).sum())
+        return after.for_next_round()._ruling(self.level.effect(score), trials, taken, why)
+
+    def _ruling(self, estimate: EstimatedEffect, trials: int, taken: bool, why: str) -> Ruling:
+        """The ruling after which the evidence is this. `estimate`: of the challenger, after so many trials."""
+        assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials)
+        better = bool(self.stacked) and assessment.doubt <= self.settings.risk
+        supported = self.splits is None or self.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
         if better and supported:
-            return Ruling(taken, StackFate.PROMOTED, assessment, after._promoted(), why)
-        if after.stacked and level.behind(0.0) >= self.settings.give_up:
-            return Ruling(False, StackFate.GIVEN_UP, assessment, after._given_up(), why)
-        return Ruling(taken, StackFate.OPEN, assessment, after, f"{why}; {WAITS}" if better else why)
+            return Ruling(taken, StackFate.PROMOTED, assessment, self._promoted(), why)
+        if self.stacked and self.level.behind(0.0) >= self.settings.give_up:
+            return Ruling(False, StackFate.GIVEN_UP, assessment, self._given_up(), why)
+        return Ruling(taken, StackFate.OPEN, assessment, self, f"{why}; {WAITS}" if better else why)
 
     def for_next_round(self) -> StackRule:
         """The rule with the next round's plan."""
         return replace(self, rounds=self.rounds + 1, plan=self.plan.drawn(_draw(self.salt, self.rounds + 1)))
+
+    def in_new_epoch(self) -> StackRule:
+        """The rule once the model may have changed: the tip is measured anew, and what is stacked keeps its lead."""
+        return replace(
+            self,
+            level=self.level.in_new_epoch(),
+            splits=self.splits and self.splits.in_new_epoch(),
+            seeds=self.seeds.in_new_epoch(),
+            champion_seeds=self.champion_seeds.in_new_epoch(),
+        )
+
+    def with_fresh_gain(self, ruling: Ruling, gain: EstimatedEffect) -> Ruling:
+        """The ruling on a challenger that is taken, once its gain was measured afresh: that alone counts for the level.
+
+        Its other trials made it seem as good, and the prior holds that such gains are luck.
+        """
+        if ruling.fate is not StackFate.OPEN:
+            return ruling
+        assert isinstance(ruling.rule, StackRule)
+        after, seen = replace(ruling.rule, level=self.level.after_gain(gain.effect, gain.error)), ruling.assessment
+        return after._ruling(EstimatedEffect(seen.effect, seen.error), seen.trials, taken=True, why=ruling.why)
 
     def _promoted(self) -> StackRule:
         splits = self.splits and self.splits.after_promotion()
@@ -394,10 +421,12 @@ class StackRule:
         return self.plan.sampled or bool((runs > 1).all())
 
     def _with_learned_prior(self) -> StackRule:
-        if len(self.tried) < self.learn_at:
-            return self
-        later = max(self.learn_at + 2, int(1.5 * self.learn_at))
-        return replace(self, learn_at=later, prior=fit_prior(self.tried, first_prior(), self.settings.worth))
+        counted = replace(self, patches=self.patches + 1)
+        if counted.patches < self.learn_at:
+            return counted
+        later = self.learn_at + min(max(self.learn_at // 4, 1), LEARN_EVERY)
+        prior = fit_prior(self.tried, mixed_prior(self.tried), self.settings.worth)
+        return replace(counted, learn_at=later, prior=prior)
 
 
 def _successes(seen: Floats) -> int:

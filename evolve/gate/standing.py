@@ -11,6 +11,7 @@ from evolve.core.config import RULE_VERSION, GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
 from evolve.gate.attempts import first_attempt, first_attempt_again
+from evolve.gate.epochs import Epochs
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
@@ -23,6 +24,7 @@ from evolve.gate.stack_rule import StackRule
 from evolve.gate.voids import Slot, slot_of, veto
 
 Trials = Mapping[Slot, TrialResult]
+_NEXT_PASS = ChallengerNeeds((), None)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Standing:
     """Champion and tip of a run (the tip may have patches stacked on the champion), and the evidence on both.
 
     `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
-    fell behind the tip in the last race but deserved more trials, and is merged into it next.
+    fell behind the tip in the last race but deserved more trials, and is merged into it next; `epochs`: what answered
+    the trials so far.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -66,11 +69,20 @@ class Standing:
     tip: Candidate
     taken: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...] = ()
+    epochs: Epochs = Epochs()
 
     @property
     def first(self) -> int:
         """The first of the attempts on which the tip meets its challengers; a population shares the first ones."""
-        return 0 if self.rule.settings.rule in STRATEGIES else first_attempt(self.tip)
+        if self.rule.settings.rule in STRATEGIES:
+            return 0
+        return first_attempt(self.tip) + (self.rule.seeds.first if isinstance(self.rule, StackRule) else 0)
+
+    def with_trials(self, trials: Sequence[TrialResult]) -> Standing:
+        """The standing that knows what answered these trials, in a new epoch if that is something new."""
+        begins = isinstance(self.rule, StackRule) and self.epochs.begins_with(trials)
+        rule = self.rule.in_new_epoch() if begins and isinstance(self.rule, StackRule) else self.rule
+        return replace(self, rule=rule, epochs=self.epochs.with_trials(trials))
 
     def to_merge(self, number: int) -> tuple[Candidate, ...]:
         """The candidates that the rounds from this one on should merge into the tip."""
@@ -157,22 +169,46 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     """
     known, own = _by_slot(tip), [_by_slot(entrant.trials) for entrant in entrants]
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
-    shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    again: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown, again)), ChallengerNeeds):
-        if answer.part is None or answer.of_tip:
-            parts = _next_tip_parts(standing.rule) if answer.part is None else (answer.part,)
-            after = _after_tip_trials(standing, known, parts)
-            if isinstance(after, NeedTrials):
-                return after
-            standing = after
-            continue
-        slots = standing.slots(answer.part, entrants[answer.places[0]].candidate)
-        if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
-            return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
-        for place in answer.places:
-            (again if answer.part.again else shown)[place] |= {slot: own[place][slot] for slot in slots}
+    shown, again = _nothing(entrants), _nothing(entrants)
+    begun = standing.first
+    while True:
+        renewed = standing.first != begun and standing.rule.tip_needs_trials()
+        answer = _NEXT_PASS if renewed else race(standing.rule, _field(standing, entrants, known, shown, again))
+        if isinstance(answer, RaceResult):
+            break
+        first = standing.first
+        after = _after_needed(standing, entrants, answer, known, own, shown, again)
+        if isinstance(after, NeedTrials):
+            return after
+        if after.first != first:
+            shown, again = _nothing(entrants), _nothing(entrants)
+        standing = after
     return _judgement(standing, entrants, _vetoed(standing, entrants, shown, tip, answer))
+
+
+def _nothing(entrants: Sequence[Entrant]) -> list[dict[Slot, TrialResult]]:
+    return [{} for _ in entrants]
+
+
+def _after_needed(
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    needs: ChallengerNeeds,
+    tip: Trials,
+    own: Sequence[Trials],
+    shown: Sequence[dict[Slot, TrialResult]],
+    again: Sequence[dict[Slot, TrialResult]],
+) -> NeedTrials | Standing:
+    """The standing once these trials have been shown, or those of them that are missing."""
+    if needs.part is None or needs.of_tip:
+        parts = _next_tip_parts(standing.rule) if needs.part is None else (needs.part,)
+        return _after_tip_trials(standing, tip, parts)
+    slots = standing.slots(needs.part, entrants[needs.places[0]].candidate)
+    if short := [place for place in needs.places if any(slot not in own[place] for slot in slots)]:
+        return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
+    for place in needs.places:
+        (again if needs.part.again else shown)[place].update({slot: own[place][slot] for slot in slots})
+    return standing.with_trials([own[place][slot] for place in needs.places for slot in slots])
 
 
 def _vetoed(
@@ -253,15 +289,18 @@ def _next_tip_parts(rule: Rule) -> tuple[Part, ...]:
 
 
 def _after_tip_trials(standing: Standing, known: Trials, parts: Sequence[Part]) -> NeedTrials | Standing:
-    """The standing after these trials of the tip."""
+    """The standing after these trials of the tip; if they begin a new epoch, without them, as it began amid them."""
     slots = [slot for part in parts for slot in standing.slots(part, standing.tip)]
     if missing := tuple(slot for slot in slots if slot not in known):
         return NeedTrials((standing.tip.commit,), missing)
-    passes = max(part.attempt for part in parts) + 1
+    after = standing.with_trials([known[slot] for slot in slots])
+    if after.first != standing.first:
+        return after
+    standing, passes = after, max(part.attempt for part in parts) + 1
     rewards = _array(standing, {slot: known[slot] for slot in slots}, standing.first, passes)
     rule = standing.rule
-    after = rule.with_tip_trials(rewards) if isinstance(rule, StackRule) else rule.with_tip_pass(rewards[-1])
-    return replace(standing, rule=after)
+    learned = rule.with_tip_trials(rewards) if isinstance(rule, StackRule) else rule.with_tip_pass(rewards[-1])
+    return replace(standing, rule=learned)
 
 
 def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
