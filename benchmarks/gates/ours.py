@@ -12,7 +12,7 @@ from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.attempts import AGAIN, ATTEMPTS_PER_TIP
 from evolve.gate.plan import Part, plan
-from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
+from evolve.gate.race import Challenger, RaceResult, race
 from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule

@@ -56,7 +56,7 @@ def mostly_right_prior() -> Floats:
 
 
 def mixed_prior(tried: Sequence[EstimatedEffect]) -> Floats:
-    """The first prior and that of a proposer that is mostly right, each weighed by how well it predicted the patches."""
+    """The first prior and that of a proposer that is mostly right, weighed by how well each predicts the patches."""
     weights = np.array([first_prior(), mostly_right_prior()])
     fit = np.log(_likelihoods(tried) @ weights.T).sum(axis=0)
     shares = np.array([1 - RIGHT, RIGHT]) * np.exp(fit - fit.max())

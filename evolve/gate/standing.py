@@ -79,7 +79,7 @@ class Standing:
     taken: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...] = ()
     aims: Aims = field(default_factory=Aims)
-    epochs: Epochs = Epochs()
+    epochs: Epochs = field(default_factory=Epochs)
 
     @property
     def first(self) -> int:
