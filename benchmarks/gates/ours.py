@@ -11,16 +11,19 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.attempts import AGAIN, ATTEMPTS_PER_TIP
-from evolve.gate.plan import Part, plan
+from evolve.gate.plan import PASS_TRIALS, Part, plan
 from evolve.gate.race import Challenger, RaceResult, race
 from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Ruling
+from evolve.gate.settling import LAST_PASSES
 from evolve.gate.stack_rule import StackRule
 from gates.greedy import all_tasks, generator
 from gates.world import BudgetSpent, CampaignResult, Floats, Scaffold, World
 
 # Of the champion's score: a standard error of 2.5 points at most.
 FRESH_TRIALS = 400
+# Of tip and champion, once the rounds are over.
+LAST_TRIALS = 2 * LAST_PASSES * PASS_TRIALS
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,14 @@ class Ours:
     def __call__(self, world: World) -> CampaignResult:
         budget, tasks = world.budget, all_tasks(world)
         fresh = min(self.fresh * world.tasks, FRESH_TRIALS)
-        world.budget = budget - fresh
+        world.budget = budget - fresh - min(LAST_TRIALS, budget // 10)
         search = Search(self.settings, world)
         with suppress(BudgetSpent):
             while True:
                 search.play_round()
+        world.budget = budget - fresh
+        with suppress(BudgetSpent):
+            search.settle()
         world.budget = budget
         first, shuffled = _first_attempt(len(world.scaffolds)), generator(world).permutation(tasks)
         passes, rest = divmod(fresh, world.tasks)
@@ -74,6 +80,19 @@ class Search:
         raced = self._race(patches)
         self.waiting = self.waiting[room:] + [patches[place] for place in raced.waiting]
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
+
+    def settle(self) -> None:
+        """Measure tip and champion side by side until it is decided what becomes of the stack, if that can be."""
+        for _ in range(LAST_PASSES):
+            ruling = self.line.ruling_on_stack()
+            if not self.line.stacked or ruling.fate is not StackFate.OPEN:
+                break
+            parts = self.line.next_tip_parts()
+            rewards = self._rewards(self.champion, parts)
+            self._run_tip(parts)
+            self.line = self.line.with_champion_trials(rewards)
+        if self.line.stacked:
+            self._settle(self.tip, self.line.ruling_on_stack())
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
         assert isinstance(ruling.rule, StackRule)
@@ -127,11 +146,16 @@ class Search:
         self.epoch, self.line = self.world.epoch, self.line.in_new_epoch()
         return True
 
-    def _run_tip(self, parts: Sequence[Part]) -> None:
+    def _rewards(self, scaffold: Scaffold, parts: Sequence[Part]) -> Floats:
+        """The rewards of a scaffold that runs these parts on the tip's attempts."""
         rewards = np.full((max(part.attempt for part in parts) + 1, self.world.tasks), np.nan)
         for part in parts:
             tasks, attempt = np.array(part.tasks), self._first + part.attempt
-            rewards[part.attempt, tasks] = self.world.run(self.tip, tasks, attempt)
+            rewards[part.attempt, tasks] = self.world.run(scaffold, tasks, attempt)
+        return rewards
+
+    def _run_tip(self, parts: Sequence[Part]) -> None:
+        rewards = self._rewards(self.tip, parts)
         if not self._notice_epoch():
             self.line = self.line.with_tip_trials(rewards)
 

@@ -45,6 +45,10 @@ class Generalisation:
         """`scores`: of the tip, by split; None where it did not run."""
         return replace(self, levels=self.levels.after_tip_trials(scores))
 
+    def after_champion_trials(self, scores: Sequence[Score | None]) -> Generalisation:
+        """`scores`: of the champion, by split; None where it did not run."""
+        return replace(self, levels=self.levels.after_champion_trials(scores))
+
     def after_dropped(self, scores: Sequence[Score], prior: Floats) -> Generalisation:
         """After a challenger that is dropped. `scores`: by split, of train alone if it never ran on validation."""
         return replace(self, levels=self.levels.after_challenger(scores, prior, SUSPICION_OF_STACK)[0])

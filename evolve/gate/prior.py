@@ -116,6 +116,20 @@ class Level:
         gain = score.weight * self.variance / estimate.error**2
         return self._with_tip_mean(self.mean + gain * estimate.effect, (1 - gain * score.weight) * self.variance)
 
+    def after_champion_trials(self, score: Score) -> Level:
+        """The belief after trials of the champion, which share luck with the tip as `score.weight` says."""
+        weight = score.weight
+        tip, lead = weight * self.variance - self.covariance, weight * self.covariance - self.lead_variance
+        total = weight * tip - lead + score.error2
+        miss = score.value - (weight * self.mean - self.lead)
+        return Level(
+            self.mean + tip / total * miss,
+            self.variance - tip * tip / total,
+            self.lead + lead / total * miss,
+            max(self.lead_variance - lead * lead / total, 0.0),
+            self.covariance - tip * lead / total,
+        )
+
     def _with_tip_mean(self, mean: float, variance: float) -> Level:
         """The belief with another level of the tip; its lead follows by regression."""
         slope = self.covariance / self.variance

@@ -66,10 +66,18 @@ class SplitLevels:
 
     def after_tip_trials(self, scores: Sequence[Score | None]) -> SplitLevels:
         """The belief after trials of the tip. `scores`: by split; None where it did not run."""
+        return self._after_scores(scores, champion=0.0)
+
+    def after_champion_trials(self, scores: Sequence[Score | None]) -> SplitLevels:
+        """The belief after trials of the champion, less what they share with the tip. `scores`: as for the tip."""
+        return self._after_scores(scores, champion=1.0)
+
+    def _after_scores(self, scores: Sequence[Score | None], champion: float) -> SplitLevels:
+        """`champion`: 1 if the scores are the champion's, 0 if they are the tip's."""
         found = [(split, score) for split, score in enumerate(scores) if score is not None]
         seen = np.zeros((len(found), 4))
         for row, (split, score) in enumerate(found):
-            seen[row, split] = score.weight
+            seen[row, [split, split + 2]] = score.weight - champion, champion
         noise = np.diag([score.error2 for _, score in found])
         miss = np.array([score.value for _, score in found]) - seen @ self.mean
         gain = self.covariance @ seen.T @ np.linalg.inv(seen @ self.covariance @ seen.T + noise)

@@ -96,6 +96,13 @@ class StackRule:
         vague = self.level.variance > bound and float((~np.isnan(self.seeds.tip)).sum()) < trials
         return not fresh or vague or few
 
+    def _scores_apart(self, rewards: Floats, spread: float | None = None) -> list[Score | None]:
+        """Scores on train and validation; None where nothing ran."""
+        return [
+            self.score(rewards, tasks, spread) if not np.isnan(rewards[:, list(tasks)]).all() else None
+            for tasks in (self.plan.train, self.plan.validation)
+        ]
+
     def next_tip_parts(self) -> tuple[Part, ...]:
         """The tip's next pass: the first in the order of this round's challengers of which it lacks trials."""
         return next(lacking for number in count() if (lacking := self.tip_lacks(*self.plan.pass_parts(number))))
@@ -118,17 +125,13 @@ class StackRule:
         trials = int((~np.isnan(rewards)).sum())
         spread = self.difficulty.with_rewards(rewards, float(np.nanmean(rewards))).spread
         level = self.level.after_tip_trials(self.score(rewards, spread=spread))
-        apart = [
-            self.score(rewards, tasks, spread) if not np.isnan(rewards[:, list(tasks)]).all() else None
-            for tasks in (self.plan.train, self.plan.validation)
-        ]
         return replace(
             self,
             difficulty=self.difficulty.with_rewards(rewards, level.mean),
             tip_trials=self.tip_trials + trials,
             seeds=self.seeds.with_tip_trials(rewards),
             level=level,
-            splits=self.splits and self.splits.after_tip_trials(apart),
+            splits=self.splits and self.splits.after_tip_trials(self._scores_apart(rewards, spread)),
         )
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
@@ -357,6 +360,21 @@ class StackRule:
     def for_next_round(self) -> StackRule:
         """The rule with the next round's plan."""
         return replace(self, rounds=self.rounds + 1, plan=self.plan.drawn(_draw(self.salt, self.rounds + 1)))
+
+    def with_champion_trials(self, rewards: Floats) -> StackRule:
+        """The rule after trials of the champion on the attempts of another tip: passes x tasks, NaN where not run."""
+        return replace(
+            self,
+            level=self.level.after_champion_trials(self.score(rewards)),
+            splits=self.splits and self.splits.after_champion_trials(self._scores_apart(rewards)),
+            seeds=self.seeds.with_rewards(rewards, -self.level.lead),
+            tip_trials=self.tip_trials + int((~np.isnan(rewards)).sum()),
+        )
+
+    def ruling_on_stack(self) -> Ruling:
+        """What becomes of the stack by what is known, without a challenger."""
+        lead = EstimatedEffect(self.level.lead, math.sqrt(self.level.lead_variance))
+        return self._ruling(lead, 0, taken=False, why="")
 
     def in_new_epoch(self) -> StackRule:
         """The rule once the model may have changed: the tip is measured anew, and what is stacked keeps its lead."""

@@ -25,7 +25,6 @@ from evolve.gate.stack_rule import StackRule
 from evolve.gate.voids import Slot, slot_of, veto
 
 Trials = Mapping[Slot, TrialResult]
-_NEXT_PASS = ChallengerNeeds((), None)
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | St
     Returns:
         The standing once its tip is known well enough to be challenged; the trials that are needed until then.
     """
-    known = _by_slot(standing.aims.valued(tip))
+    known = by_slot(standing.aims.valued(tip))
     while standing.rule.tip_needs_trials():
         after = _after_tip_trials(standing, known, _next_tip_parts(standing.rule))
         if isinstance(after, NeedTrials):
@@ -193,15 +192,19 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
         The decisions, or the trials that are needed before them.
     """
     known, own = (
-        _by_slot(standing.aims.valued(tip)),
-        [_by_slot(standing.aims.valued(entrant.trials)) for entrant in entrants],
+        by_slot(standing.aims.valued(tip)),
+        [by_slot(standing.aims.valued(entrant.trials)) for entrant in entrants],
     )
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown, again = _nothing(entrants), _nothing(entrants)
     begun = standing.first
     while True:
         renewed = standing.first != begun and standing.rule.tip_needs_trials()
-        answer = _NEXT_PASS if renewed else race(standing.rule, _field(standing, entrants, known, shown, again))
+        answer = (
+            ChallengerNeeds((), None)
+            if renewed
+            else race(standing.rule, _field(standing, entrants, known, shown, again))
+        )
         if isinstance(answer, RaceResult):
             break
         first = standing.first
@@ -281,7 +284,7 @@ def _aimed(
     entrant, aims = entrants[raced.winner], standing.aims
     if not raced.rulings[raced.winner].taken:
         return raced
-    known, judged = _by_slot(tip), _by_slot(entrant.trials)
+    known, judged = by_slot(tip), by_slot(entrant.trials)
     if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
         return _dropped(standing, raced, why)
     for concern in concerns(aims, (task.name for task in standing.tasks)):
@@ -328,10 +331,10 @@ def _field(
 ) -> tuple[Challenger, ...]:
     return tuple(
         Challenger(
-            _array(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
+            rewards_of(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
             _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
-            _array(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
+            rewards_of(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
         )
         for entrant, trials, fresh in zip(entrants, shown, again, strict=True)
     )
@@ -354,7 +357,8 @@ def _course(trial: TrialResult) -> tuple[float | None, int, int, int]:
     return trial.reward, trial.usage.calls, trial.usage.completion_tokens, trial.usage.commands
 
 
-def _by_slot(trials: Sequence[TrialResult]) -> Trials:
+def by_slot(trials: Sequence[TrialResult]) -> Trials:
+    """The trials that count."""
     return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
 
 
@@ -374,14 +378,14 @@ def _after_tip_trials(standing: Standing, known: Trials, parts: Sequence[Part]) 
     if after.first != standing.first:
         return after
     standing, passes = after, max(part.attempt for part in parts) + 1
-    rewards = _array(standing, {slot: known[slot] for slot in slots}, standing.first, passes)
+    rewards = rewards_of(standing, {slot: known[slot] for slot in slots}, standing.first, passes)
     rule = standing.rule
     learned = rule.with_tip_trials(rewards) if isinstance(rule, StackRule) else rule.with_tip_pass(rewards[-1])
     return replace(standing, rule=learned)
 
 
-def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
-    """Rewards of a challenger, passes x tasks, NaN where there is no trial. `first`: the attempt of the first pass."""
+def rewards_of(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
+    """Rewards of a scaffold, passes x tasks, NaN where there is no trial. `first`: the attempt of the first pass."""
     rewards = np.full((passes, len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), trial in shown.items():

@@ -11,10 +11,11 @@ from typing import TypeVar
 from evolve import gate
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
+from evolve.gate.settling import IDLE_PASSES, LAST_PASSES, Settled, decisions_after, settle
 from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -96,6 +97,17 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
+def settle_stack(measurer: Measurer, standing: Standing, passes: int) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, or all passes ran."""
+    while isinstance(answer := _settle(standing, measurer.trials, passes), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def _settle(standing: Standing, trials: TrialsOf, passes: int) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit), passes)
+
+
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
         return Judgement((), replace(standing, waiting=()))
@@ -153,10 +165,27 @@ def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: Tria
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]
     ruled = _answered(_judge(standing, patches, trials))
-    decided = [(decision.verdict, decision.fate) for decision in ruled.decisions]
-    if decided != [(row.decision.verdict, row.decision.fate) for row in measured if row.decision]:
+    if not patches:
+        return _standing_after_idle(ruled.standing, patched[-1], trials)
+    stored = _outcomes([row.decision for row in measured if row.decision])
+    if _outcomes(ruled.decisions) == stored:
+        return ruled.standing
+    settled = _answered(_settle(ruled.standing, trials, LAST_PASSES))
+    if _outcomes(decisions_after(ruled.decisions, settled)) != stored:
         raise OtherDecisions
-    return ruled.standing
+    return settled.standing
+
+
+def _standing_after_idle(standing: Standing, last: RoundRow, trials: TrialsOf) -> Standing:
+    """The standing after a race without a patch. `last`: its last round, which says what became of the stack."""
+    settled = _answered(_settle(standing, trials, IDLE_PASSES))
+    if last.decision is None or settled.fate is not last.decision.fate:
+        raise OtherDecisions
+    return settled.standing
+
+
+def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate]]:
+    return [(decision.verdict, decision.fate) for decision in decisions]
 
 
 def _answered(answer: NeedTrials | Answer) -> Answer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evolve.core.config import RunConfig
 from evolve.core.errors import BudgetExhausted
-from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
-from evolve.gate import Standing, begin_rule, calibrate
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
+from evolve.gate import Judgement, Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
+from evolve.gate.settling import IDLE_PASSES, LAST_PASSES, decision_after, decisions_after
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
@@ -21,6 +22,7 @@ from evolve.loop.judging import (
     judge_challengers,
     measure_tip,
     patch_of,
+    settle_stack,
     standing_of,
     task_slots,
 )
@@ -36,6 +38,9 @@ from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
+
+# The number of a round, and why its proposal is refused.
+Refusal = tuple[int, Decision]
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,17 @@ class Search:
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
-                standing = self.play_race(standing, numbers)
+                standing = self.play_race(standing, numbers, rounds)
             check_refusals(self.journal.rounds(), rounds)
         check_refusals(self.journal.rounds(), rounds)
         return standing
 
-    def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
+    def play_race(self, standing: Standing, numbers: Sequence[int], last: int | None = None) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
+
+        Args:
+            numbers: Of the rounds.
+            last: The run's last round, after which nothing stays undecided that more trials can decide.
 
         Returns:
             The standing after them: champion, tip and the evidence on both.
@@ -113,13 +122,37 @@ class Search:
                 self._judge_null_copy(standing, row, proposal)
         if all(proposal.null_copy for proposal in proposals):
             return standing
-        patches = self._admit(standing.tip, rounds, proposals)
+        patches, refused = self._admit(standing.tip, rounds, proposals)
+        if not patches:
+            return self._settle_idle(standing, refused)
+        self._refuse(refused)
         ruled = judge_challengers(self.measurer, standing, patches)
+        ruled = self._settle_last(ruled) if numbers[-1] == last else ruled
         for patch, decision in zip(patches, ruled.decisions, strict=True):
             self.journal.record(patch.candidate, decision)
         if any(decision.crowns for decision in ruled.decisions):
             self.journal.set_champion(ruled.standing.champion)
         return ruled.standing
+
+    def _settle_idle(self, standing: Standing, refused: Sequence[Refusal]) -> Standing:
+        """The standing after a race without a usable patch, whose trials are those of tip and champion."""
+        settled = settle_stack(self.measurer, replace(standing, waiting=()), IDLE_PASSES)
+        *others, (number, decision) = refused
+        self._refuse([*others, (number, decision_after(decision, settled))])
+        if settled.fate is StackFate.PROMOTED:
+            self.journal.set_champion(settled.standing.champion)
+        return settled.standing
+
+    def _settle_last(self, ruled: Judgement) -> Judgement:
+        """The judgement on the last race: what is stacked then is measured until it is decided, if that can be."""
+        settled = settle_stack(self.measurer, ruled.standing, LAST_PASSES)
+        if settled.fate is StackFate.OPEN:
+            return ruled
+        return Judgement(decisions_after(ruled.decisions, settled), settled.standing)
+
+    def _refuse(self, refused: Sequence[Refusal]) -> None:
+        for number, decision in refused:
+            self.journal.decide(number, decision)
 
     def start(self) -> Standing:
         """Measure the seed scaffold on train and validation; of a run that is resumed, put its branches right.
@@ -183,18 +216,24 @@ class Search:
         copy = self.journal.add_candidate(row, standing.tip, commit)
         self.journal.record(copy, judge_null_copy(self.measurer, standing, copy))
 
-    def _admit(self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]) -> list[Patch]:
-        """Make the patches candidates; those that are refused are decided at once. Null copies are no patches."""
-        patches = [pair for pair in zip(rounds, proposals, strict=True) if not pair[1].null_copy]
-        admitted = (self._admit_one(tip, row, proposal) for row, proposal in patches)
-        return [patch for patch in admitted if patch]
+    def _admit(
+        self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]
+    ) -> tuple[list[Patch], list[Refusal]]:
+        """Make the patches candidates. Null copies are no patches.
 
-    def _admit_one(self, tip: Candidate, row: RoundRow, proposal: Proposal) -> Patch | None:
+        Returns:
+            The patches, and the refusals.
+        """
+        patches = [pair for pair in zip(rounds, proposals, strict=True) if not pair[1].null_copy]
+        admitted = [(row.number, self._admit_one(tip, row, proposal)) for row, proposal in patches]
+        refused = [(number, one) for number, one in admitted if isinstance(one, Decision)]
+        return [one for _, one in admitted if isinstance(one, Patch)], refused
+
+    def _admit_one(self, tip: Candidate, row: RoundRow, proposal: Proposal) -> Patch | Decision:
         refused = self.checks.refusal(tip, proposal)
         commit = BadPatch(refused) if refused else self.candidates.commit(row, tip, proposal)
         if isinstance(commit, BadPatch):
-            self.journal.decide(row.number, Decision(Verdict.REFUSED, str(commit)))
-            return None
+            return Decision(Verdict.REFUSED, str(commit))
         return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
 
     def _print_estimate(self, rounds: int) -> None:
