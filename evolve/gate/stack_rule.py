@@ -389,13 +389,14 @@ class StackRule:
     def with_fresh_gain(self, ruling: Ruling, gain: EstimatedEffect) -> Ruling:
         """The ruling on a challenger that is taken, once its gain was measured afresh: that alone counts for the level.
 
-        Its other trials made it seem as good, and the prior holds that such gains are luck.
+        Its other trials made it seem as good, and the prior holds that such gains are luck. It is no champion before it
+        has met a challenger.
         """
         if ruling.fate is not StackFate.OPEN:
             return ruling
         assert isinstance(ruling.rule, StackRule)
-        after, seen = replace(ruling.rule, level=self.level.after_gain(gain.effect, gain.error)), ruling.assessment
-        return after._ruling(EstimatedEffect(seen.effect, seen.error), seen.trials, taken=True, why=ruling.why)
+        after = replace(ruling.rule, level=self.level.after_gain(gain.effect, gain.error))
+        return replace(ruling, rule=after)
 
     def _promoted(self) -> StackRule:
         splits = self.splits and self.splits.after_promotion()
