@@ -88,7 +88,6 @@ def test_champions_trials_tell_of_its_own_splits() -> None:
         (STACK, StackFate.PROMOTED, (Verdict.KEEP, StackFate.OPEN)),
         (STACK, StackFate.GIVEN_UP, (Verdict.REVERT, StackFate.GIVEN_UP)),
         (Decision(Verdict.REVERT, "bad"), StackFate.PROMOTED, (Verdict.REVERT, StackFate.PROMOTED)),
-        (Decision(Verdict.REFUSED, "no"), StackFate.PROMOTED, (Verdict.REFUSED, StackFate.PROMOTED)),
         (STACK, StackFate.OPEN, (Verdict.STACK, StackFate.OPEN)),
     ],
 )

@@ -574,7 +574,7 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted or refused, what happens to the patches stacked before it. `would_be`: of a
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a
     null copy, the verdict that a patch with its trials would have got; it changes nothing.
     """
 
@@ -589,8 +589,8 @@ class Decision:
             raise ValueError(f"a null copy changes nothing: {self.verdict}, {self.fate}")
         if self.would_be not in (None, Verdict.REVERT, Verdict.STACK, Verdict.KEEP):
             raise ValueError(f"no verdict on a measured patch: {self.would_be}")
-        if self.fate is not StackFate.OPEN and self.verdict not in (Verdict.REVERT, Verdict.REFUSED):
-            raise ValueError(f"only a round without a new patch has a fate of the stack: {self.verdict}, {self.fate}")
+        if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
+            raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
 
     @property
     def crowns(self) -> bool:

@@ -68,7 +68,8 @@ class Standing:
 
     `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
     fell behind the tip in the last race but deserved more trials, and is merged into it next; `aims`: what else a
-    patch must fulfil; `epochs`: what answered the trials so far.
+    patch must fulfil; `epochs`: what answered the trials so far; `idle`: the last race had no patch,
+    so tip and champion are compared before the next one.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -79,6 +80,7 @@ class Standing:
     waiting: tuple[Candidate, ...] = ()
     aims: Aims = field(default_factory=Aims)
     epochs: Epochs = field(default_factory=Epochs)
+    idle: bool = False
 
     @property
     def first(self) -> int:
@@ -114,7 +116,7 @@ class Standing:
         tip = candidate if ruling.taken else self.champion if ruling.fate is StackFate.GIVEN_UP else self.tip
         champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
-        return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=())
+        return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=(), idle=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate,
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import IDLE_PASSES, LAST_PASSES, Settled, decisions_after, settle
+from evolve.gate.settling import Settled, compare, decisions_after, settle
 from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -97,20 +97,33 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
-def settle_stack(measurer: Measurer, standing: Standing, passes: int) -> Settled:
-    """Run trials of tip and champion side by side until it is decided what becomes of the stack, or all passes ran."""
-    while isinstance(answer := _settle(standing, measurer.trials, passes), NeedTrials):
+def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell."""
+    while isinstance(answer := _settle(standing, measurer.trials), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
 
 
-def _settle(standing: Standing, trials: TrialsOf, passes: int) -> NeedTrials | Settled:
-    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit), passes)
+def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
+    """Run a pass of tip and champion side by side, if the last race had no patch; the next judgement draws on it."""
+    while isinstance(answer := _compare(standing, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit))
+
+
+def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
+    return (
+        compare(standing, trials(standing.tip.commit), trials(standing.champion.commit)) if standing.idle else standing
+    )
 
 
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
-        return Judgement((), replace(standing, waiting=()))
+        return Judgement((), replace(standing, waiting=(), idle=True))
     entrants = [Entrant(patch.candidate, trials(patch.candidate.commit), patch.smaller) for patch in patches]
     return gate.judge(standing, entrants, trials(standing.tip.commit))
 
@@ -148,6 +161,7 @@ def standing_of(
             rounds = list(race)
             if any(row.decision is None for row in rounds):
                 break
+            standing = _answered(_compare(standing, by_commit.__getitem__))
             standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
             standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
     except OtherDecisions:
@@ -165,21 +179,11 @@ def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: Tria
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]
     ruled = _answered(_judge(standing, patches, trials))
-    if not patches:
-        return _standing_after_idle(ruled.standing, patched[-1], trials)
     stored = _outcomes([row.decision for row in measured if row.decision])
     if _outcomes(ruled.decisions) == stored:
         return ruled.standing
-    settled = _answered(_settle(ruled.standing, trials, LAST_PASSES))
+    settled = _answered(_settle(ruled.standing, trials))
     if _outcomes(decisions_after(ruled.decisions, settled)) != stored:
-        raise OtherDecisions
-    return settled.standing
-
-
-def _standing_after_idle(standing: Standing, last: RoundRow, trials: TrialsOf) -> Standing:
-    """The standing after a race without a patch. `last`: its last round, which says what became of the stack."""
-    settled = _answered(_settle(standing, trials, IDLE_PASSES))
-    if last.decision is None or settled.fate is not last.decision.fate:
         raise OtherDecisions
     return settled.standing
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from evolve.core.config import RunConfig
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Judgement, Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import IDLE_PASSES, LAST_PASSES, decision_after, decisions_after
+from evolve.gate.settling import decisions_after
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
@@ -18,6 +18,7 @@ from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
 from evolve.loop.judging import (
     Patch,
+    compare_ends,
     initial_standing,
     judge_challengers,
     measure_tip,
@@ -38,9 +39,6 @@ from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
-
-# The number of a round, and why its proposal is refused.
-Refusal = tuple[int, Decision]
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Search:
         """
         self.measurer.check()
         rounds = self.journal.start_rounds(numbers, standing.tip)
-        standing = measure_tip(self.measurer, standing)
+        standing = measure_tip(self.measurer, compare_ends(self.measurer, standing))
         proposals = collect_proposals(self.proposers, self.journal, standing, rounds)
         proposals = mark_duplicates(proposals, self.candidates.texts(standing.tip.commit))
         for row, proposal in zip(rounds, proposals, strict=True):
@@ -122,37 +120,21 @@ class Search:
                 self._judge_null_copy(standing, row, proposal)
         if all(proposal.null_copy for proposal in proposals):
             return standing
-        patches, refused = self._admit(standing.tip, rounds, proposals)
-        if not patches:
-            return self._settle_idle(standing, refused)
-        self._refuse(refused)
+        patches = self._admit(standing.tip, rounds, proposals)
         ruled = judge_challengers(self.measurer, standing, patches)
-        ruled = self._settle_last(ruled) if numbers[-1] == last else ruled
+        ruled = self._settle_last(ruled) if patches and numbers[-1] == last else ruled
         for patch, decision in zip(patches, ruled.decisions, strict=True):
             self.journal.record(patch.candidate, decision)
         if any(decision.crowns for decision in ruled.decisions):
             self.journal.set_champion(ruled.standing.champion)
         return ruled.standing
 
-    def _settle_idle(self, standing: Standing, refused: Sequence[Refusal]) -> Standing:
-        """The standing after a race without a usable patch, whose trials are those of tip and champion."""
-        settled = settle_stack(self.measurer, replace(standing, waiting=()), IDLE_PASSES)
-        *others, (number, decision) = refused
-        self._refuse([*others, (number, decision_after(decision, settled))])
-        if settled.fate is StackFate.PROMOTED:
-            self.journal.set_champion(settled.standing.champion)
-        return settled.standing
-
     def _settle_last(self, ruled: Judgement) -> Judgement:
         """The judgement on the last race: what is stacked then is measured until it is decided, if that can be."""
-        settled = settle_stack(self.measurer, ruled.standing, LAST_PASSES)
+        settled = settle_stack(self.measurer, ruled.standing)
         if settled.fate is StackFate.OPEN:
             return ruled
         return Judgement(decisions_after(ruled.decisions, settled), settled.standing)
-
-    def _refuse(self, refused: Sequence[Refusal]) -> None:
-        for number, decision in refused:
-            self.journal.decide(number, decision)
 
     def start(self) -> Standing:
         """Measure the seed scaffold on train and validation; of a run that is resumed, put its branches right.
@@ -216,24 +198,18 @@ class Search:
         copy = self.journal.add_candidate(row, standing.tip, commit)
         self.journal.record(copy, judge_null_copy(self.measurer, standing, copy))
 
-    def _admit(
-        self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]
-    ) -> tuple[list[Patch], list[Refusal]]:
-        """Make the patches candidates. Null copies are no patches.
-
-        Returns:
-            The patches, and the refusals.
-        """
+    def _admit(self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]) -> list[Patch]:
+        """Make the patches candidates; those that are refused are decided at once. Null copies are no patches."""
         patches = [pair for pair in zip(rounds, proposals, strict=True) if not pair[1].null_copy]
-        admitted = [(row.number, self._admit_one(tip, row, proposal)) for row, proposal in patches]
-        refused = [(number, one) for number, one in admitted if isinstance(one, Decision)]
-        return [one for _, one in admitted if isinstance(one, Patch)], refused
+        admitted = (self._admit_one(tip, row, proposal) for row, proposal in patches)
+        return [patch for patch in admitted if patch]
 
-    def _admit_one(self, tip: Candidate, row: RoundRow, proposal: Proposal) -> Patch | Decision:
+    def _admit_one(self, tip: Candidate, row: RoundRow, proposal: Proposal) -> Patch | None:
         refused = self.checks.refusal(tip, proposal)
         commit = BadPatch(refused) if refused else self.candidates.commit(row, tip, proposal)
         if isinstance(commit, BadPatch):
-            return Decision(Verdict.REFUSED, str(commit))
+            self.journal.decide(row.number, Decision(Verdict.REFUSED, str(commit)))
+            return None
         return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
 
     def _print_estimate(self, rounds: int) -> None:
