@@ -32,8 +32,9 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
     """
     fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
     planned = {split: sum(task.split is split for task in tasks) for split in Split}
-    attempts = {Split.HOLDOUT: config.holdout_attempts}
-    chosen = config.score_attempts if candidate.round else 0
+    attempts = {Split.HOLDOUT: config.holdout_attempts_at(planned[Split.HOLDOUT])}
+    measured = planned[Split.TRAIN] + planned[Split.VALIDATION]
+    chosen = config.score_attempts_at(measured) if candidate.round else 0
     return {split: coverage(of_split(fresh, split), planned[split] * attempts.get(split, chosen)) for split in Split}
 
 
