@@ -102,7 +102,8 @@ def test_the_power_is_that_of_the_gate() -> None:
 
 def test_where_there_is_no_room_there_is_no_gain() -> None:
     found = power(TASKS, Luck({task.name: 1.0 for task in TASKS}), GateConfig(), candidates=5)
-    assert found == Power(0.0, None, pytest.approx(28 * 1.05))
+    assert (found.null, found.smallest) == (0.0, None)
+    assert 14 <= found.trials <= 28 * 1.05
 
 
 def test_the_cost_is_trials_times_what_one_takes() -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -252,7 +253,7 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     assert (
         said.decisions[0].reason == "+0.0 ± 14.0 points after 14 trials: every trial ended exactly as without the patch"
     )
-    assert said.standing.rule.own == standing.rule.own
+    assert np.array_equal(said.standing.rule.own, standing.rule.own)
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
     said = judge(standing, [Entrant(PATCH, alike)], tip)
     assert isinstance(said, NeedTrials) or "every trial" not in said.decisions[0].reason

@@ -362,7 +362,7 @@ def test_a_seed_that_passes_everything_is_scored_and_nothing_else(made: Callable
     run.play(3)
     assert verdicts(run) == ["baseline"] and model.requests == []
     assert [text for text in notices.texts if "passes all" in text] == [
-        "the seed scaffold passes all 60 trials, so no patch can be shown to be better: stopped after round 0; "
+        "the seed scaffold passes all 40 trials, so no patch can be shown to be better: stopped after round 0; "
         "give the suite harder tasks"
     ]
     looks = [look.why for look in run.store.holdout_looks(RUN)]
@@ -391,7 +391,7 @@ def test_a_seed_that_passes_nothing_is_a_normal_start(made: Callable[..., Run]) 
     run.play(1)
     assert verdicts(run) == ["baseline", "keep"]
     assert [text for text in notices.texts if "passes none" in text] == [
-        "the seed scaffold passes none of 60 trials; the search starts from there"
+        "the seed scaffold passes none of 40 trials; the search starts from there"
     ]
 
 
@@ -406,7 +406,7 @@ class Crashing(ScoringEvaluator):
 def test_a_seed_that_does_no_work_stops_the_run_before_the_holdout(made: Callable[..., Run]) -> None:
     run = made(proposing(4), Crashing(by_level))
     for _ in range(2):
-        with pytest.raises(BadInput, match=r"60 of 60 ended with scaffold_error: NameError: nothing") as stopped:
+        with pytest.raises(BadInput, match=r"40 of 40 ended with scaffold_error: NameError: nothing") as stopped:
             run.play(3)
     assert stopped.value.exit_status == 2
-    assert len(run.store.trials(RUN)) == 60 and run.store.holdout_looks(RUN) == []
+    assert len(run.store.trials(RUN)) == 40 and run.store.holdout_looks(RUN) == []

@@ -11,7 +11,7 @@ from evolve.api.running import Prepared
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_MACHINE
 from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult
-from evolve.core.scores import score
+from evolve.core.scores import all_attempts, score
 from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
@@ -46,7 +46,7 @@ def run(settings: Settings) -> None:
         prepared = running.prepare_run(served)
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
-            name = running.play(prepared, settings.rounds, view)
+            name = running.play(prepared, settings.rounds, view, settings.until)
     with open_results(settings.runs) as store:
         print_result(store, name, settings.runs)
 
@@ -74,13 +74,18 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
         return
     for name, some in found:
         counted = f"{_counted(some)} of {_planned(prepared, name, attempts)} trials"
-        print(f"{name}: {percent(score(some))} over {counted}{_voided_note(some)}")
+        print(f"{name}: {percent(score(some))} over {counted}{all_attempts_note(some)}{_voided_note(some)}")
 
 
 def _split_facts(name: Split, trials: Sequence[TrialResult], planned: int) -> dict[str, object]:
     measured = score(trials)
     mean = None if measured is None else measured.mean
-    counts = {"trials": _counted(trials), "planned": planned, "voided": voided_share(trials).voided}
+    counts = {
+        "all_attempts": all_attempts(trials),
+        "trials": _counted(trials),
+        "planned": planned,
+        "voided": voided_share(trials).voided,
+    }
     return {"split": str(name), "score": mean, **counts}
 
 
@@ -92,6 +97,12 @@ def _planned(prepared: Prepared, split: Split, attempts: int) -> int:
 def _counted(trials: Sequence[TrialResult]) -> int:
     """The number of trials that the score is made of: infrastructure errors are run again."""
     return sum(trial.counts for trial in trials)
+
+
+def all_attempts_note(trials: Sequence[TrialResult]) -> str:
+    """Which share of the tasks passes on every attempt, after a score; "" where each has one attempt."""
+    share = all_attempts(trials)
+    return "" if share is None else f"; {100 * share:.1f} % of tasks pass on every attempt"
 
 
 def _voided_note(trials: Sequence[TrialResult]) -> str:

@@ -17,8 +17,10 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin_rule, initial_standing
+from evolve.gate.plan import PASS_TRIALS, Part
 from evolve.gate.prior import Floats
-from evolve.gate.ruling import NeedPart, RuleMaker
+from evolve.gate.ruling import NeedPart, Rule, RuleMaker
+from evolve.gate.stack_rule import StackRule
 
 POWER = 0.8
 CALIBRATION_STREAM = 11
@@ -152,7 +154,8 @@ def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMake
     """
     before, harmful = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 0.1))
     trials = _simulate(tasks, before, harmful, settings, 20, begin)[1]
-    return trials, settings.most_passes * len(tasks) * (1 + settings.tip_share)
+    size = min(len(tasks), PASS_TRIALS) if settings.rule == "evolve" else len(tasks)
+    return trials, settings.most_passes * size * (1 + settings.tip_share)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
@@ -294,10 +297,24 @@ def _simulate(
     for _ in range(candidates):
         rule = start.rule
         while rule.tip_needs_trials():
-            rule = rule.with_tip_pass(old.draw(dice, names, ()))
+            rule = _after_tip_trials(rule, None, old, dice, names)
         rewards = new.draw(dice, names, (settings.most_passes,))
         while isinstance(answer := rule.judge(rewards), NeedPart):
-            rule = rule.with_tip_pass(old.draw(dice, names, ()))
+            rule = _after_tip_trials(rule, answer.part, old, dice, names)
         rulings.append(answer)
     taken = sum(ruling.taken for ruling in rulings) / candidates
     return taken, sum(ruling.assessment.trials for ruling in rulings) / candidates
+
+
+def _after_tip_trials(
+    rule: Rule, part: Part | None, luck: Luck, dice: np.random.Generator, names: Sequence[str]
+) -> Rule:
+    """The rule after drawn trials of the tip: this part, or the next pass."""
+    if not isinstance(rule, StackRule):
+        return rule.with_tip_pass(luck.draw(dice, names, ()))
+    parts = rule.next_tip_parts() if part is None else (part,)
+    drawn = luck.draw(dice, names, (max(one.attempt for one in parts) + 1,))
+    rewards = np.full_like(drawn, np.nan)
+    for one in parts:
+        rewards[one.attempt, list(one.tasks)] = drawn[one.attempt, list(one.tasks)]
+    return rule.with_tip_trials(rewards)

@@ -20,6 +20,8 @@ class Rule(Protocol):
     @property
     def settings(self) -> GateConfig: ...
     @property
+    def plan(self) -> SuitePlan: ...
+    @property
     def own(self) -> tuple[Floats, ...]: ...
     @property
     def stacked(self) -> int: ...
@@ -70,6 +72,10 @@ class Ruling:
 
 @dataclass(frozen=True)
 class NeedPart:
-    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's."""
+    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's.
+
+    of_tip: the part is the tip's.
+    """
 
     part: Part | None
+    of_tip: bool = False
