@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 import threading
@@ -81,7 +82,7 @@ def test_a_connection_without_a_thread_is_closed_and_the_next_one_is_led(
 def test_a_port_in_use_is_left_to_its_user(forward: ModuleType) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         used = taken.getsockname()[1]
-        with forward.listen([used, 0]) as listener:
+        with contextlib.closing(forward.listen([used, 0])) as listener:
             assert listener.getsockname()[1] not in (0, used)
         with pytest.raises(SystemExit):
             forward.listen([used])
