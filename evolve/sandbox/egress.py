@@ -43,7 +43,8 @@ from evolve.sandbox.resources import FILES, TrialResources
 
 FOLDER = "/run/evolve"
 SOCKET = "control.sock"
-PROXY, CATCH = "egress.proxy", "egress.catch"
+PACKAGE = "egress"
+PROXY, CATCH = f"{PACKAGE}.proxy", f"{PACKAGE}.catch"
 LIMITS = SandboxSpec(memory_mb=256, pids=64, disk_mb=8)
 # The helper changes routes and filters of a network that is the container's own.
 CATCH_POWERS = ["NET_ADMIN"]
@@ -179,9 +180,10 @@ class _Start:
         return self._started([PROXY, f"{FOLDER}/{SOCKET}"], user, self._host(network=True))
 
     def _host(self, network: bool, **more: Any) -> dict[str, Any]:
-        files = FILES if self.resources is None else self.resources.files
+        own = FILES / PACKAGE
+        files = own if self.resources is None else self.resources.copy_files(own)
         mounts = [
-            Mount(DOOR_HOME, str(files), type="bind", read_only=True),
+            Mount(f"{DOOR_HOME}/{PACKAGE}", str(files), type="bind", read_only=True),
             Mount(FOLDER, str(self.folder), type="bind", read_only=True),
         ]
         return host_config(replace(LIMITS, network=network, runtime=self.runtime), mounts=mounts, **more)
