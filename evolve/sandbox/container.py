@@ -445,13 +445,19 @@ def task_container(
     )
     keeper, image = ROOT if state.loose else KEEPER, agent.image if agent else state.image.image
     if service is None:
-        if opens_shell and not (state.loose or state.format.harbor or image in unable_images()):
+        if opens_shell and _can_open_shell(state, image):
             return _start_with_shell(state, kind, image, ttl, host)
         return _start_container(state, kind, image, ttl, main_command(state), keeper, host)
     host, options = service.limited(host), service.options(MAIN_SERVICE)
     return _start_container(
         state, kind, image, ttl, main_command(state), keeper, host, before=service.complete, **options
     )
+
+
+def _can_open_shell(state: TaskState, image: str) -> bool:
+    """Whether its agent is a user without power, and nothing is known against the image."""
+    strict = not (state.loose or state.format.harbor)
+    return strict and state.user == state.unprivileged_user and image not in unable_images()
 
 
 def _start_with_shell(state: TaskState, kind: str, image: str, ttl: int, host: dict[str, Any]) -> Container:

@@ -43,8 +43,7 @@ from evolve.sandbox.resources import FILES, TrialResources
 
 FOLDER = "/run/evolve"
 SOCKET = "control.sock"
-PACKAGE = "egress"
-PROXY, CATCH = f"{PACKAGE}.proxy", f"{PACKAGE}.catch"
+PROXY, CATCH = "egress.proxy", "egress.catch"
 LIMITS = SandboxSpec(memory_mb=256, pids=64, disk_mb=8)
 # The helper changes routes and filters of a network that is the container's own.
 CATCH_POWERS = ["NET_ADMIN"]
@@ -180,10 +179,9 @@ class _Start:
         return self._started([PROXY, f"{FOLDER}/{SOCKET}"], user, self._host(network=True))
 
     def _host(self, network: bool, **more: Any) -> dict[str, Any]:
-        own = FILES / PACKAGE
-        files = own if self.resources is None else self.resources.copy_files(own)
+        files = FILES if self.resources is None else self.resources.files
         mounts = [
-            Mount(f"{DOOR_HOME}/{PACKAGE}", str(files), type="bind", read_only=True),
+            Mount(DOOR_HOME, str(files), type="bind", read_only=True),
             Mount(FOLDER, str(self.folder), type="bind", read_only=True),
         ]
         return host_config(replace(LIMITS, network=network, runtime=self.runtime), mounts=mounts, **more)

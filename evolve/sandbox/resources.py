@@ -48,7 +48,7 @@ class TrialResources:
         return target if target.exists() else _copy(source, target)
 
     def copy_files(self, source: Path) -> Path:
-        """Copy files that some containers mount, unless that was done before; an empty folder if there are none.
+        """Copy files of the task that a container mounts, unless that was done before; an empty folder if it has none.
 
         Raises:
             DiskFull, OSError: The machine failed.
@@ -89,18 +89,9 @@ def acquire_resources(owner: str, trial: str) -> TrialResources:
         for folder in (resources.folder, resources.door):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o711)
-        _copy_helpers(resources.files)
+        _copy(FILES, resources.folder / COPIES)
         undo.pop_all()
     return resources
-
-
-def _copy_helpers(target: Path) -> None:
-    """Copy what the containers of every trial mount, but no folders: those are for a few trials."""
-    with disk.convert_os_errors(target):
-        target.mkdir()
-        for path in filter(Path.is_file, FILES.iterdir()):
-            shutil.copy(path, target / path.name)
-        shutil.copymode(FILES, target)
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -319,5 +319,8 @@ def test_root_is_the_only_user_that_trials_share(side_by_side: SideBySide) -> No
 
 def users_in(container: Container) -> set[str]:
     """User and group of every process of a container, by the kernel of this machine."""
-    statuses = [Path(f"/proc/{one.id}") for one in processes_of(container.client, container.id) or ()]
-    return {f"{facts.st_uid}:{facts.st_gid}" for facts in map(Path.stat, statuses)}
+    present = processes_of(container.client, container.id) or ()
+    statuses = [Path(f"/proc/{one.id}/status").read_text(encoding="utf-8") for one in present]
+    return {
+        ":".join(line.split()[1] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:")) for status in statuses
+    }
