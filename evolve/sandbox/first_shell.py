@@ -20,15 +20,15 @@ from evolve.sandbox.streams import STDOUT, ExecStreams, ShellDied
 
 # What the first process needs until it has become the keeper.
 POWERS = ("SETUID", "SETGID", "SETPCAP")
-READY = b"ready\n"
-READY_SECONDS = 10.0
+READY = "ready"
+READY_SECONDS = 30.0
 # Of util-linux, which not all images have. Without either program the container ends, and another one is started.
 SWITCH = "setpriv --reuid={0} --regid={1} --groups={1} --bounding-set=-all"
 START = "setsid -f {agent} sh -c {shell} || exit; exec {keeper} sh -c {keep} </dev/null"
 # It ends at its time limit, which no process of the agent can change, and reaps processes that lost their parent.
 KEEP = (
     f'trap "exit {exit_cause.STOPPED}" 30; sleep {{ttl}} </dev/null >/dev/null 2>&1 & '
-    f"echo {READY.decode().strip()}; exec >/dev/null 2>&1; wait $!; exit {exit_cause.KILLED}"
+    f"echo {READY}; exec >/dev/null 2>&1; wait $!; exit {exit_cause.KILLED}"
 )
 
 
@@ -72,7 +72,7 @@ class FirstShell(ExecStreams):
         """Wait until the container has its keeper; returns whether it came."""
         printed, deadline = b"", time.monotonic() + READY_SECONDS
         try:
-            while READY not in printed:
+            while READY.encode() not in printed:
                 stream, data = self._receive_frame(deadline)
                 printed += data if stream == STDOUT else b""
         except (ShellDied, TimeoutError):
