@@ -473,9 +473,11 @@ def _start_with_shell(state: TaskState, kind: str, image: str, ttl: int, host: d
     )
     if container.first_shell is not None and container.first_shell.await_start():
         return container
-    if not container.is_running():
-        unable_images().add(image)
-    container.kill()
+    try:
+        if not container.is_running():
+            unable_images().add(image)
+    finally:
+        container.kill()
     return _start_container(state, kind, image, ttl, main_command(state), KEEPER, host)
 
 
