@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from evolve.core.records import TrialResult
 
@@ -51,8 +52,8 @@ def changes(trials: Iterable[TrialResult]) -> list[Change]:
 
 def epochs(trials: Sequence[TrialResult]) -> list[int]:
     """The epoch of each trial; the first is 0. `trials`: all of a run, in the order of their rows."""
-    starts = [change.trial for change in changes(trials)]
-    return [sum(start <= place for start in starts) for place in range(len(trials))]
+    starts = {change.trial for change in changes(trials)}
+    return list(accumulate(int(place in starts) for place in range(len(trials))))
 
 
 def _change(known: dict[str, _Known], trial: TrialResult) -> str:
