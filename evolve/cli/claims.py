@@ -8,6 +8,7 @@ from evolve.core.records import Split
 from evolve.report.arms import arm_facts
 from evolve.report.claims import claim_lines, null_line
 from evolve.report.models import licences_of_models
+from evolve.report.promises import change_lines, null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
@@ -26,6 +27,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
+        promises = [*null_copy_lines(store.rounds(row.id), config.gate.risk), *change_lines(store.trials(row.id))]
         pair = (store.candidates(row.id)[0], store.champion(row.id))
         arms = holdout_figures(store, row.id)
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
@@ -39,6 +41,6 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         show([{**facts, **figures, **rests, "looks": [asdict(look) for look in looks]}], True)
         return
     # The claim itself says how the tests ran that it compares.
-    more = [*validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]
+    more = [*promises, *validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]
     lines = claim_lines(row.id, row.model, claimed, looks, covered, more, arms)
     print("\n".join([*lines, *licences_of_models(config)]))

@@ -208,6 +208,7 @@ def calibrate_command(
     requests_per_minute: RequestsPerMinute_ = None,
     tokens_per_minute: TokensPerMinute_ = None,
     limits: Limits_ = None,
+    gate: Gate_ = None,
     seed: Seed_ = None,
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,

@@ -20,6 +20,7 @@ from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.standings import tip_lines
 from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
@@ -116,12 +117,24 @@ def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
             found = running.measure_noise(prepared, attempts, rounds, view)
-    noise, power, cost = found.noise, found.power, found.cost
+    noise, power, cost, config = found.noise, found.power, found.cost, prepared.request.config
     if as_json:
         facts = {"score": noise.score, "difference": noise.difference, "always": noise.always, "never": noise.never}
-        show([{**asdict(noise), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
+        show(
+            [
+                {
+                    **asdict(noise),
+                    **facts,
+                    "power": asdict(power),
+                    "gate": config.gate.model_dump(mode="json"),
+                    "rounds": rounds,
+                    "cost": asdict(cost),
+                }
+            ],
+            True,
+        )
         return
-    print("\n".join(calibration_lines(noise, power, cost, rounds, prepared.request.config.priced)))
+    print("\n".join(calibration_lines(noise, power, cost, rounds, config.priced, config.gate)))
 
 
 def _show_model(prepared: Prepared, view: Live) -> None:
@@ -191,7 +204,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         return
     history, lineage = store.view("history", run), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
-    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
+    copies = sum(one.is_null_copy and one.decision is not None for one in rows)
+    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve", copies)))
     for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *change_lines(store.trials(run))]:
         print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
@@ -201,6 +215,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     for line in [*validity_lines(grounds.validity, grounds.weak), *network_lines(stored(row, NETWORKS))]:
         print(f"  {line}")
     for line in waste_lines(store.view("cost", run)):
+        print(f"  {line}")
+    for line in tip_lines(run, rows, store.trials(run)):
         print(f"  {line}")
     print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
     if store.champion(run).round:

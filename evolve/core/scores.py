@@ -13,6 +13,8 @@ from evolve.core.records import Outcome, Split, TrialResult
 # A gap below this is not worth a warning, however precisely it is known.
 LEAST_GAP = 0.05
 CLEAR_ERRORS = 2.0
+# Standard errors in the half width of a 95 % interval: what stands behind every `±`.
+INTERVAL_ERRORS = 1.96
 
 
 class Score(NamedTuple):
@@ -43,7 +45,7 @@ def score(trials: Iterable[TrialResult]) -> Score | None:
         return None
     mean = sum(means) / len(means)
     spread = sum((m - mean) ** 2 for m in means) / max(len(means) - 1, 1)
-    return Score(mean, 1.96 * math.sqrt(spread / len(means)))
+    return Score(mean, INTERVAL_ERRORS * math.sqrt(spread / len(means)))
 
 
 def all_attempts(trials: Iterable[TrialResult]) -> float | None:

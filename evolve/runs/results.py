@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.config import RunConfig
 from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
-from evolve.gate.attempts import first_fresh_attempt
 from evolve.gate.claim import Claim, claim, comparisons_made
 from evolve.runs.identity import stored
 from evolve.runs.regrades import regraded_trials
@@ -32,8 +32,9 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
     """
     fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
     planned = {split: sum(task.split is split for task in tasks) for split in Split}
-    attempts = {Split.HOLDOUT: config.holdout_attempts}
-    chosen = config.score_attempts if candidate.round else 0
+    attempts = {Split.HOLDOUT: config.holdout_attempts_at(planned[Split.HOLDOUT])}
+    measured = planned[Split.TRAIN] + planned[Split.VALIDATION]
+    chosen = config.score_attempts_at(measured) if candidate.round else 0
     return {split: coverage(of_split(fresh, split), planned[split] * attempts.get(split, chosen)) for split in Split}
 
 
