@@ -201,6 +201,32 @@ def test_what_is_exported_is_the_champion_or_a_round(tmp_path: Path) -> None:
     assert str(tmp_path) not in "".join(p.read_text("latin-1") for p in (tmp_path / "tip").rglob("*") if p.is_file())
 
 
+@pytest.mark.parametrize(
+    ("image", "files", "wanted"),
+    [
+        ('{ name = "mine:1" }', {}, ("mine:1", None)),
+        ('"mine:1"', {}, ("mine:1", None)),
+        ('{ build = "place/Dockerfile" }', {"place/Dockerfile": "FROM x\n"}, (None, "scaffold/place/Dockerfile")),
+        ('{ build = "Dockerfile" }', {"Dockerfile": "FROM x\n"}, (None, "image/Dockerfile")),
+        ('{ requirements = "needs/a.txt" }', {"needs/a.txt": "six\n"}, (None, "image/Dockerfile")),
+    ],
+)
+def test_the_scaffolds_own_image_comes_along(
+    tmp_path: Path, image: str, files: dict[str, str], wanted: tuple[str | None, str | None]
+) -> None:
+    toml = SCAFFOLD["scaffold.toml"] + f"image = {image}\n"
+    home = commit_repository(tmp_path / "home", files={**SCAFFOLD, **files, "scaffold.toml": toml})
+    play(home)
+    export_agent(home.runs, RUN, tmp_path / "agent")
+    facts = json.loads((tmp_path / "agent" / "agent.json").read_text())
+    assert (facts["image"], facts["dockerfile"]) == wanted
+    if wanted[1] is not None:
+        text = (tmp_path / "agent" / wanted[1]).read_text()
+        assert text == "FROM x\n" or "pip install" in text
+    copied = tmp_path / "agent" / "image" / "requirements.txt"
+    assert copied.exists() == ("requirements" in image)
+
+
 def test_the_command_says_how_to_run_it_and_refuses_splits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
