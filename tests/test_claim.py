@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.coverage import Coverage
-from evolve.core.records import Split, TrialCondition, TrialResult, VerifierMode
-from evolve.gate.claim import claim, sign_flip_p
+from evolve.core.records import Split, TrialCondition, TrialResult, Usage, VerifierMode
+from evolve.core.scores import all_attempts
+from evolve.gate.arms import figures
+from evolve.gate.claim import claim, comparisons_made, sign_flip_p
 from evolve.report.claims import claim_lines
 from evolve.store.rows import LookRow
 from tests.fakes import result
@@ -38,13 +41,52 @@ def test_eight_tasks_won_and_none_lost_is_two_in_256() -> None:
     found = claim(trials([0] * 8), trials([1] * 8))
     assert found is not None
     assert found.p_value == pytest.approx(2 / 256)
-    assert (found.low, found.high) == (1, 1)
+    assert 0.5 < found.low < found.high == 1, "eight tasks that went alike are no certainty"
 
 
 def test_no_difference_is_no_evidence() -> None:
     found = claim(trials([0, 1, 0]), trials([0, 1, 0]))
     assert found is not None
-    assert (found.p_value, found.low, found.high) == (1, 0, 0)
+    assert (found.p_value, found.low) == (1, -found.high) and 0.3 < found.high < 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.sampled_from([0.0, 0.3, 1.0])] * 2), min_size=2, max_size=12), st.integers(1, 20))
+def test_no_interval_is_a_point_and_each_holds_its_estimate(pairs: list[tuple[float, float]], looks: int) -> None:
+    found = claim(*(trials([pair[which] for pair in pairs]) for which in (0, 1)), comparisons=looks)  # type: ignore[misc]
+    assert found is not None and found.low < found.high
+    assert found.low <= found.difference <= found.high
+    assert found.p_corrected == min(1.0, looks * found.p_value)
+
+
+def test_more_comparisons_widen_the_interval() -> None:
+    widths = []
+    for comparisons in (1, 2, 10):
+        found = claim(trials([0, 0, 1, 1] * 5), trials([1, 1, 1, 0] * 5), comparisons)
+        assert found is not None and found.comparisons == comparisons
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths) and widths[0] < widths[2]
+
+
+def test_rewards_of_little_spread_keep_a_narrow_interval() -> None:
+    found = claim(trials([0.50, 0.51, 0.52, 0.50] * 4), trials([0.52, 0.53, 0.55, 0.52] * 4))
+    assert found is not None and found.high - found.low < 0.02
+
+
+def test_five_thousand_tasks_are_compared_at_once() -> None:
+    rng = np.random.default_rng(0)
+    old, new = rng.random(5000), rng.random(5000)
+    began = time.process_time()
+    found = claim(trials(old.tolist()), trials((0.95 * new + 0.05 * old).tolist()))
+    assert found is not None and 0 < found.p_value <= 1
+    assert time.process_time() - began < 3
+
+
+def test_looks_at_baselines_are_no_comparisons() -> None:
+    run = ["seed scaffold at the start", "champion at the end"]
+    assert comparisons_made(run) == 1 == comparisons_made([])
+    claims = ["claim: champion", "claim: seed", "claim: best-of-3"]
+    assert comparisons_made([*run, "evaluation asked for by the user", *claims]) == 4
 
 
 def test_only_holdout_slots_that_both_have_count() -> None:
@@ -119,7 +161,7 @@ def test_every_look_is_listed_and_more_than_two_cause_a_warning() -> None:
     looks = [LookRow("a" * 40, "seed scaffold at the start", "2026-01-01T00:00:00+00:00")] * 2
     text = "\n".join(claim_lines("r", "embedded", made, looks))
     assert "model embedded" in text
-    assert "difference +100.0 points, 95 % interval +100.0 to +100.0" in text
+    assert "difference +100.0 points, 95 % interval +" in text and "to +100.0" in text
     assert "p = 0.00781" in text
     assert text.count("seed scaffold at the start") == 2
     assert "more looks" not in text
@@ -141,3 +183,20 @@ def test_a_claim_shows_coverage_beside_each_score_and_what_it_rests_on() -> None
     text = "\n".join(claim_lines("r", "m", made, [], covered, ["run: INVALID: 3 of 9 attempts could not be graded"]))
     assert "seed scaffold 0.0 % (4 of 4 graded), champion 100.0 % (3 of 4 graded)" in text
     assert "  run: INVALID: 3 of 9" in text
+
+
+def test_a_claim_shows_what_both_cost_and_how_much_was_the_models() -> None:
+    made = claim(trials([0] * 8), trials([1] * 8))
+    assert made is not None
+    spent = [replace(trial, usage=Usage(1, 90, 10, 0.5, 3), own_seconds=0.5) for trial in trials([0, 1, 1, 1])]
+    arm = figures("champion", {(t.task, 0): [t] for t in spent}, 1, lambda _: 0, lambda t: t.reward == 1)
+    assert arm.own_seconds == 0.5 and arm.usd_per_solved == pytest.approx(2 / 3)
+    header, row = "\n".join(claim_lines("r", "m", made, [], arms=[arm])).splitlines()[4:6]
+    assert "without model" in header and "$/solved" in header
+    assert " ".join(row.split()) == "champion 75.0 % 75.0 % - 100 0.5000 133 0.6667 3.0 1.5 0.5"
+
+
+def test_passing_on_every_attempt_is_rarer_than_passing() -> None:
+    several = [result("a", 1.0, 0), result("a", 1.0, 1), result("b", 1.0, 0), result("b", 0.0, 1), result("c", None, 0)]
+    assert all_attempts(several) == 0.5
+    assert all_attempts(several[:1]) is None and all_attempts([]) is None

@@ -11,9 +11,11 @@ from typing import TypeVar
 from evolve import gate
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
+from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
+from evolve.gate.settling import Settled, compare, decisions_after, settle
 from evolve.loop.measuring import Measurer
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -43,7 +45,38 @@ def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
 
 def initial_standing(suite: Suite, config: RunConfig, seed: Candidate, begin: RuleMaker = gate.begin_rule) -> Standing:
     """The standing of a run whose seed scaffold has not been measured yet."""
-    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed, begin)
+    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed, begin, aims_of(suite, config))
+
+
+def aims_of(suite: Suite, config: RunConfig) -> Aims:
+    """What a run's patches must fulfil besides the rule."""
+    in_usd = config.scaffold_priced and not config.free and config.limits.usd > 0
+    return Aims(
+        objective=config.objective,
+        margin=config.cost_margin,
+        max_cost_ratio=config.max_cost_ratio,
+        max_seconds_ratio=config.max_seconds_ratio,
+        protected=frozenset(protected_tasks(suite, config.protect)),
+        protect_margin=config.protect_margin,
+        error=config.keep_error,
+        in_usd=in_usd,
+        cost_limit=config.limits.usd if in_usd else config.limits.tokens,
+    )
+
+
+def protected_tasks(suite: Suite, protect: Sequence[str]) -> list[str]:
+    """The tasks of train and validation that these names and tags name.
+
+    Raises:
+        BadInput: One of them names no task.
+    """
+    tasks, found = suite.split(Split.TRAIN, Split.VALIDATION), list[str]()
+    for word in protect:
+        named = [task.name for task in tasks if word == task.name or word in task.tags]
+        if not named:
+            raise BadInput(f"protect {word}", "is neither a task of train or validation nor a tag of one", "correct it")
+        found += named
+    return found
 
 
 def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
@@ -64,9 +97,33 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
+def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell."""
+    while isinstance(answer := _settle(standing, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
+    """Run a pass of tip and champion side by side, if the last race had no patch; the next judgement draws on it."""
+    while isinstance(answer := _compare(standing, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit))
+
+
+def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
+    return (
+        compare(standing, trials(standing.tip.commit), trials(standing.champion.commit)) if standing.idle else standing
+    )
+
+
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
-        return Judgement((), replace(standing, waiting=()))
+        return Judgement((), replace(standing, waiting=(), idle=True))
     entrants = [Entrant(patch.candidate, trials(patch.candidate.commit), patch.smaller) for patch in patches]
     return gate.judge(standing, entrants, trials(standing.tip.commit))
 
@@ -104,6 +161,7 @@ def standing_of(
             rounds = list(race)
             if any(row.decision is None for row in rounds):
                 break
+            standing = _answered(_compare(standing, by_commit.__getitem__))
             standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
             standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
     except OtherDecisions:
@@ -113,16 +171,25 @@ def standing_of(
 
 
 def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
-    """The standing after a race that is decided."""
-    measured = [row for row in rounds if row.decision and row.decision.verdict is not Verdict.REFUSED]
+    """The standing after a race that is decided. A null copy changes nothing."""
+    if not (patched := [row for row in rounds if not row.is_null_copy]):
+        return standing
+    measured = [row for row in patched if row.decision and row.decision.verdict is not Verdict.REFUSED]
     patches = [
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]
     ruled = _answered(_judge(standing, patches, trials))
-    decided = [(decision.verdict, decision.fate) for decision in ruled.decisions]
-    if decided != [(row.decision.verdict, row.decision.fate) for row in measured if row.decision]:
+    stored = _outcomes([row.decision for row in measured if row.decision])
+    if _outcomes(ruled.decisions) == stored:
+        return ruled.standing
+    settled = _answered(_settle(ruled.standing, trials))
+    if _outcomes(decisions_after(ruled.decisions, settled)) != stored:
         raise OtherDecisions
-    return ruled.standing
+    return settled.standing
+
+
+def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate]]:
+    return [(decision.verdict, decision.fate) for decision in decisions]
 
 
 def _answered(answer: NeedTrials | Answer) -> Answer:

@@ -1,0 +1,39 @@
+"""Format what shows whether a run's promises hold: verdicts on unchanged copies of the tip, and changed conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evolve.core.epochs import changes, differs
+from evolve.core.escaping import plain
+from evolve.core.records import Split, TrialResult, Verdict
+from evolve.store import RoundRow
+
+
+def null_copy_lines(rounds: Sequence[RoundRow], risk: float) -> list[str]:
+    """One line if the run has judged null copies.
+
+    Args:
+        rounds: the run's.
+        risk: the probability of harm up to which the gate makes a stack champion.
+    """
+    verdicts = [row.decision.would_be for row in rounds if row.decision and row.decision.would_be]
+    if not verdicts:
+        return []
+    kept, built = verdicts.count(Verdict.KEEP), verdicts.count(Verdict.STACK)
+    stacked = f"; {built} more would have been built upon" if built else ""
+    return [f"null copies: {kept} of {len(verdicts)} kept (promised at most {100 * risk:g} %){stacked}"]
+
+
+def change_lines(trials: Sequence[TrialResult]) -> list[str]:
+    """A line for each change of a run's conditions, and one if the seed scaffold's own trials show a change (A/A).
+
+    trials: all of the run, in the order of rows; the seed scaffold's come first.
+    """
+    lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in changes(trials)]
+    own = [t for t in trials if t.candidate == trials[0].candidate and t.split is not Split.HOLDOUT and t.counts]
+    if differs(own[: len(own) // 2], own[len(own) // 2 :]):
+        lines.append(
+            "the seed scaffold's later trials differ clearly from its earlier ones: what answers them has changed"
+        )
+    return lines
