@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,8 +148,8 @@ def drive(tmp_path: Path, agent: Path, python: str = "", **options: object) -> d
     return answer
 
 
-def check_works(tmp_path: Path, python: str = "") -> None:
-    answer = drive(tmp_path, export(tmp_path, WORK), python, calls=2)
+def check_works(tmp_path: Path, python: str = "", sandbox: str = "none") -> None:
+    answer = drive(tmp_path, export(tmp_path, WORK), python, calls=2, sandbox=sandbox)
     printed = json.loads((tmp_path / "logs" / "scaffold.log").read_text())
     assert (printed["greeting"], printed["task"], printed["answer"]) == ("hello there", "Mend it.", "42")
     assert Path(printed["workdir"]).resolve() == (tmp_path / "work").resolve()
@@ -167,6 +168,15 @@ def check_works(tmp_path: Path, python: str = "") -> None:
 
 def test_the_exported_agent_works_without_evolve(tmp_path: Path) -> None:
     check_works(tmp_path)
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
+@pytest.mark.skipif(not shutil.which("docker"), reason="the command `docker` is missing")
+def test_its_scaffold_works_in_a_container(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    check_works(tmp_path, sandbox="docker")
 
 
 def test_a_fault_of_the_endpoint_is_no_work_of_the_agent(tmp_path: Path) -> None:

@@ -126,8 +126,8 @@ def _readme(done: ExportedAgent, name: str) -> str:
 def _write(folder: Path, lineage: Lineage, commit: str, facts: dict[str, Any], readme: str) -> None:
     lineage.export(commit, folder / SCAFFOLD)
     (folder / "door").mkdir()
-    for name in ("evolve_door.py", "launch.py"):
-        shutil.copyfile(FILES / name, folder / "door" / name)
+    for file in sorted(FILES.glob("*.py")):
+        shutil.copyfile(file, folder / "door" / file.name)
     shutil.copyfile(str(edits.__file__), folder / "edits.py")
     for name in CODE:
         shutil.copyfile(TEMPLATES / f"{name}.txt", folder / f"{name}.py")
