@@ -16,11 +16,11 @@ from typing import Any, Literal
 import pytest
 
 from evolve.budget import run_budget
+from evolve.core.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
-from evolve.gate.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
 from evolve.host.run_names import owner_of

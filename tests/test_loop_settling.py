@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.attempts import ATTEMPTS_PER_TIP
 from evolve.core.records import StackFate, TrialSpec, Verdict
-from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from tests.fakes import ScoringEvaluator
 from tests.test_loop import RUN, Run, opened, proposing, verdicts, write_repository
 

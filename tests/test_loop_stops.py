@@ -41,6 +41,7 @@ from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import listen_for_signals
 from evolve.llm import ChatModel
 from evolve.loop.propose.answer import refused_by_endpoint
+from evolve.loop.search import smallest_gain_notice
 from evolve.loop.stops import MAX_REFUSED, SeedStart, check_refusals, refused_in_a_row, seed_notice, seed_start
 from evolve.loop.watcher import SilentWatcher
 from evolve.store import RoundRow
@@ -367,6 +368,17 @@ def test_a_seed_that_passes_everything_is_scored_and_nothing_else(made: Callable
     looks = [look.why for look in run.store.holdout_looks(RUN)]
     assert looks == ["champion at the end"], "the seed scaffold is still the champion"
     assert (run.folder / "memory.md").is_file()
+
+
+def test_before_the_first_round_a_run_says_which_gain_it_can_show(made: Callable[..., Run]) -> None:
+    notices = Notices()
+    for rounds in (1, 2):
+        made(proposing(4, 0), ScoringEvaluator(by_level), watcher=notices).play(rounds)
+    assert len([text for text in notices.texts if text.startswith("with 20 tasks of train and validation, ")]) == 1
+    assert "a patch that gains 8 points is built upon four times in five" in smallest_gain_notice(44, 0.08)
+    assert smallest_gain_notice(1, None).startswith(
+        "with 1 task of train and validation, patches of any gain are missed"
+    )
 
 
 def test_a_seed_that_passes_nothing_is_a_normal_start(made: Callable[..., Run]) -> None:

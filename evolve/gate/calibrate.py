@@ -25,6 +25,7 @@ from evolve.gate.stack_rule import StackRule
 POWER = 0.8
 CALIBRATION_STREAM = 11
 DETECTION_PATCHES = 40
+FEW_CANDIDATES = 40
 GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
 Rates = Mapping[str, float]
 # Below this share of the most variance that their means allow, rewards are taken as constant.
@@ -114,6 +115,36 @@ def estimate(
     rewards = _by_task(known)
     luck = Luck(_rates(rewards), scatter_of(rewards))
     return cost(known, _null_patches(tasks, luck, settings, 40, begin)[1], rounds, jobs)
+
+
+def smallest_gain(
+    tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, begin: RuleMaker = begin_rule
+) -> float | None:
+    """The smallest of GAINS over a scaffold that its gate would build upon four times in five, by simulation.
+
+    Args:
+        tasks: Those of train and validation.
+        trials: Of the scaffold.
+
+    Returns:
+        None if none is: the largest is missed too often, or the score is too high for it.
+    """
+    known = [trial for trial in trials if trial.counts and trial.task in {task.name for task in tasks}]
+    rewards = _by_task(known)
+    measured, luck = [task for task in tasks if task.name in rewards], Luck(_rates(rewards), scatter_of(rewards))
+
+    def is_found(gain: float) -> bool:
+        better = _shifted(luck, gain)
+        if better is None:
+            return True
+        return _simulate(measured, luck, better, settings, FEW_CANDIDATES, begin)[0] >= POWER
+
+    # A larger gain is found more often: halving the list needs a third of the simulations.
+    low, high = 0, len(GAINS)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_found(GAINS[middle]) else (middle + 1, high)
+    return None if low == len(GAINS) or _shifted(luck, GAINS[low]) is None else GAINS[low]
 
 
 def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> tuple[float, float]:

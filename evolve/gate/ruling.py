@@ -43,13 +43,16 @@ class RuleMaker(Protocol):
 class Assessment:
     """The evidence on a challenger, as shares of the mean reward: estimated effect and its standard error.
 
-    `doubt`: the probability that the tip after it is worse than the champion by over a point.
+    `doubt`: the probability that the tip after it is worse than the champion by over a point. `lead`: the estimated
+    effect of the whole stack against the champion, and `lead_error` its standard error; None without a stack.
     """
 
     effect: float
     error: float
     doubt: float
     trials: int
+    lead: float | None = None
+    lead_error: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -348,7 +348,8 @@ class StackRule:
 
     def _ruling(self, estimate: EstimatedEffect, trials: int, taken: bool, why: str) -> Ruling:
         """The ruling after which the evidence is this. `estimate`: of the challenger, after so many trials."""
-        assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials)
+        lead, error = self.level.lead if self.stacked else None, math.sqrt(self.level.lead_variance)
+        assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials, lead, error)
         better = bool(self.stacked) and assessment.doubt <= self.settings.risk
         supported = self.splits is None or self.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
         if better and supported:

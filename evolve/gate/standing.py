@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from evolve.core.attempts import first_attempt, first_attempt_again
 from evolve.core.config import RULE_VERSION, GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
+from evolve.core.scores import INTERVAL_ERRORS
 from evolve.gate.aims import Aims, Answer, Concern, answer_of, broken_bound, concerns, looks
-from evolve.gate.attempts import first_attempt, first_attempt_again
 from evolve.gate.epochs import Epochs
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
@@ -284,7 +285,7 @@ def _aimed(
     A winner that breaks a bound, or may be worse than is allowed after all passes, is not built upon.
     """
     entrant, aims = entrants[raced.winner], standing.aims
-    if not raced.rulings[raced.winner].taken:
+    if not raced.rulings[raced.winner].taken or entrant.own_attempts:
         return raced
     known, judged = by_slot(tip), by_slot(entrant.trials)
     if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
@@ -409,19 +410,23 @@ def _cost(trials: Sequence[TrialResult]) -> float:
     return usd or float(sum(t.usage.prompt_tokens + t.usage.completion_tokens for t in trials))
 
 
+def _points(effect: float, error: float) -> str:
+    """An effect in points with its 95 % interval. `error`: its standard error."""
+    return f"{100 * effect:+.1f} ± {100 * INTERVAL_ERRORS * error:.1f} points"
+
+
 def _decision(standing: Standing, ruling: Ruling) -> Decision:
     evidence, promoted = ruling.assessment, ruling.fate is StackFate.PROMOTED
     verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
     fate = ruling.fate if verdict is Verdict.REVERT else StackFate.OPEN
     stacked = standing.rule.stacked + ruling.taken
+    lead = "" if evidence.lead is None else f" ({_points(evidence.lead, evidence.lead_error)} over the champion)"
     ends = {
-        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %" if stacked else "",
-        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %",
+        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %{lead}" if stacked else "",
+        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %{lead}",
         StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
     }
-    reason = (
-        f"{100 * evidence.effect:+.1f} ± {100 * evidence.error:.1f} points after {evidence.trials} trials: {ruling.why}"
-    )
+    reason = f"{_points(evidence.effect, evidence.error)} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
         return Decision(verdict, reason, fate)
     return Decision(

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
 from evolve.gate import Slot
-from evolve.gate.attempts import first_fresh_attempt
 from evolve.loop.measuring import Measurer
 from evolve.store import Store
 from evolve.suite.tasks import Suite

@@ -34,7 +34,7 @@ from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
 from evolve.loop.seed_check import SeedCheck
-from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start, validation_notice
+from evolve.loop.stops import SeedStart, check_refusals, pays_no_more, seed_notice, seed_start, validation_notice
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
@@ -61,8 +61,12 @@ class Search:
     watcher: Watcher
     begin: RuleMaker = begin_rule
 
-    def run_rounds(self, rounds: int) -> None:
+    def run_rounds(self, rounds: int, least: float | None = None) -> None:
         """Play rounds 1 to `rounds`, except those that are decided; then score champion and seed, also at a cap.
+
+        Args:
+            rounds: How many the run is to have.
+            least: Play no more once the next ten are expected to gain less than this share of the mean reward.
 
         Raises:
             BadInput: The seed scaffold does no work at all.
@@ -73,7 +77,7 @@ class Search:
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
             try:
-                standing = standing if self._is_solved() else self._play_rounds(standing, rounds)
+                standing = standing if self._is_solved() else self._play_rounds(standing, rounds, least)
                 with self.scorer.keeping_enough():
                     self.lessons.learn()
             except BudgetExhausted as error:
@@ -84,7 +88,7 @@ class Search:
             if reached:
                 raise reached
 
-    def _play_rounds(self, standing: Standing, rounds: int) -> Standing:
+    def _play_rounds(self, standing: Standing, rounds: int, least: float | None) -> Standing:
         """Play the rounds.
 
         Raises:
@@ -92,7 +96,11 @@ class Search:
             RequestsRefused: See `run_rounds`.
         """
         self._print_estimate(rounds)
+        self._print_smallest_gain()
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+            if notice := pays_no_more(standing.rule, numbers[0] - 1, least):
+                self.watcher.say(notice)
+                break
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers, rounds)
@@ -212,6 +220,15 @@ class Search:
             return None
         return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
 
+    def _print_smallest_gain(self) -> None:
+        """Print before the first round what gain the suite can show, judged by the seed scaffold's trials."""
+        rows, rule = self.journal.rounds(), self.config.gate
+        if len(rows) > 1 or rows[0].candidate is None or rule.rule != "evolve":
+            return
+        tasks, trials = task_slots(self.suite), self.measurer.trials(rows[0].candidate.commit)
+        gain = calibrate.smallest_gain(tasks, trials, rule, self.begin)
+        self.watcher.say(smallest_gain_notice(len(tasks), gain))
+
     def _print_estimate(self, rounds: int) -> None:
         """Print what the rounds that are left will take, judged by the seed scaffold's trials."""
         rows = self.journal.rounds()
@@ -223,6 +240,17 @@ class Search:
         usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
         self.watcher.say(f"{cost}, plus proposals; more if patches help")
+
+
+def smallest_gain_notice(tasks: int, gain: float | None) -> str:
+    """What so few tasks cannot show, in points, in one line."""
+    count = "1 task" if tasks == 1 else f"{tasks} tasks"
+    if gain is None:
+        return f"with {count} of train and validation, patches of any gain are missed more often than one time in five"
+    return (
+        f"with {count} of train and validation, a patch that gains {100 * gain:.0f} points is built upon four times in "
+        "five; smaller gains are missed more often"
+    )
 
 
 def next_race(rows: Sequence[RoundRow], rounds: int, size: int) -> list[int]:
