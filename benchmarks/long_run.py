@@ -1,0 +1,139 @@
+"""Make a run of thousands of rounds, and measure what every command needs on it.
+
+    python benchmarks/long_run.py make FOLDER [--rounds N] [--passes N,N]
+    python benchmarks/long_run.py play FOLDER [--rounds N]
+    python benchmarks/long_run.py commands FOLDER [--only A,B]
+
+`make` writes a run into an empty folder: the seed scaffold is measured by the real loop, then the rounds are written in
+bulk, decided by the real gate, and at the end the real loop resumes the run and measures its champion. `play` resumes
+the run for more rounds and prints their cost. `commands` runs every command that reads the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bulk_rounds import Bulk, FastImport, Trials
+from bench.simulated_run import MAIN, SimulatedExecutor, SimulatedProposer, make_scaffold
+
+import evolve
+from evolve.core.records import Decision, TrialResult
+from evolve.loop.judging import initial_standing, standing_of
+from evolve.loop.candidates import text_files
+from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.lookup import open_results, run_row
+from evolve.runs.repository import lineage_of
+from evolve.store import Store
+
+ROUNDS = 10_000
+DATABASE = "evolve.db"
+
+
+@dataclass
+class CostPrinter:
+    """A watcher that prints what each stretch of rounds costs: CPU of this process and of git, and memory."""
+
+    every: int
+    rounds: int = 0
+    last: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def say(self, text: str) -> None:
+        print(f"  {text}", file=sys.stderr)
+
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None: ...
+    def trial_done(self, result: TrialResult) -> None: ...
+    def budget_left(self, words: str) -> None: ...
+
+    def round_decided(self, number: int, decision: Decision) -> None:
+        self.rounds += 1
+        if self.rounds == 1:
+            self.last = costs()
+        elif (self.rounds - 1) % self.every == 0:
+            now = costs()
+            own, git, seconds = (
+                1000 * (after - before) / self.every for before, after in zip(self.last, now, strict=True)
+            )
+            self.last = now
+            print(f"round {number}: {own:.0f} ms own CPU, {git:.0f} ms git, {seconds:.0f} ms; {memory_mb():.0f} MB")
+
+
+def costs() -> tuple[float, float, float]:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time(), children.ru_utime + children.ru_stime, time.monotonic()
+
+
+def memory_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def resume(folder: Path, rounds: int, watcher: CostPrinter) -> str:
+    """Start the run in this folder, or resume it."""
+    database, name = folder / "runs" / DATABASE, None
+    if database.exists():
+        with Store.open(database) as store:
+            name = store.runs()[0].id
+    run = evolve.run(
+        scaffold=folder / "repo" / "scaffold",
+        rounds=rounds,
+        model="embedded",
+        runs=folder / "runs",
+        run=name or "new",
+        watcher=watcher,
+        proposer=SimulatedProposer(),
+        executor=SimulatedExecutor(),
+    )
+    return run.id
+
+
+def make(folder: Path, rounds: int) -> None:
+    make_scaffold(folder)
+    watcher = CostPrinter(100)
+    resume(folder, 0, watcher)
+    write_rounds(folder, rounds)
+    resume(folder, rounds, watcher)
+
+
+def write_rounds(folder: Path, rounds: int) -> None:
+    """Write the rounds after those that the newest run has."""
+    runs = folder / "runs"
+    with open_results(runs) as store:
+        row = run_row(store, None)
+        lineage, config, suite = lineage_of(row, runs), stored_config(row), suite_of_run(row, runs)
+        rows, trials, seed = store.rounds(row.id), store.trials(row.id), store.candidates(row.id)[0]
+
+        def texts_of(commit: str) -> dict[str, str]:
+            return dict(text_files(lineage, commit))
+
+        standing = standing_of(row.id, initial_standing(suite, config, seed), rows, trials, texts_of)
+        simulated = Trials(suite, config.seed, {seed.commit: 0.0})
+        for trial in trials:
+            simulated.known[trial.candidate].append(trial)
+        with FastImport(lineage.git_dir, lineage.place.prefix) as git, store._writing.connect() as connection:
+            bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True))
+            standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A run of thousands of rounds, and what commands need on it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("make", "play"):
+        command = commands.add_parser(name)
+        command.add_argument("folder", type=Path)
+        command.add_argument("--rounds", type=int, default=ROUNDS)
+    given = parser.parse_args()
+    if given.command == "make":
+        given.folder.mkdir(parents=True)
+        make(given.folder.resolve(), given.rounds)
+    else:
+        resume(given.folder.resolve(), given.rounds, CostPrinter(10))
+
+
+if __name__ == "__main__":
+    main()
