@@ -111,7 +111,7 @@ def write_rounds(folder: Path, rounds: int) -> None:
         def texts_of(commit: str) -> dict[str, str]:
             return dict(text_files(lineage, commit))
 
-        standing = standing_of(row.id, initial_standing(suite, config, seed), rows, trials, texts_of)
+        standing = standing_of(row.id, initial_standing(suite, config, seed), rows, lambda commit: store.trials(row.id, commit), texts_of)
         simulated = Trials(suite, config.seed, {seed.commit: 0.0})
         for trial in trials:
             simulated.known[trial.candidate].append(trial)

@@ -173,7 +173,7 @@ def _unchecked_note(count: int) -> str:
 
 def print_result(store: Store, run: str, runs: Path) -> None:
     """The result of a run, in a few lines on stdout. `runs`: the folder with its files."""
-    rows, row = store.rounds(run), store.run(run)
+    rows, row = store.rounds_in_brief(run), store.run(run)
     if row is None or not rows or rows[0].decision is None:
         print(f"run {run}: no round is decided yet")
         return

@@ -32,7 +32,7 @@ def history(settings: Settings, as_json: bool) -> None:
     """The rounds of a run: scores, decisions, hypotheses."""
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
-        rounds, trials = store.rounds(name), store.trials(name)
+        rounds, trials = store.rounds_in_brief(name), store.trials(name)
         rows, grounds = history_rows(store.view("history", name), trials), judge_trials(trials, settings.runs, name)
     if as_json:
         show(rows, True)
@@ -71,7 +71,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         shown = [seed, *(r for r in rest if r["round"] == number)]
         if shown[-1].get("round") != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        played = next(r for r in store.rounds(row.id) if r.number == number)
+        played = next(r for r in store.rounds_in_brief(row.id) if r.number == number)
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
         seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
         history = history_rows(shown, [*seeds, *results])[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,11 +45,14 @@ class NeedTrials:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A candidate that patches the tip, with all its trials. `smaller`: the share of the tip's size that it saves."""
+    """A candidate that patches the tip, with all its trials.
+
+    smaller: the share of the tip's size that it saves, or what finds that out: only ties need it.
+    """
 
     candidate: Candidate
     trials: Sequence[TrialResult]
-    smaller: float = 0.0
+    smaller: float | Callable[[], float] = 0.0
 
 
 @dataclass(frozen=True)
@@ -249,12 +252,14 @@ def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats
     return rewards
 
 
-def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
+def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float | Callable[[], float]) -> float:
     """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
     both = [slot for slot in shown if slot in tip]
     before, after = (_cost([trials[slot] for slot in both]) for trials in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
-    return cheaper if abs(cheaper) >= standing.rule.settings.tie_saving else smaller
+    if abs(cheaper) >= standing.rule.settings.tie_saving:
+        return cheaper
+    return smaller() if callable(smaller) else smaller
 
 
 def _cost(trials: Sequence[TrialResult]) -> float:

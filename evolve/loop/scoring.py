@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
@@ -14,6 +15,9 @@ from evolve.gate.attempts import first_fresh_attempt
 from evolve.loop.measuring import Measurer
 from evolve.store import Store
 from evolve.suite.tasks import Suite
+
+# The latest trials, by which the cost of those at the end is judged.
+JUDGED_TRIALS = 500
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,10 @@ class Scorer:
         measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
         final = self.config.score_attempts * len(measured)
         final += self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
-        trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
+        budget = self.measurer.budget
+        if budget.terms.caps == Caps():
+            return contextlib.nullcontext()
+        trials = [trial for trial in self.store.latest_trials(self.run, JUDGED_TRIALS) if trial.counts]
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:

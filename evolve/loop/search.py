@@ -12,6 +12,7 @@ from evolve.gate import Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
+from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
 from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
@@ -21,7 +22,6 @@ from evolve.loop.judging import (
     judge_challengers,
     measure_tip,
     patch_of,
-    standing_of,
     task_slots,
 )
 from evolve.loop.lessons import Lessons
@@ -55,6 +55,7 @@ class Search:
     lessons: Lessons
     seed_check: SeedCheck
     watcher: Watcher
+    checkpoint: Checkpoint
     begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int) -> None:
@@ -93,8 +94,17 @@ class Search:
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers)
             check_refusals(self.journal.rounds(), rounds)
+            if self.checkpoint.is_due:
+                self._keep(standing)
         check_refusals(self.journal.rounds(), rounds)
         return standing
+
+    def _keep(self, standing: Standing) -> None:
+        """Keep the standing after the decided rounds, for the next start."""
+        rows = self.journal.rounds()
+        if rows[0].candidate:
+            initial = initial_standing(self.suite, self.config, rows[0].candidate, self.begin)
+            self.checkpoint.keep(initial, standing, rows)
 
     def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
@@ -128,7 +138,8 @@ class Search:
         self._check_seed(seed)
         self.scorer.look_at_holdout(seed, "seed scaffold at the start")
         initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
-        standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
+        standing = self.checkpoint.standing(initial, rows)
+        self._keep(standing)
         self.journal.set_champion(standing.champion)
         self.journal.note_latest()
         return standing

@@ -222,13 +222,17 @@ def proposal_from(row: Row) -> Proposal:
     return Proposal(
         hypothesis=row["hypothesis"],
         prediction=row["prediction"],
-        edits=tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"])),
+        edits=edits_from(row),
         usage=_usage_from(row),
         note=row["note"],
         ablates=row["ablates"],
         merges=row["merges"],
         transcript=_file_from("transcript", row),
     )
+
+
+def edits_from(row: Row) -> tuple[FileEdit, ...]:
+    return tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
 
 
 def lesson_from(row: Row) -> Lesson:

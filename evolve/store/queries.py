@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CompoundSelect,
+    Double,
     Select,
     Table,
     TextClause,
+    and_,
     case,
+    cast,
     func,
     literal,
     literal_column,
@@ -19,6 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from evolve.core.plausible import MOST_SPENT
 from evolve.core.records import StackFate, Verdict
 from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
@@ -82,7 +87,7 @@ def candidate_key(run: str, commit: str) -> Query:
     return select(candidate.c.id, candidate.c.round).where(same)
 
 
-def trials(run: str, commit: str | None) -> Query:
+def trials(run: str) -> Query:
     """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written.
 
     What their tests asked a model is in columns that begin with GRADER.
@@ -90,15 +95,29 @@ def trials(run: str, commit: str | None) -> Query:
     conditions = (trial_condition.c[name] for name in CONDITION)
     gradings = (grading.c[name].label(f"{GRADER}{name}") for name in GRADING)
     own_grading = (grading.c.trial_id == trial.c.id) & grading.c.regrade_id.is_(None)
-    query = (
+    return (
         select(trial, candidate.c.commit_sha, *conditions, *gradings)
         .join(candidate, candidate.c.id == trial.c.candidate_id)
         .outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
         .outerjoin(grading, own_grading)
+        .where(trial.c.run_id == run)
+        .order_by(trial.c.id)
     )
-    if commit is not None:
-        query = query.where(candidate.c.commit_sha == commit)
-    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
+def trials_of(run: str, commit: str, after: int) -> Query:
+    """Those of one candidate with ids above `after`; by the candidate's key, so that the index on it is used."""
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == commit)
+    return trials(run).where(trial.c.candidate_id == chosen.scalar_subquery(), trial.c.id > after)
+
+
+def latest_trials(run: str, most: int) -> Query:
+    """The last ones: those with the highest ids, fewer if other runs wrote trials meanwhile.
+
+    By a range of ids, so that the database reads no others.
+    """
+    newest = select(func.max(trial.c.id)).where(trial.c.run_id == run).scalar_subquery()
+    return trials(run).where(trial.c.id > newest - most)
 
 
 def rounds(run: str, after: int) -> Query:
@@ -109,6 +128,21 @@ def rounds(run: str, after: int) -> Query:
 def of_rounds(table: Table, run: str, after: int) -> Query:
     """Rows for rounds above `after`, of a table with at most one row per round."""
     return select(table).where(table.c.run_id == run, table.c.round > after)
+
+
+def proposals(run: str, after: int) -> Query:
+    """Proposals of rounds above `after`; those of decided rounds without their edits."""
+    decided = (decision.c.run_id == proposal.c.run_id) & (decision.c.round == proposal.c.round)
+    edits = case((decision.c.round.is_(None), proposal.c.edits), else_="[]").label("edits")
+    columns = (column for column in proposal.c if column is not proposal.c.edits)
+    query = select(*columns, edits).outerjoin(decision, decided)
+    return query.where(proposal.c.run_id == run, proposal.c.round > after)
+
+
+def edits(run: str, number: int | None = None) -> Query:
+    """The edits of one round's proposal, or of all."""
+    query = select(proposal.c.run_id, proposal.c.round, proposal.c.edits).where(proposal.c.run_id == run)
+    return query if number is None else query.where(proposal.c.round == number)
 
 
 def tasks(run: str) -> Query:
@@ -144,13 +178,18 @@ def moments(run: str) -> CompoundSelect[Any]:
     return union_all(*chosen)
 
 
-def trial_count(run: str) -> Query:
-    return select(func.count()).where(trial.c.run_id == run)
+def trial_count(run: str, up_to: int | None = None) -> Query:
+    query = select(func.count()).select_from(trial).where(trial.c.run_id == run)
+    return query if up_to is None else query.where(trial.c.id <= up_to)
+
+
+def last_trial(run: str) -> Query:
+    return select(func.coalesce(func.max(trial.c.id), 0)).where(trial.c.run_id == run)
 
 
 def ungraded(run: str) -> Query:
     """Trials whose state was kept, like `trials`."""
-    return trials(run, None).where(trial.c.state_path.is_not(None))
+    return trials(run).where(trial.c.state_path.is_not(None))
 
 
 def regrades(run: str) -> Query:
@@ -173,27 +212,33 @@ def conditions(run: str) -> Query:
     return query.where(trial.c.run_id == run).order_by(trial.c.id)
 
 
-def spent_on_trials(run: str, after: int) -> Query:
+def spent_on_trials(run: str, after: int, dialect: str) -> Query:
     """The run's sums of SUMMED over trials with ids above `after`, and `last`, the highest id of any trial.
 
     The id is the only condition, so that the database reads only the new rows.
     """
-    sums = [_sum(case((trial.c.run_id == run, trial.c[name]), else_=0)).label(name) for name in SUMMED]
+    sums = [_sum(trial.c[name], dialect, trial.c.run_id == run).label(name) for name in SUMMED]
     return select(func.max(trial.c.id).label("last"), *sums).where(trial.c.id > after)
 
 
-def spent_beside(run: str) -> CompoundSelect[Any]:
+def spent_beside(run: str, dialect: str) -> CompoundSelect[Any]:
     """The sums of SPENT and CACHED: one row each for proposals, lessons, losses, checks of endpoints and gradings."""
     return union_all(
         *(
-            select(*(_sum(table.c[name]).label(name) for name in (*SPENT, *CACHED))).where(table.c.run_id == run)
+            select(*(_sum(table.c[name], dialect).label(name) for name in (*SPENT, *CACHED))).where(
+                table.c.run_id == run
+            )
             for table in (proposal, lesson, loss, preflight, grading)
         )
     )
 
 
-def _sum(column: Any) -> Any:
-    return func.coalesce(func.sum(column), 0)
+def _sum(column: Any, dialect: str, *conditions: Any) -> Any:
+    """The sum of a column's plausible values. SQLite's `total` never overflows, and is far faster than our own `sum`."""
+    sums = func.total if dialect == "sqlite" else func.sum
+    counted = and_(column.between(0, MOST_SPENT), *conditions)
+    total = func.coalesce(sums(case((counted, column), else_=0)), 0)
+    return total if isinstance(column.type, Double) else cast(total, BigInteger)
 
 
 def predictions(run: str, after: int) -> Query:
@@ -202,8 +247,12 @@ def predictions(run: str, after: int) -> Query:
     return select(*columns).where(prediction.c.run_id == run, prediction.c.round > after).order_by(*columns)
 
 
-def lessons(run: str) -> Query:
-    return select(lesson).where(lesson.c.run_id == run).order_by(lesson.c.round)
+def lessons(run: str, after: int) -> Query:
+    return select(lesson).where(lesson.c.run_id == run, lesson.c.round > after).order_by(lesson.c.round)
+
+
+def newest_lesson(run: str) -> Query:
+    return select(func.coalesce(func.max(lesson.c.round), 0)).where(lesson.c.run_id == run)
 
 
 def view(name: str, run: str | None) -> TextClause:

@@ -41,7 +41,7 @@ def stored_files(store: Store, run: str, at_work: bool = False) -> list[StoredFi
     """
     trials = [trial for trial in store.trials(run) if trial.counts or not at_work]
     files = [file for trial in trials for file in (*trial.files, trial.state) if file]
-    proposals = [row.proposal for row in store.rounds(run) if row.proposal]
+    proposals = [row.proposal for row in store.rounds_in_brief(run) if row.proposal]
     files += [proposal.transcript for proposal in proposals if proposal.transcript]
     return list({file.path: file for file in files}.values())
 

@@ -62,7 +62,7 @@ def plan_run(runs: Path, store: Store, row: RunRow, request: GcRequest, busy: bo
 def is_finished(store: Store, run: str) -> bool:
     """Whether all rounds of the run were played, and none was started since."""
     done = any(end.reason == "done" for end in store.ends(run))
-    return done and all(row.decision for row in store.rounds(run))
+    return done and all(row.decision for row in store.rounds_in_brief(run))
 
 
 def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
@@ -71,7 +71,7 @@ def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Remov
     commits, checked_out = repository.branches(row.id), repository.checked_out()
     reverted = [
         round_.candidate
-        for round_ in store.rounds(row.id)
+        for round_ in store.rounds_in_brief(row.id)
         if round_.candidate and round_.decision and round_.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
     unmoved = [candidate.branch for candidate in reverted if commits.get(candidate.branch) == candidate.commit]
@@ -92,7 +92,7 @@ def _find_files(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Re
 def _dated_files(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
     for trial in store.trials(run):
         yield from ((file, trial.started_at) for file in trial.files)
-    for row in store.rounds(run):
+    for row in store.rounds_in_brief(run):
         if row.proposal and row.proposal.transcript:
             yield row.proposal.transcript, row.started_at
 
