@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bulk_rounds import Bulk, FastImport, Trials
-from bench.simulated_run import MAIN, SimulatedExecutor, SimulatedProposer, make_scaffold
+from bench.simulated_run import SimulatedExecutor, SimulatedProposer, make_scaffold
 
 import evolve
 from evolve.core.records import Decision, TrialResult
-from evolve.loop.judging import initial_standing, standing_of
 from evolve.loop.candidates import text_files
+from evolve.loop.checkpoint import Checkpoint
+from evolve.loop.judging import initial_standing, standing_of
 from evolve.runs.identity import stored_config, suite_of_run
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
@@ -32,6 +33,8 @@ from evolve.store import Store
 
 ROUNDS = 10_000
 DATABASE = "evolve.db"
+# So many trials of the tip that a round has some 40 in all.
+GATE = {"tip_share": 0.25}
 
 
 @dataclass
@@ -88,6 +91,7 @@ def resume(folder: Path, rounds: int, watcher: CostPrinter) -> str:
         watcher=watcher,
         proposer=SimulatedProposer(),
         executor=SimulatedExecutor(),
+        gate=GATE,
     )
     return run.id
 
@@ -111,13 +115,16 @@ def write_rounds(folder: Path, rounds: int) -> None:
         def texts_of(commit: str) -> dict[str, str]:
             return dict(text_files(lineage, commit))
 
-        standing = standing_of(row.id, initial_standing(suite, config, seed), rows, lambda commit: store.trials(row.id, commit), texts_of)
+        initial = initial_standing(suite, config, seed)
+        standing = standing_of(row.id, initial, rows, lambda commit: store.trials(row.id, commit), texts_of)
         simulated = Trials(suite, config.seed, {seed.commit: 0.0})
         for trial in trials:
             simulated.known[trial.candidate].append(trial)
         with FastImport(lineage.git_dir, lineage.place.prefix) as git, store._writing.connect() as connection:
             bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True))
             standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
+        checkpoint = Checkpoint(row.id, store, runs / row.id, texts_of)
+        checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
 
 
 def main() -> None:

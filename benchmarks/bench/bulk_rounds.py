@@ -10,13 +10,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from bench.simulated_run import MAIN, STARTED, patch, result, skill_of
 from sqlalchemy import Connection, insert, text
 
+from bench.simulated_run import MAIN, STARTED, patch, result, skill_of
 from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict, stable_hash
 from evolve.gate import Slot
 from evolve.gate.standing import Standing
-from evolve.loop.judging import Patch, judge_challengers, measure_tip, patch_of
+from evolve.loop.judging import judge_challengers, measure_tip, patch_of
 from evolve.repo.objects import compose_message
 from evolve.repo.refs import NOTES, round_branch
 from evolve.store import convert, schema
@@ -156,8 +156,9 @@ class Bulk:
         ruled = judge_challengers(self.trials, standing, [made])  # type: ignore[arg-type]
         self._decide(number, ruled.decisions[0])
         self._note(candidate, ruled.decisions[0])
-        self._store_trials({tip.commit, candidate.commit, ruled.standing.tip.commit})
-        return ruled.standing
+        after = ruled.standing
+        self._store_trials({tip.commit, candidate.commit, after.tip.commit, after.champion.commit})
+        return after
 
     def _propose(self, number: int, proposal: Proposal) -> None:
         values = {"prompt_sha256": "0" * 64, "model": "simulated-proposer", "created_at": STARTED}

@@ -27,9 +27,8 @@ STARTED = "2026-11-23T21:44:00+00:00"
 MAIN, CONSTANT = "main.py", "notes.py"
 TOML = 'name = "simulated"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "po", "ri", "su", "ta", "ve", "wo", "zi")
-HELPS, HARMS = 0.02, 0.15
+HELPS, HARMS = 0.03, 0.10
 GAIN, LOSS = 0.15, 0.4
-USAGE = Usage(calls=8, prompt_tokens=12_000, completion_tokens=900, cost_usd=0.004, commands=6)
 CONDITION = TrialCondition(("simulated-1",), (), "sha256:base", "", 2)
 
 
@@ -49,7 +48,9 @@ def make_scaffold(folder: Path) -> Path:
     scaffold = folder / "repo" / "scaffold"
     scaffold.mkdir(parents=True)
     (scaffold / MAIN).write_text(text_of(0.0, "start"))
-    (scaffold / CONSTANT).write_text("".join(f"NOTE_{number} = 'what to do in step {number}'\n" for number in range(120)))
+    (scaffold / CONSTANT).write_text(
+        "".join(f"NOTE_{number} = 'what to do in step {number}'\n" for number in range(120))
+    )
     (scaffold / "scaffold.toml").write_text(TOML)
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "x"]):
         subprocess.run(["git", "-C", str(folder / "repo"), *words], check=True)
@@ -81,8 +82,10 @@ def result(candidate: str, skill: float, task: str, split: Split, attempt: int, 
     own = stable_hash("own", seed, candidate) % 100_000 / 100_000
     passed = 0.5 * luck + 0.5 * own < 1 / (1 + math.exp(-ease - skill))
     outcome = Outcome.PASSED if passed else Outcome.FAILED
+    calls = 4 + stable_hash("calls", seed, candidate) % 9
+    usage = Usage(calls, 1_500 * calls, 110 * calls, 0.0005 * calls, commands=calls - 2)
     return TrialResult(
-        candidate, task, split, attempt, seed, outcome, float(passed), USAGE, STARTED, 30.0, condition=CONDITION
+        candidate, task, split, attempt, seed, outcome, float(passed), usage, STARTED, 30.0, condition=CONDITION
     )
 
 

@@ -21,7 +21,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         row = run_row(store, settings.run)
         claimed, looks, config = claim_of(store, row.id), store.holdout_looks(row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
-        pair = (store.candidates(row.id)[0], store.champion(row.id))
+        pair = (store.seed(row.id), store.champion(row.id))
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
     if as_json:
         terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in config.all_models]

@@ -177,7 +177,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     if row is None or not rows or rows[0].decision is None:
         print(f"run {run}: no round is decided yet")
         return
-    history, lineage = store.view("history", run), store.view("lineage", run)
+    history, lineage = store.history(run, 1, len(rows), figures=False), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
     print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
     for line in unbuildable.describe_excluded(excluded):
@@ -186,9 +186,9 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     grounds = grounds_of(store, run, runs)
     for line in [*validity_lines(grounds.validity, grounds.weak), *network_lines(stored(row, NETWORKS))]:
         print(f"  {line}")
-    for line in waste_lines(store.view("cost", run)):
+    for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
+    print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
     if store.champion(run).round:
         print(f"  as a branch on your HEAD: evolve adopt {run}")
 
@@ -196,7 +196,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
 def _print_scores(store: Store, row: RunRow) -> None:
     gap = champions_gap(store, row.id)
     gains = {Split.TRAIN: gap.train, Split.VALIDATION: gap.validation} if gap else {}
-    for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
+    for name, candidate in (("seed scaffold", store.seed(row.id)), ("champion", store.champion(row.id))):
         scores, over = fresh_scores(store, row.id, candidate), gains if name == "champion" else {}
         covered = fresh_coverage(store, row.id, candidate, stored_config(row))
         shown = (

@@ -84,9 +84,7 @@ def patch_of(texts: Texts, tip: Candidate, candidate: Candidate, proposal: Propo
     return Patch(candidate, smaller)
 
 
-def standing_of(
-    run: str, standing: Standing, rows: Sequence[RoundRow], trials: TrialsOf, texts: Texts
-) -> Standing:
+def standing_of(run: str, standing: Standing, rows: Sequence[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
     """Decide the decided rounds once more, from their rows: so the standing need not be stored.
 
     A race of which one round is not decided is left out whole.

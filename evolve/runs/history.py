@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evolve.core.records import TrialResult
 from evolve.core.scores import gap
 from evolve.core.voided import voided_share
+from evolve.store import RoundRow, Store
+
+# So many rounds are read at once.
+PART = 500
+
+
+@dataclass(frozen=True)
+class HistoryPart:
+    """Consecutive rounds of a run: `rows` as `evolve history --json` prints them; `trials`: theirs, and more."""
+
+    rows: list[dict[str, Any]]
+    rounds: list[RoundRow]
+    trials: list[TrialResult]
+
+
+def history_parts(store: Store, run: str, first: int, last: int) -> Iterator[HistoryPart]:
+    """Read round 0 and the rounds `first` to `last`, in parts, so that no more of a long run is in memory."""
+    rounds = store.rounds_in_brief(run)
+    for start in range(first, max(last, first) + 1, PART):
+        end = min(start + PART - 1, last)
+        trials = store.trials_of_rounds(run, start, end)
+        rows = history_rows(store.history(run, start, end), trials)
+        skipped = 0 if start == first else 1
+        yield HistoryPart(rows[skipped:], [row for row in rounds if start <= row.number <= end], trials)
+
+
+def run_history(store: Store, run: str) -> list[dict[str, Any]]:
+    """All rounds as `evolve history --json` prints them."""
+    return [row for part in history_parts(store, run, 1, store.newest_round(run)) for row in part.rows]
 
 
 def history_rows(rows: Sequence[Mapping[str, Any]], trials: Iterable[TrialResult]) -> list[dict[str, Any]]:

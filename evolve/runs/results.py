@@ -46,7 +46,7 @@ def champions_gap(store: Store, run: str) -> Gap | None:
     The seed scaffold's trials are all of its own: it was never chosen by them. None if the champion is the seed
     scaffold, or has no fresh trials yet.
     """
-    seed, champion = store.candidates(run)[0], store.champion(run)
+    seed, champion = store.seed(run), store.champion(run)
     if champion.round == 0:
         return None
     return gap(store.trials(run, seed.commit), _fresh_trials(store, run, champion))

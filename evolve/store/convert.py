@@ -258,15 +258,16 @@ def condition_from(row: Row) -> TrialCondition | None:
     if row["concurrency"] is None:
         return None
     return TrialCondition(
-        endpoint_models=_split(row["endpoint_models"]),
-        fingerprints=_split(row["fingerprints"]),
+        endpoint_models=split_values(row["endpoint_models"]),
+        fingerprints=split_values(row["fingerprints"]),
         base_image=row["base_image"],
         task_image=row["task_image"],
         concurrency=row["concurrency"],
     )
 
 
-def _split(text: str) -> tuple[str, ...]:
+def split_values(text: str) -> tuple[str, ...]:
+    """The several values of one trial that a column holds."""
     return tuple(text.split(COMMA)) if text else ()
 
 

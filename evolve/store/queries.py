@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -20,11 +23,12 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
     union_all,
 )
 
 from evolve.core.plausible import MOST_SPENT
-from evolve.core.records import StackFate, Verdict
+from evolve.core.records import Outcome, StackFate, Verdict, VerifierMode
 from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
@@ -45,7 +49,7 @@ from evolve.store.schema import (
     trial_condition,
 )
 from evolve.store.schema import run as run_
-from evolve.store.views import VIEWS
+from evolve.store.views import HISTORY_FILE, VIEWS
 
 Query = Select[Any]
 SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED)
@@ -255,9 +259,85 @@ def newest_lesson(run: str) -> Query:
     return select(func.coalesce(func.max(lesson.c.round), 0)).where(lesson.c.run_id == run)
 
 
-def view(name: str, run: str | None) -> TextClause:
+def view(name: str, run: str | None, number: int | None = None) -> TextClause:
     """The rows of a view in order; `name` is one of VIEWS."""
-    order = ", ".join(VIEWS[name])
-    if run is None:
-        return text(f"SELECT * FROM {name} ORDER BY {order}")
-    return text(f"SELECT * FROM {name} WHERE run = :run ORDER BY {order}").bindparams(run=run)
+    given = {key: value for key, value in (("run", run), ("round", number)) if value is not None}
+    where = " AND ".join(f"{key} = :{key}" for key in given)
+    query = f"SELECT * FROM {name} WHERE {where}" if where else f"SELECT * FROM {name}"
+    return text(f"{query} ORDER BY {', '.join(VIEWS[name])}").bindparams(**given)
+
+
+def history(run: str, first: int, last: int, figures: bool) -> TextClause:
+    """The rows of the view `history` of round 0 and the rounds `first` to `last`; only their trials are read.
+
+    figures: otherwise no trial is read, and what trials show is empty.
+    """
+    rounds = "(round = 0 OR round BETWEEN :first AND :last)" if figures else "round < 0"
+    chosen = f"(SELECT * FROM trial WHERE candidate_id IN (SELECT id FROM candidate WHERE run_id = :run AND {rounds}))"
+    _, _, body = _history_sql().partition("CREATE VIEW history AS")
+    whole = re.sub(r"trial /\*chosen\*/( AS t)?", lambda match: f"{chosen} AS t", body)
+    query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND (round = 0 OR round BETWEEN :first AND :last)"
+    return text(f"{query} ORDER BY round").bindparams(run=run, first=first, last=last)
+
+
+@functools.cache
+def _history_sql() -> str:
+    return (Path(__file__).parent / "migrations" / "versions" / HISTORY_FILE).read_text(encoding="utf-8")
+
+
+def trials_of_rounds(run: str, first: int, last: int) -> Query:
+    """Trials of round 0, of the rounds `first` to `last` and of their parents, like `trials`."""
+    wanted = (candidate.c.run_id == run) & (candidate.c.round.between(first, last))
+    own = select(candidate.c.id).where((candidate.c.run_id == run) & candidate.c.round.in_((0,)) | wanted)
+    parents = select(candidate.c.parent_id).where(wanted)
+    return trials(run).where(trial.c.candidate_id.in_(union(own, parents)))
+
+
+def newest_round(run: str) -> Query:
+    return select(func.coalesce(func.max(round_.c.number), 0)).where(round_.c.run_id == run)
+
+
+def wasted(run: str, dialect: str) -> CompoundSelect[Any]:
+    """The sums of TRIED_AGAIN: one row for each kind of work."""
+    tables = (trial, proposal, lesson, preflight, grading)
+    return union_all(
+        *(
+            select(*(_sum(table.c[name], dialect).label(name) for name in TRIED_AGAIN)).where(table.c.run_id == run)
+            for table in tables
+        )
+    )
+
+
+def failed_trials(run: str) -> Query:
+    """The infrastructure errors, like `trials`."""
+    return trials(run).where(text("trial.outcome = 'infra_error'"))
+
+
+def graded_slots(run: str) -> Query:
+    """The attempts (`commit_sha`, `task`, `attempt`) with an infrastructure error and a trial that counts."""
+    failed = trial.alias("failed")
+    same = and_(*(failed.c[name] == trial.c[name] for name in ("candidate_id", "task", "attempt")))
+    query = select(candidate.c.commit_sha, trial.c.task, trial.c.attempt).select_from(failed)
+    query = query.join(trial, same & text("trial.outcome <> 'infra_error'"))
+    query = query.join(candidate, candidate.c.id == trial.c.candidate_id)
+    return query.where(failed.c.run_id == run, text("failed.outcome = 'infra_error'")).distinct()
+
+
+def trial_groups(run: str, after: int) -> Query:
+    """How many trials that count, with ids above `after`, are alike in what the validity of a run rests on.
+
+    `task`: "" where the verifier is the usual one.
+    """
+    weak = case((trial.c.verifier == VerifierMode.ISOLATED.value, ""), else_=trial.c.task).label("task")
+    recorded = case((trial.c.recording_path.is_(None), 0), else_=1).label("recorded")
+    columns = (recorded, trial.c.verifier, weak, trial_condition.c.endpoint_models, trial_condition.c.base_image)
+    query = select(*columns, func.count().label("count")).select_from(trial)
+    query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+    query = query.where(trial.c.run_id == run, trial.c.id > after, trial.c.outcome != Outcome.INFRA_ERROR.value)
+    return query.group_by(*columns)
+
+
+def recordings(run: str) -> Query:
+    """The paths of the recordings of trials that count."""
+    counts = trial.c.outcome != Outcome.INFRA_ERROR.value
+    return select(trial.c.recording_path).where(trial.c.run_id == run, counts, trial.c.recording_path.is_not(None))

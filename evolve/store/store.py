@@ -14,7 +14,18 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, inse
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.core.records import Candidate, Decision, FileEdit, Lesson, Proposal, Task, TrialCondition, TrialResult, Usage
+from evolve.core.records import (
+    Candidate,
+    Decision,
+    FileEdit,
+    Lesson,
+    Proposal,
+    Task,
+    TrialCondition,
+    TrialResult,
+    Usage,
+    VerifierMode,
+)
 from evolve.core.text import storable_text
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
@@ -209,6 +220,13 @@ class Store:
         """Return the run's candidates, in the order of their rounds."""
         return read_rows(self._rows(queries.candidates(run)), convert.candidate_from)
 
+    def seed(self, run: str) -> Candidate:
+        """Return the candidate of round 0. Raises LookupError if there is none yet."""
+        rows = self._rows(queries.candidates(run).where(schema.candidate.c.round == 0))
+        if not rows:
+            raise LookupError(f"run {run} has no seed scaffold yet")
+        return read_rows(rows, convert.candidate_from)[0]
+
     def champion(self, run: str) -> Candidate:
         """Return the candidate kept or promoted last, or the baseline. Raises LookupError if that is undecided."""
         rows = self._rows(queries.champion(run))
@@ -358,11 +376,56 @@ class Store:
         self._spent[run] = (last if new["last"] is None else new["last"], total)
         return sum((Usage(**row) for row in others), total)
 
-    def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
-        """Return a view's rows in order, of one run or of all. Raises BadInput if there is no such view."""
+    def view(self, name: str, run: str | None = None, number: int | None = None) -> list[dict[str, Any]]:
+        """Return a view's rows in order, of one run or of all, of one round or of all.
+
+        Raises:
+            BadInput: There is no such view.
+        """
         if name not in VIEWS:
             raise BadInput(name, "is not a view", f"use one of {', '.join(VIEWS)}")
-        return read_rows(self._rows(queries.view(name, run)), dict)
+        return read_rows(self._rows(queries.view(name, run, number)), dict)
+
+    def history(self, run: str, first: int, last: int, figures: bool = True) -> list[dict[str, Any]]:
+        """Return the rows of the view `history` for round 0 and the rounds `first` to `last`, in order.
+
+        figures: otherwise what only trials show is left out, and none is read.
+        """
+        return read_rows(self._rows(queries.history(run, first, last, figures)), dict)
+
+    def trials_of_rounds(self, run: str, first: int, last: int) -> list[TrialResult]:
+        """Return the trials of round 0, of the rounds `first` to `last`, and of their parents, as they were written."""
+        return read_rows(self._rows(queries.trials_of_rounds(run, first, last)), convert.trial_from)
+
+    def failed_trials(self, run: str) -> list[TrialResult]:
+        """Return the run's infrastructure errors, as they were written."""
+        return read_rows(self._rows(queries.failed_trials(run)), convert.trial_from)
+
+    def graded_slots(self, run: str) -> set[tuple[str, str, int]]:
+        """Return the attempts (commit, task, number) that have an infrastructure error and a trial that counts."""
+        rows = self._rows(queries.graded_slots(run))
+        return set(read_rows(rows, lambda row: (row["commit_sha"], row["task"], row["attempt"])))
+
+    def trial_groups(self, run: str, after: int) -> list[dict[str, Any]]:
+        """Return how many trials that count, with ids above `after`, are alike; see `queries.trial_groups`."""
+        rows = self._rows(queries.trial_groups(run, after))
+        return read_rows(rows, lambda row: {**row, "verifier": VerifierMode(row["verifier"])})
+
+    def recordings(self, run: str) -> list[str]:
+        """Return the paths of the recordings of trials that count."""
+        with self._read() as connection:
+            return list(connection.execute(queries.recordings(run)).scalars())
+
+    def newest_round(self, run: str) -> int:
+        """Return the highest number of a round; 0 without any."""
+        with self._read() as connection:
+            return int(connection.execute(queries.newest_round(run)).scalar_one())
+
+    def wasted(self, run: str) -> list[dict[str, Any]]:
+        """Return what the run wasted, in rows like those of the view `cost`: failed calls, and work that was lost."""
+        tried_again = read_rows(self._rows(queries.wasted(run, self._engine.dialect.name)), dict)
+        lost = [{"purpose": "lost", **asdict(loss.usage)} for loss in self.losses(run)]
+        return [*({"purpose": "work", **row} for row in tried_again), *lost]
 
     def _rows(self, query: Executable) -> Sequence[Row]:
         with self._read() as connection:
