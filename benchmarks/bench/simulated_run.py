@@ -1,4 +1,4 @@
-"""A proposer and an executor that cost nothing: patches change one number and one sentence, rewards are drawn by hash."""
+"""A proposer and an executor that cost nothing: patches change a number and a sentence, rewards are drawn by hash."""
 
 from __future__ import annotations
 

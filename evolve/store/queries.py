@@ -238,7 +238,7 @@ def spent_beside(run: str, dialect: str) -> CompoundSelect[Any]:
 
 
 def _sum(column: Any, dialect: str, *conditions: Any) -> Any:
-    """The sum of a column's plausible values. SQLite's `total` never overflows, and is far faster than our own `sum`."""
+    """The sum of a column's plausible values. SQLite's `total` never overflows, and is faster than our own `sum`."""
     sums = func.total if dialect == "sqlite" else func.sum
     counted = and_(column.between(0, MOST_SPENT), *conditions)
     total = func.coalesce(sums(case((counted, column), else_=0)), 0)
@@ -341,3 +341,21 @@ def recordings(run: str) -> Query:
     """The paths of the recordings of trials that count."""
     counts = trial.c.outcome != Outcome.INFRA_ERROR.value
     return select(trial.c.recording_path).where(trial.c.run_id == run, counts, trial.c.recording_path.is_not(None))
+
+
+def trial_files(run: str) -> CompoundSelect[Any]:
+    """The path of each file of the run's trials, with the time at which its trial began."""
+    own = grading.join(trial, trial.c.id == grading.c.trial_id)
+    parts = (
+        (trial.c.trajectory_path, trial),
+        (trial.c.recording_path, trial),
+        (grading.c.recording_path, own),
+    )
+    return union_all(
+        *(
+            select(path.label("path"), trial.c.started_at)
+            .select_from(source)
+            .where(trial.c.run_id == run, path.is_not(None))
+            for path, source in parts
+        )
+    )

@@ -416,6 +416,11 @@ class Store:
         with self._read() as connection:
             return list(connection.execute(queries.recordings(run)).scalars())
 
+    def trial_files(self, run: str) -> list[tuple[str, str]]:
+        """Return the paths of the files of the run's trials, each with the time at which its trial began."""
+        rows = self._rows(queries.trial_files(run))
+        return read_rows(rows, lambda row: (row["path"], row["started_at"]))
+
     def newest_round(self, run: str) -> int:
         """Return the highest number of a round; 0 without any."""
         with self._read() as connection:

@@ -1,4 +1,4 @@
-"""What long runs need: indexes for the lineage and for failed trials, and a history whose cost grows with the rounds, not with their square.
+"""What long runs need: indexes for lineage and failed trials, and a history without a join that grows as a square.
 
 A migration is frozen once it is released: it imports nothing of `evolve`, whose tables go on changing.
 """
