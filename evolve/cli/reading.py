@@ -62,10 +62,10 @@ def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
     Behind each score stands its gain over the seed scaffold in points; `!` where train gained clearly more.
     """
     shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
-    told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
+    fixed = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
     complete = row["graded"] == row["attempts"]
     trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
-    return {**row, **shares, "champion": row["champion_round"], "fixed": told, "trials": trials}
+    return {**row, **shares, "champion": row["champion_round"], "fixed": fixed, "trials": trials}
 
 
 def _score_with_gain(row: Mapping[str, Any], split: str) -> str | None:

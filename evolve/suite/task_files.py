@@ -126,7 +126,7 @@ def _step_instructions(folder: Path, table: TaskTable) -> dict[str, str]:
 
 
 def _instruction(folder: Path, wanted: TaskFormat) -> str:
-    """What the agent is told first."""
+    """The agent's instruction."""
     return wanted.steps[0].instruction if wanted.steps else read_instruction(folder / INSTRUCTION)
 
 

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from evolve.budget.answers import Answers
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.launch import INSTRUCTION_FILE, Launch
+from evolve.core.launch import GATEWAY_URL, INSTRUCTION_FILE, Launch
 from evolve.core.records import Cause, Fault, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm import ChatModel
 from evolve.sandbox.cleanup import Crew, reaper
-from evolve.sandbox.container import OWN_URL, ScaffoldProcess, scaffold_process
+from evolve.sandbox.container import ScaffoldProcess, scaffold_process
 from evolve.sandbox.resources import TrialResources
 from evolve.trial.gateway import Door, Gateway, Workspace
 
@@ -202,7 +202,7 @@ def wait_for_end(process: Process, gateway: Gateway, seconds: float) -> bool:
 def start_apart(spec: TrialSpec, resources: TrialResources, ttl: int) -> ScaffoldProcess:
     """Start the scaffold in a container of its own. Raises InfraError."""
     source, folder = spec.scaffold, resources.copy_scaffold(spec.scaffold.folder)
-    launch = filled_launch(spec, OWN_URL)
+    launch = filled_launch(spec, GATEWAY_URL)
     if launch.command:
         write_instruction(resources, spec.task.instruction)
     return scaffold_process(
