@@ -30,7 +30,7 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import LossRow, PreflightRow, Regrade, TaskRow
+from evolve.store.rows import DatedFile, LossRow, PreflightRow, Regrade, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -233,6 +233,11 @@ def proposal_from(row: Row) -> Proposal:
 
 def edits_from(row: Row) -> tuple[FileEdit, ...]:
     return tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
+
+
+def dated_file_from(row: Row) -> DatedFile:
+    counts = Outcome(row["outcome"]) is not Outcome.INFRA_ERROR
+    return DatedFile(row["kind"], StoredFile(row["path"], row["sha256"]), row["started_at"], counts)
 
 
 def lesson_from(row: Row) -> Lesson:

@@ -344,18 +344,15 @@ def recordings(run: str) -> Query:
 
 
 def trial_files(run: str) -> CompoundSelect[Any]:
-    """The path of each file of the run's trials, with the time at which its trial began."""
-    own = grading.join(trial, trial.c.id == grading.c.trial_id)
-    parts = (
-        (trial.c.trajectory_path, trial),
-        (trial.c.recording_path, trial),
-        (grading.c.recording_path, own),
-    )
-    return union_all(
-        *(
-            select(path.label("path"), trial.c.started_at)
-            .select_from(source)
-            .where(trial.c.run_id == run, path.is_not(None))
-            for path, source in parts
-        )
-    )
+    """Each file of the run's trials (`path`, `sha256`), with the beginning and the outcome of its trial."""
+    graded = grading.join(trial, trial.c.id == grading.c.trial_id)
+    kinds = ((trial, "trajectory", trial), (trial, "recording", trial), (grading, "recording", graded))
+    kinds = (*kinds, (trial, "state", trial))
+    return union_all(*(_files_of(run, table, kind, source) for table, kind, source in kinds))
+
+
+def _files_of(run: str, table: Table, kind: str, source: Any) -> Query:
+    path, digest = table.c[f"{kind}_path"], table.c[f"{kind}_sha256"]
+    columns = (literal(kind).label("kind"), path.label("path"), digest.label("sha256"))
+    query = select(*columns, trial.c.started_at, trial.c.outcome).select_from(source)
+    return query.where(trial.c.run_id == run, path.is_not(None))

@@ -30,7 +30,18 @@ from evolve.core.text import storable_text
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.reading import Row, read_rows
-from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, Regrade, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import (
+    DatedFile,
+    EndRow,
+    LookRow,
+    LossRow,
+    PreflightRow,
+    Regrade,
+    RoundRow,
+    RunRow,
+    SessionRow,
+    TaskRow,
+)
 from evolve.store.views import VIEWS
 
 Record = TypeVar("Record")
@@ -416,10 +427,9 @@ class Store:
         with self._read() as connection:
             return list(connection.execute(queries.recordings(run)).scalars())
 
-    def trial_files(self, run: str) -> list[tuple[str, str]]:
-        """Return the paths of the files of the run's trials, each with the time at which its trial began."""
-        rows = self._rows(queries.trial_files(run))
-        return read_rows(rows, lambda row: (row["path"], row["started_at"]))
+    def trial_files(self, run: str) -> list[DatedFile]:
+        """Return the files of the run's trials: trajectories, then recordings, those of graders, and kept states."""
+        return read_rows(self._rows(queries.trial_files(run)), convert.dated_file_from)
 
     def newest_round(self, run: str) -> int:
         """Return the highest number of a round; 0 without any."""

@@ -100,7 +100,7 @@ def _find_files(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Re
 
 
 def _dated_files(store: Store, run: str) -> Iterable[tuple[str, str]]:
-    yield from store.trial_files(run)
+    yield from ((dated.file.path, dated.started_at) for dated in store.trial_files(run) if dated.kind != "state")
     for row in store.rounds_in_brief(run):
         if row.proposal and row.proposal.transcript:
             yield row.proposal.transcript.path, row.started_at
