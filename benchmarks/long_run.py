@@ -1,20 +1,25 @@
 """Make a run of thousands of rounds, and measure what every command needs on it.
 
-    python benchmarks/long_run.py make FOLDER [--rounds N] [--passes N,N]
+    python benchmarks/long_run.py make FOLDER [--rounds N]
     python benchmarks/long_run.py play FOLDER [--rounds N]
-    python benchmarks/long_run.py commands FOLDER [--only A,B]
+    python benchmarks/long_run.py commands FOLDER [--repeats N] [--only A,B]
 
 `make` writes a run into an empty folder: the seed scaffold is measured by the real loop, then the rounds are written in
 bulk, decided by the real gate, and at the end the real loop resumes the run and measures its champion. `play` resumes
-the run for more rounds and prints their cost. `commands` runs every command that reads the run.
+the run for more rounds and prints their cost. `commands` runs every command that reads the run: seconds, CPU seconds
+and the most memory, each the median of the repeats, with start-up.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
+import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,19 +132,64 @@ def write_rounds(folder: Path, rounds: int) -> None:
         checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
 
 
+def read_commands(folder: Path) -> dict[str, list[str]]:
+    """The commands that read the run, by name."""
+    with open_results(folder / "runs") as store:
+        run = run_row(store, None).id
+        newest, champion = store.newest_round(run), store.champion(run).round
+    played = [sys.executable, __file__, "play", str(folder), "--rounds", str(newest)]
+    words = {
+        "help": ["--help"],
+        "history": ["history"],
+        "history-500": ["history", "--last", "500"],
+        "history-json": ["history", "--json"],
+        "show": ["show", str(champion)],
+        "claim": ["claim"],
+        "lineage": ["lineage"],
+        "diff": ["diff"],
+        "adopt": ["adopt", run, "--branch", f"adopted-{time.time_ns()}"],
+        "export": ["export", "--format", "dataset", "--to", str(folder / f"export-{time.time_ns()}"), "--round", "7"],
+        "gc": ["gc", "--only", "branches,trajectories,states,exports", "--older-than", "0h"],
+        "doctor": ["doctor"],
+        "regrade": ["regrade"],
+    }
+    return {"resume": played} | {name: [sys.executable, "-m", "evolve", *rest] for name, rest in words.items()}
+
+
+def measure_command(command: Sequence[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and megabytes of memory at most."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, used = os.wait4(process.pid, 0)
+    return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def print_commands(folder: Path, repeats: int, only: Sequence[str]) -> None:
+    for name in [*read_commands(folder)]:
+        if not only or name in only:
+            runs = [measure_command(read_commands(folder)[name], folder) for _ in range(repeats)]
+            seconds, cpu, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+            print(f"{name:13} {seconds:7.2f} s {cpu:7.2f} s CPU {memory:6.0f} MB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="A run of thousands of rounds, and what commands need on it.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("make", "play"):
+    for name in ("make", "play", "commands"):
         command = commands.add_parser(name)
         command.add_argument("folder", type=Path)
         command.add_argument("--rounds", type=int, default=ROUNDS)
+        command.add_argument("--repeats", type=int, default=3)
+        command.add_argument("--only", type=lambda text: text.split(","), default=[])
     given = parser.parse_args()
+    folder = given.folder.resolve()
     if given.command == "make":
-        given.folder.mkdir(parents=True)
-        make(given.folder.resolve(), given.rounds)
+        folder.mkdir(parents=True)
+        make(folder, given.rounds)
+    elif given.command == "play":
+        resume(folder, given.rounds, CostPrinter(10))
     else:
-        resume(given.folder.resolve(), given.rounds, CostPrinter(10))
+        print_commands(folder, given.repeats, given.only)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> 
     "text", ["[1,", "{}", '{"kind":"evolve.gate.standing:os"}', '{"kind":"builtins:eval","fields":{}}']
 )
 def test_text_that_is_no_value_of_the_gate_makes_nothing(text: str) -> None:
-    with pytest.raises(ValueError, match="gate|Expecting"):
+    with pytest.raises(ValueError, match=r"gate|Expecting"):
         frozen_text.from_text(text)
 
 

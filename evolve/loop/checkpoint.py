@@ -64,6 +64,18 @@ class Checkpoint:
         now = time.monotonic()
         self._next = now + SELDOM * (now - began)
 
+    def problem(self, initial: Standing, rows: Sequence[RoundRow]) -> str:
+        """Why the kept standing is not the one that follows from all rows; "" if it is, or if it is not used."""
+        kept, after = self._read(initial, rows)
+        if not after:
+            return ""
+        try:
+            whole = standing_of(self._run, initial, rows[: after + 1], self._trials, self._texts)
+        except BadInput as problem:
+            return str(problem)
+        same = frozen_text.to_text(whole) == frozen_text.to_text(kept)
+        return "" if same else f"{self._file} holds another standing than follows from its rows"
+
     def _read(self, initial: Standing, rows: Sequence[RoundRow]) -> tuple[Standing, int]:
         """The kept standing and the number of rounds that it is about; the initial one and 0 if there is none."""
         try:
@@ -80,18 +92,6 @@ class Checkpoint:
 
     def _trials(self, commit: str) -> Sequence[TrialResult]:
         return self._store.trials(self._run, commit)
-
-    def problem(self, initial: Standing, rows: Sequence[RoundRow]) -> str:
-        """Why the kept standing is not the one that follows from all rows; "" if it is, or if it is not used."""
-        kept, after = self._read(initial, rows)
-        if not after:
-            return ""
-        try:
-            whole = standing_of(self._run, initial, rows[: after + 1], self._trials, self._texts)
-        except BadInput as problem:
-            return str(problem)
-        same = frozen_text.to_text(whole) == frozen_text.to_text(kept)
-        return "" if same else f"{self._file} holds another standing than follows from its rows"
 
 
 def decided_rows(rows: Sequence[RoundRow]) -> list[RoundRow]:
