@@ -129,7 +129,7 @@ def evidence_of(summary: TrialSummary) -> RunEvidence:
     }
     ungraded = {slot_of(trial) for trial in failed if trial.fault is Fault.GRADER}.difference(graded)
     answered = {models: count for models, count in summary.answered.items() if models}
-    placed = {(image,): count for image, count in summary.placed.items() if image}
+    placed: dict[tuple[str, ...], int] = {(image,): count for image, count in summary.placed.items() if image}
     return RunEvidence(
         attempts=summary.attempts + len(slots.difference(graded)),
         ungraded=len(ungraded),

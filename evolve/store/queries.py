@@ -346,8 +346,8 @@ def recordings(run: str) -> Query:
 def trial_files(run: str) -> CompoundSelect[Any]:
     """Each file of the run's trials (`path`, `sha256`), with the beginning and the outcome of its trial."""
     graded = grading.join(trial, trial.c.id == grading.c.trial_id)
-    kinds = ((trial, "trajectory", trial), (trial, "recording", trial), (grading, "recording", graded))
-    kinds = (*kinds, (trial, "state", trial))
+    kinds: list[tuple[Table, str, Any]] = [(trial, "trajectory", trial), (trial, "recording", trial)]
+    kinds += [(grading, "recording", graded), (trial, "state", trial)]
     return union_all(*(_files_of(run, table, kind, source) for table, kind, source in kinds))
 
 

@@ -517,4 +517,4 @@ def _by_round(connection: Connection, query: Executable, read: Callable[[Row], R
 def _mappings(result: CursorResult[Any]) -> list[Row]:
     """The rows as plain dictionaries, which are read faster than SQLAlchemy's."""
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result.tuples()]
+    return [dict(zip(names, row, strict=True)) for row in result]
