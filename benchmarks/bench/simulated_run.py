@@ -29,6 +29,8 @@ TOML = 'name = "simulated"\nentry = "main.py"\nevolvable = ["*.py"]\n'
 SYLLABLES = ("ba", "de", "fi", "go", "lu", "ma", "ne", "po", "ri", "su", "ta", "ve", "wo", "zi")
 HELPS, HARMS = 0.03, 0.10
 GAIN, LOSS = 0.15, 0.4
+# From here on no patch helps, so that a long run's later rounds still have something to measure.
+MOST_SKILL = 1.5
 CONDITION = TrialCondition(("simulated-1",), (), "sha256:base", "", 2)
 
 
@@ -69,7 +71,8 @@ def words(*parts: object) -> str:
 def patch(skill: float, seed: int, train: Iterable[str] = ()) -> Proposal:
     """A patch of a scaffold with this skill. train: names of train tasks, of which two are predicted to be fixed."""
     draw, hint, names = stable_hash("effect", seed) % 1000 / 1000, words(seed), sorted(train)
-    new = skill + (GAIN if draw < HELPS else -LOSS if draw < HELPS + HARMS else 0.0)
+    gain = GAIN if skill < MOST_SKILL else 0.0
+    new = skill + (gain if draw < HELPS else -LOSS if draw < HELPS + HARMS else 0.0)
     fixes = tuple(names[stable_hash("fix", seed, place) % len(names)] for place in range(2)) if names else ()
     edits = (FileEdit(MAIN, text_of(new, hint)),)
     return Proposal(f"say {hint}", "more tasks pass", edits, Usage(3, 9_000, 700, 0.003), fixes=tuple(set(fixes)))

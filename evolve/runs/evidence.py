@@ -19,7 +19,7 @@ from evolve.core.validity import (
     weak_verifiers,
 )
 from evolve.runs import gc_record
-from evolve.runs.tally import Alike, tally_of
+from evolve.runs.tally import Tally, tally_of
 from evolve.store import Store
 from evolve.store.convert import split_values
 
@@ -34,17 +34,19 @@ class Grounds:
 
 def grounds_of(store: Store, run: str, runs: Path) -> Grounds:
     """Judge a stored run. `runs`: the folder with its files. Raises BadInput if the record of `gc` can't be read."""
-    groups = tally_of(store, run, runs / run)
+    tally = tally_of(store, run, runs / run)
+    groups, has_failed = tally.groups, tally.trials > tally.counted
+    failed = store.failed_trials(run) if has_failed else []
     answered, placed = Counter[tuple[str, ...]](), Counter[str]()
     for alike, count in groups.items():
         answered[split_values(alike.endpoint_models or "")] += count
         placed[alike.base_image or ""] += count
     summary = TrialSummary(
-        failed=store.failed_trials(run),
-        graded=store.graded_slots(run),
-        attempts=sum(groups.values()),
-        counted=sum(groups.values()),
-        unrecorded=_unrecorded(store, run, runs, groups),
+        failed=failed,
+        graded=store.graded_slots(run) if has_failed else frozenset(),
+        attempts=tally.counted,
+        counted=tally.counted,
+        unrecorded=_unrecorded(store, run, runs, tally, any(trial.recording for trial in failed)),
         answered=answered,
         placed=placed,
     )
@@ -66,14 +68,14 @@ def judge_trials(trials: Sequence[TrialResult], runs: Path, run: str) -> Grounds
     return Grounds(validity(run_evidence(trials, has_recording)), weak_verifiers(trials))
 
 
-def _unrecorded(store: Store, run: str, runs: Path, groups: Counter[Alike]) -> int:
+def _unrecorded(store: Store, run: str, runs: Path, tally: Tally, others: bool) -> int:
     """How many trials have no recording any more, apart from those that `gc` removed.
 
-    An executor that never records anything lacks nothing.
+    An executor that never records anything lacks nothing. others: whether trials that don't count have recordings.
     """
-    never = sum(count for alike, count in groups.items() if not alike.recorded)
-    if never == sum(groups.values()):
-        return never if any(trial.recording for trial in store.failed_trials(run)) else 0
+    never = sum(count for alike, count in tally.groups.items() if not alike.recorded)
+    if never == tally.counted:
+        return never if others else 0
     removed = gc_record.read(runs / run).files
     paths = [Path(path) for path in store.recordings(run) if path not in removed]
     there = {folder: _names(runs / folder) for folder in {path.parent for path in paths}}

@@ -36,15 +36,20 @@ class Alike:
 
 @dataclass(frozen=True)
 class Tally:
-    """The trials that count, by group, among the first `trials` of a run, up to the one with the id `last`."""
+    """The first `trials` of a run, up to the one with the id `last`; `groups`: those that count, by group."""
 
     last: int
     trials: int
     groups: Counter[Alike]
 
+    @property
+    def counted(self) -> int:
+        """How many of them count; the others are infrastructure errors."""
+        return sum(self.groups.values())
 
-def tally_of(store: Store, run: str, folder: Path) -> Counter[Alike]:
-    """Count a run's trials that count. `folder`: the run's."""
+
+def tally_of(store: Store, run: str, folder: Path) -> Tally:
+    """Count a run's trials. `folder`: the run's."""
     last = store.last_trial(run)
     kept = _read(folder) or Tally(0, 0, Counter())
     if kept.last > last or store.trial_count(run, kept.last) != kept.trials:
@@ -52,7 +57,7 @@ def tally_of(store: Store, run: str, folder: Path) -> Counter[Alike]:
     tally = count_after(store, run, kept)
     if tally.trials - kept.trials >= WORTH_KEEPING:
         _write(folder, tally)
-    return tally.groups
+    return tally
 
 
 def count_after(store: Store, run: str, kept: Tally) -> Tally:

@@ -241,8 +241,6 @@ candidate = Table(
     CheckConstraint("(round = 0) = (parent_id IS NULL)", name="root"),
 )
 
-Index("ix_candidate_parent_id", candidate.c.parent_id)
-
 proposal = Table(
     "proposal",
     metadata,
@@ -385,9 +383,6 @@ Index(
     postgresql_where=_counts,
 )
 Index("ix_trial_run_id_candidate_id", trial.c.run_id, trial.c.candidate_id)
-# The few that failed by a fault.
-_failed = text("outcome = 'infra_error'")
-Index("ix_trial_failed", trial.c.run_id, sqlite_where=_failed, postgresql_where=_failed)
 
 # Under which conditions a trial ran. Several values of one trial are sorted and joined with commas.
 trial_condition = Table(
