@@ -195,7 +195,7 @@ class World:
         uniform = self._uniform(tasks, attempts)
         if self.mix.scatter < 1:
             return _beta_quantile(rates, self.mix.scatter, uniform)
-        return (uniform < rates).astype(float)
+        return np.asarray(uniform < rates, float)
 
     def _uniform(self, tasks: Tasks, attempts: Tasks) -> Floats:
         """Luck in [0, 1]: independent, or correlated with that of other scaffolds on the same task and attempt."""

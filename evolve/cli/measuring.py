@@ -19,10 +19,12 @@ from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
+from evolve.report.promises import format_changes, null_copy_lines
 from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
+from evolve.runs.conditions import conditions_of
 from evolve.runs.evidence import grounds_of
 from evolve.runs.from_settings import checking_config
 from evolve.runs.identity import NETWORKS, stored, stored_config
@@ -180,6 +182,9 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     history, lineage = store.history(run, 1, len(rows), figures=False), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
     print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
+    changes = conditions_of(store, run, runs).changes
+    for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *format_changes(changes)]:
+        print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
     _print_scores(store, row)

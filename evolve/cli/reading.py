@@ -14,10 +14,13 @@ from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
 from evolve.report.predictions import base_rates, format_predictions
+from evolve.report.promises import format_changes, null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
+from evolve.runs.conditions import conditions_of
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_parts, history_rows
+from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
@@ -40,11 +43,12 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
         name = run_row(store, settings.run).id
         newest, wanted = store.newest_round(name), SHOWN if last is None and not as_json else last
         first = max(newest - wanted + 1, 1) if wanted else 1
-        for part in history_parts(store, name, first, newest):
+        for part in history_parts(store, name, settings.runs, first, newest):
             rows += part.rows
             better, worse, compared = base_rates(part.rounds, part.trials)
             rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
-        grounds = grounds_of(store, name, settings.runs)
+        grounds, changes = grounds_of(store, name, settings.runs), conditions_of(store, name, settings.runs).changes
+        rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
     if as_json:
         show(rows, True)
         return
@@ -52,7 +56,8 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
     show([_shown(row) for row in rows], False, columns)
     if first > 1:
         print(f"rounds 1 to {first - 1} are not shown: `--last 0` shows all, `--last 500` the newest 500")
-    print("\n".join([*format_predictions(rows, rates), *validity_lines(grounds.validity, grounds.weak)]))
+    lines = [*null_copy_lines(rounds, risk), *format_changes(changes), *format_predictions(rows, rates)]
+    print("\n".join([*lines, *validity_lines(grounds.validity, grounds.weak)]))
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -86,7 +91,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
         seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results])[-1]
+        history = history_rows(shown, [*seeds, *results], [played])[-1]
         trials = store.view("trials", row.id, number)
         lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]
     share, proposal = voided_share(results), played.proposal

@@ -233,7 +233,8 @@ class Task:
 
     agent_seconds: None: unlimited. generates: each attempt has an instance of its own, made by the task's generator;
     instance: the one of this trial. format: all that the folder says beyond these fields; where a field says the same
-    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds.
+    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds. tags: its keywords, its
+    category and the tags of its metadata.
     """
 
     name: str
@@ -250,6 +251,7 @@ class Task:
     generates: bool = False
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
+    tags: tuple[str, ...] = ()
 
     @property
     def scale(self) -> RewardScale:
@@ -417,7 +419,8 @@ class TrialResult:
     `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
-    be graded, if it was kept. `grading`: None if its tests asked no model.
+    be graded, if it was kept. `grading`: None if its tests asked no model. `own_seconds`: how long
+    its scaffold ran without a call of the model in progress; None if that is unknown.
     """
 
     candidate: str
@@ -442,8 +445,11 @@ class TrialResult:
     state: StoredFile | None = None
     rewards: tuple[tuple[str, float], ...] = ()
     grading: Grading | None = None
+    own_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if self.own_seconds is not None and self.own_seconds < 0:
+            raise ValueError(f"a time can't be negative: {self.own_seconds}")
         if self.failed_gradings < 0:
             raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
         if self.state is not None and self.fault is not Fault.GRADER:
@@ -500,6 +506,7 @@ class Proposal:
         note: Why the proposal can't be used; "" if it can.
         ablates: The round whose patch is left out, if the loop itself proposes that.
         merges: The round whose candidate is merged into the tip, if the loop itself proposes that.
+        null_copy: The loop itself proposes an unchanged copy of the tip, to see how often the gate keeps one.
         fixes: Train tasks predicted to pass more often.
         breaks: Train tasks that may pass less often.
         transcript: The conversation that led to the proposal.
@@ -512,6 +519,7 @@ class Proposal:
     note: str = ""
     ablates: int | None = None
     merges: int | None = None
+    null_copy: bool = False
     fixes: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
     transcript: StoredFile | None = None
@@ -519,7 +527,7 @@ class Proposal:
     @property
     def by_loop(self) -> bool:
         """Whether the loop itself made the proposal, not a model."""
-        return self.ablates is not None or self.merges is not None
+        return self.ablates is not None or self.merges is not None or self.null_copy
 
 
 @dataclass(frozen=True)
@@ -552,15 +560,21 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted, what happens to the patches stacked before it.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a null copy, the
+    verdict that a patch with its trials would have got; it changes nothing.
     """
 
     verdict: Verdict
     reason: str
     fate: StackFate = StackFate.OPEN
     evidence: Evidence | None = None
+    would_be: Verdict | None = None
 
     def __post_init__(self) -> None:
+        if self.would_be is not None and (self.verdict, self.fate) != (Verdict.REVERT, StackFate.OPEN):
+            raise ValueError(f"a null copy changes nothing: {self.verdict}, {self.fate}")
+        if self.would_be not in (None, Verdict.REVERT, Verdict.STACK, Verdict.KEEP):
+            raise ValueError(f"no verdict on a measured patch: {self.would_be}")
         if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
             raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
 

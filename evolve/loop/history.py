@@ -34,12 +34,13 @@ class History:
         return self.store.rounds_in_brief(self.run)
 
     def outlines(self) -> list[RoundFacts]:
-        """The decided rounds but round 0, in order, without the figures that only their trials show."""
+        """The decided rounds in order, but round 0 and null copies, without the figures that only trials show."""
         rows = self.rounds()[self._rows_read :]
-        outlines = [RoundFacts(row.number, row.proposal, row.decision) for row in rows if row.proposal and row.decision]
+        patches = [row for row in rows if row.proposal and not row.is_null_copy]
+        outlines = [_outline(row) for row in patches if row.decision]
         decided = list(takewhile(lambda row: row.decision is not None, rows))
         known = [*self._outlines, *outlines]
-        self._outlines += outlines[: sum(row.proposal is not None for row in decided)]
+        self._outlines += outlines[: sum(row.proposal is not None and not row.is_null_copy for row in decided)]
         self._rows_read += len(decided)
         return known
 
@@ -79,6 +80,11 @@ class History:
         return TaskChanges(*(tuple(self.labels[name] for name in names) for names in kinds))
 
 
+def _outline(row: RoundRow) -> RoundFacts:
+    assert row.proposal and row.decision
+    return RoundFacts(row.number, row.proposal, row.decision)
+
+
 def _hits(proposal: Proposal, change: TaskChanges) -> Hits:
     fixes, breaks = proposal.fixes, proposal.breaks
     return Hits(len(fixes), len({*fixes} & {*change.fixed}), len(breaks), len({*breaks} & {*change.broken}))
@@ -88,6 +94,9 @@ def mark_duplicates(proposals: Sequence[Proposal], files: Mapping[str, str]) -> 
     """Mark those proposals of one race that have the idea of another before them: they can't be used."""
     seen, marked = list[ideas.Idea](), list[Proposal]()
     for proposal in proposals:
+        if proposal.null_copy:
+            marked.append(proposal)
+            continue
         idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
         twin = not proposal.note and any(ideas.same_idea(idea, other) for other in seen)
         seen += [] if proposal.note else [idea]

@@ -28,6 +28,10 @@ class Journal:
         """All rounds so far, in order; the proposals of those that are decided have no edits."""
         return self.store.rounds_in_brief(self.run)
 
+    def seed(self) -> Candidate:
+        """The candidate of round 0, which has begun."""
+        return self.store.seed(self.run)
+
     def champion(self) -> Candidate:
         """The champion after the rounds that are decided."""
         return self.store.champion(self.run)

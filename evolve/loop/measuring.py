@@ -22,6 +22,20 @@ from evolve.loop.watcher import Watcher
 from evolve.store import Store
 
 
+def take_turns(queues: Sequence[Sequence[TrialSpec]]) -> list[TrialSpec]:
+    """The trials of several candidates in the order of their slots; who goes first changes from slot to slot.
+
+    What changes slowly meanwhile, such as a model behind its endpoint, then changes all candidates alike.
+
+    Args:
+        queues: The trials of each candidate, in one order of slots, some of which may be missing.
+    """
+    slots = list(dict.fromkeys((spec.task.name, spec.attempt) for specs in queues for spec in specs))
+    by_slot = [{(spec.task.name, spec.attempt): spec for spec in specs} for specs in queues]
+    turns = [by_slot if number % 2 == 0 else by_slot[::-1] for number in range(len(slots))]
+    return [specs[slot] for slot, turn in zip(slots, turns, strict=True) for specs in turn if slot in specs]
+
+
 @dataclass(frozen=True)
 class Measurer:
     """Run trials within the caps of a run.
@@ -58,7 +72,7 @@ class Measurer:
         disk.check_free_space(self.folders, self.least_room)
 
     def measure(self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True) -> None:
-        """Give every commit a trial that counts on every slot.
+        """Give every commit a trial that counts on every slot; the commits take turns, slot by slot.
 
         Args:
             decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
@@ -70,7 +84,7 @@ class Measurer:
             InfraError: The evaluator gave up on a trial.
         """
         wanted = list(slots)
-        specs = [spec for commit in commits for spec in self._missing(commit, wanted)]
+        specs = take_turns([self._missing(commit, wanted) for commit in commits])
         if not specs:
             return
         self.check()
@@ -81,6 +95,28 @@ class Measurer:
             self.check()
             if decides:
                 self._check_grades(commits, missing)
+
+    def measure_in_order(self, trials: Sequence[tuple[str, Slot]]) -> None:
+        """Give each (commit, slot) a trial that counts, started in this order; what can't be graded is left out.
+
+        Raises:
+            As `measure`, apart from GraderError.
+        """
+        slots: dict[str, list[Slot]] = {}
+        for commit, slot in trials:
+            slots.setdefault(commit, []).append(slot)
+        specs = {
+            (commit, (spec.task.name, spec.attempt)): spec
+            for commit, wanted in slots.items()
+            for spec in self._missing(commit, wanted)
+        }
+        if not specs:
+            return
+        self.check()
+        self.watcher.trials_planned(len(specs))
+        self.evaluator.measure([specs[key] for key in trials if key in specs], self._record, self._may_start)
+        if any(self._missing_slots(commit, wanted) for commit, wanted in slots.items()):
+            self.check()
 
     def _check_grades(self, commits: Sequence[str], missing: Sequence[Slot]) -> None:
         """Check that no trial that a decision needs could not be graded. Raises GraderError."""

@@ -46,7 +46,7 @@ class TriedIdeas:
             if row.decision is None:
                 break
             self._read += 1
-            if row.proposal and row.candidate and row.parent:
+            if row.proposal and row.candidate and row.parent and not row.is_null_copy:
                 self._add(row, row.proposal, self._texts(row.parent.commit))
         return rows
 

@@ -35,7 +35,8 @@ class Grounds:
 def grounds_of(store: Store, run: str, runs: Path) -> Grounds:
     """Judge a stored run. `runs`: the folder with its files. Raises BadInput if the record of `gc` can't be read."""
     tally = tally_of(store, run, runs / run)
-    groups, has_failed = tally.groups, tally.trials > tally.counted
+    groups = {alike: count for alike, count in tally.groups.items() if alike.counts}
+    has_failed = tally.trials > tally.counted
     failed = store.failed_trials(run) if has_failed else []
     answered, placed = Counter[tuple[str, ...]](), Counter[str]()
     for alike, count in groups.items():
@@ -50,7 +51,7 @@ def grounds_of(store: Store, run: str, runs: Path) -> Grounds:
         answered=answered,
         placed=placed,
     )
-    weak = weak_modes((alike.verifier, alike.task) for alike in groups)
+    weak = weak_modes((alike.verifier, alike.task) for alike in tally.groups)
     return Grounds(validity(evidence_of(summary)), weak)
 
 
@@ -73,7 +74,7 @@ def _unrecorded(store: Store, run: str, runs: Path, tally: Tally, others: bool) 
 
     An executor that never records anything lacks nothing. others: whether trials that don't count have recordings.
     """
-    never = sum(count for alike, count in tally.groups.items() if not alike.recorded)
+    never = sum(count for alike, count in tally.groups.items() if alike.counts and not alike.recorded)
     if never == tally.counted:
         return never if others else 0
     removed = gc_record.read(runs / run).files

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from evolve.core.epochs import epochs
 from evolve.core.records import TrialResult
 from evolve.core.scores import gap
 from evolve.core.voided import voided_share
+from evolve.runs.conditions import conditions_of
 from evolve.store import RoundRow, Store
 
 # So many rounds are read at once.
@@ -25,39 +28,58 @@ class HistoryPart:
     trials: list[TrialResult]
 
 
-def history_parts(store: Store, run: str, first: int, last: int) -> Iterator[HistoryPart]:
+def history_parts(store: Store, run: str, runs: Path, first: int, last: int) -> Iterator[HistoryPart]:
     """Read round 0 and the rounds `first` to `last`, in parts, so that no more of a long run is in memory."""
-    rounds = store.rounds_in_brief(run)
+    rounds, conditions = store.rounds_in_brief(run), conditions_of(store, run, runs)
     for start in range(first, max(last, first) + 1, PART):
         end = min(start + PART - 1, last)
         trials = store.trials_of_rounds(run, start, end)
-        rows = history_rows(store.history(run, start, end), trials)
+        rows, these = store.history(run, start, end), [row for row in rounds if start <= row.number <= end]
+        ran = {trial.candidate: conditions.epochs.get(trial.candidate, 0) for trial in trials}
         skipped = 0 if start == first else 1
-        yield HistoryPart(rows[skipped:], [row for row in rounds if start <= row.number <= end], trials)
+        yield HistoryPart(history_rows(rows, trials, these, ran)[skipped:], these, trials)
 
 
-def run_history(store: Store, run: str) -> list[dict[str, Any]]:
+def run_history(store: Store, run: str, runs: Path) -> list[dict[str, Any]]:
     """All rounds as `evolve history --json` prints them."""
-    return [row for part in history_parts(store, run, 1, store.newest_round(run)) for row in part.rows]
+    return [row for part in history_parts(store, run, runs, 1, store.newest_round(run)) for row in part.rows]
 
 
-def history_rows(rows: Sequence[Mapping[str, Any]], trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
+def history_rows(
+    rows: Sequence[Mapping[str, Any]],
+    trials: Sequence[TrialResult],
+    rounds: Sequence[RoundRow] = (),
+    ran: Mapping[str, int] | None = None,
+) -> list[dict[str, Any]]:
     """Rows of the view `history` with what only the trials show.
 
     `train_gain`, `validation_gain`: of its candidate over the seed scaffold, in mean reward, from all trials of both;
     None if the candidate did not run on two tasks of each split. `gap_widened`: whether train gained clearly more than
-    validation. `voided`: how many of its attempts a fault of the model's API has voided.
+    validation. `voided`: how many of its attempts a fault of the model's API has voided. `null_copy`: of a round that
+    judged an unchanged copy of the tip, the verdict that a patch would have got. `epoch`: in which its candidate's last
+    trial ran, 0 for the first; None without trials.
 
     Args:
         rows: That of round 0 comes first.
         trials: Of the candidates in these rows.
+        rounds: The run's.
+        ran: The epochs of the candidates; None: `trials` are all of the run.
     """
+    copies = {row.number: row.decision.would_be for row in rounds if row.decision and row.decision.would_be}
+    if ran is None:
+        ran = {trial.candidate: epoch for trial, epoch in zip(trials, epochs(trials), strict=True)}
     by_commit: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
         by_commit[trial.candidate].append(trial)
     seed = rows[0]["commit_sha"] if rows else None
     return [
-        {**row, **_gains(row, seed, by_commit), "voided": voided_share(by_commit.get(row["commit_sha"], ())).voided}
+        {
+            **row,
+            **_gains(row, seed, by_commit),
+            "voided": voided_share(by_commit.get(row["commit_sha"], ())).voided,
+            "null_copy": copies.get(row["round"]),
+            "epoch": ran.get(row["commit_sha"]),
+        }
         for row in rows
     ]
 

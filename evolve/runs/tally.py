@@ -21,22 +21,27 @@ from evolve.store import Store
 FILE = "tally.json"
 # So many new trials are worth another file.
 WORTH_KEEPING = 2_000
+# Some endpoints send another fingerprint with every answer: such counts are not worth keeping.
+MOST_GROUPS = 5_000
 
 
 @dataclass(frozen=True)
 class Alike:
-    """What trials of one group have in common. `task`: "" where the verifier is the usual one."""
+    """What trials of one group have in common. `counts`: whether they are no infrastructure errors."""
 
+    counts: bool
     recorded: bool
     verifier: VerifierMode
     task: str
     endpoint_models: str | None
+    fingerprints: str | None
     base_image: str | None
+    task_image: str | None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The first `trials` of a run, up to the one with the id `last`; `groups`: those that count, by group."""
+    """The first `trials` of a run, up to the one with the id `last`, by group."""
 
     last: int
     trials: int
@@ -45,17 +50,17 @@ class Tally:
     @property
     def counted(self) -> int:
         """How many of them count; the others are infrastructure errors."""
-        return sum(self.groups.values())
+        return sum(count for alike, count in self.groups.items() if alike.counts)
 
 
 def tally_of(store: Store, run: str, folder: Path) -> Tally:
-    """Count a run's trials. `folder`: the run's."""
+    """Count a run's trials by what they have in common. `folder`: the run's."""
     last = store.last_trial(run)
     kept = _read(folder) or Tally(0, 0, Counter())
     if kept.last > last or store.trial_count(run, kept.last) != kept.trials:
         kept = Tally(0, 0, Counter())
     tally = count_after(store, run, kept)
-    if tally.trials - kept.trials >= WORTH_KEEPING:
+    if tally.trials - kept.trials >= WORTH_KEEPING and len(tally.groups) <= MOST_GROUPS:
         _write(folder, tally)
     return tally
 
@@ -65,7 +70,7 @@ def count_after(store: Store, run: str, kept: Tally) -> Tally:
     last, groups = store.last_trial(run), Counter(kept.groups)
     for row in store.trial_groups(run, kept.last):
         count = row.pop("count")
-        groups[Alike(**{**row, "recorded": bool(row["recorded"])})] += count
+        groups[Alike(**{**row, "counts": bool(row["counts"]), "recorded": bool(row["recorded"])})] += count
     return Tally(last, store.trial_count(run, last), groups)
 
 
@@ -79,8 +84,8 @@ def _read(folder: Path) -> Tally | None:
         return None
 
 
-def _alike(recorded: bool, verifier: str, *others: Any) -> Alike:
-    return Alike(bool(recorded), VerifierMode(verifier), *others)
+def _alike(counts: bool, recorded: bool, verifier: str, *others: Any) -> Alike:
+    return Alike(bool(counts), bool(recorded), VerifierMode(verifier), *others)
 
 
 def _write(folder: Path, tally: Tally) -> None:

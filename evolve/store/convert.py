@@ -30,7 +30,7 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import DatedFile, LossRow, PreflightRow, Regrade, TaskRow
+from evolve.store.rows import ConditionedTrial, DatedFile, LossRow, PreflightRow, Regrade, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -70,6 +70,7 @@ def proposal_values(proposal: Proposal) -> Values:
         **_usage_values(proposal.usage),
         "ablates": proposal.ablates,
         "merges": proposal.merges,
+        "null_copy": int(proposal.null_copy),
         **_file_values("transcript", proposal.transcript),
     }
 
@@ -115,7 +116,7 @@ def _joined(values: Iterable[str]) -> str:
 def decision_values(decision: Decision) -> Values:
     evidence = {name: decision.evidence and getattr(decision.evidence, name) for name in EVIDENCE}
     facts = {"verdict": decision.verdict.value, "reason": decision.reason, "fate": decision.fate.value}
-    return {**facts, **evidence}
+    return {**facts, **evidence, "would_be": decision.would_be and decision.would_be.value}
 
 
 def trial_values(result: TrialResult) -> Values:
@@ -140,6 +141,7 @@ def trial_values(result: TrialResult) -> Values:
         "outage": int(result.outage),
         "failed_gradings": result.failed_gradings,
         **_file_values("state", result.state),
+        "own_seconds": result.own_seconds,
     }
 
 
@@ -168,6 +170,7 @@ def trial_from(row: Row) -> TrialResult:
         failed_gradings=row["failed_gradings"],
         state=_file_from("state", row),
         grading=_grading_from(row),
+        own_seconds=row["own_seconds"],
     )
 
 
@@ -227,12 +230,17 @@ def proposal_from(row: Row) -> Proposal:
         note=row["note"],
         ablates=row["ablates"],
         merges=row["merges"],
+        null_copy=bool(row["null_copy"]),
         transcript=_file_from("transcript", row),
     )
 
 
 def edits_from(row: Row) -> tuple[FileEdit, ...]:
     return tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
+
+
+def conditioned_trial_from(row: Row) -> ConditionedTrial:
+    return ConditionedTrial(row["commit_sha"], row["task"], condition_from(row))
 
 
 def dated_file_from(row: Row) -> DatedFile:
@@ -278,7 +286,8 @@ def split_values(text: str) -> tuple[str, ...]:
 
 def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
-    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
+    would_be = row["would_be"] and Verdict(row["would_be"])
+    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence, would_be)
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from evolve.core.plausible import MOST_SPENT
-from evolve.core.records import Outcome, StackFate, Verdict, VerifierMode
+from evolve.core.records import Outcome, StackFate, Verdict
 from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
@@ -158,6 +158,17 @@ def looks(run: str) -> Query:
     query = select(candidate.c.commit_sha.label("commit"), holdout_look.c.why, holdout_look.c.looked_at)
     query = query.join(candidate, candidate.c.id == holdout_look.c.candidate_id)
     return query.where(holdout_look.c.run_id == run).order_by(holdout_look.c.id)
+
+
+def looks_at_suite(digest: str) -> Query:
+    """Uses of the holdout of a suite by all runs; the digest is in each run's stored config."""
+    columns = (candidate.c.commit_sha.label("commit"), holdout_look.c.why, holdout_look.c.looked_at)
+    query = select(*columns, holdout_look.c.run_id.label("run"))
+    query = query.join(candidate, candidate.c.id == holdout_look.c.candidate_id)
+    query = query.join(run_, run_.c.id == holdout_look.c.run_id)
+    return query.where(run_.c.config.contains(f'"suite_digest": "{digest}"', autoescape=True)).order_by(
+        holdout_look.c.id
+    )
 
 
 def ends(run: str) -> Query:
@@ -324,17 +335,22 @@ def graded_slots(run: str) -> Query:
 
 
 def trial_groups(run: str, after: int) -> Query:
-    """How many trials that count, with ids above `after`, are alike in what the validity of a run rests on.
-
-    `task`: "" where the verifier is the usual one.
-    """
-    weak = case((trial.c.verifier == VerifierMode.ISOLATED.value, ""), else_=trial.c.task).label("task")
+    """How many trials with ids above `after` are alike in what the validity and the epochs of a run rest on."""
+    counts = case((trial.c.outcome == Outcome.INFRA_ERROR.value, 0), else_=1).label("counts")
     recorded = case((trial.c.recording_path.is_(None), 0), else_=1).label("recorded")
-    columns = (recorded, trial.c.verifier, weak, trial_condition.c.endpoint_models, trial_condition.c.base_image)
+    conditions = (trial_condition.c[name] for name in ("endpoint_models", "fingerprints", "base_image", "task_image"))
+    columns = (counts, recorded, trial.c.verifier, trial.c.task, *conditions)
     query = select(*columns, func.count().label("count")).select_from(trial)
     query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
-    query = query.where(trial.c.run_id == run, trial.c.id > after, trial.c.outcome != Outcome.INFRA_ERROR.value)
-    return query.group_by(*columns)
+    return query.where(trial.c.run_id == run, trial.c.id > after).group_by(*columns)
+
+
+def conditioned_trials(run: str) -> Query:
+    """The candidate (`commit_sha`), task and conditions of each trial, in the order in which they were written."""
+    query = select(candidate.c.commit_sha, trial.c.task, *(trial_condition.c[name] for name in CONDITION))
+    query = query.select_from(trial).join(candidate, candidate.c.id == trial.c.candidate_id)
+    query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+    return query.where(trial.c.run_id == run).order_by(trial.c.id)
 
 
 def recordings(run: str) -> Query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evolve.core.config import ModelRole
-from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, StoredFile, Usage
+from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, StoredFile, TrialCondition, Usage
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,20 @@ class RoundRow:
     decision: Decision | None
     race: int
 
+    @property
+    def is_null_copy(self) -> bool:
+        """Whether the round judges an unchanged copy of the tip."""
+        return self.proposal is not None and self.proposal.null_copy
+
 
 @dataclass(frozen=True)
 class LookRow:
-    """One use of the holdout: which commit was scored on it, and why."""
+    """One use of the holdout: which commit was scored on it, and why; `run`: by which run, if it was asked for."""
 
     commit: str
     why: str
     looked_at: str
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,15 @@ class SessionRow:
     pid: int
     caps: str
     id: int = 0
+
+
+@dataclass(frozen=True)
+class ConditionedTrial:
+    """Under which conditions a trial of a candidate (its commit) ran at a task; None: unknown."""
+
+    candidate: str
+    task: str
+    condition: TrialCondition | None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.reading import Row, read_rows
 from evolve.store.rows import (
+    ConditionedTrial,
     DatedFile,
     EndRow,
     LookRow,
@@ -336,6 +337,10 @@ class Store:
         """Return the run's uses of the holdout, in order."""
         return read_rows(self._rows(queries.looks(run)), lambda row: LookRow(**row))
 
+    def looks_at_suite(self, digest: str) -> list[LookRow]:
+        """Return the uses of the holdout of the suite with this digest, by all runs, in order."""
+        return read_rows(self._rows(queries.looks_at_suite(digest)), lambda row: LookRow(**row))
+
     def ends(self, run: str) -> list[EndRow]:
         """Return the run's ends, in order."""
         return read_rows(self._rows(queries.ends(run)), lambda row: EndRow(**row))
@@ -418,9 +423,13 @@ class Store:
         return set(read_rows(rows, lambda row: (row["commit_sha"], row["task"], row["attempt"])))
 
     def trial_groups(self, run: str, after: int) -> list[dict[str, Any]]:
-        """Return how many trials that count, with ids above `after`, are alike; see `queries.trial_groups`."""
+        """Return how many trials with ids above `after` are alike; see `queries.trial_groups`."""
         rows = self._rows(queries.trial_groups(run, after))
         return read_rows(rows, lambda row: {**row, "verifier": VerifierMode(row["verifier"])})
+
+    def conditioned_trials(self, run: str) -> list[ConditionedTrial]:
+        """Return under which conditions each of the run's trials ran, in the order in which they were written."""
+        return read_rows(self._rows(queries.conditioned_trials(run)), convert.conditioned_trial_from)
 
     def recordings(self, run: str) -> list[str]:
         """Return the paths of the recordings of trials that count."""
