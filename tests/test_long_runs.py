@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import event
 
 from evolve.budget import run_budget
 from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import RunConfig
-from evolve.core.records import Split, TaskImage
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.records import Split, StackFate, TaskImage
 from evolve.gate import Standing
+from evolve.gate.aims import Aims, Spent
+from evolve.gate.prior import Level
 from evolve.loop import frozen_text
 from evolve.loop.assembly import assemble
 from evolve.loop.checkpoint import FILE, Checkpoint
@@ -179,7 +182,7 @@ def test_a_kept_standing_of_other_rows_is_not_used(long_runs: dict[int, Long]) -
     rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
     checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
     folded = checkpoint.standing(one.initial(), rows)
-    checkpoint.keep(one.initial(), one.initial(), rows)
+    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial(), rows)
     wrong = json.loads((one.folder / "runs" / RUN / FILE).read_text())
     assert checkpoint.standing(one.initial(), rows).tip == one.initial().tip and "other standing" in checkpoint.problem(
         one.initial(), rows
@@ -199,6 +202,17 @@ def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> 
     with counting(one) as counts:
         one.search().start()
     assert counts["git"] < 40 and counts["rows"] < 4 * MANY + 800, counts
+
+
+def test_every_kind_of_value_comes_back_as_it_was() -> None:
+    level, numbers = Level(0.1 + 0.2, 1e-300), np.random.default_rng(1).random((2, 3))
+    aims = Aims(protected=frozenset({"b", "a"}), seed={"a": Spent(0.1, float("inf"))})
+    values = (level, aims, numbers, np.float64(0.3), StackFate.OPEN, GateConfig(risk=0.02), (), None, True, "x")
+    back = frozen_text.from_text(frozen_text.to_text(values))
+    assert back[:2] == values[:2] and (back[2] == numbers).all() and back[3:] == values[3:]
+    assert frozen_text.to_text(back) == frozen_text.to_text(values)
+    with pytest.raises(frozen_text.NotWritable):
+        frozen_text.to_text((Long,))
 
 
 @pytest.mark.parametrize(

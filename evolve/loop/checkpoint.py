@@ -33,7 +33,7 @@ class Checkpoint:
     def __init__(self, run: str, store: Store, folder: Path, texts: Texts) -> None:
         self._run, self._store, self._texts = run, store, texts
         self._file = folder / FILE
-        self._next = 0.0
+        self._next, self._kept = 0.0, 0
 
     def standing(self, initial: Standing, rows: Sequence[RoundRow]) -> Standing:
         """The standing after the decided rounds: from the kept one, or from the start.
@@ -42,6 +42,7 @@ class Checkpoint:
             BadInput: The rows hold other decisions than this version's gate takes.
         """
         kept, after = self._read(initial, rows)
+        self._kept = after
         return standing_of(self._run, kept, rows[after:], self._trials, self._texts)
 
     @property
@@ -50,19 +51,20 @@ class Checkpoint:
         return time.monotonic() >= self._next
 
     def keep(self, initial: Standing, standing: Standing, rows: Sequence[RoundRow]) -> None:
-        """Keep the standing after the rounds of these rows that are decided."""
-        began = time.monotonic()
+        """Keep the standing after the rounds of these rows that are decided, unless it is what was read."""
+        began, decided = time.monotonic(), len(decided_rows(rows))
+        if decided == self._kept:
+            return
         try:
             text = frozen_text.to_text(standing)
         except frozen_text.NotWritable:
             return
         last = self._store.last_trial(self._run)
-        decided = len(decided_rows(rows))
         values = {"after": decided, "last_trial": last, "trials": self._store.trial_count(self._run, last)}
         basis = basis_of(initial, rows[: decided + 1])
         disk.write_atomically(self._file, json.dumps({**values, "basis": basis, "standing": text}).encode("ascii"))
         now = time.monotonic()
-        self._next = now + SELDOM * (now - began)
+        self._next, self._kept = now + SELDOM * (now - began), decided
 
     def problem(self, initial: Standing, rows: Sequence[RoundRow]) -> str:
         """Why the kept standing is not the one that follows from all rows; "" if it is, or if it is not used."""

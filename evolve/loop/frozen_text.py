@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -49,7 +49,11 @@ def _plain(value: object) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return _named(value) if hasattr(value, "_fields") else [_plain(part) for part in value]
+    if isinstance(value, frozenset):
+        return {KIND: "set", "items": sorted((_plain(part) for part in value), key=json.dumps)}
+    if isinstance(value, Mapping):
+        return {KIND: "map", "items": [[_plain(key), _plain(part)] for key, part in value.items()]}
     if isinstance(value, np.ndarray) and value.dtype.kind in "bif":
         data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
         return {KIND: "array", "type": value.dtype.str, "shape": list(value.shape), "data": data}
@@ -59,6 +63,11 @@ def _plain(value: object) -> Any:
         parts = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {KIND: _name(type(value)), "fields": parts}
     raise NotWritable(f"{type(value).__name__} can't be written")
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """A named tuple."""
+    return {KIND: _name(type(value)), "fields": {name: _plain(part) for name, part in value._asdict().items()}}
 
 
 def _name(kind: type) -> str:
@@ -72,8 +81,8 @@ def _value(plain: Any) -> Any:
         return tuple(_value(part) for part in plain)
     if not isinstance(plain, dict):
         return plain
-    if plain[KIND] == "array":
-        return _array(plain)
+    if plain[KIND] in COLLECTIONS:
+        return COLLECTIONS[plain[KIND]](plain)
     kind = _class(plain[KIND])
     if issubclass(kind, Enum):
         return kind(plain["value"])
@@ -89,9 +98,18 @@ def _array(plain: Mapping[str, Any]) -> Any:
     return np.frombuffer(base64.b64decode(plain["data"]), kind).reshape(plain["shape"]).copy()
 
 
+# How values are made that are of no class of the gate's.
+COLLECTIONS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "array": _array,
+    "set": lambda plain: frozenset(_value(part) for part in plain["items"]),
+    "map": lambda plain: {_value(key): _value(part) for key, part in plain["items"]},
+}
+
+
 def _class(name: str) -> type:
     module, _, rest = name.partition(":")
     kind = getattr(sys.modules.get(module), rest, None) if module.startswith(OWN) else None
-    if not isinstance(kind, type) or not (is_dataclass(kind) or issubclass(kind, Enum | BaseModel)):
+    known = isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, Enum | BaseModel))
+    if not isinstance(kind, type) or not (known or hasattr(kind, "_fields")):
         raise ValueError(f"{name} is not the gate's")
     return kind
