@@ -331,12 +331,57 @@ def transcript_command(
     transcripts.transcript(number, settings_of(context), as_json)
 
 
+@app.command("trial")
+def trial_command(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round whose candidate was measured.")],
+    task: Annotated[str, typer.Argument(help="The task's name.")],
+    attempt: Annotated[int | None, typer.Argument(help="Its attempt; default: the first.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show long texts whole.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Show one trial step by step: messages, commands with their output, times, and how it ended."""
+    from evolve.cli import trials
+
+    trials.show_trial(number, task, attempt, settings_of(context), as_json, full)
+
+
+@app.command("outcomes")
+def outcomes_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
+    """Show how the trials of each candidate ended: passed, failed, and at which limit or fault."""
+    from evolve.cli import trials
+
+    trials.show_outcomes(settings_of(context), as_json)
+
+
+@app.command("compare")
+def compare_command(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Set two runs side by side: scores, spending, and what makes them differ."""
+    from evolve.cli import two_runs
+
+    two_runs.compare_runs(first, second, settings_of(context), as_json)
+
+
 @app.command("lineage")
-def lineage_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
-    """Show which candidate descends from which."""
+def lineage_command(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Draw the dropped candidates too.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Draw which candidate descends from which."""
     from evolve.cli import reading
 
-    reading.lineage(settings_of(context), as_json)
+    reading.lineage(settings_of(context), as_json, every)
 
 
 @app.command("diff")

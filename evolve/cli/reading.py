@@ -13,6 +13,7 @@ from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
+from evolve.report.lineage_graph import lineage_lines, tip_round
 from evolve.report.predictions import base_rates, format_predictions
 from evolve.report.promises import format_changes, null_copy_lines
 from evolve.report.tables import show
@@ -113,11 +114,18 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     show(trials, False, columns)
 
 
-def lineage(settings: Settings, as_json: bool) -> None:
+def lineage(settings: Settings, as_json: bool, every: bool) -> None:
     """Who descends from whom."""
     with open_results(settings.runs) as store:
-        columns = ("round", "depth", "verdict", "parent_round", "commit_sha", "branch")
-        show(store.view("lineage", run_row(store, settings.run).id), as_json, columns)
+        run = run_row(store, settings.run).id
+        if as_json:
+            show(store.view("lineage", run), True)
+            return
+        rows = store.history(run, 1, store.newest_round(run), figures=False)
+    decided = [row for row in rows if row["verdict"]]
+    if decided:
+        lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)
+        print("\n".join([f"run {run}", *lines]))
 
 
 def diff(number: int | None, tip: bool, settings: Settings) -> None:

@@ -16,6 +16,9 @@ from evolve.core.task_format import SuiteProfile as SuiteProfile
 from evolve.core.task_format import TaskFormat
 from evolve.core.task_format import VerifierMode as VerifierMode
 
+# What a token costs that a cache keeps for an hour, beside one with the usual lifetime (Anthropic: 2 to 1.25).
+HOUR_PRICE = 1.6
+
 
 class Split(StrEnum):
     """The part of the suite that a task belongs to.
@@ -205,25 +208,36 @@ class ModelSpec:
         return self.prompt_price == 0 and self.completion_price == 0
 
     def cost_usd(
-        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+        self,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        hour_tokens: int = 0,
     ) -> float:
         """Return the cost of one call in US dollars; 0 if the prices are unknown.
 
         Args:
             cached_tokens: How many of the prompt tokens were read from the cache.
             cache_write_tokens: How many of them were written into it.
+            hour_tokens: How many of the written ones stay there for an hour.
         """
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0
         per_cached = per_prompt if self.cached_price is None else self.cached_price
         per_write = per_prompt if self.cache_write_price is None else self.cache_write_price
         plain = prompt_tokens - cached_tokens - cache_write_tokens
-        prompt = plain * per_prompt + cached_tokens * per_cached + cache_write_tokens * per_write
+        written = cache_write_tokens + (HOUR_PRICE - 1) * hour_tokens
+        prompt = plain * per_prompt + cached_tokens * per_cached + written * per_write
         return (prompt + completion_tokens * per_completion) / 1e6
 
-    def highest_cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the most that such a call can cost in US dollars, whatever the endpoint's cache does."""
+    def highest_cost_usd(self, prompt_tokens: int, completion_tokens: int, for_an_hour: bool = False) -> float:
+        """Return the most that such a call can cost in US dollars, whatever the endpoint's cache does.
+
+        Args:
+            for_an_hour: Whether the request asks the cache to keep something for an hour.
+        """
         prices = (self.prompt_price, self.cached_price, self.cache_write_price)
-        per_prompt = max(price or 0.0 for price in prices)
+        per_prompt = max(price or 0.0 for price in prices) * (HOUR_PRICE if for_an_hour else 1)
         return (prompt_tokens * per_prompt + completion_tokens * (self.completion_price or 0.0)) / 1e6
 
 
