@@ -241,7 +241,7 @@ def test_counts_that_are_kept_give_the_validity_that_all_trials_give(
 
 
 def test_a_part_of_the_history_is_that_part_of_the_whole(long_runs: dict[int, Long]) -> None:
-    store = long_runs[FEW].store
+    store, runs = long_runs[FEW].store, long_runs[FEW].folder / "runs"
     whole = store.view("history", RUN)
     last = whole[-1]["round"]
     assert store.history(RUN, 1, last) == whole
@@ -250,7 +250,7 @@ def test_a_part_of_the_history_is_that_part_of_the_whole(long_runs: dict[int, Lo
     assert [(row["verdict"], row["champion_round"], row["doubt"]) for row in brief] == [
         (row["verdict"], row["champion_round"], row["doubt"]) for row in whole
     ]
-    assert [row["round"] for row in run_history(store, RUN)] == [row["round"] for row in whole]
+    assert [row["round"] for row in run_history(store, RUN, runs)] == [row["round"] for row in whole]
 
 
 def test_git_reads_notes_in_folders_and_those_without(long_runs: dict[int, Long]) -> None:

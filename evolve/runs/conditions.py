@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evolve.core.epochs import Change, changes, epochs
-from evolve.runs.tally import Tally, tally_of
+from evolve.runs.tally import TrialCounts, tally_of
 from evolve.store import Store
 
 
@@ -28,7 +28,7 @@ def conditions_of(store: Store, run: str, runs: Path) -> Conditions:
     return Conditions(changes(trials), ran)
 
 
-def is_uniform(tally: Tally) -> bool:
+def is_uniform(tally: TrialCounts) -> bool:
     """Whether no condition of these trials has two values."""
     values: dict[str, set[str]] = {}
     for alike in tally.groups:

@@ -19,7 +19,7 @@ from evolve.core.validity import (
     weak_verifiers,
 )
 from evolve.runs import gc_record
-from evolve.runs.tally import Tally, tally_of
+from evolve.runs.tally import TrialCounts, tally_of
 from evolve.store import Store
 from evolve.store.convert import split_values
 
@@ -69,7 +69,7 @@ def judge_trials(trials: Sequence[TrialResult], runs: Path, run: str) -> Grounds
     return Grounds(validity(run_evidence(trials, has_recording)), weak_verifiers(trials))
 
 
-def _unrecorded(store: Store, run: str, runs: Path, tally: Tally, others: bool) -> int:
+def _unrecorded(store: Store, run: str, runs: Path, tally: TrialCounts, others: bool) -> int:
     """How many trials have no recording any more, apart from those that `gc` removed.
 
     An executor that never records anything lacks nothing. others: whether trials that don't count have recordings.

@@ -40,7 +40,7 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class Tally:
+class TrialCounts:
     """The first `trials` of a run, up to the one with the id `last`, by group."""
 
     last: int
@@ -53,33 +53,33 @@ class Tally:
         return sum(count for alike, count in self.groups.items() if alike.counts)
 
 
-def tally_of(store: Store, run: str, folder: Path) -> Tally:
+def tally_of(store: Store, run: str, folder: Path) -> TrialCounts:
     """Count a run's trials by what they have in common. `folder`: the run's."""
     last = store.last_trial(run)
-    kept = _read(folder) or Tally(0, 0, Counter())
+    kept = _read(folder) or TrialCounts(0, 0, Counter())
     if kept.last > last or store.trial_count(run, kept.last) != kept.trials:
-        kept = Tally(0, 0, Counter())
+        kept = TrialCounts(0, 0, Counter())
     tally = count_after(store, run, kept)
     if tally.trials - kept.trials >= WORTH_KEEPING and len(tally.groups) <= MOST_GROUPS:
         _write(folder, tally)
     return tally
 
 
-def count_after(store: Store, run: str, kept: Tally) -> Tally:
+def count_after(store: Store, run: str, kept: TrialCounts) -> TrialCounts:
     """The tally with the trials after those of an earlier one."""
     last, groups = store.last_trial(run), Counter(kept.groups)
     for row in store.trial_groups(run, kept.last):
         count = row.pop("count")
         groups[Alike(**{**row, "counts": bool(row["counts"]), "recorded": bool(row["recorded"])})] += count
-    return Tally(last, store.trial_count(run, last), groups)
+    return TrialCounts(last, store.trial_count(run, last), groups)
 
 
-def _read(folder: Path) -> Tally | None:
+def _read(folder: Path) -> TrialCounts | None:
     """What is kept; None if there is nothing that can be used."""
     try:
         values = json.loads((folder / FILE).read_bytes())
         groups = Counter({_alike(*alike): int(count) for alike, count in values["groups"]})
-        return Tally(int(values["last"]), int(values["trials"]), groups)
+        return TrialCounts(int(values["last"]), int(values["trials"]), groups)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -88,7 +88,7 @@ def _alike(counts: bool, recorded: bool, verifier: str, *others: Any) -> Alike:
     return Alike(bool(counts), bool(recorded), VerifierMode(verifier), *others)
 
 
-def _write(folder: Path, tally: Tally) -> None:
+def _write(folder: Path, tally: TrialCounts) -> None:
     """Keep a tally; a folder that can't be written does without."""
     groups = [[list(vars(alike).values()), count] for alike, count in tally.groups.items()]
     text = json.dumps({"last": tally.last, "trials": tally.trials, "groups": groups})
@@ -101,6 +101,6 @@ def problem(store: Store, run: str, folder: Path) -> str:
     kept = _read(folder)
     if kept is None or store.trial_count(run, kept.last) != kept.trials:
         return ""
-    known = count_after(store, run, Tally(0, 0, Counter())).groups
+    known = count_after(store, run, TrialCounts(0, 0, Counter())).groups
     after = count_after(store, run, kept).groups
     return "" if known == after else f"{folder / FILE} holds other counts than its rows"
