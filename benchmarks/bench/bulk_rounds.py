@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from bench.simulated_run import MAIN, STARTED, patch, result, skill_of
 from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict, stable_hash
 from evolve.gate import Slot
 from evolve.gate.standing import Standing
-from evolve.loop.judging import judge_challengers, measure_tip, patch_of
+from evolve.loop.judging import compare_ends, judge_challengers, measure_tip, patch_of
 from evolve.repo.objects import compose_message
 from evolve.repo.refs import NOTES, round_branch
 from evolve.store import convert, schema
@@ -130,7 +130,7 @@ class Bulk:
     def play(self, standing: Standing, texts: dict[str, dict[str, str]], numbers: Iterable[int]) -> Standing:
         """Play rounds, each a race of its own. texts: of the seed commit."""
         for number in numbers:
-            standing = measure_tip(self.trials, standing)  # type: ignore[arg-type]
+            standing = measure_tip(self.trials, compare_ends(self.trials, standing))  # type: ignore[arg-type]
             standing = self._round(standing, texts, number)
             for commit in [commit for commit in texts if commit not in (standing.tip.commit, standing.champion.commit)]:
                 del texts[commit]
@@ -148,7 +148,7 @@ class Bulk:
         self._propose(number, proposal)
         if number % REFUSED_ONE_IN == 0:
             self._decide(number, Decision(Verdict.REFUSED, "it changes nothing that is measured"))
-            return replace(standing, waiting=())
+            return judge_challengers(self.trials, standing, []).standing  # type: ignore[arg-type]
         candidate = self._commit(tip, number, proposal)
         texts[candidate.commit] = {**before, MAIN: proposal.edits[0].text or ""}
         self.trials.skills[candidate.commit] = skill_of(texts[candidate.commit][MAIN])

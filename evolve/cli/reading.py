@@ -12,18 +12,19 @@ from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
+from evolve.report.conditions import condition_lines
 from evolve.report.gaps import gap_text
 from evolve.report.lineage_graph import lineage_lines, tip_round
 from evolve.report.predictions import base_rates, format_predictions
-from evolve.report.promises import format_changes, null_copy_lines
+from evolve.report.promises import null_copy_lines
+from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
-from evolve.runs.conditions import conditions_of
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_parts, history_rows
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import patch_of
+from evolve.runs.patches import patch_of, trials_of_ends
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
 
@@ -48,8 +49,9 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
             rows += part.rows
             better, worse, compared = base_rates(part.rounds, part.trials)
             rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
-        grounds, changes = grounds_of(store, name, settings.runs), conditions_of(store, name, settings.runs).changes
+        grounds, conditions = grounds_of(store, name, settings.runs), condition_lines(store, name, settings.runs)
         rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
+        standings = standing_lines(name, rounds, trials_of_ends(store, name, rounds))
     if as_json:
         show(rows, True)
         return
@@ -57,7 +59,7 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
     show([_shown(row) for row in rows], False, columns)
     if first > 1:
         print(f"rounds 1 to {first - 1} are not shown: `--last 0` shows all, `--last 500` the newest 500")
-    lines = [*null_copy_lines(rounds, risk), *format_changes(changes), *format_predictions(rows, rates)]
+    lines = [*standings, *null_copy_lines(rounds, risk), *conditions, *format_predictions(rows, rates)]
     print("\n".join([*lines, *validity_lines(grounds.validity, grounds.weak)]))
 
 

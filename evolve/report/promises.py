@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from evolve.core.epochs import Change, changes
+from evolve.core.epochs import Change, changes, differs
 from evolve.core.escaping import plain
-from evolve.core.records import TrialResult, Verdict
+from evolve.core.records import Split, TrialResult, Verdict
 from evolve.store import RoundRow
 
 
@@ -26,10 +26,19 @@ def null_copy_lines(rounds: Sequence[RoundRow], risk: float) -> list[str]:
 
 
 def change_lines(trials: Sequence[TrialResult]) -> list[str]:
-    """A line for each change of a run's conditions, at which a new epoch begins. trials: all, in the order of rows."""
-    return format_changes(changes(trials))
+    """A line for each change of a run's conditions, and one if the seed scaffold's own trials show a change (A/A).
+
+    trials: all of the run, in the order of rows; the seed scaffold's come first.
+    """
+    return format_changes(changes(trials), [trial for trial in trials if trial.candidate == trials[0].candidate])
 
 
-def format_changes(found: Iterable[Change]) -> list[str]:
-    """A line for each change of a run's conditions."""
-    return [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in found]
+def format_changes(found: Iterable[Change], seed: Iterable[TrialResult]) -> list[str]:
+    """The same, from the changes and the seed scaffold's trials."""
+    lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in found]
+    own = [trial for trial in seed if trial.split is not Split.HOLDOUT and trial.counts]
+    if differs(own[: len(own) // 2], own[len(own) // 2 :]):
+        lines.append(
+            "the seed scaffold's later trials differ clearly from its earlier ones: what answers them has changed"
+        )
+    return lines
