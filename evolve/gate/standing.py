@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -50,12 +50,13 @@ class NeedTrials:
 class Entrant:
     """A candidate that patches the tip, with all its trials.
 
-    `smaller`: the share of the tip's size that it saves. `own_attempts`: it runs on attempts of its own, not the tip's.
+    smaller: the share of the tip's size that it saves, or what finds that out: only ties need it. own_attempts: it runs
+    on attempts of its own, not the tip's.
     """
 
     candidate: Candidate
     trials: Sequence[TrialResult]
-    smaller: float = 0.0
+    smaller: float | Callable[[], float] = 0.0
     own_attempts: bool = False
 
     def first(self, standing: Standing) -> int:
@@ -396,12 +397,14 @@ def rewards_of(standing: Standing, shown: Trials, first: int, passes: int) -> Fl
     return rewards
 
 
-def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
+def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float | Callable[[], float]) -> float:
     """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
     both = [slot for slot in shown if slot in tip]
     before, after = (_cost([trials[slot] for slot in both]) for trials in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
-    return cheaper if abs(cheaper) >= standing.rule.settings.tie_saving else smaller
+    if abs(cheaper) >= standing.rule.settings.tie_saving:
+        return cheaper
+    return smaller() if callable(smaller) else smaller
 
 
 def _cost(trials: Sequence[TrialResult]) -> float:
