@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evolve.core.attempts import first_fresh_attempt
+from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
@@ -19,6 +20,8 @@ CHAMPION_LOOK = "champion at the end"
 SEED_LOOK = "seed scaffold at the end"
 # Of runs of earlier versions, for their first comparison.
 EARLY_SEED_LOOK = "seed scaffold at the start"
+# The latest trials, by which the cost of those at the end is judged.
+JUDGED_TRIALS = 500
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ class Scorer:
         holdout = self.suite.split(Split.HOLDOUT)
         final = self.config.score_attempts_at(len(measured)) * len(measured)
         final += 2 * self.config.holdout_attempts_at(len(holdout)) * len(holdout)
-        trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
+        budget = self.measurer.budget
+        if budget.terms.caps == Caps():
+            return contextlib.nullcontext()
+        trials = [trial for trial in self.store.latest_trials(self.run, JUDGED_TRIALS) if trial.counts]
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:
