@@ -291,7 +291,7 @@ def _aimed(
     known, judged = by_slot(tip), by_slot(entrant.trials)
     if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
         return _dropped(standing, raced, why)
-    for concern in concerns(aims, (task.name for task in standing.tasks)):
+    for concern in concerns(aims, (task.name for task in standing.tasks), entrant.candidate.commit):
         answer = _asked(standing, entrant.candidate, concern, shown[raced.winner], judged, known)
         if isinstance(answer, NeedTrials):
             return answer
@@ -304,7 +304,7 @@ def _asked(
     standing: Standing, candidate: Candidate, concern: Concern, shown: Trials, judged: Trials, tip: Trials
 ) -> NeedTrials | Answer:
     """Whether a patch is not worse on what concerns it; more passes of both are asked for while that is unclear."""
-    tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.tasks)
+    tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.drawn)
     times, seen = looks(standing.rule.settings.most_passes), dict.fromkeys(shown)
     for passes in times:
         slots = [slot for attempt in range(passes) for slot in standing.slots(Part(attempt, tasks), candidate)]

@@ -116,9 +116,9 @@ def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
-    return (
-        compare(standing, trials(standing.tip.commit), trials(standing.champion.commit)) if standing.idle else standing
-    )
+    if not standing.idle:
+        return standing
+    return compare(standing, trials(standing.tip.commit), trials(standing.champion.commit))
 
 
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
