@@ -26,6 +26,8 @@ FILES = ("lesson_system.md", "lesson_user.md", "lesson_problem.md", "lesson_tool
 PAGE = "memory.md"
 # Its rounds, and those of each page of earlier ones in the folder ARCHIVE.
 PAGE_ROUNDS, ARCHIVE_ROUNDS = 200, 100
+# Characters in which its newest round begins.
+PAGE_START = 1_000
 ARCHIVE = "memory"
 PATCH_CHARS = 6_000
 TRIES = 2
@@ -61,12 +63,22 @@ class Lessons:
             InfraError, BudgetExhausted: The lesson can be had when the run is resumed.
         """
         outlines = self.history.outlines()
-        for facts in self._missing(outlines) if not self.budget.reached() else ():
+        missing = [] if self.budget.reached() else self._missing(outlines)
+        for facts in missing:
             lesson = self.ask(facts)
             run, digest = self.history.run, prompt_digest(FILES)
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
             self.budget.book(lesson_key(lesson.round), lesson.usage)
-        self._write_pages(outlines)
+        if missing or not self._is_current(outlines):
+            self._write_pages(outlines)
+
+    def _is_current(self, outlines: Sequence[RoundFacts]) -> bool:
+        """Whether the page begins with the newest round: what is known of a decided round does not change."""
+        try:
+            with (self.folder / PAGE).open(encoding="utf-8") as page:
+                return bool(outlines) and f"\n## Round {outlines[-1].round}: " in page.read(PAGE_START)
+        except (OSError, ValueError):
+            return False
 
     def _missing(self, outlines: Sequence[RoundFacts]) -> list[RoundFacts]:
         """The measured rounds without a lesson; lessons are asked for in order, so those before the newest have one."""

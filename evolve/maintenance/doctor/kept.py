@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from evolve.loop import checkpoint
 from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing
-from evolve.maintenance.doctor.finding import BAD, NOTE, Finding
+from evolve.maintenance.doctor.finding import BAD, Finding
 from evolve.runs import tally
 from evolve.runs.identity import stored_config, suite_of_run
 from evolve.runs.repository import lineage_of
@@ -25,13 +26,12 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     """Derive again what is kept of the runs that nobody works on, and compare; reports differences alone."""
     findings = []
     for row in rows:
-        if row.id in busy:
-            continue
-        try:
-            problems = (tally.problem(store, row.id, runs / row.id), _standing_problem(runs, store, row))
+        if row.id not in busy:
+            problems = [tally.problem(store, row.id, runs / row.id)]
+            # Without its suite or its repository, the run is not resumed either.
+            with contextlib.suppress(EvolveError):
+                problems.append(_standing_problem(runs, store, row))
             findings += [Finding("kept figures", BAD, problem, FIX) for problem in problems if problem]
-        except EvolveError as error:
-            findings.append(Finding("kept figures", NOTE, f"not checked: {error}"))
     return findings
 
 
