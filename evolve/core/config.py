@@ -39,6 +39,8 @@ EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
 # splits.
 EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False}
+# Of all runs of versions in which each request asked the model.
+EARLIER_REUSE = "off"
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -321,6 +323,8 @@ class RunConfig(BaseModel):
     writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
     its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
     values are never stored. `graded_by`: the model that tests may ask, None: none; `grader`: what they may use of it.
+    `reuse`: whether a request of a challenger that its parent made too, in the same task and attempt, gets the same
+    answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -350,6 +354,7 @@ class RunConfig(BaseModel):
     pass_env: tuple[str, ...] = ()
     graded_by: AskedModel | None = None
     grader: GraderLimits = GraderLimits()
+    reuse: Literal["on", "off"] = "on"
 
     @field_validator("sandbox")
     @classmethod
@@ -457,9 +462,11 @@ class RunConfig(BaseModel):
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
         the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
         leaves the seconds of a trial open, which no earlier version could, or has the usual value of a part of the gate
-        that no earlier version had.
+        that no earlier version had, or of `reuse`.
         """
         values = json.loads(stored)
+        is_usual = "reuse" not in values and self.reuse == RunConfig.model_fields["reuse"].default
+        values.setdefault("reuse", self.reuse if is_usual else EARLIER_REUSE)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
         earlier = {key: value for key, value in EARLIER_GATE.items() if key not in values.get("gate", {})}
         values["gate"] = values.get("gate", {}) | earlier
@@ -483,7 +490,7 @@ class RunConfig(BaseModel):
         gate = EARLIER_GATE | values.get("gate", {})
         values["gate"] = {key: value for key, value in gate.items() if key in GateConfig.model_fields}
         values["limits"] = _with_earlier(values.get("limits", {}))
-        return cls.model_validate(values)
+        return cls.model_validate({"reuse": EARLIER_REUSE} | values)
 
 
 def _moving_endpoints(leaves: dict[str, Any]) -> set[str]:

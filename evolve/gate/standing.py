@@ -37,10 +37,14 @@ class TaskSlot:
 
 @dataclass(frozen=True)
 class NeedTrials:
-    """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one."""
+    """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one.
+
+    `shared`: those on which the rule knows the tip's trial, so that challengers share the tip's answers there.
+    """
 
     commits: tuple[str, ...]
     slots: tuple[Slot, ...]
+    shared: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,10 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
             continue
         slots = standing.slots(answer.part, entrants[answer.places[0]].candidate)
         if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
-            return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
+            # Not by which trials of the tip there are: a run that ended once has more of them.
+            learned = _tip_slots(standing, tip)
+            shared = tuple(slot for slot in slots if slot in learned)
+            return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots, shared)
         for place in answer.places:
             (again if answer.part.again else shown)[place] |= {slot: own[place][slot] for slot in slots}
     return _judgement(standing, entrants, _vetoed(standing, entrants, shown, tip, answer))

@@ -14,7 +14,7 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.ruling import RuleMaker
-from evolve.loop.measuring import Measurer
+from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
 
@@ -60,7 +60,7 @@ def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
 def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[Patch]) -> Judgement:
     """Run trials of the patches, and of the tip, until each patch is decided."""
     while isinstance(answer := _judge(standing, patches, measurer.trials), NeedTrials):
-        measurer.measure(answer.commits, answer.slots)
+        measurer.measure(answer.commits, answer.slots, parent=Parent(standing.tip.commit, answer.shared))
     return answer
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.budget.run_budget import Budget
 from evolve.core.errors import GraderError
-from evolve.core.records import Fault, TrialResult, TrialSpec, grader_key
+from evolve.core.records import Fault, StoredFile, TrialResult, TrialSpec, grader_key
 from evolve.core.text import last_line
 from evolve.executor.fault_policy import RESUME_HINT
 from evolve.executor.protocol import Executor
@@ -20,6 +20,14 @@ from evolve.loop.drift import Drift
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
 from evolve.store import Store
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What challengers patch, and the slots on which they share the answers of its trials, which have ended."""
+
+    commit: str
+    shared: Sequence[Slot]
 
 
 @dataclass(frozen=True)
@@ -57,11 +65,14 @@ class Measurer:
         self.budget.check()
         disk.check_free_space(self.folders, self.least_room)
 
-    def measure(self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True) -> None:
+    def measure(
+        self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True, parent: Parent | None = None
+    ) -> None:
         """Give every commit a trial that counts on every slot.
 
         Args:
             decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
+            parent: Whose answers they share; itself it never does. None: they share none.
 
         Raises:
             BudgetExhausted: A cap is reached; no trial starts after that, and those that ran are rows.
@@ -70,7 +81,12 @@ class Measurer:
             InfraError: The evaluator gave up on a trial.
         """
         wanted = list(slots)
-        specs = [spec for commit in commits for spec in self._missing(commit, wanted)]
+        recordings = self._recordings(parent)
+        specs = [
+            spec
+            for commit in commits
+            for spec in self._missing(commit, wanted, {} if parent and commit == parent.commit else recordings)
+        ]
         if not specs:
             return
         self.check()
@@ -93,9 +109,17 @@ class Measurer:
                     f"they need; {RESUME_HINT}"
                 )
 
-    def _missing(self, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
+    def _recordings(self, parent: Parent | None) -> Mapping[Slot, StoredFile]:
+        """The recordings of the trials whose answers are shared, by slot."""
+        if parent is None or not parent.shared or self.specs.config.reuse == "off":
+            return {}
+        shared, trials = set(parent.shared), self.trials(parent.commit)
+        counted = [trial for trial in trials if trial.counts and slot_of(trial) in shared]
+        return {slot_of(trial): trial.recording for trial in counted if trial.recording}
+
+    def _missing(self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile]) -> list[TrialSpec]:
         missing = self._missing_slots(commit, slots)
-        return self.specs.trials(commit, missing) if missing else []
+        return self.specs.trials(commit, missing, recordings) if missing else []
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
         known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}
@@ -103,7 +127,7 @@ class Measurer:
 
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)
-        self.budget.book(result.key, result.usage)
+        self.budget.book(result.key, result.usage.paid)
         if result.grading:
             self.budget.book(grader_key(result.key), result.grading.usage)
         self.watcher.budget_left(self.budget.left())

@@ -27,7 +27,7 @@ from evolve.suite.bundled import or_bundled
 # Settings that are stored with a run under the same names; those of a model and of containers have others there.
 STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
-    "limits", "gate", "pass_env", "grader",
+    "limits", "gate", "pass_env", "grader", "reuse",
 )  # fmt: skip
 # Facts of a model that settings may give, and the names of these settings.
 GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from evolve.core.records import StackFate, Verdict
-from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
+from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
@@ -43,7 +43,7 @@ from evolve.store.schema import run as run_
 from evolve.store.views import VIEWS
 
 Query = Select[Any]
-SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED)
+SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED, *REUSED)
 
 _parent = candidate.alias("parent")
 

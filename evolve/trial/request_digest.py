@@ -32,13 +32,25 @@ def digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(canonical(request), sort_keys=True).encode()).hexdigest()
 
 
-def _without_ids(value: Any, numbers: dict[str, str], is_id: bool = False) -> Any:
+def question_digest(request: Mapping[str, Any]) -> str:
+    """The sha256 of all that a model reads: the request without its seed and the most tokens of its answer.
+
+    The ids of messages and calls count by first appearance; ids within a text are a part of it.
+    """
+    kept = {key: value for key, value in request.items() if key not in ("seed", "max_tokens")}
+    question = {**kept, "messages": _without_ids(request.get("messages"), {}, in_texts=False)}
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def _without_ids(value: Any, numbers: dict[str, str], is_id: bool = False, in_texts: bool = True) -> Any:
     """The value with its ids replaced. Keys are visited in sorted order, so that their order does not matter."""
     if isinstance(value, str):
-        return _number(value, numbers) if is_id else RANDOM_ID.sub(lambda match: _number(match[0], numbers), value)
+        if is_id:
+            return _number(value, numbers)
+        return RANDOM_ID.sub(lambda match: _number(match[0], numbers), value) if in_texts else value
     if isinstance(value, Mapping):
-        return {key: _without_ids(value[key], numbers, key in ID_FIELDS) for key in sorted(value)}
-    return [_without_ids(item, numbers) for item in value] if isinstance(value, list) else value
+        return {key: _without_ids(value[key], numbers, key in ID_FIELDS, in_texts) for key in sorted(value)}
+    return [_without_ids(item, numbers, False, in_texts) for item in value] if isinstance(value, list) else value
 
 
 def _number(random_id: str, numbers: dict[str, str]) -> str:
