@@ -29,6 +29,7 @@ from evolve.trial.gateway import Door, Gateway, ParentAnswers, parent_answers
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.recording import ASKED_TOKENS, ENDED_AT, REUSED, STARTED_AT, WAITED
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call, trial_spec
+from tests.test_gateway import _Connection as Connection
 from tests.test_gateway import call, chat
 from tests.upstream import Upstream, after, refuses, says
 
@@ -73,9 +74,7 @@ def text_of(answer: tuple[int, Any]) -> str:
 
 def raw(served: Gateway, path: str, body: Mapping[str, Any]) -> bytes:
     """The bytes of an answer, after its headers."""
-    from tests.test_gateway import _Connection
-
-    connection = _Connection(served.path)
+    connection = Connection(served.path)
     try:
         connection.request("POST", path, json.dumps(body))
         response = connection.getresponse()

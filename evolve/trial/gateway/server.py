@@ -296,7 +296,9 @@ class Gateway:
         endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
         earlier, request["seed"] = self._parent.next(request, asked)
         try:
-            completion = self._repeat(earlier, arrival, started) if earlier else self._complete(model, request, endurance)
+            completion = (
+                self._repeat(earlier, arrival, started) if earlier else self._complete(model, request, endurance)
+            )
             spent = usage_of(completion, model, request)
             self._counted.learn(prompt, counted_prompt_tokens(completion))
             worked = self._note_progress(started, endurance)
