@@ -85,8 +85,13 @@ class Bench:
     def measure(self, commit: str, label: str, slots: Sequence[Slot], answers: Mapping[Slot, StoredFile]) -> Trials:
         """Measure a commit on each slot, with these recordings' answers."""
         folder, found = self._root / label, Trials()
-        specs = self._replayer.specs.trials(commit, slots, answers)
-        placed = [replace(spec, folder=folder, owner=self._replayer.owner) for spec in specs]
+        specs = self._replayer.specs.trials(commit, slots)
+        placed = [
+            replace(
+                spec, folder=folder, owner=self._replayer.owner, reuse_of=answers.get((spec.task.name, spec.attempt))
+            )
+            for spec in specs
+        ]
         self._replayer.evaluator.measure(
             placed, lambda result: found.update({(result.task, result.attempt): result} if result.counts else {})
         )

@@ -36,7 +36,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Row:
-    """`reused`: how many tokens of the sharing trials were taken over; `same`: the share of them with an equal reward."""
+    """`reused`: how many tokens of the sharing trials were taken over; `same`: the share with an equal reward."""
 
     name: str
     trials: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.budget.run_budget import Budget
@@ -119,7 +119,8 @@ class Measurer:
 
     def _missing(self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile]) -> list[TrialSpec]:
         missing = self._missing_slots(commit, slots)
-        return self.specs.trials(commit, missing, recordings) if missing else []
+        specs = self.specs.trials(commit, missing) if missing else []
+        return [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs] if recordings else specs
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
         known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}

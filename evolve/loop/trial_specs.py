@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from evolve.core.config import RunConfig
-from evolve.core.records import (
-    SandboxSpec,
-    ScaffoldSource,
-    Split,
-    StoredFile,
-    Task,
-    TaskImage,
-    TrialSpec,
-    stable_hash,
-)
+from evolve.core.records import SandboxSpec, ScaffoldSource, Split, Task, TaskImage, TrialSpec, stable_hash
 from evolve.core.task_format import without_network
 from evolve.gate import Slot
 from evolve.host.run_names import owner_of
@@ -25,7 +15,6 @@ from evolve.suite.instances import instance_seed
 from evolve.suite.tasks import Suite
 
 SELF_WORKDIR = "/app"
-NONE: Mapping[Slot, StoredFile] = MappingProxyType({})
 
 
 def task_as_run(task: Task, config: RunConfig) -> Task:
@@ -44,15 +33,10 @@ class TrialSpecs:
     images: Mapping[str, TaskImage]
     candidates: Candidates
 
-    def trials(
-        self, commit: str, slots: Iterable[Slot], recordings: Mapping[Slot, StoredFile] = NONE
-    ) -> list[TrialSpec]:
-        """Describe a trial of one commit on each slot; its files are written to disk.
-
-        recordings: of the parent's trials, by the slots on which equal requests get the answers in them.
-        """
+    def trials(self, commit: str, slots: Iterable[Slot]) -> list[TrialSpec]:
+        """Describe a trial of one commit on each slot; its files are written to disk."""
         source = self.candidates.export(commit)
-        return [replace(self._trial(commit, source, slot), reuse_of=recordings.get(slot)) for slot in slots]
+        return [self._trial(commit, source, slot) for slot in slots]
 
     def self_work(self, commit: str, instruction: str, seed: int) -> TrialSpec:
         """Describe a candidate's work on its own files: the base image, the limits of a trial, no verifier."""
