@@ -145,7 +145,7 @@ def main() -> None:
         play(given, url)
         for row in measured_rows(given.folder, given, Path(scratch)):
             rows.append(row)
-            print(f"{row.name}: done", file=sys.stderr, flush=True)
+            print(row, file=sys.stderr, flush=True)
     if given.json:
         print(json.dumps({"rows": [asdict(row) for row in rows]}))
     else:

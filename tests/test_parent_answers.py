@@ -25,7 +25,7 @@ from evolve.core.records import Limits, ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.llm import ChatModel, open_model
 from evolve.trial import comparison, trajectory
 from evolve.trial.conditions import condition_of
-from evolve.trial.gateway import Door, Gateway, ParentAnswers, parent_answers
+from evolve.trial.gateway import Door, Gateway, ParentAnswers, load_parent_answers
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.recording import ASKED_TOKENS, ENDED_AT, REUSED, STARTED_AT, WAITED
 from tests.fakes import FolderWorkspace, ScriptedModel, completion, tool_call, trial_spec
@@ -62,7 +62,7 @@ def stored(folder: Path, served: Gateway) -> TrialSpec:
 
 def known(folder: Path, served: Gateway) -> ParentAnswers:
     """What this gateway recorded, as another trial has it."""
-    parent = parent_answers(stored(folder, served))
+    parent = load_parent_answers(stored(folder, served))
     assert parent is not None
     return parent
 
@@ -353,16 +353,16 @@ def test_a_recording_that_is_not_what_it_was_is_not_used(tmp_path: Path, damage:
     with serving(tmp_path, ScriptedModel(), ModelSpec("m")) as first:
         chat(first)
     spec = stored(tmp_path, first)
-    assert spec.reuse_of is not None and parent_answers(spec) is not None
+    assert spec.reuse_of is not None and load_parent_answers(spec) is not None
     damage(spec.folder.parent / spec.reuse_of.path)
-    assert parent_answers(spec) is None
+    assert load_parent_answers(spec) is None
 
 
 @pytest.mark.parametrize("event", [{}, {"kind": "chat"}, {"kind": "chat", "request": [], "response": {}}, []])
 def test_what_is_no_recording_of_a_gateway_is_not_used(tmp_path: Path, event: Any) -> None:
     runs = tmp_path / "runs"
     file = trajectory.store(runs / "run" / "x.jsonl.gz", runs, [event])
-    assert parent_answers(trial_spec(runs / "run", reuse_of=file)) is None
+    assert load_parent_answers(trial_spec(runs / "run", reuse_of=file)) is None
 
 
 def test_a_replay_takes_nothing_over(tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ def test_a_replay_takes_nothing_over(tmp_path: Path) -> None:
     spec = stored(tmp_path, first)
     assert isinstance(spec.reuse_of, StoredFile)
     path = spec.folder.parent / spec.reuse_of.path
-    assert parent_answers(trial_spec(spec.folder, reuse_of=spec.reuse_of, replay_of=path)) is None
+    assert load_parent_answers(trial_spec(spec.folder, reuse_of=spec.reuse_of, replay_of=path)) is None
 
 
 def test_a_trial_that_ends_waits_for_no_answer(tmp_path: Path, upstream: Upstream) -> None:

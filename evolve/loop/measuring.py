@@ -120,7 +120,11 @@ class Measurer:
     def _missing(self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile]) -> list[TrialSpec]:
         missing = self._missing_slots(commit, slots)
         specs = self.specs.trials(commit, missing) if missing else []
-        return [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs] if recordings else specs
+        return (
+            [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs]
+            if recordings
+            else specs
+        )
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
         known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}

@@ -49,7 +49,7 @@ from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
-from evolve.trial.gateway import ParentAnswers, longest_delay, parent_answers
+from evolve.trial.gateway import ParentAnswers, load_parent_answers, longest_delay
 from evolve.trial.grader_gateway import GraderGateway, with_grader
 from evolve.trial.health import longest_check, longest_start, wait_until_healthy
 from evolve.trial.in_task import TaskAgent, agent_files, start_agent_place
@@ -96,7 +96,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     grading: Grading | None = None
     parent: ParentAnswers | None = None
     try:
-        parent = parent_answers(spec)
+        parent = load_parent_answers(spec)
         model = open_trial_model(spec, spending_file, spec.key)
         spec, door = with_grader(spec, spending_file)
         ending, settled = _run_containers(spec, model, trial_answers(spending_file), door, parent)

@@ -139,7 +139,7 @@ def _ended_itself(choice: Mapping[str, Any]) -> bool:
     return choice.get("finish_reason") not in (None, "length")
 
 
-def parent_answers(spec: TrialSpec) -> ParentAnswers | None:
+def load_parent_answers(spec: TrialSpec) -> ParentAnswers | None:
     """The answers that a trial takes over; None if it has none, or if their recording is not what it was."""
     if spec.reuse_of is None or spec.replay_of is not None:
         return None
