@@ -1,7 +1,7 @@
 """Measure what it brings that the same request gets the same answer, on an endpoint that ignores seeds.
 
     python benchmarks/reuse.py [--rounds N] [--patches N] [--tasks N] [--attempts N] [--seed N] [--jobs N]
-                               [--suite DIR] [--folder DIR] [--json]
+                               [--port N] [--suite DIR] [--folder DIR] [--json]
 
 It plays an `evolve run` with the embedded model, served in a process that draws a seed for each request, and takes the
 run's first patches. Each patch and its parent are measured on fresh attempts, the patch once with the parent's answers
@@ -47,10 +47,8 @@ Trials = dict[Slot, TrialResult]
 
 
 @contextmanager
-def served_model() -> Iterator[str]:
-    """The embedded model behind HTTP, ignoring seeds; its base URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
+def served_model(port: int) -> Iterator[str]:
+    """The embedded model behind HTTP, ignoring seeds; its base URL, which is a part of the run."""
     process = multiprocessing.get_context("spawn").Process(
         target=serve, args=("127.0.0.1", port, Knobs(heeds_seeds=False)), daemon=True
     )
@@ -134,14 +132,22 @@ def measured_rows(folder: Path, given: argparse.Namespace, scratch: Path) -> Ite
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Spread of paired differences and tokens, with and without reuse.")
-    for name, default in {"rounds": 20, "patches": 20, "tasks": 44, "attempts": 1, "seed": 3, "jobs": 2}.items():
+    for name, default in {
+        "rounds": 20,
+        "patches": 20,
+        "tasks": 44,
+        "attempts": 1,
+        "seed": 3,
+        "jobs": 2,
+        "port": 8399,
+    }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--suite", type=Path, default=Path("tasks/bugfix"))
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="Results of the run; it is resumed.")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     console, rows = Console(highlight=False), list[Row]()
-    with served_model() as url, tempfile.TemporaryDirectory(prefix="evolve-reuse-") as scratch:
+    with served_model(given.port) as url, tempfile.TemporaryDirectory(prefix="evolve-reuse-") as scratch:
         play(given, url)
         for row in measured_rows(given.folder, given, Path(scratch)):
             rows.append(row)

@@ -296,6 +296,28 @@ def test_ids_that_a_client_draws_are_no_difference(tmp_path: Path) -> None:
     assert second.budget.usage.reused_calls == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("Ran 6 tests in 0.005s\n\nOK", "Ran 6 tests in 1.250s\n\nOK", True),
+        ("== 1 failed, 2 passed in 0.12s ==", "== 1 failed, 2 passed in 3.01s ==", True),
+        ("no tests ran in 0.01s", "no tests ran in 0.02s", True),
+        ("ok  \texample.com/a\t0.005s", "ok  \texample.com/a\t0.115s", True),
+        ("test result: ok. finished in 0.00s", "test result: ok. finished in 0.41s", True),
+        ("Ran 6 tests in 0.005s\n\nOK", "Ran 7 tests in 0.005s\n\nOK", False),
+        ("Each command has 10.0s.", "Each command has 60.0s.", False),
+        ("Answer in 10.0 seconds.", "Answer in 60.0 seconds.", False),
+    ],
+)
+def test_how_long_tests_took_is_the_machines_noise(tmp_path: Path, first: str, second: str, is_same: bool) -> None:
+    model, spec = ScriptedModel(), ModelSpec("m")
+    with serving(tmp_path, model, spec) as parent:
+        chat(parent, messages=[{"role": "user", "content": first}])
+    with serving(tmp_path, model, spec, known(tmp_path, parent)) as served:
+        chat(served, messages=[{"role": "user", "content": second}])
+    assert served.budget.usage.reused_calls == is_same
+
+
 def test_a_refusal_of_the_endpoint_is_an_answer_too(tmp_path: Path, upstream: Upstream) -> None:
     spec = upstream.spec()
     upstream.script(refuses(400, "content_policy", "no"), says("yes"))

@@ -15,6 +15,12 @@ RANDOM_ID = re.compile(
     r"|(?:chatcmpl|call)[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{8,})\b"
 )
 
+# How long tests took, as their runners print it: unittest, pytest, cargo, jest, go.
+TEST_TIME = re.compile(
+    r"(\bRan \d+ tests? in|\b(?:passed|failed|errors?|warnings?|skipped|deselected|tests ran)\b[^\n]{0,60}? in"
+    r"|\bfinished in|\bTime:|\bok\s+\S+)(\s+)\d+(?:\.\d+)? ?m?s\b"
+)
+
 
 def canonical(request: Mapping[str, Any]) -> dict[str, Any]:
     """The request without its seed; in its messages, random ids are replaced by numbers, by first appearance.
@@ -35,7 +41,8 @@ def digest(request: Mapping[str, Any]) -> str:
 def question_digest(request: Mapping[str, Any]) -> str:
     """The sha256 of all that a model reads: the request without its seed and the most tokens of its answer.
 
-    The ids of messages and calls count by first appearance; ids within a text are a part of it.
+    The ids of messages and calls count by first appearance; ids within a text are a part of it. How long tests took,
+    as their runners print it, is the machine's noise, and left out.
     """
     kept = {key: value for key, value in request.items() if key not in ("seed", "max_tokens")}
     question = {**kept, "messages": _without_ids(request.get("messages"), {}, in_texts=False)}
@@ -47,7 +54,11 @@ def _without_ids(value: Any, numbers: dict[str, str], is_id: bool = False, in_te
     if isinstance(value, str):
         if is_id:
             return _number(value, numbers)
-        return RANDOM_ID.sub(lambda match: _number(match[0], numbers), value) if in_texts else value
+        return (
+            RANDOM_ID.sub(lambda match: _number(match[0], numbers), value)
+            if in_texts
+            else TEST_TIME.sub(r"\1\2<time>", value)
+        )
     if isinstance(value, Mapping):
         return {key: _without_ids(value[key], numbers, key in ID_FIELDS, in_texts) for key in sorted(value)}
     return [_without_ids(item, numbers, False, in_texts) for item in value] if isinstance(value, list) else value
