@@ -1,9 +1,10 @@
 """Compare rules that decide which patch is kept, in simulated campaigns whose true scores are known.
 
-    python benchmarks/gate.py --budget 4000,12000,30000 [--rules A,B] [--mixes A,B] [--seeds N] [--first-seed N]
-                              [--jobs N] [--json] [--plot FILE.png]
+    python benchmarks/gate.py --budget 4000,12000,30000 [--tasks N,N] [--rules A,B] [--mixes A,B] [--seeds N]
+                              [--first-seed N] [--jobs N] [--json] [--plot FILE.png]
 
-Every rule plays every mix with every budget, on the same seeds. benchmarks/README.md explains the columns.
+Every rule plays every mix with every number of tasks and every budget, on the same seeds.
+benchmarks/README.md explains the columns.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from gates.world import MIXES
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-# The cost of the most expensive baseline: five attempts on forty tasks.
-MIN_BUDGET = 200
+# The most expensive baseline runs as many attempts on all tasks.
+MIN_PASSES = 5
+# Two of the rules need a task of each split and more than a first stage of ten.
+MIN_TASKS = 12
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Gain and honesty of rules that keep patches, in simulated campaigns.")
-    parser.add_argument("--budget", type=budgets, default=[4000, 12000, 30000], help="trials, comma-separated")
+    parser.add_argument("--budget", type=numbers, default=[4000, 12000, 30000], help="trials, comma-separated")
+    parser.add_argument("--tasks", type=sizes, default=[40], help="tasks of the suite, comma-separated (default 40)")
     parser.add_argument("--rules", type=among(RULES), default=list(RULES), help="default: all")
     parser.add_argument("--mixes", type=among(MIXES), default=list(MIXES), help="default: all")
     parser.add_argument("--seeds", type=positive, default=200, help="campaigns of each kind (default 200)")
@@ -41,6 +45,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, and the tables to stderr")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw gain and inflation by budget")
     given = parser.parse_args(arguments)
+    if min(given.budget) < MIN_PASSES * max(given.tasks):
+        parser.error(
+            f"--budget: measuring the seed on {max(given.tasks)} tasks takes {MIN_PASSES * max(given.tasks)} trials"
+        )
     if given.plot and not given.plot.resolve().parent.is_dir():
         parser.error(f"--plot: no such folder: {given.plot.parent}")
     return given
@@ -58,11 +66,16 @@ def among(known: Collection[str]) -> Callable[[str], list[str]]:
     return parse
 
 
-def budgets(text: str) -> list[int]:
-    """Parse comma-separated budgets."""
-    values = sorted({positive(value) for value in text.split(",")})
-    if values[0] < MIN_BUDGET:
-        raise argparse.ArgumentTypeError(f"{values[0]} is too small: measuring the seed takes {MIN_BUDGET} trials")
+def numbers(text: str) -> list[int]:
+    """Parse comma-separated positive integers, in ascending order."""
+    return sorted({positive(value) for value in text.split(",")})
+
+
+def sizes(text: str) -> list[int]:
+    """Parse comma-separated numbers of tasks."""
+    values = numbers(text)
+    if values[0] < MIN_TASKS:
+        raise argparse.ArgumentTypeError(f"{values[0]} is too small: the rules need {MIN_TASKS} tasks")
     return values
 
 
@@ -74,7 +87,7 @@ def positive(text: str) -> int:
 
 def play_all(given: argparse.Namespace) -> list[Row]:
     """Play all campaigns, with a progress bar on stderr."""
-    requested = cells(given.rules, given.mixes, given.budget)
+    requested = cells(given.rules, given.mixes, given.budget, given.tasks)
     columns = ("campaigns", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(requested) * given.seeds)

@@ -5,6 +5,7 @@ What it answers depends on the request alone, so that trials may run at once and
 - An agent that has a tool for commands writes the solution of the task whose instruction is in the conversation, runs
   the project's tests, and ends; with `--submit`, by a last command. An agent solves the tasks UNSOLVED only if
   its instructions have the first of RULES; otherwise it looks around and ends.
+- An agent that writes blocks of edits itself gets one for the solution, first one that fits nowhere.
 - A proposer adds one of RULES before ANCHOR in FILE: the next one that isn't there.
 """
 
@@ -33,6 +34,8 @@ HARD = "lru-cache"
 UNSOLVED = (HARD, "first-task")
 RULES = ("Reproduce the fault before any change.", "Change as little as you can.", "Read each error to its end.")
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+# What an agent says that takes edits from the text of answers, and what it says about edits that fit nowhere.
+BLOCKS, MISFIT = "SEARCH/REPLACE", "failed to match"
 # The name of the parameter with the command, of each tool that runs one.
 SHELLS = {"exec_command": "cmd", "bash": "command", "run_shell_command": "command"}
 Body = Mapping[str, Any]
@@ -52,6 +55,7 @@ class Scripted:
         self.file, self.anchor, self.submits = file, anchor, submits
         self.tasks = {path.parent.name: path.read_text() for path in suite.glob("*/instruction.md")}
         self.solutions = {name: next((suite / name / "solution").glob("*.py")) for name in self.tasks}
+        self.suite = suite
 
     def answer(self, body: Body) -> dict[str, Any]:
         offered = [tool["function"]["name"] for tool in body.get("tools") or ()]
@@ -61,7 +65,8 @@ class Scripted:
             return completion(None, tool_call("lesson", {"effect": "unclear", "lesson": "It was tried."}))
         shell = next((name for name in SHELLS if name in offered), None)
         if shell is None:
-            return completion("A title")
+            said = text_of(body["messages"])
+            return completion(self._block(said) if BLOCKS in said else "A title")
         commands = self._commands(text_of(body["messages"]))
         done = sum(message["role"] == "tool" for message in body["messages"])
         if done >= len(commands):
@@ -72,16 +77,33 @@ class Scripted:
 
     def _commands(self, said: str) -> list[str]:
         """What an agent does in the task that the conversation is about."""
-        task = next(name for name, text in self.tasks.items() if text.splitlines()[0] in said)
+        task = self._task(said)
         file = self.solutions[task]
         writes = f"cat > {file.name} <<'END'\n{file.read_text()}\nEND"
-        solves = task not in UNSOLVED or RULES[0] in said
-        return [writes if solves else "ls", "python3 -m unittest -q", *([SUBMIT] if self.submits else [])]
+        return [writes if _solves(task, said) else "ls", "python3 -m unittest -q", *([SUBMIT] if self.submits else [])]
+
+    def _block(self, said: str) -> str:
+        """What an agent says in the task that the conversation is about."""
+        task = self._task(said)
+        if not _solves(task, said):
+            return "I have looked around."
+        file = self.solutions[task]
+        before = next((self.suite / task / "environment").rglob(file.name)).read_text()
+        found = before if MISFIT in said else "not there\n"
+        block = f"<<<<<<< SEARCH\n{found}=======\n{file.read_text()}>>>>>>> REPLACE"
+        return f"The next step.\n\n{file.name}\n```python\n{block}\n```\n"
+
+    def _task(self, said: str) -> str:
+        return next(name for name, text in self.tasks.items() if text.splitlines()[0] in said)
 
     def _proposal(self, said: str) -> dict[str, Any]:
         rule = next((rule for rule in RULES if rule not in said), "Say what you did.")
         edit = {"path": self.file, "old": self.anchor, "new": f"{rule} {self.anchor}"}
         return {"hypothesis": f"It lacks a rule: {rule}", "prediction": "More trials pass.", "edits": [edit]}
+
+
+def _solves(task: str, said: str) -> bool:
+    return task not in UNSOLVED or RULES[0] in said
 
 
 def text_of(messages: Sequence[Body]) -> str:

@@ -138,6 +138,15 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         "task.toml": "artifacts = [{ source = '/d', service = 'side' }]\n",
         "solution/solve.sh": "#!/bin/bash\n[ -e /d/side ] && echo done > /app/answer\n",
     },
+    "compose-files": {
+        "environment/docker-compose.yaml": "services:\n  main:\n    env_file: word.env\n    secrets: [key]\n"
+        "    configs: [{source: conf, target: /etc/conf}]\n"
+        "secrets: {key: {file: key}}\nconfigs: {conf: {file: ./conf}}\n",
+        "environment/word.env": "WORD='blue' # a colour\n", "environment/key": "k", "environment/conf": "c",
+        "tests/test.sh": PASS_IF.format(
+            '[ "$WORD$(cat /run/secrets/key /etc/conf)" = bluekc ] && grep -q done /app/answer'
+        ),
+    },
     "mcp": {
         "task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\ncommand = "serve"\nargs = ["-x"]\n',
         "tests/test.sh": PASS_IF.format("echo $EVOLVE_MCP_SERVERS | grep -q '\"command\": \"serve\"'"),
@@ -167,7 +176,6 @@ REFUSED: Mapping[str, tuple[Mapping[str, str], str]] = {
     "host-variable-of-tests": (
         {"task.toml": '[verifier.env]\nKEY = "${KEY}"\n'}, "only a separate verifier may have"
     ),
-    "host-variable-of-solution": ({"task.toml": '[solution.env]\nKEY = "${KEY}"\n'}, "key `solution.env.KEY`"),
     "template-as-default": ({"task.toml": '[solution.env]\nKEY = "${KEY:-${B}}"\n'}, "can't be a template"),
     "compose-privileged": (
         {"environment/docker-compose.yaml": "services:\n  main:\n    privileged: true\n"}, "the key `privileged`"

@@ -241,6 +241,22 @@ def test_a_task_at_fault_is_a_finding_with_the_end_of_its_output(
     assert found["t0"].output == ""
 
 
+def test_a_solution_that_lacks_a_variable_is_not_tried(
+    machine: Machine, suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, variable in (("t1", "MY_TOKEN"), ("t2", "OPENAI_API_KEY")):
+        file = suite.folder / name / "task.toml"
+        file.write_text(f'{file.read_text()}\n[solution.env]\nA = "${{{variable}}}"\n')
+    settings = Settings(suite=suite.folder, runs=tmp_path / "runs", jobs=2)
+    assert measuring.check_tasks(settings, as_json=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("takes the host's variable ")[2] for line in sorted(lines[:-1])] == [
+        "MY_TOKEN, which --pass-env MY_TOKEN passes: only the untouched state was checked",
+        "OPENAI_API_KEY, which no container gets: only the untouched state was checked",
+    ]
+    assert (machine.tried.count("t1"), machine.tried.count("t0")) == (2, 4)
+
+
 def test_the_command_prints_the_end_of_the_output(
     machine: Machine, suite: Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from evolve.core.coverage import Coverage
 from evolve.core.records import Split, TrialCondition, TrialResult, VerifierMode
-from evolve.gate.claim import claim, sign_flip_p
+from evolve.gate.claim import claim, comparisons_made, sign_flip_p
 from evolve.report.claims import claim_lines
 from evolve.store.rows import LookRow
 from tests.fakes import result
@@ -38,13 +39,52 @@ def test_eight_tasks_won_and_none_lost_is_two_in_256() -> None:
     found = claim(trials([0] * 8), trials([1] * 8))
     assert found is not None
     assert found.p_value == pytest.approx(2 / 256)
-    assert (found.low, found.high) == (1, 1)
+    assert 0.5 < found.low < found.high == 1, "eight tasks that went alike are no certainty"
 
 
 def test_no_difference_is_no_evidence() -> None:
     found = claim(trials([0, 1, 0]), trials([0, 1, 0]))
     assert found is not None
-    assert (found.p_value, found.low, found.high) == (1, 0, 0)
+    assert (found.p_value, found.low) == (1, -found.high) and 0.3 < found.high < 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.sampled_from([0.0, 0.3, 1.0])] * 2), min_size=2, max_size=12), st.integers(1, 20))
+def test_no_interval_is_a_point_and_each_holds_its_estimate(pairs: list[tuple[float, float]], looks: int) -> None:
+    found = claim(*(trials([pair[which] for pair in pairs]) for which in (0, 1)), comparisons=looks)  # type: ignore[misc]
+    assert found is not None and found.low < found.high
+    assert found.low <= found.difference <= found.high
+    assert found.p_corrected == min(1.0, looks * found.p_value)
+
+
+def test_more_comparisons_widen_the_interval() -> None:
+    widths = []
+    for comparisons in (1, 2, 10):
+        found = claim(trials([0, 0, 1, 1] * 5), trials([1, 1, 1, 0] * 5), comparisons)
+        assert found is not None and found.comparisons == comparisons
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths) and widths[0] < widths[2]
+
+
+def test_rewards_of_little_spread_keep_a_narrow_interval() -> None:
+    found = claim(trials([0.50, 0.51, 0.52, 0.50] * 4), trials([0.52, 0.53, 0.55, 0.52] * 4))
+    assert found is not None and found.high - found.low < 0.02
+
+
+def test_five_thousand_tasks_are_compared_at_once() -> None:
+    rng = np.random.default_rng(0)
+    old, new = rng.random(5000), rng.random(5000)
+    began = time.monotonic()
+    found = claim(trials(old.tolist()), trials((0.95 * new + 0.05 * old).tolist()))
+    assert found is not None and 0 < found.p_value <= 1
+    assert time.monotonic() - began < 3
+
+
+def test_looks_at_baselines_are_no_comparisons() -> None:
+    run = ["seed scaffold at the start", "champion at the end"]
+    assert comparisons_made(run) == 1 == comparisons_made([])
+    claims = ["claim: champion", "claim: seed", "claim: best-of-3"]
+    assert comparisons_made([*run, "evaluation asked for by the user", *claims]) == 4
 
 
 def test_only_holdout_slots_that_both_have_count() -> None:
@@ -119,7 +159,7 @@ def test_every_look_is_listed_and_more_than_two_cause_a_warning() -> None:
     looks = [LookRow("a" * 40, "seed scaffold at the start", "2026-01-01T00:00:00+00:00")] * 2
     text = "\n".join(claim_lines("r", "embedded", made, looks))
     assert "model embedded" in text
-    assert "difference +100.0 points, 95 % interval +100.0 to +100.0" in text
+    assert "difference +100.0 points, 95 % interval +" in text and "to +100.0" in text
     assert "p = 0.00781" in text
     assert text.count("seed scaffold at the start") == 2
     assert "more looks" not in text

@@ -20,6 +20,7 @@ from evolve.core.records import Split, SuiteProfile, Task
 from evolve.core.task_format import NetworkMode
 from evolve.sandbox.services import waiting_for_main
 from evolve.suite.compose import COMPOSE_FILE, read_compose
+from evolve.suite.compose_files import read_variables
 from evolve.suite.task_files import load_task
 from tests.harbor_tasks import write
 
@@ -166,6 +167,58 @@ def test_mounts(tmp_path: Path) -> None:
     )
 
 
+def test_files_of_the_task_are_variables_secrets_and_configs(tmp_path: Path) -> None:
+    files = {"a.env": "A=1\nB=2\n", "b.env": "B=3\nC=${A}\n", "key": "k", "conf": "c"}
+    write(tmp_path, {f"environment/{name}": text for name, text in files.items()})
+    text = (
+        f"{MAIN}    env_file: [a.env, {{path: b.env}}, {{path: no.env, required: false}}]\n    environment: {{A: 0}}\n"
+    )
+    text += "    secrets: [key, {source: key, target: /k}]\n"
+    text += "    configs: [conf, {source: conf, target: etc/c, mode: 0440}]\n"
+    found = read(tmp_path, text + "secrets: {key: {file: ./key}}\nconfigs: {conf: {file: conf}}\n").main
+    assert dict(found.env) == {"A": "0", "B": "3", "C": "1"}
+    folder = tmp_path / "environment"
+    assert found.mounts == tuple(
+        ServiceMount(MountKind.FILES, target, str(folder / name), True)
+        for target, name in (("/run/secrets/key", "key"), ("/k", "key"), ("/conf", "conf"), ("/etc/c", "conf"))
+    )
+
+
+VARIABLES = """\
+# a comment
+A=1 # not B
+export B = two words
+C='$A "x"' # c
+D="$A\\n\\$A \\"q\\""
+E=a#b
+I="a\\tb\\\\c\\qd"
+J= #b
+F=
+G
+H.x=${A}${Z:-z}
+"""
+
+
+def test_files_of_variables_are_read_as_compose_reads_them(tmp_path: Path) -> None:
+    ours = read_variables(VARIABLES, {})
+    assert ours == {
+        "A": "1", "B": "two words", "C": '$A "x"', "D": '1\n$A "q"', "E": "a#b", "I": "a\tb\\c\\qd", "J": "#b",
+        "F": "", "H.x": "1z",
+    }  # fmt: skip
+    if REAL:
+        (tmp_path / "v.env").write_text(VARIABLES)
+        theirs = real_config(tmp_path, f"{MAIN}    image: x\n    env_file: {tmp_path}/v.env\n")["main"]["environment"]
+        assert {name: value for name, value in theirs.items() if value is not None} == {
+            name: value.replace("$", "$$") for name, value in ours.items()
+        }
+
+
+@pytest.mark.parametrize("line", ["A B", "=1", "1A=2", "A='x", 'A="x" y', "A=${"])
+def test_other_lines_are_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"line 2 of the file|has no end"):
+        read_variables(f"X=1\n{line}\n", {})
+
+
 REFUSED = {
     "privileged": (f"{MAIN}    privileged: true\n", "service `main` has the key `privileged`"),
     "privileged sidecar": (f"{SIDE}    privileged: true\n", "service `side` has the key `privileged`"),
@@ -199,6 +252,13 @@ REFUSED = {
     "Dockerfile outside": ("services: {side: {build: {dockerfile: ../../x}}}\n", "`dockerfile`"),
     "gpu": (f"{MAIN}    deploy: {{resources: {{reservations: {{devices: [{{capabilities: [gpu]}}]}}}}}}\n", "devices"),
     "replicas": (f"{SIDE}    deploy: {{replicas: 2}}\n", "replicas"),
+    "env_file of the host": (f"{MAIN}    env_file: /etc/environment\n", "key `env_file`: `/etc/environment` is a path"),
+    "env_file of the tests": (f"{MAIN}    env_file: ../tests/test.sh\n", "would show the task's tests"),
+    "absent env_file": (f"{MAIN}    env_file: [{{path: no.env}}]\n", "key `env_file`: `no.env` is no file"),
+    "secret of the host": (f"{MAIN}    secrets: [s]\nsecrets: {{s: {{file: ~/.ssh/id}}}}\n", "`~/.ssh/id` is a path"),
+    "secret in a variable": (f"{MAIN}    secrets: [s]\nsecrets: {{s: {{environment: KEY}}}}\n", "`secrets.s`: only"),
+    "external config": (f"{MAIN}    configs: [c]\nconfigs: {{c: {{external: true}}}}\n", "`configs.c`: only a `file`"),
+    "undeclared secret": (f"{MAIN}    secrets: [s]\n", "key `secrets`: `s` is not declared"),
     "extends": (f"{MAIN}    extends: {{file: other.yaml, service: x}}\n", "`extends`"),
     "include": ("include: [x.yaml]\n" + SIDE, "`include`"),
     "unknown": (f"{MAIN}    privilegd: true\n", "`privilegd`"),
@@ -231,6 +291,27 @@ def test_a_link_does_not_show_the_tests(tmp_path: Path) -> None:
     (tmp_path / "task/environment/x").symlink_to("../tests")
     with pytest.raises(BadInput, match="would show the task's tests"):
         load_task(tmp_path / "task", Split.TRAIN, SuiteProfile.LOOSE, harbor=True)
+
+
+@pytest.mark.parametrize("source", ["$HOME/.config", "${HOME}/.config", "${HOME:?no}", "${AUTH}"])
+def test_a_folder_that_a_variable_names_is_empty_if_the_user_leaves_the_variable_empty(
+    tmp_path: Path, source: str
+) -> None:
+    long = f"{{type: bind, source: '{source}', target: /d}}"
+    text = f"services:\n  main:\n    volumes: ['{source}:/c:ro', {long}, './x:/x']\n"
+    write(tmp_path / "task", {f"environment/{COMPOSE_FILE}": text, "environment/x/y": ""})
+
+    def loaded(*passed: str) -> Task:
+        return load_task(tmp_path / "task", Split.TRAIN, SuiteProfile.LOOSE, harbor=True, pass_env=passed)
+
+    with pytest.raises(BadInput, match=r"key `volumes`: `.*` is a path of the host, named by (HOME|AUTH); --pass-env "):
+        loaded("HOME" if "AUTH" in source else "AUTH=")
+    composition = loaded("HOME=", "AUTH=").format.environment.composition
+    assert composition is not None
+    assert [(mount.kind, mount.target, mount.source, mount.read_only) for mount in composition.main.mounts[:2]] == [
+        (MountKind.VOLUME, "/c", "", True), (MountKind.VOLUME, "/d", "", False),
+    ]  # fmt: skip
+    assert composition.main.mounts[2].kind is MountKind.FILES
 
 
 def test_variables_of_the_host_are_empty_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

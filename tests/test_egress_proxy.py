@@ -79,9 +79,9 @@ def test_a_private_address_needs_an_entry_of_its_own(lookups: Lookups) -> None:
 
 def test_each_name_keeps_one_address_and_there_are_not_too_many() -> None:
     told = Names()
-    addresses = [told.told(f"{number}.test") for number in range(MOST_NAMES)]
-    assert len(set(addresses)) == MOST_NAMES and told.told("0.test") == addresses[0]
-    assert told.told("one.more.test") is None and told.name_of(addresses[7]) == "7.test"
+    addresses = [told.address(f"{number}.test") for number in range(MOST_NAMES)]
+    assert len(set(addresses)) == MOST_NAMES and told.address("0.test") == addresses[0]
+    assert told.address("one.more.test") is None and told.name_of(addresses[7]) == "7.test"
 
 
 def test_a_name_is_looked_up_once_in_a_while(lookups: Lookups, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ async def _exchanged(
     monkeypatch.setattr(proxy, "_dialled", dialled)
     made = proxy.Proxy()
     made.allow(hosts)
-    made.names.told("a.test")
+    made.names.address("a.test")
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     writer.write(request)

@@ -16,10 +16,14 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 RULES = ("evolve", "greedy-k1", "greedy-k2", "greedy-k5", "gepa", "dgm", "hgm", "hgm-repeats", "sica", "cmh-winner")
-MIXES = ("standard", "scarce", "rich", "hostile", "heavy", "families", "polar", "coupled")
+MIXES = (
+    "standard", "scarce", "rich", "hostile", "heavy", "families", "polar", "coupled", "numeric", "overdispersed",
+    "batches", "mostly-right", "drift", "drift-silent", "drift-steps", "drift-slow",
+)  # fmt: skip
 ROW = {
-    "rule", "mix", "budget", "seeds", "gain", "gain_se", "final", "reported", "inflation", "inflation_se", "kept",
-    "harmful_kept", "harmful_keep_share", "null_kept", "null_keep_share", "proposals", "trials",
+    "rule", "mix", "budget", "tasks", "seeds", "gain", "gain_se", "final", "reported", "inflation", "inflation_se",
+    "kept", "harmful_kept", "harmful_keep_share", "promised_keep_share", "null_kept", "null_keep_share",
+    "proposals", "trials",
 }  # fmt: skip
 
 
@@ -32,8 +36,8 @@ class Benchmark:
     rules: ModuleType
     world: ModuleType
 
-    def new_world(self, mix: str, budget: int, seed: int) -> Any:
-        return self.world.World(self.world.MIXES[mix], budget, seed)
+    def new_world(self, mix: str, budget: int, seed: int, tasks: int = 40) -> Any:
+        return self.world.World(self.world.MIXES[mix], budget, seed, tasks)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,82 @@ def test_a_rule_plays_every_mix_within_its_budget(benchmark: Benchmark, rule: st
         assert 0 <= result.reported <= 100
         assert result.champion.kind != "broken"
         assert result.champion.number in {0} | {scaffold.number for scaffold in result.kept}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_plays_suites_of_other_sizes(benchmark: Benchmark, rule: str) -> None:
+    for tasks, mix in ((12, "standard"), (101, "numeric"), (500, "drift")):
+        world = benchmark.new_world(mix, 5 * tasks + 500, 0, tasks)
+        paid = count_trials(world)
+        result = benchmark.rules.RULES[rule](world)
+        assert 5 * tasks <= sum(paid) <= 5 * tasks + 500
+        assert 0 <= result.reported <= 100
+
+
+def rewards_of(world: Any, attempts: int) -> Any:
+    """Attempts x tasks, of the seed scaffold."""
+    return np.array([world.run(world.scaffolds[0], np.arange(world.tasks), number) for number in range(attempts)])
+
+
+def test_numeric_rewards_have_the_same_mean_and_less_spread(benchmark: Benchmark) -> None:
+    numeric, plain = (rewards_of(benchmark.new_world(mix, 40_000, 1), 1000) for mix in ("numeric", "standard"))
+    assert len(np.unique(numeric)) > 100 and numeric.min() >= 0 and numeric.max() <= 1
+    assert numeric.mean() == pytest.approx(plain.mean(), abs=0.01)
+    assert numeric.var(axis=0).sum() == pytest.approx(0.05 * plain.var(axis=0).sum(), rel=0.1)
+
+
+def correlation(world: Any, attempts: int, other: int) -> float:
+    """Of the residuals of two scaffolds alike: on the same attempts, or `other` ones later."""
+    twin = world.propose(world.scaffolds[0])
+    while twin.kind != "null":
+        twin = world.propose(world.scaffolds[0])
+    tasks = np.arange(world.tasks)
+    one = rewards_of(world, attempts)
+    two = np.array([world.run(twin, tasks, number + other) for number in range(attempts)])
+    residuals = [rewards - rewards.mean(axis=0) for rewards in (one, two)]
+    return float((residuals[0] * residuals[1]).mean() / np.sqrt(np.prod([(r * r).mean() for r in residuals])))
+
+
+def test_overdispersed_trials_of_one_task_and_attempt_are_correlated(benchmark: Benchmark) -> None:
+    world = benchmark.new_world("overdispersed", 200_000, 2)
+    assert correlation(world, 500, 0) == pytest.approx(world.mix.dispersion, abs=0.05)
+    assert abs(correlation(world, 500, 10_000)) < 0.03
+    plain = rewards_of(benchmark.new_world("standard", 40_000, 2), 1000)
+    assert rewards_of(world, 1000).mean() == pytest.approx(plain.mean(), abs=0.015), "the mean stays"
+
+
+def test_the_trials_of_a_batch_share_a_shift(benchmark: Benchmark) -> None:
+    def spread(mix: str) -> float:
+        return float(rewards_of(benchmark.new_world(mix, 400_000, 0, 400), 400).mean(axis=1).std())
+
+    assert spread("batches") > 1.3 * spread("standard")
+
+
+def test_a_step_of_drift_makes_all_tasks_easier_by_about_five_points(benchmark: Benchmark) -> None:
+    world = benchmark.new_world("drift", 120_000, 0, 400)
+    before = world.true_score(world.scaffolds[0]), rewards_of(world, 100).mean()
+    assert world.epoch == 0
+    after = rewards_of(world, 200)[100:].mean(), world.true_score(world.scaffolds[0])
+    assert world.epoch == 1
+    assert 4 < after[1] - before[0] < 6
+    assert 100 * before[1] == pytest.approx(before[0], abs=0.7)
+    assert 100 * after[0] == pytest.approx(after[1], abs=0.7)
+
+
+def test_silent_drift_is_in_the_rewards_alone(benchmark: Benchmark) -> None:
+    for mix in ("drift-silent", "drift-slow"):
+        world = benchmark.new_world(mix, 4000, 0)
+        before = world.true_score(world.scaffolds[0])
+        rewards_of(world, 100)
+        assert world.epoch == 0
+        assert world.true_score(world.scaffolds[0]) > before + 3
+
+
+def test_a_rules_promise_is_the_sum_of_its_doubts_over_what_it_kept(benchmark: Benchmark) -> None:
+    cells = benchmark.campaigns.cells(["evolve", "greedy-k1"], ["rich"], [4000])
+    ours, greedy = benchmark.campaigns.play(cells, range(2), 1, lambda _: None)
+    assert 0 < ours.promised_keep_share <= 0.01, "each champion is made at a doubt of at most `risk`"
+    assert greedy.promised_keep_share is None
 
 
 def count_trials(world: Any) -> list[int]:
@@ -152,20 +232,30 @@ def test_json_output_has_exactly_the_documented_keys(
     benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     plot = tmp_path / "gate.png"
-    words = f"gate.py --budget 400,800 --rules greedy-k1,dgm --mixes polar --seeds 3 --jobs 1 --json --plot {plot}"
-    monkeypatch.setattr(sys, "argv", words.split())
+    words = "gate.py --budget 400,800 --tasks 40,60 --rules greedy-k1,dgm --mixes polar --seeds 3 --jobs 1 --json"
+    monkeypatch.setattr(sys, "argv", [*words.split(), "--plot", str(plot)])
     benchmark.gate.main()
     out, err = capsys.readouterr()
     rows = json.loads(out)["rows"]
-    assert [(row["rule"], row["budget"]) for row in rows] == [
-        ("greedy-k1", 400), ("dgm", 400), ("greedy-k1", 800), ("dgm", 800),
-    ]  # fmt: skip
+    assert [(row["tasks"], row["budget"], row["rule"]) for row in rows] == [
+        (tasks, budget, rule) for tasks in (40, 60) for budget in (400, 800) for rule in ("greedy-k1", "dgm")
+    ]
     assert all(set(row) == ROW and row["seeds"] == 3 for row in rows)
-    assert "polar, 800 trials, 3 seeds" in err
+    assert "polar, 60 tasks, 800 trials, 3 seeds" in err
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-REFUSED = ("--rules nobody", "--mixes nowhere", "--budget 100", "--budget x", "--seeds 0", "--plot nowhere/a.png")
+REFUSED = (
+    "--rules nobody",
+    "--mixes nowhere",
+    "--budget 100",
+    "--budget x",
+    "--seeds 0",
+    "--tasks 11",
+    "--tasks x",
+    "--budget 2400 --tasks 40,500",
+    "--plot nowhere/a.png",
+)
 
 
 @pytest.mark.parametrize("words", REFUSED)

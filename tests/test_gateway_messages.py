@@ -159,8 +159,14 @@ MARKED: Any = {
     "system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b", **MARK}],
     "tools": [{**LOOK, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
     "messages": [
-        {"role": "user", "content": [{"type": "text", "text": "c", **MARK}, {"type": "text", "text": "d"}]},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "text", "text": "c"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "e"},
+                {"type": "tool_use", "id": "t", "name": "look", "input": {}, **MARK},
+            ],
+        },
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "seen", **MARK}]},
     ],
 }
@@ -175,9 +181,10 @@ def test_marks_for_a_cache_reach_an_endpoint_of_the_same_api(upstream: Upstream,
         api.messages.create(model="m", max_tokens=99, **MARKED)
     body = upstream.bodies()[0]
     assert body["system"] == MARKED["system"]
-    assert [tool.get("cache_control") for tool in body["tools"]] == [MARK["cache_control"]]
-    first, _, last = (turn["content"] for turn in body["messages"])
+    assert [tool.get("cache_control") for tool in body["tools"]] == [{"type": "ephemeral", "ttl": "1h"}]
+    first, middle, last = (turn["content"] for turn in body["messages"])
     assert first == MARKED["messages"][0]["content"]
+    assert middle == MARKED["messages"][1]["content"]
     assert last[0]["content"] == [{"type": "text", "text": "seen", **MARK}]
     assert json.dumps(body).count("cache_control") == 4
 

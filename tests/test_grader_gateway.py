@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from evolve.core.errors import BudgetExhausted, EndpointError, InfraError, RequestRefused
+from evolve.core.launch import GATEWAY_PORT
 from evolve.core.records import Grader, Grading, Limits, ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.llm import OnLost
 from evolve.runs.replay import _grading_problem
@@ -68,7 +69,7 @@ class Tests:
 @pytest.fixture(autouse=True)
 def forwarder(monkeypatch: pytest.MonkeyPatch) -> None:
     """No container leads to the gateway."""
-    made = SimpleNamespace(port=grader_gateway.PORT, kill=lambda: None)
+    made = SimpleNamespace(port=GATEWAY_PORT, kill=lambda: None)
     monkeypatch.setattr(grader_gateway, "start_forwarder", lambda *_: made)
 
 

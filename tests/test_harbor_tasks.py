@@ -230,6 +230,32 @@ def test_a_template_means_its_default_unless_its_variable_is_passed(
     assert load(folder, ("MY_KEY",)).format.verifier.env == (("A", "${MY_KEY:-c}"),)
 
 
+def test_a_variable_that_the_user_leaves_empty_is_empty_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "secret")
+    text = "[environment.env]\nA = '${MY_KEY}'\n[solution.env]\nA = '${MY_KEY}'\nB = '${MY_KEY:-b}'\n"
+    tests = "[verifier.env]\nA = '${MY_KEY}'\nOPENAI_API_KEY = '${OPENAI_API_KEY}'\n"
+    folder = write(tmp_path / "task", {"task.toml": text + tests})
+    with pytest.raises(BadInput, match="leave it empty with --pass-env MY_KEY="):
+        load(folder, ("OPENAI_API_KEY=",))
+    format = load(folder, ("MY_KEY=", "OPENAI_API_KEY=")).format
+    assert format.environment.env == (("A", ""),) and format.solution_env == (("A", ""), ("B", "b"))
+    assert format.verifier.env == (("A", ""), ("OPENAI_API_KEY", "")) and format.solved
+
+
+def test_a_solution_without_a_variable_of_the_host_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "task", {"task.toml": "[solution.env]\nA = '${MY_KEY}'\n"})
+    monkeypatch.setenv("MY_KEY", "secret")
+    assert (load(folder).format.solved, load(folder).format.unsolved) == (False, "MY_KEY")
+    passed = load(folder, ("MY_KEY",)).format
+    assert (passed.solved, passed.unsolved, passed.solution_env) == (True, "", (("A", "${MY_KEY}"),))
+    monkeypatch.delenv("MY_KEY")
+    assert load(folder, ("MY_KEY",)).format.unsolved == "MY_KEY"
+
+
 def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(toml: Loader, tmp_path: Path) -> None:
     write(tmp_path / "task", USABLE["steps"])
     text = "[agent]\ntimeout_secs = 3\n[environment]\nmemroy_mb = 64\n[other]\nx = 1\n[enviroment]\n[solution]\n"

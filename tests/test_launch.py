@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.launch import Launch, gateway_variables
+from evolve.core.launch import GATEWAY_PORT, Launch, gateway_variables
+from evolve.sandbox.resources import FILES
 
 
 def test_placeholders_are_filled_wherever_they_stand() -> None:
@@ -27,3 +28,7 @@ def test_clients_of_each_protocol_find_the_gateway() -> None:
     assert variables["OPENAI_BASE_URL"] == variables["OPENAI_API_BASE"] == "http://127.0.0.1:1/v1"
     assert variables["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
     assert "127.0.0.1" in variables["NO_PROXY"] and variables["OPENAI_API_KEY"] == "none"
+
+
+def test_the_launcher_listens_where_agents_are_sent() -> None:
+    assert f"\nPORT = {GATEWAY_PORT}\n" in (FILES / "launch.py").read_text()

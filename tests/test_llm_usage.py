@@ -293,3 +293,20 @@ def test_a_schema_for_the_answer_is_part_of_the_prompt() -> None:
 @pytest.mark.parametrize("messages", [None, "text", [], [None], [{"content": None}], [{"content": [None, "x"]}], 7])
 def test_messages_of_any_form_are_estimated(messages: Any) -> None:
     assert 1 <= estimate_prompt_tokens({"messages": messages}) < 20
+
+
+def test_what_a_cache_keeps_for_an_hour_is_charged_and_reserved_at_its_own_price() -> None:
+    counts = {
+        "input_tokens": 100, "output_tokens": 10, "cache_creation_input_tokens": 1000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 600},
+    }  # fmt: skip
+    answer = {**completion("a"), "usage": counts}
+    assert usage_of(answer, SPEC, BODY).cost_usd == pytest.approx((100 * 2 + 400 * 2.5 + 600 * 4 + 10 * 10) / 1e6)
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    plain = highest_usage(BODY, SPEC).cost_usd
+    for marked in (
+        {**BODY, "messages": [{"role": "assistant", "content": "hi", **mark}]},
+        {**BODY, "messages": [{"role": "user", "content": [{"type": "text", "text": "hi", **mark}]}]},
+        {**BODY, "tools": [{"type": "function", "function": {"name": "a"}, **mark}]},
+    ):
+        assert highest_usage(marked, SPEC).cost_usd > plain + 0.5 * (plain - 1000 * 10 / 1e6)

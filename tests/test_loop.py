@@ -301,7 +301,7 @@ class ReusingEvaluator(ScoringEvaluator):
 def test_the_holdout_is_looked_at_twice_and_never_gates(played: Played) -> None:
     run, evaluator = played.run, played.evaluator
     looks = run.store.holdout_looks(RUN)
-    assert [look.why for look in looks] == ["seed scaffold at the start", "champion at the end"]
+    assert [look.why for look in looks] == ["seed scaffold at the end", "champion at the end"]
     measured = {s.candidate for s in evaluator.specs if s.task.split is Split.HOLDOUT}
     assert measured == {look.commit for look in looks}
 
@@ -363,6 +363,8 @@ def test_a_run_that_reaches_its_cap_ends_with_its_claim_and_plays_no_more_rounds
     first = first_fresh_attempt(run.store.champion(RUN))
     splits = [split for split, count in NAMES.items() for _ in range(count)]
     assert final_trials(run) == sorted((split, 0 if split is Split.HOLDOUT else first) for split in splits)
+    seed = run.store.trials(RUN, run.store.candidates(RUN)[0].commit)
+    assert sum(trial.split is Split.HOLDOUT for trial in seed) == NAMES[Split.HOLDOUT]
     assert [look.why for look in run.store.holdout_looks(RUN)][-1] == "champion at the end"
     assert len(trials) <= 150
     resumed = made(proposing(9), evaluator := ScoringEvaluator(by_level), caps=caps)

@@ -365,7 +365,7 @@ def test_a_seed_that_passes_everything_is_scored_and_nothing_else(made: Callable
         "give the suite harder tasks"
     ]
     looks = [look.why for look in run.store.holdout_looks(RUN)]
-    assert looks == ["seed scaffold at the start", "champion at the end"]
+    assert looks == ["champion at the end"], "the seed scaffold is still the champion"
     assert (run.folder / "memory.md").is_file()
 
 

@@ -133,7 +133,6 @@ STEP = "[[steps]]\nname = 'first'\n"
         (f"{STEP}[steps.verifier.env]\n{KEY}", True, "`steps.first.verifier.env.OPENAI_API_KEY` asks a model, but"),
         ('[verifier.env]\nGEMINI_API_KEY = "${GEMINI_API_KEY}"', True, "by the API of GEMINI, which the gateway"),
         (f"[environment.env]\n{KEY}", True, "which only a separate verifier may have"),
-        (f"[solution.env]\n{KEY}", True, "which only a separate verifier may have"),
         (f'[verifier.env]\n{KEY}\nOTHER = "${{OTHER}}"', True, "`verifier.env.OTHER` takes the host's variable"),
     ],
 )
@@ -142,6 +141,12 @@ def test_what_can_not_ask_is_refused_by_name(tmp_path: Path, toml: str, has_grad
     with pytest.raises(BadInput) as caught:
         loaded(tmp_path, toml, has_grader)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_solution_never_gets_the_key_of_a_models_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    format = loaded(tmp_path, f"[solution.env]\n{KEY}", True, ("OPENAI_API_KEY",)).format
+    assert (format.solved, format.unsolved) == (False, "OPENAI_API_KEY")
 
 
 def test_a_step_with_tests_of_its_own_may_ask(tmp_path: Path) -> None:
@@ -193,6 +198,10 @@ def test_the_graders_model_is_chosen_and_limited_by_settings(home: Path) -> None
 def test_no_container_gets_the_key_of_a_models_api(home: Path) -> None:
     with pytest.raises(BadInput, match=r"pass_env OPENAI_API_KEY: is the key .*; name a model .* --grader-model MODEL"):
         new_config(read_settings(model="embedded", pass_env=["OPENAI_API_KEY"]))
+    assert new_config(read_settings(model="embedded", pass_env=["OPENAI_API_KEY="])).pass_env == ("OPENAI_API_KEY=",)
+    with pytest.raises(BadInput, match="pass_env: KEY: values are not given here") as caught:
+        new_config(read_settings(model="embedded", pass_env=["KEY=secret"]))
+    assert "secret" not in str(caught.value)
 
 
 def test_a_stored_run_without_a_grader_is_the_same_run(home: Path) -> None:

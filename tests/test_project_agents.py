@@ -126,6 +126,7 @@ def test_a_typescript_agent(tmp_path: Path) -> None:
     run = (tmp_path / "evolve-agent" / "run.sh").read_text()
     assert '"$work/src/agent.ts" "$@"' in run and problem("run.sh", run) is None
     assert "a TypeScript agent (src/agent.ts)" in text[0]
+    assert (tmp_path / ".gitignore").read_text() == "runs/\nnode_modules/\n"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evolve.project.guesses import guess_entry, guess_evolvable, ignore_runs
+from evolve.project.guesses import guess_entry, guess_evolvable, with_ignored
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_evolvable_files_are_code_prompts_and_settings() -> None:
     ],
 )
 def test_runs_are_ignored_once(before: str, after: str) -> None:
-    assert ignore_runs(before) == after == ignore_runs(after)
+    assert with_ignored(before, ["runs"]) == after == with_ignored(after, ["runs"])

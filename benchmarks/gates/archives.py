@@ -52,7 +52,7 @@ def dgm(world: World) -> CampaignResult:
     A generation is two children; a parent's weight is sigmoid(10 (score - 0.5)) / (1 + its children in the archive)
     (`DGM_outer.py` choose_selfimproves). A child runs ten fixed tasks, and the others if it solves at least 40 % of
     them (`self_improve_step.py`). Every agent that solves a task stays ("keep_all"); the highest score wins.
-    Simplified: 40 tasks have two stages, as with Polyglot, without the third one for the two best on SWE-bench.
+    Simplified: two stages, as with Polyglot, without the third one for the two best on SWE-bench.
     """
     archive = Archive(world, generator(world))
     with suppress(BudgetSpent):

@@ -25,6 +25,7 @@ class Cell:
     rule: str
     mix: str
     budget: int
+    tasks: int = 40
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class CampaignFigures:
     """The figures of one campaign.
 
     gain: the champion's true score minus the seed's; final: its true score; reported: the score that the rule reports;
-    all in points. The others are counts.
+    all in points. promised: the number of harmful keeps that the rule itself expects, None if it says nothing. The
+    others are counts.
     """
 
     gain: float
@@ -43,15 +45,20 @@ class CampaignFigures:
     null_kept: int
     proposals: int
     trials: int
+    promised: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """Means over the seeds of a cell. `_se`: standard errors; shares: of all_tasks kept, 0 if nothing was."""
+    """Means over the seeds of a cell. `_se`: standard errors; shares: of all that was kept, 0 if nothing was.
+
+    promised_keep_share: the share of harmful keeps that the rule itself expects; None if it says nothing.
+    """
 
     rule: str
     mix: str
     budget: int
+    tasks: int
     seeds: int
     gain: float
     gain_se: float
@@ -62,6 +69,7 @@ class Row:
     kept: float
     harmful_kept: float
     harmful_keep_share: float
+    promised_keep_share: float | None
     null_kept: float
     null_keep_share: float
     proposals: float
@@ -69,7 +77,7 @@ class Row:
 
 
 def play_campaign(cell: Cell, seed: int) -> CampaignFigures:
-    world = World(MIXES[cell.mix], cell.budget, seed)
+    world = World(MIXES[cell.mix], cell.budget, seed, cell.tasks)
     result = RULES[cell.rule](world)
     final, effects = world.true_score(result.champion), world.effects(result)
     return CampaignFigures(
@@ -81,6 +89,7 @@ def play_campaign(cell: Cell, seed: int) -> CampaignFigures:
         null_kept=effects.count(0.0),
         proposals=len(world.scaffolds) - 1,
         trials=world.spent,
+        promised=result.promised,
     )
 
 
@@ -88,8 +97,10 @@ def play_campaigns(cell: Cell, seeds: Sequence[int]) -> list[CampaignFigures]:
     return [play_campaign(cell, seed) for seed in seeds]
 
 
-def cells(rules: Sequence[str], mixes: Sequence[str], budgets: Sequence[int]) -> list[Cell]:
-    return [Cell(rule, mix, budget) for mix, budget, rule in product(mixes, budgets, rules)]
+def cells(
+    rules: Sequence[str], mixes: Sequence[str], budgets: Sequence[int], tasks: Sequence[int] = (40,)
+) -> list[Cell]:
+    return [Cell(rule, mix, budget, count) for mix, count, budget, rule in product(mixes, tasks, budgets, rules)]
 
 
 def play(requested: Sequence[Cell], seeds: Sequence[int], jobs: int, progress: Callable[[int], None]) -> list[Row]:
@@ -124,6 +135,7 @@ def row(cell: Cell, campaigns: Sequence[CampaignFigures]) -> Row:
         rule=cell.rule,
         mix=cell.mix,
         budget=cell.budget,
+        tasks=cell.tasks,
         seeds=len(campaigns),
         gain=gain,
         gain_se=gain_se,
@@ -134,11 +146,19 @@ def row(cell: Cell, campaigns: Sequence[CampaignFigures]) -> Row:
         kept=kept / len(campaigns),
         harmful_kept=harmful / len(campaigns),
         harmful_keep_share=harmful / kept if kept else 0.0,
+        promised_keep_share=_promised_share(campaigns, kept),
         null_kept=null / len(campaigns),
         null_keep_share=null / kept if kept else 0.0,
         proposals=_mean(c.proposals for c in campaigns)[0],
         trials=_mean(c.trials for c in campaigns)[0],
     )
+
+
+def _promised_share(campaigns: Sequence[CampaignFigures], kept: int) -> float | None:
+    promised = [campaign.promised for campaign in campaigns if campaign.promised is not None]
+    if len(promised) < len(campaigns):
+        return None
+    return math.fsum(promised) / kept if kept else 0.0
 
 
 def _mean(values: Iterator[float]) -> tuple[float, float]:

@@ -40,11 +40,12 @@ class Ours:
                 for number in range(self.fresh)
             ]
         )
-        return CampaignResult(search.champion, float(100 * reported), tuple(search.kept), tuple(search.replaced))
+        kept, replaced = tuple(search.kept), tuple(search.replaced)
+        return CampaignResult(search.champion, float(100 * reported), kept, replaced, search.promised)
 
 
 class Search:
-    """A campaign in progress. replaced: the champion before each of `kept`."""
+    """A campaign in progress. replaced: the champion before each of `kept`; promised: the sum of their doubts."""
 
     def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
@@ -52,6 +53,7 @@ class Search:
         self.waiting: list[Scaffold] = []
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
+        self.promised = 0.0
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
         again = validation if settings.jump else ()
@@ -78,6 +80,7 @@ class Search:
             self.replaced.append(self.champion)
             self.champion = self.tip
             self.kept.append(self.champion)
+            self.promised += ruling.assessment.doubt
         elif ruling.fate is StackFate.GIVEN_UP:
             self.tip = self.champion
 

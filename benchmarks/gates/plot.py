@@ -1,4 +1,4 @@
-"""Plot the rows: for each mix the gain by budget, and below it the inflation."""
+"""Plot the rows: for each mix and number of tasks the gain by budget, and below it the inflation."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DASHES = ("-", "--", ":", "-.")
 
 def draw(rows: Sequence[Row], file: Path) -> None:
     """Write a PNG. A point is a mean over seeds, its bar two standard errors in each direction."""
-    mixes = list(dict.fromkeys(row.mix for row in rows))
-    across = min(ACROSS, len(mixes))
-    blocks = -(-len(mixes) // across)
+    panels = list(dict.fromkeys((row.mix, row.tasks) for row in rows))
+    across = min(ACROSS, len(panels))
+    blocks = -(-len(panels) // across)
     figure = Figure(figsize=(2 + 3.3 * across, 1 + 5.2 * blocks), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2 * blocks, across, sharex=True, squeeze=False)
-    for number, mix in enumerate(mixes):
+    for number, panel in enumerate(panels):
         block, column = divmod(number, across)
         for line, quantity in enumerate(QUANTITIES):
-            _panel(axes[2 * block + line, column], [row for row in rows if row.mix == mix], quantity)
-        axes[2 * block, column].set_title(mix)
-    _decorate(figure, axes, len(mixes))
+            _panel(axes[2 * block + line, column], [row for row in rows if (row.mix, row.tasks) == panel], quantity)
+        axes[2 * block, column].set_title(f"{panel[0]}, {panel[1]} tasks")
+    _decorate(figure, axes, len(panels))
     figure.savefig(file, dpi=120)
 
 

@@ -1,4 +1,4 @@
-"""Format the rows as tables, one per mix and budget, with the rules ordered by gain."""
+"""Format the rows as tables, one per mix, number of tasks and budget, with the rules ordered by gain."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 
 from gates.campaigns import Row
 
-COLUMNS = ("rule", "gain", "reported", "inflation", "kept", "harmful", "null", "proposals")
+COLUMNS = ("rule", "gain", "reported", "inflation", "kept", "harmful", "promised", "null", "proposals")
 
 
 def tables(rows: Sequence[Row]) -> Iterator[Table]:
-    for (mix, budget), group in groupby(rows, key=lambda row: (row.mix, row.budget)):
+    for (mix, tasks, budget), group in groupby(rows, key=lambda row: (row.mix, row.tasks, row.budget)):
         ranked = sorted(group, key=lambda row: -row.gain)
-        title = f"{mix}, {budget} trials, {ranked[0].seeds} seeds"
+        title = f"{mix}, {tasks} tasks, {budget} trials, {ranked[0].seeds} seeds"
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for column in COLUMNS:
             table.add_column(column, justify="left" if column == "rule" else "right", no_wrap=True)
@@ -32,7 +32,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.reported:.1f}",
         f"{row.inflation:.1f} ±{row.inflation_se:.1f}",
         f"{row.kept:.1f}",
-        f"{row.harmful_keep_share:.0%}",
+        f"{row.harmful_keep_share:.1%}",
+        "" if row.promised_keep_share is None else f"{row.promised_keep_share:.1%}",
         f"{row.null_keep_share:.0%}",
         f"{row.proposals:.0f}",
     )

@@ -77,6 +77,13 @@ def _checked(prepared: Prepared, watcher: Watcher) -> tuple[Prepared, list[Check
     return replace(prepared, request=request), checked
 
 
+def check_prepared(request: RunRequest, suite: Suite, watcher: Watcher) -> RunRequest:
+    """Check a request's models as for a run; -> the request with what was learned. Raises BadInput."""
+    prepared, _ = _checked(Prepared(request, suite), watcher)
+    opening.check_priced(prepared.request.config, prepared.request.caps)
+    return prepared.request
+
+
 def _launch_of(request: RunRequest) -> Launch:
     """How the scaffold of a new run is started; that of a stored run may have changed on disk, which is no matter."""
     folder = or_bundled(request.config.scaffold)

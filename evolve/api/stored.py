@@ -67,7 +67,7 @@ class Run:
     def history(self) -> tuple[Mapping[str, Any], ...]:
         """The rounds as `evolve history --json` prints them."""
         with self._opened() as (store, row):
-            return tuple(history_rows(store.view("history", row.id), store.trials(row.id)))
+            return tuple(history_rows(store.view("history", row.id), store.trials(row.id), store.rounds(row.id)))
 
     def trials(
         self, commit: str | None = None, branch: str | None = None, round: int | None = None

@@ -1,25 +1,29 @@
-"""The command that says what a run may claim."""
+"""The commands that say what a run may claim."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from evolve.core.records import Split
-from evolve.report.claims import claim_lines
+from evolve.report.claims import claim_lines, null_line
 from evolve.report.models import licences_of_models
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.results import claim_of, fresh_coverage
+from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, suite_looks
 from evolve.runs.settings import Settings
 
 
 def claim_run(settings: Settings, as_json: bool) -> None:
+    """Print the claim of a run from its own trials; that there is no new champion is a result too."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        claimed, looks, config = claim_of(store, row.id), store.holdout_looks(row.id), stored_config(row)
+        if has_new_champion(store, row.id) is False:
+            show([{"run": row.id, "model": row.model, "claim": None}], True) if as_json else print(null_line(row.id))
+            return
+        claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
         pair = (store.candidates(row.id)[0], store.champion(row.id))
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
@@ -29,7 +33,8 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         coverage = {"seed": asdict(covered[0]), "champion": asdict(covered[1])}
         rests = {"coverage": coverage, **validity_facts(grounds.validity, grounds.weak)}
         rests["networks"] = stored(row, NETWORKS) or {}
-        show([{**facts, **asdict(claimed), **rests, "looks": [asdict(look) for look in looks]}], True)
+        figures = {**asdict(claimed), "p_corrected": claimed.p_corrected}
+        show([{**facts, **figures, **rests, "looks": [asdict(look) for look in looks]}], True)
         return
     # The claim itself says how the tests ran that it compares.
     more = [*validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]

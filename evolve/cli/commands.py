@@ -16,6 +16,7 @@ from evolve.cli.options import (
     CallSeconds_,
     Commercial_,
     CompletionPrice_,
+    CostMargin_,
     Executor_,
     ExtraBody_,
     Gate_,
@@ -26,17 +27,27 @@ from evolve.cli.options import (
     HoldoutAttempts_,
     Jobs_,
     Json_,
+    KeepError_,
     Limits_,
     LocalFile_,
+    MaxCostRatio_,
+    MaxSeconds_,
+    MaxSecondsRatio_,
+    MaxTokens_,
+    MaxTrials_,
+    MaxUsd_,
     Model_,
     Models_,
     Network_,
+    Objective_,
     PassEnv_,
     Preflight_,
     PromptPrice_,
     Proposer_,
     ProposerBaseUrl_,
     ProposerModel_,
+    Protect_,
+    ProtectMargin_,
     ReasoningEffort_,
     RequestsPerMinute_,
     Reuse_,
@@ -58,6 +69,7 @@ from evolve.cli.options import (
     local_app,
     tasks_app,
 )
+from evolve.core.caps import Caps
 from evolve.core.records import Split, SuiteProfile
 from evolve.export.formats import Format
 from evolve.project.importers.benchmark import Compare
@@ -122,6 +134,13 @@ def run_command(
     proposer_base_url: ProposerBaseUrl_ = None,
     call_seconds: CallSeconds_ = None,
     preflight: Preflight_ = None,
+    objective: Objective_ = None,
+    cost_margin: CostMargin_ = None,
+    max_cost_ratio: MaxCostRatio_ = None,
+    max_seconds_ratio: MaxSecondsRatio_ = None,
+    protect: Protect_ = None,
+    protect_margin: ProtectMargin_ = None,
+    keep_error: KeepError_ = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what the run will take, and stop.")] = False,
 ) -> None:
     """Improve a scaffold, or resume a run: the same command resumes an interrupted run, and so does --run NAME."""
@@ -306,12 +325,57 @@ def transcript_command(
     transcripts.transcript(number, settings_of(context), as_json)
 
 
+@app.command("trial")
+def trial_command(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ROUND", help="The round whose candidate was measured.")],
+    task: Annotated[str, typer.Argument(help="The task's name.")],
+    attempt: Annotated[int | None, typer.Argument(help="Its attempt; default: the first.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show long texts whole.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Show one trial step by step: messages, commands with their output, times, and how it ended."""
+    from evolve.cli import trials
+
+    trials.show_trial(number, task, attempt, settings_of(context), as_json, full)
+
+
+@app.command("outcomes")
+def outcomes_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
+    """Show how the trials of each candidate ended: passed, failed, and at which limit or fault."""
+    from evolve.cli import trials
+
+    trials.show_outcomes(settings_of(context), as_json)
+
+
+@app.command("compare")
+def compare_command(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="Another one.")],
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Set two runs side by side: scores, spending, and what makes them differ."""
+    from evolve.cli import two_runs
+
+    two_runs.compare_runs(first, second, settings_of(context), as_json)
+
+
 @app.command("lineage")
-def lineage_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
-    """Show which candidate descends from which."""
+def lineage_command(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Draw the dropped candidates too.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Draw which candidate descends from which."""
     from evolve.cli import reading
 
-    reading.lineage(settings_of(context), as_json)
+    reading.lineage(settings_of(context), as_json, every)
 
 
 @app.command("diff")
@@ -360,13 +424,48 @@ def adopt_command(
 def claim_command(
     context: typer.Context,
     run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Opponent, measured beside the champion in fresh trials: seed, best-of-k (k: at the champion's cost), "
+            "best-of-8, refine (the seed, asked to review its own result), a scaffold's folder or a branch "
+            "evolve/RUN/NAME. Repeatable."
+        ),
+    ] = None,
+    other_models: Annotated[
+        list[str] | None, typer.Option("--model", help="Compare seed and champion on this model too. Repeatable.")
+    ] = None,
+    other_suites: Annotated[
+        list[Path] | None, typer.Option("--suite", help="Compare on all tasks of this suite too. Repeatable.")
+    ] = None,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Attempts at each task; default: the run's `holdout_attempts`.")
+    ] = None,
+    max_usd: MaxUsd_ = None,
+    max_tokens: MaxTokens_ = None,
+    max_seconds: MaxSeconds_ = None,
+    max_trials: MaxTrials_ = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what it will take, and stop.")] = False,
+    jobs: Jobs_ = None,
+    models: Models_ = None,
+    local_file: LocalFile_ = None,
+    preflight: Preflight_ = None,
     runs: Runs_ = None,
     as_json: Json_ = False,
 ) -> None:
-    """Compare seed scaffold and champion on the holdout in one paired test. Runs no trial."""
-    from evolve.cli import claims
+    """Compare seed scaffold and champion on the holdout in one paired test. With opponents, in fresh trials."""
+    settings = settings_of(context)
+    if not (against or other_models or other_suites):
+        from evolve.cli import claims
 
-    claims.claim_run(settings_of(context), as_json)
+        claims.claim_run(settings, as_json)
+        return
+    from evolve.api.comparing import ClaimRequest
+    from evolve.cli import comparing
+
+    caps = Caps(max_usd, max_tokens, max_seconds, max_trials)
+    named = (tuple(against or ()), tuple(other_models or ()), tuple(other_suites or ()))
+    comparing.claim_against(settings, ClaimRequest(*named, attempts, caps), plan, as_json)
 
 
 @app.command("export")

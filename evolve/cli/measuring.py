@@ -19,6 +19,7 @@ from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
+from evolve.report.promises import change_lines, null_copy_lines
 from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
@@ -180,6 +181,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     history, lineage = store.view("history", run), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
     print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
+    for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *change_lines(store.trials(run))]:
+        print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
     _print_scores(store, row)

@@ -13,11 +13,14 @@ from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.gaps import gap_text
+from evolve.report.lineage_graph import lineage_lines, tip_round
 from evolve.report.predictions import prediction_lines
+from evolve.report.promises import change_lines, null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
 from evolve.runs.evidence import judge_trials
 from evolve.runs.history import history_rows
+from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
@@ -33,13 +36,26 @@ def history(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
         rounds, trials = store.rounds(name), store.trials(name)
-        rows, grounds = history_rows(store.view("history", name), trials), judge_trials(trials, settings.runs, name)
+        rows, grounds = (
+            history_rows(store.view("history", name), trials, rounds),
+            judge_trials(trials, settings.runs, name),
+        )
+        risk = stored_config(run_row(store, name)).gate.risk
     if as_json:
         show(rows, True)
         return
     columns = [name for name in COLUMNS if name != "voided" or any(row["voided"] for row in rows)]
     show([_shown(row) for row in rows], False, columns)
-    print("\n".join([*prediction_lines(rows, rounds, trials), *validity_lines(grounds.validity, grounds.weak)]))
+    print(
+        "\n".join(
+            [
+                *null_copy_lines(rounds, risk),
+                *change_lines(trials),
+                *prediction_lines(rows, rounds, trials),
+                *validity_lines(grounds.validity, grounds.weak),
+            ]
+        )
+    )
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,10 +65,10 @@ def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
     Behind each score stands its gain over the seed scaffold in points; `!` where train gained clearly more.
     """
     shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
-    told = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
+    fixed = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
     complete = row["graded"] == row["attempts"]
     trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
-    return {**row, **shares, "champion": row["champion_round"], "fixed": told, "trials": trials}
+    return {**row, **shares, "champion": row["champion_round"], "fixed": fixed, "trials": trials}
 
 
 def _score_with_gain(row: Mapping[str, Any], split: str) -> str | None:
@@ -74,7 +90,7 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         played = next(r for r in store.rounds(row.id) if r.number == number)
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
         seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results])[-1]
+        history = history_rows(shown, [*seeds, *results], [played])[-1]
         trials = [r for r in store.view("trials", row.id) if r["round"] == number]
         lessons = [lesson.text for lesson in store.lessons(row.id) if lesson.round == number]
     share, proposal = voided_share(results), played.proposal
@@ -96,11 +112,18 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     show(trials, False, columns)
 
 
-def lineage(settings: Settings, as_json: bool) -> None:
+def lineage(settings: Settings, as_json: bool, every: bool) -> None:
     """Who descends from whom."""
     with open_results(settings.runs) as store:
-        columns = ("round", "depth", "verdict", "parent_round", "commit_sha", "branch")
-        show(store.view("lineage", run_row(store, settings.run).id), as_json, columns)
+        run = run_row(store, settings.run).id
+        if as_json:
+            show(store.view("lineage", run), True)
+            return
+        rows = store.view("history", run)
+    decided = [row for row in rows if row["verdict"]]
+    if decided:
+        lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)
+        print("\n".join([f"run {run}", *lines]))
 
 
 def diff(number: int | None, tip: bool, settings: Settings) -> None:

@@ -38,7 +38,7 @@ UNLIMITED_SECONDS = 86_400.0
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
 # splits.
-EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False}
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0}
 # Of all runs of versions in which each request asked the model.
 EARLIER_REUSE = "off"
 MOST_RACERS = 64
@@ -129,6 +129,13 @@ class GateConfig(BaseModel):
         description="Whether a patch must be supported by validation on its own: one that helps only on train tasks "
         "is rejected, and the stack becomes champion only with a lead on validation.",
     )
+    null_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of rounds that judge an unchanged copy of the tip, which shows how often the gate keeps "
+        "what is no better; 0: none.",
+    )
     voided_risk: float = Field(
         0.001,
         ge=0,
@@ -176,6 +183,8 @@ class GateConfig(BaseModel):
         return passes
 
 
+# What a patch is kept for: a higher mean reward, or a lower cost at no loss beyond a margin.
+Objective = Literal["score", "cost"]
 Commercial = Literal["allowed", "barred", "conditions", "unknown"]
 COMMERCIAL_USE: Mapping[Commercial, str] = {
     "allowed": "commercial use allowed",
@@ -322,7 +331,9 @@ class RunConfig(BaseModel):
     what its endpoint showed before the run. `proposed_by`: the model that proposes (unless the scaffold does) and
     writes lessons, None: the same one. `small`: the model that answers the scaffold where it asks for a small one by
     its name, None: the same one. `pass_env`: names of the host's variables that separate verifiers may have; their
-    values are never stored. `graded_by`: the model that tests may ask, None: none; `grader`: what they may use of it.
+    values are never stored; `NAME=` is one that tasks get empty. `graded_by`: the model that tests may ask, None: none;
+    `grader`: what they may use of it.
+    `objective` to `keep_error`: what patches must fulfil besides the gate's rule; `protect`: names or tags of tasks.
     `reuse`: whether a request of a challenger that its parent made too, in the same task and attempt, gets the same
     answer.
     """
@@ -354,6 +365,13 @@ class RunConfig(BaseModel):
     pass_env: tuple[str, ...] = ()
     graded_by: AskedModel | None = None
     grader: GraderLimits = GraderLimits()
+    objective: Objective = "score"
+    cost_margin: float = Field(0.05, gt=0, lt=1)
+    max_cost_ratio: float | None = Field(None, gt=0)
+    max_seconds_ratio: float | None = Field(None, gt=0)
+    protect: tuple[str, ...] = ()
+    protect_margin: float = Field(0.1, gt=0, lt=1)
+    keep_error: float = Field(0.05, gt=0, lt=0.5)
     reuse: Literal["on", "off"] = "on"
 
     @field_validator("sandbox")

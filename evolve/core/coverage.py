@@ -31,11 +31,11 @@ def coverage(trials: Iterable[TrialResult], planned: int = 0) -> Coverage:
     """The coverage of attempts (task and number) of one scaffold.
 
     Args:
-        planned: How many were planned; those that were begun are planned in any case.
+        planned: How many were planned; those that were started are planned in any case.
     """
-    begun, graded = set(), set()
+    started, graded = set(), set()
     for trial in trials:
-        begun.add((trial.task, trial.attempt))
+        started.add((trial.task, trial.attempt))
         if trial.counts:
             graded.add((trial.task, trial.attempt))
-    return Coverage(len(graded), max(planned, len(begun)))
+    return Coverage(len(graded), max(planned, len(started)))

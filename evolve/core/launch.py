@@ -12,6 +12,9 @@ INSTRUCTION_FILE = "/opt/evolve/instruction.md"
 SCAFFOLD = "/scaffold"
 # The folder of a scaffold's own image that is copied into the images of tasks, unless it names another one.
 TOOLS = "/opt/agent"
+# The port of the gateway on an agent's loopback; `launch.py` in the sandbox's files has the same.
+GATEWAY_PORT = 8111
+GATEWAY_URL = f"http://127.0.0.1:{GATEWAY_PORT}"
 
 
 class Place(StrEnum):

@@ -16,6 +16,9 @@ from evolve.core.task_format import SuiteProfile as SuiteProfile
 from evolve.core.task_format import TaskFormat
 from evolve.core.task_format import VerifierMode as VerifierMode
 
+# What a token costs that a cache keeps for an hour, beside one with the usual lifetime (Anthropic: 2 to 1.25).
+HOUR_PRICE = 1.6
+
 
 class Split(StrEnum):
     """The part of the suite that a task belongs to.
@@ -232,25 +235,36 @@ class ModelSpec:
         return self.prompt_price == 0 and self.completion_price == 0
 
     def cost_usd(
-        self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+        self,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        hour_tokens: int = 0,
     ) -> float:
         """Return the cost of one call in US dollars; 0 if the prices are unknown.
 
         Args:
             cached_tokens: How many of the prompt tokens were read from the cache.
             cache_write_tokens: How many of them were written into it.
+            hour_tokens: How many of the written ones stay there for an hour.
         """
         per_prompt, per_completion = self.prompt_price or 0.0, self.completion_price or 0.0
         per_cached = per_prompt if self.cached_price is None else self.cached_price
         per_write = per_prompt if self.cache_write_price is None else self.cache_write_price
         plain = prompt_tokens - cached_tokens - cache_write_tokens
-        prompt = plain * per_prompt + cached_tokens * per_cached + cache_write_tokens * per_write
+        written = cache_write_tokens + (HOUR_PRICE - 1) * hour_tokens
+        prompt = plain * per_prompt + cached_tokens * per_cached + written * per_write
         return (prompt + completion_tokens * per_completion) / 1e6
 
-    def highest_cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the most that such a call can cost in US dollars, whatever the endpoint's cache does."""
+    def highest_cost_usd(self, prompt_tokens: int, completion_tokens: int, for_an_hour: bool = False) -> float:
+        """Return the most that such a call can cost in US dollars, whatever the endpoint's cache does.
+
+        Args:
+            for_an_hour: Whether the request asks the cache to keep something for an hour.
+        """
         prices = (self.prompt_price, self.cached_price, self.cache_write_price)
-        per_prompt = max(price or 0.0 for price in prices)
+        per_prompt = max(price or 0.0 for price in prices) * (HOUR_PRICE if for_an_hour else 1)
         return (prompt_tokens * per_prompt + completion_tokens * (self.completion_price or 0.0)) / 1e6
 
 
@@ -260,7 +274,8 @@ class Task:
 
     agent_seconds: None: unlimited. generates: each attempt has an instance of its own, made by the task's generator;
     instance: the one of this trial. format: all that the folder says beyond these fields; where a field says the same
-    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds.
+    (`agent_seconds`, `verifier_seconds`, `verifier`, `sandbox`), the field is what holds. tags: its keywords, its
+    category and the tags of its metadata.
     """
 
     name: str
@@ -277,6 +292,7 @@ class Task:
     generates: bool = False
     instance: Instance | None = None
     format: TaskFormat = field(default_factory=TaskFormat)
+    tags: tuple[str, ...] = ()
 
     @property
     def scale(self) -> RewardScale:
@@ -447,8 +463,9 @@ class TrialResult:
     `rewards`: the numbers that its tests wrote, by name, if there is more than the main one.
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
-    be graded, if it was kept. `grading`: None if its tests asked no model. `reuse`: whether it had the answers of its
-    parent's trial; how many it took over is in `usage`.
+    be graded, if it was kept. `grading`: None if its tests asked no model. `own_seconds`: how long
+    its scaffold ran without a call of the model in progress; None if that is unknown. `reuse`: whether it had the
+    answers of its parent's trial; how many it took over is in `usage`.
     """
 
     candidate: str
@@ -473,9 +490,12 @@ class TrialResult:
     state: StoredFile | None = None
     rewards: tuple[tuple[str, float], ...] = ()
     grading: Grading | None = None
+    own_seconds: float | None = None
     reuse: bool = False
 
     def __post_init__(self) -> None:
+        if self.own_seconds is not None and self.own_seconds < 0:
+            raise ValueError(f"a time can't be negative: {self.own_seconds}")
         if self.failed_gradings < 0:
             raise ValueError(f"a number of gradings can't be negative: {self.failed_gradings}")
         if self.state is not None and self.fault is not Fault.GRADER:
@@ -534,6 +554,7 @@ class Proposal:
         note: Why the proposal can't be used; "" if it can.
         ablates: The round whose patch is left out, if the loop itself proposes that.
         merges: The round whose candidate is merged into the tip, if the loop itself proposes that.
+        null_copy: The loop itself proposes an unchanged copy of the tip, to see how often the gate keeps one.
         fixes: Train tasks predicted to pass more often.
         breaks: Train tasks that may pass less often.
         transcript: The conversation that led to the proposal.
@@ -546,6 +567,7 @@ class Proposal:
     note: str = ""
     ablates: int | None = None
     merges: int | None = None
+    null_copy: bool = False
     fixes: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
     transcript: StoredFile | None = None
@@ -553,7 +575,7 @@ class Proposal:
     @property
     def by_loop(self) -> bool:
         """Whether the loop itself made the proposal, not a model."""
-        return self.ablates is not None or self.merges is not None
+        return self.ablates is not None or self.merges is not None or self.null_copy
 
 
 @dataclass(frozen=True)
@@ -586,15 +608,21 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted, what happens to the patches stacked before it.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a null copy, the
+    verdict that a patch with its trials would have got; it changes nothing.
     """
 
     verdict: Verdict
     reason: str
     fate: StackFate = StackFate.OPEN
     evidence: Evidence | None = None
+    would_be: Verdict | None = None
 
     def __post_init__(self) -> None:
+        if self.would_be is not None and (self.verdict, self.fate) != (Verdict.REVERT, StackFate.OPEN):
+            raise ValueError(f"a null copy changes nothing: {self.verdict}, {self.fate}")
+        if self.would_be not in (None, Verdict.REVERT, Verdict.STACK, Verdict.KEEP):
+            raise ValueError(f"no verdict on a measured patch: {self.would_be}")
         if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
             raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
 

@@ -274,6 +274,7 @@ class TaskFormat:
         harbor: The task is read with Harbor's defaults: an absent key means what it means there.
         solved: Whether the task (or one of its steps) has a reference solution.
         solution_env: For the reference solution alone.
+        unsolved: The host's variable without which the reference solution can't run.
         tests: Folders whose files make up `/tests`, later ones over earlier ones; solution: that of the reference
             solution. Both are relative to the task's folder.
         steps: Empty for a task of one step, which has its files in the task's own folder.
@@ -287,6 +288,7 @@ class TaskFormat:
     verifier: VerifierPhase = VerifierPhase()
     solved: bool = True
     solution_env: Variables = ()
+    unsolved: str = ""
     tests: tuple[str, ...] = ("tests",)
     solution: str = "solution"
     artifacts: tuple[Artifact, ...] = ()

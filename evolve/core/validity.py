@@ -40,7 +40,7 @@ class RunEvidence:
     """What a run's trials show.
 
     Attributes:
-        attempts: How many attempts (scaffold, task and number) were begun.
+        attempts: How many attempts (scaffold, task and number) were started.
         ungraded: How many of them have no result because their grader failed; `lost`: by other faults.
         faulty: How many of them a fault hit at least once that no scaffold causes.
         counted: How many trials count; `unrecorded`: how many of these have no recording.

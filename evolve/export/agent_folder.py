@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from evolve.core.errors import BadInput
+from evolve.core.launch import GATEWAY_URL
 from evolve.core.records import Candidate, ModelSpec
 from evolve.export.writing import check_free, new_folder
 from evolve.repo import Lineage
@@ -31,7 +32,7 @@ VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
     "TZ": "UTC",
-    "OPENAI_BASE_URL": "http://127.0.0.1:8111/v1",
+    "OPENAI_BASE_URL": f"{GATEWAY_URL}/v1",
     "OPENAI_API_KEY": "door",
 }
 PROVIDERS = {"messages": "anthropic"}

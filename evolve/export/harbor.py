@@ -120,8 +120,12 @@ class Job:
     def _exception(self, result: TrialResult, at: str) -> dict[str, Any]:
         if result.outcome not in EXCEPTIONS:
             return {}
-        told = {"exception_message": self.redactor.text(result.detail), "exception_traceback": "", "occurred_at": at}
-        return {"exception_info": {"exception_type": EXCEPTIONS[result.outcome], **told}}
+        exception = {
+            "exception_message": self.redactor.text(result.detail),
+            "exception_traceback": "",
+            "occurred_at": at,
+        }
+        return {"exception_info": {"exception_type": EXCEPTIONS[result.outcome], **exception}}
 
     def _spent(self, trials: Iterable[ExportedTrial]) -> dict[str, Any]:
         """Tokens, and dollars if they are known."""

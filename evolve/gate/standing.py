@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
+from evolve.gate.aims import Aims, Answer, Concern, answer_of, broken_bound, concerns, looks
 from evolve.gate.attempts import first_attempt, first_attempt_again
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
@@ -49,11 +50,19 @@ class NeedTrials:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A candidate that patches the tip, with all its trials. `smaller`: the share of the tip's size that it saves."""
+    """A candidate that patches the tip, with all its trials.
+
+    `smaller`: the share of the tip's size that it saves. `own_attempts`: it runs on attempts of its own, not the tip's.
+    """
 
     candidate: Candidate
     trials: Sequence[TrialResult]
     smaller: float = 0.0
+    own_attempts: bool = False
+
+    def first(self, standing: Standing) -> int:
+        """The first of the attempts on which it is judged."""
+        return first_attempt(self.candidate) if self.own_attempts else standing.first
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,8 @@ class Standing:
     """Champion and tip of a run (the tip may have patches stacked on the champion), and the evidence on both.
 
     `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
-    fell behind the tip in the last race but deserved more trials, and is merged into it next.
+    fell behind the tip in the last race but deserved more trials, and is merged into it next; `aims`: what else a
+    patch must fulfil.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -70,6 +80,7 @@ class Standing:
     tip: Candidate
     taken: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...] = ()
+    aims: Aims = field(default_factory=Aims)
 
     @property
     def first(self) -> int:
@@ -84,9 +95,9 @@ class Standing:
         other = self.rule.other_branch()
         return () if other is None else (self.taken[other],)
 
-    def slots(self, part: Part, candidate: Candidate) -> tuple[Slot, ...]:
-        """The part's tasks, on the tip's attempts or on the candidate's own."""
-        first = first_attempt_again(candidate) if part.again else self.first
+    def slots(self, part: Part, candidate: Candidate, first: int | None = None) -> tuple[Slot, ...]:
+        """The part's tasks, on the tip's attempts, on those from `first` on, or on the candidate's own."""
+        first = first_attempt_again(candidate) if part.again else self.first if first is None else first
         return tuple((self.tasks[index].name, first + part.attempt) for index in part.tasks)
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
@@ -117,7 +128,12 @@ def begin_rule(settings: GateConfig, plan: SuitePlan, salt: int) -> Rule:
 
 
 def initial_standing(
-    tasks: Iterable[TaskSlot], settings: GateConfig, seed: Candidate, salt: int = 0, begin: RuleMaker = begin_rule
+    tasks: Iterable[TaskSlot],
+    settings: GateConfig,
+    seed: Candidate,
+    salt: int = 0,
+    begin: RuleMaker = begin_rule,
+    aims: Aims | None = None,
 ) -> Standing:
     """The standing at the start. The order of the suite's tasks does not matter; `salt`: for random choices."""
     ordered = sorted(tasks, key=lambda task: (task.difficulty, stable_hash(task.name)))
@@ -126,7 +142,7 @@ def initial_standing(
     # Fresh attempts of a fixed train task show nothing new: its proposer has seen all of it.
     new = [index for index, task in enumerate(ordered) if task.generates or task.split is Split.VALIDATION]
     stages = plan(train[::2], train, validation, settings.passes, new if settings.jump else ())
-    return Standing(tuple(ordered), begin(settings, stages, salt), seed, seed, (seed,))
+    return Standing(tuple(ordered), begin(settings, stages, salt), seed, seed, (seed,), aims=aims or Aims())
 
 
 def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | Standing:
@@ -135,13 +151,20 @@ def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | St
     Returns:
         The standing once its tip is known well enough to be challenged; the trials that are needed until then.
     """
-    known = _by_slot(tip)
+    known = _by_slot(standing.aims.valued(tip))
     while standing.rule.tip_needs_trials():
         after = _tip_pass(standing, known)
         if isinstance(after, NeedTrials):
             return after
         standing = after
-    return standing
+    return _with_seed(standing, tip)
+
+
+def _with_seed(standing: Standing, tip: Sequence[TrialResult]) -> Standing:
+    """The standing that knows what the seed costs, by the trials with which it was first challenged."""
+    if standing.aims.seed or not standing.aims.bounds or len(standing.taken) > 1:
+        return standing
+    return replace(standing, aims=standing.aims.with_seed(tip, _tip_slots(standing, tip)))
 
 
 def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialResult]) -> NeedTrials | Judgement:
@@ -152,7 +175,10 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     Returns:
         The decisions, or the trials that are needed before them.
     """
-    known, own = _by_slot(tip), [_by_slot(entrant.trials) for entrant in entrants]
+    known, own = (
+        _by_slot(standing.aims.valued(tip)),
+        [_by_slot(standing.aims.valued(entrant.trials)) for entrant in entrants],
+    )
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
     again: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
@@ -163,7 +189,8 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
                 return after
             standing = after
             continue
-        slots = standing.slots(answer.part, entrants[answer.places[0]].candidate)
+        asked = entrants[answer.places[0]]
+        slots = standing.slots(answer.part, asked.candidate, asked.first(standing))
         if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
             # Not by which trials of the tip there are: a run that ended once has more of them.
             learned = _tip_slots(standing, tip)
@@ -171,7 +198,9 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
             return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots, shared)
         for place in answer.places:
             (again if answer.part.again else shown)[place] |= {slot: own[place][slot] for slot in slots}
-    return _judgement(standing, entrants, _vetoed(standing, entrants, shown, tip, answer))
+    raced = _vetoed(standing, entrants, shown, tip, answer)
+    aimed = _aimed(standing, entrants, shown, tip, raced)
+    return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed)
 
 
 def _vetoed(
@@ -189,11 +218,57 @@ def _vetoed(
     if not won.taken or not risk:
         return raced
     why = veto(entrants[raced.winner].trials, shown[raced.winner], tip, _tip_slots(standing, tip), risk)
-    if not why:
-        return raced
-    dropped = Ruling(False, StackFate.OPEN, won.assessment, standing.rule, why)
+    return _dropped(standing, raced, why) if why else raced
+
+
+def _dropped(standing: Standing, raced: RaceResult, why: str) -> RaceResult:
+    """The result of a race whose winner is not built upon."""
+    dropped = Ruling(False, StackFate.OPEN, raced.rulings[raced.winner].assessment, standing.rule, why)
     rulings = tuple(dropped if place == raced.winner else ruling for place, ruling in enumerate(raced.rulings))
     return RaceResult(rulings, raced.winner, ())
+
+
+def _aimed(
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    shown: Sequence[Trials],
+    tip: Sequence[TrialResult],
+    raced: RaceResult,
+) -> NeedTrials | RaceResult:
+    """The result of the race, or the trials that tell whether its winner meets the run's aims.
+
+    A winner that breaks a bound, or may be worse than is allowed after all passes, is not built upon.
+    """
+    entrant, aims = entrants[raced.winner], standing.aims
+    if not raced.rulings[raced.winner].taken:
+        return raced
+    known, judged = _by_slot(tip), _by_slot(entrant.trials)
+    if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
+        return _dropped(standing, raced, why)
+    for concern in concerns(aims, (task.name for task in standing.tasks)):
+        answer = _asked(standing, entrant.candidate, concern, shown[raced.winner], judged, known)
+        if isinstance(answer, NeedTrials):
+            return answer
+        if answer is not Answer.YES:
+            return _dropped(standing, raced, concern.why)
+    return raced
+
+
+def _asked(
+    standing: Standing, candidate: Candidate, concern: Concern, shown: Trials, judged: Trials, tip: Trials
+) -> NeedTrials | Answer:
+    """Whether a patch is not worse on what concerns it; more passes of both are asked for while that is unclear."""
+    tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.tasks)
+    times, seen = looks(standing.rule.settings.most_passes), dict.fromkeys(shown)
+    for passes in times:
+        slots = [slot for attempt in range(passes) for slot in standing.slots(Part(attempt, tasks), candidate)]
+        if any(slot not in tip or slot not in judged for slot in slots):
+            return NeedTrials((standing.tip.commit, candidate.commit), tuple(slots))
+        seen |= dict.fromkeys(slots)
+        answer = answer_of(concern, {slot: judged[slot] for slot in seen}, tip, standing.aims.error / len(times))
+        if answer is not Answer.UNCLEAR:
+            return answer
+    return Answer.UNCLEAR
 
 
 def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
@@ -208,7 +283,7 @@ def _field(
 ) -> tuple[Challenger, ...]:
     return tuple(
         Challenger(
-            _array(standing, trials, standing.first, standing.rule.settings.most_passes),
+            _array(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
             _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
             _array(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),

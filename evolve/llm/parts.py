@@ -9,6 +9,8 @@ from typing import Any
 REASONING_PARTS = ("thinking", "reasoning")
 # Anthropic's mark for what an endpoint may cache.
 CACHE_MARK = "cache_control"
+# The longer of the lifetimes that a mark can ask for, at another price.
+HOUR = "1h"
 TEXT_PARTS = (None, "text", "output_text")
 
 
@@ -64,7 +66,8 @@ def joined_text(content: Any) -> Any:
 
 
 def without_cache_marks(message: Any) -> Any:
-    """Return a message without the marks of its parts, which move from request to request and change no answer."""
+    """Return a message without its marks and its parts', which move from request to request and change no answer."""
+    message = _without_mark(message)
     content = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(content, list):
         return message
@@ -73,6 +76,23 @@ def without_cache_marks(message: Any) -> Any:
 
 def _without_mark(part: Any) -> Any:
     return {key: part[key] for key in part if key != CACHE_MARK} if isinstance(part, Mapping) else part
+
+
+def sent_mark(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mark of a part, message or tool in the form in which an endpoint gets it; empty if it has none."""
+    mark = part.get(CACHE_MARK)
+    if not mark:
+        return {}
+    lasts = isinstance(mark, Mapping) and mark.get("ttl") == HOUR
+    return {CACHE_MARK: {"type": "ephemeral", **({"ttl": HOUR} if lasts else {})}}
+
+
+def asks_for_an_hour(request: Mapping[str, Any]) -> bool:
+    """Return whether a mark in a request asks the cache to keep something for an hour."""
+    messages = [message for message in request.get("messages") or () if isinstance(message, Mapping)]
+    contents = [message["content"] for message in messages if isinstance(message.get("content"), list)]
+    parts = [*(request.get("tools") or ()), *messages, *(part for content in contents for part in content)]
+    return any(sent_mark(part).get(CACHE_MARK, {}).get("ttl") == HOUR for part in parts if isinstance(part, Mapping))
 
 
 def _is_plain(part: Any) -> bool:

@@ -30,6 +30,8 @@ READ = (
 )
 WRITTEN_DETAILS = ("cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens")
 WRITTEN = ("cache_creation_input_tokens", "cache_write_tokens", "cache_write_input_tokens")
+# Anthropic's counts of what was written, by how long it stays.
+LIFETIMES, HOUR = ("cache_creation",), ("ephemeral_1h_input_tokens",)
 ANTHROPICS = frozenset({"cache_read_input_tokens", "cache_creation_input_tokens"})
 # No call has more tokens (twice the largest known context window) or costs more dollars: such a figure is a mistake.
 MOST_TOKENS = 20_000_000
@@ -41,6 +43,7 @@ TICKS_PER_USD = 1e10
 class Reported:
     """Counts of one call; 0: not reported. `cached` and `written` are parts of `prompt`, reasoning is of `completion`.
 
+    hour: how many of the written ones the cache keeps for an hour.
     usd: what the endpoint charges for the call; None if it does not say, or says that a call was free: a gateway also
     reports 0 for a model whose price it does not know.
     """
@@ -50,6 +53,7 @@ class Reported:
     cached: int = 0
     written: int = 0
     usd: float | None = None
+    hour: int = 0
 
 
 def read_usage(usage: Any) -> Reported:
@@ -64,7 +68,8 @@ def read_usage(usage: Any) -> Reported:
     reasoning = _reasoning_beside(usage, completion, extra - beside)
     prompt, completion = prompt + beside, completion + reasoning
     cached = min(cached, prompt)
-    return Reported(prompt, completion, cached, min(written, prompt - cached), _usd(usage))
+    written = min(written, prompt - cached)
+    return Reported(prompt, completion, cached, written, _usd(usage), min(_detail(usage, LIFETIMES, HOUR), written))
 
 
 def _beside(usage: Mapping[str, Any], prompt: int, cached: int, extra: int) -> int:

@@ -29,6 +29,7 @@ from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
 from evolve.loop.measuring import Measurer
 from evolve.loop.merge import MergeProposer
+from evolve.loop.null_copies import NullCopyProposer
 from evolve.loop.proposer import Proposer
 from evolve.loop.proposing import ModelProposer
 from evolve.loop.scoring import Scorer
@@ -120,6 +121,7 @@ def assemble(
         candidates=candidates,
         journal=Journal(run, store, lineage, budget, watcher),
         proposers=(
+            NullCopyProposer(config.gate, config.seed),
             MergeProposer(run, store, lineage, checks),
             AblationProposer(config.gate, past, lineage, checks),
             ModelProposer(briefing, writer, checks, config.seed, folder),

@@ -73,7 +73,7 @@ class Candidates:
             The commit, or why the patch can't be one.
         """
         author, when = Author(self.author, "model@evolve.invalid"), row.started_at
-        message, edits = proposal.hypothesis, proposal.edits
+        message, edits = proposal.hypothesis, None if proposal.null_copy else proposal.edits
         try:
             return self.lineage.commit_candidate(
                 self.run, row.number, parent.commit, edits, message, author, when, self.trailers

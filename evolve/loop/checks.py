@@ -26,6 +26,8 @@ class Checks:
 
     def refusal(self, parent: Candidate, proposal: Proposal) -> str | None:
         """Why the guard refuses this patch, in one line; None if it doesn't. The same rows give the same answer."""
+        if proposal.null_copy:
+            return None
         files, spec = self.candidates.texts(parent.commit), self.candidates.spec(parent.commit)
         hidden, outside = self.candidates.hidden, self.candidates.outside
         return guard.refusal(proposal, files, spec.evolvable, self.vocabulary, self.limits, hidden, outside, spec.shown)

@@ -37,12 +37,12 @@ class History:
         return self.store.rounds(self.run)
 
     def results(self) -> list[RoundFacts]:
-        """The results of all decided rounds but round 0, in order."""
+        """The results of all decided rounds in order, but of round 0 and null copies."""
         trials: dict[str, list[TrialResult]] = defaultdict(list)
         for trial in self.store.trials(self.run):
             if trial.split is Split.TRAIN:
                 trials[trial.candidate].append(trial)
-        results = (self._facts(row, trials) for row in self.rounds() if row.number)
+        results = (self._facts(row, trials) for row in self.rounds() if row.number and not row.is_null_copy)
         return [facts for facts in results if facts]
 
     def _facts(self, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> RoundFacts | None:
@@ -77,7 +77,7 @@ def repeated_idea(proposal: Proposal, files: Mapping[str, str], rows: Sequence[R
         One line; None if the idea is new, or may be tried again by now.
     """
     idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
-    tried = [row for row in rows if row.proposal and row.candidate and row.decision]
+    tried = [row for row in rows if row.proposal and row.candidate and row.decision and not row.is_null_copy]
     known = [idea_of(row, texts) for row in tried]
     twins = [row for row, other in zip(tried, known, strict=True) if ideas.same_idea(idea, other)]
     asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
@@ -99,6 +99,9 @@ def mark_duplicates(proposals: Sequence[Proposal], files: Mapping[str, str]) -> 
     """Mark those proposals of one race that have the idea of another before them: they can't be used."""
     seen, marked = list[ideas.Idea](), list[Proposal]()
     for proposal in proposals:
+        if proposal.null_copy:
+            marked.append(proposal)
+            continue
         idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
         twin = not proposal.note and any(ideas.same_idea(idea, other) for other in seen)
         seen += [] if proposal.note else [idea]

@@ -28,6 +28,10 @@ class Journal:
         """All rounds so far, in order."""
         return self.store.rounds(self.run)
 
+    def seed(self) -> Candidate:
+        """The candidate of round 0, which has begun."""
+        return self.store.candidates(self.run)[0]
+
     def champion(self) -> Candidate:
         """The champion after the rounds that are decided."""
         return self.store.champion(self.run)

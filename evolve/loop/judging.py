@@ -13,6 +13,7 @@ from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
+from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
 from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
@@ -43,7 +44,38 @@ def task_slots(suite: Suite) -> tuple[TaskSlot, ...]:
 
 def initial_standing(suite: Suite, config: RunConfig, seed: Candidate, begin: RuleMaker = gate.begin_rule) -> Standing:
     """The standing of a run whose seed scaffold has not been measured yet."""
-    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed, begin)
+    return gate.initial_standing(task_slots(suite), config.gate, seed, config.seed, begin, aims_of(suite, config))
+
+
+def aims_of(suite: Suite, config: RunConfig) -> Aims:
+    """What a run's patches must fulfil besides the rule."""
+    in_usd = config.scaffold_priced and not config.free and config.limits.usd > 0
+    return Aims(
+        objective=config.objective,
+        margin=config.cost_margin,
+        max_cost_ratio=config.max_cost_ratio,
+        max_seconds_ratio=config.max_seconds_ratio,
+        protected=frozenset(protected_tasks(suite, config.protect)),
+        protect_margin=config.protect_margin,
+        error=config.keep_error,
+        in_usd=in_usd,
+        cost_limit=config.limits.usd if in_usd else config.limits.tokens,
+    )
+
+
+def protected_tasks(suite: Suite, protect: Sequence[str]) -> list[str]:
+    """The tasks of train and validation that these names and tags name.
+
+    Raises:
+        BadInput: One of them names no task.
+    """
+    tasks, found = suite.split(Split.TRAIN, Split.VALIDATION), list[str]()
+    for word in protect:
+        named = [task.name for task in tasks if word == task.name or word in task.tags]
+        if not named:
+            raise BadInput(f"protect {word}", "is neither a task of train or validation nor a tag of one", "correct it")
+        found += named
+    return found
 
 
 def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
@@ -113,8 +145,10 @@ def standing_of(
 
 
 def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
-    """The standing after a race that is decided."""
-    measured = [row for row in rounds if row.decision and row.decision.verdict is not Verdict.REFUSED]
+    """The standing after a race that is decided. A null copy changes nothing."""
+    if not (patched := [row for row in rounds if not row.is_null_copy]):
+        return standing
+    measured = [row for row in patched if row.decision and row.decision.verdict is not Verdict.REFUSED]
     patches = [
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]

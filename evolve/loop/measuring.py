@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from evolve.budget.run_budget import Budget
 from evolve.core.errors import GraderError
@@ -20,6 +21,22 @@ from evolve.loop.drift import Drift
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
 from evolve.store import Store
+
+NONE: Mapping[Slot, StoredFile] = MappingProxyType({})
+
+
+def take_turns(queues: Sequence[Sequence[TrialSpec]]) -> list[TrialSpec]:
+    """The trials of several candidates in the order of their slots; who goes first changes from slot to slot.
+
+    What changes slowly meanwhile, such as a model behind its endpoint, then changes all candidates alike.
+
+    Args:
+        queues: The trials of each candidate, in one order of slots, some of which may be missing.
+    """
+    slots = list(dict.fromkeys((spec.task.name, spec.attempt) for specs in queues for spec in specs))
+    by_slot = [{(spec.task.name, spec.attempt): spec for spec in specs} for specs in queues]
+    turns = [by_slot if number % 2 == 0 else by_slot[::-1] for number in range(len(slots))]
+    return [specs[slot] for slot, turn in zip(slots, turns, strict=True) for specs in turn if slot in specs]
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ class Measurer:
     def measure(
         self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True, parent: Parent | None = None
     ) -> None:
-        """Give every commit a trial that counts on every slot.
+        """Give every commit a trial that counts on every slot; the commits take turns, slot by slot.
 
         Args:
             decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
@@ -82,11 +99,12 @@ class Measurer:
         """
         wanted = list(slots)
         recordings = self._recordings(parent)
-        specs = [
-            spec
-            for commit in commits
-            for spec in self._missing(commit, wanted, {} if parent and commit == parent.commit else recordings)
-        ]
+        specs = take_turns(
+            [
+                self._missing(commit, wanted, NONE if parent and commit == parent.commit else recordings)
+                for commit in commits
+            ]
+        )
         if not specs:
             return
         self.check()
@@ -97,6 +115,28 @@ class Measurer:
             self.check()
             if decides:
                 self._check_grades(commits, missing)
+
+    def measure_in_order(self, trials: Sequence[tuple[str, Slot]]) -> None:
+        """Give each (commit, slot) a trial that counts, started in this order; what can't be graded is left out.
+
+        Raises:
+            As `measure`, apart from GraderError.
+        """
+        slots: dict[str, list[Slot]] = {}
+        for commit, slot in trials:
+            slots.setdefault(commit, []).append(slot)
+        specs = {
+            (commit, (spec.task.name, spec.attempt)): spec
+            for commit, wanted in slots.items()
+            for spec in self._missing(commit, wanted)
+        }
+        if not specs:
+            return
+        self.check()
+        self.watcher.trials_planned(len(specs))
+        self.evaluator.measure([specs[key] for key in trials if key in specs], self._record, self._may_start)
+        if any(self._missing_slots(commit, wanted) for commit, wanted in slots.items()):
+            self.check()
 
     def _check_grades(self, commits: Sequence[str], missing: Sequence[Slot]) -> None:
         """Check that no trial that a decision needs could not be graded. Raises GraderError."""
@@ -112,19 +152,19 @@ class Measurer:
     def _recordings(self, parent: Parent | None) -> Mapping[Slot, StoredFile]:
         """The recordings of the trials whose answers are shared, by slot."""
         if parent is None or not parent.shared or self.specs.config.reuse == "off":
-            return {}
+            return NONE
         shared, trials = set(parent.shared), self.trials(parent.commit)
         counted = [trial for trial in trials if trial.counts and slot_of(trial) in shared]
         return {slot_of(trial): trial.recording for trial in counted if trial.recording}
 
-    def _missing(self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile]) -> list[TrialSpec]:
+    def _missing(
+        self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile] = NONE
+    ) -> list[TrialSpec]:
         missing = self._missing_slots(commit, slots)
         specs = self.specs.trials(commit, missing) if missing else []
-        return (
-            [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs]
-            if recordings
-            else specs
-        )
+        if not recordings:
+            return specs
+        return [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs]
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
         known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}

@@ -15,6 +15,10 @@ from evolve.loop.measuring import Measurer
 from evolve.store import Store
 from evolve.suite.tasks import Suite
 
+CHAMPION_LOOK = "champion at the end"
+# Runs of earlier versions measured the seed scaffold at their start, on the first attempts.
+SEED_LOOKS = ("seed scaffold at the end", "seed scaffold at the start")
+
 
 @dataclass(frozen=True)
 class Scorer:
@@ -30,7 +34,7 @@ class Scorer:
         """While the context lasts, leave enough of each cap for the trials at the end of the run."""
         measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
         final = self.config.score_attempts * len(measured)
-        final += self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
+        final += 2 * self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
         trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
@@ -40,17 +44,34 @@ class Scorer:
         attempts = range(first, first + self.config.score_attempts)
         self._measure(champion, [(task.name, attempt) for attempt in attempts for task in tasks])
 
-    def look_at_holdout(self, candidate: Candidate, why: str) -> None:
-        """Measure on the holdout, on attempts that all candidates share; each look is a row before it happens."""
-        tasks = self.suite.split(Split.HOLDOUT)
-        slots = [(task.name, attempt) for attempt in range(self.config.holdout_attempts) for task in tasks]
-        if not slots:
+    def compare_on_holdout(self, seed: Candidate, champion: Candidate) -> None:
+        """Measure seed scaffold and champion on the holdout side by side, on attempts that they share.
+
+        They take turns, so that an endpoint or a machine that changes meanwhile changes both alike. A later champion is
+        compared on attempts of its own, on which the seed scaffold is measured anew. Each look is a row before it
+        happens.
+        """
+        tasks, attempts = self.suite.split(Split.HOLDOUT), self.config.holdout_attempts
+        if not tasks or not attempts:
             return
+        self.measurer.watcher.say("holdout: seed scaffold and champion side by side")
+        first = attempts * self._note_looks(seed, champion)
+        slots = [(task.name, first + attempt) for attempt in range(attempts) for task in tasks]
+        commits = list(dict.fromkeys([seed.commit, champion.commit]))
+        self.measurer.measure(commits, slots, decides=False)
+
+    def _note_looks(self, seed: Candidate, champion: Candidate) -> int:
+        """Write down the looks that a comparison takes, unless they are there; returns how many were made before it."""
         looks = self.store.holdout_looks(self.run)
-        if not any(look.commit == candidate.commit and look.why == why for look in looks):
-            self.store.add_holdout_look(self.run, candidate.commit, why, now())
-        self.measurer.watcher.say(f"holdout: {why}")
-        self._measure(candidate, slots)
+        compared = [look.commit for look in looks if look.why == CHAMPION_LOOK]
+        place = compared.index(champion.commit) if champion.commit in compared else len(compared)
+        seen = sum(look.commit == seed.commit and look.why in SEED_LOOKS for look in looks)
+        wanted = sum(commit != seed.commit for commit in [*compared[:place], champion.commit])
+        if seen < wanted:
+            self.store.add_holdout_look(self.run, seed.commit, SEED_LOOKS[0], now())
+        if place == len(compared):
+            self.store.add_holdout_look(self.run, champion.commit, CHAMPION_LOOK, now())
+        return place
 
     def measure_once(self, candidate: Candidate, splits: Sequence[Split], attempts: int) -> None:
         """Measure on these splits, on the first attempts; if the holdout is one of them, this is a look at it."""

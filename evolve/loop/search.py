@@ -26,6 +26,7 @@ from evolve.loop.judging import (
 )
 from evolve.loop.lessons import Lessons
 from evolve.loop.measuring import Measurer
+from evolve.loop.null_copies import judge_null_copy
 from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
@@ -58,7 +59,7 @@ class Search:
     begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int) -> None:
-        """Play rounds 1 to `rounds`, except those that are decided; then score the champion, also at a cap.
+        """Play rounds 1 to `rounds`, except those that are decided; then score champion and seed, also at a cap.
 
         Raises:
             BadInput: The seed scaffold does no work at all.
@@ -76,7 +77,7 @@ class Search:
                 reached = error
             champion = self.journal.champion() if reached else standing.champion
             self.scorer.measure_fresh(champion)
-            self.scorer.look_at_holdout(champion, "champion at the end")
+            self.scorer.compare_on_holdout(self.journal.seed(), champion)
             if reached:
                 raise reached
 
@@ -107,6 +108,11 @@ class Search:
         standing = measure_tip(self.measurer, standing)
         proposals = collect_proposals(self.proposers, self.journal, standing, rounds)
         proposals = mark_duplicates(proposals, self.candidates.texts(standing.tip.commit))
+        for row, proposal in zip(rounds, proposals, strict=True):
+            if proposal.null_copy:
+                self._judge_null_copy(standing, row, proposal)
+        if all(proposal.null_copy for proposal in proposals):
+            return standing
         patches = self._admit(standing.tip, rounds, proposals)
         ruled = judge_challengers(self.measurer, standing, patches)
         for patch, decision in zip(patches, ruled.decisions, strict=True):
@@ -116,7 +122,7 @@ class Search:
         return ruled.standing
 
     def start(self) -> Standing:
-        """Measure the seed scaffold on every split; of a run that is resumed, put its branches right.
+        """Measure the seed scaffold on train and validation; of a run that is resumed, put its branches right.
 
         Returns:
             The standing after the rounds that are decided.
@@ -126,7 +132,6 @@ class Search:
         """
         seed = self._measure_seed()
         self._check_seed(seed)
-        self.scorer.look_at_holdout(seed, "seed scaffold at the start")
         initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
         standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
         self.journal.set_champion(standing.champion)
@@ -171,9 +176,17 @@ class Search:
             return False
         return seed_start(self.measurer.trials(first.candidate.commit)) is SeedStart.PASSES_ALL
 
+    def _judge_null_copy(self, standing: Standing, row: RoundRow, proposal: Proposal) -> None:
+        """Judge an unchanged copy of the tip, and only record what would have been decided."""
+        commit = self.candidates.commit(row, standing.tip, proposal)
+        assert isinstance(commit, str)
+        copy = self.journal.add_candidate(row, standing.tip, commit)
+        self.journal.record(copy, judge_null_copy(self.measurer, standing, copy))
+
     def _admit(self, tip: Candidate, rounds: Sequence[RoundRow], proposals: Sequence[Proposal]) -> list[Patch]:
-        """Make the patches candidates; those that are refused are decided at once."""
-        admitted = (self._admit_one(tip, row, proposal) for row, proposal in zip(rounds, proposals, strict=True))
+        """Make the patches candidates; those that are refused are decided at once. Null copies are no patches."""
+        patches = [pair for pair in zip(rounds, proposals, strict=True) if not pair[1].null_copy]
+        admitted = (self._admit_one(tip, row, proposal) for row, proposal in patches)
         return [patch for patch in admitted if patch]
 
     def _admit_one(self, tip: Candidate, row: RoundRow, proposal: Proposal) -> Patch | None:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 ENTRIES = ("main.py", "agent.py", "run.py", "app.py", "cli.py", "__main__.py", "src/main.py", "src/agent.py")
 NOT_ENTRIES = ("setup.py", "conftest.py", "__init__.py")
 SUFFIXES = (".py", ".md", ".txt", ".j2", ".json", ".yaml", ".yml", ".toml")
-IGNORED = ("runs", "runs/", "runs/*", "/runs", "/runs/", "/runs/*")
+RUNS, PACKAGES = "runs", "node_modules"
 
 
 def guess_entry(paths: Collection[str]) -> str | None:
@@ -27,9 +27,10 @@ def guess_evolvable(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"*{suffix}" for suffix in SUFFIXES if suffix in present) or ("*.py",)
 
 
-def ignore_runs(text: str) -> str:
-    """A `.gitignore` that ignores `runs/`: the same text if it does already."""
-    if any(line.strip() in IGNORED for line in text.splitlines()):
-        return text
-    gap = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{gap}runs/\n"
+def with_ignored(text: str, folders: Iterable[str]) -> str:
+    """A `.gitignore` that ignores these folders at its top: the same text if it does already."""
+    lines = {line.strip() for line in text.splitlines()}
+    for name in folders:
+        if not lines & {f"{start}{name}{end}" for start in ("", "/") for end in ("", "/", "/*")}:
+            text += ("" if not text or text.endswith("\n") else "\n") + f"{name}/\n"
+    return text

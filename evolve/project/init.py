@@ -14,7 +14,7 @@ from evolve.core.launch import Place
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.project.agents import Agent, recognise
 from evolve.project.folder import agent_texts
-from evolve.project.guesses import ignore_runs
+from evolve.project.guesses import PACKAGES, RUNS, with_ignored
 from evolve.project.level import Level
 from evolve.project.starts import CODING_TOOLS, FOLDER
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml
@@ -243,7 +243,7 @@ def _with_room(task: Unit) -> Unit:
 def _gitignore(folder: Path) -> tuple[NewFile, ...]:
     file = folder / ".gitignore"
     before = _read(file) if file.exists() else ""
-    after = ignore_runs(before)
+    after = with_ignored(before, (RUNS, *([PACKAGES] if (folder / "package.json").exists() else [])))
     return () if after == before else (NewFile(file.name, after.encode()),)
 
 

@@ -25,20 +25,23 @@ _FLAG = re.compile(r"['\"](--(?:task|instruction|prompt|message|query|problem))[
 PYTHON_IMAGE = """# The packages of the agent, in /opt/agent, which is copied into the images of the tasks.
 ARG BASE=python:3.11-slim
 FROM ${BASE}
-RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
-COPY requirements.txt /opt/agent/
-RUN python3 -m pip install --no-cache-dir --target /opt/agent/lib -r /opt/agent/requirements.txt && \\
-    python3 -m compileall -q /opt/agent/lib
+COPY . /opt/agent/
+# Packages in a folder `lib`, if there is one, are taken in place of the index's.
+RUN [ -d /opt/agent/lib ] || { apt-get update && apt-get install -y --no-install-recommends python3-pip && \\
+    python3 -m pip install --no-cache-dir --target /opt/agent/lib -r /opt/agent/requirements.txt; }
+RUN python3 -m compileall -q /opt/agent/lib
 """
 NODE_IMAGE = """# Node and the packages of the agent, in /opt/agent, which is copied into the images of the tasks.
 ARG BASE=python:3.11-slim
 FROM $${BASE}
-RUN apt-get update && apt-get install -y --no-install-recommends npm && rm -rf /var/lib/apt/lists/*
-RUN mkdir -p /opt/agent /opt/node && cd /opt/node && \\
+COPY . /opt/agent/
+# A file `node` and a folder `node_modules`, if they are there, are taken in place of the registry's.
+RUN [ -x /opt/agent/node ] && [ -d /opt/agent/node_modules ] || \\
+    { apt-get update && apt-get install -y --no-install-recommends npm; }
+RUN [ -x /opt/agent/node ] || { mkdir -p /opt/node && cd /opt/node && \\
     npm install --no-audit --no-fund "node-linux-$$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')@$node" && \\
-    cp node_modules/node-linux-*/bin/node /opt/agent/node
-COPY package*.json /opt/agent/
-RUN cd /opt/agent && npm $install --no-audit --no-fund
+    cp node_modules/node-linux-*/bin/node /opt/agent/node; }
+RUN [ -d /opt/agent/node_modules ] || { cd /opt/agent && npm $install --no-audit --no-fund; }
 """
 NODE_RUN = """#!/bin/sh
 # Start the agent from a copy of its files that has its packages beside it. Arguments: those of the agent.

@@ -110,7 +110,7 @@ class Lineage:
         run: str,
         round: int,
         parent_sha: str,
-        edits: Sequence[FileEdit],
+        edits: Sequence[FileEdit] | None,
         message: str,
         author: Author,
         when: str,
@@ -122,7 +122,7 @@ class Lineage:
             run: The run.
             round: The round's number.
             parent_sha: The commit to patch.
-            edits: The patch.
+            edits: The patch; None: a copy of the parent, with the same files.
             message: The hypothesis.
             author: The model.
             when: Time of the commit, ISO 8601.
@@ -132,10 +132,29 @@ class Lineage:
             BadPatch: The edits can't be applied.
         """
         run_prefix(run)
-        tree = self._edited_tree(parent_sha, edits)
+        tree = self._tree_of(parent_sha) if edits is None else self._edited_tree(parent_sha, edits)
         own = {"Evolve-Run": run, "Evolve-Round": str(round), "Evolve-Parent": parent_sha}
         text = compose_message(f"Round {round}", message, {**(trailers or {}), **own})
         return store_commit(self.place.shell, tree, parent_sha, text, when, author)
+
+    def commit_contents(
+        self, run: str, parent_sha: str, contents: Mapping[str, tuple[str, bytes]], message: str, when: str
+    ) -> str:
+        """Commit the parent with other files in place of all of the scaffold's, without a branch.
+
+        The same arguments give the same sha.
+
+        Args:
+            run: The run for which it is made.
+            contents: By path in the scaffold's folder, the git mode and the bytes.
+        """
+        before = self._files(parent_sha)
+        oids = store_bytes(self.place.shell, [content for _, content in contents.values()])
+        after = [Entry(path, mode, oid) for (path, (mode, _)), oid in zip(contents.items(), oids, strict=True)]
+        gone = [Entry(entry.path, entry.mode, None) for entry in before if entry.path not in contents]
+        tree = self._tree(parent_sha, [*gone, *after])
+        text = compose_message("Measured", message, {"Evolve-Run": run, "Evolve-Parent": parent_sha})
+        return store_commit(self.place.shell, tree, parent_sha, text, when, Author("evolve", "evolve@evolve.invalid"))
 
     def _edited_tree(self, parent: str, edits: Sequence[FileEdit]) -> str:
         modes = {entry.path: entry.mode for entry in self._files(parent)}
@@ -145,9 +164,12 @@ class Lineage:
         changes = [Entry(path, modes.get(path, "100644"), oids.get(path)) for path in texts]
         _check_amount(self._files(parent), texts)
         tree = self._tree(parent, changes)
-        if tree == self.place.shell.text("rev-parse", f"{parent}^{{tree}}"):
+        if tree == self._tree_of(parent):
             raise BadPatch("the patch changes nothing")
         return tree
+
+    def _tree_of(self, commit: str) -> str:
+        return self.place.shell.text("rev-parse", f"{commit}^{{tree}}")
 
     def create_branch(self, name: str, sha: str) -> None:
         """Create the branch `name` (without `refs/heads/`). If it exists, it must point to `sha`.

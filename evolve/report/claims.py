@@ -11,7 +11,9 @@ from evolve.report.gaps import gap_line, gap_warning, points
 from evolve.report.validity import with_coverage
 from evolve.store.rows import LookRow
 
+# The looks of a run by itself: at its seed and at its champion.
 PLANNED_LOOKS = 2
+MOST_LOOKS = 12
 
 
 def claim_lines(
@@ -25,7 +27,7 @@ def claim_lines(
     """The lines of a claim.
 
     Args:
-        looks: all looks at this run's holdout; more than the two that a run makes by itself cause a warning.
+        looks: all looks at this holdout that the database knows, by whichever run.
         covered: how many holdout attempts of the seed scaffold and of the champion could be graded.
         more: lines on what the run's numbers rest on.
     """
@@ -38,19 +40,41 @@ def claim_lines(
         f"{claim.trials} trials",
         f"  seed scaffold {seed}, champion {champion}",
         f"  difference {points(claim.difference)} points, 95 % interval {points(claim.low)} to {points(claim.high)}",
-        f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}",
+        f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}"
+        + corrected_note(claim.p_corrected, claim.comparisons),
         *_gap_lines(claim),
         *_drift_lines(claim),
         *_mode_lines(claim),
         *(f"  {plain(line)}" for line in more),
-        f"  looks at the holdout: {len(looks)}",
+        *look_lines(looks, claim.comparisons),
     ]
-    lines += [f"    {plain(look.looked_at)} {look.commit[:12]} {plain(look.why)}" for look in looks]
-    if len(looks) > PLANNED_LOOKS:
-        lines.append(
-            "  more looks than a run makes by itself: interval and p are not corrected for choosing among them"
-        )
     return lines
+
+
+def null_line(run: str) -> str:
+    """That a run has nothing to claim, which is a result."""
+    return f"run {run}: the champion is still the seed scaffold, so there is no gain to claim"
+
+
+def corrected_note(p: float, comparisons: int) -> str:
+    """The p-value corrected for several comparisons, after the plain one; "" for a single comparison."""
+    return "" if comparisons == 1 else f", corrected for {comparisons} comparisons: p = {p:.3g}"
+
+
+def look_lines(looks: Sequence[LookRow], comparisons: int) -> list[str]:
+    """The looks at a holdout, the latest of many, and what is corrected for."""
+    lines = [f"  looks at the holdout: {len(looks)}"]
+    if left_out := len(looks) - len(looks[-MOST_LOOKS:]):
+        lines.append(f"    {left_out} earlier ones")
+    lines += [f"    {plain(' '.join(_look_words(look)))}" for look in looks[-MOST_LOOKS:]]
+    if len(looks) > PLANNED_LOOKS or comparisons > 1:
+        many = "1 comparison, so nothing is" if comparisons == 1 else f"{comparisons} comparisons, so all are"
+        lines.append(f"  more looks than a run makes by itself, {many} corrected for choosing among them (Bonferroni)")
+    return lines
+
+
+def _look_words(look: LookRow) -> list[str]:
+    return [look.looked_at, *([look.run] if look.run else []), look.commit[:12], look.why]
 
 
 def _gap_lines(claim: Claim) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolve.loop.propose.answer import ENDPOINT_REFUSED
+from evolve.report.lineage_graph import tip_round
 from evolve.report.tables import Row
 
 
@@ -17,7 +18,7 @@ def summary_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stac
     """
     decided = [row for row in history if row["verdict"]]
     verdicts = [row["verdict"] for row in decided[1:]]
-    champion, tip = decided[-1]["champion_round"], _tip_round(decided)
+    champion, tip = decided[-1]["champion_round"], tip_round(decided)
     depths = {row["round"]: row["depth"] for row in lineage}
     lines = [
         f"run {run}: {len(verdicts)} rounds, champion of round {champion} with {depths[champion]} patches; "
@@ -52,14 +53,3 @@ def waste_lines(cost: Sequence[Row]) -> list[str]:
 
 def _is_new_champion(row: Row, before: Row) -> bool:
     return row["doubt"] is not None and row["champion_round"] != before["champion_round"]
-
-
-def _tip_round(history: Sequence[Row]) -> int:
-    """The round whose candidate the next round would patch."""
-    tip = 0
-    for row in history:
-        if row["verdict"] in ("baseline", "keep", "stack"):
-            tip = row["round"]
-        if row["fate"] == "given_up":
-            tip = row["champion_round"]
-    return tip

@@ -11,6 +11,7 @@ from threading import Event
 
 from evolve.core.errors import BadInput, EngineError, EvolveError, InfraError
 from evolve.core.instances import Instance
+from evolve.core.model_access import is_model_key
 from evolve.core.records import (
     Fault,
     Grader,
@@ -42,7 +43,8 @@ GIT_FIX = (
     "in its Dockerfile, delete the other branches, tags and remotes and run "
     "`git reflog expire --expire=now --all && git gc --prune=now`, or make a new repository of the files"
 )
-NO_SOLUTION = "no solution: only the untouched state was checked"
+UNTOUCHED_ONLY = "only the untouched state was checked"
+NO_SOLUTION = f"no solution: {UNTOUCHED_ONLY}"
 
 
 GraderOf = Callable[[Task, str], Grader | None]
@@ -177,11 +179,19 @@ def _check(
             raise
         return TaskCheck(task.name, (), (), str(error))
     solution, nothing = _rewards(solved), _rewards(untouched)
-    scale, note = task.scale, "" if task.format.solved else NO_SOLUTION
+    scale, note = task.scale, _note(task)
     problem = _problem(solution, nothing, scale)
     wrong = [*(one for one in solved if not scale.is_pass(one.reward)), *(one for one in untouched if one.reward > 0)]
     output = wrong[0].detail if problem and wrong else ""
     return TaskCheck(task.name, solution, nothing, problem, output=output, note=note)
+
+
+def _note(task: Task) -> str:
+    """What was not checked."""
+    if lacking := task.format.unsolved:
+        way = "which no container gets" if is_model_key(lacking) else f"which --pass-env {lacking} passes"
+        return f"its solution takes the host's variable {lacking}, {way}: {UNTOUCHED_ONLY}"
+    return "" if task.format.solved else NO_SOLUTION
 
 
 def _rewards(judgements: Sequence[Judgement]) -> tuple[float, ...]:

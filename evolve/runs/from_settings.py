@@ -27,7 +27,8 @@ from evolve.suite.bundled import or_bundled
 # Settings that are stored with a run under the same names; those of a model and of containers have others there.
 STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
-    "limits", "gate", "pass_env", "grader", "reuse",
+    "limits", "gate", "pass_env", "grader", "objective", "cost_margin", "max_cost_ratio", "max_seconds_ratio",
+    "protect", "protect_margin", "keep_error", "reuse",
 )  # fmt: skip
 # Facts of a model that settings may give, and the names of these settings.
 GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}
@@ -117,6 +118,9 @@ def given_values(settings: Settings, row: RunRow) -> dict[str, Any]:
 def refuse_keys(passed: Sequence[str]) -> None:
     """Raise BadInput for a variable to pass on that holds the key of a model's API: no container gets one."""
     for name in passed:
+        if "=" in name.removesuffix("="):
+            fix = "write NAME for your variable, or NAME= for an empty one"
+            raise BadInput("pass_env", f"{name.partition('=')[0]}: values are not given here", fix)
         if is_model_key(name):
             fix = "name a model that tests may ask with --grader-model MODEL"
             raise BadInput(f"pass_env {name}", "is the key of a model's API, which no container gets", fix)

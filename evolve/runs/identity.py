@@ -20,13 +20,17 @@ from evolve.suite.tasks import Suite
 
 # Stored beside the config.
 NETWORKS = "suite_networks"
-DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers", NETWORKS)
+# Of a run in which scaffolds are measured side by side: what they are, and for what.
+MEASUREMENT = "measurement"
+DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers", NETWORKS, MEASUREMENT)
 PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 # What a model's terms name as the source of a price that is a setting.
 GIVEN_PRICE = "given with the command"
 
 
-def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
+def identity(
+    config: RunConfig, suite: Suite, scaffold_digest: str, measurement: Mapping[str, Any] | None = None
+) -> str:
     """The config as it is stored: with the digests of suite and scaffold, and the suite's profile.
 
     Where tests run in a weaker way than in a container of their own, the verifier modes are there too, and where tasks
@@ -38,6 +42,8 @@ def identity(config: RunConfig, suite: Suite, scaffold_digest: str) -> str:
         values["suite_verifiers"] = weaker
     if config.network and (networks := _networks(suite)):
         values[NETWORKS] = networks
+    if measurement:
+        values[MEASUREMENT] = dict(measurement)
     return json.dumps(values, sort_keys=True)
 
 
@@ -50,6 +56,11 @@ def _networks(suite: Suite) -> dict[NetworkMode, int]:
 def stored(row: RunRow, key: str) -> Any:
     """A stored value of the run; None if an older version did not store it."""
     return stored_values(row).get(key)
+
+
+def is_measurement(row: RunRow) -> bool:
+    """Whether a run measures scaffolds side by side, for a claim or for the effects of patches."""
+    return f'"{MEASUREMENT}": ' in row.config and bool(stored(row, MEASUREMENT))
 
 
 def stored_config(row: RunRow) -> RunConfig:
@@ -212,6 +223,6 @@ def _is_listed_price(key: str, config: RunConfig) -> bool:
 
 def run_to_resume(config: RunConfig, suite: Suite, runs: Path, store: Store) -> RunRow | None:
     """The newest run, if it began alike and has not ended; otherwise None."""
-    latest = next(iter(store.runs()), None)
+    latest = next((row for row in store.runs() if not is_measurement(row)), None)
     is_open = latest is not None and not store.ends(latest.id) and began_alike(config, suite, runs, latest)
     return latest if is_open else None

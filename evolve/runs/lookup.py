@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
 from evolve.runs import gc_record
+from evolve.runs.identity import is_measurement
 from evolve.runs.repository import lineage_of
 from evolve.runs.request import DATABASE
 from evolve.store import RunRow, Store
@@ -25,9 +27,12 @@ def results_file(runs: Path) -> Path:
 
 
 def run_row(store: Store, run: str | None) -> RunRow:
-    """The named run, or the newest."""
+    """The named run, or the newest that is no measurement of another one's scaffolds."""
     rows = store.runs()
-    found = rows[:1] if run in (None, NEW) else [row for row in rows if row.id == run]
+    if run in (None, NEW):
+        found = list(itertools.islice((row for row in rows if not is_measurement(row)), 1))
+    else:
+        found = [row for row in rows if row.id == run]
     if not found:
         known = ", ".join(row.id for row in rows[:5]) or "none yet"
         raise BadInput(f"run {run or ''}".strip(), "there is no such run", f"use one of: {known}")

@@ -31,6 +31,7 @@ from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
+from evolve.loop.judging import protected_tasks
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
 from evolve.models.choice import check_commercial
@@ -38,6 +39,7 @@ from evolve.runs import gc_record
 from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.digests import scaffold_survey
 from evolve.runs.identity import (
+    MEASUREMENT,
     check_same,
     continued_config,
     identity,
@@ -78,15 +80,26 @@ def check(request: RunRequest) -> Suite:
     row = stored_row(request.runs, request.run)
     suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:
+        _refuse_measurement(request, row)
         check_same(request.config, suite, row)
     elif request.origin is None:
         check_scaffold(request.config.scaffold, suite, request.runs)
         refuse_self_proposer(request.config)
+    protected_tasks(suite, request.config.protect)
     check_plugins(request.config, request.plugins)
     check_commercial(request.config)
     if not request.checks_models:
         check_priced(request.config, request.caps)
     return suite
+
+
+def _refuse_measurement(request: RunRequest, row: RunRow) -> None:
+    """Raise BadInput if rounds are to be played in a run that measures scaffolds side by side."""
+    if stored(row, MEASUREMENT) and not request.measurement:
+        problem = "measures scaffolds side by side and has no rounds"
+        raise BadInput(
+            f"run {row.id}", problem, "resume it with the command that began it, `evolve claim` or `effects`"
+        )
 
 
 def left_out_line(request: RunRequest) -> str:
@@ -129,7 +142,8 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
                 store.end_run(run.name, "done", now())
             except BudgetExhausted as error:
                 store.end_run(run.name, "budget", now())
-                watcher.say(f"stopped: {error}; the same command with a larger budget and --run {run.name} resumes")
+                again = "" if request.measurement else f" and --run {run.name}"
+                watcher.say(f"stopped: {error}; the same command with a larger budget{again} resumes")
         run_budget.book_losses(store, run.name, run.folder)
 
 
@@ -324,7 +338,7 @@ def _enter(
 
 def _check_seed(run: NamedRun) -> None:
     """Raise BadInput if a resumed run has no commit yet and the scaffold has changed since it began."""
-    if run.row is None or run.lineage().seed_of(run.name) is not None:
+    if run.row is None or run.request.measurement or run.lineage().seed_of(run.name) is not None:
         return
     digest = scaffold_digest(run.config.scaffold, run.config.suite, run.request.runs)
     if digest != stored(run.row, "scaffold_digest"):
@@ -358,7 +372,7 @@ def _create_run(run: NamedRun, suite: Suite, store: Store, usable: UsableSuite, 
         if origin
         else scaffold_digest(config.scaffold, config.suite, run.request.runs)
     )
-    text = identity(config, suite, digest)
+    text = identity(config, suite, digest, run.request.measurement)
     row = RunRow(
         id=run.name,
         created_at=now(),

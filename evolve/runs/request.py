@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
@@ -28,6 +30,7 @@ class RunRequest:
         own_server: The model's profile is of the user's own server.
         checks_models: The models' endpoints are checked first.
         preflights: These checks, to be stored with the run.
+        measurement: What a run of scaffolds side by side is for, to be stored with it; empty for other runs.
     """
 
     config: RunConfig
@@ -40,6 +43,7 @@ class RunRequest:
     own_server: bool = False
     checks_models: bool = True
     preflights: tuple[PreflightRow, ...] = ()
+    measurement: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def database(self) -> Path:
@@ -64,7 +68,7 @@ class NamedRun:
 
     def lineage(self) -> Lineage:
         """Where the candidates' commits are: the repository around the scaffold, else one of the run's own."""
-        runs, stored = self.request.runs, self.row or self.request.origin
+        runs, stored = self.request.runs, self.request.origin or self.row
         if stored:
             return lineage_of(stored, runs)
         without = left_out_places(self.config.suite, runs)

@@ -11,9 +11,10 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.attempts import first_fresh_attempt
-from evolve.gate.claim import Claim, claim
+from evolve.gate.claim import Claim, claim, comparisons_made
+from evolve.runs.identity import stored
 from evolve.runs.regrades import regraded_trials
-from evolve.store import Store
+from evolve.store import LookRow, Store
 
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
@@ -37,7 +38,15 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
 
 def _fresh_trials(store: Store, run: str, candidate: Candidate) -> list[TrialResult]:
     trials = regraded_trials(store, run, candidate.commit)
-    return [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    fresh = [t for t in trials if t.split is Split.HOLDOUT or t.attempt >= first_fresh_attempt(candidate)]
+    return fresh if candidate.round else _beside_champion(store, run, fresh)
+
+
+def _beside_champion(store: Store, run: str, seed: list[TrialResult]) -> list[TrialResult]:
+    """The seed scaffold's trials without those holdout attempts on which it was compared with an earlier champion."""
+    champion = store.champion(run)
+    its = {t.attempt for t in store.trials(run, champion.commit) if t.split is Split.HOLDOUT}
+    return [t for t in seed if not its or t.split is not Split.HOLDOUT or t.attempt in its]
 
 
 def champions_gap(store: Store, run: str) -> Gap | None:
@@ -57,6 +66,23 @@ def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
     return [trial for trial in trials if trial.split is split]
 
 
+def suite_looks(store: Store, run: str) -> list[LookRow]:
+    """All looks at the holdout of a run's suite that the database knows, by whichever run."""
+    row = store.run(run)
+    digest = None if row is None else stored(row, "suite_digest")
+    return store.holdout_looks(run) if digest is None else store.looks_at_suite(digest)
+
+
+def has_new_champion(store: Store, run: str) -> bool | None:
+    """Whether the champion of a run is another scaffold than its seed; None if its holdout tells nothing yet."""
+    try:
+        champion = store.champion(run)
+    except LookupError:
+        return None
+    trials = (trial for trial in store.trials(run, champion.commit) if trial.split is Split.HOLDOUT and trial.counts)
+    return champion.round != 0 if len({trial.task for trial in trials}) >= 2 else None
+
+
 def claim_of(store: Store, run: str) -> Claim:
     """The claim of a run.
 
@@ -68,7 +94,7 @@ def claim_of(store: Store, run: str) -> Claim:
     if champion is not None and champion.round == 0:
         raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
     pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
-    claimed = claim(*pair)
+    claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
     if claimed is None:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"

@@ -24,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from evolve.core.config import SETTINGS_FILE, GateConfig, GraderLimits, RunConfig, TrialLimits
+from evolve.core.config import SETTINGS_FILE, GateConfig, GraderLimits, Objective, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         RunConfig().holdout_attempts,
         ge=0,
         le=16,
-        description="Attempts at each holdout task, at start and end.",
+        description="Attempts at each holdout task, of seed scaffold and champion.",
     )
     reuse: Literal["on", "off"] = Field(
         RunConfig().reuse,
@@ -182,7 +182,43 @@ class Settings(BaseSettings):
     pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
-        "values are never stored.",
+        "values are never stored. `NAME=` leaves a variable empty wherever a task takes it.",
+    )
+    objective: Objective = Field(
+        "score",
+        description="What patches are kept for: `score`, a higher mean reward; `cost`, a lower cost at no loss beyond "
+        "`cost_margin`.",
+    )
+    cost_margin: float = Field(
+        RunConfig().cost_margin,
+        gt=0,
+        lt=1,
+        description="Loss of mean reward that a cheaper patch must be shown to stay within, for the objective `cost`.",
+    )
+    max_cost_ratio: float | None = Field(
+        None,
+        gt=0,
+        description="The most that a kept patch may cost, in costs of the seed scaffold on the same tasks; unset: any.",
+    )
+    max_seconds_ratio: float | None = Field(
+        None,
+        gt=0,
+        description="The most time that a kept patch may take, in times of the seed scaffold; unset: any.",
+    )
+    protect: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Tasks that may not get worse: names of tasks, or tags (keywords) of theirs."
+    )
+    protect_margin: float = Field(
+        RunConfig().protect_margin,
+        gt=0,
+        lt=1,
+        description="Loss of mean reward on protected tasks that a kept patch must be shown to stay within.",
+    )
+    keep_error: float = Field(
+        RunConfig().keep_error,
+        gt=0,
+        lt=0.5,
+        description="Probability with which a patch that is worse by one of these margins is kept all the same.",
     )
     limits: Annotated[TrialLimits, NoDecode] = Field(TrialLimits(), description="Limits of one trial.")
     grader: Annotated[GraderLimits, NoDecode] = Field(
@@ -203,7 +239,7 @@ class Settings(BaseSettings):
             return value
         return pairs(value.split())
 
-    @field_validator("pass_env", mode="before")
+    @field_validator("pass_env", "protect", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
         """A variable holds the names in one text, with commas between them."""

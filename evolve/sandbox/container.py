@@ -19,7 +19,7 @@ from docker.errors import APIError, NotFound
 from docker.types import DriverConfig, Mount
 
 from evolve.core.errors import EngineError, InfraError
-from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
+from evolve.core.launch import GATEWAY_URL, INSTRUCTION_FILE, SCAFFOLD, Launch, gateway_variables
 from evolve.core.records import Cause, SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import (
     MAIN_SERVICE,
@@ -53,8 +53,6 @@ AGENT_UID = "EVOLVE_AGENT_UID"
 MCP_SERVERS = "EVOLVE_MCP_SERVERS"
 DOOR_HOME = "/opt/evolve"
 PRISTINE = "/.evolve/workdir"
-# Where the launcher in a scaffold's own container leads to the gateway.
-OWN_URL = "http://127.0.0.1:8111"
 LOG_BYTES = 64_000
 NETWORK = "bridge"
 # Before the id of a container whose network another one shares, and with it its name.
@@ -637,7 +635,7 @@ def scaffold_process(
         **SAFE_ENV,
         "PYTHONUNBUFFERED": "1",
         "EVOLVE_SOCKET": "/run/evolve/gateway.sock",
-        **gateway_variables(OWN_URL),
+        **gateway_variables(GATEWAY_URL),
         **dict(launch.env),
     }
     stdin = [f"--stdin={INSTRUCTION_FILE}"] if launch.stdin else []

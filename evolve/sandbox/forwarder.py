@@ -15,6 +15,7 @@ from typing import Any
 from docker.types import Mount
 
 from evolve.core.errors import BadInput, EngineError
+from evolve.core.launch import GATEWAY_PORT
 from evolve.core.records import SandboxSpec
 from evolve.sandbox.container import DOOR_HOME, KEEPER, SHARED_NETWORK, Container, create_container
 from evolve.sandbox.exit_cause import engine_faults
@@ -25,7 +26,7 @@ from evolve.sandbox.streams import frames
 # Where a socket's folder is in the forwarder's container.
 SOCKETS = "/run/evolve"
 # The usual port, and any other where something in the container listens on that one.
-PORTS = (8111, 0)
+PORTS = (GATEWAY_PORT, 0)
 # Two threads for each connection: those that find no room are closed.
 LIMITS = SandboxSpec(memory_mb=64, pids=256, disk_mb=8)
 READY_SECONDS = 30.0

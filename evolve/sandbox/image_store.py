@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,10 @@ from evolve.sandbox.endpoint import current_endpoint
 from evolve.sandbox.engine import answers, connect
 from evolve.sandbox.exit_cause import engine_faults
 
+# How much of a builder's output an error tells, and what in it is the builder's own.
+LAST_CHARS = 400
+_REMARKS = ("Step ", "---> ", "Removing intermediate container")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Seconds before each new try of what the network failed.
 WAITS = (2.0, 10.0, 30.0)
 # The end of a builder's output that says why it failed.
@@ -156,5 +161,14 @@ def _complete_message(error: Exception) -> str:
 
 
 def task_fault(where: str, error: Exception) -> BadInput:
-    """What to tell about an image that can't be built by a fault of its task."""
-    return BadInput(where, f"its image can't be built: {error}", "fix its Dockerfile")
+    """What to tell about an image that can't be built by a fault of its task: the error, with what came before it."""
+    words = _last_words(_complete_message(error).removeprefix(str(error)))
+    last = "" if words in str(error) else f" (its output ends: {words})"
+    return BadInput(where, f"its image can't be built: {error}{last}", "fix its Dockerfile")
+
+
+def _last_words(output: str) -> str:
+    """The end of a builder's output in one line, without its own remarks and colours."""
+    lines = (_COLOUR.sub("", line).strip() for line in output.splitlines())
+    said = [line for line in lines if line and not line.startswith(_REMARKS)]
+    return " ".join(" ".join(said).split())[-LAST_CHARS:]

@@ -42,8 +42,12 @@ OPEN_AS_ROOT = f"{SACRIFICE}; exec sh"
 # Both print the shell's process id first, which is the id of its session.
 IS_CLOSED = "echo $PPID; rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
 IS_OPEN = "echo $PPID"
-APART = ("sh", "-c", f'{SACRIFICE}; exec sh -c "$1"', "sh")
-APART_NAMED = ("sh", "-c", f'{SACRIFICE}; echo $$; exec sh -c "$1"', "sh")
+# A command waits for a line of the host's: what it printed together with the engine's answer to the start, the client
+# would lose. Then comes its standard input, if it has one.
+START = b"\n"
+APART = f'read -r _; {SACRIFICE}; exec sh -c "$1"'
+APART_NAMED = f'read -r _; {SACRIFICE}; echo $$; exec sh -c "$1"'
+NO_INPUT = " </dev/null"
 # How often the engine is asked whether a command has ended that prints nothing, and how long after its end its output
 # is waited for, which processes that it left behind may keep open.
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
@@ -185,12 +189,11 @@ class ContainerShell(ExecStreams):
 
     def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         """Run a command as an exec of its own, beside processes of earlier commands."""
-        words = APART_NAMED if self._names_sessions else APART
-        self._start_exec([*words, command], stdin=bool(stdin), **self._options)
+        script = (APART_NAMED if self._names_sessions else APART) + ("" if stdin else NO_INPUT)
+        self._start_exec(["sh", "-c", script, "sh", command], stdin=True, **self._options)
+        self._send(START + stdin)
         assert self._socket is not None
-        if stdin:
-            self._send(stdin)
-            self._socket.shutdown(socket.SHUT_WR)
+        self._socket.shutdown(socket.SHUT_WR)
         streams = {STDOUT: Tail(b""), STDERR: Tail(b"")}
         if self._names_sessions:
             self._await_session(streams, deadline)

@@ -72,6 +72,7 @@ def proposal_values(proposal: Proposal) -> Values:
         **_usage_values(proposal.usage),
         "ablates": proposal.ablates,
         "merges": proposal.merges,
+        "null_copy": int(proposal.null_copy),
         **_file_values("transcript", proposal.transcript),
     }
 
@@ -117,7 +118,7 @@ def _joined(values: Iterable[str]) -> str:
 def decision_values(decision: Decision) -> Values:
     evidence = {name: decision.evidence and getattr(decision.evidence, name) for name in EVIDENCE}
     facts = {"verdict": decision.verdict.value, "reason": decision.reason, "fate": decision.fate.value}
-    return {**facts, **evidence}
+    return {**facts, **evidence, "would_be": decision.would_be and decision.would_be.value}
 
 
 def trial_values(result: TrialResult) -> Values:
@@ -144,6 +145,7 @@ def trial_values(result: TrialResult) -> Values:
         "outage": int(result.outage),
         "failed_gradings": result.failed_gradings,
         **_file_values("state", result.state),
+        "own_seconds": result.own_seconds,
     }
 
 
@@ -172,6 +174,7 @@ def trial_from(row: Row) -> TrialResult:
         failed_gradings=row["failed_gradings"],
         state=_file_from("state", row),
         grading=_grading_from(row),
+        own_seconds=row["own_seconds"],
         reuse=bool(row["reuse"]),
     )
 
@@ -232,6 +235,7 @@ def proposal_from(row: Row) -> Proposal:
         note=row["note"],
         ablates=row["ablates"],
         merges=row["merges"],
+        null_copy=bool(row["null_copy"]),
         transcript=_file_from("transcript", row),
     )
 
@@ -273,7 +277,8 @@ def _split(text: str) -> tuple[str, ...]:
 
 def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
-    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence)
+    would_be = row["would_be"] and Verdict(row["would_be"])
+    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence, would_be)
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

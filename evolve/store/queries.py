@@ -122,6 +122,17 @@ def looks(run: str) -> Query:
     return query.where(holdout_look.c.run_id == run).order_by(holdout_look.c.id)
 
 
+def looks_at_suite(digest: str) -> Query:
+    """Uses of the holdout of a suite by all runs; the digest is in each run's stored config."""
+    columns = (candidate.c.commit_sha.label("commit"), holdout_look.c.why, holdout_look.c.looked_at)
+    query = select(*columns, holdout_look.c.run_id.label("run"))
+    query = query.join(candidate, candidate.c.id == holdout_look.c.candidate_id)
+    query = query.join(run_, run_.c.id == holdout_look.c.run_id)
+    return query.where(run_.c.config.contains(f'"suite_digest": "{digest}"', autoescape=True)).order_by(
+        holdout_look.c.id
+    )
+
+
 def ends(run: str) -> Query:
     return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
 

@@ -56,14 +56,20 @@ class RoundRow:
     decision: Decision | None
     race: int
 
+    @property
+    def is_null_copy(self) -> bool:
+        """Whether the round judges an unchanged copy of the tip."""
+        return self.proposal is not None and self.proposal.null_copy
+
 
 @dataclass(frozen=True)
 class LookRow:
-    """One use of the holdout: which commit was scored on it, and why."""
+    """One use of the holdout: which commit was scored on it, and why; `run`: by which run, if it was asked for."""
 
     commit: str
     why: str
     looked_at: str
+    run: str = ""
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,10 @@ class Store:
         """Return the run's uses of the holdout, in order."""
         return read_rows(self._rows(queries.looks(run)), lambda row: LookRow(**row))
 
+    def looks_at_suite(self, digest: str) -> list[LookRow]:
+        """Return the uses of the holdout of the suite with this digest, by all runs, in order."""
+        return read_rows(self._rows(queries.looks_at_suite(digest)), lambda row: LookRow(**row))
+
     def ends(self, run: str) -> list[EndRow]:
         """Return the run's ends, in order."""
         return read_rows(self._rows(queries.ends(run)), lambda row: EndRow(**row))

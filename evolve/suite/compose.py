@@ -5,7 +5,7 @@ The file is merged over what Harbor says of the service `main`: it is built from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from evolve.core.composition import Composition, Service
 from evolve.core.errors import BadInput
 from evolve.core.task_format import MAIN_SERVICE
+from evolve.suite.compose_files import shared_files
+from evolve.suite.compose_host import without_host_folders
 from evolve.suite.compose_keys import FILE_KEYS, reason
-from evolve.suite.compose_service import BadService, Place, read_service
+from evolve.suite.compose_service import BadService, Declared, Place, read_service
 from evolve.suite.compose_values import text_of, truth_of
 from evolve.suite.interpolation import BadTemplate, Interpolation
 from evolve.suite.yaml_file import read_yaml
@@ -33,21 +35,24 @@ class ComposeFile:
     warnings: tuple[str, ...]
 
 
-def read_compose(folder: Path, context: str, task_values: Mapping[str, str]) -> ComposeFile | None:
+def read_compose(
+    folder: Path, context: str, task_values: Mapping[str, str], emptied: Collection[str] = ()
+) -> ComposeFile | None:
     """The compose file in a folder of a task; None if there is none. Raises BadInput, which names the key.
 
     Args:
         context: The folder with the file, relative to the task's.
         task_values: What the task gives its variables: its sizes and its environment.
+        emptied: Variables of the host that the user leaves empty.
     """
     file = folder / context / COMPOSE_FILE
     if not file.is_file():
         return None
     place = Place(folder, context)
-    filler = Interpolation({**task_values, **harbor_values(place)})
+    filler = Interpolation({**dict.fromkeys(emptied, ""), **task_values, **harbor_values(place)})
     try:
-        document = _filled(read_yaml(file), filler, [0])
-        composition = _composition(document, place)
+        document = _filled(without_host_folders(read_yaml(file), filler.values, emptied), filler, [0])
+        composition = _composition(document, place, filler.values)
     except (BadTemplate, BadService, ValueError) as error:
         raise BadInput(str(file), str(error), FIX) from error
     return ComposeFile(composition, tuple(_warnings(file, filler.missing)))
@@ -78,19 +83,19 @@ def _filled(value: Any, filler: Interpolation, count: list[int]) -> Any:
     return filler.fill(value) if isinstance(value, str) else value
 
 
-def _composition(document: object, place: Place) -> Composition:
+def _composition(document: object, place: Place, values: Mapping[str, str]) -> Composition:
     if not isinstance(document, Mapping):
         raise ValueError("holds no services")
     unknown = sorted(str(key) for key in document if key not in FILE_KEYS and not str(key).startswith("x-"))
     if unknown:
         raise ValueError(f"key `{unknown[0]}` is not supported{reason(unknown[0])}")
     internal = _networks(document.get("networks"))
-    volumes = _volumes(document.get("volumes"))
+    declared = Declared(internal.keys(), _volumes(document.get("volumes")), shared_files(document), values)
     tables = document.get("services") or {}
     if not isinstance(tables, Mapping):
         raise ValueError("key `services`: must be a table")
     services = {
-        str(name): read_service(str(name), {} if table is None else table, place, internal.keys(), volumes)
+        str(name): read_service(str(name), {} if table is None else table, place, declared)
         for name, table in {MAIN_SERVICE: None, **tables}.items()
         if not _is_optional(table)
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FILE_KEYS = frozenset({"services", "version", "name", "networks", "volumes"})
+FILE_KEYS = frozenset({"services", "version", "name", "networks", "volumes", "secrets", "configs"})
 READ = frozenset({
-    "build", "cap_add", "cap_drop", "command", "container_name", "cpus", "depends_on", "deploy", "entrypoint",
-    "environment", "extra_hosts", "healthcheck", "hostname", "image", "links", "mem_limit", "networks",
-    "network_mode", "pids_limit", "profiles", "read_only", "restart", "shm_size", "stop_signal", "sysctls",
-    "tmpfs", "ulimits", "user", "volumes", "working_dir",
+    "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy",
+    "entrypoint", "env_file", "environment", "extra_hosts", "healthcheck", "hostname", "image", "links", "mem_limit",
+    "networks", "network_mode", "pids_limit", "profiles", "read_only", "restart", "secrets", "shm_size", "stop_signal",
+    "sysctls", "tmpfs", "ulimits", "user", "volumes", "working_dir",
 })  # fmt: skip
 # Ports are published to nobody: all services of a task reach each other without.
 HARMLESS = frozenset({
@@ -50,9 +50,6 @@ REASONS: Mapping[str, str] = {
     "runtime": "the run chooses the runtime",
     "extends": "write the keys themselves",
     "include": "write the services themselves",
-    "env_file": "write the variables under `environment`",
-    "secrets": "put the files into the image",
-    "configs": "put the files into the image",
     "scale": "there is one container for each service",
 }
 # What the engine gives to containers by default, and what affects processes of the same container alone.

@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 from evolve.core.composition import (
     DEFAULT_NETWORK,
     Condition,
+    Pairs,
     Service,
     ServiceBuild,
+    ServiceMount,
 )
 from evolve.core.task_format import MAIN_SERVICE
+from evolve.suite.compose_files import SharedFiles, mounts_of_files, variables_of_files
 from evolve.suite.compose_keys import (
     ALLOWED,
     HARMLESS,
@@ -70,14 +73,18 @@ class _Reader:
         return self.get(key, lambda value: "" if value is None else text_of(value))
 
 
-def read_service(
-    name: str, table: object, place: Place, networks: Collection[str], volumes: Collection[str]
-) -> Service:
-    """Read one service. Raises BadService.
+@dataclass(frozen=True)
+class Declared:
+    """What a file declares beside its services: names of networks and volumes, files, and values of variables."""
 
-    Args:
-        networks: The names of all networks of the file, and `volumes`: of all volumes.
-    """
+    networks: Collection[str]
+    volumes: Collection[str]
+    files: SharedFiles
+    values: Mapping[str, str]
+
+
+def read_service(name: str, table: object, place: Place, declared: Declared) -> Service:
+    """Read one service. Raises BadService."""
     if not isinstance(table, Mapping):
         raise BadService(name, "is no table")
     _refuse(name, table)
@@ -89,7 +96,7 @@ def read_service(
         build=own.get("build", lambda value: build_of(value, place)) or _image_of_main(own, place),
         entrypoint=own.get("entrypoint", words_of),
         command=own.get("command", words_of),
-        env=own.get("environment", variables_of),
+        env=_variables(own, place, declared),
         workdir=own.text("working_dir"),
         user=own.text("user"),
         hostname=own.text("hostname"),
@@ -103,14 +110,26 @@ def read_service(
         cap_add=own.get("cap_add", capabilities_of),
         cap_drop=own.get("cap_drop", lambda value: tuple(text_of(one) for one in list_of(value))),
         read_only=own.get("read_only", lambda value: _writable_main(value, name)),
-        mounts=own.get("volumes", lambda value: read_mounts(value, own.table.get("tmpfs"), place, volumes)),
+        mounts=_mounts(own, place, declared),
         health=own.get("healthcheck", health_of),
-        networks=_joined(own, networks),
+        networks=_joined(own, declared.networks),
         isolated=own.get("network_mode", _is_isolated),
         depends=_depends(own),
         restarts=own.text("restart").partition(":")[0] in ("always", "on-failure", "unless-stopped"),
         stop_signal=own.text("stop_signal"),
     )
+
+
+def _variables(own: _Reader, place: Place, declared: Declared) -> Pairs:
+    """The variables of the files, and over them those of the service itself."""
+    of_files = own.get("env_file", lambda value: variables_of_files(value, place, declared.values))
+    return tuple({**dict(of_files), **dict(own.get("environment", variables_of))}.items())
+
+
+def _mounts(own: _Reader, place: Place, declared: Declared) -> tuple[ServiceMount, ...]:
+    mounts = own.get("volumes", lambda value: read_mounts(value, own.table.get("tmpfs"), place, declared.volumes))
+    kind = "secrets" if own.table.get("secrets") else "configs"
+    return (*mounts, *own.get(kind, lambda _: mounts_of_files(own.table, declared.files, place)))
 
 
 def _refuse(name: str, table: Mapping[str, Any]) -> None:

@@ -144,7 +144,7 @@ def _rows() -> tuple[Key, ...]:
             "solution.env",
             "none",
             S,
-            "variables of the reference solution; templates mean their default, and are refused without",
+            "variables of the reference solution; templates mean their default, or what `pass_env` names",
         ),
         *_below("artifacts[]", _ARTIFACT),
         Key("multi_step_reward_strategy", "`mean`", S, "`mean` or `final` of the steps' rewards"),

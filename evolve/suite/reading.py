@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -56,13 +56,19 @@ MODES = {"shared": VerifierMode.LIVE, "live": VerifierMode.LIVE, SEPARATE: Verif
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads one task's tables. harbor: absent keys mean what they mean there; otherwise as in a strict suite."""
+    """Reads one task's tables.
+
+    Attributes:
+        harbor: Absent keys mean what they mean in Harbor; otherwise as in a strict suite.
+        emptied: Variables of the host that the user leaves empty.
+    """
 
     folder: Path
     table: TaskTable
     harbor: bool
     profile: SuiteProfile
     instructions: dict[str, str]
+    emptied: Collection[str] = ()
     notes: list[str] = field(default_factory=list)
 
     def format(self, warnings: Iterable[str] = ()) -> TaskFormat:
@@ -102,7 +108,7 @@ class Reader:
 
     def _composed(self, environment: Environment) -> Environment:
         """The environment as its compose file changes it, if there is one."""
-        file = read_compose(self.folder, environment.context, compose_values(environment))
+        file = read_compose(self.folder, environment.context, compose_values(environment), self.emptied)
         if file is None:
             return environment
         self.notes.extend(file.warnings)

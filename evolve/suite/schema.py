@@ -267,15 +267,27 @@ class OwnTable(Table):
 
 
 class MetadataTable(Table):
-    """Free; Evolve reads two keys."""
+    """Free; Evolve reads four keys."""
 
     difficulty: str = "unknown"
+    category: str = ""
+    tags: tuple[str, ...] = ()
     evolve: OwnTable = OwnTable()
 
     @field_validator("evolve", mode="before")
     @classmethod
     def _as_table(cls, value: object) -> object:
         return value if isinstance(value, dict) else {}
+
+    @field_validator("category", mode="before")
+    @classmethod
+    def _as_word(cls, value: object) -> object:
+        return value if isinstance(value, str) else ""
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _as_words(cls, value: object) -> object:
+        return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list | tuple) else ()
 
     @field_validator("difficulty", mode="before")
     @classmethod

@@ -33,8 +33,8 @@ from evolve.suite.refusals import (
     refuse_strict,
 )
 from evolve.suite.schema import TaskTable
-from evolve.suite.templates import settle_defaults
-from evolve.suite.variables import refuse_questions, refuse_templates
+from evolve.suite.templates import emptied_names, leave_empty, passed_names, settle_defaults
+from evolve.suite.variables import refuse_questions, refuse_templates, solution_lacks
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -53,7 +53,8 @@ def load_task(
 
     Args:
         harbor: An absent key means what it means in Harbor; otherwise what it means in a strict suite.
-        pass_env: The host's variables that separate verifiers may have; None: templates are not looked at.
+        pass_env: The host's variables that separate verifiers may have, and as `NAME=` those that stay empty; None:
+            templates are not looked at.
         has_grader: Whether the run has a model that tests may ask.
     """
     file = _required(folder, TASK_FILE)
@@ -62,8 +63,10 @@ def load_task(
     table = parse(file, values, TaskTable)
     refuse_links(folder)
     refuse_files(folder)
-    reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table))
+    emptied = emptied_names(pass_env or ())
+    reader = Reader(folder, table, harbor, profile, _step_instructions(folder, table), emptied)
     wanted = reader.format(f"{file}: {line}" for line in unknown_keys(values))
+    wanted = leave_empty(wanted, emptied)
     wanted = as_asking(wanted) if has_grader else wanted
     refuse_compose(folder, wanted)
     _check_environment(folder, wanted.environment)
@@ -76,10 +79,19 @@ def load_task(
     refuse_modes(str(file), wanted)
     refuse_artifacts(str(file), wanted)
     if pass_env is not None:
-        answered = refuse_questions(str(file), wanted, profile, pass_env, has_grader)
-        refuse_templates(str(file), wanted, profile, pass_env, answered=answered)
-        wanted = settle_defaults(wanted, pass_env, answered)
+        wanted = _with_variables(str(file), wanted, profile, passed_names(pass_env), has_grader)
     return _task(folder, split, profile, table, wanted)
+
+
+def _with_variables(
+    where: str, wanted: TaskFormat, profile: SuiteProfile, passed: Collection[str], has_grader: bool
+) -> TaskFormat:
+    """The format with templates only of what a run may have. Raises BadInput for others."""
+    answered = refuse_questions(where, wanted, profile, passed, has_grader)
+    refuse_templates(where, wanted, profile, passed, answered=answered)
+    lacking = solution_lacks(where, wanted, passed)
+    wanted = settle_defaults(wanted, passed, answered)
+    return replace(wanted, solved=False, unsolved=lacking) if lacking else wanted
 
 
 def _task(folder: Path, split: Split, profile: SuiteProfile, table: TaskTable, wanted: TaskFormat) -> Task:
@@ -99,7 +111,15 @@ def _task(folder: Path, split: Split, profile: SuiteProfile, table: TaskTable, w
         verifier=wanted.verifier.mode,
         generates=_has_generator(folder, wanted),
         format=wanted,
+        tags=_tags(table),
     )
+
+
+def _tags(table: TaskTable) -> tuple[str, ...]:
+    """The task's keywords, its category and the tags of its metadata; each once, in order."""
+    keywords = table.task.keywords if table.task else ()
+    words = (*keywords, table.metadata.category, *table.metadata.tags)
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _agent_seconds(wanted: TaskFormat) -> float | None:
@@ -126,7 +146,7 @@ def _step_instructions(folder: Path, table: TaskTable) -> dict[str, str]:
 
 
 def _instruction(folder: Path, wanted: TaskFormat) -> str:
-    """What the agent is told first."""
+    """The agent's instruction."""
     return wanted.steps[0].instruction if wanted.steps else read_instruction(folder / INSTRUCTION)
 
 

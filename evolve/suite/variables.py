@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 
 from evolve.core.errors import BadInput
-from evolve.core.model_access import ModelAccess, asking_phases
+from evolve.core.model_access import ModelAccess, asking_phases, is_model_key
 from evolve.core.task_format import (
     SuiteProfile,
     TaskFormat,
@@ -46,12 +46,32 @@ def refuse_templates(
                 _refuse_nested(where, f"{key}.{name}", value)
                 continue
             if not separate:
-                fix = "write the value itself, or leave the key out"
+                fix = f"write the value itself, or leave it empty with --pass-env {variable}="
                 raise BadInput(where, f"{problem}, which only a separate verifier may have", fix)
             if variable not in passed:
                 raise BadInput(where, f"{problem}, which was not passed", f"pass it with --pass-env {variable}")
             if variable not in host and not has_default(value):
                 raise BadInput(where, f"{problem}, which is not set", f"set {variable}")
+
+
+def solution_lacks(
+    where: str, wanted: TaskFormat, passed: Collection[str], host: Mapping[str, str] | None = None
+) -> str:
+    """Which variable of the host the reference solution can't have; "" if it has all.
+
+    It may have those that the user passes, but no key of a model: nothing of an agent runs in its container. Raises
+    BadInput for a default that is a template.
+    """
+    host = os.environ if host is None else host
+    given = {name for name in passed if not is_model_key(name)}
+    for name, value in wanted.solution_env:
+        variable = template_name(value)
+        if variable is None or (variable in given and variable in host):
+            continue
+        if not has_default(value):
+            return variable
+        _refuse_nested(where, f"solution.env.{name}", value)
+    return ""
 
 
 def _refuse_nested(where: str, key: str, value: str) -> None:
@@ -63,7 +83,6 @@ def _refuse_nested(where: str, key: str, value: str) -> None:
 def _tables(wanted: TaskFormat, profile: SuiteProfile) -> Iterator[tuple[str, Variables, bool]]:
     """The tables of variables by key, and whether they are for a separate verifier alone."""
     yield "environment.env", wanted.environment.env, False
-    yield "solution.env", wanted.solution_env, False
     phases = [("verifier", wanted.verifier), *((f"steps.{step.name}.verifier", step.verifier) for step in wanted.steps)]
     for key, phase in phases:
         separate = _is_separate(phase, profile)

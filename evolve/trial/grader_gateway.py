@@ -17,19 +17,18 @@ from evolve.budget.answers import Answers, answers_of
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.core.errors import EndpointError, EngineError, InfraError
+from evolve.core.launch import GATEWAY_PORT, GATEWAY_URL
 from evolve.core.model_access import asking_phases, with_gateway
 from evolve.core.records import Grader, Grading, Limits, TrialSpec, Usage, grader_key, stable_hash
 from evolve.llm import ChatModel, open_model
 from evolve.sandbox.container import Container, TaskState
-from evolve.sandbox.forwarder import PORTS, Forwarder, start_forwarder
+from evolve.sandbox.forwarder import Forwarder, start_forwarder
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.recorded import RecordedModel
 from evolve.trial.recording import Recording
 from evolve.trial.scaffold_run import OUTAGE_SECONDS, breaks_endpoint
 
-PORT = PORTS[0]
-URL = f"http://127.0.0.1:{PORT}"
 # Where the endpoint's answers to the tests of all trials are noted, beside the spending file.
 ANSWERS = "grader-answers.db"
 # How long calls are waited for that the tests left behind.
@@ -131,9 +130,9 @@ class GraderGateway:
             forwarder = start_forwarder(
                 state.run, self._grader.image, container, socket, ttl, state.resources, kind, runtime
             )
-            if forwarder.port != PORT:
+            if forwarder.port != GATEWAY_PORT:
                 forwarder.kill()
-                raise EngineError(f"port {PORT} is taken in the container of the tests")
+                raise EngineError(f"port {GATEWAY_PORT} is taken in the container of the tests")
         except InfraError as error:
             self.fault = self.fault or error
             raise
@@ -171,7 +170,7 @@ def with_grader(spec: TrialSpec, spending_file: SpendingFile | None = None) -> t
         return spec, None
     answers = None if spending_file is None else answers_of(spending_file.path.with_name(ANSWERS))
     gateway = GraderGateway(spec, grader, _open_model(spec, grader, spending_file), answers)
-    format = with_gateway(spec.task.format, URL, gateway.token, grader.model.name)
+    format = with_gateway(spec.task.format, GATEWAY_URL, gateway.token, grader.model.name)
     return replace(spec, task=replace(spec.task, format=format)), gateway
 
 

@@ -91,6 +91,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     files: tuple[StoredFile | None, StoredFile | None] = (None, None)
     usage, cause, fault, outage, condition = Usage(), Cause.NONE, Fault.NONE, False, None
     rewards: Numbers = ()
+    own_seconds: float | None = None
     failed_gradings, kept = 0, None
     door: GraderGateway | None = None
     grading: Grading | None = None
@@ -101,6 +102,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         spec, door = with_grader(spec, spending_file)
         ending, settled = _run_containers(spec, model, trial_answers(spending_file), door, parent)
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
+        own_seconds = round(ending.own_seconds, 3)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
         grading = _store_grading(spec, door, settled) if door else None
         if settled and settled.ungraded:
@@ -121,6 +123,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         fault = fault_of(error)
     return TrialResult(
         grading=grading or (door.grading if door else None),
+        own_seconds=own_seconds,
         candidate=spec.candidate,
         task=spec.task.name,
         split=spec.task.split,

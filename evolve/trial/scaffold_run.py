@@ -13,14 +13,15 @@ from typing import Any, Protocol
 
 from evolve.budget.answers import Answers
 from evolve.core.errors import EvolveError, HostRefused, InfraError
-from evolve.core.launch import INSTRUCTION_FILE, Launch
+from evolve.core.launch import GATEWAY_URL, INSTRUCTION_FILE, Launch
 from evolve.core.records import Cause, Fault, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm import ChatModel
 from evolve.sandbox.cleanup import Crew, reaper
-from evolve.sandbox.container import OWN_URL, ScaffoldProcess, scaffold_process
+from evolve.sandbox.container import ScaffoldProcess, scaffold_process
 from evolve.sandbox.resources import TrialResources
 from evolve.trial.gateway import Door, Gateway, ParentAnswers, Workspace
+from evolve.trial.model_time import model_seconds
 
 # How long a scaffold may take to exit after its last call was refused because its time is over.
 PARTING_SECONDS = 0.5
@@ -39,7 +40,8 @@ class ScaffoldEnd:
     status: exit status; None if it was killed at its time limit; exhausted: the trial limit that was reached, or "";
     causes: the container limits that were reached, by the container's name; images: the ids of the scaffold's image and
     the task's, if they were looked up; refusals: how many requests the gateway refused, by code; start_up: seconds from
-    its start to its first request; None if it made none.
+    its start to its first request; None if it made none; own_seconds: how long it ran without a call of the model in
+    progress.
     """
 
     status: int | None
@@ -51,6 +53,7 @@ class ScaffoldEnd:
     images: tuple[str, str] = ("", "")
     refusals: Mapping[str, int] = field(default_factory=dict)
     start_up: float | None = None
+    own_seconds: float = 0.0
 
 
 class Process(Protocol):
@@ -108,6 +111,7 @@ def total_end(ends: Sequence[ScaffoldEnd]) -> ScaffoldEnd:
     return replace(
         first,
         usage=functools.reduce(Usage.__add__, (end.usage for end in ends)),
+        own_seconds=sum(end.own_seconds for end in ends),
         events=[event for end in ends for event in end.events],
         causes={name: cause for end in ends for name, cause in end.causes.items() if cause is not Cause.NONE},
         refusals=dict(sum((Counter(end.refusals) for end in ends), Counter())),
@@ -150,6 +154,7 @@ def run_scaffold(
             reaper().wait()
         process, since = started.result(), time.monotonic()
         ended = wait_for_end(process, gateway, spec.limits.seconds)
+        ran = time.monotonic() - since
         causes = {} if ended else {"scaffold": process.cause(None)}
         if not ended:
             process.kill()
@@ -166,9 +171,11 @@ def run_scaffold(
     log, budget = process.output.decode(errors="replace"), gateway.budget
     exhausted = "tries of the model's API" if is_at_fault else budget.exhausted
     refusals, start_up = dict(gateway.refusals), gateway.start_up_seconds(since)
+    own = max(ran - model_seconds(gateway.recording), 0.0)
     return ScaffoldEnd(
-        status, log, budget.usage, exhausted, gateway.recording, causes, refusals=refusals, start_up=start_up
-    )
+        status, log, budget.usage, exhausted, gateway.recording, causes, refusals=refusals, start_up=start_up,
+        own_seconds=own,
+    )  # fmt: skip
 
 
 def _is_outage(gateway: Gateway) -> bool:
@@ -203,7 +210,7 @@ def wait_for_end(process: Process, gateway: Gateway, seconds: float) -> bool:
 def start_apart(spec: TrialSpec, resources: TrialResources, ttl: int) -> ScaffoldProcess:
     """Start the scaffold in a container of its own. Raises InfraError."""
     source, folder = spec.scaffold, resources.copy_scaffold(spec.scaffold.folder)
-    launch = filled_launch(spec, OWN_URL)
+    launch = filled_launch(spec, GATEWAY_URL)
     if launch.command:
         write_instruction(resources, spec.task.instruction)
     return scaffold_process(

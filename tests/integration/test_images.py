@@ -36,13 +36,16 @@ def broken(task: Task, folder: Path, name: str, dockerfile: str) -> Task:
 def test_tasks_that_do_not_build_are_named_and_the_others_are_built(task: Task, base: str, tmp_path: Path) -> None:
     some = [
         task,
-        broken(task, tmp_path, "fails", "ARG BASE\nFROM $BASE\nWORKDIR /app\nRUN false\n"),
+        broken(
+            task, tmp_path, "fails", "ARG BASE\nFROM $BASE\nWORKDIR /app\nRUN printf 'no \\033[31mluck\\n'; false\n"
+        ),
         broken(task, tmp_path, "nonsense", "ARG BASE\nFROM $BASE\nNONSENSE x\n"),
         broken(task, tmp_path, "homeless", "ARG BASE\nFROM $BASE\n"),
     ]
     made, failures = images.build_all(some, base, 2, print)
     assert set(made) == {task.name} and set(failures) == {"fails", "nonsense", "homeless"}
     assert "can't be built" in failures["fails"] and "returned a non-zero code" in failures["fails"]
+    assert "(its output ends: no luck)" in failures["fails"]
     assert "NONSENSE" in failures["nonsense"].upper()
     assert "sets no WORKDIR" in failures["homeless"]
 

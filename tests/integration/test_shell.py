@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,3 +216,20 @@ def test_a_verifier_ends_by_itself(container: tuple[TaskState, Container]) -> No
         assert verifier.client.api.wait(verifier.id, timeout=15)["StatusCode"] != 0
     finally:
         verifier.kill()
+
+
+def test_a_command_beside_others_waits_until_its_output_is_read(
+    shell: ContainerShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.run("sleep 60 >/dev/null 2>&1 &")
+    early: list[bool] = []
+    start = shell._start_exec
+
+    def start_and_look(command: list[str], **options: Any) -> None:
+        start(command, **options)
+        early.append(shell._has_data(0.5))
+
+    monkeypatch.setattr(shell, "_start_exec", start_and_look)
+    done = shell.run("echo out; cat; echo err >&2")
+    assert (done.exit_code, done.stdout, done.stderr, early) == (0, b"out\n", b"err\n", [False])
+    assert shell.run("cat; echo out", stdin=b"data\n").stdout == b"data\nout\n"

@@ -11,7 +11,7 @@ from evolve.core.errors import RequestRefused
 from evolve.core.records import stable_hash
 from evolve.llm import fields, pieces
 from evolve.llm.foreign_json import parse_exactly
-from evolve.llm.parts import CACHE_MARK
+from evolve.llm.parts import CACHE_MARK, sent_mark
 from evolve.llm.pieces import Piece
 
 FORMAT = "anthropic-messages-v1"
@@ -51,7 +51,10 @@ def assistant_blocks(message: Mapping[str, Any], keep: bool) -> list[Block]:
     restored = pieces.restored_pieces(message, FORMAT) if keep else None
     sent = pieces.plain_pieces(message) if restored is None else restored
     written = [_block(piece) for piece in sent if piece.kind != "text" or piece.text.strip()]
-    return [block for block in written if block]
+    written = [block for block in written if block]
+    if written and written[-1]["type"] not in THINKING:
+        written[-1] |= sent_mark(message)
+    return written
 
 
 def _block(piece: Piece) -> Block:
@@ -110,16 +113,11 @@ def content_blocks(content: Any) -> list[Block]:
 def _content_block(part: Mapping[str, Any]) -> Block:
     url = fields.image_url(part)
     if not url:
-        return {"type": "text", "text": fields.text_of([part]), **own_mark(part)}
+        return {"type": "text", "text": fields.text_of([part]), **sent_mark(part)}
     if not url.startswith("data:"):
-        return {"type": "image", "source": {"type": "url", "url": url}, **own_mark(part)}
+        return {"type": "image", "source": {"type": "url", "url": url}, **sent_mark(part)}
     image = DATA_URL.fullmatch(url)
     if image is None:
         raise RequestRefused(400, "invalid_request", "a data URL of an image must have a media type and base64")
     source = {"type": "base64", "media_type": MEDIA_TYPES.get(image[1], image[1]), "data": image[2]}
-    return {"type": "image", "source": source, **own_mark(part)}
-
-
-def own_mark(part: Mapping[str, Any]) -> Block:
-    """Return the mark for the cache that a part of a request has, with the usual lifetime; empty if it has none."""
-    return dict(MARK) if part.get(CACHE_MARK) else {}
+    return {"type": "image", "source": source, **sent_mark(part)}

@@ -13,6 +13,7 @@ from evolve.llm.messages.blocks import Block
 from evolve.llm.messages.cache import with_cache_marks
 from evolve.llm.messages.thinking import with_valid_thinking
 from evolve.llm.model import Body
+from evolve.llm.parts import sent_mark
 
 # A conversation begins with the user, and no turn is empty.
 NOTHING = "(no message)"
@@ -99,7 +100,7 @@ def _sampling(body: Body, spec: ModelSpec) -> dict[str, Any]:
 
 
 def _tools(body: Body, spec: ModelSpec, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    tools = [{**_tool(tool["function"]), **blocks.own_mark(tool)} for tool in fields.tools_of(body)]
+    tools = [{**_tool(tool["function"]), **sent_mark(tool)} for tool in fields.tools_of(body)]
     if tools:
         return {"tools": tools, "tool_choice": _tool_choice(body, spec)}
     # The API refuses earlier calls of tools that it does not know.

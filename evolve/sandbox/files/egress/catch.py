@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 
-from .names import ALL_TOLD
+from .names import STAND_INS
 from .netlink import LOCAL, attribute, compare, expression, load, masked, message, meta, nest, number, text, transact
 
 TABLE = "evolve"
@@ -110,7 +110,7 @@ def main():
         door.settimeout(READ)
         door.connect(sys.argv[1])
         try:
-            ends = caught([ALL_TOLD, *map(ipaddress.ip_network, sys.argv[2:])])
+            ends = caught([STAND_INS, *map(ipaddress.ip_network, sys.argv[2:])])
         except OSError as error:
             door.sendall(f"failed {error.strerror or os.strerror(error.errno or 0)}".encode())
             sys.exit(1)

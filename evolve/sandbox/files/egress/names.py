@@ -9,8 +9,8 @@ import ipaddress
 import socket
 import time
 
-ALL_TOLD = ipaddress.ip_network("198.18.0.0/15")
-FIRST = ALL_TOLD[16]
+STAND_INS = ipaddress.ip_network("198.18.0.0/15")
+FIRST = STAND_INS[16]
 MOST_NAMES = 4096
 KEPT_SECONDS = 30.0
 
@@ -27,16 +27,16 @@ class Names:
     """The names that a container asked for."""
 
     def __init__(self):
-        self._told, self._names, self._true = {}, {}, {}
+        self._by_name, self._names, self._true = {}, {}, {}
 
-    def told(self, name):
+    def address(self, name):
         """The address, as text, that stands for a name; None if too many names were asked for."""
-        if name not in self._told:
-            if len(self._told) >= MOST_NAMES:
+        if name not in self._by_name:
+            if len(self._by_name) >= MOST_NAMES:
                 return None
-            address = str(FIRST + len(self._told))
-            self._told[name], self._names[address] = address, name
-        return self._told[name]
+            address = str(FIRST + len(self._by_name))
+            self._by_name[name], self._names[address] = address, name
+        return self._by_name[name]
 
     def name_of(self, address):
         """The name for which an address stands; None if it stands for none."""

@@ -54,7 +54,7 @@ def compare(value, equal=True):
 
 
 def message(kind, flags, content, answered=False):
-    """A message; with `answered`, the kernel says whether it did as told."""
+    """A message; with `answered`, the kernel reports whether it succeeded."""
     flags |= REQUEST | (ACKNOWLEDGE if answered else 0)
     return HEADER.pack(HEADER.size + len(content), kind, flags, next(_numbers), 0) + content
 

@@ -122,8 +122,8 @@ class Proxy:
             return (NO_NAME if error.final else FAILED), None
         except Refused:
             return REFUSED, None
-        told = self.names.told(question.name)
-        return (FAILED, None) if told is None else (NO_ERROR, socket.inet_aton(told))
+        address = self.names.address(question.name)
+        return (FAILED, None) if address is None else (NO_ERROR, socket.inet_aton(address))
 
 
 class Entrance:

@@ -76,8 +76,8 @@ def usage_of(reply: Reply) -> Body:
 def events_of(reply: Reply) -> Iterator[str]:
     """Yield the events of an answer."""
     whole = message_of(reply)
-    begun = {**whole, "content": [], "stop_reason": None, "stop_sequence": None}
-    yield named_event({"type": "message_start", "message": {**begun, "usage": {**whole["usage"], "output_tokens": 0}}})
+    opened = {**whole, "content": [], "stop_reason": None, "stop_sequence": None}
+    yield named_event({"type": "message_start", "message": {**opened, "usage": {**whole["usage"], "output_tokens": 0}}})
     yield ping()
     for index, block in enumerate(whole["content"]):
         start, deltas = _block_steps(block)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evolve.core.records import ModelSpec
+from evolve.llm.parts import CACHE_MARK, sent_mark
 from evolve.llm.pieces import SEPARATOR
 from evolve.trial.gateway.protocols import reading
 from evolve.trial.gateway.protocols.reading import Message, invalid
@@ -19,11 +20,8 @@ REFUSED = {
 ROLES = ("user", "assistant", "system")
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 HOSTED = "a tool of the type {} is not supported: turn it off, or give a function with an `input_schema`"
-MARK = "cache_control"
 # The API's own limit.
 MOST_MARKS = 4
-# The endpoint's usual lifetime: a longer one has another price.
-SENT_MARK = {"type": "ephemeral"}
 
 
 def chat_request(body: Body, spec: ModelSpec) -> Body:
@@ -57,9 +55,9 @@ def _check_marks(body: Body) -> None:
     messages = body.get("messages") if isinstance(body.get("messages"), list) else []
     contents = [message.get("content") for message in messages or () if isinstance(message, Mapping)]
     lists = [value for value in (body.get("tools"), body.get("system"), *contents) if isinstance(value, list)]
-    marked = sum(isinstance(block, Mapping) and bool(block.get(MARK)) for blocks in lists for block in blocks)
+    marked = sum(isinstance(block, Mapping) and bool(block.get(CACHE_MARK)) for blocks in lists for block in blocks)
     if marked > MOST_MARKS:
-        raise invalid(f"at most {MOST_MARKS} blocks may have `{MARK}`; there are {marked}")
+        raise invalid(f"at most {MOST_MARKS} blocks may have `{CACHE_MARK}`; there are {marked}")
 
 
 def _function(tool: Mapping[str, Any], marks: bool) -> Body:
@@ -76,7 +74,7 @@ def _function(tool: Mapping[str, Any], marks: bool) -> Body:
 
 
 def _marked(part: Message, block: Mapping[str, Any], marks: bool) -> Message:
-    return {**part, MARK: SENT_MARK} if marks and block.get(MARK) else part
+    return {**part, **sent_mark(block)} if marks else part
 
 
 def _choice(choice: Any) -> Body:
@@ -118,7 +116,7 @@ def _conversation(messages: Any, marks: bool) -> Iterator[Message]:
             raise invalid(f"a message's role must be one of: {', '.join(ROLES)}")
         blocks = _blocks(content)
         if role == "assistant":
-            yield _assistant(blocks)
+            yield _with_last_mark(_assistant(blocks), blocks, marks)
         else:
             yield from _others(str(role), blocks, marks)
 
@@ -174,6 +172,12 @@ def _image_url(source: Any) -> str:
         raise invalid("an image must be given as base64: the endpoint would fetch it from elsewhere")
     kind, data = source.get("media_type"), source.get("data")
     return f"data:{reading.text(kind, 'source.media_type')};base64,{reading.text(data, 'source.data')}"
+
+
+def _with_last_mark(message: Message, blocks: list[Mapping[str, Any]], marks: bool) -> Message:
+    """Return the assistant's message with the last mark of its blocks: it holds up to the message's end."""
+    marked = [block for block in blocks if block.get(CACHE_MARK)]
+    return _marked(message, marked[-1], marks) if marked else message
 
 
 def _assistant(blocks: list[Mapping[str, Any]]) -> Message:

@@ -23,11 +23,11 @@ def response_of(reply: Reply) -> Body:
     """Return the response to a request."""
     reason = INCOMPLETE.get(str(reply.choice.get("finish_reason")))
     ending = {"status": "incomplete", "incomplete_details": {"reason": reason}} if reason else {"status": "completed"}
-    return {**begun_response(reply.asked), **ending, "output": list(items_of(reply)), "usage": usage_of(reply)}
+    return {**unfinished_response(reply.asked), **ending, "output": list(items_of(reply)), "usage": usage_of(reply)}
 
 
-def begun_response(asked: Body) -> Body:
-    """Return a response that has begun: the part of it that the request alone decides."""
+def unfinished_response(asked: Body) -> Body:
+    """Return an unfinished response: the part of it that the request alone decides."""
     echoed = {name: asked[name] for name in ECHOED if asked.get(name) is not None}
     choice, parallel = asked.get("tool_choice"), asked.get("parallel_tool_calls")
     return {

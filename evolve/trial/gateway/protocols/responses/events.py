@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from evolve.trial.gateway.protocols.protocol import Reply, named_event
-from evolve.trial.gateway.protocols.responses.answer import begun_response, response_of
+from evolve.trial.gateway.protocols.responses.answer import response_of, unfinished_response
 from evolve.trial.gateway.wire import Body, Refusal
 
 OPENING = ("response.created", "response.in_progress")
@@ -33,14 +33,14 @@ def opening(asked: Body) -> str:
 def failure(asked: Body, refusal: Refusal) -> str:
     """Return the events that end a stream which has begun."""
     error = {"code": refusal.code, "message": refusal.message}
-    failed = {**begun_response(asked), "status": "failed", "error": error}
+    failed = {**unfinished_response(asked), "status": "failed", "error": error}
     steps = [*_opening_steps(asked), {"type": "response.failed", "response": failed}]
     return "".join(islice(_numbered(steps), len(OPENING), None))
 
 
 def _opening_steps(asked: Body) -> list[Body]:
-    begun = begun_response(asked)
-    return [{"type": kind, "response": begun} for kind in OPENING]
+    opened = unfinished_response(asked)
+    return [{"type": kind, "response": opened} for kind in OPENING]
 
 
 def _numbered(steps: Iterable[Body]) -> Iterator[str]:

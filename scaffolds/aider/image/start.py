@@ -1,0 +1,13 @@
+"""Starts the tool from its own folder. The commands that it runs inherit the variables of the task."""
+
+import os
+import sys
+
+sys.path.insert(0, "/opt/agent/site")
+sys.executable = "/opt/agent/bin/python"
+if path := os.environ.pop("AGENT_PYTHONPATH"):
+    os.environ["PYTHONPATH"] = path
+
+from aider.main import main
+
+sys.exit(main())

@@ -1,0 +1,25 @@
+"""The lines on null copies and on changed conditions."""
+
+from __future__ import annotations
+
+from evolve.core.epochs import CALM_TRIALS
+from evolve.core.records import TrialCondition
+from evolve.report.promises import change_lines
+from evolve.runs.history import history_rows
+from tests.fakes import result
+
+
+def test_each_change_of_the_conditions_has_one_line() -> None:
+    first, second = (result(condition=TrialCondition((name,))) for name in ("m", "\x1b[31mn"))
+    trials = [first] * (CALM_TRIALS + 1) + [second] * 3
+    assert change_lines(trials[: CALM_TRIALS + 1]) == []
+    (line,) = change_lines(trials)
+    assert line.startswith("conditions changed after 21 trials: the model's name: m -> ")
+    assert "\x1b" not in line
+
+
+def test_a_round_has_the_epoch_of_its_last_trial() -> None:
+    old, new = (result(candidate=letter * 40, condition=TrialCondition((letter,))) for letter in "ab")
+    rows = [{"commit_sha": commit, "round": n} for n, commit in enumerate((old.candidate, new.candidate, None))]
+    shown = history_rows(rows, [old] * (CALM_TRIALS + 1) + [new])
+    assert [row["epoch"] for row in shown] == [0, 1, None]
