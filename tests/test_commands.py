@@ -14,6 +14,7 @@ from evolve import cli
 from evolve.cli import commands, measuring
 from evolve.host import platform
 from evolve.maintenance import gc
+from evolve.runs.settings import Settings
 from evolve.store import Store
 from tests.forked import forked
 from tests.played import RUN
@@ -65,6 +66,17 @@ def test_help_names_default_and_variable(tmp_path: Path) -> None:
 def test_the_list_of_tasks_says_where_they_are_and_how_many_each_split_has(tmp_path: Path) -> None:
     shown = forked(tmp_path, "tasks", "list")
     assert shown.stdout.splitlines()[-1].endswith("tasks/bugfix: 28 train, 16 validation, 16 holdout")
+
+
+def test_a_calibration_is_of_the_rule_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Settings] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measuring, "calibrate_scaffold", lambda what, settings, *_: asked.append(settings))
+    monkeypatch.setattr(sys, "argv", ["evolve", "calibrate", "--gate", "risk=0.05", "--gate", "rule=greedy"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert (asked[0].gate.risk, asked[0].gate.rule) == (0.05, "greedy")
 
 
 def test_the_parts_of_gc_are_those_of_its_help() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from evolve import Run, cli
 from evolve.cli import measuring
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.records import Fault, VerifierMode
 from evolve.core.task_format import AgentPhase, Environment, NetworkMode, NetworkPolicy, TaskFormat
-from evolve.gate.attempts import first_fresh_attempt
 from evolve.report.validity import network_lines
 from evolve.runs.identity import identity, stored_config
 from evolve.store import Store

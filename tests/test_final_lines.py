@@ -48,6 +48,13 @@ def test_rounds_that_the_endpoint_refused_are_named() -> None:
     ]
 
 
+def test_null_copies_are_no_reverted_patches() -> None:
+    rows = [row(0, "baseline", 0), row(1, "revert", 0), row(2, "revert", 0)]
+    assert summary_lines("r", rows, LINEAGE, copies=1)[0].endswith(
+        "2 rounds, champion of round 0 with 0 patches; 1 reverted, 0 refused"
+    )
+
+
 def test_a_stack_that_was_given_up_is_not_counted() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 0, "given_up", 0.9)]
     assert summary_lines("r", rows, LINEAGE) == [

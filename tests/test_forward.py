@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,10 +84,19 @@ def test_a_connection_without_a_thread_is_closed_and_the_next_one_is_led(
 def test_a_port_in_use_is_left_to_its_user(forward: ModuleType) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         used = taken.getsockname()[1]
-        with forward.listen([used, 0]) as listener:
+        with contextlib.closing(forward.listen([used, 0])) as listener:
             assert listener.getsockname()[1] not in (0, used)
         with pytest.raises(SystemExit):
             forward.listen([used])
+
+
+@pytest.mark.parametrize(
+    ("module", "large"), [("launch", {"socket", "selectors", "contextlib", "enum", "re"}), ("evolve_door", {"socket"})]
+)
+def test_no_start_waits_for_large_modules(module: str, large: set[str]) -> None:
+    program = f"import sys; sys.path.insert(0, {str(FILE.parent)!r}); import {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-E", "-B", "-c", program], capture_output=True, text=True, check=True)
+    assert module in done.stdout.split() and not large & set(done.stdout.split())
 
 
 def _nothing(client: socket.socket) -> bool:

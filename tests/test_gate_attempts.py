@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from evolve.core.attempts import FRESH, first_attempt, first_fresh_attempt
 from evolve.core.records import Candidate
-from evolve.gate.attempts import FRESH, first_attempt, first_fresh_attempt
 
 SEED = Candidate("a" * 40, 0, None, "evolve/run/round-0000")
 

@@ -18,18 +18,26 @@ from tests.test_gate_stack_rule import PASSES, begun, rewards
 CORRELATION = 0.25
 
 
-def test_passes_beyond_the_challengers_are_the_tips_alone() -> None:
+def test_a_tip_may_have_more_passes_than_its_challengers() -> None:
     history = SeedHistory.begin(passes=2, tasks=3)
     for _ in range(3):
-        history = history.with_tip_pass(np.ones(3))
+        history = history.with_tip_trials(np.vstack([np.full((len(history.own), 3), np.nan), np.ones(3)]))
     assert len(history.own) == 3
-    assert history.counts.tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert np.isnan(history.as_challenger(np.ones(3))).all()
+    assert history.counts.tolist() == [[1, 1, 1]] * 3
     assert not history.for_next_tip().own
 
 
+def test_trials_of_the_tip_may_be_of_some_tasks_only() -> None:
+    history = SeedHistory.begin(2, 2)
+    for some in ([np.nan, 1.0], [0.0, np.nan]):
+        history = history.with_tip_trials(np.array([some]))
+    assert np.array(history.own).tolist() == [[0.0, 1.0]]
+    assert history.counts.tolist() == [[1, 1], [0, 0]]
+
+
 def test_what_a_scaffold_is_better_by_is_no_luck() -> None:
-    history = SeedHistory.begin(1, 2).with_tip_pass(np.array([0.0, 1.0])).with_rewards(np.array([[1.0, np.nan]]), 0.4)
+    tip = SeedHistory.begin(1, 2).with_tip_trials(np.array([[0.0, 1.0]]))
+    history = tip.with_rewards(np.array([[1.0, np.nan]]), 0.4)
     assert history.means() == pytest.approx(np.array([[0.3, 1.0]]))
 
 

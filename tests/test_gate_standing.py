@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
+from evolve.core.attempts import first_attempt, first_attempt_again
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.records import (
     Candidate,
@@ -26,7 +29,6 @@ from evolve.core.records import (
 )
 from evolve.core.voided import VoidedShare
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
-from evolve.gate.attempts import first_attempt, first_attempt_again
 from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.voids import chance_of_as_many
 from tests.fakes import result
@@ -109,6 +111,7 @@ def test_what_looks_better_is_stacked_and_what_surely_is_becomes_champion() -> N
     assert said.decisions[0].verdict is Verdict.STACK
     assert (said.standing.tip, said.standing.champion) == (PATCH, SEED)
     assert "1 stacked, doubt" in said.decisions[0].reason
+    assert re.search(r"^\+\d.* points after .* %( \(\+\d.* points over the champion\))$", said.decisions[0].reason)
     standing, tip = begun(risk=0.3)
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
     assert said.decisions[0].verdict is Verdict.KEEP
@@ -248,9 +251,9 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     said = judge(standing, [Entrant(PATCH, twin)], tip)
     assert isinstance(said, Judgement)
     assert (
-        said.decisions[0].reason == "+0.0 ± 7.1 points after 14 trials: every trial ended exactly as without the patch"
+        said.decisions[0].reason == "+0.0 ± 14.0 points after 14 trials: every trial ended exactly as without the patch"
     )
-    assert said.standing.rule.own == standing.rule.own
+    assert np.array_equal(said.standing.rule.own, standing.rule.own)
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]
     said = judge(standing, [Entrant(PATCH, alike)], tip)
     assert isinstance(said, NeedTrials) or "every trial" not in said.decisions[0].reason

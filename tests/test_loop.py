@@ -16,11 +16,11 @@ from typing import Any, Literal
 import pytest
 
 from evolve.budget import run_budget
+from evolve.core.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
-from evolve.gate.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign
 from evolve.host.run_names import owner_of
@@ -329,7 +329,7 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
         made(model, broken).play(3)
     again = made(model, ScoringEvaluator(by_level))
     again.play(3)
-    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
+    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
     assert len(model.requests) == 3
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
     assert len(slots) == len(set(slots))
@@ -379,7 +379,7 @@ def test_a_larger_cap_goes_on_from_the_end_at_a_cap(made: Callable[..., Run]) ->
         made(model, ScoringEvaluator(by_level), caps=Caps(trials=120)).play(3)
     again = made(model, ScoringEvaluator(by_level))
     again.play(3)
-    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
+    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
 
 
 def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Run]) -> None:
@@ -615,7 +615,7 @@ def test_of_the_ideas_that_may_come_again_a_short_run_has_one(made: Callable[...
     assert told(run)[9][0] is Verdict.REVERT
     verdict, reason = told(run)[10]
     assert verdict is Verdict.REFUSED
-    assert reason.startswith("it repeats the idea of round 2 (stack: ")
+    assert reason.startswith("it repeats the idea of round 2 (keep: ")
 
 
 def test_each_measured_round_has_a_lesson_and_the_page_tells_all(made: Callable[..., Run]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from evolve.core.attempts import ATTEMPTS_PER_TIP
 from evolve.core.errors import InfraError
 from evolve.core.records import Decision, Proposal, TrialSpec, Verdict
-from evolve.gate.attempts import ATTEMPTS_PER_TIP
 from evolve.maintenance.doctor.lineages import run_record
 from evolve.report.promises import null_copy_lines
 from evolve.runs.history import history_rows

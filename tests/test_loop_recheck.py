@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from evolve.core.attempts import AGAIN, ATTEMPTS_PER_TIP
 from evolve.core.errors import InfraError
 from evolve.core.records import Split, TrialSpec, Verdict
-from evolve.gate.attempts import AGAIN, ATTEMPTS_PER_TIP
 from evolve.gate.recheck import UNCONFIRMED
 from tests import test_loop
 from tests.fakes import ScoringEvaluator, task

@@ -41,6 +41,7 @@ from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import listen_for_signals
 from evolve.llm import ChatModel
 from evolve.loop.propose.answer import refused_by_endpoint
+from evolve.loop.search import smallest_gain_notice
 from evolve.loop.stops import MAX_REFUSED, SeedStart, check_refusals, refused_in_a_row, seed_notice, seed_start
 from evolve.loop.watcher import SilentWatcher
 from evolve.store import RoundRow
@@ -361,12 +362,23 @@ def test_a_seed_that_passes_everything_is_scored_and_nothing_else(made: Callable
     run.play(3)
     assert verdicts(run) == ["baseline"] and model.requests == []
     assert [text for text in notices.texts if "passes all" in text] == [
-        "the seed scaffold passes all 60 trials, so no patch can be shown to be better: stopped after round 0; "
+        "the seed scaffold passes all 40 trials, so no patch can be shown to be better: stopped after round 0; "
         "give the suite harder tasks"
     ]
     looks = [look.why for look in run.store.holdout_looks(RUN)]
     assert looks == ["champion at the end"], "the seed scaffold is still the champion"
     assert (run.folder / "memory.md").is_file()
+
+
+def test_before_the_first_round_a_run_says_which_gain_it_can_show(made: Callable[..., Run]) -> None:
+    notices = Notices()
+    for rounds in (1, 2):
+        made(proposing(4, 0), ScoringEvaluator(by_level), watcher=notices).play(rounds)
+    assert len([text for text in notices.texts if text.startswith("with 20 tasks of train and validation, ")]) == 1
+    assert "a patch that gains 8 points is built upon four times in five" in smallest_gain_notice(44, 0.08)
+    assert smallest_gain_notice(1, None).startswith(
+        "with 1 task of train and validation, patches of any gain are missed"
+    )
 
 
 def test_a_seed_that_passes_nothing_is_a_normal_start(made: Callable[..., Run]) -> None:
@@ -379,7 +391,7 @@ def test_a_seed_that_passes_nothing_is_a_normal_start(made: Callable[..., Run]) 
     run.play(1)
     assert verdicts(run) == ["baseline", "keep"]
     assert [text for text in notices.texts if "passes none" in text] == [
-        "the seed scaffold passes none of 60 trials; the search starts from there"
+        "the seed scaffold passes none of 40 trials; the search starts from there"
     ]
 
 
@@ -394,7 +406,7 @@ class Crashing(ScoringEvaluator):
 def test_a_seed_that_does_no_work_stops_the_run_before_the_holdout(made: Callable[..., Run]) -> None:
     run = made(proposing(4), Crashing(by_level))
     for _ in range(2):
-        with pytest.raises(BadInput, match=r"60 of 60 ended with scaffold_error: NameError: nothing") as stopped:
+        with pytest.raises(BadInput, match=r"40 of 40 ended with scaffold_error: NameError: nothing") as stopped:
             run.play(3)
     assert stopped.value.exit_status == 2
-    assert len(run.store.trials(RUN)) == 60 and run.store.holdout_looks(RUN) == []
+    assert len(run.store.trials(RUN)) == 40 and run.store.holdout_looks(RUN) == []

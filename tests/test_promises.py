@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evolve.core.epochs import CALM_TRIALS
-from evolve.core.records import TrialCondition
+from evolve.core.records import TrialCondition, TrialResult
 from evolve.report.promises import change_lines
 from evolve.runs.history import history_rows
 from tests.fakes import result
@@ -23,3 +25,15 @@ def test_a_round_has_the_epoch_of_its_last_trial() -> None:
     rows = [{"commit_sha": commit, "round": n} for n, commit in enumerate((old.candidate, new.candidate, None))]
     shown = history_rows(rows, [old] * (CALM_TRIALS + 1) + [new])
     assert [row["epoch"] for row in shown] == [0, 1, None]
+
+
+def test_a_seed_scaffold_whose_later_trials_differ_shows_a_change() -> None:
+    def trials(*rewards: float) -> list[TrialResult]:
+        return [result(f"t{task:02}", reward, attempt) for attempt, reward in enumerate(rewards) for task in range(20)]
+
+    assert change_lines([]) == []
+    assert change_lines(trials(0.5, 0.5, 0.5, 0.5)) == []
+    (line,) = change_lines(trials(0.0, 0.0, 1.0, 1.0))
+    assert line.startswith("the seed scaffold's later trials differ clearly from its earlier ones")
+    others = [replace(trial, candidate="d" * 40) for trial in trials(1.0, 1.0)]
+    assert change_lines([*trials(0.0, 0.0), *others]) == [], "another scaffold's rewards are its own"

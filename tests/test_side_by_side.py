@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,21 +14,23 @@ from evolve.api.comparing import ClaimRequest
 from evolve.cli.comparing import facts
 from evolve.core.caps import Caps
 from evolve.core.errors import BadInput
-from evolve.core.records import Outcome, TrialResult, Usage
+from evolve.core.records import Outcome, Split, TrialResult, Usage
 from evolve.gate.arms import figures, samples_within
 from evolve.loop.side_by_side import Arm, schedule
 from evolve.loop.watcher import SilentWatcher
-from evolve.report.side_by_side import finding_lines, plan_lines
+from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
 from evolve.runs import opening, opponents
 from evolve.runs.identity import is_measurement
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.opponents import check_opponent, refining
 from evolve.runs.settings import Settings
 from evolve.runs.side_by_side import estimate, left_of_caps, rest_of
+from evolve.store import SessionRow
 from evolve.trial.visible import Evidence, visible_evidence
 from tests.fakes import result, run_event
 from tests.faults import victim
 
+AT = "2026-11-23T21:44:00+00:00"
 ARMS = (Arm("champion", "c" * 40), Arm("seed", "a" * 40), Arm("best-of-3", "a" * 40, 3))
 
 
@@ -171,6 +175,35 @@ def test_a_claim_against_all_opponents_is_resumed_and_repeated_without_trials(pl
     assert len(facts(found)["comparisons"]) == len(words)
 
 
+def test_another_suite_and_another_model_are_measured_by_themselves(played: Settings, tmp_path: Path) -> None:
+    request = ClaimRequest(("seed", "best-of-2"), ("embedded",), (tmp_path / "tasks",), 2)
+    first, second, third = comparing.claim_plans(played, request)
+    assert [plan.splits for plan in (first, second, third)] == [(Split.HOLDOUT,), tuple(Split), (Split.HOLDOUT,)]
+    assert [len(plan.tasks) for plan in (first, second, third)] == [2, 12, 2]
+    assert (first.config.model, third.config.model) == ("scripted", "embedded")
+    assert [arm.name for arm in third.arms] == ["champion", "seed"], "the same pair on another model"
+    assert first.arms == second.arms and first.identity != second.identity != third.identity
+    comparing.measure(second, played, Caps(), SilentWatcher())
+    assert comparing.findings(second, played).arms[0].attempts == 24
+
+
+def test_a_claim_stays_within_what_the_run_has_left(played: Settings) -> None:
+    [plan] = comparing.claim_plans(played, ClaimRequest(("seed",), attempts=3))
+    with open_results(played.runs) as store:
+        used = store.trial_count("first")
+        session = SessionRow(AT, "0", "h", 1, json.dumps({**asdict(Caps()), "trials": used + 5}))
+        store.start_session("first", session)
+        assert left_of_caps(store, run_row(store, "first")) == Caps(trials=5)
+    comparing.measure(plan, played, Caps(), SilentWatcher())
+    with open_results(played.runs) as store:
+        row = plan.stored_run(store)
+        assert row is not None and store.trial_count(row.id) == 5
+    with pytest.raises(BadInput, match="used up its cap of"):
+        comparing.measure(plan, played, Caps(), SilentWatcher())
+    comparing.measure(plan, played, Caps(trials=100), SilentWatcher())
+    assert comparing.findings(plan, played).arms[0].attempts == 6
+
+
 def test_rounds_cannot_be_played_in_a_measurement(played: Settings, tmp_path: Path) -> None:
     [plan] = comparing.claim_plans(played, ClaimRequest(("seed",), attempts=1))
     comparing.measure(plan, played, Caps(), SilentWatcher())
@@ -179,3 +212,17 @@ def test_rounds_cannot_be_played_in_a_measurement(played: Settings, tmp_path: Pa
     assert row is not None
     with pytest.raises(BadInput, match="has no rounds"):
         opening.check(victim.order(tmp_path, row.id))
+
+
+def test_each_patch_has_its_effect_by_leaving_it_out(played: Settings) -> None:
+    effects = comparing.effects_plan(played, 4)
+    assert effects.patches and all((patch.arm is None) == bool(patch.why) for patch in effects.patches)
+    if effects.plan is not None:
+        comparing.measure(effects.plan, played, Caps(), SilentWatcher())
+    found = comparing.findings(effects.plan, played) if effects.plan else None
+    lines, rows = effect_lines(effects.patches, found), effect_facts(effects.patches, found)
+    for patch, row in zip(effects.patches, rows, strict=True):
+        [line] = [line for line in lines if line.startswith(f"  round {patch.number}: ")]
+        assert ("can't be taken out" in line) == (patch.arm is None) == ("effect" not in row)
+    with open_results(played.runs) as store:
+        assert not [look for row in store.runs() if is_measurement(row) for look in store.holdout_looks(row.id)]

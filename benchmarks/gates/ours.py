@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from evolve.core.attempts import AGAIN, ATTEMPTS_PER_TIP
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
-from evolve.gate.attempts import AGAIN, ATTEMPTS_PER_TIP
-from evolve.gate.plan import plan
-from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
+from evolve.gate.plan import PASS_TRIALS, Part, plan
+from evolve.gate.race import Challenger, RaceResult, race
 from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Ruling
+from evolve.gate.settling import LAST_PASSES
 from evolve.gate.stack_rule import StackRule
 from gates.greedy import all_tasks, generator
 from gates.world import BudgetSpent, CampaignResult, Floats, Scaffold, World
+
+# Of the champion's score: a standard error of 2.5 points at most.
+FRESH_TRIALS = 400
+# Of tip and champion, once the rounds are over.
+LAST_TRIALS = 2 * LAST_PASSES * PASS_TRIALS
 
 
 @dataclass(frozen=True)
@@ -28,18 +35,21 @@ class Ours:
 
     def __call__(self, world: World) -> CampaignResult:
         budget, tasks = world.budget, all_tasks(world)
-        world.budget = budget - self.fresh * world.tasks
+        fresh = min(self.fresh * world.tasks, FRESH_TRIALS)
+        world.budget = budget - fresh - min(LAST_TRIALS, budget // 10)
         search = Search(self.settings, world)
         with suppress(BudgetSpent):
             while True:
                 search.play_round()
+        world.budget = budget - fresh
+        with suppress(BudgetSpent):
+            search.settle()
         world.budget = budget
-        reported = np.mean(
-            [
-                world.run(search.champion, tasks, _first_attempt(len(world.scaffolds)) + number).mean()
-                for number in range(self.fresh)
-            ]
-        )
+        first, shuffled = _first_attempt(len(world.scaffolds)), generator(world).permutation(tasks)
+        passes, rest = divmod(fresh, world.tasks)
+        chosen = [*([tasks] * passes), *([shuffled[:rest]] if rest else [])]
+        runs = [world.run(search.champion, some, first + number) for number, some in enumerate(chosen)]
+        reported = np.mean(np.concatenate(runs))
         kept, replaced = tuple(search.kept), tuple(search.replaced)
         return CampaignResult(search.champion, float(100 * reported), kept, replaced, search.promised)
 
@@ -54,22 +64,35 @@ class Search:
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
         self.promised = 0.0
+        self.epoch = world.epoch
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
         again = validation if settings.jump else ()
         stages = plan(train[: len(train) // 2], train, validation, settings.passes, again)
-        self.line = StackRule.begin(settings, stages)
+        self.line = StackRule.begin(settings, stages, world.seed)
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
-        while self.line.tip_needs_trials():
-            self._run_tip()
+        self._measure_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
         patches = merged + [self.world.propose(self.tip) for _ in range(room - len(merged))]
         raced = self._race(patches)
         self.waiting = self.waiting[room:] + [patches[place] for place in raced.waiting]
         self._settle(patches[raced.winner], raced.rulings[raced.winner])
+
+    def settle(self) -> None:
+        """Measure tip and champion side by side until it is decided what becomes of the stack, if that can be."""
+        for _ in range(LAST_PASSES):
+            ruling = self.line.ruling_on_stack()
+            if not self.line.stacked or ruling.fate is not StackFate.OPEN:
+                break
+            parts = self.line.next_tip_parts()
+            rewards = self._rewards(self.champion, parts)
+            self._run_tip(parts)
+            self.line = self.line.with_champion_trials(rewards)
+        if self.line.stacked:
+            self._settle(self.tip, self.line.ruling_on_stack())
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
         assert isinstance(ruling.rule, StackRule)
@@ -87,23 +110,54 @@ class Search:
     def _race(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
         fresh = np.full((len(patches), MOST_PASSES, self.world.tasks), np.nan)
-        while isinstance(raced := race(self.line, _field(rewards, fresh)), ChallengerNeeds):
-            if raced.part is None:
-                self._run_tip()
+        epoch = self.epoch
+        while True:
+            if epoch != self.epoch:
+                rewards[:], fresh[:], epoch = np.nan, np.nan, self.epoch
+                self._measure_tip()
+            raced = race(self.line, _field(rewards, fresh))
+            if isinstance(raced, RaceResult):
+                return raced
+            if raced.part is None or raced.of_tip:
+                self._run_tip(self.line.next_tip_parts() if raced.part is None else (raced.part,))
                 continue
             tasks, attempt = np.array(raced.part.tasks), raced.part.attempt
             known = fresh if raced.part.again else rewards
             for place in raced.places:
                 if np.isnan(known[place, attempt, tasks]).any():
                     own = _first_attempt(patches[place].number) + AGAIN
-                    first = own if raced.part.again else _first_attempt(self.tip.number)
+                    first = own if raced.part.again else self._first
                     known[place, attempt, tasks] = self.world.run(patches[place], tasks, first + attempt)
-        return raced
+            self._notice_epoch()
 
-    def _run_tip(self) -> None:
-        self.line = self.line.with_tip_pass(
-            self.world.run(self.tip, all_tasks(self.world), _first_attempt(self.tip.number) + len(self.line.own))
-        )
+    def _measure_tip(self) -> None:
+        while self.line.tip_needs_trials():
+            self._run_tip(self.line.next_tip_parts())
+
+    @property
+    def _first(self) -> int:
+        """The attempt on which the tip and its challengers run first."""
+        return _first_attempt(self.tip.number) + self.line.seeds.first
+
+    def _notice_epoch(self) -> bool:
+        """Whether the answers show something new since the last look; then the rule begins a new epoch."""
+        if self.world.epoch == self.epoch:
+            return False
+        self.epoch, self.line = self.world.epoch, self.line.in_new_epoch()
+        return True
+
+    def _rewards(self, scaffold: Scaffold, parts: Sequence[Part]) -> Floats:
+        """The rewards of a scaffold that runs these parts on the tip's attempts."""
+        rewards = np.full((max(part.attempt for part in parts) + 1, self.world.tasks), np.nan)
+        for part in parts:
+            tasks, attempt = np.array(part.tasks), self._first + part.attempt
+            rewards[part.attempt, tasks] = self.world.run(scaffold, tasks, attempt)
+        return rewards
+
+    def _run_tip(self, parts: Sequence[Part]) -> None:
+        rewards = self._rewards(self.tip, parts)
+        if not self._notice_epoch():
+            self.line = self.line.with_tip_trials(rewards)
 
 
 def _field(rewards: Floats, fresh: Floats) -> list[Challenger]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from evolve.core.scores import INTERVAL_ERRORS
 from gates.campaigns import Row
 
 COLUMNS = ("rule", "gain", "reported", "inflation", "kept", "harmful", "promised", "null", "proposals")
@@ -28,9 +29,9 @@ def tables(rows: Sequence[Row]) -> Iterator[Table]:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.rule,
-        f"{row.gain:.1f} ±{row.gain_se:.1f}",
+        f"{row.gain:.1f} ±{INTERVAL_ERRORS * row.gain_se:.1f}",
         f"{row.reported:.1f}",
-        f"{row.inflation:.1f} ±{row.inflation_se:.1f}",
+        f"{row.inflation:.1f} ±{INTERVAL_ERRORS * row.inflation_se:.1f}",
         f"{row.kept:.1f}",
         f"{row.harmful_keep_share:.1%}",
         "" if row.promised_keep_share is None else f"{row.promised_keep_share:.1%}",

@@ -21,9 +21,11 @@ from evolve.runs import opening
 from evolve.runs.from_settings import new_config
 from evolve.runs.identity import resumed_config, suite_of_run
 from evolve.runs.jobs import planned_concurrency
+from evolve.runs.leaving_out import LeftOut, patches_left_out
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.opponents import CHAMPION, SEED, Pair, arm_of, check_opponent
+from evolve.runs.repository import lineage_of
 from evolve.runs.results import suite_looks
 from evolve.runs.settings import Settings
 from evolve.runs.side_by_side import (
@@ -123,6 +125,31 @@ def claim_plans(settings: Settings, request: ClaimRequest) -> list[SideBySide]:
         ]
 
 
+@dataclass(frozen=True)
+class EffectsPlan:
+    """What is to be measured for the effects of a champion's patches. `plan`: None if none can be taken out."""
+
+    patches: tuple[LeftOut, ...]
+    plan: SideBySide | None
+
+
+def effects_plan(settings: Settings, attempts: int | None) -> EffectsPlan:
+    """The champion beside itself without each of its patches, on train and validation. Raises BadInput.
+
+    attempts: At each task; None: the run's `score_attempts`.
+    """
+    runs = settings.runs
+    with open_results(runs) as store:
+        row = run_row(store, settings.run)
+        pair = champion_pair(store, row)
+        patches = patches_left_out(row, store.rounds(row.id), pair.champion, lineage_of(row, runs))
+    config, suite = resumed_config(row, {}, runs), suite_of_run(row, runs)
+    arms = tuple(patch.arm for patch in patches if patch.arm)
+    splits, times = (Split.TRAIN, Split.VALIDATION), attempts or config.score_attempts
+    plan = SideBySide("effects", row, config, suite, (Arm(CHAMPION, pair.champion), *arms), splits, times)
+    return EffectsPlan(tuple(patches), plan if arms and _has_tasks(suite, splits) else None)
+
+
 def _has_tasks(suite: Suite, splits: Sequence[Split]) -> bool:
     if len(suite.split(*splits)) < 2:
         where = "holdout" if tuple(splits) == (Split.HOLDOUT,) else "any split"
@@ -192,7 +219,6 @@ def findings(plan: SideBySide, settings: Settings) -> Findings:
     made = comparisons_made(look.why for look in looks) if plan.purpose == "claim" else len(arms) - 1
     champion, *others = arms
     found = tuple(compare(arm.rewards, champion.rewards, max(made, 1)) for arm in others)
-    where = (
-        f"{plan.suite.folder.name}, {'holdout' if len(plan.splits) == 1 else 'all tasks'}, model {plan.config.model}"
-    )
+    splits = "all tasks" if len(plan.splits) == len(Split) else " and ".join(plan.splits)
+    where = f"{plan.suite.folder.name}, {splits}, model {plan.config.model}"
     return Findings(row.id, where, plan, tuple(arms), found, tuple(looks))

@@ -25,7 +25,7 @@ from evolve.runs.plugins import Plugins, created, name_of
 from evolve.runs.settings import Settings, read_arguments
 
 # Settings that only a run with rounds has.
-OF_RUNS = ("rounds", "run", "scaffold", "budget_usd", "budget_tokens", "budget_seconds", "budget_trials")
+OF_RUNS = ("rounds", "until", "run", "scaffold", "budget_usd", "budget_tokens", "budget_seconds", "budget_trials")
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
     named = {"scaffold": scaffold, "suite": suite, "rounds": rounds, "model": model, "runs": runs}
     given, plugins = _settings({**settings, **named}, proposer, rule, executor)
     with with_local_server(given, given.run) as served:
-        name = running.play(running.prepare_run(served, plugins), given.rounds, _watcher(watcher))
+        name = running.play(running.prepare_run(served, plugins), given.rounds, _watcher(watcher), given.until)
     return Run(name, given.runs)
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evolve.api.results import Calibration, Replay, Result
-from evolve.core.errors import GraderError
+from evolve.core.config import RunConfig
+from evolve.core.errors import BadInput, GraderError
 from evolve.core.launch import Launch
 from evolve.core.records import Split
 from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
+from evolve.gate.expected import least_gain
 from evolve.llm import set_call_seconds
 from evolve.loop.watcher import Watcher
 from evolve.runs import opening
@@ -92,20 +94,30 @@ def _launch_of(request: RunRequest) -> Launch:
     return check_folder(folder).launch
 
 
-def play(prepared: Prepared, rounds: int, watcher: Watcher) -> str:
-    """Start or resume a run, and play its rounds until they are decided or a cap is reached.
+def play(prepared: Prepared, rounds: int, watcher: Watcher, until: str | None = None) -> str:
+    """Start or resume a run, and play its rounds until they are decided, no longer pay or a cap is reached.
+
+    until: A condition such as `gain<1`; None: none. Raises BadInput if it is none that the run's gate can answer.
 
     Returns:
         The run's id.
     """
+    least = None if until is None else _least_gain(until, prepared.request.config)
     prepared, planned = _planned(prepared, rounds, watcher)
     warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
     for line in (*warnings, *planned.lines()):
         watcher.say(line)
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
-        search.run_rounds(rounds)
+        search.run_rounds(rounds, least)
     return name
+
+
+def _least_gain(until: str, config: RunConfig) -> float:
+    if config.gate.rule != "evolve":
+        problem = f"rule {config.gate.rule} has no prior over the effects of patches"
+        raise BadInput("until", problem, "leave it out, or use the rule `evolve`")
+    return least_gain(until)
 
 
 def measure(prepared: Prepared, splits: Sequence[Split], attempts: int, watcher: Watcher) -> Result:

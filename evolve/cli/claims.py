@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from evolve.core.records import Split
+from evolve.report.arms import arm_facts
 from evolve.report.claims import claim_lines, null_line
 from evolve.report.models import licences_of_models
+from evolve.report.promises import change_lines, null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, suite_looks
+from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, holdout_figures, suite_looks
 from evolve.runs.settings import Settings
 
 
@@ -25,7 +27,9 @@ def claim_run(settings: Settings, as_json: bool) -> None:
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
+        promises = [*null_copy_lines(store.rounds(row.id), config.gate.risk), *change_lines(store.trials(row.id))]
         pair = (store.candidates(row.id)[0], store.champion(row.id))
+        arms = holdout_figures(store, row.id)
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
     if as_json:
         terms = [{"model": model.model, **model.terms.model_dump(mode="json")} for model in config.all_models]
@@ -33,9 +37,10 @@ def claim_run(settings: Settings, as_json: bool) -> None:
         coverage = {"seed": asdict(covered[0]), "champion": asdict(covered[1])}
         rests = {"coverage": coverage, **validity_facts(grounds.validity, grounds.weak)}
         rests["networks"] = stored(row, NETWORKS) or {}
-        figures = {**asdict(claimed), "p_corrected": claimed.p_corrected}
+        figures = {**asdict(claimed), "p_corrected": claimed.p_corrected, "scaffolds": [arm_facts(arm) for arm in arms]}
         show([{**facts, **figures, **rests, "looks": [asdict(look) for look in looks]}], True)
         return
     # The claim itself says how the tests ran that it compares.
-    more = [*validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]
-    print("\n".join([*claim_lines(row.id, row.model, claimed, looks, covered, more), *licences_of_models(config)]))
+    more = [*promises, *validity_lines(grounds.validity, {}), *network_lines(stored(row, NETWORKS))]
+    lines = claim_lines(row.id, row.model, claimed, looks, covered, more, arms)
+    print("\n".join([*lines, *licences_of_models(config)]))

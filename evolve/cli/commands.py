@@ -64,6 +64,7 @@ from evolve.cli.options import (
     SmallModel_,
     Suite_,
     TokensPerMinute_,
+    Until_,
     app,
     embedded_app,
     local_app,
@@ -92,6 +93,7 @@ def settings_of(context: typer.Context) -> Settings:
 def run_command(
     context: typer.Context,
     rounds: Rounds_ = None,
+    until: Until_ = None,
     model: Model_ = None,
     base_url: BaseUrl_ = None,
     scaffold: Scaffold_ = None,
@@ -208,6 +210,7 @@ def calibrate_command(
     requests_per_minute: RequestsPerMinute_ = None,
     tokens_per_minute: TokensPerMinute_ = None,
     limits: Limits_ = None,
+    gate: Gate_ = None,
     seed: Seed_ = None,
     runs: Runs_ = None,
     prompt_price: PromptPrice_ = None,
@@ -466,6 +469,31 @@ def claim_command(
     caps = Caps(max_usd, max_tokens, max_seconds, max_trials)
     named = (tuple(against or ()), tuple(other_models or ()), tuple(other_suites or ()))
     comparing.claim_against(settings, ClaimRequest(*named, attempts, caps), plan, as_json)
+
+
+@app.command("effects")
+def effects_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Attempts at each task; default: the run's `score_attempts`.")
+    ] = None,
+    max_usd: MaxUsd_ = None,
+    max_tokens: MaxTokens_ = None,
+    max_seconds: MaxSeconds_ = None,
+    max_trials: MaxTrials_ = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what it will take, and stop.")] = False,
+    jobs: Jobs_ = None,
+    local_file: LocalFile_ = None,
+    preflight: Preflight_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
+) -> None:
+    """Measure what each kept patch is worth: the champion beside itself without the patch, in fresh trials."""
+    from evolve.cli import comparing
+
+    caps = Caps(max_usd, max_tokens, max_seconds, max_trials)
+    comparing.show_effects(settings_of(context), attempts, caps, plan, as_json)
 
 
 @app.command("export")

@@ -11,7 +11,7 @@ from evolve.api.running import Prepared
 from evolve.core.errors import EXIT_BAD_INPUT, EXIT_MACHINE
 from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult
-from evolve.core.scores import score
+from evolve.core.scores import all_attempts, score
 from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
@@ -20,6 +20,7 @@ from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
 from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.standings import tip_lines
 from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
@@ -45,7 +46,7 @@ def run(settings: Settings) -> None:
         prepared = running.prepare_run(served)
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
-            name = running.play(prepared, settings.rounds, view)
+            name = running.play(prepared, settings.rounds, view, settings.until)
     with open_results(settings.runs) as store:
         print_result(store, name, settings.runs)
 
@@ -73,13 +74,18 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
         return
     for name, some in found:
         counted = f"{_counted(some)} of {_planned(prepared, name, attempts)} trials"
-        print(f"{name}: {percent(score(some))} over {counted}{_voided_note(some)}")
+        print(f"{name}: {percent(score(some))} over {counted}{all_attempts_note(some)}{_voided_note(some)}")
 
 
 def _split_facts(name: Split, trials: Sequence[TrialResult], planned: int) -> dict[str, object]:
     measured = score(trials)
     mean = None if measured is None else measured.mean
-    counts = {"trials": _counted(trials), "planned": planned, "voided": voided_share(trials).voided}
+    counts = {
+        "all_attempts": all_attempts(trials),
+        "trials": _counted(trials),
+        "planned": planned,
+        "voided": voided_share(trials).voided,
+    }
     return {"split": str(name), "score": mean, **counts}
 
 
@@ -91,6 +97,12 @@ def _planned(prepared: Prepared, split: Split, attempts: int) -> int:
 def _counted(trials: Sequence[TrialResult]) -> int:
     """The number of trials that the score is made of: infrastructure errors are run again."""
     return sum(trial.counts for trial in trials)
+
+
+def all_attempts_note(trials: Sequence[TrialResult]) -> str:
+    """Which share of the tasks passes on every attempt, after a score; "" where each has one attempt."""
+    share = all_attempts(trials)
+    return "" if share is None else f"; {100 * share:.1f} % of tasks pass on every attempt"
 
 
 def _voided_note(trials: Sequence[TrialResult]) -> str:
@@ -105,12 +117,24 @@ def calibrate_scaffold(what: str, settings: Settings, attempts: int, rounds: int
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
             found = running.measure_noise(prepared, attempts, rounds, view)
-    noise, power, cost = found.noise, found.power, found.cost
+    noise, power, cost, config = found.noise, found.power, found.cost, prepared.request.config
     if as_json:
         facts = {"score": noise.score, "difference": noise.difference, "always": noise.always, "never": noise.never}
-        show([{**asdict(noise), **facts, "power": asdict(power), "rounds": rounds, "cost": asdict(cost)}], True)
+        show(
+            [
+                {
+                    **asdict(noise),
+                    **facts,
+                    "power": asdict(power),
+                    "gate": config.gate.model_dump(mode="json"),
+                    "rounds": rounds,
+                    "cost": asdict(cost),
+                }
+            ],
+            True,
+        )
         return
-    print("\n".join(calibration_lines(noise, power, cost, rounds, prepared.request.config.priced)))
+    print("\n".join(calibration_lines(noise, power, cost, rounds, config.priced, config.gate)))
 
 
 def _show_model(prepared: Prepared, view: Live) -> None:
@@ -180,7 +204,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         return
     history, lineage = store.view("history", run), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
-    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve")))
+    copies = sum(one.is_null_copy and one.decision is not None for one in rows)
+    print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve", copies)))
     for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *change_lines(store.trials(run))]:
         print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
@@ -190,6 +215,8 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     for line in [*validity_lines(grounds.validity, grounds.weak), *network_lines(stored(row, NETWORKS))]:
         print(f"  {line}")
     for line in waste_lines(store.view("cost", run)):
+        print(f"  {line}")
+    for line in tip_lines(run, rows, store.trials(run)):
         print(f"  {line}")
     print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
     if store.champion(run).round:

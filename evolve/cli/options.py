@@ -62,6 +62,7 @@ def free_table_option(name: str, form: str) -> Any:
 
 
 Rounds_ = Annotated[int | None, option("rounds")]
+Until_ = Annotated[str | None, option("until")]
 Suite_ = Annotated[Path | None, option("suite")]
 Scaffold_ = Annotated[Path | None, option("scaffold")]
 Model_ = Annotated[str | None, option("model")]

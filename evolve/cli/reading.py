@@ -16,6 +16,7 @@ from evolve.report.gaps import gap_text
 from evolve.report.lineage_graph import lineage_lines, tip_round
 from evolve.report.predictions import prediction_lines
 from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
 from evolve.runs.evidence import judge_trials
@@ -49,6 +50,7 @@ def history(settings: Settings, as_json: bool) -> None:
     print(
         "\n".join(
             [
+                *standing_lines(name, rounds, trials),
                 *null_copy_lines(rounds, risk),
                 *change_lines(trials),
                 *prediction_lines(rows, rounds, trials),

@@ -36,11 +36,15 @@ TASK_SECONDS = 1800.0
 UNLIMITED_SECONDS = 86_400.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
-# Of all runs of versions in which voided attempts decided nothing, nothing was measured again, and the gate pooled the
-# splits.
-EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0}
+# Of all runs of versions in which voided attempts decided nothing, nothing was measured again, the gate pooled the
+# splits, and each pass was over all tasks.
+EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0, "version": 1}
 # Of all runs of versions in which each request asked the model.
 EARLIER_REUSE = "off"
+# Of the rule `evolve`: a later one takes other decisions on the same trials.
+RULE_VERSION = 2
+# So many trials of a score have a standard error of 2.5 points at most; earlier versions had as many as asked for.
+SCORE_TRIALS, SIZED_SINCE = 400, 2
 MOST_RACERS = 64
 # Names that need no plug-in, by kind.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -110,13 +114,21 @@ class GateConfig(BaseModel):
         description="`evolve`, or a rule to compare with: `greedy` keeps a patch that scores higher; `archive`, "
         "`clade` and `pareto` keep all patches and choose parents; or the name of a plug-in.",
     )
+    version: int = Field(
+        RULE_VERSION,
+        ge=1,
+        le=RULE_VERSION,
+        description="Of the rule; a run is resumed by the version that it began with.",
+    )
     attempts: int = Field(2, ge=1, le=MOST_PASSES, description="Attempts at each task, for the other rules.")
     risk: float = Field(0.01, gt=0, lt=0.5, description="Probability of harm up to which the tip becomes champion.")
     give_up: float = Field(0.8, gt=0.5, lt=1, description="Probability of being worse at which the stack is abandoned.")
     passes: tuple[int, ...] = Field(
-        (1, 2, 3, 4, 6, 8), min_length=1, description="Passes over all tasks at the end of each stage after the first."
+        (1, 2, 3, 4, 6, 8),
+        min_length=1,
+        description="Passes over all tasks, or over a sample of 44, at the end of each stage after the first.",
     )
-    tip_passes: float = Field(2, gt=0, description="Passes over all tasks on the tip before it is challenged.")
+    tip_passes: float = Field(2, gt=0, description="Passes on the tip before it is challenged.")
     tip_share: float = Field(
         0.05, ge=0, lt=1, description="Minimum trials of the tip, as a share of those of its challengers."
     )
@@ -446,6 +458,19 @@ class RunConfig(BaseModel):
     @property
     def free(self) -> bool:
         return all(one.spec.free for one in self.all_models)
+
+    def score_attempts_at(self, tasks: int) -> int:
+        """Attempts at each of so many tasks for the champion's score; fewer where that many trials tell enough."""
+        return self._attempts_at(self.score_attempts, tasks)
+
+    def holdout_attempts_at(self, tasks: int) -> int:
+        """The same for the holdout."""
+        return self._attempts_at(self.holdout_attempts, tasks)
+
+    def _attempts_at(self, asked: int, tasks: int) -> int:
+        if self.gate.version < SIZED_SINCE or not tasks:
+            return asked
+        return min(asked, max(SCORE_TRIALS // tasks, 1))
 
     def trial_grader(self, task: Task, image: str) -> Grader | None:
         """What a task's tests may ask; None if they ask no model, or the run has none for them.

@@ -608,8 +608,8 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a null copy, the
-    verdict that a patch with its trials would have got; it changes nothing.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a
+    null copy, the verdict that a patch with its trials would have got; it changes nothing.
     """
 
     verdict: Verdict

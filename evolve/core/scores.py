@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import NamedTuple
 
-from evolve.core.records import Split, TrialResult
+from evolve.core.records import Outcome, Split, TrialResult
 
 # A gap below this is not worth a warning, however precisely it is known.
 LEAST_GAP = 0.05
 CLEAR_ERRORS = 2.0
+# Standard errors in the half width of a 95 % interval: what stands behind every `±`.
+INTERVAL_ERRORS = 1.96
 
 
 class Score(NamedTuple):
@@ -43,7 +45,22 @@ def score(trials: Iterable[TrialResult]) -> Score | None:
         return None
     mean = sum(means) / len(means)
     spread = sum((m - mean) ** 2 for m in means) / max(len(means) - 1, 1)
-    return Score(mean, 1.96 * math.sqrt(spread / len(means)))
+    return Score(mean, INTERVAL_ERRORS * math.sqrt(spread / len(means)))
+
+
+def all_attempts(trials: Iterable[TrialResult]) -> float | None:
+    """The share of tasks that pass on each of their attempts: pass^k over the k attempts of a task.
+
+    Returns:
+        None if no trial counts, or no task has a second attempt.
+    """
+    by_task: dict[str, list[bool]] = {}
+    for trial in trials:
+        if trial.counts:
+            by_task.setdefault(trial.task, []).append(trial.outcome is Outcome.PASSED)
+    if max(map(len, by_task.values()), default=0) < 2:
+        return None
+    return fmean(all(passes) for passes in by_task.values())
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def _readme(done: ExportedAgent, name: str) -> str:
 def _write(folder: Path, lineage: Lineage, commit: str, facts: dict[str, Any], readme: str) -> None:
     lineage.export(commit, folder / "scaffold")
     (folder / "door").mkdir()
-    for name in ("evolve_door.py", "launch.py"):
+    for name in ("evolve_door.py", "launch.py", "forward.py"):
         shutil.copyfile(FILES / name, folder / "door" / name)
     shutil.copyfile(str(edits.__file__), folder / "edits.py")
     for name in CODE:

@@ -3,8 +3,8 @@
 `standing`: the gate over tasks, trials and candidates. `stack_rule`: the rule over arrays; `race`: the same for several
 challengers; `ruling`: their answers; `voids`: winners that are not built upon. The rule is made of `prior`, `stages`,
 `plan`, `seed_history` and `task_difficulty`; `recheck` measures again what looks too good. `attempts`: numbers of
-trials. `greedy`, `population` and `select`: rules to compare with. `calibrate`: what a suite can show. `claim`: seed
-against champion on the holdout.
+trials. `settling`: tip and champion compared; `epochs`: when levels begin afresh. `greedy`, `population` and `select`:
+rules to compare with. `calibrate`: what a suite can show. `claim`: seed against champion on the holdout.
 """
 
 from evolve.gate.standing import (

@@ -1,33 +1,12 @@
-"""The numbers of the attempts on which scaffolds are compared: luck that chose a scaffold must not count again."""
+"""The numbers of attempts, where the gate's modules look for them."""
 
-from __future__ import annotations
+from evolve.core.attempts import (
+    AGAIN,
+    ATTEMPTS_PER_TIP,
+    FRESH,
+    first_attempt,
+    first_attempt_again,
+    first_fresh_attempt,
+)
 
-from evolve.core.records import Candidate
-
-ATTEMPTS_PER_TIP = 4096
-AGAIN = 1024
-FRESH = 2048
-
-
-def first_attempt(tip: Candidate) -> int:
-    """The first of the attempts on which a tip meets its challengers; it has no trials on them before it is taken.
-
-    The score that made it win is biased upwards, so it must meet its challengers on fresh trials.
-    """
-    return tip.round * ATTEMPTS_PER_TIP
-
-
-def first_attempt_again(candidate: Candidate) -> int:
-    """The first of the attempts that one candidate has for itself, to show an implausible gain once more.
-
-    Nobody ran on them before, so nothing of them can have been learned.
-    """
-    return first_attempt(candidate) + AGAIN
-
-
-def first_fresh_attempt(champion: Candidate) -> int:
-    """The first of the attempts for a champion's reported score; nothing is decided by them.
-
-    The seed scaffold was not chosen, so all of its trials are fresh.
-    """
-    return first_attempt(champion) + FRESH if champion.round else 0
+__all__ = ["AGAIN", "ATTEMPTS_PER_TIP", "FRESH", "first_attempt", "first_attempt_again", "first_fresh_attempt"]

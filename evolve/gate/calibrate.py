@@ -17,12 +17,15 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin_rule, initial_standing
+from evolve.gate.plan import PASS_TRIALS, Part
 from evolve.gate.prior import Floats
-from evolve.gate.ruling import NeedPart, RuleMaker
+from evolve.gate.ruling import NeedPart, Rule, RuleMaker
+from evolve.gate.stack_rule import StackRule
 
 POWER = 0.8
 CALIBRATION_STREAM = 11
 DETECTION_PATCHES = 40
+FEW_CANDIDATES = 40
 GAINS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.15, 0.20, 0.30, 0.40)
 Rates = Mapping[str, float]
 # Below this share of the most variance that their means allow, rewards are taken as constant.
@@ -114,6 +117,36 @@ def estimate(
     return cost(known, _null_patches(tasks, luck, settings, 40, begin)[1], rounds, jobs)
 
 
+def smallest_gain(
+    tasks: Sequence[TaskSlot], trials: Sequence[TrialResult], settings: GateConfig, begin: RuleMaker = begin_rule
+) -> float | None:
+    """The smallest of GAINS over a scaffold that its gate would build upon four times in five, by simulation.
+
+    Args:
+        tasks: Those of train and validation.
+        trials: Of the scaffold.
+
+    Returns:
+        None if none is: the largest is missed too often, or the score is too high for it.
+    """
+    known = [trial for trial in trials if trial.counts and trial.task in {task.name for task in tasks}]
+    rewards = _by_task(known)
+    measured, luck = [task for task in tasks if task.name in rewards], Luck(_rates(rewards), scatter_of(rewards))
+
+    def is_found(gain: float) -> bool:
+        better = _shifted(luck, gain)
+        if better is None:
+            return True
+        return _simulate(measured, luck, better, settings, FEW_CANDIDATES, begin)[0] >= POWER
+
+    # A larger gain is found more often: halving the list needs a third of the simulations.
+    low, high = 0, len(GAINS)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_found(GAINS[middle]) else (middle + 1, high)
+    return None if low == len(GAINS) or _shifted(luck, GAINS[low]) is None else GAINS[low]
+
+
 def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMaker = begin_rule) -> tuple[float, float]:
     """The trials of one round, of which nothing is known yet: if each patch is harmful, and at most.
 
@@ -121,7 +154,8 @@ def trial_range(tasks: Sequence[TaskSlot], settings: GateConfig, begin: RuleMake
     """
     before, harmful = (Luck({task.name: rate for task in tasks}) for rate in (0.5, 0.1))
     trials = _simulate(tasks, before, harmful, settings, 20, begin)[1]
-    return trials, settings.most_passes * len(tasks) * (1 + settings.tip_share)
+    size = min(len(tasks), PASS_TRIALS) if settings.rule == "evolve" else len(tasks)
+    return trials, settings.most_passes * size * (1 + settings.tip_share)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
@@ -263,10 +297,24 @@ def _simulate(
     for _ in range(candidates):
         rule = start.rule
         while rule.tip_needs_trials():
-            rule = rule.with_tip_pass(old.draw(dice, names, ()))
+            rule = _after_tip_trials(rule, None, old, dice, names)
         rewards = new.draw(dice, names, (settings.most_passes,))
         while isinstance(answer := rule.judge(rewards), NeedPart):
-            rule = rule.with_tip_pass(old.draw(dice, names, ()))
+            rule = _after_tip_trials(rule, answer.part, old, dice, names)
         rulings.append(answer)
     taken = sum(ruling.taken for ruling in rulings) / candidates
     return taken, sum(ruling.assessment.trials for ruling in rulings) / candidates
+
+
+def _after_tip_trials(
+    rule: Rule, part: Part | None, luck: Luck, dice: np.random.Generator, names: Sequence[str]
+) -> Rule:
+    """The rule after drawn trials of the tip: this part, or the next pass."""
+    if not isinstance(rule, StackRule):
+        return rule.with_tip_pass(luck.draw(dice, names, ()))
+    parts = rule.next_tip_parts() if part is None else (part,)
+    drawn = luck.draw(dice, names, (max(one.attempt for one in parts) + 1,))
+    rewards = np.full_like(drawn, np.nan)
+    for one in parts:
+        rewards[one.attempt, list(one.tasks)] = drawn[one.attempt, list(one.tasks)]
+    return rule.with_tip_trials(rewards)

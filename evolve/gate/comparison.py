@@ -18,6 +18,7 @@ STEP = 1e-3
 # The exact test counts sums on a grid of at most this many steps; larger sums get a coarser one.
 MOST_STEPS = 1 << 16
 CONFIDENCE = 0.95
+LEAST_P = 1e-12
 
 
 @dataclass(frozen=True)
@@ -130,5 +131,5 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     parts = (np.cos(size * angles) ** count for size, count in sizes.items())
     chances = np.fft.irfft(functools.reduce(np.multiply, parts), length)
     beyond = 2 * float(chances[observed : total + 1].sum())
-    # The observed signs and their opposites are two of the ways; below that is the arithmetic's own error.
-    return min(max(beyond, 2.0 ** (1 - len(steps))), 1.0)
+    # The observed signs and their opposites are two of the ways; below LEAST_P is the arithmetic's own error.
+    return min(max(beyond, 2.0 ** (1 - len(steps)), LEAST_P), 1.0)

@@ -41,9 +41,13 @@ class Generalisation:
         """The condition for a suite with so many tasks in each split; None if one has none."""
         return cls(SplitLevels.begin(train, validation)) if train and validation else None
 
-    def after_tip_trials(self, scores: Sequence[Score]) -> Generalisation:
-        """`scores`: of the tip, by split."""
+    def after_tip_trials(self, scores: Sequence[Score | None]) -> Generalisation:
+        """`scores`: of the tip, by split; None where it did not run."""
         return replace(self, levels=self.levels.after_tip_trials(scores))
+
+    def after_champion_trials(self, scores: Sequence[Score | None]) -> Generalisation:
+        """`scores`: of the champion, by split; None where it did not run."""
+        return replace(self, levels=self.levels.after_champion_trials(scores))
 
     def after_dropped(self, scores: Sequence[Score], prior: Floats) -> Generalisation:
         """After a challenger that is dropped. `scores`: by split, of train alone if it never ran on validation."""
@@ -60,6 +64,10 @@ class Generalisation:
     def after_giving_up(self) -> Generalisation:
         """After the stack was given up."""
         return replace(self, levels=self.levels.back_to_champion())
+
+    def in_new_epoch(self) -> Generalisation:
+        """After a change by which all scaffolds may score differently."""
+        return replace(self, levels=self.levels.in_new_epoch())
 
     def evidence(self, scores: Sequence[Score], prior: Floats) -> SplitEvidence:
         """The evidence on a challenger with these scores."""

@@ -1,11 +1,19 @@
-"""Which trials a challenger gets, stage by stage."""
+"""Which trials a challenger gets, stage by stage: on all tasks of a small suite, on samples of a large one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+
+from evolve.core.records import stable_hash
+
+# The most trials of a pass. A larger suite's pass is a sample of its tasks, another one in each round.
+PASS_TRIALS = 44
+# Of them, the fewest on validation, where there are so many tasks.
+LEAST_VALIDATION = 16
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class Part:
 class SuitePlan:
     """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many of them can only drop.
 
-    again: the tasks on which an implausible gain is measured again; empty: it never is.
+    again: the tasks on which an implausible gain is measured again; empty: it never is. passes: how many are done at
+    the end of each stage after the first pass. draw: what a large suite's tasks are drawn by.
     """
 
     count: int
@@ -32,6 +41,8 @@ class SuitePlan:
     stages: tuple[tuple[Part, ...], ...]
     screens: int
     again: tuple[int, ...] = ()
+    passes: tuple[int, ...] = (1,)
+    draw: int = 0
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -49,6 +60,63 @@ class SuitePlan:
         sizes = [sum(len(part.tasks) for part in parts) for parts in self.stages]
         return tuple(np.cumsum(sizes).tolist())
 
+    @property
+    def sampled(self) -> bool:
+        """Whether a pass is a sample of the tasks."""
+        return self.count > PASS_TRIALS
+
+    @property
+    def pass_trials(self) -> int:
+        """The trials of a pass."""
+        return min(self.count, PASS_TRIALS)
+
+    def pass_parts(self, number: int) -> tuple[Part, ...]:
+        """The trials of one pass; 0 is the first."""
+        if not self.sampled:
+            return (Part(number, self.everything),)
+        return (*self._train_parts(number), *self.validation_parts(number))
+
+    def validation_parts(self, number: int) -> tuple[Part, ...]:
+        """The trials of one pass on validation alone."""
+        if not self.sampled:
+            return (Part(number, self.validation),)
+        size = self._validation_trials
+        return _take(self.validation, self.draw, number * size, size)
+
+    def again_chosen(self, trials: int) -> tuple[int, ...]:
+        """The tasks on which a gain is measured again, of a large suite as many as so many trials need."""
+        if not self.sampled or len(self.again) <= LEAST_VALIDATION:
+            return self.again
+        return _shuffled(self.again, self.draw, -1)[: max(trials, LEAST_VALIDATION)]
+
+    def drawn(self, draw: int) -> SuitePlan:
+        """The plan of a round whose tasks are drawn by this number; of a small suite, the same plan."""
+        if not self.sampled:
+            return self
+        new = replace(self, draw=draw)
+        return replace(new, stages=tuple(stage for stage in new._sampled_stages() if stage))
+
+    def _sampled_stages(self) -> Iterator[tuple[Part, ...]]:
+        half = -(-self._train_trials // 2)
+        yield _take(self.train, self.draw, 0, half)
+        yield _take(self.train, self.draw, half, self._train_trials - half)
+        yield self.validation_parts(0)
+        for before, after in zip((1, *self.passes), self.passes, strict=False):
+            yield tuple(part for number in range(before, after) for part in self.pass_parts(number))
+
+    def _train_parts(self, number: int) -> tuple[Part, ...]:
+        return _take(self.train, self.draw, number * self._train_trials, self._train_trials)
+
+    @property
+    def _train_trials(self) -> int:
+        return PASS_TRIALS - self._validation_trials
+
+    @property
+    def _validation_trials(self) -> int:
+        size = len(self.validation)
+        least = max(round(PASS_TRIALS * size / self.count), min(LEAST_VALIDATION, size))
+        return max(least, PASS_TRIALS - (self.count - size))
+
 
 def plan(
     first: Sequence[int],
@@ -61,7 +129,7 @@ def plan(
 
     Args:
         first: The half of `train` that is run first.
-        passes: Over all tasks, in later stages.
+        passes: How many are done at the end of each later stage.
         again: The tasks on which an implausible gain is measured again.
     """
     rest = tuple(sorted({*train} - {*first}))
@@ -71,5 +139,21 @@ def plan(
     for before, after in zip((1, *passes), passes, strict=False):
         if after > before:
             stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
-    screens = len(first_stages) - 1 if validation else 0
-    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens, tuple(again))
+    screens = len(first_stages) - 1
+    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens, tuple(again), tuple(passes)).drawn(0)
+
+
+def _take(tasks: tuple[int, ...], draw: int, start: int, size: int) -> tuple[Part, ...]:
+    """So many trials of an endless row: the tasks in a drawn order on attempt 0, in another one on attempt 1, ..."""
+    parts, end = [], start + size
+    while start < end:
+        attempt, place = divmod(start, len(tasks))
+        chosen = _shuffled(tasks, draw, attempt)[place : place + end - start]
+        parts.append(Part(attempt, chosen))
+        start += len(chosen)
+    return tuple(parts)
+
+
+@lru_cache(64)
+def _shuffled(tasks: tuple[int, ...], draw: int, attempt: int) -> tuple[int, ...]:
+    return tuple(np.random.default_rng(stable_hash("tasks", draw, attempt)).permutation(tasks).tolist())

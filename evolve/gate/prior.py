@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import stdtr
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,14 @@ EFFECTS = np.array(
     [-0.5, -0.3, -0.18, -0.11, -0.07, -0.045, -0.025, -0.01, 0, 0.01, 0.025, 0.045, 0.07, 0.11, 0.18, 0.3]
 )
 LEAST_LIKELIHOOD = 1e-12
+# Before any evidence, the probability that the proposer is mostly right.
+RIGHT = 0.1
+# Of Student's t: levels rest on a spread, a prior and easinesses that are estimated themselves, and two moments of a
+# mixture, so leads have heavier tails than the normal.
+TAIL_FREEDOM = 8.0
 LEAST_VARIANCE = 1e-6
+# Added to the variance of a level that begins anew.
+NEW_EPOCH = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,16 +50,33 @@ def first_prior(
     return np.asarray(weights / weights.sum())
 
 
+def mostly_right_prior() -> Floats:
+    """Weights of EFFECTS of a proposer most of whose patches help."""
+    return first_prior(broken=0.02, harmful=0.1, helpful=0.8, loss=0.03, gain=0.035)
+
+
+def mixed_prior(tried: Sequence[EstimatedEffect]) -> Floats:
+    """The first prior and that of a proposer that is mostly right, weighed by how well each predicts the patches."""
+    weights = np.array([first_prior(), mostly_right_prior()])
+    fit = np.log(_likelihoods(tried) @ weights.T).sum(axis=0)
+    shares = np.array([1 - RIGHT, RIGHT]) * np.exp(fit - fit.max())
+    return np.asarray(shares @ weights / shares.sum())
+
+
+def _likelihoods(tried: Sequence[EstimatedEffect]) -> Floats:
+    """Of each patch's estimate, given each of EFFECTS."""
+    estimates = np.array([patch.effect for patch in tried])
+    errors = np.array([patch.error for patch in tried])
+    return np.asarray(np.exp(-0.5 * ((estimates[:, None] - EFFECTS) / errors[:, None]) ** 2) + LEAST_LIKELIHOOD)
+
+
 def fit_prior(tried: Sequence[EstimatedEffect], first: Floats, worth: float, steps: int = 30) -> Floats:
     """Fit the prior by empirical Bayes on a grid of effects (Stephens 2017, Biostatistics 18:275).
 
     EM; `first`, the prior before, weighs as much as `worth` patches. At which stage a patch was dropped does not
     matter: the likelihood is the same under any stopping rule.
     """
-    estimates = np.array([patch.effect for patch in tried])
-    errors = np.array([patch.error for patch in tried])
-    likely = np.exp(-0.5 * ((estimates[:, None] - EFFECTS) / errors[:, None]) ** 2) + LEAST_LIKELIHOOD
-    weights = first
+    likely, weights = _likelihoods(tried), first
     for _ in range(steps):
         shares = likely * weights
         shares /= shares.sum(axis=1, keepdims=True)
@@ -91,6 +115,20 @@ class Level:
         estimate = self.effect(score)
         gain = score.weight * self.variance / estimate.error**2
         return self._with_tip_mean(self.mean + gain * estimate.effect, (1 - gain * score.weight) * self.variance)
+
+    def after_champion_trials(self, score: Score) -> Level:
+        """The belief after trials of the champion, which share luck with the tip as `score.weight` says."""
+        weight = score.weight
+        tip, lead = weight * self.variance - self.covariance, weight * self.covariance - self.lead_variance
+        total = weight * tip - lead + score.error2
+        miss = score.value - (weight * self.mean - self.lead)
+        return Level(
+            self.mean + tip / total * miss,
+            self.variance - tip * tip / total,
+            self.lead + lead / total * miss,
+            max(self.lead_variance - lead * lead / total, 0.0),
+            self.covariance - tip * lead / total,
+        )
 
     def _with_tip_mean(self, mean: float, variance: float) -> Level:
         """The belief with another level of the tip; its lead follows by regression."""
@@ -141,7 +179,17 @@ class Level:
         """The probability that the tip's lead over the champion is less than `margin`."""
         if self.lead_variance <= 0:
             return float(self.lead < margin)
-        return float(ndtr((margin - self.lead) / math.sqrt(self.lead_variance)))
+        return float(stdtr(TAIL_FREEDOM, (margin - self.lead) / math.sqrt(self.lead_variance)))
+
+    def after_gain(self, gain: float, error: float) -> Level:
+        """The belief once a patch became the tip whose gain was measured afresh; nothing else is believed of it."""
+        slope = self.covariance / self.variance - 1
+        behind = max(self.lead_variance - self.covariance**2 / self.variance, 0.0) + slope**2 * self.variance
+        return Level(self.mean + gain, error**2, self.lead + gain, error**2 + behind, error**2)
+
+    def in_new_epoch(self) -> Level:
+        """The belief once all scaffolds may score differently than before: the lead stays."""
+        return Level(self.mean, self.variance + NEW_EPOCH, self.lead, self.lead_variance, self.covariance)
 
     def back_to_champion(self) -> Level:
         """The belief once the champion is the tip again."""

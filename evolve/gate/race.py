@@ -26,10 +26,14 @@ class Challenger:
 
 @dataclass(frozen=True)
 class ChallengerNeeds:
-    """Trials that are needed next: a part, by the challengers at these places; or a pass of the tip (`part` None)."""
+    """Trials that are needed next: a part, by the challengers at these places; or a pass of the tip (`part` None).
+
+    of_tip: the part is the tip's.
+    """
 
     places: tuple[int, ...]
     part: Part | None
+    of_tip: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def _missing_part(
 ) -> ChallengerNeeds | None:
     needs = [rule.missing_part(stage, field[place].new) for place in left]
     first = next((need for need in needs if need), None)
-    return ChallengerNeeds(left, first.part) if first else None
+    return ChallengerNeeds(left, first.part, first.of_tip) if first else None
 
 
 def _judge_last(
@@ -95,6 +99,6 @@ def _judge_last(
     if isinstance(rule, StackRule) and isinstance(answer, Ruling) and last.fresh is not None:
         answer = confirm(rule, answer, last.new, last.fresh)
     if isinstance(answer, NeedPart):
-        return ChallengerNeeds((winner,), answer.part)
+        return ChallengerNeeds((winner,), answer.part, answer.of_tip)
     rulings = tuple({**behind, winner: answer}[place] for place in range(len(field)))
     return RaceResult(rulings, winner, tuple(sorted(waiting)) if answer.taken else ())

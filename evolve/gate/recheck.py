@@ -41,7 +41,12 @@ def is_beyond(pooled: EstimatedEffect, prior: Floats, risk: float) -> bool:
 
 def passes_needed(claimed: float, spread: float, tasks: int) -> int:
     """How many passes over so many tasks tell the claimed gain from none; `spread`: standard deviation of a trial."""
-    return min(max(math.ceil((APART * spread / claimed) ** 2 / tasks), 1), MOST_PASSES)
+    return min(max(math.ceil(trials_needed(claimed, spread) / tasks), 1), MOST_PASSES)
+
+
+def trials_needed(claimed: float, spread: float) -> int:
+    """How many trials tell the claimed gain from none."""
+    return math.ceil((APART * spread / claimed) ** 2)
 
 
 def is_confirmed(claimed: float, fresh: float) -> bool:
@@ -62,18 +67,21 @@ def confirm(rule: StackRule, ruling: Ruling, new: Floats, fresh: Floats) -> Need
     Returns:
         The fresh trials that are missing, or the ruling: the given one, or one that drops the challenger.
     """
-    claimed, tasks = EstimatedEffect(ruling.assessment.effect, ruling.assessment.error), list(rule.plan.again)
-    if not ruling.taken or not tasks or not _is_doubtful(rule, claimed, new):
+    claimed = EstimatedEffect(ruling.assessment.effect, ruling.assessment.error)
+    if not ruling.taken or not rule.plan.again or not _is_doubtful(rule, claimed, new):
         return ruling
-    passes = passes_needed(claimed.effect, rule.difficulty.spread, len(tasks))
+    chosen = rule.plan.again_chosen(trials_needed(claimed.effect, rule.difficulty.spread))
+    passes, tasks = passes_needed(claimed.effect, rule.difficulty.spread, len(chosen)), list(chosen)
     for attempt in range(passes):
         if np.isnan(fresh[attempt, tasks]).any():
-            return NeedPart(Part(attempt, rule.plan.again, again=True))
-    gain = _gain(rule, fresh[:passes], tasks).effect + float(rule.difficulty.rates.mean()) - rule.level.mean
-    if is_confirmed(claimed.effect, gain):
-        return replace(ruling, why=f"{ruling.why}, confirmed by {passes * len(tasks)} fresh trials")
+            return NeedPart(Part(attempt, chosen, again=True))
+    fresh_level = _gain(rule, fresh[:passes], tasks)
+    gain = EstimatedEffect(fresh_level.effect - rule.level.mean, fresh_level.error)
+    if is_confirmed(claimed.effect, gain.effect):
+        confirmed = replace(ruling, why=f"{ruling.why}, confirmed by {passes * len(tasks)} fresh trials")
+        return rule.with_fresh_gain(confirmed, gain)
     trials = ruling.assessment.trials + passes * len(tasks)
-    after = replace(rule, patch_trials=rule.patch_trials + trials)
+    after = replace(rule, patch_trials=rule.patch_trials + trials).for_next_round()
     assessment = replace(ruling.assessment, doubt=rule.level.behind(HARM))
     return Ruling(False, StackFate.OPEN, assessment, after, UNCONFIRMED)
 
@@ -90,7 +98,7 @@ def _is_doubtful(rule: StackRule, claimed: EstimatedEffect, new: Floats) -> bool
 
 def _gain(rule: StackRule, rewards: Floats, tasks: list[int]) -> EstimatedEffect:
     """The gain over the line's mean rewards on some tasks. Its error allows for tasks that gain unequally."""
-    residuals = rewards[:, tasks] - rule.difficulty.rates[tasks]
+    residuals = rewards[:, tasks] - rule.difficulty.easiness[tasks]
     known = ~np.isnan(residuals)
     by_task = np.where(known, residuals, 0.0).sum(axis=0)[known.any(axis=0)] / known.sum(axis=0)[known.any(axis=0)]
     trials = rule.difficulty.spread**2 / known.sum()

@@ -20,6 +20,8 @@ class Rule(Protocol):
     @property
     def settings(self) -> GateConfig: ...
     @property
+    def plan(self) -> SuitePlan: ...
+    @property
     def own(self) -> tuple[Floats, ...]: ...
     @property
     def stacked(self) -> int: ...
@@ -41,13 +43,16 @@ class RuleMaker(Protocol):
 class Assessment:
     """The evidence on a challenger, as shares of the mean reward: estimated effect and its standard error.
 
-    `doubt`: the probability that the tip after it is worse than the champion by over a point.
+    `doubt`: the probability that the tip after it is worse than the champion by over a point. `lead`: the estimated
+    effect of the whole stack against the champion, and `lead_error` its standard error; None without a stack.
     """
 
     effect: float
     error: float
     doubt: float
     trials: int
+    lead: float | None = None
+    lead_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class Ruling:
 
 @dataclass(frozen=True)
 class NeedPart:
-    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's."""
+    """Trials that are needed next: a whole pass of the tip (`part` None), or a part of the challenger's.
+
+    of_tip: the part is the tip's.
+    """
 
     part: Part | None
+    of_tip: bool = False

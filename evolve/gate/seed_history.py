@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,39 +11,47 @@ from evolve.gate.prior import Floats
 
 @dataclass(frozen=True)
 class SeedHistory:
-    """The results of the tip and its challengers, by seed.
+    """The results of the tip and its challengers, by seed: passes x tasks, with as many passes as were ever needed.
 
-    own: passes of the tip, each its rewards by task; sums: of the rewards of all of them, each less the scaffold's gain
-    over the tip, passes x tasks; counts: how many there are.
+    tip: the tip's rewards, NaN where it did not run; sums: of the rewards of all of them, each less the scaffold's gain
+    over the tip; counts: how many there are. first: the attempt of the first pass, counted from the tip's first.
     """
 
-    own: tuple[Floats, ...]
+    tip: Floats
     sums: Floats
     counts: Floats
+    first: int = 0
 
     @classmethod
     def begin(cls, passes: int, tasks: int) -> SeedHistory:
-        return cls((), np.zeros((passes, tasks)), np.zeros((passes, tasks)))
+        return cls(np.full((passes, tasks), np.nan), np.zeros((passes, tasks)), np.zeros((passes, tasks)))
+
+    @property
+    def own(self) -> tuple[Floats, ...]:
+        """Passes of the tip, each its rewards by task, NaN where not run; up to its last one."""
+        return tuple(self.tip[: _last_pass(self.tip)])
 
     def for_next_tip(self) -> SeedHistory:
         """An empty history, for the next tip."""
         return SeedHistory.begin(*self.sums.shape)
 
-    def with_tip_pass(self, rewards: Floats) -> SeedHistory:
-        """The history with one more pass of the tip over all tasks."""
-        after = SeedHistory((*self.own, rewards), self.sums, self.counts)
-        return after.with_rewards(self.as_challenger(rewards), 0.0)
+    def in_new_epoch(self) -> SeedHistory:
+        """An empty history of the same tip, on attempts that come after these."""
+        return replace(SeedHistory.begin(*self.sums.shape), first=self.first + len(self.sums))
 
-    def as_challenger(self, rewards: Floats) -> Floats:
-        """The tip's next pass as passes x tasks, NaN elsewhere; all NaN if no challenger has so many passes."""
-        seen = np.full_like(self.sums, np.nan)
-        seen[len(self.own) : len(self.own) + 1] = rewards
-        return seen
+    def with_tip_trials(self, rewards: Floats) -> SeedHistory:
+        """The history with more trials of the tip, passes x tasks, NaN where not run."""
+        after = self._with_passes(len(rewards))
+        tip = np.where(np.isnan(padded(rewards, len(after.tip))), after.tip, padded(rewards, len(after.tip)))
+        return replace(after, tip=tip).with_rewards(rewards, 0.0)
 
     def with_rewards(self, rewards: Floats, better: float) -> SeedHistory:
         """The history with a scaffold's rewards, passes x tasks, NaN where not run. `better`: its gain over the tip."""
+        after = self._with_passes(len(rewards))
+        rewards = padded(rewards, len(after.tip))
         known = ~np.isnan(rewards)
-        return SeedHistory(self.own, self.sums + np.where(known, rewards - better, 0.0), self.counts + known)
+        sums = after.sums + np.where(known, rewards - better, 0.0)
+        return replace(after, sums=sums, counts=after.counts + known)
 
     def means(self) -> Floats:
         """Mean rewards by seed; 0 where nothing ran."""
@@ -56,3 +64,21 @@ class SeedHistory:
         Journal of Psychology 3).
         """
         return np.asarray(self.counts * correlation / (1 + (self.counts - 1) * correlation))
+
+    def _with_passes(self, passes: int) -> SeedHistory:
+        """The history with room for so many passes."""
+        if passes <= len(self.tip):
+            return self
+        sums, counts = (padded(values, passes, 0.0) for values in (self.sums, self.counts))
+        return replace(self, tip=padded(self.tip, passes), sums=sums, counts=counts)
+
+
+def padded(rewards: Floats, passes: int, value: float = np.nan) -> Floats:
+    """The rewards with at least so many passes."""
+    missing = max(passes - len(rewards), 0)
+    return np.pad(rewards, ((0, missing), (0, 0)), constant_values=value) if missing else rewards
+
+
+def _last_pass(rewards: Floats) -> int:
+    ran = np.flatnonzero(~np.isnan(rewards).all(axis=1))
+    return int(ran[-1]) + 1 if len(ran) else 0

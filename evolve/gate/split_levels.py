@@ -64,12 +64,22 @@ class SplitLevels:
         lead = self.lead[1]
         return float(ndtr((margin - lead) / math.sqrt(variance))) if variance > 1e-12 else float(lead < margin)
 
-    def after_tip_trials(self, scores: Sequence[Score]) -> SplitLevels:
-        """The belief after trials of the tip. `scores`: by split."""
-        seen = np.zeros((2, 4))
-        seen[[0, 1], [0, 1]] = [score.weight for score in scores]
-        noise = np.diag([score.error2 for score in scores])
-        miss = np.array([score.value for score in scores]) - seen @ self.mean
+    def after_tip_trials(self, scores: Sequence[Score | None]) -> SplitLevels:
+        """The belief after trials of the tip. `scores`: by split; None where it did not run."""
+        return self._after_scores(scores, champion=0.0)
+
+    def after_champion_trials(self, scores: Sequence[Score | None]) -> SplitLevels:
+        """The belief after trials of the champion, less what they share with the tip. `scores`: as for the tip."""
+        return self._after_scores(scores, champion=1.0)
+
+    def _after_scores(self, scores: Sequence[Score | None], champion: float) -> SplitLevels:
+        """`champion`: 1 if the scores are the champion's, 0 if they are the tip's."""
+        found = [(split, score) for split, score in enumerate(scores) if score is not None]
+        seen = np.zeros((len(found), 4))
+        for row, (split, score) in enumerate(found):
+            seen[row, [split, split + 2]] = score.weight - champion, champion
+        noise = np.diag([score.error2 for _, score in found])
+        miss = np.array([score.value for _, score in found]) - seen @ self.mean
         gain = self.covariance @ seen.T @ np.linalg.inv(seen @ self.covariance @ seen.T + noise)
         covariance = self.covariance - gain @ seen @ self.covariance
         return replace(self, mean=self.mean + gain @ miss, covariance=_symmetric(covariance))
@@ -112,6 +122,11 @@ class SplitLevels:
     def back_to_champion(self) -> SplitLevels:
         """The belief once the champion is the tip again."""
         return self._of(self.mean, self.covariance, [2, 3, 2, 3])
+
+    def in_new_epoch(self) -> SplitLevels:
+        """The belief once all scaffolds may score differently than before: leads stay."""
+        same = np.kron(np.ones((2, 2)), np.eye(2))
+        return replace(self, covariance=np.asarray(self.covariance + VAGUE_VARIANCE * same))
 
     def _of(self, mean: Floats, covariance: Floats, places: list[int]) -> SplitLevels:
         """The belief whose tip and champion stand at these places."""

@@ -9,28 +9,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 
 from evolve.core.config import GateConfig
-from evolve.core.records import StackFate
+from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.plan import Part, SuitePlan
-from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior
+from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior, mixed_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
-from evolve.gate.seed_history import SeedHistory
+from evolve.gate.seed_history import SeedHistory, padded
 from evolve.gate.stages import Stage, stages
 from evolve.gate.task_difficulty import TaskDifficulty
 
 HARM = -0.01
 ALL_OF_TRAIN = 1
 VAGUE = Level(0.5, 10.0)
+# Of patches, by which the prior is learned; and after how many of them first, and how often at least.
 REMEMBERED = 400
+FIRST_LEARNED, LEARN_EVERY = 3, 100
 SHARED_LUCK_MATTERS = 0.3
 MOST_SHARED = 0.98
 FIRST_PAIRS = 40.0
 # The probability that the tip is worse on validation by over a point, up to which it may become champion.
 RISK_ON_VALIDATION = 0.2
+# Of a tie: on what nothing solves yet, a scaffold that gives up is as good as any.
+LEAST_SUCCESSES = 3
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
 WAITS = "the stack waits for support by validation"
@@ -42,7 +47,8 @@ class StackRule:
 
     `seeds`: results on the tip's seeds; `champion_seeds`: on the champion's, while another scaffold is the tip. `luck`:
     sums over pairs of trials on a shared seed, of the product and of the square of their residuals. `splits`: train and
-    validation apart; None if that is switched off, or the suite lacks one of them.
+    validation apart; None if that is switched off, or the suite lacks one of them. `salt`, and `rounds` so far: by them
+    the plan of each round draws its tasks.
     """
 
     settings: GateConfig
@@ -53,18 +59,22 @@ class StackRule:
     level: Level = VAGUE
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[EstimatedEffect, ...] = ()
-    learn_at: int = 4
+    learn_at: int = FIRST_LEARNED
+    patches: int = 0
     luck: tuple[float, float] = (0.0, 0.0)
     stacked: int = 0
     tip_trials: int = 0
     patch_trials: int = 0
     splits: Generalisation | None = None
+    salt: int = 0
+    rounds: int = 0
 
     @classmethod
-    def begin(cls, settings: GateConfig, plan: SuitePlan) -> StackRule:
+    def begin(cls, settings: GateConfig, plan: SuitePlan, salt: int = 0) -> StackRule:
         seeds = SeedHistory.begin(settings.most_passes, plan.count)
         splits = Generalisation.begin(len(plan.train), len(plan.validation)) if settings.generalise else None
-        return cls(settings, plan, TaskDifficulty.empty(plan.count), seeds, seeds, splits=splits)
+        difficulty, plan = TaskDifficulty.empty(plan.count), plan.drawn(_draw(salt, 0))
+        return cls(settings, plan, difficulty, seeds, seeds, splits=splits, salt=salt)
 
     @property
     def own(self) -> tuple[Floats, ...]:
@@ -78,33 +88,51 @@ class StackRule:
 
     def tip_needs_trials(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""
-        bound = self.difficulty.spread**2 / (self.plan.count * self.settings.tip_passes)
+        trials = self.plan.pass_trials * self.settings.tip_passes
+        sampling = max(1 / trials - 1 / self.plan.count, 0.0)
+        bound = self.difficulty.spread**2 / trials + self.difficulty.between * sampling
         few = self.tip_trials < self.settings.tip_share * self.patch_trials
         fresh = bool(self.own or self.stacked)
-        return not fresh or self.level.variance > bound or few
+        vague = self.level.variance > bound and float((~np.isnan(self.seeds.tip)).sum()) < trials
+        return not fresh or vague or few
+
+    def _scores_apart(self, rewards: Floats, spread: float | None = None) -> list[Score | None]:
+        """Scores on train and validation; None where nothing ran."""
+        return [
+            self.score(rewards, tasks, spread) if not np.isnan(rewards[:, list(tasks)]).all() else None
+            for tasks in (self.plan.train, self.plan.validation)
+        ]
+
+    def next_tip_parts(self) -> tuple[Part, ...]:
+        """The tip's next pass: the first in the order of this round's challengers of which it lacks trials."""
+        return next(lacking for number in count() if (lacking := self.tip_lacks(*self.plan.pass_parts(number))))
+
+    def tip_lacks(self, *parts: Part) -> tuple[Part, ...]:
+        """What the tip has not run of these parts."""
+        tip = padded(self.seeds.tip, max(part.attempt for part in parts) + 1)
+        left = (
+            replace(part, tasks=tuple(task for task in part.tasks if np.isnan(tip[part.attempt, task])))
+            for part in parts
+        )
+        return tuple(part for part in left if part.tasks)
 
     def with_tip_pass(self, rewards: Floats) -> StackRule:
         """The rule after one more pass of the tip over all tasks."""
-        known = replace(
-            self, difficulty=self.difficulty.with_rewards(rewards[None]), tip_trials=self.tip_trials + self.plan.count
-        )
-        seen = self.seeds.as_challenger(rewards)
-        first = np.isnan(seen).all()
-        score, *apart = (
-            known._score_alone(rewards, tasks) if first else known.score(seen, tasks)
-            for tasks in (self.plan.everything, self.plan.train, self.plan.validation)
-            if tasks
-        )
-        return replace(
-            known,
-            seeds=self.seeds.with_tip_pass(rewards),
-            level=self.level.after_tip_trials(score),
-            splits=self.splits and self.splits.after_tip_trials(apart),
-        )
+        return self.with_tip_trials(np.vstack([np.full((len(self.own), len(rewards)), np.nan), rewards]))
 
-    def _score_alone(self, rewards: Floats, tasks: Sequence[int]) -> Score:
-        """The score of one pass over these tasks that shares its seeds with nothing."""
-        return Score(float(rewards[list(tasks)].mean()), self.difficulty.spread**2 / len(tasks))
+    def with_tip_trials(self, rewards: Floats) -> StackRule:
+        """The rule after trials of the tip: passes x tasks, NaN where not run."""
+        trials = int((~np.isnan(rewards)).sum())
+        spread = self.difficulty.with_rewards(rewards, float(np.nanmean(rewards))).spread
+        level = self.level.after_tip_trials(self.score(rewards, spread=spread))
+        return replace(
+            self,
+            difficulty=self.difficulty.with_rewards(rewards, level.mean),
+            tip_trials=self.tip_trials + trials,
+            seeds=self.seeds.with_tip_trials(rewards),
+            level=level,
+            splits=self.splits and self.splits.after_tip_trials(self._scores_apart(rewards, spread)),
+        )
 
     def judge(self, new: Floats, saving: float = 0.0, idle: bool = False) -> NeedPart | Ruling:
         """Judge a challenger.
@@ -120,6 +148,7 @@ class StackRule:
             seen = self._up_to(number, new)
             effect = self.level.effect(self.score(seen)).effect
             tie = saving >= self.settings.tie_saving and self._ties(seen)
+            tie = tie and (number < self.plan.screens or _successes(seen) >= LEAST_SUCCESSES)
             if tie and number >= self.plan.screens:
                 return self._take(seen, "as good, and cheaper")
             if idle and not tie and number >= ALL_OF_TRAIN:
@@ -136,16 +165,27 @@ class StackRule:
         """Take a challenger if validation by itself supports it; while that is unclear, ask for more trials there."""
         if self.splits is None:
             return self._take(seen, WORTH_IT)
-        chosen, most = list(self.plan.validation), self.settings.most_passes
-        attempt, seen_apart = int((~np.isnan(seen[:, chosen])).any(axis=1).sum()), seen.copy()
-        while (answer := self._support(seen_apart, last=attempt >= most)) is Support.UNCLEAR:
-            if np.isnan(new[attempt, chosen]).any():
-                return NeedPart(Part(attempt, self.plan.validation))
-            seen_apart[attempt, chosen] = new[attempt, chosen]
-            attempt += 1
+        number, most = self._validation_passes(seen), self.settings.most_passes
+        seen_apart = seen.copy()
+        while (answer := self._support(seen_apart, last=number >= most)) is Support.UNCLEAR:
+            for part in self.plan.validation_parts(number):
+                chosen = list(part.tasks)
+                if np.isnan(new[part.attempt, chosen]).any():
+                    return NeedPart(part)
+                seen_apart[part.attempt, chosen] = new[part.attempt, chosen]
+            number += 1
         if answer is Support.NO:
             return self._drop(seen, self._why_unsupported(seen_apart), seen_apart)
         return self._take(seen, WORTH_IT, seen_apart)
+
+    def _validation_passes(self, seen: Floats) -> int:
+        """The passes over validation that a challenger has run."""
+        passes = self.settings.most_passes
+        return next((number for number in range(passes) if self._lacks(number, seen)), passes)
+
+    def _lacks(self, number: int, seen: Floats) -> bool:
+        """Whether a pass over validation is not in these rewards."""
+        return any(np.isnan(seen[part.attempt, list(part.tasks)]).any() for part in self.plan.validation_parts(number))
 
     def _support(self, seen: Floats, last: bool) -> Support:
         assert self.splits is not None
@@ -164,8 +204,8 @@ class StackRule:
     def missing_part(self, stage: int, new: Floats) -> NeedPart | None:
         """The first part that is missing before the challenger can be judged after this stage."""
         for part in self.plan.stages[stage]:
-            if self.shared_luck > SHARED_LUCK_MATTERS and part.attempt >= len(self.own):
-                return NeedPart(None)
+            if self.shared_luck > SHARED_LUCK_MATTERS and (lacking := self.tip_lacks(part)):
+                return NeedPart(lacking[0], of_tip=True)
             if np.isnan(new[part.attempt, list(part.tasks)]).any():
                 return NeedPart(part)
         return None
@@ -192,8 +232,12 @@ class StackRule:
 
     def stages(self) -> tuple[Stage, ...]:
         """The thresholds for the present belief; rounded, so that few are ever computed."""
-        shared = float(self.seeds.shares(self.shared_luck)[0].mean())
-        spread = max(round(self.difficulty.spread * math.sqrt(1 - self.shared_luck * shared) * 20), 1) / 20
+        first = [part for parts in self.plan.stages[: self.plan.screens + 1] for part in parts]
+        shares = self.seeds.shares(self.shared_luck)
+        shared = float(np.concatenate([shares[part.attempt, list(part.tasks)] for part in first]).mean())
+        sampling = float(self.difficulty.doubt.mean()) * (1 - self.plan.pass_trials / self.plan.count)
+        noise2 = self.difficulty.spread**2 * (1 - self.shared_luck * shared) + sampling
+        spread = max(round(math.sqrt(noise2) * 20), 1) / 20
         variance = 1.4 ** round(math.log((1 - shared) ** 2 * self.level.variance + 1e-9, 1.4))
         weights = tuple((np.round(self.prior * 200) / 200).tolist())
         return stages(weights, spread, variance, self.plan.trials, self.plan.screens)
@@ -206,40 +250,45 @@ class StackRule:
                 seen[part.attempt, list(part.tasks)] = new[part.attempt, list(part.tasks)]
         return seen
 
-    def score(self, seen: Floats, tasks: Sequence[int] | None = None) -> Score:
+    def score(self, seen: Floats, tasks: Sequence[int] | None = None, spread: float | None = None) -> Score:
         """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds.
 
-        `tasks`: those that count, and on whose scale the score is; None: all.
+        `tasks`: those that count, and on whose scale the score is; None: all. `spread`: of a trial, if it is known
+        better than by the trials so far. The error allows for what is not known of the tasks that ran.
         """
         chosen = list(self.plan.everything if tasks is None else tasks)
         known = ~np.isnan(seen) & np.isin(np.arange(self.plan.count), chosen)
-        count = int(known.sum())
-        shares = np.where(known, self.seeds.shares(self.shared_luck), 0.0)
-        level = self.difficulty.rates - self.difficulty.rates[chosen].mean()
-        values = np.where(known, seen - level - shares * (self.seeds.means() - level), 0.0)
+        trials, easiness = int(known.sum()), self.difficulty.easiness
+        shares, means = (
+            padded(values, len(seen), 0.0)[: len(seen)]
+            for values in (self.seeds.shares(self.shared_luck), self.seeds.means())
+        )
+        shares, level = np.where(known, shares, 0.0), easiness - easiness[chosen].mean()
+        values = np.where(known, seen - level - shares * (means - level), 0.0)
         left = np.where(known, 1 - self.shared_luck * shares, 0.0)
-        error2 = self.difficulty.spread**2 * float(left.sum()) / count**2
-        return Score(float(values.sum()) / count, error2, 1 - float(shares.sum()) / count)
+        weights = np.where(known, 1 - shares, 0.0).sum(axis=0) / trials
+        uneven = weights[chosen] - weights.sum() / len(chosen)
+        noise2 = (self.difficulty.spread if spread is None else spread) ** 2 * float(left.sum()) / trials**2
+        error2 = noise2 + float(uneven**2 @ self.difficulty.doubt[chosen])
+        return Score(float(values.sum()) / trials, error2, 1 - float(shares.sum()) / trials)
 
     def _ties(self, seen: Floats) -> bool:
         """Whether each of its trials has one of the tip on the same seed, and all are equal."""
         known = ~np.isnan(seen)
-        passes = min(len(self.own), len(seen))
-        if known[passes:].any():
-            return False
-        own = np.array(self.own).reshape(-1, self.plan.count)[:passes]
-        return bool((own == seen[:passes])[known[:passes]].all())
+        return bool((padded(self.seeds.tip, len(seen))[: len(seen)] == seen)[known].all())
 
     def _worse_on_validation(self, seen: Floats) -> bool:
         """Whether validation alone speaks against the challenger by more than `validation_veto` standard errors."""
         chosen = list(self.plan.validation)
         if not chosen:
             return False
-        known, rates = ~np.isnan(seen[:, chosen]), self.difficulty.rates
+        known, doubt = ~np.isnan(seen[:, chosen]), self.difficulty.doubt[chosen]
         if not known.any():
             return False
-        gain = (seen[:, chosen] - rates[chosen])[known].mean() + rates.mean() - self.level.mean
-        error2 = self.difficulty.spread**2 / known.sum() + self.level.variance
+        gain = (seen[:, chosen] - self.difficulty.easiness[chosen])[known].mean() - self.level.mean
+        weights = known.sum(axis=0) / known.sum()
+        sampling = float(((weights - 1 / len(chosen)) ** 2) @ doubt)
+        error2 = self.difficulty.spread**2 / known.sum() + self.level.variance + sampling
         return bool(gain < -self.settings.validation_veto * math.sqrt(error2))
 
     def _drop_idle(self, seen: Floats) -> Ruling:
@@ -256,7 +305,7 @@ class StackRule:
             False,
             StackFate.OPEN,
             assessment,
-            after._with_learned_prior(),
+            after._with_learned_prior().for_next_round(),
             "every trial ended exactly as without the patch",
         )
 
@@ -284,7 +333,7 @@ class StackRule:
         _, level = self.level.after_challenger(score, self.prior)
         after = replace(
             self._remember(apart, score, level),
-            difficulty=self.difficulty.with_rewards(apart),
+            difficulty=self.difficulty.with_rewards(apart, level.mean),
             seeds=self.seeds.for_next_tip(),
             champion_seeds=self.champion_seeds if self.stacked else self.seeds,
             stacked=self.stacked + 1,
@@ -294,15 +343,61 @@ class StackRule:
 
     def _settle(self, seen: Floats, score: Score, after: StackRule, taken: bool, why: str) -> Ruling:
         """Decide the fate of the stack."""
-        level, estimate = after.level, self.level.effect(score)
-        assessment = Assessment(estimate.effect, estimate.error, level.behind(HARM), int((~np.isnan(seen)).sum()))
-        better = bool(after.stacked) and assessment.doubt <= self.settings.risk
-        supported = after.splits is None or after.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
+        trials = int((~np.isnan(seen)).sum())
+        return after.for_next_round()._ruling(self.level.effect(score), trials, taken, why)
+
+    def _ruling(self, estimate: EstimatedEffect, trials: int, taken: bool, why: str) -> Ruling:
+        """The ruling after which the evidence is this. `estimate`: of the challenger, after so many trials."""
+        lead, error = self.level.lead if self.stacked else None, math.sqrt(self.level.lead_variance)
+        assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials, lead, error)
+        better = bool(self.stacked) and assessment.doubt <= self.settings.risk
+        supported = self.splits is None or self.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
         if better and supported:
-            return Ruling(taken, StackFate.PROMOTED, assessment, after._promoted(), why)
-        if after.stacked and level.behind(0.0) >= self.settings.give_up:
-            return Ruling(False, StackFate.GIVEN_UP, assessment, after._given_up(), why)
-        return Ruling(taken, StackFate.OPEN, assessment, after, f"{why}; {WAITS}" if better else why)
+            return Ruling(taken, StackFate.PROMOTED, assessment, self._promoted(), why)
+        if self.stacked and self.level.behind(0.0) >= self.settings.give_up:
+            return Ruling(False, StackFate.GIVEN_UP, assessment, self._given_up(), why)
+        return Ruling(taken, StackFate.OPEN, assessment, self, f"{why}; {WAITS}" if better else why)
+
+    def for_next_round(self) -> StackRule:
+        """The rule with the next round's plan."""
+        return replace(self, rounds=self.rounds + 1, plan=self.plan.drawn(_draw(self.salt, self.rounds + 1)))
+
+    def with_champion_trials(self, rewards: Floats) -> StackRule:
+        """The rule after trials of the champion on the attempts of another tip: passes x tasks, NaN where not run."""
+        return replace(
+            self,
+            level=self.level.after_champion_trials(self.score(rewards)),
+            splits=self.splits and self.splits.after_champion_trials(self._scores_apart(rewards)),
+            seeds=self.seeds.with_rewards(rewards, -self.level.lead),
+            tip_trials=self.tip_trials + int((~np.isnan(rewards)).sum()),
+        )
+
+    def ruling_on_stack(self) -> Ruling:
+        """What becomes of the stack by what is known, without a challenger."""
+        lead = EstimatedEffect(self.level.lead, math.sqrt(self.level.lead_variance))
+        return self._ruling(lead, 0, taken=False, why="")
+
+    def in_new_epoch(self) -> StackRule:
+        """The rule once the model may have changed: the tip is measured anew, and what is stacked keeps its lead."""
+        return replace(
+            self,
+            level=self.level.in_new_epoch(),
+            splits=self.splits and self.splits.in_new_epoch(),
+            seeds=self.seeds.in_new_epoch(),
+            champion_seeds=self.champion_seeds.in_new_epoch(),
+        )
+
+    def with_fresh_gain(self, ruling: Ruling, gain: EstimatedEffect) -> Ruling:
+        """The ruling on a challenger that is taken, once its gain was measured afresh: that alone counts for the level.
+
+        Its other trials made it seem as good, and the prior holds that such gains are luck. It is no champion before it
+        has met a challenger.
+        """
+        if ruling.fate is not StackFate.OPEN:
+            return ruling
+        assert isinstance(ruling.rule, StackRule)
+        after = replace(ruling.rule, level=self.level.after_gain(gain.effect, gain.error))
+        return replace(ruling, rule=after)
 
     def _promoted(self) -> StackRule:
         splits = self.splits and self.splits.after_promotion()
@@ -324,21 +419,41 @@ class StackRule:
     def _luck_with(self, seen: Floats) -> tuple[float, float]:
         """The sums with this challenger's pairs.
 
-        The tip's deviation is from its other passes on the same task, so the task and the error of its rate drop out.
+        The tip's deviation is from its other trials on the same task, so the task and the error of its rate drop out.
+        A task that it tried once has its estimated rate instead, whose error is not correlated with what is left.
         """
-        passes = len(self.own)
-        if passes < 2:
+        tip, easiness = self.seeds.tip, self.difficulty.easiness
+        runs = (~np.isnan(tip)).sum(axis=0)
+        others = (np.nansum(tip, axis=0) - tip) / np.maximum(runs - 1, 1)
+        once = easiness + self.level.mean
+        deviation = (tip - np.where(runs > 1, others, once))[: len(seen)]
+        new = seen[: len(deviation)] - easiness
+        both = ~np.isnan(new) & ~np.isnan(deviation)
+        if not self._counts_luck(runs) or not both.any():
             return self.luck
-        own = np.array(self.own)
-        deviation = (own - (own.sum(axis=0) - own) / (passes - 1))[: len(seen)]
-        new = seen[: len(deviation)] - self.difficulty.rates
-        both = ~np.isnan(new)
+        new = new - new[both].mean()
         product = np.where(both, new * deviation, 0.0).sum()
-        square = np.where(both, deviation**2, 0.0).sum() * (passes - 1) / passes
+        square = np.where(both, deviation**2 * np.where(runs > 1, (runs - 1) / np.maximum(runs, 1), 1.0), 0.0).sum()
         return self.luck[0] + float(product), self.luck[1] + float(square)
 
+    def _counts_luck(self, runs: Floats) -> bool:
+        """Whether the tip's trials tell what it shares with others: a small suite's once each task ran twice."""
+        return self.plan.sampled or bool((runs > 1).all())
+
     def _with_learned_prior(self) -> StackRule:
-        if len(self.tried) < self.learn_at:
-            return self
-        later = max(self.learn_at + 2, int(1.5 * self.learn_at))
-        return replace(self, learn_at=later, prior=fit_prior(self.tried, first_prior(), self.settings.worth))
+        counted = replace(self, patches=self.patches + 1)
+        if counted.patches < self.learn_at:
+            return counted
+        later = self.learn_at + min(max(self.learn_at // 4, 1), LEARN_EVERY)
+        prior = fit_prior(self.tried, mixed_prior(self.tried), self.settings.worth)
+        return replace(counted, learn_at=later, prior=prior)
+
+
+def _successes(seen: Floats) -> int:
+    """How many trials earned something."""
+    return int((seen > 0).sum())
+
+
+def _draw(salt: int, number: int) -> int:
+    """By what a round draws its tasks."""
+    return stable_hash(salt, "round's tasks", number)

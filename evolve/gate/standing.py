@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.attempts import first_attempt, first_attempt_again
+from evolve.core.config import RULE_VERSION, GateConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict, stable_hash
+from evolve.core.scores import INTERVAL_ERRORS
 from evolve.gate.aims import Aims, Answer, Concern, answer_of, broken_bound, concerns, looks
-from evolve.gate.attempts import first_attempt, first_attempt_again
+from evolve.gate.epochs import Epochs
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
@@ -62,7 +64,7 @@ class Entrant:
 
     def first(self, standing: Standing) -> int:
         """The first of the attempts on which it is judged."""
-        return first_attempt(self.candidate) if self.own_attempts else standing.first
+        return first_attempt(self.candidate) + standing.epoch_first if self.own_attempts else standing.first
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Standing:
 
     `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
     fell behind the tip in the last race but deserved more trials, and is merged into it next; `aims`: what else a
-    patch must fulfil.
+    patch must fulfil; `epochs`: what answered the trials so far; `idle`: the last race had no patch,
+    so tip and champion are compared before the next one.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -81,11 +84,24 @@ class Standing:
     taken: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...] = ()
     aims: Aims = field(default_factory=Aims)
+    epochs: Epochs = field(default_factory=Epochs)
+    idle: bool = False
 
     @property
     def first(self) -> int:
         """The first of the attempts on which the tip meets its challengers; a population shares the first ones."""
-        return 0 if self.rule.settings.rule in STRATEGIES else first_attempt(self.tip)
+        return 0 if self.rule.settings.rule in STRATEGIES else first_attempt(self.tip) + self.epoch_first
+
+    @property
+    def epoch_first(self) -> int:
+        """The first attempt of this epoch, counted from the first one."""
+        return self.rule.seeds.first if isinstance(self.rule, StackRule) else 0
+
+    def with_trials(self, trials: Sequence[TrialResult]) -> Standing:
+        """The standing that knows what answered these trials, in a new epoch if that is something new."""
+        begins = isinstance(self.rule, StackRule) and self.epochs.begins_with(trials)
+        rule = self.rule.in_new_epoch() if begins and isinstance(self.rule, StackRule) else self.rule
+        return replace(self, rule=rule, epochs=self.epochs.with_trials(trials))
 
     def to_merge(self, number: int) -> tuple[Candidate, ...]:
         """The candidates that the rounds from this one on should merge into the tip."""
@@ -105,7 +121,7 @@ class Standing:
         tip = candidate if ruling.taken else self.champion if ruling.fate is StackFate.GIVEN_UP else self.tip
         champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
-        return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=())
+        return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=(), idle=False)
 
 
 @dataclass(frozen=True)
@@ -117,14 +133,21 @@ class Judgement:
 
 
 def begin_rule(settings: GateConfig, plan: SuitePlan, salt: int) -> Rule:
-    """The rule of this name. Raises BadInput if it is a plug-in's."""
+    """The rule of this name. Raises BadInput if it is a plug-in's, or of another version than this one."""
     if settings.rule in STRATEGIES:
         return Population(settings, plan, salt)
     if settings.rule == "greedy":
         return Greedy(settings, plan)
     if settings.rule == "evolve":
-        return StackRule.begin(settings, plan)
+        _check_version(settings)
+        return StackRule.begin(settings, plan, salt)
     raise BadInput("gate.rule", f"there is no rule `{settings.rule}` here", "install or pass the plug-in")
+
+
+def _check_version(settings: GateConfig) -> None:
+    if settings.version != RULE_VERSION:
+        problem = f"the run began under version {settings.version} of the rule, and this Evolve has {RULE_VERSION}"
+        raise BadInput("gate.version", problem, "finish it with the Evolve that began it, or use --run new")
 
 
 def initial_standing(
@@ -151,9 +174,9 @@ def learn_tip(standing: Standing, tip: Sequence[TrialResult]) -> NeedTrials | St
     Returns:
         The standing once its tip is known well enough to be challenged; the trials that are needed until then.
     """
-    known = _by_slot(standing.aims.valued(tip))
+    known = by_slot(standing.aims.valued(tip))
     while standing.rule.tip_needs_trials():
-        after = _tip_pass(standing, known)
+        after = _after_tip_trials(standing, known, _next_tip_parts(standing.rule))
         if isinstance(after, NeedTrials):
             return after
         standing = after
@@ -176,31 +199,60 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
         The decisions, or the trials that are needed before them.
     """
     known, own = (
-        _by_slot(standing.aims.valued(tip)),
-        [_by_slot(standing.aims.valued(entrant.trials)) for entrant in entrants],
+        by_slot(standing.aims.valued(tip)),
+        [by_slot(standing.aims.valued(entrant.trials)) for entrant in entrants],
     )
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
-    shown: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    again: list[dict[Slot, TrialResult]] = [{} for _ in entrants]
-    while isinstance(answer := race(standing.rule, _field(standing, entrants, known, shown, again)), ChallengerNeeds):
-        if answer.part is None:
-            after = _tip_pass(standing, known)
-            if isinstance(after, NeedTrials):
-                return after
-            standing = after
-            continue
-        asked = entrants[answer.places[0]]
-        slots = standing.slots(answer.part, asked.candidate, asked.first(standing))
-        if short := [place for place in answer.places if any(slot not in own[place] for slot in slots)]:
-            # Not by which trials of the tip there are: a run that ended once has more of them.
-            learned = _tip_slots(standing, tip)
-            shared = tuple(slot for slot in slots if slot in learned)
-            return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots, shared)
-        for place in answer.places:
-            (again if answer.part.again else shown)[place] |= {slot: own[place][slot] for slot in slots}
+    shown, again = _nothing(entrants), _nothing(entrants)
+    begun = standing.first
+    while True:
+        renewed = standing.first != begun and standing.rule.tip_needs_trials()
+        answer = (
+            ChallengerNeeds((), None)
+            if renewed
+            else race(standing.rule, _field(standing, entrants, known, shown, again))
+        )
+        if isinstance(answer, RaceResult):
+            break
+        first = standing.first
+        after = _after_needed(standing, entrants, answer, known, own, shown, again)
+        if isinstance(after, NeedTrials):
+            return after
+        if after.first != first:
+            shown, again = _nothing(entrants), _nothing(entrants)
+        standing = after
     raced = _vetoed(standing, entrants, shown, tip, answer)
     aimed = _aimed(standing, entrants, shown, tip, raced)
     return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed)
+
+
+def _nothing(entrants: Sequence[Entrant]) -> list[dict[Slot, TrialResult]]:
+    return [{} for _ in entrants]
+
+
+def _after_needed(
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    needs: ChallengerNeeds,
+    tip: Trials,
+    own: Sequence[Trials],
+    shown: Sequence[dict[Slot, TrialResult]],
+    again: Sequence[dict[Slot, TrialResult]],
+) -> NeedTrials | Standing:
+    """The standing once these trials have been shown, or those of them that are missing."""
+    if needs.part is None or needs.of_tip:
+        parts = _next_tip_parts(standing.rule) if needs.part is None else (needs.part,)
+        return _after_tip_trials(standing, tip, parts)
+    asked = entrants[needs.places[0]]
+    slots = standing.slots(needs.part, asked.candidate, asked.first(standing))
+    if short := [place for place in needs.places if any(slot not in own[place] for slot in slots)]:
+        # Not by which trials of the tip there are: a run that ended once has more of them.
+        learned = set() if asked.own_attempts else _tip_slots(standing, list(tip.values()))
+        shared = tuple(slot for slot in slots if slot in learned)
+        return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots, shared)
+    for place in needs.places:
+        (again if needs.part.again else shown)[place].update({slot: own[place][slot] for slot in slots})
+    return standing.with_trials([own[place][slot] for place in needs.places for slot in slots])
 
 
 def _vetoed(
@@ -240,9 +292,9 @@ def _aimed(
     A winner that breaks a bound, or may be worse than is allowed after all passes, is not built upon.
     """
     entrant, aims = entrants[raced.winner], standing.aims
-    if not raced.rulings[raced.winner].taken:
+    if not raced.rulings[raced.winner].taken or entrant.own_attempts:
         return raced
-    known, judged = _by_slot(tip), _by_slot(entrant.trials)
+    known, judged = by_slot(tip), by_slot(entrant.trials)
     if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
         return _dropped(standing, raced, why)
     for concern in concerns(aims, (task.name for task in standing.tasks)):
@@ -272,10 +324,16 @@ def _asked(
 
 
 def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
-    """The slots on which the tip has been run so far for decisions: as a challenger, and then in whole passes."""
+    """The slots on which the tip has been run so far for decisions: as a challenger, and then for its own level."""
     shared = standing.rule.settings.attempts if standing.rule.settings.rule in STRATEGIES else 0
-    end, names = standing.first + max(len(standing.rule.own), shared), {task.name for task in standing.tasks}
-    return {slot_of(trial) for trial in tip if trial.counts and trial.task in names and trial.attempt < end}
+    end, places = standing.first + shared, {task.name: index for index, task in enumerate(standing.tasks)}
+    asked = {
+        (standing.tasks[index].name, standing.first + attempt)
+        for attempt, rewards in enumerate(standing.rule.own)
+        for index in np.flatnonzero(~np.isnan(rewards))
+    }
+    slots = {slot_of(trial) for trial in tip if trial.counts and trial.task in places}
+    return {slot for slot in slots if slot[1] < end or slot in asked}
 
 
 def _field(
@@ -283,10 +341,10 @@ def _field(
 ) -> tuple[Challenger, ...]:
     return tuple(
         Challenger(
-            _array(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
+            rewards_of(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
             _saving(standing, tip, trials, entrant.smaller),
             all(_as_before(tip, slot, trials[slot]) for slot in trials),
-            _array(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
+            rewards_of(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
         )
         for entrant, trials, fresh in zip(entrants, shown, again, strict=True)
     )
@@ -309,21 +367,35 @@ def _course(trial: TrialResult) -> tuple[float | None, int, int, int]:
     return trial.reward, trial.usage.calls, trial.usage.completion_tokens, trial.usage.commands
 
 
-def _by_slot(trials: Sequence[TrialResult]) -> Trials:
+def by_slot(trials: Sequence[TrialResult]) -> Trials:
+    """The trials that count."""
     return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
 
 
-def _tip_pass(standing: Standing, known: Trials) -> NeedTrials | Standing:
-    """After one more pass of the tip."""
-    slots = standing.slots(Part(len(standing.rule.own), tuple(range(len(standing.tasks)))), standing.tip)
+def _next_tip_parts(rule: Rule) -> tuple[Part, ...]:
+    """The tip's next pass."""
+    if isinstance(rule, StackRule):
+        return rule.next_tip_parts()
+    return (Part(len(rule.own), rule.plan.everything),)
+
+
+def _after_tip_trials(standing: Standing, known: Trials, parts: Sequence[Part]) -> NeedTrials | Standing:
+    """The standing after these trials of the tip; if they begin a new epoch, without them, as it began amid them."""
+    slots = [slot for part in parts for slot in standing.slots(part, standing.tip)]
     if missing := tuple(slot for slot in slots if slot not in known):
         return NeedTrials((standing.tip.commit,), missing)
-    rewards = np.array([known[slot].reward for slot in slots], float)
-    return replace(standing, rule=standing.rule.with_tip_pass(rewards))
+    after = standing.with_trials([known[slot] for slot in slots])
+    if after.first != standing.first:
+        return after
+    standing, passes = after, max(part.attempt for part in parts) + 1
+    rewards = rewards_of(standing, {slot: known[slot] for slot in slots}, standing.first, passes)
+    rule = standing.rule
+    learned = rule.with_tip_trials(rewards) if isinstance(rule, StackRule) else rule.with_tip_pass(rewards[-1])
+    return replace(standing, rule=learned)
 
 
-def _array(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
-    """Rewards of a challenger, passes x tasks, NaN where there is no trial. `first`: the attempt of the first pass."""
+def rewards_of(standing: Standing, shown: Trials, first: int, passes: int) -> Floats:
+    """Rewards of a scaffold, passes x tasks, NaN where there is no trial. `first`: the attempt of the first pass."""
     rewards = np.full((passes, len(standing.tasks)), np.nan)
     places = {task.name: index for index, task in enumerate(standing.tasks)}
     for (task, attempt), trial in shown.items():
@@ -345,19 +417,23 @@ def _cost(trials: Sequence[TrialResult]) -> float:
     return usd or float(sum(t.usage.prompt_tokens + t.usage.completion_tokens for t in trials))
 
 
+def _points(effect: float, error: float) -> str:
+    """An effect in points with its 95 % interval. `error`: its standard error."""
+    return f"{100 * effect:+.1f} ± {100 * INTERVAL_ERRORS * error:.1f} points"
+
+
 def _decision(standing: Standing, ruling: Ruling) -> Decision:
     evidence, promoted = ruling.assessment, ruling.fate is StackFate.PROMOTED
     verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
     fate = ruling.fate if verdict is Verdict.REVERT else StackFate.OPEN
     stacked = standing.rule.stacked + ruling.taken
+    lead = "" if evidence.lead is None else f" ({_points(evidence.lead, evidence.lead_error)} over the champion)"
     ends = {
-        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %" if stacked else "",
-        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %",
+        StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %{lead}" if stacked else "",
+        StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %{lead}",
         StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
     }
-    reason = (
-        f"{100 * evidence.effect:+.1f} ± {100 * evidence.error:.1f} points after {evidence.trials} trials: {ruling.why}"
-    )
+    reason = f"{_points(evidence.effect, evidence.error)} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
         return Decision(verdict, reason, fate)
     return Decision(

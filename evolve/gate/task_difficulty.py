@@ -4,46 +4,89 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from evolve.gate.prior import Floats
 
-LEAST_SPREAD2 = 0.02
+# Of rewards of 0 and 1, of which a few trials may all be equal; and of others.
+LEAST_SPREAD2, LEAST_NUMERIC_SPREAD2 = 0.02, 1e-4
 FADE_ABOVE = 12.0
+# The share of all variance that is within tasks, before any was tried twice; it weighs as much as so many repetitions.
+FIRST_SHARE, FIRST_REPEATS = 0.7, 20.0
+# The least share of all variance that is between tasks.
+LEAST_BETWEEN = 0.02
 
 
 @dataclass(frozen=True)
 class TaskDifficulty:
-    """Sums of rewards and of their squares, and numbers of trials, by task."""
+    """Sums of rewards, each less the mean reward of its scaffold, and of their squares; numbers of trials. By task.
+
+    binary: Whether all rewards were 0 or 1.
+    """
 
     rewards: Floats
     squares: Floats
     runs: Floats
+    binary: bool = True
 
     @classmethod
     def empty(cls, tasks: int) -> TaskDifficulty:
         zeros = np.zeros(tasks)
         return cls(zeros, zeros, zeros)
 
-    def with_rewards(self, rewards: Floats) -> TaskDifficulty:
-        """Add rewards, passes x tasks, NaN where not run. Old trials fade: difficulty changes as the scaffold does."""
+    def with_rewards(self, rewards: Floats, level: float) -> TaskDifficulty:
+        """Add a scaffold's rewards, passes x tasks, NaN where not run. `level`: its mean reward over all tasks.
+
+        Old trials fade: difficulty changes as the scaffold does.
+        """
         fade = 0.5 if self.runs.mean() > FADE_ABOVE else 1.0
         known = ~np.isnan(rewards)
-        values = np.where(known, rewards, 0.0)
+        values = np.where(known, rewards - level, 0.0)
         return TaskDifficulty(
             self.rewards * fade + values.sum(axis=0),
             self.squares * fade + (values * values).sum(axis=0),
             self.runs * fade + known.sum(axis=0),
+            self.binary and bool(np.isin(rewards[known], (0.0, 1.0)).all()),
         )
 
-    @property
-    def rates(self) -> Floats:
-        """Mean rewards, shrunk towards a half."""
-        return np.asarray((self.rewards + 0.5) / (self.runs + 1))
+    @cached_property
+    def easiness(self) -> Floats:
+        """How much more than the mean task each one yields, shrunk towards 0 by what is known of it."""
+        found = (self.rewards + self._weight * self._mean) / (self.runs + self._weight)
+        return np.asarray(found - found.mean())
 
-    @property
+    @cached_property
+    def doubt(self) -> Floats:
+        """The variance of the error of each task's easiness."""
+        return np.asarray(self.spread**2 / (self.runs + self._weight))
+
+    @cached_property
     def spread(self) -> float:
         """Standard deviation of one trial's reward, given its task; for rewards of 0 and 1 about sqrt(p (1 - p))."""
-        squares = (self.squares + 0.5) / (self.runs + 1)
-        return math.sqrt(max(float((squares - self.rates**2).mean()), LEAST_SPREAD2))
+        counted = np.maximum(self.runs, 1.0)
+        within = float(np.maximum(self.squares - self.rewards**2 / counted, 0.0).sum())
+        repeats = float((counted - 1).sum())
+        first = FIRST_REPEATS * FIRST_SHARE * self._variance
+        least = LEAST_SPREAD2 if self.binary else LEAST_NUMERIC_SPREAD2
+        return math.sqrt(max((within + first) / (repeats + FIRST_REPEATS), least))
+
+    @cached_property
+    def between(self) -> float:
+        """The variance of the tasks' mean rewards."""
+        return max(self._variance - self.spread**2, LEAST_BETWEEN * self._variance)
+
+    @cached_property
+    def _weight(self) -> float:
+        """The number of trials that tell as much of a task as that it is one of this suite."""
+        return self.spread**2 / self.between
+
+    @cached_property
+    def _mean(self) -> float:
+        return float(self.rewards.sum() / max(self.runs.sum(), 1.0))
+
+    @cached_property
+    def _variance(self) -> float:
+        """Of a trial of any task. Before any trial, that of rewards of 0 and 1 that are equally frequent."""
+        return max(float((self.squares.sum() + 0.25) / (self.runs.sum() + 1)) - self._mean**2, LEAST_NUMERIC_SPREAD2)

@@ -11,10 +11,11 @@ from typing import TypeVar
 from evolve import gate
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Proposal, Split, TrialResult, Verdict
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
+from evolve.gate.settling import Settled, compare, decisions_after, settle
 from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -96,9 +97,33 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
+def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell."""
+    while isinstance(answer := _settle(standing, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
+    """Run a pass of tip and champion side by side, if the last race had no patch; the next judgement draws on it."""
+    while isinstance(answer := _compare(standing, measurer.trials), NeedTrials):
+        measurer.measure(answer.commits, answer.slots)
+    return answer
+
+
+def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit))
+
+
+def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
+    return (
+        compare(standing, trials(standing.tip.commit), trials(standing.champion.commit)) if standing.idle else standing
+    )
+
+
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
     if not patches:
-        return Judgement((), replace(standing, waiting=()))
+        return Judgement((), replace(standing, waiting=(), idle=True))
     entrants = [Entrant(patch.candidate, trials(patch.candidate.commit), patch.smaller) for patch in patches]
     return gate.judge(standing, entrants, trials(standing.tip.commit))
 
@@ -136,6 +161,7 @@ def standing_of(
             rounds = list(race)
             if any(row.decision is None for row in rounds):
                 break
+            standing = _answered(_compare(standing, by_commit.__getitem__))
             standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
             standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
     except OtherDecisions:
@@ -153,10 +179,17 @@ def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: Tria
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
     ]
     ruled = _answered(_judge(standing, patches, trials))
-    decided = [(decision.verdict, decision.fate) for decision in ruled.decisions]
-    if decided != [(row.decision.verdict, row.decision.fate) for row in measured if row.decision]:
+    stored = _outcomes([row.decision for row in measured if row.decision])
+    if _outcomes(ruled.decisions) == stored:
+        return ruled.standing
+    settled = _answered(_settle(ruled.standing, trials))
+    if _outcomes(decisions_after(ruled.decisions, settled)) != stored:
         raise OtherDecisions
-    return ruled.standing
+    return settled.standing
+
+
+def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate]]:
+    return [(decision.verdict, decision.fate) for decision in decisions]
 
 
 def _answered(answer: NeedTrials | Answer) -> Answer:

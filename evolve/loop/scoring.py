@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
 from evolve.gate import Slot
-from evolve.gate.attempts import first_fresh_attempt
 from evolve.loop.measuring import Measurer
 from evolve.store import Store
 from evolve.suite.tasks import Suite
@@ -33,15 +33,16 @@ class Scorer:
     def keeping_enough(self) -> contextlib.AbstractContextManager[None]:
         """While the context lasts, leave enough of each cap for the trials at the end of the run."""
         measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
-        final = self.config.score_attempts * len(measured)
-        final += 2 * self.config.holdout_attempts * len(self.suite.split(Split.HOLDOUT))
+        holdout = self.suite.split(Split.HOLDOUT)
+        final = self.config.score_attempts_at(len(measured)) * len(measured)
+        final += 2 * self.config.holdout_attempts_at(len(holdout)) * len(holdout)
         trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:
         """Measure a champion on attempts by which nothing is decided."""
         first, tasks = first_fresh_attempt(champion), self.suite.split(Split.TRAIN, Split.VALIDATION)
-        attempts = range(first, first + self.config.score_attempts)
+        attempts = range(first, first + self.config.score_attempts_at(len(tasks)))
         self._measure(champion, [(task.name, attempt) for attempt in attempts for task in tasks])
 
     def compare_on_holdout(self, seed: Candidate, champion: Candidate) -> None:
@@ -51,7 +52,8 @@ class Scorer:
         compared on attempts of its own, on which the seed scaffold is measured anew. Each look is a row before it
         happens.
         """
-        tasks, attempts = self.suite.split(Split.HOLDOUT), self.config.holdout_attempts
+        tasks = self.suite.split(Split.HOLDOUT)
+        attempts = self.config.holdout_attempts_at(len(tasks))
         if not tasks or not attempts:
             return
         self.measurer.watcher.say("holdout: seed scaffold and champion side by side")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from evolve.core.config import RunConfig
 from evolve.core.errors import BudgetExhausted
-from evolve.core.records import Candidate, Decision, Proposal, Split, TrialResult, Verdict
-from evolve.gate import Standing, begin_rule, calibrate
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
+from evolve.gate import Judgement, Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
+from evolve.gate.settling import decisions_after
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checks import Checks
@@ -17,10 +18,12 @@ from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
 from evolve.loop.judging import (
     Patch,
+    compare_ends,
     initial_standing,
     judge_challengers,
     measure_tip,
     patch_of,
+    settle_stack,
     standing_of,
     task_slots,
 )
@@ -31,7 +34,7 @@ from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
 from evolve.loop.seed_check import SeedCheck
-from evolve.loop.stops import SeedStart, check_refusals, seed_notice, seed_start, validation_notice
+from evolve.loop.stops import SeedStart, check_refusals, pays_no_more, seed_notice, seed_start, validation_notice
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
@@ -58,8 +61,12 @@ class Search:
     watcher: Watcher
     begin: RuleMaker = begin_rule
 
-    def run_rounds(self, rounds: int) -> None:
+    def run_rounds(self, rounds: int, least: float | None = None) -> None:
         """Play rounds 1 to `rounds`, except those that are decided; then score champion and seed, also at a cap.
+
+        Args:
+            rounds: How many the run is to have.
+            least: Play no more once the next ten are expected to gain less than this share of the mean reward.
 
         Raises:
             BadInput: The seed scaffold does no work at all.
@@ -70,7 +77,7 @@ class Search:
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
             try:
-                standing = standing if self._is_solved() else self._play_rounds(standing, rounds)
+                standing = standing if self._is_solved() else self._play_rounds(standing, rounds, least)
                 with self.scorer.keeping_enough():
                     self.lessons.learn()
             except BudgetExhausted as error:
@@ -81,7 +88,7 @@ class Search:
             if reached:
                 raise reached
 
-    def _play_rounds(self, standing: Standing, rounds: int) -> Standing:
+    def _play_rounds(self, standing: Standing, rounds: int, least: float | None) -> Standing:
         """Play the rounds.
 
         Raises:
@@ -89,23 +96,31 @@ class Search:
             RequestsRefused: See `run_rounds`.
         """
         self._print_estimate(rounds)
+        self._print_smallest_gain()
         while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+            if notice := pays_no_more(standing.rule, numbers[0] - 1, least):
+                self.watcher.say(notice)
+                break
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
-                standing = self.play_race(standing, numbers)
+                standing = self.play_race(standing, numbers, rounds)
             check_refusals(self.journal.rounds(), rounds)
         check_refusals(self.journal.rounds(), rounds)
         return standing
 
-    def play_race(self, standing: Standing, numbers: Sequence[int]) -> Standing:
+    def play_race(self, standing: Standing, numbers: Sequence[int], last: int | None = None) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
+
+        Args:
+            numbers: Of the rounds.
+            last: The run's last round, after which nothing stays undecided that more trials can decide.
 
         Returns:
             The standing after them: champion, tip and the evidence on both.
         """
         self.measurer.check()
         rounds = self.journal.start_rounds(numbers, standing.tip)
-        standing = measure_tip(self.measurer, standing)
+        standing = measure_tip(self.measurer, compare_ends(self.measurer, standing))
         proposals = collect_proposals(self.proposers, self.journal, standing, rounds)
         proposals = mark_duplicates(proposals, self.candidates.texts(standing.tip.commit))
         for row, proposal in zip(rounds, proposals, strict=True):
@@ -115,11 +130,19 @@ class Search:
             return standing
         patches = self._admit(standing.tip, rounds, proposals)
         ruled = judge_challengers(self.measurer, standing, patches)
+        ruled = self._settle_last(ruled) if patches and numbers[-1] == last else ruled
         for patch, decision in zip(patches, ruled.decisions, strict=True):
             self.journal.record(patch.candidate, decision)
         if any(decision.crowns for decision in ruled.decisions):
             self.journal.set_champion(ruled.standing.champion)
         return ruled.standing
+
+    def _settle_last(self, ruled: Judgement) -> Judgement:
+        """The judgement on the last race: what is stacked then is measured until it is decided, if that can be."""
+        settled = settle_stack(self.measurer, ruled.standing)
+        if settled.fate is StackFate.OPEN:
+            return ruled
+        return Judgement(decisions_after(ruled.decisions, settled), settled.standing)
 
     def start(self) -> Standing:
         """Measure the seed scaffold on train and validation; of a run that is resumed, put its branches right.
@@ -197,6 +220,15 @@ class Search:
             return None
         return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
 
+    def _print_smallest_gain(self) -> None:
+        """Print before the first round what gain the suite can show, judged by the seed scaffold's trials."""
+        rows, rule = self.journal.rounds(), self.config.gate
+        if len(rows) > 1 or rows[0].candidate is None or rule.rule != "evolve":
+            return
+        tasks, trials = task_slots(self.suite), self.measurer.trials(rows[0].candidate.commit)
+        gain = calibrate.smallest_gain(tasks, trials, rule, self.begin)
+        self.watcher.say(smallest_gain_notice(len(tasks), gain))
+
     def _print_estimate(self, rounds: int) -> None:
         """Print what the rounds that are left will take, judged by the seed scaffold's trials."""
         rows = self.journal.rounds()
@@ -208,6 +240,17 @@ class Search:
         usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
         self.watcher.say(f"{cost}, plus proposals; more if patches help")
+
+
+def smallest_gain_notice(tasks: int, gain: float | None) -> str:
+    """What so few tasks cannot show, in points, in one line."""
+    count = "1 task" if tasks == 1 else f"{tasks} tasks"
+    if gain is None:
+        return f"with {count} of train and validation, patches of any gain are missed more often than one time in five"
+    return (
+        f"with {count} of train and validation, a patch that gains {100 * gain:.0f} points is built upon four times in "
+        "five; smaller gains are missed more often"
+    )
 
 
 def next_race(rows: Sequence[RoundRow], rounds: int, size: int) -> list[int]:

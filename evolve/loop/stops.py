@@ -10,6 +10,8 @@ from itertools import takewhile
 from evolve.core.errors import BadInput, RequestsRefused
 from evolve.core.records import Outcome, Split, TrialResult
 from evolve.core.text import last_line
+from evolve.gate.expected import expected_gain
+from evolve.gate.ruling import Rule
 from evolve.loop.propose.answer import is_refused_by_endpoint
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -74,6 +76,22 @@ def validation_notice(suite: Suite) -> str:
     if suite.split(Split.VALIDATION):
         return ""
     return "the suite has no validation tasks: nothing guards against patches that only memorise train tasks"
+
+
+def pays_no_more(rule: Rule, played: int, least: float | None) -> str:
+    """Why a run ends before its last round, in one line; "" if it goes on.
+
+    Args:
+        played: How many rounds are decided; without any the prior has learned nothing of the proposer.
+        least: The gain of ten rounds below which they don't pay; None: they always do.
+    """
+    expected = None if least is None or not played else expected_gain(rule)
+    if expected is None or least is None or expected >= least:
+        return ""
+    return (
+        f"stopped after round {played}: ten more rounds are expected to gain {100 * expected:.1f} points at most, "
+        f"less than {100 * least:g}"
+    )
 
 
 def commonest_ending(trials: Sequence[TrialResult]) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve.core.config import GateConfig
 from evolve.gate.calibrate import GAINS, Cost, Noise, Power
 
 SHOWN_TASKS = 12
 
 
-def calibration_lines(noise: Noise, power: Power, cost: Cost, rounds: int, priced: bool) -> list[str]:
+def calibration_lines(
+    noise: Noise, power: Power, cost: Cost, rounds: int, priced: bool, gate: GateConfig | None = None
+) -> list[str]:
+    """The lines of a calibration. gate: of the run that it is made for; None: the usual one."""
     observed = "" if noise.seen is None else f"; observed over {noise.pairs} pairs of passes: {_points(noise.seen)}"
     lines = [
         f"score {100 * noise.score:.1f} % over {len(noise.rates)} tasks, {noise.attempts} attempts each",
@@ -17,12 +21,20 @@ def calibration_lines(noise: Noise, power: Power, cost: Cost, rounds: int, price
         f"  the difference between two passes {_points(noise.difference)}{observed}",
         f"always passed: {_format_tasks(noise.always)}",
         f"never passed: {_format_tasks(noise.never)}",
+        _format_rule(gate or GateConfig()),
         f"patches without effect: {100 * power.null:.0f} % built upon (not yet kept), after {power.trials:.0f} trials",
         f"smallest gain built upon with 80 % probability: {_format_smallest(power)}",
     ]
     usd = f", ${cost.usd:.2f}" if priced else ", cost unknown: the model has no prices"
     lines.append(f"{rounds} rounds: about {cost.trials:.0f} trials, {cost.time}{usd} (without proposals)")
     return lines
+
+
+def _format_rule(gate: GateConfig) -> str:
+    """The rule that was simulated, with the settings that are not the usual ones."""
+    usual = GateConfig()
+    changed = [f"{name}={value}" for name, value in gate if name != "rule" and value != getattr(usual, name)]
+    return f"rule {gate.rule}" + (f" with {', '.join(changed)}" if changed else "") + ":"
 
 
 def _points(share: float) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from evolve.core.coverage import Coverage
 from evolve.core.escaping import plain
+from evolve.gate.arms import ArmFigures
 from evolve.gate.claim import Claim
+from evolve.report.arms import arm_table
 from evolve.report.gaps import gap_line, gap_warning, points
 from evolve.report.validity import with_coverage
 from evolve.store.rows import LookRow
@@ -23,6 +25,7 @@ def claim_lines(
     looks: Sequence[LookRow],
     covered: Sequence[Coverage] = (),
     more: Sequence[str] = (),
+    arms: Sequence[ArmFigures] = (),
 ) -> list[str]:
     """The lines of a claim.
 
@@ -30,6 +33,7 @@ def claim_lines(
         looks: all looks at this holdout that the database knows, by whichever run.
         covered: how many holdout attempts of the seed scaffold and of the champion could be graded.
         more: lines on what the run's numbers rest on.
+        arms: what both cost, and how much of their work was the model's.
     """
     seed, champion = (
         with_coverage(f"{100 * mean:.1f} %", known)
@@ -42,6 +46,7 @@ def claim_lines(
         f"  difference {points(claim.difference)} points, 95 % interval {points(claim.low)} to {points(claim.high)}",
         f"  {claim.better} tasks better, {claim.worse} worse; exact paired test, two-sided: p = {claim.p_value:.3g}"
         + corrected_note(claim.p_corrected, claim.comparisons),
+        *(arm_table(arms) if arms else ()),
         *_gap_lines(claim),
         *_drift_lines(claim),
         *_mode_lines(claim),

@@ -9,12 +9,14 @@ from evolve.report.lineage_graph import tip_round
 from evolve.report.tables import Row
 
 
-def summary_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: bool = True) -> list[str]:
+def summary_lines(
+    run: str, history: Sequence[Row], lineage: Sequence[Row], stacks: bool = True, copies: int = 0
+) -> list[str]:
     """Summarise a run whose round 0 is decided.
 
     Args:
         history: the rows of the view `history`; lineage: those of the view `lineage`;
-        stacks: whether the run's rule stacks patches.
+        stacks: whether the run's rule stacks patches; copies: how many rounds judged a null copy, which is no patch.
     """
     decided = [row for row in history if row["verdict"]]
     verdicts = [row["verdict"] for row in decided[1:]]
@@ -22,7 +24,7 @@ def summary_lines(run: str, history: Sequence[Row], lineage: Sequence[Row], stac
     depths = {row["round"]: row["depth"] for row in lineage}
     lines = [
         f"run {run}: {len(verdicts)} rounds, champion of round {champion} with {depths[champion]} patches; "
-        f"{verdicts.count('revert')} reverted, {verdicts.count('refused')} refused"
+        f"{verdicts.count('revert') - copies} reverted, {verdicts.count('refused')} refused"
     ]
     by_endpoint = sum(row["verdict"] == "refused" and row["reason"].startswith(ENDPOINT_REFUSED) for row in decided)
     if by_endpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evolve.core.scores import Gap, Score
+from evolve.core.scores import INTERVAL_ERRORS, Gap, Score
 from evolve.report.tables import percent
 
 
@@ -29,7 +29,7 @@ def gap_warning(gap: Gap | None) -> list[str]:
     """One line if train gained clearly more than validation."""
     if gap is None or not gap.widened:
         return []
-    difference = f"{100 * (gap.train - gap.validation):.1f} ± {100 * gap.error:.1f} points"
+    difference = f"{100 * (gap.train - gap.validation):.1f} ± {100 * INTERVAL_ERRORS * gap.error:.1f} points"
     return [f"warning: train gained {difference} more than validation; part of the gain on train does not generalise"]
 
 

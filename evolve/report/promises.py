@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve.core.epochs import changes
+from evolve.core.epochs import changes, differs
 from evolve.core.escaping import plain
-from evolve.core.records import TrialResult, Verdict
+from evolve.core.records import Split, TrialResult, Verdict
 from evolve.store import RoundRow
 
 
@@ -26,5 +26,14 @@ def null_copy_lines(rounds: Sequence[RoundRow], risk: float) -> list[str]:
 
 
 def change_lines(trials: Sequence[TrialResult]) -> list[str]:
-    """A line for each change of a run's conditions, at which a new epoch begins. trials: all, in the order of rows."""
-    return [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in changes(trials)]
+    """A line for each change of a run's conditions, and one if the seed scaffold's own trials show a change (A/A).
+
+    trials: all of the run, in the order of rows; the seed scaffold's come first.
+    """
+    lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in changes(trials)]
+    own = [t for t in trials if t.candidate == trials[0].candidate and t.split is not Split.HOLDOUT and t.counts]
+    if differs(own[: len(own) // 2], own[len(own) // 2 :]):
+        lines.append(
+            "the seed scaffold's later trials differ clearly from its earlier ones: what answers them has changed"
+        )
+    return lines

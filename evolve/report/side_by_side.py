@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from evolve.api.comparing import Findings
 from evolve.core.escaping import plain
-from evolve.gate.arms import ArmFigures
 from evolve.gate.comparison import Comparison
+from evolve.report.arms import arm_table, percent_or_dash
 from evolve.report.claims import corrected_note, look_lines
 from evolve.report.gaps import points
+from evolve.runs.leaving_out import LeftOut
 from evolve.runs.side_by_side import Estimate, SideBySide
+
+MOST_WORDS = 100
 
 
 def plan_lines(plans: Sequence[SideBySide], estimates: Sequence[Estimate]) -> list[str]:
@@ -34,10 +38,54 @@ def finding_lines(found: Findings) -> list[str]:
     """A table of the arms, then the champion's comparisons with the others, then the looks that are corrected for."""
     first, *others = found.arms
     made = next((one.comparisons for one in found.comparisons if one), 1)
-    lines = [f"{plain(found.where)} (trials in run {found.run})", *_table(found.arms)]
+    lines = [f"{plain(found.where)} (trials in run {found.run})", *arm_table(found.arms)]
     for arm, comparison in zip(others, found.comparisons, strict=True):
         lines += comparison_lines(first.name, arm.name, comparison)
     return [*lines, *look_lines(found.looks, made)] if found.plan.purpose == "claim" else lines
+
+
+def effect_lines(patches: Sequence[LeftOut], found: Findings | None) -> list[str]:
+    """The effect of each patch of a champion: its score less that of the champion without the patch."""
+    known = _by_arm(found)
+    lines = [] if found is None else [f"{plain(found.where)} (trials in run {found.run})"]
+    if found and found.arms[0].mean is not None:
+        lines.append(f"  champion {percent_or_dash(found.arms[0].mean)} over {found.arms[0].attempts} trials")
+    return [*lines, *(_effect_line(patch, known) for patch in patches)]
+
+
+def _effect_line(patch: LeftOut, known: Mapping[str, Comparison | None]) -> str:
+    words = plain(" ".join(patch.hypothesis.split()))[:MOST_WORDS]
+    if patch.arm is None:
+        return f"  round {patch.number}: can't be taken out by itself: {patch.why} ({words})"
+    effect = known.get(patch.arm.name)
+    if effect is None:
+        return f"  round {patch.number}: too few trials ({words})"
+    interval = f"95 % interval {points(effect.low)} to {points(effect.high)}"
+    test = f"p = {effect.p_value:.3g}{corrected_note(effect.p_corrected, effect.comparisons)}"
+    return f"  round {patch.number}: {points(effect.difference)} points, {interval}, {test} ({words})"
+
+
+def effect_facts(patches: Sequence[LeftOut], found: Findings | None) -> list[dict[str, Any]]:
+    """What `--json` has of the effects; the figures are missing for a patch that can't be taken out."""
+    known = _by_arm(found)
+    return [
+        {"round": patch.number, "hypothesis": patch.hypothesis, "problem": patch.why, **_figures_of(patch, known)}
+        for patch in patches
+    ]
+
+
+def _figures_of(patch: LeftOut, known: Mapping[str, Comparison | None]) -> dict[str, Any]:
+    effect = known.get(patch.arm.name) if patch.arm else None
+    if effect is None:
+        return {}
+    names = ("low", "high", "p_value", "p_corrected", "comparisons", "tasks", "trials")
+    return {"effect": effect.difference, **{name: getattr(effect, name) for name in names}}
+
+
+def _by_arm(found: Findings | None) -> dict[str, Comparison | None]:
+    if found is None:
+        return {}
+    return dict(zip((arm.name for arm in found.arms[1:]), found.comparisons, strict=True))
 
 
 def comparison_lines(name: str, other: str, found: Comparison | None) -> list[str]:
@@ -49,35 +97,3 @@ def comparison_lines(name: str, other: str, found: Comparison | None) -> list[st
     note = "" if found.significant else "; no difference is shown"
     tasks = f"{found.better} tasks better, {found.worse} worse"
     return [f"  {plain(name)} - {plain(other)}: {points(found.difference)} points, {interval}; {tasks}, {test}{note}"]
-
-
-def _table(arms: Sequence[ArmFigures]) -> list[str]:
-    cells = [HEADER, *(_row(arm) for arm in arms)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
-    return ["  " + "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in cells]
-
-
-HEADER = (
-    "scaffold", "score", "all attempts", "pass@k", "tokens/attempt", "$/attempt", "tokens/solved", "$/solved",
-    "commands", "seconds", "without model",
-)  # fmt: skip
-
-
-def _row(arm: ArmFigures) -> tuple[str, ...]:
-    return (
-        plain(arm.name),
-        _percent(arm.mean),
-        _percent(arm.every),
-        _percent(arm.at_best),
-        f"{arm.tokens:.0f}",
-        f"{arm.usd:.4f}" if arm.usd else "-",
-        "-" if arm.tokens_per_solved is None else f"{arm.tokens_per_solved:.0f}",
-        f"{arm.usd_per_solved:.4f}" if arm.usd_per_solved else "-",
-        f"{arm.commands:.1f}",
-        f"{arm.seconds:.1f}",
-        "-" if arm.own_seconds is None else f"{arm.own_seconds:.1f}",
-    )
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

@@ -11,6 +11,7 @@ from evolve.core.config import TASK_SECONDS, RunConfig
 from evolve.core.launch import Launch
 from evolve.core.records import Split, TrialResult
 from evolve.gate import begin_rule, calibrate
+from evolve.gate.plan import PASS_TRIALS
 from evolve.gate.ruling import RuleMaker
 from evolve.loop.judging import task_slots
 from evolve.runs.identity import stored
@@ -148,7 +149,9 @@ def trials_of(config: RunConfig, suite: Suite, rounds: int, begin: RuleMaker = b
     """The seed's trials, those of the rounds, and the final scores. `begin` makes the gate's rule."""
     tasks = task_slots(suite)
     measured, holdout = len(suite.split(Split.TRAIN, Split.VALIDATION)), len(suite.split(Split.HOLDOUT))
-    fixed = config.gate.tip_passes * measured + config.score_attempts * measured + 2 * config.holdout_attempts * holdout
+    at_first = config.gate.tip_passes * (min(measured, PASS_TRIALS) if config.gate.rule == "evolve" else measured)
+    scores = config.score_attempts_at(measured) * measured + 2 * config.holdout_attempts_at(holdout) * holdout
+    fixed = at_first + scores
     low, high = calibrate.trial_range(tasks, config.gate, begin)
     return Range(round(fixed + rounds * low), round(fixed + rounds * high))
 

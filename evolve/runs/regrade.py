@@ -114,8 +114,7 @@ def _why_none(ungraded: list[TrialResult]) -> str:
     modes = {trial.verifier for trial in ungraded} - {VerifierMode.ISOLATED}
     if modes:
         return f"its tests run in the agent's container (verifier mode {min(modes)}), where no state can be kept"
-    what = "what the verifiers of strict suites and separate ones get"
-    return f"no state of its ungraded trials was kept: only {what} is kept, up to a limit"
+    return "no state of its ungraded trials was kept: it was too large, or in volumes"
 
 
 def _why_gone(states: list[KeptState], done: set[int], runs: Path, run: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evolve.core.attempts import first_fresh_attempt
 from evolve.core.config import RunConfig
 from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Split, TrialResult
+from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
-from evolve.gate.attempts import first_fresh_attempt
+from evolve.gate.arms import ArmFigures, figures
 from evolve.gate.claim import Claim, claim, comparisons_made
 from evolve.runs.identity import stored
 from evolve.runs.regrades import regraded_trials
@@ -31,8 +32,9 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
     """
     fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
     planned = {split: sum(task.split is split for task in tasks) for split in Split}
-    attempts = {Split.HOLDOUT: config.holdout_attempts}
-    chosen = config.score_attempts if candidate.round else 0
+    attempts = {Split.HOLDOUT: config.holdout_attempts_at(planned[Split.HOLDOUT])}
+    measured = planned[Split.TRAIN] + planned[Split.VALIDATION]
+    chosen = config.score_attempts_at(measured) if candidate.round else 0
     return {split: coverage(of_split(fresh, split), planned[split] * attempts.get(split, chosen)) for split in Split}
 
 
@@ -73,14 +75,38 @@ def suite_looks(store: Store, run: str) -> list[LookRow]:
     return store.holdout_looks(run) if digest is None else store.looks_at_suite(digest)
 
 
+def holdout_figures(store: Store, run: str) -> list[ArmFigures]:
+    """The figures of seed scaffold and champion on the holdout attempts that both have."""
+    pair = {"seed scaffold": store.candidates(run)[0].commit, "champion": store.champion(run).commit}
+    known = {
+        name: {
+            (trial.task, trial.attempt): trial
+            for trial in regraded_trials(store, run, commit)
+            if trial.split is Split.HOLDOUT and trial.counts
+        }
+        for name, commit in pair.items()
+    }
+    shared = set.intersection(*(set(trials) for trials in known.values()))
+    return [
+        figures(name, {slot: [trials[slot]] for slot in sorted(shared)}, 1, lambda _: 0, _passes)
+        for name, trials in known.items()
+    ]
+
+
+def _passes(trial: TrialResult) -> bool:
+    return trial.outcome is Outcome.PASSED
+
+
 def has_new_champion(store: Store, run: str) -> bool | None:
     """Whether the champion of a run is another scaffold than its seed; None if its holdout tells nothing yet."""
     try:
         champion = store.champion(run)
     except LookupError:
         return None
+    if champion.round:
+        return True
     trials = (trial for trial in store.trials(run, champion.commit) if trial.split is Split.HOLDOUT and trial.counts)
-    return champion.round != 0 if len({trial.task for trial in trials}) >= 2 else None
+    return False if len({trial.task for trial in trials}) >= 2 else None
 
 
 def claim_of(store: Store, run: str) -> Claim:

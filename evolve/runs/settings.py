@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         frozen=True,
     )
     rounds: int = Field(10, ge=0, description="Number of rounds to run.")
+    until: str | None = Field(
+        None,
+        description="Stop before the last round once it no longer pays: `gain<X`, when ten more rounds are expected to "
+        "gain less than X points, by the gate's own prior.",
+    )
     model: str | None = Field(
         None, description="Model, or PROFILE/MODEL (see `evolve models`); `embedded` and `local` need no key."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evolve.core.caps import Caps
+from evolve.core.caps import Caps, work_seconds
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Outcome, Split, TrialResult, Usage, stable_hash
@@ -104,8 +104,12 @@ def left_of_caps(store: Store, origin: RunRow) -> Caps:
     runs = [origin, *(row for row in store.runs() if is_measurement(row) and _of(row) == origin.id)]
     spent = sum((store.spent(row.id) for row in runs), Usage())
     trials = sum(store.trial_count(row.id) for row in runs)
-    seconds = sum(second for row in runs for _, second in store.moments(row.id)) if caps.seconds is not None else 0.0
+    seconds = sum(_work_seconds(store, row.id) for row in runs) if caps.seconds is not None else 0.0
     return rest_of(caps, spent, seconds, trials)
+
+
+def _work_seconds(store: Store, run: str) -> float:
+    return work_seconds([session.started_at for session in store.sessions(run)], store.moments(run))
 
 
 def _of(row: RunRow) -> object:

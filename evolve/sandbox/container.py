@@ -36,10 +36,11 @@ from evolve.sandbox import exit_cause
 from evolve.sandbox.archive import pack_folders
 from evolve.sandbox.engine import builder, connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.first_shell import POWERS, FirstShell, first_process, unable_images
 from evolve.sandbox.limits import host_config, tmpfs_size
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.service_options import ServiceOptions, Shared
-from evolve.sandbox.shell import ContainerShell, MainShell
+from evolve.sandbox.shell import ContainerShell, MainShell, new_copy, opening
 from evolve.sandbox.streams import frames
 from evolve.sandbox.uids import LAST
 
@@ -121,6 +122,7 @@ class Container:
     connected: bool = False
     ttl: int = 0
     outlet: Outlet | None = None
+    first_shell: FirstShell | None = None
 
     def connect(self, connected: bool) -> None:
         """Give a container that was started with a network another one, or take it away. Raises InfraError."""
@@ -166,6 +168,8 @@ class Container:
 
     def kill(self) -> None:
         """Kill and remove it, with the volumes that its image declares, and its outlet."""
+        if self.first_shell is not None:
+            self.first_shell.close()
         try:
             with engine_faults(), contextlib.suppress(NotFound):
                 self.client.api.remove_container(self.id, force=True, v=True)
@@ -203,9 +207,14 @@ class Container:
     def shell(
         self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
     ) -> ContainerShell:
-        """Open a shell in the running container. Raises InfraError."""
+        """Open a shell in the running container, or use its first one if that is for this. Raises InfraError."""
+        first, asked = self.first_shell, (user, workdir, dict(env or {}))
+        if first is not None and asked == (first.user, first.workdir, {}):
+            self.first_shell = None
+        else:
+            first = None
         with engine_faults():
-            return ContainerShell(self.client, self.id, user, workdir, dict(env or {}), names_sessions)
+            return ContainerShell(self.client, self.id, *asked, names_sessions, first)
 
     def working_shell(
         self, user: str, workdir: str, env: Mapping[str, str] | None = None, names_sessions: bool = False
@@ -232,6 +241,7 @@ def create_container(
     host: dict[str, Any],
     kind: str = "",
     resources: TrialResources | None = None,
+    first_process: Sequence[str] = (),
     **options: Any,
 ) -> Container:
     """Create a container whose main process is `command`; it ends by itself after `ttl` seconds.
@@ -240,6 +250,7 @@ def create_container(
 
     Args:
         kind: With `resources`, part of its name, which makes the engine refuse a user id that is in use there.
+        first_process: Arguments of `sh` in place of those that start `command`; it must end after `ttl` seconds, too.
     """
     client = connect()
     options |= {"labels": container_labels(run, ttl), "stop_signal": exit_cause.STOP_SIGNAL}
@@ -253,7 +264,7 @@ def create_container(
     if resources is not None:
         options["name"] = f"evolve-{resources.uid.number}-{kind}"
     # An image's own entry point would take the command for its arguments.
-    options["entrypoint"], limited = ["sh"], ["-c", INIT, "init", str(ttl), *command]
+    options["entrypoint"], limited = ["sh"], list(first_process) or ["-c", INIT, "init", str(ttl), *command]
     with engine_faults():
         try:
             answer = client.api.create_container(image, limited, user=user, host_config=host, **options)
@@ -412,6 +423,7 @@ def task_container(
     kind: str = "task",
     shared: Shared | None = None,
     agent: AgentFiles | None = None,
+    opens_shell: bool = False,
 ) -> Container:
     """Start the container in which the agent's commands run, with the task's image and state.
 
@@ -419,6 +431,7 @@ def task_container(
         kind: Part of its name.
         shared: What it shares with services of the task beside it, which are connected to each other.
         agent: Of an agent that runs there itself.
+        opens_shell: Start it with the agent's first shell, where the suite is strict and the image can do that.
     """
     spec = replace(state.spec, network=shared is None and needs_network(state.format, state.spec.network))
     composition = state.format.environment.composition
@@ -430,11 +443,42 @@ def task_container(
     )
     keeper, image = ROOT if state.loose else KEEPER, agent.image if agent else state.image.image
     if service is None:
+        if opens_shell and _can_open_shell(state, image):
+            return _start_with_shell(state, kind, image, ttl, host)
         return _start_container(state, kind, image, ttl, main_command(state), keeper, host)
     host, options = service.limited(host), service.options(MAIN_SERVICE)
     return _start_container(
         state, kind, image, ttl, main_command(state), keeper, host, before=service.complete, **options
     )
+
+
+def _can_open_shell(state: TaskState, image: str) -> bool:
+    """Whether its agent is a user without power, and nothing is known against the image."""
+    strict = not (state.loose or state.format.harbor)
+    return strict and state.user == state.unprivileged_user and image not in unable_images()
+
+
+def _start_with_shell(state: TaskState, kind: str, image: str, ttl: int, host: dict[str, Any]) -> Container:
+    """Start a task's container with the agent's first shell, or without where the image lacks what that needs."""
+    copy, workdir = new_copy(), state.image.workdir
+
+    def attach(container: Container) -> None:
+        with engine_faults():
+            container.first_shell = FirstShell(container.client, container.id, state.user, workdir, copy)
+
+    start = first_process(opening(copy), state.user, KEEPER, ttl)
+    powerful = {**host, "CapAdd": list(POWERS)}
+    container = _start_container(
+        state, kind, image, ttl, (), ROOT, powerful, before=attach, first_process=start, working_dir=workdir
+    )
+    if container.first_shell is not None and container.first_shell.await_start():
+        return container
+    try:
+        if not container.is_running():
+            unable_images().add(image)
+    finally:
+        container.kill()
+    return _start_container(state, kind, image, ttl, main_command(state), KEEPER, host)
 
 
 def main_command(state: TaskState) -> list[str]:
@@ -504,6 +548,7 @@ def _start_container(
     **options: Any,
 ) -> Container:
     environment = [*state.environment(), *(f"{name}={value}" for name, value in (variables or {}).items())]
+    options.setdefault("working_dir", state.image.workdir if state.format.harbor else "/")
     if host["NetworkMode"] == "none" and has_allowlist(state.format):
         host = {**host, "Mounts": [*host.get("Mounts", ()), _resolver_mount(state.resources)]}
     container = create_container(
@@ -516,7 +561,6 @@ def _start_container(
         kind,
         state.resources,
         stdin_open=True,
-        working_dir=state.image.workdir if state.format.harbor else "/",
         environment=environment,
         **options,
     )

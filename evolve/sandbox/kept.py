@@ -47,7 +47,7 @@ def unpack_folder(container: Container, folder: str, archive: bytes, user: str) 
     """
     uid, _, gid = user.partition(":")
     with tempfile.TemporaryFile() as file:
-        with _readable(), tarfile.open(fileobj=file, mode="w") as rewritten:
+        with readable(), tarfile.open(fileobj=file, mode="w") as rewritten:
             for member, content in _members(archive):
                 member.uid, member.gid, member.uname, member.gname = int(uid), int(gid), "", ""
                 rewritten.addfile(member, content)
@@ -77,8 +77,8 @@ def kept_artifacts(archive: bytes, sources: Iterable[str]) -> Iterator[Collected
     Raises:
         InfraError: The archive can't be read.
     """
-    with _readable():
-        data = _bounded(archive)
+    with readable():
+        data = bounded(archive)
         with tarfile.open(fileobj=data) as opened:
             folders = {member.name for member in opened if member.isdir()}
         data.seek(0)
@@ -87,7 +87,7 @@ def kept_artifacts(archive: bytes, sources: Iterable[str]) -> Iterator[Collected
 
 def _members(archive: bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
     """The archive's members without the name of the folder in front. Raises ValueError for what no folder has."""
-    with tarfile.open(fileobj=_bounded(archive), mode="r|") as opened:
+    with tarfile.open(fileobj=bounded(archive), mode="r|") as opened:
         for member in opened:
             if member.type not in KINDS:
                 raise ValueError(f"a special file: {ascii(member.name)[:120]}")
@@ -102,7 +102,8 @@ def _below(name: str) -> str:
     return name.partition("/")[2] or "."
 
 
-def _bounded(archive: bytes) -> IO[bytes]:
+def bounded(archive: bytes) -> IO[bytes]:
+    """A compressed archive as a file that is not compressed. Raises ValueError if it is too large."""
     data = gzip.GzipFile(fileobj=io.BytesIO(archive)).read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError("it is too large")
@@ -110,7 +111,8 @@ def _bounded(archive: bytes) -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def _readable() -> Iterator[None]:
+def readable() -> Iterator[None]:
+    """Convert errors of an archive that can't be read to InfraError."""
     try:
         yield
     except (tarfile.TarError, ValueError, EOFError, OSError, zlib.error) as error:

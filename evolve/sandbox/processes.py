@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import docker
 
@@ -21,6 +22,11 @@ class Process:
     id: int
     start: int | None
 
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs; only for one with a known start, on this machine."""
+        return process_start(self.id) == self.start
+
 
 def processes_of(client: docker.DockerClient, container: str) -> frozenset[Process] | None:
     """List the container's living processes; None if nobody can say."""
@@ -30,6 +36,22 @@ def processes_of(client: docker.DockerClient, container: str) -> frozenset[Proce
         return None if ids is None else frozenset(Process(number, None) for number in ids)
     started = [Process(number, process_start(number)) for number in ids]
     return frozenset(process for process in started if process.start is not None)
+
+
+def process_inside(client: docker.DockerClient, container: str, number: int) -> Process | None:
+    """The container's process that has this id inside; None if this machine's kernel does not say."""
+    present = processes_of(client, container) or ()
+    return next((one for one in present if one.start is not None and _id_inside(one.id) == number), None)
+
+
+def _id_inside(number: int) -> int | None:
+    """The id of a process in the innermost namespace that it is in, from its id here."""
+    try:
+        text = Path(f"/proc/{number}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    ids = next((line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:")), [])
+    return int(ids[-1]) if ids else None
 
 
 def _ids_by_kernel(container: str) -> list[int] | None:

@@ -77,18 +77,20 @@ def environment_container(
     tmpfs: Mapping[str, str] | None = None,
     kind: str = "task",
     agent: AgentFiles | None = None,
+    opens_shell: bool = False,
 ) -> Container:
     """Start the container of an environment, and the services of its compose file.
 
     Args:
         agent: Of an agent that runs in the task's container.
+        opens_shell: As for `task_container`; not with a compose file.
 
     Raises:
         InfraError: The machine failed, or a service doesn't become healthy.
     """
     composition = state.format.environment.composition
     if composition is None:
-        return task_container(state, ttl, tmpfs, kind, agent=agent)
+        return task_container(state, ttl, tmpfs, kind, agent=agent, opens_shell=opens_shell)
     if not composition.services:
         return _start_alone(state, composition, ttl, tmpfs, kind, agent)
     return _Starter(state, composition, ttl, kind, _deadline(state), agent).start(tmpfs)

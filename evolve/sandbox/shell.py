@@ -26,8 +26,9 @@ from docker.errors import APIError
 
 from evolve.sandbox import exit_cause
 from evolve.sandbox.engine import ENGINE_FAULTS
+from evolve.sandbox.first_shell import FirstShell
 from evolve.sandbox.output import Tail
-from evolve.sandbox.processes import Process, processes_of
+from evolve.sandbox.processes import Process, process_inside, processes_of
 from evolve.sandbox.streams import STDERR, STDOUT, ExecStreams, ShellDied
 
 FLOOD_BYTES = 32_000_000
@@ -36,11 +37,11 @@ KILL_TRIES = 2
 # If memory runs out, the kernel kills commands before the container's first process, with which the counters would go.
 SACRIFICE = "echo 1000 2>/dev/null >/proc/self/oom_score_adj"
 # The kernel lets no other process look into one whose program its user may not read.
-COPY = '{{ mkdir -m 700 {0} && cp -L "$(command -v sh)" {0}/sh && chmod 111 {0}/sh && {0}/sh -c :; }} 2>/dev/null'
+COPY = '{{ mkdir -m 700 {0} && (umask 644; cp -L "$(command -v sh)" {0}/sh) && [ -x {0}/sh ]; }} 2>/dev/null'
 OPEN = f"{SACRIFICE}; {COPY} && exec {{0}}/sh; exec sh"
 OPEN_AS_ROOT = f"{SACRIFICE}; exec sh"
 # Both print the shell's process id first, which is the id of its session.
-IS_CLOSED = "echo $PPID; rm -rf {0}; ! cat /proc/$PPID/environ >/dev/null 2>&1"
+IS_CLOSED = "echo $PPID; rm -rf {0}; {{ ! true </proc/$PPID/environ; }} 2>/dev/null"
 IS_OPEN = "echo $PPID"
 # A command waits for a line of the host's: what it printed together with the engine's answer to the start, the client
 # would lose. Then comes its standard input, if it has one.
@@ -52,12 +53,25 @@ NO_INPUT = " </dev/null"
 # is waited for, which processes that it left behind may keep open.
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.02, 0.5
 QUIET_SECONDS, REST_SECONDS = 1.0, 5.0
+# How often the kernel is asked whether a container's first shell lives, since its streams end only with all who have
+# them, and how long after its end they are read: as long as the engine reads those of an exec.
+LIFE_SECONDS, AFTER_LIFE_SECONDS = 0.5, 2.0
 END_SECONDS = 10.0
 KILL_OWN = "kill -9 -1 2>/dev/null; exit 0"
 KILL_ALL_BUT = (
     "for signal in STOP STOP STOP KILL; do for path in /proc/[0-9]*; do pid=${{path##*/}}; "
     'case " {spared} $$ " in *" $pid "*) ;; *) kill -$signal $pid 2>/dev/null ;; esac; done; done; exit 0'
 )
+
+
+def new_copy() -> str:
+    """Where a shell's copy of itself is put: a name that nobody can guess."""
+    return f"/tmp/.{secrets.token_hex(8)}"
+
+
+def opening(copy: str) -> str:
+    """The script that becomes an agent's shell, closed to other processes of its user if that can be."""
+    return OPEN.format(copy)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class ContainerShell(ExecStreams):
 
     Args:
         names_sessions: Note in `sessions` the session of every command, not only those of the shell itself.
+        first: Streams of a shell that runs already, as the same user in the same folder: used until that one ends.
 
     Attributes:
         sessions: Ids of the sessions that it opened in the container, whose processes `end_sessions` can end.
@@ -89,6 +104,7 @@ class ContainerShell(ExecStreams):
         workdir: str,
         env: dict[str, str] | None = None,
         names_sessions: bool = False,
+        first: FirstShell | None = None,
     ) -> None:
         super().__init__(client, container)
         self.sessions: set[int] = set()
@@ -100,25 +116,39 @@ class ContainerShell(ExecStreams):
         self._kill_script = KILL_OWN
         # The processes that may run beside a command: those that keep the container running, and this shell.
         self._known: frozenset[Process] | None = None
-        self._open()
+        # The container's first shell, until it is forgotten, and whether the streams are those of that one.
+        self._first: Process | None = None
+        self._is_first = first is not None
+        if first is not None:
+            self._copy = first.copy
+            self._take_over(first)
+        else:
+            self._open()
         if self._is_root:
             self._spare_initial_processes()
 
     def _open(self) -> None:
-        self._copy = f"/tmp/.{secrets.token_hex(8)}"
-        self._start_exec(
-            ["sh", "-c", OPEN_AS_ROOT if self._is_root else OPEN.format(self._copy)], stdin=True, **self._options
-        )
+        self._copy = new_copy()
+        script = OPEN_AS_ROOT if self._is_root else opening(self._copy)
+        self._start_exec(["sh", "-c", script], stdin=True, **self._options)
+
+    def _start_exec(self, command: list[str], **options: Any) -> None:
+        self._is_first = False
+        super()._start_exec(command, **options)
 
     def _is_closed(self, deadline: float) -> bool:
         """Whether other processes can't look into the shell that was just opened."""
         done = self._run(IS_OPEN if self._is_root else IS_CLOSED.format(self._copy), deadline, b"")
-        self._note_session(done.stdout)
+        session = self._note_session(done.stdout)
+        if self._is_first:
+            self._first = process_inside(self._client, self._container, session)
         return done.exit_code == 0
 
-    def _note_session(self, printed: bytes) -> None:
-        if printed.strip().isdigit():
-            self.sessions.add(int(printed))
+    def _note_session(self, printed: bytes) -> int:
+        session = int(printed) if printed.strip().isdigit() else 0
+        if session:
+            self.sessions.add(session)
+        return session
 
     def _spare_initial_processes(self) -> None:
         """Spare the processes that run now: they keep the container running, and root could kill them."""
@@ -160,6 +190,9 @@ class ContainerShell(ExecStreams):
             if self._socket is None:
                 self._open()
             is_closed = self._is_closed(deadline)
+            if self._is_first and self._first is None:  # nobody could tell when it ends
+                self.close()
+                return self._is_alone(deadline)
             present = processes_of(self._client, self._container)
             self._known = present if is_closed and present else frozenset()
             return bool(self._known)
@@ -184,8 +217,9 @@ class ContainerShell(ExecStreams):
 
     def _forget_shell(self) -> None:
         """Know the last shell no longer: if it still runs, a command may have changed what it does."""
-        pid = self._inspect_exec()["Pid"]
+        pid = self._first.id if self._first else self._inspect_exec()["Pid"]
         self._known = frozenset(process for process in self._known or () if process.id != pid)
+        self._first = None
 
     def _run_apart(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         """Run a command as an exec of its own, beside processes of earlier commands."""
@@ -239,6 +273,21 @@ class ContainerShell(ExecStreams):
             else:
                 look = min(2 * look, LAST_LOOK_SECONDS)
         return True
+
+    def _receive_some(self, deadline: float) -> bytes:
+        if not self._is_first or self._first is None:
+            return super()._receive_some(deadline)
+        while True:
+            lives = self._first.lives
+            patience = LIFE_SECONDS if lives else AFTER_LIFE_SECONDS
+            try:
+                return super()._receive_some(min(deadline, time.monotonic() + patience))
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise
+                if not lives:
+                    self.close()
+                    raise ShellDied(f"the shell of container {self._container[:12]} ended") from None
 
     def _run(self, command: str, deadline: float, stdin: bytes) -> CommandResult:
         token = secrets.token_hex(16).encode()
@@ -351,10 +400,7 @@ class MainShell(ContainerShell):
     def _open(self) -> None:
         if self._is_root:
             raise ShellDied(f"the shell of container {self._container[:12]} ended, and its container with it")
-        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        self._owner = self._client.api.attach_socket(self._container, params=streams)
-        self._socket = getattr(self._owner, "_sock", self._owner)
-        self._buffer.clear()
+        self.attach()
 
     def _is_alone(self, deadline: float) -> bool:
         """Nothing of the agent's runs beside it, and there can be no second one."""

@@ -38,7 +38,7 @@ class ShellDied(InfraError):
 
 
 class ExecStreams:
-    """The streams of one exec at a time, in a running container."""
+    """The streams of one exec at a time in a running container, or those of its first process."""
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         self._client, self._container = client, container
@@ -57,6 +57,18 @@ class ExecStreams:
             raise ShellDied(f"no shell in container {self._container[:12]}: {error}") from error
         self._socket = getattr(self._owner, "_sock", self._owner)
         self._buffer.clear()
+
+    def attach(self) -> None:
+        """Read and write the streams of the container's first process from now on. Raises ENGINE_FAULTS."""
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._owner = self._client.api.attach_socket(self._container, params=streams)
+        self._socket = getattr(self._owner, "_sock", self._owner)
+        self._buffer.clear()
+
+    def _take_over(self, other: ExecStreams) -> None:
+        """Read and write what the other one did until now."""
+        self._owner, self._socket, self._buffer = other._owner, other._socket, other._buffer
+        other._owner, other._socket = None, None
 
     def close(self) -> None:
         """Shut the stream down at once; the engine hangs if its client stops reading."""
@@ -89,25 +101,29 @@ class ExecStreams:
         return stream, self._receive(length, deadline)
 
     def _receive(self, count: int, deadline: float) -> bytes:
-        assert self._socket is not None
         while len(self._buffer) < count:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._socket.settimeout(left)
-            try:
-                data = self._socket.recv(65536)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
-            if not data:
-                self.close()
-                raise ShellDied(f"the shell of container {self._container[:12]} ended")
-            self._buffer += data
+            self._buffer += self._receive_some(deadline)
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
+        return data
+
+    def _receive_some(self, deadline: float) -> bytes:
+        """What comes next, at least one byte. Raises ShellDied, and TimeoutError at the deadline."""
+        assert self._socket is not None
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            self.close()
+            raise ShellDied(f"the shell of container {self._container[:12]} was lost: {error}") from error
+        if not data:
+            self.close()
+            raise ShellDied(f"the shell of container {self._container[:12]} ended")
         return data
 
     def _inspect_exec(self) -> dict[str, Any]:

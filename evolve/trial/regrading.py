@@ -5,6 +5,7 @@ from __future__ import annotations
 from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
 from evolve.sandbox.artifacts import artifact_sources
+from evolve.sandbox.changes_kept import unpack_changes
 from evolve.sandbox.container import Container, TaskState
 from evolve.sandbox.kept import kept_artifacts, unpack_folder
 from evolve.trial.grader_gateway import GraderGateway
@@ -43,7 +44,10 @@ def _judge_kept(spec: TrialSpec, state: TaskState, container: Container, archive
     if environment is not None:
         with kept_artifacts(archive, artifact_sources(state.format.artifacts)) as artifacts:
             return checked(state, judge_artifacts(spec, state, artifacts, ttl, environment))
-    if state.loose:
-        raise InfraError("of loose suites, only what separate verifiers get is kept")
-    unpack_folder(container, state.image.workdir, archive, state.user)
+    if state.format.harbor:
+        unpack_changes(container, archive)
+    elif state.loose:
+        raise InfraError("of loose suites read as strict ones, no state is kept")
+    else:
+        unpack_folder(container, state.image.workdir, archive, state.user)
     return judge_state(spec, state, container, ttl)

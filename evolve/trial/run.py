@@ -187,7 +187,9 @@ def _run_containers(
     try:
         with Crew(threads=7) as crew:
             task = crew.start(
-                lambda: environment_container(state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources))
+                lambda: environment_container(
+                    state, ttl, _task_tmpfs(spec), agent=agent_files(spec, resources), opens_shell=prepared
+                )
             )
             verifier = crew.start(verifier_container, state, ttl) if prepared else None
             images = crew.submit(_image_ids, spec)

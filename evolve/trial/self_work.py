@@ -66,7 +66,7 @@ def _run_containers(work: SelfWork, spending_file: SpendingFile | None) -> SelfW
     state = TaskState(spec.owner, spec.image, spec.task.sandbox, resources=resources)
     try:
         with Crew() as crew:
-            task = crew.start(task_container, state, ttl)
+            task = crew.start(task_container, state, ttl, opens_shell=True)
             shell = crew.submit(_open_shell_with_files, task, state, work.files)
             reader = crew.start(reader_container, state, ttl)
             end = functools.partial(freeze, task, shell, reader)

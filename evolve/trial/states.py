@@ -9,6 +9,7 @@ from typing import Protocol
 from evolve.core.records import TrialSpec
 from evolve.core.task_format import IN_PLACE
 from evolve.sandbox.artifacts import collected_artifacts
+from evolve.sandbox.changes_kept import pack_changes
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
 from evolve.sandbox.kept import pack_artifacts, pack_folder
@@ -103,9 +104,9 @@ class StoppedContainer:
         return judge_state(self._spec, self._state, self._task, self._ttl)
 
     def pack(self) -> bytes | None:
-        """The artifacts, if the tests get nothing else; otherwise it may be a whole system, and none is kept."""
+        """The artifacts, if the tests get nothing else; otherwise what was changed in the whole file system."""
         if self._state.format.verifier.environment is None:
-            return None
+            return pack_changes(self._task)
         with collected_artifacts(self._task, self._state.format.artifacts) as artifacts:
             return pack_artifacts(artifacts)
 

@@ -25,7 +25,7 @@ CHUNK_BYTES = 50_000
 # Exit status 10: reward.json, whose first chunk is printed; 11: reward.txt; 12: no reward.
 READ_REWARD = (
     f"cd /logs/verifier; tail -c {DETAIL_CHARS} test-stdout.txt >&2; "
-    f"head -c {CHUNK_BYTES} reward.json 2>/dev/null && exit 10; "
+    f"[ -e reward.json ] && head -c {CHUNK_BYTES} reward.json 2>/dev/null && exit 10; "
     f"head -c {CHUNK_BYTES} reward.txt 2>/dev/null && exit 11; exit 12"
 )
 # Git before 2.38 reads this in files of the user's alone.

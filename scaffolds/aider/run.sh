@@ -36,7 +36,7 @@ fi
 while IFS= read -r option; do set -- "$@" "$option"; done <"$HOME/options"
 shift
 /opt/agent/bin/aider --config "$top/aider.conf.yml" --read "$top/CONVENTIONS.md" --message-file "$HOME/message.md" \
-    --model openai/evolve --yes-always --no-pretty --no-fancy-input --no-stream --no-check-update --no-show-release-notes \
+    --model openai/evolve --yes-always --no-pretty --no-fancy-input --no-check-update --no-show-release-notes \
     --analytics-disable --no-show-model-warnings --no-gitignore --no-dirty-commits --no-detect-urls --env-file /dev/null \
     --chat-history-file "$HOME/chat.md" --input-history-file "$HOME/input.txt" "$@"
 if [ -n "${map-}" ]; then rm -rf "$map"; fi

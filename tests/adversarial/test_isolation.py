@@ -24,6 +24,7 @@ from evolve.sandbox.container import (
     task_container,
     verifier_container,
 )
+from evolve.sandbox.processes import processes_of
 from evolve.sandbox.resources import acquire_resources
 from evolve.trial.run import run_trial
 
@@ -129,7 +130,7 @@ def running_trial(arena: Arena, image: TaskImage, number: int) -> Iterator[dict[
         folder = resources.copy_scaffold(scaffold)
         process = scaffold_process(OWNER, arena.base, folder, "main.py", Launch(), resources.door, SPEC, TTL, resources)
         stack.callback(process.kill)
-        task = task_container(state, TTL)
+        task = task_container(state, TTL, opens_shell=True)
         stack.callback(task.kill)
         verifier = verifier_container(state, TTL)
         stack.callback(verifier.kill)
@@ -312,9 +313,14 @@ def test_the_tests_are_told_the_users_id(arena: Arena) -> None:
 def test_root_is_the_only_user_that_trials_share(side_by_side: SideBySide) -> None:
     """The verifier's own processes are root, and PID 1 of a task's container is nobody."""
     with side_by_side() as trials:
-        users = [{container.attrs["Config"]["User"] for container in containers_of(trial)} for trial in trials]
+        users = [{user for running in trial.values() for user in users_in(running.container)} for trial in trials]
     assert users[0] & users[1] == {ROOT, "65534:65534"}
 
 
-def containers_of(trial: dict[str, Running]) -> list[Any]:
-    return [running.container.client.containers.get(running.container.id) for running in trial.values()]
+def users_in(container: Container) -> set[str]:
+    """User and group of every process of a container, by the kernel of this machine."""
+    present = processes_of(container.client, container.id) or ()
+    statuses = [Path(f"/proc/{one.id}/status").read_text(encoding="utf-8") for one in present]
+    return {
+        ":".join(line.split()[1] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:")) for status in statuses
+    }

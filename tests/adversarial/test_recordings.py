@@ -71,10 +71,10 @@ def background(program: str) -> str:
     )
 
 
-@pytest.fixture
-def shell(image: TaskImage, base: str) -> Iterator[ContainerShell]:
+@pytest.fixture(params=[False, True], ids=["exec", "first"])
+def shell(image: TaskImage, base: str, request: pytest.FixtureRequest) -> Iterator[ContainerShell]:
     state = TaskState(OWNER, image, SandboxSpec(memory_mb=128, pids=64, disk_mb=32))
-    container = task_container(state, 120)
+    container = task_container(state, 120, opens_shell=request.param)
     opened = container.shell(AGENT, image.workdir)
     yield opened
     opened.close()

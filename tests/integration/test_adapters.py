@@ -197,6 +197,26 @@ def test_a_typescript_agent_is_measured_after_two_commands(tmp_path: Path, base:
     assert [row[:3] for row in home.rows(TRIALS)][-1] == (1, "first-task", "passed"), said
 
 
+def test_requirements_of_pip_are_installed_for_a_scaffold(tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    agent.mkdir()
+    (agent / "scaffold.toml").write_text(
+        'name = "six"\nentry = "main.py"\nevolvable = ["main.py"]\nimage = { requirements = "needs.txt" }\n'
+    )
+    # Builds don't have this machine's certificates, which a proxy between it and the index may need.
+    hosts = "".join(f"--trusted-host {name}\n" for name in ("pypi.org", "files.pythonhosted.org"))
+    (agent / "needs.txt").write_text(f"{hosts}six==1.17.0\n")
+    ask = 'door.chat([{"role": "user", "content": six.__version__}])'
+    (agent / "main.py").write_text(f"import evolve_door as door\nimport six\n\n{ask}\n")
+    shutil.copytree(ROOT / "tasks" / "bugfix" / EASY, tmp_path / "suite" / EASY)
+    (tmp_path / "suite" / "suite.toml").write_text(f'[splits]\ntrain = ["{EASY}"]\n')
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    home = Home(tmp_path, ADAPTERS[0], "")
+    home.evolve("eval", "agent", "--suite", "suite", "--attempts", "1")
+    assert home.rows("select outcome, calls from trial") == [("failed", 1)]
+
+
 def change_one_byte(home: Home) -> int:
     """In the first recorded answer that does something, of the trial at the easy task. -> the number of its step"""
     query = f"select recording_path from trial where task = '{EASY}' and attempt = 0 order by id limit 1"

@@ -36,10 +36,12 @@ def resources(swept: str) -> Iterator[TrialResources]:
     made.remove()
 
 
-@pytest.fixture
-def started(image: TaskImage, resources: TrialResources) -> Iterator[tuple[TaskState, Container]]:
+@pytest.fixture(params=[False, True], ids=["exec", "first"])
+def started(
+    image: TaskImage, resources: TrialResources, request: pytest.FixtureRequest
+) -> Iterator[tuple[TaskState, Container]]:
     state = TaskState(OWNER, image, SPEC, resources=resources)
-    container = task_container(state, 60)
+    container = task_container(state, 60, opens_shell=request.param)
     yield state, container
     container.kill()
     state.remove()

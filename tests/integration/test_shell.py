@@ -18,10 +18,14 @@ from evolve.sandbox.shell import ContainerShell
 pytestmark = pytest.mark.docker
 
 
-@pytest.fixture
-def container(built: dict[str, TaskImage], swept: str) -> Iterator[tuple[TaskState, Container]]:
+@pytest.fixture(params=[False, True], ids=["exec", "first"])
+def container(
+    built: dict[str, TaskImage], swept: str, request: pytest.FixtureRequest
+) -> Iterator[tuple[TaskState, Container]]:
+    """A task's container, whose first shell is an exec or started by its first process."""
     state = TaskState(swept, next(iter(built.values())), SandboxSpec(memory_mb=128, disk_mb=32))
-    made = task_container(state, 120)
+    made = task_container(state, 120, opens_shell=request.param)
+    assert (made.first_shell is not None) == request.param
     yield state, made
     made.kill()
     state.remove()

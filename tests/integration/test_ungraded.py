@@ -33,7 +33,7 @@ from evolve.trial.reward import NoReward, Reward, Ungraded
 from evolve.trial.run import run_trial
 
 from .conftest import OWNER
-from .harbor_tasks import VERDICT, Small, with_scaffold
+from .harbor_tasks import DOCKERFILE, VERDICT, Small, with_scaffold
 from .test_grading import write_task
 
 pytestmark = pytest.mark.docker
@@ -260,3 +260,41 @@ def test_the_artifacts_of_a_separate_verifier_are_kept_and_graded_later(
     assert (result.fault, failing) == (Fault.GRADER, []) and result.state is not None, result
     judgement = regrade(spec, (spec.folder.parent / result.state.path).read_bytes())
     assert judgement.grade == Reward(reward, reward), judgement
+
+
+# What a whole system is: files of the image that are changed, removed and made anew, with owners, modes and links.
+CHANGES = (
+    "echo {word} > /opt/kept; chown 7:7 /opt/kept; chmod 4750 /opt/kept; ln /opt/kept /opt/second; "
+    "ln -s /opt/kept /opt/link; "
+    "rm -r /app/gone; rm /app/old; mkdir /app/old; echo x > '/app/old/a b'; echo more >> /app/file; mkfifo /opt/pipe"
+)
+ALL_THERE = (
+    '[ "$(stat -c "%u %a" /opt/kept)" = "7 4750" ] && [ ! -e /app/gone ] && [ -f "/app/old/a b" ] && '
+    '[ -p /opt/pipe ] && [ "$(cat /app/file)" = "$(printf "1\\nmore")" ] && '
+    "[ /opt/kept -ef /opt/second ] && grep -q ok /opt/link"
+)
+IMAGE_WITH_FILES = f"{DOCKERFILE}RUN mkdir -p /app/gone/deep && echo 1 | tee /app/gone/deep/x /app/old /app/file\n"
+
+
+@pytest.mark.parametrize(("word", "reward"), [("ok", 1.0), ("no", 0.0)])
+def test_the_file_system_for_an_isolated_verifier_is_kept_and_graded_later(
+    tmp_path: Path, base: str, swept: str, failing: list[str], word: str, reward: float
+) -> None:
+    failing += ["no network"] * 2 * MOST_GRADINGS
+    small = Small(ALL_THERE, toml='[verifier]\nenvironment_mode = "isolated"\n', dockerfile=IMAGE_WITH_FILES)
+    main = f"import evolve_door as door\nassert not door.run({CHANGES.format(word=word)!r}).exit_code"
+    spec = with_scaffold(small.spec(tmp_path / "task", base, swept), main)
+    result = run_trial(spec)
+    assert (result.fault, failing) == (Fault.GRADER, []) and result.state is not None, result
+    archive = (spec.folder.parent / result.state.path).read_bytes()
+    assert len(archive) < 10_000
+    judgement = regrade(spec, archive)
+    assert judgement.grade == Reward(reward, reward), judgement
+
+
+def test_a_container_with_volumes_is_not_kept(tmp_path: Path, base: str, swept: str, failing: list[str]) -> None:
+    failing += ["no network"] * 2 * MOST_GRADINGS
+    toml, image = '[verifier]\nenvironment_mode = "isolated"\n', f"{DOCKERFILE}VOLUME /data\n"
+    spec = with_scaffold(Small("true", toml=toml, dockerfile=image).spec(tmp_path / "task", base, swept), LEAVES_BREAK)
+    result = run_trial(spec)
+    assert (result.fault, result.state) == (Fault.GRADER, None)

@@ -15,6 +15,7 @@ from evolve.project.importers.folders import files_below, own_file, read_text
 from evolve.project.importers.texts import TaskSettings, helper
 
 TASK_YAML = "task.yaml"
+MOST_LEVELS = 100
 COMPOSE = ("docker-compose.yaml", "docker-compose.yml")
 RUN_TESTS, SOLUTION = "run-tests.sh", "solution.sh"
 NOT_CONTEXT = (TASK_YAML, *COMPOSE, RUN_TESTS, SOLUTION, "solution.yaml", "tests/")
@@ -77,11 +78,23 @@ def load_yaml(path: Path, name: str) -> Any:
     """A YAML file's value. Raises Unsuitable; also for aliases, by which a small file can stand for a huge value."""
     text = read_text(path, name)
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        if _has_aliases(text):
             raise Unsuitable(f"its {name} uses aliases (`*name`), which are not supported")
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Unsuitable(f"its {name} is not valid YAML: {' '.join(str(error).split())[:120]}") from error
+
+
+def _has_aliases(text: str) -> bool:
+    """Whether a YAML text has aliases. Raises ValueError for one so deeply nested that reading it takes minutes."""
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_LEVELS:
+            raise ValueError(f"it is nested more than {MOST_LEVELS} deep")
+        if isinstance(event, yaml.AliasEvent):
+            return True
+    return False
 
 
 def _parsed(folder: Path) -> _TaskYaml:

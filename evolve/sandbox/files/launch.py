@@ -6,10 +6,9 @@ by OPENAI_BASE_URL. Standard library only, and little of it: every scaffold wait
 
 import _thread
 import os
-import socket
 import sys
 
-from forward import serve
+from forward import listen, serve
 
 PORT = 8111
 CGROUPS = "/sys/fs/cgroup/"
@@ -52,7 +51,7 @@ def run(arguments):
 
 
 def main():
-    listener = socket.create_server(("127.0.0.1", PORT))
+    listener = listen([PORT])
     scaffold = os.fork()
     if scaffold == 0:
         sacrifice()

@@ -4,10 +4,10 @@ import os
 import sys
 
 sys.path.insert(0, "/opt/agent/site")
-sys.executable = "/opt/agent/bin/python"
-if path := os.environ.pop("AGENT_PYTHONPATH"):
-    os.environ["PYTHONPATH"] = path
 
 from aider.main import main
 
+sys.executable = "/opt/agent/bin/python"
+if path := os.environ.pop("AGENT_PYTHONPATH"):
+    os.environ["PYTHONPATH"] = path
 sys.exit(main())

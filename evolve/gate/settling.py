@@ -1,0 +1,95 @@
+"""Settle the fate of a stack without a patch: tip and champion are measured side by side, on the same attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from evolve.core.records import Decision, StackFate, TrialResult, Verdict
+from evolve.gate.stack_rule import StackRule
+from evolve.gate.standing import NeedTrials, Standing, by_slot, rewards_of
+
+# Of tip and champion, at the end of a run.
+LAST_PASSES = 8
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What has become of the stack. `doubt`: as in `Assessment`; `standing`: after it."""
+
+    fate: StackFate
+    doubt: float
+    standing: Standing
+
+    @property
+    def words(self) -> str:
+        """For the reason of a decision."""
+        ends = {
+            StackFate.OPEN: "",
+            StackFate.PROMOTED: f"; side by side with the champion: champion, doubt {100 * self.doubt:.1f} %",
+            StackFate.GIVEN_UP: "; side by side with the champion: what is stacked is dropped, probably worse",
+        }
+        return ends[self.fate]
+
+
+def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[TrialResult]) -> NeedTrials | Standing:
+    """The standing after one more pass of tip and champion, if there is a stack; or the trials that this needs.
+
+    Args:
+        tip: All trials of the tip; champion: of the champion.
+    """
+    rule = standing.rule
+    if not isinstance(rule, StackRule) or not rule.stacked:
+        return replace(standing, idle=False)
+    known, other = by_slot(standing.aims.valued(tip)), by_slot(standing.aims.valued(champion))
+    parts = rule.next_tip_parts()
+    slots = tuple(slot for part in parts for slot in standing.slots(part, standing.tip))
+    if any(slot not in known or slot not in other for slot in slots):
+        return NeedTrials((standing.tip.commit, standing.champion.commit), slots)
+    rows = max(part.attempt for part in parts) + 1
+    tips, champions = (
+        rewards_of(standing, {slot: trials[slot] for slot in slots}, standing.first, rows) for trials in (known, other)
+    )
+    return replace(standing, rule=rule.with_tip_trials(tips).with_champion_trials(champions), idle=False)
+
+
+def settle(
+    standing: Standing, tip: Sequence[TrialResult], champion: Sequence[TrialResult], passes: int = LAST_PASSES
+) -> NeedTrials | Settled:
+    """Decide about what is stacked by at most so many passes of tip and champion.
+
+    Returns:
+        The trials that are needed, or what has become of the stack: it may still be open.
+    """
+    for done in range(passes + 1):
+        rule = standing.rule
+        if not isinstance(rule, StackRule) or not rule.stacked:
+            break
+        ruling = rule.ruling_on_stack()
+        if ruling.fate is not StackFate.OPEN or done == passes:
+            return Settled(ruling.fate, ruling.assessment.doubt, standing.after(ruling, standing.tip))
+        after = compare(standing, tip, champion)
+        if isinstance(after, NeedTrials):
+            return after
+        standing = after
+    return Settled(StackFate.OPEN, 0.0, standing)
+
+
+def decision_after(decision: Decision, settled: Settled) -> Decision:
+    """The decision on a round after which the stack was settled."""
+    if settled.fate is StackFate.OPEN:
+        return decision
+    taken, reason = decision.verdict is Verdict.STACK, decision.reason + settled.words
+    evidence = decision.evidence and replace(decision.evidence, doubt=settled.doubt)
+    if taken and settled.fate is StackFate.PROMOTED:
+        return Decision(Verdict.KEEP, reason, evidence=evidence)
+    return Decision(Verdict.REVERT, reason, settled.fate, evidence)
+
+
+def decisions_after(decisions: Sequence[Decision], settled: Settled) -> tuple[Decision, ...]:
+    """The decisions on a race after which the stack was settled: that of its winner, or the last one, says so."""
+    places = [place for place, decision in enumerate(decisions) if decision.verdict is Verdict.STACK]
+    chosen = places[0] if places else len(decisions) - 1
+    return tuple(
+        decision_after(decision, settled) if place == chosen else decision for place, decision in enumerate(decisions)
+    )
