@@ -24,7 +24,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     before = set(sys.modules)
     yield importlib.import_module
     for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("bench", "overhead", "flat", "proposers"):
+        if name.partition(".")[0] in ("adapters", "bench", "overhead", "flat", "proposers"):
             del sys.modules[name]
 
 
@@ -85,3 +85,13 @@ def test_a_runs_rounds_are_summarised(load: object, played_home: Path) -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(proposers.table([row]))
     assert f"{row.measured}/{row.rounds}" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_coding_agents_overhead_is_taken_within_each_pair(load: object) -> None:
+    adapters = named(load, "adapters")
+    assert {"aider", "codex", "mini-swe-agent", "opencode", "qwen-code"} <= set(adapters.adapters())
+    figures = adapters.figures_of([adapters.Pair(1.0, 1.5, 0.1), adapters.Pair(9.0, 9.3, 0.2)])
+    assert figures["overhead_s"].median == pytest.approx(0.4)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(adapters.table({"codex": figures}))
+    assert "0.40 (0.30-0.50)" in console.file.getvalue()  # type: ignore[attr-defined]

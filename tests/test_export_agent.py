@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,8 +148,8 @@ def drive(tmp_path: Path, agent: Path, python: str = "", **options: object) -> d
     return answer
 
 
-def check_works(tmp_path: Path, python: str = "") -> None:
-    answer = drive(tmp_path, export(tmp_path, WORK), python, calls=2)
+def check_works(tmp_path: Path, python: str = "", sandbox: str = "none") -> None:
+    answer = drive(tmp_path, export(tmp_path, WORK), python, calls=2, sandbox=sandbox)
     printed = json.loads((tmp_path / "logs" / "scaffold.log").read_text())
     assert (printed["greeting"], printed["task"], printed["answer"]) == ("hello there", "Mend it.", "42")
     assert Path(printed["workdir"]).resolve() == (tmp_path / "work").resolve()
@@ -167,6 +168,15 @@ def check_works(tmp_path: Path, python: str = "") -> None:
 
 def test_the_exported_agent_works_without_evolve(tmp_path: Path) -> None:
     check_works(tmp_path)
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("task_images")
+@pytest.mark.skipif(not shutil.which("docker"), reason="the command `docker` is missing")
+def test_its_scaffold_works_in_a_container(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    check_works(tmp_path, sandbox="docker")
 
 
 def test_a_fault_of_the_endpoint_is_no_work_of_the_agent(tmp_path: Path) -> None:
@@ -199,6 +209,32 @@ def test_what_is_exported_is_the_champion_or_a_round(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no candidate"):
         export_agent(home.runs, RUN, tmp_path / "other", 9)
     assert str(tmp_path) not in "".join(p.read_text("latin-1") for p in (tmp_path / "tip").rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize(
+    ("image", "files", "wanted"),
+    [
+        ('{ name = "mine:1" }', {}, ("mine:1", None)),
+        ('"mine:1"', {}, ("mine:1", None)),
+        ('{ build = "place/Dockerfile" }', {"place/Dockerfile": "FROM x\n"}, (None, "scaffold/place/Dockerfile")),
+        ('{ build = "Dockerfile" }', {"Dockerfile": "FROM x\n"}, (None, "image/Dockerfile")),
+        ('{ requirements = "needs/a.txt" }', {"needs/a.txt": "six\n"}, (None, "image/Dockerfile")),
+    ],
+)
+def test_the_scaffolds_own_image_comes_along(
+    tmp_path: Path, image: str, files: dict[str, str], wanted: tuple[str | None, str | None]
+) -> None:
+    toml = SCAFFOLD["scaffold.toml"] + f"image = {image}\n"
+    home = commit_repository(tmp_path / "home", files={**SCAFFOLD, **files, "scaffold.toml": toml})
+    play(home)
+    export_agent(home.runs, RUN, tmp_path / "agent")
+    facts = json.loads((tmp_path / "agent" / "agent.json").read_text())
+    assert (facts["image"], facts["dockerfile"]) == wanted
+    if wanted[1] is not None:
+        text = (tmp_path / "agent" / wanted[1]).read_text()
+        assert text == "FROM x\n" or "pip install" in text
+    copied = tmp_path / "agent" / "image" / "requirements.txt"
+    assert copied.exists() == ("requirements" in image)
 
 
 def test_the_command_says_how_to_run_it_and_refuses_splits(

@@ -15,7 +15,7 @@ from evolve.core.config import GateConfig, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult, Usage, Verdict, stable_hash
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
-from evolve.gate.aims import Aims, Answer, broken_bound, looks, not_worse, quantile
+from evolve.gate.aims import Aims, Answer, broken_bound, concerns, looks, not_worse, quantile
 from evolve.loop.judging import aims_of, protected_tasks
 from evolve.suite.tasks import Suite
 from tests.fakes import result, task
@@ -147,6 +147,21 @@ def test_a_bound_needs_the_seeds_trials_and_compares_the_same_tasks() -> None:
     known = aims.with_seed([result("x", usage=Usage(1, 80))], {("x", 0)})
     assert broken_bound(known, new) == ""
     assert "11.25 times" in broken_bound(aims.with_seed([result("y", usage=Usage(1, 80))], {("y", 0)}), new)
+
+
+def test_where_the_seed_is_hardly_known_its_mean_stands_for_the_other_tasks() -> None:
+    known = Aims(max_cost_ratio=1.5).with_seed([result("x", usage=Usage(1, 80))], {("x", 0)})
+    new = [result(name, usage=Usage(1, 100)) for name in "xyz"]
+    assert broken_bound(known, new) == ""
+    assert "3.75 times" in broken_bound(known, [result(name, usage=Usage(1, 300)) for name in "xyz"])
+
+
+def test_a_large_suite_is_not_run_whole_to_find_out_about_one_patch() -> None:
+    names, aims = [f"t{n}" for n in range(500)], Aims(objective="cost", protected=frozenset({"t1", "t2"}))
+    [all_of_them, protected] = concerns(aims, names, "p")
+    assert len(all_of_them.tasks) == 500 and len(all_of_them.drawn) == 48
+    assert protected.drawn == protected.tasks == {"t1", "t2"}
+    assert concerns(aims, reversed(names), "p")[0].drawn == all_of_them.drawn != concerns(aims, names, "q")[0].drawn
 
 
 def test_protect_names_tasks_and_tags() -> None:

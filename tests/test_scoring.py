@@ -12,7 +12,9 @@ from scipy.special import stdtrit
 from evolve.core.errors import InfraError
 from evolve.core.records import Split, TrialSpec
 from evolve.loop.measuring import take_turns
+from evolve.loop.scoring import CHAMPION_LOOK, EARLY_SEED_LOOK, SEED_LOOK
 from evolve.runs.results import fresh_scores
+from evolve.store import LookRow
 from tests.fakes import ScoringEvaluator, task, trial_spec
 from tests.test_loop import NAMES, RUN, Run, by_level, made, proposing, repository  # noqa: F401
 
@@ -84,6 +86,21 @@ def test_a_run_of_an_earlier_version_keeps_its_seeds_measurement(made: Callable[
     run.play(1)
     assert [look.why for look in run.store.holdout_looks(RUN)] == ["seed scaffold at the start", "champion at the end"]
     assert len(holdout_trials(run)) == 2 * NAMES[Split.HOLDOUT]
+
+
+def test_an_earlier_versions_run_without_a_new_champion_looks_at_its_seed_once_more(made: Callable[..., Run]) -> None:  # noqa: F811
+    run = made(proposing(4), ScoringEvaluator(by_level))
+    run.play(1)
+    seed, later = run.store.candidates(RUN)
+    early = [LookRow(seed.commit, why, "2026-01-01T00:00:00+00:00") for why in (EARLY_SEED_LOOK, CHAMPION_LOOK)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(run.store), "holdout_looks", lambda *_: early)
+        patch.setattr(
+            type(run.store), "add_holdout_look", lambda _, run, commit, why, at: early.append(LookRow(commit, why, at))
+        )
+        run.search.scorer.compare_on_holdout(seed, later)
+    assert [(look.commit, look.why) for look in early[2:]] == [(seed.commit, SEED_LOOK), (later.commit, CHAMPION_LOOK)]
+    assert {a for c, _, a in holdout_trials(run) if c == later.commit} == {0, 1}
 
 
 def test_turns_keep_the_order_of_slots_and_miss_nothing() -> None:

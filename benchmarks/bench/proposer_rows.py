@@ -17,7 +17,7 @@ from evolve.analysis import ideas
 from evolve.core.records import Candidate, Limits, Split, StoredFile, TrialResult
 from evolve.loop.briefing import seen_by_proposers
 from evolve.loop.candidates import text_files
-from evolve.loop.history import idea_of
+from evolve.loop.tried import idea_of
 from evolve.report.predictions import base_rates
 from evolve.runs.lookup import run_row
 from evolve.runs.repository import lineage_of

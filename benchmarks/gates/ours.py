@@ -44,6 +44,8 @@ class Ours:
         world.budget = budget - fresh
         with suppress(BudgetSpent):
             search.settle()
+            while True:
+                search.play_round()
         world.budget = budget
         first, shuffled = _first_attempt(len(world.scaffolds)), generator(world).permutation(tasks)
         passes, rest = divmod(fresh, world.tasks)

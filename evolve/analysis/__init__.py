@@ -8,9 +8,10 @@ from evolve.analysis.compare import TaskChanges, task_changes
 from evolve.analysis.digest import Subject, digest
 from evolve.analysis.features import Features, features
 from evolve.analysis.groups import AnalysedTrial, Group, analyse_trials, groups
-from evolve.analysis.memory import Hits, RoundFacts, format_memory, reason_without_figures
+from evolve.analysis.memory import FULL_ROUNDS, Hits, RoundFacts, format_memory, reason_without_figures
 
 __all__ = [
+    "FULL_ROUNDS",
     "AnalysedTrial",
     "Features",
     "Group",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.core.records import FileEdit
@@ -62,9 +63,50 @@ def same_idea(one: Idea, other: Idea) -> bool:
     return same_reason and _overlap(one.added_stems, other.added_stems) >= SAME_WORDS
 
 
-def count_repeated(ideas: Sequence[Idea]) -> int:
+class IdeaIndex:
+    """Ideas in order, of which those that may be the same as another one are found without comparing all.
+
+    Two sets with a Jaccard index of at least `t` share an element among the first `n - ceil(t * n) + 1` of each, in
+    one order of all elements (prefix filtering: Bayardo, Ma and Srikant 2007, WWW '07).
+    """
+
+    def __init__(self) -> None:
+        self.ideas: list[Idea] = []
+        self._places: dict[tuple[str, object], list[int]] = {}
+
+    def add(self, idea: Idea) -> None:
+        """Add an idea after the others."""
+        for key in _keys(idea):
+            self._places.setdefault(key, []).append(len(self.ideas))
+        self.ideas.append(idea)
+
+    def twins(self, idea: Idea) -> list[int]:
+        """Return the places of the ideas that are the same as this one, in order."""
+        near = {place for key in _keys(idea) for place in self._places.get(key, ())}
+        return sorted(place for place in near if same_idea(idea, self.ideas[place]))
+
+
+def _keys(idea: Idea) -> set[tuple[str, object]]:
+    """Of which any two ideas that are the same share at least one."""
+    keys: set[tuple[str, object]] = {("line", part) for part in _prefix(idea.lines, SAME_LINES)}
+    keys |= {("stem", part) for part in _prefix(idea.added_stems, SAME_WORDS)}
+    return keys | ({("amounts", frozenset(idea.amounts))} if idea.amounts else set())
+
+
+def _prefix(parts: frozenset[str], share: float) -> list[str]:
+    """The first parts in an order in which longer ones, which fewer ideas have, come first."""
+    ordered = sorted(parts, key=lambda part: (-len(part), part))
+    # Rounding errors must not make the prefix too short.
+    return ordered[: len(ordered) - math.ceil(share * len(ordered) - 1e-9) + 1]
+
+
+def count_repeated(ideas: Iterable[Idea]) -> int:
     """Count the ideas that repeat an earlier one."""
-    return sum(any(same_idea(idea, earlier) for earlier in ideas[:place]) for place, idea in enumerate(ideas))
+    index, repeated = IdeaIndex(), 0
+    for idea in ideas:
+        repeated += bool(index.twins(idea))
+        index.add(idea)
+    return repeated
 
 
 def _similar_amounts(one: float, other: float) -> bool:

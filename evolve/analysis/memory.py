@@ -19,6 +19,8 @@ LINE_ROUNDS = 60
 SHORT_CHARS = 160
 KEYWORD_CHARS = 70
 LESSON_CHARS = 600
+# Characters for the oldest rounds of one verdict.
+OLDEST_CHARS = 10_000
 # 5 % in each tail of a normal distribution.
 CLEAR_ERRORS = 1.645
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -113,7 +115,10 @@ def bare_lesson(facts: RoundFacts) -> str:
 
 
 def format_memory(rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
-    """Format the memory for the proposer: the newest rounds with lessons, older ones in a line, the oldest shorter."""
+    """Format the memory for the proposer: the newest rounds with lessons, older ones in a line, the oldest shorter.
+
+    Its length is bounded, however many rounds there are. Only the newest need their figures.
+    """
     texts = {lesson.round: lesson.text for lesson in lessons}
     full, lines = rounds[-FULL_ROUNDS:], rounds[-FULL_ROUNDS - LINE_ROUNDS : -FULL_ROUNDS]
     oldest = rounds[: -FULL_ROUNDS - LINE_ROUNDS]
@@ -129,14 +134,28 @@ def _shorten(text: str, facts: RoundFacts) -> str:
 
 
 def _condense(rounds: Sequence[RoundFacts]) -> list[str]:
-    """Return one line per verdict: the first words of each hypothesis."""
+    """Return one line per verdict: the first words of each hypothesis, of the newest if there are too many."""
     lines = []
     for verdict in (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED):
-        tried = [facts.proposal.hypothesis[:KEYWORD_CHARS] for facts in rounds if facts.decision.verdict is verdict]
+        tried = [facts.proposal.hypothesis for facts in rounds if facts.decision.verdict is verdict]
         if tried:
-            listed = one_line("; ".join(dict.fromkeys(hypothesis for hypothesis in tried if hypothesis)))
-            lines.append(f"rounds {rounds[0].round}-{rounds[-1].round}, {len(tried)} of them {verdict}: {listed}")
+            listed, left = _newest_words(tried)
+            earlier = f"(earlier ones are left out) {listed}" if left else listed
+            lines.append(f"rounds {rounds[0].round}-{rounds[-1].round}, {len(tried)} of them {verdict}: {earlier}")
     return lines
+
+
+def _newest_words(hypotheses: Sequence[str]) -> tuple[str, bool]:
+    """The first words of the newest different hypotheses, oldest first, and whether others are left out."""
+    room, words = OLDEST_CHARS, dict[str, None]()
+    for hypothesis in reversed(hypotheses):
+        start = hypothesis[:KEYWORD_CHARS]
+        if start and start not in words:
+            room -= len(start) + 2
+            if room < 0:
+                return one_line("; ".join(reversed(words))), True
+            words[start] = None
+    return one_line("; ".join(reversed(words))), False
 
 
 def format_document(run: str, rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:

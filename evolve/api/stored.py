@@ -16,7 +16,7 @@ from evolve.core.validity import Validity
 from evolve.gate.claim import Claim
 from evolve.runs.adopting import AdoptRequest, adopt_run
 from evolve.runs.evidence import grounds_of
-from evolve.runs.history import history_rows
+from evolve.runs.history import run_history
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_and_commit, run_row
 from evolve.runs.patches import patch_of
@@ -67,7 +67,7 @@ class Run:
     def history(self) -> tuple[Mapping[str, Any], ...]:
         """The rounds as `evolve history --json` prints them."""
         with self._opened() as (store, row):
-            return tuple(history_rows(store.view("history", row.id), store.trials(row.id), store.rounds(row.id)))
+            return tuple(run_history(store, row.id, self.runs))
 
     def trials(
         self, commit: str | None = None, branch: str | None = None, round: int | None = None

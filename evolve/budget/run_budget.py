@@ -116,7 +116,8 @@ def begin(
     preflights: the checks of endpoints that were made for this session; their cost counts against the caps.
     """
     book_losses(store, run, folder)
-    earlier = work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
+    # Only a cap in seconds needs it, and it takes a look at every trial.
+    earlier = 0.0 if caps.seconds is None else _earlier_seconds(store, run)
     row = SessionRow(now(), __version__, socket.gethostname(), os.getpid(), json.dumps(asdict(caps)))
     number = store.start_session(run, row)
     for preflight in preflights:
@@ -124,6 +125,11 @@ def begin(
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier
     path = (folder / FOLDER / FILE.format(number)).resolve()
     return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
+
+
+def _earlier_seconds(store: Store, run: str) -> float:
+    """The seconds of work of earlier sessions."""
+    return work_seconds([row.started_at for row in store.sessions(run)], store.moments(run))
 
 
 def begin_unbooked(folder: Path, caps: Caps = NO_CAPS, spent: Usage = NO_USAGE, free: bool = True) -> Budget:
@@ -161,8 +167,9 @@ def _read_losses(store: Store, run: str, path: Path) -> dict[str, Usage]:
     session.close()
     if not unbooked:
         return {}
-    counted = [trial for trial in store.trials(run) if trial.counts]
+    begun = [one.commit for one in store.candidates(run) if any(one.commit[:12] in what for what in unbooked)]
+    counted = [trial for commit in begun for trial in store.trials(run, commit) if trial.counts]
     rows = {trial.key for trial in counted} | {grader_key(trial.key) for trial in counted if trial.grading}
-    rows |= {proposal_key(row.number) for row in store.rounds(run) if row.proposal}
+    rows |= {proposal_key(row.number) for row in store.rounds_in_brief(run) if row.proposal}
     rows |= {lesson_key(lesson.round) for lesson in store.lessons(run)}
     return {what: usage for what, usage in unbooked.items() if what not in rows}

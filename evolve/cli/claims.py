@@ -7,8 +7,9 @@ from dataclasses import asdict
 from evolve.core.records import Split
 from evolve.report.arms import arm_facts
 from evolve.report.claims import claim_lines, null_line
+from evolve.report.conditions import condition_lines
 from evolve.report.models import licences_of_models
-from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.promises import null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
@@ -27,8 +28,9 @@ def claim_run(settings: Settings, as_json: bool) -> None:
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
-        promises = [*null_copy_lines(store.rounds(row.id), config.gate.risk), *change_lines(store.trials(row.id))]
-        pair = (store.candidates(row.id)[0], store.champion(row.id))
+        promises = [*null_copy_lines(store.rounds_in_brief(row.id), config.gate.risk)]
+        promises += condition_lines(store, row.id, settings.runs)
+        pair = (store.seed(row.id), store.champion(row.id))
         arms = holdout_figures(store, row.id)
         covered = [fresh_coverage(store, row.id, candidate, config)[Split.HOLDOUT] for candidate in pair]
     if as_json:

@@ -301,11 +301,19 @@ def tasks_list(context: typer.Context, suite: Suite_ = None, as_json: Json_ = Fa
 
 
 @app.command("history")
-def history_command(context: typer.Context, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False) -> None:
+def history_command(
+    context: typer.Context,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    last: Annotated[
+        int | None, typer.Option(min=0, help="Show so many of the newest rounds, 0: all; default: 100, JSON: all.")
+    ] = None,
+    as_json: Json_ = False,
+) -> None:
     """Show the rounds of a run: scores, decisions, hypotheses."""
     from evolve.cli import reading
 
-    reading.history(settings_of(context), as_json)
+    reading.history(settings_of(context), last, as_json)
 
 
 @app.command("show")

@@ -55,9 +55,11 @@ def collect_garbage(
         planned = gc.plan(runs, store, request)
         done = gc.remove(runs, store, request, planned) if yes else planned
     if as_json:
-        show([{**asdict(entry), "removed": yes} for entry in done.entries], True)
+        show([{**asdict(entry), "prevents": entry.prevents, "removed": yes} for entry in done.entries], True)
         return
     _show_entries(done.entries)
+    for line in _consequences(done.entries, yes):
+        print(plain(line))
     for line in (*planned.skipped, *(done.skipped if yes else ())):
         print(plain(f"skipped: {line}"))
     options = [("--only", only), ("--older-than", older_than), *(("--run", run) for run in ended)]
@@ -78,6 +80,17 @@ def _show_entries(entries: Sequence[gc.Removable]) -> None:
     ]
     if rows:
         show(rows, False)
+
+
+def _consequences(entries: Sequence[gc.Removable], yes: bool) -> list[str]:
+    """Which runs could no longer be resumed, or their trials be replayed or graded again, a line each."""
+    prevented: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        if entry.names and entry.prevents:
+            prevented.setdefault(entry.run, {}).update(dict.fromkeys(entry.prevents))
+    words = {"resume": "resumed", "replay": "replayed in full", "regrade": "graded again"}
+    can = "can" if yes else "could then"
+    return [f"run {run} {can} no longer be {', '.join(words[kind] for kind in of)}" for run, of in prevented.items()]
 
 
 def _total(entries: Sequence[gc.Removable], yes: bool, options: str) -> str:

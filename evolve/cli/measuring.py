@@ -15,11 +15,12 @@ from evolve.core.scores import all_attempts, score
 from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
+from evolve.report.conditions import condition_lines
 from evolve.report.final_lines import summary_lines, waste_lines
 from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
-from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.promises import null_copy_lines
 from evolve.report.standings import tip_lines
 from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
@@ -30,6 +31,7 @@ from evolve.runs.from_settings import checking_config
 from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
+from evolve.runs.patches import trials_of_ends
 from evolve.runs.replay import ReplayResult
 from evolve.runs.results import champions_gap, fresh_coverage, fresh_scores, of_split
 from evolve.runs.settings import Settings
@@ -198,15 +200,15 @@ def _unchecked_note(count: int) -> str:
 
 def print_result(store: Store, run: str, runs: Path) -> None:
     """The result of a run, in a few lines on stdout. `runs`: the folder with its files."""
-    rows, row = store.rounds(run), store.run(run)
+    rows, row = store.rounds_in_brief(run), store.run(run)
     if row is None or not rows or rows[0].decision is None:
         print(f"run {run}: no round is decided yet")
         return
-    history, lineage = store.view("history", run), store.view("lineage", run)
+    history, lineage = store.history(run, 1, len(rows), figures=False), store.view("lineage", run)
     excluded = {task.name: task.excluded for task in store.tasks(run) if task.excluded is not None}
     copies = sum(one.is_null_copy and one.decision is not None for one in rows)
     print("\n".join(summary_lines(run, history, lineage, stored_config(row).gate.rule == "evolve", copies)))
-    for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *change_lines(store.trials(run))]:
+    for line in [*null_copy_lines(rows, stored_config(row).gate.risk), *condition_lines(store, run, runs)]:
         print(f"  {line}")
     for line in unbuildable.describe_excluded(excluded):
         print(plain(f"  {line}"))
@@ -214,11 +216,11 @@ def print_result(store: Store, run: str, runs: Path) -> None:
     grounds = grounds_of(store, run, runs)
     for line in [*validity_lines(grounds.validity, grounds.weak), *network_lines(stored(row, NETWORKS))]:
         print(f"  {line}")
-    for line in waste_lines(store.view("cost", run)):
+    for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    for line in tip_lines(run, rows, store.trials(run)):
+    for line in tip_lines(run, rows, trials_of_ends(store, run, rows)):
         print(f"  {line}")
-    print(f"  the result: git diff {store.candidates(run)[0].branch} evolve/{run}/champion")
+    print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
     if store.champion(run).round:
         print(f"  as a branch on your HEAD: evolve adopt {run}")
 
@@ -226,7 +228,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
 def _print_scores(store: Store, row: RunRow) -> None:
     gap = champions_gap(store, row.id)
     gains = {Split.TRAIN: gap.train, Split.VALIDATION: gap.validation} if gap else {}
-    for name, candidate in (("seed scaffold", store.candidates(row.id)[0]), ("champion", store.champion(row.id))):
+    for name, candidate in (("seed scaffold", store.seed(row.id)), ("champion", store.champion(row.id))):
         scores, over = fresh_scores(store, row.id, candidate), gains if name == "champion" else {}
         covered = fresh_coverage(store, row.id, candidate, stored_config(row))
         shown = (

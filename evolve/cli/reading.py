@@ -12,52 +12,55 @@ from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
+from evolve.report.conditions import condition_lines
 from evolve.report.gaps import gap_text
 from evolve.report.lineage_graph import lineage_lines, tip_round
-from evolve.report.predictions import prediction_lines
-from evolve.report.promises import change_lines, null_copy_lines
+from evolve.report.predictions import base_rates, format_predictions
+from evolve.report.promises import null_copy_lines
 from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
-from evolve.runs.evidence import judge_trials
-from evolve.runs.history import history_rows
+from evolve.runs.evidence import grounds_of
+from evolve.runs.history import history_parts, history_rows
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import patch_of
+from evolve.runs.patches import patch_of, trials_of_ends
 from evolve.runs.settings import Settings
 from evolve.suite.tasks import load_suite
 
+# So many of a long run's rounds are shown, unless more are asked for.
+SHOWN = 100
 # Of the rounds; `voided` only where there are any.
 COLUMNS = ("round", "verdict", "champion", "train", "validation", "trials", "voided", "fixed", "hypothesis", "reason")
 GAINS = ("train_gain", "validation_gain", "gap_widened")
 
 
-def history(settings: Settings, as_json: bool) -> None:
-    """The rounds of a run: scores, decisions, hypotheses."""
+def history(settings: Settings, last: int | None, as_json: bool) -> None:
+    """The rounds of a run: scores, decisions, hypotheses.
+
+    last: How many of the newest rounds; 0: all; None: all as JSON, and at most SHOWN in a table.
+    """
+    rows, rates = list[dict[str, Any]](), (0, 0, 0)
     with open_results(settings.runs) as store:
         name = run_row(store, settings.run).id
-        rounds, trials = store.rounds(name), store.trials(name)
-        rows, grounds = (
-            history_rows(store.view("history", name), trials, rounds),
-            judge_trials(trials, settings.runs, name),
-        )
-        risk = stored_config(run_row(store, name)).gate.risk
+        newest, wanted = store.newest_round(name), SHOWN if last is None and not as_json else last
+        first = max(newest - wanted + 1, 1) if wanted else 1
+        for part in history_parts(store, name, settings.runs, first, newest):
+            rows += part.rows
+            better, worse, compared = base_rates(part.rounds, part.trials)
+            rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
+        grounds, conditions = grounds_of(store, name, settings.runs), condition_lines(store, name, settings.runs)
+        rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
+        standings = standing_lines(name, rounds, trials_of_ends(store, name, rounds))
     if as_json:
         show(rows, True)
         return
     columns = [name for name in COLUMNS if name != "voided" or any(row["voided"] for row in rows)]
     show([_shown(row) for row in rows], False, columns)
-    print(
-        "\n".join(
-            [
-                *standing_lines(name, rounds, trials),
-                *null_copy_lines(rounds, risk),
-                *change_lines(trials),
-                *prediction_lines(rows, rounds, trials),
-                *validity_lines(grounds.validity, grounds.weak),
-            ]
-        )
-    )
+    if first > 1:
+        print(f"rounds 1 to {first - 1} are not shown: `--last 0` shows all, `--last 500` the newest 500")
+    lines = [*standings, *null_copy_lines(rounds, risk), *conditions, *format_predictions(rows, rates)]
+    print("\n".join([*lines, *validity_lines(grounds.validity, grounds.weak)]))
 
 
 def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,16 +88,15 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     """One round: its proposal, its decision, its trials."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        seed, *rest = store.view("history", row.id) or [{}]
-        shown = [seed, *(r for r in rest if r["round"] == number)]
-        if shown[-1].get("round") != number:
+        shown = store.history(row.id, number, number)
+        if not shown or shown[-1]["round"] != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        played = next(r for r in store.rounds(row.id) if r.number == number)
+        seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
         seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
         history = history_rows(shown, [*seeds, *results], [played])[-1]
-        trials = [r for r in store.view("trials", row.id) if r["round"] == number]
-        lessons = [lesson.text for lesson in store.lessons(row.id) if lesson.round == number]
+        trials = store.view("trials", row.id, number)
+        lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]
     share, proposal = voided_share(results), played.proposal
     said = ("prediction", "ablates", "merges")
     facts = {**history, **{name: proposal and getattr(proposal, name) for name in said}}
@@ -121,7 +123,7 @@ def lineage(settings: Settings, as_json: bool, every: bool) -> None:
         if as_json:
             show(store.view("lineage", run), True)
             return
-        rows = store.view("history", run)
+        rows = store.history(run, 1, store.newest_round(run), figures=False)
     decided = [row for row in rows if row["verdict"]]
     if decided:
         lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)

@@ -15,7 +15,7 @@ from evolve.trial import trajectory
 def transcript(number: int, settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        files = [r.proposal.transcript for r in store.rounds(row.id) if r.number == number and r.proposal]
+        files = [r.proposal.transcript for r in store.rounds_in_brief(row.id) if r.number == number and r.proposal]
     if not files or files[0] is None:
         raise BadInput(f"round {number}", f"run {row.id} has no conversation of it", "see `evolve history`")
     try:

@@ -22,7 +22,7 @@ def compare_runs(first: str, second: str, settings: Settings, as_json: bool) -> 
 
 
 def _compared(store: Store, row: RunRow, settings: Settings) -> ComparedRun:
-    rounds, trials = store.rounds(row.id), store.trials(row.id)
+    rounds, trials = store.rounds_in_brief(row.id), store.trials(row.id)
     decided = [one for one in rounds if one.decision]
     candidates = store.candidates(row.id)
     champion = store.champion(row.id) if decided else None
@@ -34,7 +34,7 @@ def _compared(store: Store, row: RunRow, settings: Settings) -> ComparedRun:
         rounds=max(len(decided) - 1, 0),
         patches=depths[champion.round] if champion else 0,
         trials=len(trials),
-        minutes=sum(line["minutes"] or 0 for line in store.view("history", row.id)),
+        minutes=sum(line["minutes"] or 0 for line in store.history(row.id, 1, len(rounds), figures=False)),
         usage=store.spent(row.id),
         seed=fresh_scores(store, row.id, candidates[0]) if candidates else {},
         champion=fresh_scores(store, row.id, champion) if champion else {},

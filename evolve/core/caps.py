@@ -59,12 +59,12 @@ class Caps:
         return ""
 
     def kept_for_end(self, trials: Sequence[TrialResult], final: int, jobs: int) -> Kept:
-        """Return what rounds should leave for the trials at the end, judged by the mean of the trials so far.
+        """Return what rounds should leave for the trials at the end, judged by the mean of the latest trials.
 
         At least half of each cap is for the rounds: a run with a small cap may end without all of its final trials.
 
         Args:
-            trials: The trials so far.
+            trials: The latest trials.
             final: Number of trials at the end.
             jobs: Number of trials at once: those that are running when the rounds end cost something too.
         """

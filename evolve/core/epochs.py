@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from evolve.core.records import TrialResult
+from evolve.core.records import TrialCondition, TrialResult
 
 # An endpoint with several servers shows several names or fingerprints by turns: only a new one after a calm counts.
 CALM_TRIALS = 20
@@ -30,7 +32,16 @@ class _Known:
     calm: int = 0
 
 
-def changes(trials: Iterable[TrialResult]) -> list[Change]:
+class Conditioned(Protocol):
+    """What of a trial tells its epoch."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def condition(self) -> TrialCondition | None: ...
+
+
+def changes(trials: Iterable[Conditioned]) -> list[Change]:
     """The changes at which a new epoch begins.
 
     One begins with a trial that shows a value which none had before it in its epoch: another image, or, after 20 trials
@@ -49,13 +60,13 @@ def changes(trials: Iterable[TrialResult]) -> list[Change]:
     return found
 
 
-def epochs(trials: Sequence[TrialResult]) -> list[int]:
+def epochs(trials: Sequence[Conditioned]) -> list[int]:
     """The epoch of each trial; the first is 0. `trials`: all of a run, in the order of their rows."""
     starts = [change.trial for change in changes(trials)]
-    return [sum(start <= place for start in starts) for place in range(len(trials))]
+    return [bisect_right(starts, place) for place in range(len(trials))]
 
 
-def _change(known: dict[str, _Known], trial: TrialResult) -> str:
+def _change(known: dict[str, _Known], trial: Conditioned) -> str:
     """Note a trial's conditions; returns what changed, "" for nothing."""
     for what, (values, calm) in _conditions(trial).items():
         seen = known.setdefault(what, _Known())
@@ -67,7 +78,7 @@ def _change(known: dict[str, _Known], trial: TrialResult) -> str:
     return ""
 
 
-def _conditions(trial: TrialResult) -> Mapping[str, tuple[Sequence[str], int]]:
+def _conditions(trial: Conditioned) -> Mapping[str, tuple[Sequence[str], int]]:
     """The values of each condition, and after how many trials without a new one a new one counts."""
     condition = trial.condition
     if condition is None:

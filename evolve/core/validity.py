@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.core.records import Fault, Outcome, TrialResult, VerifierMode
@@ -74,6 +74,27 @@ def validity(evidence: RunEvidence) -> Validity:
     return Validity(tuple(reasons if evidence.counted else ["no trial counts"]))
 
 
+@dataclass(frozen=True)
+class TrialSummary:
+    """What the evidence of a run rests on.
+
+    Attributes:
+        failed: Its infrastructure errors.
+        graded: Of their attempts those that have a trial which counts.
+        attempts: How many attempts have one.
+        counted: How many trials count; `unrecorded`: how many of these have no recording.
+        answered: How many of these had an answer of each set of models; `placed`: how many ran in each image.
+    """
+
+    failed: Sequence[TrialResult]
+    graded: Collection[Slot]
+    attempts: int
+    counted: int
+    unrecorded: int
+    answered: Mapping[tuple[str, ...], int]
+    placed: Mapping[str, int]
+
+
 def run_evidence(trials: Iterable[TrialResult], has_recording: Callable[[TrialResult], bool]) -> RunEvidence:
     """Collect the evidence from a run's trials.
 
@@ -82,27 +103,44 @@ def run_evidence(trials: Iterable[TrialResult], has_recording: Callable[[TrialRe
     """
     trials = list(trials)
     counted = [trial for trial in trials if trial.counts]
-    slots, graded = {_slot(trial) for trial in trials if trial.fault is not Fault.CAP}, {_slot(t) for t in counted}
+    conditions = [trial.condition for trial in counted if trial.condition]
+    graded = {slot_of(trial) for trial in counted}
+    return evidence_of(
+        TrialSummary(
+            failed=[trial for trial in trials if not trial.counts],
+            graded=graded,
+            attempts=len(graded),
+            counted=len(counted),
+            unrecorded=sum(not has_recording(trial) for trial in counted),
+            answered=Counter(condition.endpoint_models for condition in conditions),
+            placed=Counter(condition.base_image for condition in conditions),
+        )
+    )
+
+
+def evidence_of(summary: TrialSummary) -> RunEvidence:
+    """Collect the evidence from a summary of a run's trials."""
+    failed, graded = summary.failed, summary.graded
+    slots = {slot_of(trial) for trial in failed if trial.fault is not Fault.CAP}
     hit = {
-        _slot(trial)
-        for trial in trials
-        if _is_fault(trial) and not (may_spoil_grading(trial) and _slot(trial) in graded)
+        slot_of(trial)
+        for trial in failed
+        if _is_fault(trial) and not (may_spoil_grading(trial) and slot_of(trial) in graded)
     }
-    ungraded = {_slot(trial) for trial in trials if trial.fault is Fault.GRADER} - graded
-    names = [trial.condition.endpoint_models for trial in counted if trial.condition]
-    images = [(trial.condition.base_image,) for trial in counted if trial.condition and trial.condition.base_image]
-    answered = [models for models in names if models]
+    ungraded = {slot_of(trial) for trial in failed if trial.fault is Fault.GRADER}.difference(graded)
+    answered = {models: count for models, count in summary.answered.items() if models}
+    placed: dict[tuple[str, ...], int] = {(image,): count for image, count in summary.placed.items() if image}
     return RunEvidence(
-        attempts=len(slots | graded),
+        attempts=summary.attempts + len(slots.difference(graded)),
         ungraded=len(ungraded),
-        lost=len(hit - graded - ungraded),
+        lost=len(hit.difference(graded) - ungraded),
         faulty=len(hit),
-        counted=len(counted),
-        unrecorded=sum(not has_recording(trial) for trial in counted),
-        answered=len(answered),
+        counted=summary.counted,
+        unrecorded=summary.unrecorded,
+        answered=sum(answered.values()),
         drifted=_other_than_most(answered),
-        placed=len(images),
-        moved=_other_than_most(images),
+        placed=sum(placed.values()),
+        moved=_other_than_most(placed),
     )
 
 
@@ -111,18 +149,25 @@ def _is_fault(trial: TrialResult) -> bool:
     return trial.outcome is Outcome.INFRA_ERROR and trial.fault is not Fault.CAP
 
 
-def _slot(trial: TrialResult) -> Slot:
+def slot_of(trial: TrialResult) -> Slot:
+    """The attempt that a trial is one try of."""
     return trial.candidate, trial.task, trial.attempt
 
 
-def _other_than_most(values: Sequence[Collection[Hashable]]) -> int:
-    """How many of these sets lack the value that most of them have."""
-    counts = Counter(value for group in values for value in group)
-    return len(values) - max(counts.values(), default=0)
+def _other_than_most(groups: Mapping[tuple[str, ...], int]) -> int:
+    """How many of these sets, of which each occurs so often, lack the value that most of them have."""
+    counts: Counter[str] = Counter()
+    for values, count in groups.items():
+        counts.update(dict.fromkeys(values, count))
+    return sum(groups.values()) - max(counts.values(), default=0)
 
 
 def weak_verifiers(trials: Iterable[TrialResult]) -> dict[VerifierMode, int]:
     """In how many tasks the tests ran in a way that is weaker than a container of their own, by that way."""
-    tasks = {(trial.verifier, trial.task) for trial in trials if trial.verifier is not VerifierMode.ISOLATED}
-    counts: Counter[VerifierMode] = Counter(mode for mode, _ in tasks)
+    return weak_modes((trial.verifier, trial.task) for trial in trials)
+
+
+def weak_modes(pairs: Iterable[tuple[VerifierMode, str]]) -> dict[VerifierMode, int]:
+    """The same, from pairs of a way and a task."""
+    counts: Counter[VerifierMode] = Counter(mode for mode, _ in set(pairs) if mode is not VerifierMode.ISOLATED)
     return {mode: counts[mode] for mode in VerifierMode if counts[mode]}

@@ -17,15 +17,20 @@ from evolve.repo import Lineage
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import ends_of, lineage_with
+from evolve.sandbox.build_context import DOCKERFILE
 from evolve.sandbox.resources import FILES
+from evolve.sandbox.scaffold_images import write_context
 from evolve.store import RunRow, Store
 from evolve.suite import scaffold
+from evolve.suite.scaffold import ScaffoldFile
 from evolve.trial.gateway import edits
 from evolve.trial.gateway.request import PASSED_FIELDS
 
 TEMPLATES = Path(__file__).with_name("agent")
 CODE = ("evolved_agent", "door_server")
 README = "README.md"
+# Folders of the agent: the scaffold's files, and what its image is built from if that is not one of their folders.
+SCAFFOLD, IMAGE = "scaffold", "image"
 # Those of a scaffold's container in a run, where `launch.py` leads the port to the door.
 VARIABLES = {
     "PYTHONHASHSEED": "0",
@@ -72,20 +77,30 @@ def export_agent(runs: Path, run: str | None, target: Path, round_number: int | 
         "version": candidate.commit[:12],
         "model": done.model or None,
         "entry": spec.entry,
-        "image": spec.image,
-        "dockerfile": spec.dockerfile,
+        "image": spec.image_name,
+        "dockerfile": _dockerfile(spec),
         "limits": limits,
         "fields": sorted(PASSED_FIELDS),
         "variables": VARIABLES,
     }
     with new_folder(target) as folder:
         _write(folder, lineage, candidate.commit, facts, _readme(done, spec.name))
+        if spec.build_file and not spec.has_context:
+            (folder / IMAGE).mkdir()
+            write_context(folder / SCAFFOLD / spec.build_file, folder / IMAGE)
     return done
+
+
+def _dockerfile(spec: ScaffoldFile) -> str | None:
+    """The Dockerfile of the scaffold's image in the exported folder; None if it has none."""
+    if not spec.build_file:
+        return None
+    return f"{SCAFFOLD}/{spec.build_file}" if spec.has_context else f"{IMAGE}/{DOCKERFILE}"
 
 
 def _candidate(store: Store, row: RunRow, round_number: int | None) -> tuple[Candidate, bool]:
     """The candidate, and whether it is the champion."""
-    ends = ends_of(store.rounds(row.id))
+    ends = ends_of(store.rounds_in_brief(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     if round_number is None:
@@ -109,10 +124,10 @@ def _readme(done: ExportedAgent, name: str) -> str:
 
 
 def _write(folder: Path, lineage: Lineage, commit: str, facts: dict[str, Any], readme: str) -> None:
-    lineage.export(commit, folder / "scaffold")
+    lineage.export(commit, folder / SCAFFOLD)
     (folder / "door").mkdir()
-    for name in ("evolve_door.py", "launch.py", "forward.py"):
-        shutil.copyfile(FILES / name, folder / "door" / name)
+    for file in sorted(FILES.glob("*.py")):
+        shutil.copyfile(file, folder / "door" / file.name)
     shutil.copyfile(str(edits.__file__), folder / "edits.py")
     for name in CODE:
         shutil.copyfile(TEMPLATES / f"{name}.txt", folder / f"{name}.py")

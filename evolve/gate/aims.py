@@ -14,7 +14,7 @@ from statistics import fmean, pvariance
 from typing import NamedTuple
 
 from evolve.core.config import Objective
-from evolve.core.records import TrialResult
+from evolve.core.records import TrialResult, stable_hash
 from evolve.gate.voids import Slot, slot_of
 
 # Quantiles of the normal distribution are taken by bisection: `scipy.stats` takes half a second to import.
@@ -22,6 +22,8 @@ STEPS = 60
 # A trial's value falls from 1 to 0 while its cost rises by this many doublings up to the trial's limit.
 DOUBLINGS = 10.0
 LEAST_COST = 1e-9
+# Tasks on which it is found out whether a patch may be worse, so that this costs no more on a large suite.
+MOST_DRAWN = 48
 
 
 class Spent(NamedTuple):
@@ -96,9 +98,15 @@ class Aims:
 
 
 def broken_bound(aims: Aims, trials: Iterable[TrialResult]) -> str:
-    """Why a scaffold with these trials costs or lasts too much, beside the seed on the same tasks; "" if not."""
-    shared = [trial for trial in trials if trial.counts and trial.task in aims.seed]
-    before = [aims.seed[trial.task] for trial in shared]
+    """Why a scaffold with these trials costs or lasts too much, beside the seed on the same tasks; "" if not.
+
+    Where fewer than half of the trials are at tasks at which the seed is known, the seed's mean stands for the others.
+    """
+    counted = [trial for trial in trials if trial.counts and aims.seed]
+    shared = [trial for trial in counted if trial.task in aims.seed]
+    if 2 * len(shared) < len(counted):
+        shared = counted
+    before = [aims.seed.get(trial.task, _mean(aims.seed)) for trial in shared]
     sums = (
         ("costs", sum(map(aims.cost, shared)), sum(spent.cost for spent in before), aims.max_cost_ratio),
         ("takes", sum(trial.seconds for trial in shared), sum(s.seconds for s in before), aims.max_seconds_ratio),
@@ -108,6 +116,10 @@ def broken_bound(aims: Aims, trials: Iterable[TrialResult]) -> str:
             time = " time" if verb == "takes" else ""
             return f"{verb} {new / old:.2f} times the seed's{time}, at most {most:g} are allowed"
     return ""
+
+
+def _mean(seed: Mapping[str, Spent]) -> Spent:
+    return Spent(fmean(spent.cost for spent in seed.values()), fmean(spent.seconds for spent in seed.values()))
 
 
 def not_worse(differences: Sequence[float], margin: float, error: float) -> Answer:
@@ -149,23 +161,37 @@ def looks(passes: int) -> list[int]:
 
 
 class Concern(NamedTuple):
-    """What a patch must not be worse on: these tasks, by this margin. `why`: what is said if it may be."""
+    """What a patch must not be worse on: these tasks, by this margin. `why`: what is said if it may be.
+
+    `drawn`: those of the tasks that are run more often while it is unclear, MOST_DRAWN at most.
+    """
 
     tasks: frozenset[str]
     margin: float
     why: str
+    drawn: frozenset[str]
 
 
-def concerns(aims: Aims, tasks: Iterable[str]) -> list[Concern]:
-    """What patches must not be worse on. `tasks`: all by which is decided."""
+def concerns(aims: Aims, tasks: Iterable[str], salt: str) -> list[Concern]:
+    """What a patch must not be worse on.
+
+    Args:
+        tasks: All by which is decided.
+        salt: Of the patch, by which tasks are drawn from large suites.
+    """
     names = frozenset(tasks)
     found = []
     if aims.objective == "cost":
-        found.append(Concern(names, aims.margin, f"not shown to be within {100 * aims.margin:g} points of the tip"))
+        why = f"not shown to be within {100 * aims.margin:g} points of the tip"
+        found.append(Concern(names, aims.margin, why, _drawn(names, salt)))
     if protected := aims.protected & names:
         why = f"not shown to keep protected tasks within {100 * aims.protect_margin:g} points"
-        found.append(Concern(protected, aims.protect_margin, why))
+        found.append(Concern(protected, aims.protect_margin, why, _drawn(protected, salt)))
     return found
+
+
+def _drawn(names: Iterable[str], salt: str) -> frozenset[str]:
+    return frozenset(sorted(names, key=lambda name: stable_hash("drawn", salt, name))[:MOST_DRAWN])
 
 
 def answer_of(

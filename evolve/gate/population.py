@@ -12,7 +12,7 @@ from evolve.gate.greedy import whole_passes
 from evolve.gate.plan import SuitePlan
 from evolve.gate.prior import Floats
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
-from evolve.gate.select import STRATEGIES, Member, ancestors, best
+from evolve.gate.select import STRATEGIES, Member, ancestors, best, descendants
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,8 @@ class Population:
 
     def other_branch(self) -> int | None:
         """The place of the highest score that is neither an ancestor nor a descendant of the tip; None without one."""
-        line = {*ancestors(self.members, self.tip)}
-        apart = [
-            place
-            for place in range(len(self.members))
-            if place not in line and self.tip not in ancestors(self.members, place)
-        ]
+        line = {*ancestors(self.members, self.tip)} | descendants(self.members, self.tip)
+        apart = [place for place in range(len(self.members)) if place not in line]
         return max(apart, key=lambda place: self.members[place].score, default=None)
 
     def _choose_parent(self) -> int:

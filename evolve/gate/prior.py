@@ -21,7 +21,7 @@ EFFECTS = np.array(
 )
 LEAST_LIKELIHOOD = 1e-12
 # Before any evidence, the probability that the proposer is mostly right.
-RIGHT = 0.1
+RIGHT = 0.05
 # Of Student's t: levels rest on a spread, a prior and easinesses that are estimated themselves, and two moments of a
 # mixture, so leads have heavier tails than the normal.
 TAIL_FREEDOM = 8.0

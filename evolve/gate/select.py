@@ -36,8 +36,19 @@ def best(members: Members) -> int:
 
 def ancestors(members: Members, place: int) -> tuple[int, ...]:
     """The places from this one, which is the first, back to the seed."""
-    parent = members[place].parent
-    return (place,) if parent is None else (place, *ancestors(members, parent))
+    line = [place]
+    while (parent := members[line[-1]].parent) is not None:
+        line.append(parent)
+    return tuple(line)
+
+
+def descendants(members: Members, place: int) -> frozenset[int]:
+    """The places of all that descend from this one, itself included; parents stand before their children."""
+    line = {place}
+    for child in range(place + 1, len(members)):
+        if members[child].parent in line:
+            line.add(child)
+    return frozenset(line)
 
 
 def archive(members: Members, dice: np.random.Generator) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,12 +54,13 @@ class NeedTrials:
 class Entrant:
     """A candidate that patches the tip, with all its trials.
 
-    `smaller`: the share of the tip's size that it saves. `own_attempts`: it runs on attempts of its own, not the tip's.
+    smaller: the share of the tip's size that it saves, or what finds that out: only ties need it. own_attempts: it runs
+    on attempts of its own, not the tip's.
     """
 
     candidate: Candidate
     trials: Sequence[TrialResult]
-    smaller: float = 0.0
+    smaller: float | Callable[[], float] = 0.0
     own_attempts: bool = False
 
     def first(self, standing: Standing) -> int:
@@ -297,7 +298,7 @@ def _aimed(
     known, judged = by_slot(tip), by_slot(entrant.trials)
     if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
         return _dropped(standing, raced, why)
-    for concern in concerns(aims, (task.name for task in standing.tasks)):
+    for concern in concerns(aims, (task.name for task in standing.tasks), entrant.candidate.commit):
         answer = _asked(standing, entrant.candidate, concern, shown[raced.winner], judged, known)
         if isinstance(answer, NeedTrials):
             return answer
@@ -310,7 +311,7 @@ def _asked(
     standing: Standing, candidate: Candidate, concern: Concern, shown: Trials, judged: Trials, tip: Trials
 ) -> NeedTrials | Answer:
     """Whether a patch is not worse on what concerns it; more passes of both are asked for while that is unclear."""
-    tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.tasks)
+    tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.drawn)
     times, seen = looks(standing.rule.settings.most_passes), dict.fromkeys(shown)
     for passes in times:
         slots = [slot for attempt in range(passes) for slot in standing.slots(Part(attempt, tasks), candidate)]
@@ -403,12 +404,14 @@ def rewards_of(standing: Standing, shown: Trials, first: int, passes: int) -> Fl
     return rewards
 
 
-def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float) -> float:
+def _saving(standing: Standing, tip: Trials, shown: Trials, smaller: float | Callable[[], float]) -> float:
     """The share of the tip's cost that the challenger saves on the slots of both; of its size, if costs are alike."""
     both = [slot for slot in shown if slot in tip]
     before, after = (_cost([trials[slot] for slot in both]) for trials in (tip, shown))
     cheaper = 1 - after / before if before else 0.0
-    return cheaper if abs(cheaper) >= standing.rule.settings.tie_saving else smaller
+    if abs(cheaper) >= standing.rule.settings.tie_saving:
+        return cheaper
+    return smaller() if callable(smaller) else smaller
 
 
 def _cost(trials: Sequence[TrialResult]) -> float:

@@ -35,15 +35,20 @@ class AblationProposer:
 
     def _ablation(self, tip: Candidate) -> Proposal | None:
         """The tip without one of its patches; patches whose predictions all failed come first."""
-        failed = {facts.round for facts in self.history.results() if facts.hits.predicted and not facts.hits.fixed}
         rows = ablation_candidates(self.history.rounds(), tip)
-        for row in sorted(rows, key=lambda row: row.number not in failed):
+        for row in sorted(rows, key=lambda row: not self._has_failed(row)):
             assert row.candidate and row.candidate.parent and row.proposal
             edits = self.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
             if edits:
                 what = f"without the patch of round {row.number}: {row.proposal.hypothesis}"[:SHOWN_CHARS]
                 return Proposal(what, "as good or better; its effect is the opposite", edits, ablates=row.number)
         return None
+
+    def _has_failed(self, row: RoundRow) -> bool:
+        """Whether all that the round's proposal predicted failed to happen."""
+        if not row.proposal or not row.proposal.fixes:
+            return False
+        return not self.history.facts(row).hits.fixed
 
 
 def is_due(number: int, gate: GateConfig) -> bool:

@@ -22,8 +22,9 @@ from evolve.loop import history
 from evolve.loop.ablate import AblationProposer
 from evolve.loop.briefing import Briefing
 from evolve.loop.candidates import Candidates, FindImage, licence_trailers
+from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
-from evolve.loop.drift import Drift
+from evolve.loop.drift import DRIFT_TRIALS, Drift
 from evolve.loop.history import History
 from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
@@ -37,6 +38,7 @@ from evolve.loop.search import Search
 from evolve.loop.seed_check import SeedCheck
 from evolve.loop.smoke import SmokeTest
 from evolve.loop.trial_specs import TrialSpecs
+from evolve.loop.tried import TriedIdeas
 from evolve.loop.watcher import Watcher
 from evolve.loop.writers import DirectWriter, PluginWriter, SelfWriter, Writer
 from evolve.repo import Lineage
@@ -109,11 +111,12 @@ def assemble(
     tokens = config.limits.max_tokens
     lessons = Lessons(past, lineage, patient, config.proposer_spec, config.seed, budget, folder, tokens)
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
-    checks = Checks(candidates, past, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
+    tried = TriedIdeas(run, store, candidates.texts)
+    checks = Checks(candidates, tried, vocabulary or Vocabulary(), config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
-    drift = Drift(store.trials(run))
+    drift = Drift(store.latest_trials(run, DRIFT_TRIALS))
     measurer = Measurer(run, store, specs, evaluator, budget, stop, watcher, disks, drift, least_room)
-    briefing = Briefing(store, candidates, lessons, labels, config.limits.for_task(), config.model_spec)
+    briefing = Briefing(store, candidates, past, lessons, labels, config.limits.for_task(), config.model_spec)
     writer = _writer(config, proposer, patient, specs, evaluator)
     return Search(
         config=config,
@@ -132,6 +135,7 @@ def assemble(
         lessons=lessons,
         seed_check=SeedCheck(smoke, measurer, folder.parent),
         watcher=watcher,
+        checkpoint=Checkpoint(run, store, folder, candidates.texts),
         begin=begin,
     )
 

@@ -9,6 +9,7 @@ from evolve import analysis
 from evolve.core.records import Candidate, Limits, ModelSpec, Split, StoredFile, TrialResult
 from evolve.guard import visible_files
 from evolve.loop.candidates import Candidates
+from evolve.loop.history import History
 from evolve.loop.lessons import Lessons
 from evolve.loop.propose import Brief
 from evolve.store import Store
@@ -27,6 +28,7 @@ class Briefing:
 
     store: Store
     candidates: Candidates
+    history: History
     lessons: Lessons
     labels: Mapping[str, str]
     limits: Limits
@@ -43,8 +45,8 @@ class Briefing:
         groups = analysis.groups(read, self.limits.calls)
         tasks = {label: name for name, label in self.labels.items()}
         meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
-        results = self.lessons.learn()
-        latest = next((facts.change for facts in results if facts.round == tip.round), analysis.TaskChanges())
+        self.lessons.learn()
+        rounds, latest = self.history.outlines(), self.history.change(tip.round)
         files, spec = self.candidates.texts(tip.commit), self.candidates.spec(tip.commit)
         shown = visible_files(files, spec.evolvable, spec.shown)
         return Brief(
@@ -52,7 +54,7 @@ class Briefing:
             evolvable=spec.evolvable,
             unseen=len(files) - len(shown),
             digest=analysis.digest(analysis.Subject(read, groups, latest)),
-            memory=analysis.format_memory(results, self.lessons.known()),
+            memory=analysis.format_memory(rounds, self.lessons.of(rounds[-analysis.FULL_ROUNDS :])),
             shelf=analysis.Shelf(read),
             meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
             ignored=ignored_parameters(self.spec),

@@ -8,8 +8,8 @@ from evolve import guard
 from evolve.core.records import Candidate, Limits, Proposal
 from evolve.guard import Vocabulary
 from evolve.loop.candidates import Candidates
-from evolve.loop.history import History, repeated_idea
 from evolve.loop.smoke import SmokeTest
+from evolve.loop.tried import TriedIdeas
 from evolve.repo import BadPatch
 from evolve.store import RoundRow
 
@@ -19,7 +19,7 @@ class Checks:
     """Check patches. `vocabulary`: the words of single tasks, which no patch may hold."""
 
     candidates: Candidates
-    history: History
+    tried: TriedIdeas
     vocabulary: Vocabulary
     limits: Limits
     smoke: SmokeTest
@@ -46,5 +46,4 @@ class Checks:
         return str(commit) if isinstance(commit, BadPatch) else self.smoke.problem(commit)
 
     def _repeated_idea(self, parent: Candidate, proposal: Proposal) -> str | None:
-        files = self.candidates.texts(parent.commit)
-        return repeated_idea(proposal, files, self.history.rounds(), self.candidates.texts)
+        return self.tried.repeated_by(proposal, self.candidates.texts(parent.commit))

@@ -8,13 +8,15 @@ from evolve.core.records import TrialResult
 
 # Some endpoints send another fingerprint with every answer: after so many values, further ones are only recorded.
 MOST_VALUES = 5
+# With so many of its latest trials a resumed run starts.
+DRIFT_TRIALS = 1_000
 
 
 class Drift:
     """What the trials of a run have been answered by, and where they ran."""
 
     def __init__(self, trials: Iterable[TrialResult] = ()) -> None:
-        """Start with the trials that the run already has, so that a resumed run reports nothing twice."""
+        """Start with the run's latest trials, so that a resumed run reports nothing twice."""
         self._known: dict[str, list[str]] = {}
         for trial in trials:
             self.add(trial)

@@ -1,22 +1,15 @@
-"""The earlier rounds of a run: what each changed at the train tasks, and which ideas were tried."""
+"""The earlier rounds of a run: what became of each, and what it changed at the train tasks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
-from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, reason_without_figures, task_changes, task_labels
-from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
+from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, task_changes, task_labels
+from evolve.core.records import Candidate, Proposal, Split, TrialResult
 from evolve.store import RoundRow, Store
 from evolve.suite.tasks import Suite
-
-# An idea may be tried again once so many patches have been taken since.
-TAKEN_SINCE = 6
-# At most one patch in so many is such an idea.
-AGAIN_ONE_IN = 20
-TAKEN = (Verdict.KEEP, Verdict.STACK)
-Texts = Callable[[str], Mapping[str, str]]
 
 
 def train_labels(suite: Suite) -> dict[str, str]:
@@ -24,34 +17,62 @@ def train_labels(suite: Suite) -> dict[str, str]:
     return task_labels(task.name for task in suite.split(Split.TRAIN))
 
 
-@dataclass(frozen=True)
 class History:
-    """Read what became of a run's rounds. `labels`: of the train tasks, by name."""
+    """Read what became of a run's rounds. `labels`: of the train tasks, by name.
 
-    run: str
-    store: Store
-    labels: Mapping[str, str]
+    What is known of a decided round does not change, and is read once.
+    """
+
+    def __init__(self, run: str, store: Store, labels: Mapping[str, str]) -> None:
+        self.run, self.store, self.labels = run, store, labels
+        self._outlines: list[RoundFacts] = []
+        self._facts: dict[int, RoundFacts] = {}
+        self._rows_read = 1
 
     def rounds(self) -> list[RoundRow]:
-        """All rounds so far, in order."""
-        return self.store.rounds(self.run)
+        """All rounds so far, in order; the proposals of those that are decided have no edits."""
+        return self.store.rounds_in_brief(self.run)
 
-    def results(self) -> list[RoundFacts]:
-        """The results of all decided rounds in order, but of round 0 and null copies."""
-        trials: dict[str, list[TrialResult]] = defaultdict(list)
-        for trial in self.store.trials(self.run):
-            if trial.split is Split.TRAIN:
-                trials[trial.candidate].append(trial)
-        results = (self._facts(row, trials) for row in self.rounds() if row.number and not row.is_null_copy)
-        return [facts for facts in results if facts]
+    def outlines(self) -> list[RoundFacts]:
+        """The decided rounds in order, but round 0 and null copies, without the figures that only trials show."""
+        rows = self.rounds()[self._rows_read :]
+        patches = [row for row in rows if row.proposal and not row.is_null_copy]
+        outlines = [_outline(row) for row in patches if row.decision]
+        decided = list(takewhile(lambda row: row.decision is not None, rows))
+        known = [*self._outlines, *outlines]
+        self._outlines += outlines[: sum(row.proposal is not None and not row.is_null_copy for row in decided)]
+        self._rows_read += len(decided)
+        return known
 
-    def _facts(self, row: RoundRow, trials: Mapping[str, list[TrialResult]]) -> RoundFacts | None:
+    def results(self, outlines: Iterable[RoundFacts] | None = None) -> list[RoundFacts]:
+        """The results of these rounds, or of all decided rounds but round 0."""
+        rows = self.rounds()
+        return [self.facts(rows[facts.round]) for facts in (self.outlines() if outlines is None else outlines)]
+
+    def change(self, number: int) -> TaskChanges:
+        """What the patch of a round changed at the train tasks, by all trials so far; nothing if it is not decided."""
+        row = next((row for row in reversed(self.rounds()) if row.number == number), None)
+        facts = self._read(row) if row and row.number else None
+        return facts.change if facts else TaskChanges()
+
+    def facts(self, row: RoundRow) -> RoundFacts:
+        """The result of a decided round other than round 0."""
+        if row.number not in self._facts:
+            facts = self._read(row)
+            assert facts
+            self._facts[row.number] = facts
+        return self._facts[row.number]
+
+    def _read(self, row: RoundRow) -> RoundFacts | None:
         if row.proposal is None or row.decision is None:
             return None
         if row.candidate is None or row.parent is None:
             return RoundFacts(row.number, row.proposal, row.decision)
-        change = task_changes(*(trials[candidate.commit] for candidate in (row.parent, row.candidate)))
+        change = task_changes(*(self._train_trials(candidate) for candidate in (row.parent, row.candidate)))
         return RoundFacts(row.number, row.proposal, row.decision, _hits(row.proposal, change), self._labelled(change))
+
+    def _train_trials(self, candidate: Candidate) -> list[TrialResult]:
+        return [trial for trial in self.store.trials(self.run, candidate.commit) if trial.split is Split.TRAIN]
 
     def _labelled(self, change: TaskChanges) -> TaskChanges:
         """The same change with labels for names."""
@@ -59,40 +80,14 @@ class History:
         return TaskChanges(*(tuple(self.labels[name] for name in names) for names in kinds))
 
 
+def _outline(row: RoundRow) -> RoundFacts:
+    assert row.proposal and row.decision
+    return RoundFacts(row.number, row.proposal, row.decision)
+
+
 def _hits(proposal: Proposal, change: TaskChanges) -> Hits:
     fixes, breaks = proposal.fixes, proposal.breaks
     return Hits(len(fixes), len({*fixes} & {*change.fixed}), len(breaks), len({*breaks} & {*change.broken}))
-
-
-def repeated_idea(proposal: Proposal, files: Mapping[str, str], rows: Sequence[RoundRow], texts: Texts) -> str | None:
-    """Which earlier round had the same idea.
-
-    Args:
-        proposal: A patch of `files`.
-        files: The parent's text files.
-        rows: All rounds so far.
-        texts: Gives a commit's text files.
-
-    Returns:
-        One line; None if the idea is new, or may be tried again by now.
-    """
-    idea = ideas.idea(proposal.hypothesis, proposal.edits, files)
-    tried = [row for row in rows if row.proposal and row.candidate and row.decision and not row.is_null_copy]
-    known = [idea_of(row, texts) for row in tried]
-    twins = [row for row, other in zip(tried, known, strict=True) if ideas.same_idea(idea, other)]
-    asked = [other for row, other in zip(tried, known, strict=True) if row.proposal and not row.proposal.by_loop]
-    spare = bool(twins) and ideas.count_repeated(asked) < max(1, len(asked) // AGAIN_ONE_IN)
-    for row in reversed(twins):
-        if row.decision and not (spare and _moved_on(rows, row)):
-            reason = reason_without_figures(row.decision.reason)
-            return f"it repeats the idea of round {row.number} ({row.decision.verdict}: {reason})"
-    return None
-
-
-def idea_of(row: RoundRow, texts: Texts) -> ideas.Idea:
-    """The idea of a round's patch."""
-    assert row.parent and row.proposal
-    return ideas.idea(row.proposal.hypothesis, row.proposal.edits, texts(row.parent.commit))
 
 
 def mark_duplicates(proposals: Sequence[Proposal], files: Mapping[str, str]) -> list[Proposal]:
@@ -107,10 +102,3 @@ def mark_duplicates(proposals: Sequence[Proposal], files: Mapping[str, str]) -> 
         seen += [] if proposal.note else [idea]
         marked.append(replace(proposal, note="another patch of this race has the same idea") if twin else proposal)
     return marked
-
-
-def _moved_on(rows: Sequence[RoundRow], row: RoundRow) -> bool:
-    """Whether the scaffold has changed enough since that round for its idea to be worth another try."""
-    since = [later.decision for later in rows[row.number + 1 :] if later.decision]
-    given_up = any(decision.fate is StackFate.GIVEN_UP for decision in since)
-    return given_up or sum(decision.verdict in TAKEN for decision in since) >= TAKEN_SINCE

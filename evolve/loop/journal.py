@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evolve.budget.run_budget import Budget, proposal_key
 from evolve.core.clock import now
@@ -25,12 +25,12 @@ class Journal:
     watcher: Watcher
 
     def rounds(self) -> list[RoundRow]:
-        """All rounds so far, in order."""
-        return self.store.rounds(self.run)
+        """All rounds so far, in order; the proposals of those that are decided have no edits."""
+        return self.store.rounds_in_brief(self.run)
 
     def seed(self) -> Candidate:
         """The candidate of round 0, which has begun."""
-        return self.store.candidates(self.run)[0]
+        return self.store.seed(self.run)
 
     def champion(self) -> Candidate:
         """The champion after the rounds that are decided."""
@@ -46,7 +46,13 @@ class Journal:
         """Write the rows of a race's rounds, before anything else of them happens."""
         if all(row.number != numbers[0] for row in self.rounds()):
             self.store.start_race(self.run, numbers, tip, now())
-        return [row for row in self.rounds() if row.number in numbers]
+        return [self._whole(row) for row in self.rounds() if row.number in numbers]
+
+    def _whole(self, row: RoundRow) -> RoundRow:
+        """The round with the edits of its proposal, which a decided one lacks."""
+        if row.proposal is None or row.decision is None:
+            return row
+        return replace(row, proposal=replace(row.proposal, edits=self.store.edits(self.run, row.number)))
 
     def add_seed(self, row: RoundRow, commit: str | None = None) -> Candidate:
         """Write down the candidate of round 0: a commit, or the scaffold's folder as it is on disk."""

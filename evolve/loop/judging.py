@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,10 +27,10 @@ Texts = Callable[[str], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Patch:
-    """A candidate that patches the tip. `smaller`: the share of the tip's text that it saves."""
+    """A candidate that patches the tip. `smaller`: finds the share of the tip's text that it saves."""
 
     candidate: Candidate
-    smaller: float
+    smaller: Callable[[], float]
 
 
 class OtherDecisions(Exception):
@@ -116,9 +116,9 @@ def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
-    return (
-        compare(standing, trials(standing.tip.commit), trials(standing.champion.commit)) if standing.idle else standing
-    )
+    if not standing.idle:
+        return standing
+    return compare(standing, trials(standing.tip.commit), trials(standing.champion.commit))
 
 
 def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> NeedTrials | Judgement:
@@ -131,39 +131,39 @@ def _judge(standing: Standing, patches: Sequence[Patch], trials: TrialsOf) -> Ne
 def patch_of(texts: Texts, tip: Candidate, candidate: Candidate, proposal: Proposal) -> Patch:
     """A candidate with its share of text saved; a patch that is left out at no loss goes, whatever its size."""
     if proposal.ablates is not None:
-        return Patch(candidate, 1.0)
-    before, after = (sum(map(len, texts(commit).values())) for commit in (tip.commit, candidate.commit))
-    return Patch(candidate, 1 - after / before if before else 0.0)
+        return Patch(candidate, lambda: 1.0)
+
+    @functools.cache
+    def smaller() -> float:
+        before, after = (sum(map(len, texts(commit).values())) for commit in (tip.commit, candidate.commit))
+        return 1 - after / before if before else 0.0
+
+    return Patch(candidate, smaller)
 
 
-def standing_of(
-    run: str, standing: Standing, rows: Sequence[RoundRow], trials: Iterable[TrialResult], texts: Texts
-) -> Standing:
+def standing_of(run: str, standing: Standing, rows: Sequence[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
     """Decide the decided rounds once more, from their rows: so the standing need not be stored.
 
     A race of which one round is not decided is left out whole.
 
     Args:
         run: The run's name, for the error.
-        standing: The run's initial standing.
-        rows: All rounds.
-        trials: All trials.
+        standing: The standing after the first of the rows, such as the initial one.
+        rows: The rounds from that one on.
+        trials: Gives a commit's trials.
         texts: Gives a commit's text files.
 
     Raises:
         BadInput: The rows hold other decisions than this version's gate takes.
     """
-    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
-    for trial in trials:
-        by_commit[trial.candidate].append(trial)
     try:
         for _, race in groupby(rows[1:], lambda row: row.race):
             rounds = list(race)
             if any(row.decision is None for row in rounds):
                 break
-            standing = _answered(_compare(standing, by_commit.__getitem__))
-            standing = _answered(gate.learn_tip(standing, by_commit[standing.tip.commit]))
-            standing = _standing_after(standing, rounds, by_commit.__getitem__, texts)
+            standing = _answered(_compare(standing, trials))
+            standing = _answered(gate.learn_tip(standing, trials(standing.tip.commit)))
+            standing = _standing_after(standing, rounds, trials, texts)
     except OtherDecisions:
         problem, fix = "its decisions are not those of this version's gate", "start another run with --run new"
         raise BadInput(f"run {run}", problem, fix) from None

@@ -24,6 +24,9 @@ from evolve.repo import Lineage
 
 FILES = ("lesson_system.md", "lesson_user.md", "lesson_problem.md", "lesson_tool.json")
 PAGE = "memory.md"
+# Its rounds, and those of each page of earlier ones in the folder ARCHIVE.
+PAGE_ROUNDS, ARCHIVE_ROUNDS = 200, 100
+ARCHIVE = "memory"
 PATCH_CHARS = 6_000
 TRIES = 2
 # Waiting, a new key or a larger cap fixes these: the run stops, and asks for the lesson when it is resumed.
@@ -47,33 +50,45 @@ class Lessons:
     folder: Path
     max_tokens: int
 
-    def known(self) -> list[Lesson]:
-        """All lessons so far."""
-        return self.history.store.lessons(self.history.run)
+    def of(self, rounds: Sequence[RoundFacts]) -> list[Lesson]:
+        """The lessons of these rounds, as far as there are any."""
+        return self.history.store.lessons(self.history.run, rounds[0].round - 1) if rounds else []
 
-    def learn(self) -> list[RoundFacts]:
+    def learn(self) -> None:
         """Ask for the lesson of each measured round that has none, and write the page anew.
-
-        Returns:
-            The results of all rounds.
 
         Raises:
             InfraError, BudgetExhausted: The lesson can be had when the run is resumed.
         """
-        results = self.history.results()
-        for facts in self._missing(results) if not self.budget.reached() else ():
+        outlines = self.history.outlines()
+        for facts in self._missing(outlines) if not self.budget.reached() else ():
             lesson = self.ask(facts)
             run, digest = self.history.run, prompt_digest(FILES)
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
             self.budget.book(lesson_key(lesson.round), lesson.usage)
-        page = memory.format_document(self.history.run, results, self.known())
-        disk.write_atomically(self.folder / PAGE, page.encode("utf-8"))
-        return results
+        self._write_pages(outlines)
 
-    def _missing(self, results: Sequence[RoundFacts]) -> list[RoundFacts]:
-        known = {lesson.round for lesson in self.known()}
-        measured = [facts for facts in _due(results) if facts.decision.verdict is not Verdict.REFUSED]
-        return [facts for facts in measured if facts.round not in known]
+    def _missing(self, outlines: Sequence[RoundFacts]) -> list[RoundFacts]:
+        """The measured rounds without a lesson; lessons are asked for in order, so those before the newest have one."""
+        newest = self.history.store.newest_lesson(self.history.run)
+        due = [facts for facts in _due(outlines) if facts.round > newest]
+        return self.history.results(facts for facts in due if facts.decision.verdict is not Verdict.REFUSED)
+
+    def _write_pages(self, outlines: Sequence[RoundFacts]) -> None:
+        """Write the page of the newest rounds, and once for all one of each hundred that it no longer holds."""
+        self._write(PAGE, outlines[-PAGE_ROUNDS:])
+        full = max(len(outlines) - PAGE_ROUNDS, 0) // ARCHIVE_ROUNDS * ARCHIVE_ROUNDS
+        archived = outlines[max(full - ARCHIVE_ROUNDS, 0) : full]
+        if archived:
+            name = f"{ARCHIVE}/rounds-{archived[0].round:05}-{archived[-1].round:05}.md"
+            if not (self.folder / name).exists():
+                self._write(name, archived)
+
+    def _write(self, name: str, outlines: Sequence[RoundFacts]) -> None:
+        lessons = [lesson for lesson in self.of(outlines) if lesson.round <= outlines[-1].round]
+        page = memory.format_document(self.history.run, self.history.results(outlines), lessons)
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        disk.write_atomically(self.folder / name, page.encode("utf-8"))
 
     def ask(self, facts: RoundFacts) -> Lesson:
         """Ask for a round's lesson, twice at most; the facts alone if the model writes none that agrees with them.
@@ -125,13 +140,13 @@ class Lessons:
         return prompt("lesson_user.md", facts="\n".join(memory.fact_lines(facts)), patch=patch)
 
 
-def _due(results: Sequence[RoundFacts]) -> list[RoundFacts]:
+def _due(outlines: Sequence[RoundFacts]) -> Sequence[RoundFacts]:
     """The rounds from the first on whose conversation was kept.
 
     Those before it were played by a version without lessons: dozens of requests at once would delay the next proposal.
     """
-    kept = [facts.round for facts in results if facts.proposal.transcript]
-    return [facts for facts in results if kept and facts.round >= kept[0]]
+    first = next((place for place, facts in enumerate(outlines) if facts.proposal.transcript), len(outlines))
+    return outlines[first:]
 
 
 def _is_cut_off(completion: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ class MergeProposer:
             yield RoundProposal(row.number, replace(merged, note=problem or ""))
 
     def _merges(self, standing: Standing, race: int) -> Iterator[Proposal]:
-        rows = self.store.rounds(self.run)
+        rows = self.store.rounds_in_brief(self.run)
         done = {row.proposal.merges for row in rows if row.race == race and row.proposal}
         for other in standing.to_merge(race):
             if other.round not in done and (merged := self._merged(rows, standing.tip, other)):

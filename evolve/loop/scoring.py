@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evolve.core.attempts import first_fresh_attempt
+from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
@@ -16,8 +17,11 @@ from evolve.store import Store
 from evolve.suite.tasks import Suite
 
 CHAMPION_LOOK = "champion at the end"
-# Runs of earlier versions measured the seed scaffold at their start, on the first attempts.
-SEED_LOOKS = ("seed scaffold at the end", "seed scaffold at the start")
+SEED_LOOK = "seed scaffold at the end"
+# Of runs of earlier versions, for their first comparison.
+EARLY_SEED_LOOK = "seed scaffold at the start"
+# The latest trials, by which the cost of those at the end is judged.
+JUDGED_TRIALS = 500
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class Scorer:
         holdout = self.suite.split(Split.HOLDOUT)
         final = self.config.score_attempts_at(len(measured)) * len(measured)
         final += 2 * self.config.holdout_attempts_at(len(holdout)) * len(holdout)
-        trials, budget = [trial for trial in self.measurer.trials() if trial.counts], self.measurer.budget
+        budget = self.measurer.budget
+        if budget.terms.caps == Caps():
+            return contextlib.nullcontext()
+        trials = [trial for trial in self.store.latest_trials(self.run, JUDGED_TRIALS) if trial.counts]
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
 
     def measure_fresh(self, champion: Candidate) -> None:
@@ -67,10 +74,10 @@ class Scorer:
         looks = self.store.holdout_looks(self.run)
         compared = [look.commit for look in looks if look.why == CHAMPION_LOOK]
         place = compared.index(champion.commit) if champion.commit in compared else len(compared)
-        seen = sum(look.commit == seed.commit and look.why in SEED_LOOKS for look in looks)
-        wanted = sum(commit != seed.commit for commit in [*compared[:place], champion.commit])
-        if seen < wanted:
-            self.store.add_holdout_look(self.run, seed.commit, SEED_LOOKS[0], now())
+        has_early = any(look.why == EARLY_SEED_LOOK for look in looks)
+        others = [commit for commit in [*compared[:place], champion.commit][has_early:] if commit != seed.commit]
+        if sum(look.why == SEED_LOOK for look in looks) < len(others):
+            self.store.add_holdout_look(self.run, seed.commit, SEED_LOOK, now())
         if place == len(compared):
             self.store.add_holdout_look(self.run, champion.commit, CHAMPION_LOOK, now())
         return place

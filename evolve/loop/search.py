@@ -13,6 +13,7 @@ from evolve.gate.ruling import RuleMaker
 from evolve.gate.settling import decisions_after
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
+from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
 from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
@@ -24,7 +25,6 @@ from evolve.loop.judging import (
     measure_tip,
     patch_of,
     settle_stack,
-    standing_of,
     task_slots,
 )
 from evolve.loop.lessons import Lessons
@@ -59,6 +59,7 @@ class Search:
     lessons: Lessons
     seed_check: SeedCheck
     watcher: Watcher
+    checkpoint: Checkpoint
     begin: RuleMaker = begin_rule
 
     def run_rounds(self, rounds: int, least: float | None = None) -> None:
@@ -105,8 +106,17 @@ class Search:
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers, rounds)
             check_refusals(self.journal.rounds(), rounds)
+            if self.checkpoint.is_due:
+                self._keep(standing)
         check_refusals(self.journal.rounds(), rounds)
         return standing
+
+    def _keep(self, standing: Standing) -> None:
+        """Keep the standing after the decided rounds, for the next start."""
+        rows = self.journal.rounds()
+        if rows[0].candidate:
+            initial = initial_standing(self.suite, self.config, rows[0].candidate, self.begin)
+            self.checkpoint.keep(initial, standing, rows)
 
     def play_race(self, standing: Standing, numbers: Sequence[int], last: int | None = None) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
@@ -156,7 +166,8 @@ class Search:
         seed = self._measure_seed()
         self._check_seed(seed)
         initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
-        standing = standing_of(self.journal.run, initial, rows, self.measurer.trials(), self.candidates.texts)
+        standing = self.checkpoint.standing(initial, rows)
+        self._keep(standing)
         self.journal.set_champion(standing.champion)
         self.journal.note_latest()
         return standing

@@ -17,6 +17,7 @@ from evolve.repo.patch import path_problem
 from evolve.repo.shell import GitShell
 
 MODES = ("100644", "100755")
+TREE = "040000"
 MAX_FILES = 5_000
 SUBJECT_CHARS = 72
 MAX_BYTES = 64 * 1024 * 1024
@@ -57,6 +58,20 @@ def _entry(line: str) -> Entry:
     facts, _, path = line.partition("\t")
     mode, _, oid, size = facts.split()
     return Entry(path, mode, oid, int(size) if size.isdigit() else 0)
+
+
+def list_level(shell: GitShell, tree: str) -> list[Entry]:
+    """Return the entries of a tree itself, folders included, without their sizes."""
+    lines = shell.run("ls-tree", "-z", "--full-tree", tree).decode("utf-8", "surrogateescape").split("\0")
+    rows = (line.partition("\t") for line in lines if line)
+    return [Entry(path, facts.split()[0], facts.split()[2]) for facts, _, path in rows]
+
+
+def store_level(shell: GitShell, entries: Iterable[Entry]) -> str:
+    """Store a tree of these entries; git sorts them."""
+    kinds = {TREE: "tree"}
+    lines = (f"{entry.mode} {kinds.get(entry.mode, 'blob')} {entry.oid}\t{entry.path}\0" for entry in entries)
+    return shell.text("mktree", "-z", stdin="".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def check_files(where: str, entries: Sequence[Entry]) -> None:

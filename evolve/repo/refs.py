@@ -10,7 +10,17 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.records import Verdict
-from evolve.repo.objects import Entry, changed_tree, read_blobs, readable, store_bytes, store_commit
+from evolve.repo.objects import (
+    TREE,
+    Entry,
+    changed_tree,
+    list_level,
+    read_blobs,
+    readable,
+    store_bytes,
+    store_commit,
+    store_level,
+)
 from evolve.repo.shell import GitShell
 
 NOTES = "refs/notes/evolve"
@@ -138,12 +148,27 @@ def write_note(shell: GitShell, sha: str, facts: Mapping[str, str], when: str) -
     for _ in range(ATTEMPTS):
         clear_lock(shell, NOTES)
         old = read_ref(shell, NOTES)
-        # Git splits a large notes tree into folders of two digits: both forms of the name mean the same note.
-        changes = [Entry(f"{sha[:2]}/{sha[2:]}", "0", None), Entry(sha, "100644", blob)]
-        tree = changed_tree(shell, old, changes, "0" * len(sha))
+        tree = _tree_with_note(shell, old, sha, blob)
         new = store_commit(shell, tree, old, "Notes added by evolve\n", when)
         answer = shell.ask("update-ref", "-m", "evolve", NOTES, new, old or "")
         if answer.status == 0:
             return
         time.sleep(0.05)
     raise shell.failure(f"the note on {sha[:12]} can't be written: {NOTES} is busy in {shell.git_dir}", answer)
+
+
+def _tree_with_note(shell: GitShell, old: str | None, sha: str, blob: str) -> str:
+    """Store the tree of notes with one more note, in a folder of the first two digits: one of few is written anew.
+
+    To git, both forms of a name mean the same note; earlier versions wrote them without folders.
+    """
+    folder, name = sha[:2], sha[2:]
+    top = {entry.path: entry for entry in list_level(shell, old)} if old else {}
+    inner = {entry.path: entry for entry in list_level(shell, f"{old}:{folder}")} if folder in top else {}
+    if any(entry.mode == TREE for entry in inner.values()):
+        # Git itself has split them further.
+        changes = [Entry(f"{folder}/{name[:2]}/{name[2:]}", "0", None), Entry(f"{folder}/{name}", "100644", blob)]
+        return changed_tree(shell, old, changes, "0" * len(sha))
+    below = store_level(shell, [*(inner | {name: Entry(name, "100644", blob)}).values()])
+    top.pop(sha, None)
+    return store_level(shell, [*(top | {folder: Entry(folder, TREE, below)}).values()])

@@ -10,14 +10,21 @@ from evolve.core.records import Split, TrialResult
 from evolve.report.tables import Row
 from evolve.store import RoundRow
 
+Rates = tuple[int, int, int]
+
 
 def prediction_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
     """Compare predictions with effects, from the view `history` and the run's rounds and trials; empty without any."""
+    return format_predictions(history, base_rates(rounds, trials))
+
+
+def format_predictions(history: Sequence[Row], rates: Rates) -> list[str]:
+    """Compare predictions with effects. `rates`: as of `base_rates`, over the same rounds."""
     predicted, fixed, feared, broken = (
         sum(row[name] or 0 for row in history if row["commit_sha"])
         for name in ("predicted", "fixed", "feared", "broken")
     )
-    better, worse, compared = base_rates(rounds, trials)
+    better, worse, compared = rates
     lines = []
     if predicted:
         lines.append(
@@ -32,7 +39,7 @@ def _format_base_rate(count: int, compared: int) -> str:
     return f" ({100 * count / compared:.0f} % of all train tasks did in these rounds)" if compared else ""
 
 
-def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> tuple[int, int, int]:
+def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> Rates:
     """Over the rounds with predictions: train tasks that improved, that got worse, and all that were compared."""
     by_commit: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from evolve.core.epochs import changes, differs
+from evolve.core.epochs import Change, changes, differs
 from evolve.core.escaping import plain
 from evolve.core.records import Split, TrialResult, Verdict
 from evolve.store import RoundRow
@@ -30,8 +30,13 @@ def change_lines(trials: Sequence[TrialResult]) -> list[str]:
 
     trials: all of the run, in the order of rows; the seed scaffold's come first.
     """
-    lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in changes(trials)]
-    own = [t for t in trials if t.candidate == trials[0].candidate and t.split is not Split.HOLDOUT and t.counts]
+    return format_changes(changes(trials), [trial for trial in trials if trial.candidate == trials[0].candidate])
+
+
+def format_changes(found: Iterable[Change], seed: Iterable[TrialResult]) -> list[str]:
+    """The same, from the changes and the seed scaffold's trials."""
+    lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in found]
+    own = [trial for trial in seed if trial.split is not Split.HOLDOUT and trial.counts]
     if differs(own[: len(own) // 2], own[len(own) // 2 :]):
         lines.append(
             "the seed scaffold's later trials differ clearly from its earlier ones: what answers them has changed"

@@ -59,7 +59,7 @@ def adopt_run(runs: Path, request: AdoptRequest, here: Path) -> Adoption:
         row = run_row(store, request.run)
         lineage = lineage_with(row, runs)
         champion, goal = _goal(store, row, request.tip)
-        rounds = store.rounds(row.id)
+        rounds = store.rounds_in_brief(row.id)
         confirmed = frozenset(one.number for one in _line(rounds, champion))
         source = Source(store, row, runs, lineage, _line(rounds, goal), champion, confirmed)
         home = home_of_run(row, runs, lineage, here) or _refuse_homeless(row, runs)
@@ -76,7 +76,7 @@ def _refuse_homeless(row: RunRow, runs: Path) -> NoReturn:
 
 def _goal(store: Store, row: RunRow, tip: bool) -> tuple[Candidate, Candidate]:
     """The champion, and the candidate to adopt."""
-    ends = ends_of(store.rounds(row.id))
+    ends = ends_of(store.rounds_in_brief(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     champion, latest = ends

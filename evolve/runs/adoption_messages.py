@@ -103,7 +103,7 @@ def _facts(row: RoundRow) -> list[str]:
 def _totals(source: Source) -> list[str]:
     """Seed scaffold against goal on each split, from trials by which nothing was decided, and what they rest on."""
     store, run = source.store, source.row.id
-    pair = [fresh_scores(store, run, one) for one in (store.candidates(run)[0], candidate_of(source.goal))]
+    pair = [fresh_scores(store, run, one) for one in (store.seed(run), candidate_of(source.goal))]
     name = "champion" if source.is_champion else "tip"
     scores = [
         f"{split}: seed scaffold {_percent(pair[0][split])}, {name} {_percent(pair[1][split])}" for split in Split

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from evolve.core.epochs import epochs
 from evolve.core.records import TrialResult
 from evolve.core.scores import gap
 from evolve.core.voided import voided_share
-from evolve.store import RoundRow
+from evolve.runs.conditions import conditions_of
+from evolve.store import RoundRow, Store
+
+# So many rounds are read at once.
+PART = 500
+
+
+@dataclass(frozen=True)
+class HistoryPart:
+    """Consecutive rounds of a run: `rows` as `evolve history --json` prints them; `trials`: theirs, and more."""
+
+    rows: list[dict[str, Any]]
+    rounds: list[RoundRow]
+    trials: list[TrialResult]
+
+
+def history_parts(store: Store, run: str, runs: Path, first: int, last: int) -> Iterator[HistoryPart]:
+    """Read round 0 and the rounds `first` to `last`, in parts, so that no more of a long run is in memory."""
+    rounds, conditions = store.rounds_in_brief(run), conditions_of(store, run, runs)
+    for start in range(first, max(last, first) + 1, PART):
+        end = min(start + PART - 1, last)
+        trials = store.trials_of_rounds(run, start, end)
+        rows, these = store.history(run, start, end), [row for row in rounds if start <= row.number <= end]
+        ran = {trial.candidate: conditions.epochs.get(trial.candidate, 0) for trial in trials}
+        skipped = 0 if start == first else 1
+        yield HistoryPart(history_rows(rows, trials, these, ran)[skipped:], these, trials)
+
+
+def run_history(store: Store, run: str, runs: Path) -> list[dict[str, Any]]:
+    """All rounds as `evolve history --json` prints them."""
+    return [row for part in history_parts(store, run, runs, 1, store.newest_round(run)) for row in part.rows]
 
 
 def history_rows(
-    rows: Sequence[Mapping[str, Any]], trials: Sequence[TrialResult], rounds: Sequence[RoundRow] = ()
+    rows: Sequence[Mapping[str, Any]],
+    trials: Sequence[TrialResult],
+    rounds: Sequence[RoundRow] = (),
+    ran: Mapping[str, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Rows of the view `history` with what only the trials show.
 
@@ -28,9 +63,11 @@ def history_rows(
         rows: That of round 0 comes first.
         trials: Of the candidates in these rows.
         rounds: The run's.
+        ran: The epochs of the candidates; None: `trials` are all of the run.
     """
     copies = {row.number: row.decision.would_be for row in rounds if row.decision and row.decision.would_be}
-    ran = {trial.candidate: epoch for trial, epoch in zip(trials, epochs(trials), strict=True)}
+    if ran is None:
+        ran = {trial.candidate: epoch for trial, epoch in zip(trials, epochs(trials), strict=True)}
     by_commit: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
         by_commit[trial.candidate].append(trial)

@@ -348,7 +348,7 @@ def _check_seed(run: NamedRun) -> None:
 
 def _progress(store: Store, run: str) -> str:
     """How far the run has come, in words."""
-    rows = store.rounds(run)
+    rows = store.rounds_in_brief(run)
     decided = sum(row.decision is not None for row in rows[1:])
     under_way = [row for row in rows if row.decision is None]
     words = f"{decided} rounds decided, {store.trial_count(run)} trials"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, StackFate, Verdict
+from evolve.core.records import Candidate, StackFate, TrialResult, Verdict
 from evolve.repo import Home, Lineage, home_around, home_of
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import OWN, find_lineage
@@ -40,7 +40,7 @@ def _pair(store: Store, row: RunRow, number: int | None, tip: bool) -> tuple[str
     """The commits to compare; None if there is nothing before the second one."""
     candidates = store.candidates(row.id)
     if number is None:
-        ends = ends_of(store.rounds(row.id))
+        ends = ends_of(store.rounds_in_brief(row.id))
         if ends is None:
             raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
         return candidates[0].commit, ends[tip].commit
@@ -91,3 +91,9 @@ def places_on_disk(row: RunRow, runs: Path) -> list[Path]:
     beside = runs.resolve().parent / given
     bundled = given.parts[:-1] == ("scaffolds",) and bundled_scaffold(given.name).is_dir()
     return [folder for folder in dict.fromkeys((beside, given)) if folder.is_dir() or (bundled and folder == beside)]
+
+
+def trials_of_ends(store: Store, run: str, rounds: Sequence[RoundRow]) -> list[TrialResult]:
+    """The trials of a run's champion and tip; none before the first decision."""
+    commits = dict.fromkeys(candidate.commit for candidate in ends_of(rounds) or ())
+    return [trial for commit in commits for trial in store.trials(run, commit)]

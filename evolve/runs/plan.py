@@ -30,6 +30,7 @@ ANSWER_SHARE = (0.05, 0.2)
 # Agents that run on Node or are large programs don't start with much less, beside what the task's commands need.
 AGENT_MEMORY_MB = 1024
 # Fewer earlier trials say little about the next ones.
+LATEST_TRIALS = 500  # of each run
 LEAST_TRIALS = 20
 
 
@@ -194,7 +195,7 @@ def seconds_per_trial(
 
 
 def earlier_trials(request: RunRequest, suite: Suite) -> list[TrialResult]:
-    """The trials that count of earlier runs with the same suite and model; none if there are no results yet."""
+    """The latest trials that count, of runs with the same suite and model; none if there are no results yet."""
     if not Store.exists(request.database):
         return []
     with Store.open(request.database) as store:
@@ -202,7 +203,7 @@ def earlier_trials(request: RunRequest, suite: Suite) -> list[TrialResult]:
             row.id for row in store.runs()
             if stored(row, "suite_digest") == suite.digest and row.model == request.config.model
         ]  # fmt: skip
-        return [trial for run in alike for trial in store.trials(run) if trial.counts]
+        return [trial for run in alike for trial in store.latest_trials(run, LATEST_TRIALS) if trial.counts]
 
 
 def _both(figures: Range) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def find_states(store: Store, run: str, runs: Path, number: int | None) -> list[
     """The states of a run, or of one round, that can be graded again. Raises BadInput, which says why there is none."""
     commits = {candidate.commit for candidate in store.candidates(run) if number in (None, candidate.round)}
     where = f"run {run}" if number is None else f"round {number} of run {run}"
-    ungraded = [t for t in store.trials(run) if t.fault is Fault.GRADER and t.candidate in commits]
+    ungraded = [t for t in store.failed_trials(run) if t.fault is Fault.GRADER and t.candidate in commits]
     if not ungraded:
         raise BadInput(where, "has no ungraded trial", "see the faults in `evolve show`")
     done = {regrade.trial for regrade in store.regrades(run) if regrade.reward is not None}

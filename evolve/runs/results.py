@@ -57,7 +57,7 @@ def champions_gap(store: Store, run: str) -> Gap | None:
     The seed scaffold's trials are all of its own: it was never chosen by them. None if the champion is the seed
     scaffold, or has no fresh trials yet.
     """
-    seed, champion = store.candidates(run)[0], store.champion(run)
+    seed, champion = store.seed(run), store.champion(run)
     if champion.round == 0:
         return None
     return gap(store.trials(run, seed.commit), _fresh_trials(store, run, champion))
@@ -77,7 +77,7 @@ def suite_looks(store: Store, run: str) -> list[LookRow]:
 
 def holdout_figures(store: Store, run: str) -> list[ArmFigures]:
     """The figures of seed scaffold and champion on the holdout attempts that both have."""
-    pair = {"seed scaffold": store.candidates(run)[0].commit, "champion": store.champion(run).commit}
+    pair = {"seed scaffold": store.seed(run).commit, "champion": store.champion(run).commit}
     known = {
         name: {
             (trial.task, trial.attempt): trial

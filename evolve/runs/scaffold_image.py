@@ -68,7 +68,7 @@ def _name(spec: ScaffoldFile, folder: Path, base: str, notify: Notify) -> str | 
     """The name of a scaffold's own image, which is built from its Dockerfile or requirements if it has them."""
     if (file := spec.build_file) is None:
         return spec.image_name
-    if "/" in file and file.endswith(DOCKERFILE):
+    if spec.has_context:
         return built_image(folder / file, base, notify)
     # What else lies beside it evolves, and the image must not change with that.
     with temporary_folder("image") as context:

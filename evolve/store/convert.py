@@ -30,7 +30,7 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import LossRow, PreflightRow, Regrade, TaskRow
+from evolve.store.rows import ConditionedTrial, DatedFile, LossRow, PreflightRow, Regrade, TaskRow
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -230,7 +230,7 @@ def proposal_from(row: Row) -> Proposal:
     return Proposal(
         hypothesis=row["hypothesis"],
         prediction=row["prediction"],
-        edits=tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"])),
+        edits=edits_from(row),
         usage=_usage_from(row),
         note=row["note"],
         ablates=row["ablates"],
@@ -238,6 +238,19 @@ def proposal_from(row: Row) -> Proposal:
         null_copy=bool(row["null_copy"]),
         transcript=_file_from("transcript", row),
     )
+
+
+def edits_from(row: Row) -> tuple[FileEdit, ...]:
+    return tuple(FileEdit(edit["path"], edit["text"]) for edit in json.loads(row["edits"]))
+
+
+def conditioned_trial_from(row: Row) -> ConditionedTrial:
+    return ConditionedTrial(row["commit_sha"], row["task"], condition_from(row))
+
+
+def dated_file_from(row: Row) -> DatedFile:
+    counts = Outcome(row["outcome"]) is not Outcome.INFRA_ERROR
+    return DatedFile(row["kind"], StoredFile(row["path"], row["sha256"]), row["started_at"], counts)
 
 
 def lesson_from(row: Row) -> Lesson:
@@ -263,15 +276,16 @@ def condition_from(row: Row) -> TrialCondition | None:
     if row["concurrency"] is None:
         return None
     return TrialCondition(
-        endpoint_models=_split(row["endpoint_models"]),
-        fingerprints=_split(row["fingerprints"]),
+        endpoint_models=split_values(row["endpoint_models"]),
+        fingerprints=split_values(row["fingerprints"]),
         base_image=row["base_image"],
         task_image=row["task_image"],
         concurrency=row["concurrency"],
     )
 
 
-def _split(text: str) -> tuple[str, ...]:
+def split_values(text: str) -> tuple[str, ...]:
+    """The several values of one trial that a column holds."""
     return tuple(text.split(COMMA)) if text else ()
 
 

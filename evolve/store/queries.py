@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CompoundSelect,
+    Double,
     Select,
     Table,
     TextClause,
+    and_,
     case,
+    cast,
     func,
     literal,
     literal_column,
     or_,
     select,
     text,
+    union,
     union_all,
 )
 
-from evolve.core.records import StackFate, Verdict
+from evolve.core.plausible import MOST_SPENT
+from evolve.core.records import Outcome, StackFate, Verdict
 from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
@@ -40,7 +49,7 @@ from evolve.store.schema import (
     trial_condition,
 )
 from evolve.store.schema import run as run_
-from evolve.store.views import VIEWS
+from evolve.store.views import HISTORY_FILE, VIEWS
 
 Query = Select[Any]
 SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED, *REUSED)
@@ -82,7 +91,7 @@ def candidate_key(run: str, commit: str) -> Query:
     return select(candidate.c.id, candidate.c.round).where(same)
 
 
-def trials(run: str, commit: str | None) -> Query:
+def trials(run: str) -> Query:
     """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written.
 
     What their tests asked a model is in columns that begin with GRADER.
@@ -90,15 +99,29 @@ def trials(run: str, commit: str | None) -> Query:
     conditions = (trial_condition.c[name] for name in CONDITION)
     gradings = (grading.c[name].label(f"{GRADER}{name}") for name in GRADING)
     own_grading = (grading.c.trial_id == trial.c.id) & grading.c.regrade_id.is_(None)
-    query = (
+    return (
         select(trial, candidate.c.commit_sha, *conditions, *gradings)
         .join(candidate, candidate.c.id == trial.c.candidate_id)
         .outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
         .outerjoin(grading, own_grading)
+        .where(trial.c.run_id == run)
+        .order_by(trial.c.id)
     )
-    if commit is not None:
-        query = query.where(candidate.c.commit_sha == commit)
-    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
+def trials_of(run: str, commit: str, after: int) -> Query:
+    """Those of one candidate with ids above `after`; by the candidate's key, so that the index on it is used."""
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == commit)
+    return trials(run).where(trial.c.candidate_id == chosen.scalar_subquery(), trial.c.id > after)
+
+
+def latest_trials(run: str, most: int) -> Query:
+    """The last ones: those with the highest ids, fewer if other runs wrote trials meanwhile.
+
+    By a range of ids, so that the database reads no others.
+    """
+    newest = select(func.max(trial.c.id)).where(trial.c.run_id == run).scalar_subquery()
+    return trials(run).where(trial.c.id > newest - most)
 
 
 def rounds(run: str, after: int) -> Query:
@@ -109,6 +132,21 @@ def rounds(run: str, after: int) -> Query:
 def of_rounds(table: Table, run: str, after: int) -> Query:
     """Rows for rounds above `after`, of a table with at most one row per round."""
     return select(table).where(table.c.run_id == run, table.c.round > after)
+
+
+def proposals(run: str, after: int) -> Query:
+    """Proposals of rounds above `after`; those of decided rounds without their edits."""
+    decided = (decision.c.run_id == proposal.c.run_id) & (decision.c.round == proposal.c.round)
+    edits = case((decision.c.round.is_(None), proposal.c.edits), else_="[]").label("edits")
+    columns = (column for column in proposal.c if column is not proposal.c.edits)
+    query = select(*columns, edits).outerjoin(decision, decided)
+    return query.where(proposal.c.run_id == run, proposal.c.round > after)
+
+
+def edits(run: str, number: int | None = None) -> Query:
+    """The edits of one round's proposal, or of all."""
+    query = select(proposal.c.run_id, proposal.c.round, proposal.c.edits).where(proposal.c.run_id == run)
+    return query if number is None else query.where(proposal.c.round == number)
 
 
 def tasks(run: str) -> Query:
@@ -155,13 +193,18 @@ def moments(run: str) -> CompoundSelect[Any]:
     return union_all(*chosen)
 
 
-def trial_count(run: str) -> Query:
-    return select(func.count()).where(trial.c.run_id == run)
+def trial_count(run: str, up_to: int | None = None) -> Query:
+    query = select(func.count()).select_from(trial).where(trial.c.run_id == run)
+    return query if up_to is None else query.where(trial.c.id <= up_to)
+
+
+def last_trial(run: str) -> Query:
+    return select(func.coalesce(func.max(trial.c.id), 0)).where(trial.c.run_id == run)
 
 
 def ungraded(run: str) -> Query:
     """Trials whose state was kept, like `trials`."""
-    return trials(run, None).where(trial.c.state_path.is_not(None))
+    return trials(run).where(trial.c.state_path.is_not(None))
 
 
 def regrades(run: str) -> Query:
@@ -184,27 +227,33 @@ def conditions(run: str) -> Query:
     return query.where(trial.c.run_id == run).order_by(trial.c.id)
 
 
-def spent_on_trials(run: str, after: int) -> Query:
+def spent_on_trials(run: str, after: int, dialect: str) -> Query:
     """The run's sums of SUMMED over trials with ids above `after`, and `last`, the highest id of any trial.
 
     The id is the only condition, so that the database reads only the new rows.
     """
-    sums = [_sum(case((trial.c.run_id == run, trial.c[name]), else_=0)).label(name) for name in SUMMED]
+    sums = [_sum(trial.c[name], dialect, trial.c.run_id == run).label(name) for name in SUMMED]
     return select(func.max(trial.c.id).label("last"), *sums).where(trial.c.id > after)
 
 
-def spent_beside(run: str) -> CompoundSelect[Any]:
+def spent_beside(run: str, dialect: str) -> CompoundSelect[Any]:
     """The sums of SPENT and CACHED: one row each for proposals, lessons, losses, checks of endpoints and gradings."""
     return union_all(
         *(
-            select(*(_sum(table.c[name]).label(name) for name in (*SPENT, *CACHED))).where(table.c.run_id == run)
+            select(*(_sum(table.c[name], dialect).label(name) for name in (*SPENT, *CACHED))).where(
+                table.c.run_id == run
+            )
             for table in (proposal, lesson, loss, preflight, grading)
         )
     )
 
 
-def _sum(column: Any) -> Any:
-    return func.coalesce(func.sum(column), 0)
+def _sum(column: Any, dialect: str, *conditions: Any) -> Any:
+    """The sum of a column's plausible values. SQLite's `total` never overflows, and is faster than our own `sum`."""
+    sums = func.total if dialect == "sqlite" else func.sum
+    counted = and_(column.between(0, MOST_SPENT), *conditions)
+    total = func.coalesce(sums(case((counted, column), else_=0)), 0)
+    return total if isinstance(column.type, Double) else cast(total, BigInteger)
 
 
 def predictions(run: str, after: int) -> Query:
@@ -213,13 +262,113 @@ def predictions(run: str, after: int) -> Query:
     return select(*columns).where(prediction.c.run_id == run, prediction.c.round > after).order_by(*columns)
 
 
-def lessons(run: str) -> Query:
-    return select(lesson).where(lesson.c.run_id == run).order_by(lesson.c.round)
+def lessons(run: str, after: int) -> Query:
+    return select(lesson).where(lesson.c.run_id == run, lesson.c.round > after).order_by(lesson.c.round)
 
 
-def view(name: str, run: str | None) -> TextClause:
+def newest_lesson(run: str) -> Query:
+    return select(func.coalesce(func.max(lesson.c.round), 0)).where(lesson.c.run_id == run)
+
+
+def view(name: str, run: str | None, number: int | None = None) -> TextClause:
     """The rows of a view in order; `name` is one of VIEWS."""
-    order = ", ".join(VIEWS[name])
-    if run is None:
-        return text(f"SELECT * FROM {name} ORDER BY {order}")
-    return text(f"SELECT * FROM {name} WHERE run = :run ORDER BY {order}").bindparams(run=run)
+    given = {key: value for key, value in (("run", run), ("round", number)) if value is not None}
+    where = " AND ".join(f"{key} = :{key}" for key in given)
+    query = f"SELECT * FROM {name} WHERE {where}" if where else f"SELECT * FROM {name}"
+    return text(f"{query} ORDER BY {', '.join(VIEWS[name])}").bindparams(**given)
+
+
+def history(run: str, first: int, last: int, figures: bool) -> TextClause:
+    """The rows of the view `history` of round 0 and the rounds `first` to `last`; only their trials are read.
+
+    figures: otherwise no trial is read, and what trials show is empty.
+    """
+    rounds = "(round = 0 OR round BETWEEN :first AND :last)" if figures else "round < 0"
+    chosen = f"(SELECT * FROM trial WHERE candidate_id IN (SELECT id FROM candidate WHERE run_id = :run AND {rounds}))"
+    _, _, body = _history_sql().partition("CREATE VIEW history AS")
+    whole = re.sub(r"trial /\*chosen\*/( AS t)?", lambda match: f"{chosen} AS t", body)
+    query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND (round = 0 OR round BETWEEN :first AND :last)"
+    return text(f"{query} ORDER BY round").bindparams(run=run, first=first, last=last)
+
+
+@functools.cache
+def _history_sql() -> str:
+    return (Path(__file__).parent / "migrations" / "versions" / HISTORY_FILE).read_text(encoding="utf-8")
+
+
+def trials_of_rounds(run: str, first: int, last: int) -> Query:
+    """Trials of round 0, of the rounds `first` to `last` and of their parents, like `trials`."""
+    wanted = (candidate.c.run_id == run) & (candidate.c.round.between(first, last))
+    own = select(candidate.c.id).where((candidate.c.run_id == run) & candidate.c.round.in_((0,)) | wanted)
+    parents = select(candidate.c.parent_id).where(wanted)
+    return trials(run).where(trial.c.candidate_id.in_(union(own, parents)))
+
+
+def newest_round(run: str) -> Query:
+    return select(func.coalesce(func.max(round_.c.number), 0)).where(round_.c.run_id == run)
+
+
+def wasted(run: str, dialect: str) -> CompoundSelect[Any]:
+    """The sums of TRIED_AGAIN: one row for each kind of work."""
+    tables = (trial, proposal, lesson, preflight, grading)
+    return union_all(
+        *(
+            select(*(_sum(table.c[name], dialect).label(name) for name in TRIED_AGAIN)).where(table.c.run_id == run)
+            for table in tables
+        )
+    )
+
+
+def failed_trials(run: str) -> Query:
+    """The infrastructure errors, like `trials`."""
+    return trials(run).where(text("trial.outcome = 'infra_error'"))
+
+
+def graded_slots(run: str) -> Query:
+    """The attempts (`commit_sha`, `task`, `attempt`) with an infrastructure error and a trial that counts."""
+    failed = trial.alias("failed")
+    same = and_(*(failed.c[name] == trial.c[name] for name in ("candidate_id", "task", "attempt")))
+    query = select(candidate.c.commit_sha, trial.c.task, trial.c.attempt).select_from(failed)
+    query = query.join(trial, same & text("trial.outcome <> 'infra_error'"))
+    query = query.join(candidate, candidate.c.id == trial.c.candidate_id)
+    return query.where(failed.c.run_id == run, text("failed.outcome = 'infra_error'")).distinct()
+
+
+def trial_groups(run: str, after: int) -> Query:
+    """How many trials with ids above `after` are alike in what the validity and the epochs of a run rest on."""
+    counts = case((trial.c.outcome == Outcome.INFRA_ERROR.value, 0), else_=1).label("counts")
+    recorded = case((trial.c.recording_path.is_(None), 0), else_=1).label("recorded")
+    conditions = (trial_condition.c[name] for name in ("endpoint_models", "fingerprints", "base_image", "task_image"))
+    columns = (counts, recorded, trial.c.verifier, trial.c.task, *conditions)
+    query = select(*columns, func.count().label("count")).select_from(trial)
+    query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+    return query.where(trial.c.run_id == run, trial.c.id > after).group_by(*columns)
+
+
+def conditioned_trials(run: str) -> Query:
+    """The candidate (`commit_sha`), task and conditions of each trial, in the order in which they were written."""
+    query = select(candidate.c.commit_sha, trial.c.task, *(trial_condition.c[name] for name in CONDITION))
+    query = query.select_from(trial).join(candidate, candidate.c.id == trial.c.candidate_id)
+    query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
+    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
+def recordings(run: str) -> Query:
+    """The paths of the recordings of trials that count."""
+    counts = trial.c.outcome != Outcome.INFRA_ERROR.value
+    return select(trial.c.recording_path).where(trial.c.run_id == run, counts, trial.c.recording_path.is_not(None))
+
+
+def trial_files(run: str) -> CompoundSelect[Any]:
+    """Each file of the run's trials (`path`, `sha256`), with the beginning and the outcome of its trial."""
+    graded = grading.join(trial, trial.c.id == grading.c.trial_id)
+    kinds: list[tuple[Table, str, Any]] = [(trial, "trajectory", trial), (trial, "recording", trial)]
+    kinds += [(grading, "recording", graded), (trial, "state", trial)]
+    return union_all(*(_files_of(run, table, kind, source) for table, kind, source in kinds))
+
+
+def _files_of(run: str, table: Table, kind: str, source: Any) -> Query:
+    path, digest = table.c[f"{kind}_path"], table.c[f"{kind}_sha256"]
+    columns = (literal(kind).label("kind"), path.label("path"), digest.label("sha256"))
+    query = select(*columns, trial.c.started_at, trial.c.outcome).select_from(source)
+    return query.where(trial.c.run_id == run, path.is_not(None))

@@ -60,7 +60,17 @@ def columns_of(kind: type[TypeEngine[Any]]) -> frozenset[str]:
 
 def plain_row(row: Row) -> dict[str, Any]:
     """Return a row with values of the columns' types. Spending that can't be true is 0. Raises ValueError."""
-    return {name: _reader(name)(value) for name, value in row.items()}
+    return {name: reader(value) for name, reader, value in _with_readers(row)}
+
+
+def _with_readers(row: Row) -> Iterable[tuple[str, Callable[[Any], Any], Any]]:
+    names = tuple(row)
+    return zip(names, _readers(names), row.values(), strict=True)
+
+
+@functools.cache
+def _readers(names: tuple[str, ...]) -> tuple[Callable[[Any], Any], ...]:
+    return tuple(map(_reader, names))
 
 
 @functools.cache

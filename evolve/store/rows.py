@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evolve.core.config import ModelRole
-from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, Usage
+from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, StoredFile, TrialCondition, Usage
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,25 @@ class SessionRow:
     pid: int
     caps: str
     id: int = 0
+
+
+@dataclass(frozen=True)
+class ConditionedTrial:
+    """Under which conditions a trial of a candidate (its commit) ran at a task; None: unknown."""
+
+    candidate: str
+    task: str
+    condition: TrialCondition | None
+
+
+@dataclass(frozen=True)
+class DatedFile:
+    """A file of a trial: a `trajectory`, a `recording` or a `state`; when its trial began, and whether that counts."""
+
+    kind: str
+    file: StoredFile
+    started_at: str
+    counts: bool
 
 
 @dataclass(frozen=True)

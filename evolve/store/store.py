@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -9,19 +10,43 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, RowMapping, Table, insert, select
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.core.records import Candidate, Decision, Lesson, Proposal, Task, TrialCondition, TrialResult, Usage
+from evolve.core.records import (
+    Candidate,
+    Decision,
+    FileEdit,
+    Lesson,
+    Proposal,
+    Task,
+    TrialCondition,
+    TrialResult,
+    Usage,
+    VerifierMode,
+)
 from evolve.core.text import storable_text
 from evolve.store import convert, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.reading import Row, read_rows
-from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, Regrade, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import (
+    ConditionedTrial,
+    DatedFile,
+    EndRow,
+    LookRow,
+    LossRow,
+    PreflightRow,
+    Regrade,
+    RoundRow,
+    RunRow,
+    SessionRow,
+    TaskRow,
+)
 from evolve.store.views import VIEWS
 
 Record = TypeVar("Record")
+REMEMBERED_CANDIDATES = 8
 
 
 class Store:
@@ -38,6 +63,8 @@ class Store:
         # start, and what the trials spent up to some id.
         self._decided: dict[str, list[RoundRow]] = {}
         self._spent: dict[str, tuple[int, Usage]] = {}
+        # Of the candidates that were asked for last: the trials up to some id.
+        self._trials: dict[tuple[str, str], tuple[int, list[TrialResult]]] = {}
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
@@ -205,6 +232,13 @@ class Store:
         """Return the run's candidates, in the order of their rounds."""
         return read_rows(self._rows(queries.candidates(run)), convert.candidate_from)
 
+    def seed(self, run: str) -> Candidate:
+        """Return the candidate of round 0. Raises LookupError if there is none yet."""
+        rows = self._rows(queries.candidates(run).where(schema.candidate.c.round == 0))
+        if not rows:
+            raise LookupError(f"run {run} has no seed scaffold yet")
+        return read_rows(rows, convert.candidate_from)[0]
+
     def champion(self, run: str) -> Candidate:
         """Return the candidate kept or promoted last, or the baseline. Raises LookupError if that is undecided."""
         rows = self._rows(queries.champion(run))
@@ -214,7 +248,19 @@ class Store:
 
     def trials(self, run: str, commit: str | None = None) -> list[TrialResult]:
         """Return the trials of the run or of one candidate, in the order in which they were written."""
-        return read_rows(self._rows(queries.trials(run, commit)), convert.trial_from)
+        if commit is None:
+            return read_rows(self._rows(queries.trials(run)), convert.trial_from)
+        last, known = self._trials.pop((run, commit), (0, []))
+        rows = self._rows(queries.trials_of(run, commit, last))
+        trials = [*known, *read_rows(rows, convert.trial_from)]
+        self._trials[run, commit] = (rows[-1]["id"] if rows else last, trials)
+        while len(self._trials) > REMEMBERED_CANDIDATES:
+            self._trials.pop(next(iter(self._trials)))
+        return [*trials]
+
+    def latest_trials(self, run: str, most: int) -> list[TrialResult]:
+        """Return at most so many of the run's trials, those that were written last, in the order of their writing."""
+        return read_rows(self._rows(queries.latest_trials(run, most)), convert.trial_from)
 
     def kept_states(self, run: str) -> dict[int, TrialResult]:
         """Return the trials whose state was kept, by the id of the row, in the order in which they were written."""
@@ -227,6 +273,16 @@ class Store:
 
     def rounds(self, run: str) -> list[RoundRow]:
         """Return all rounds in order, including undecided ones."""
+        brief = self.rounds_in_brief(run)
+        edits = dict(read_rows(self._rows(queries.edits(run)), lambda row: (row["round"], convert.edits_from(row))))
+        whole = (row.proposal and replace(row.proposal, edits=edits[row.number]) for row in brief)
+        return [replace(row, proposal=proposal) for row, proposal in zip(brief, whole, strict=True)]
+
+    def rounds_in_brief(self, run: str) -> list[RoundRow]:
+        """Return all rounds in order; the proposals of those that are decided have no edits.
+
+        Edits are most of what is stored of a round, and of no use for most readers. Decided rounds are read only once.
+        """
         decided = self._decided.setdefault(run, [])
         known = list(decided)
         fresh = self._rounds_after(run, known)
@@ -240,15 +296,15 @@ class Store:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
         after = len(known) - 1
         with self._read() as connection:
-            started = read_rows(connection.execute(queries.rounds(run, after)).mappings(), dict)
+            started = read_rows(_mappings(connection.execute(queries.rounds(run, after))), dict)
             candidates = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
-            proposals = _by_round(connection, queries.of_rounds(schema.proposal, run, after), convert.proposal_from)
+            proposals = _by_round(connection, queries.proposals(run, after), convert.proposal_from)
             decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
-            rows = connection.execute(queries.predictions(run, after)).all()
+            predicted = _predicted(connection, run, after)
 
         for number, proposal in proposals.items():
-            tasks = {kind: tuple(r.task for r in rows if (r.round, r.kind) == (number, kind)) for kind in convert.KINDS}
-            proposals[number] = replace(proposal, fixes=tasks[convert.FIX], breaks=tasks[convert.BREAK])
+            fixes, breaks = (tuple(predicted[number, kind]) for kind in convert.KINDS)
+            proposals[number] = replace(proposal, fixes=fixes, breaks=breaks)
 
         def candidate(number: int | None) -> Candidate | None:
             if number is None:
@@ -268,9 +324,14 @@ class Store:
             for row in started
         ]
 
-    def lessons(self, run: str) -> list[Lesson]:
-        """Return the run's lessons, in the order of their rounds."""
-        return read_rows(self._rows(queries.lessons(run)), convert.lesson_from)
+    def edits(self, run: str, number: int) -> tuple[FileEdit, ...]:
+        """Return the edits of a round's proposal; none if it has no proposal."""
+        rows = read_rows(self._rows(queries.edits(run, number)), convert.edits_from)
+        return rows[0] if rows else ()
+
+    def lessons(self, run: str, after: int = -1) -> list[Lesson]:
+        """Return the lessons of rounds above `after`, in the order of their rounds."""
+        return read_rows(self._rows(queries.lessons(run, after)), convert.lesson_from)
 
     def holdout_looks(self, run: str) -> list[LookRow]:
         """Return the run's uses of the holdout, in order."""
@@ -301,10 +362,20 @@ class Store:
         conditions = read_rows(self._rows(queries.conditions(run)), convert.condition_from)
         return [condition for condition in conditions if condition]
 
-    def trial_count(self, run: str) -> int:
-        """Return the number of the run's trials, including infrastructure errors."""
+    def newest_lesson(self, run: str) -> int:
+        """Return the highest round with a lesson; 0 if there is none."""
         with self._read() as connection:
-            return int(connection.execute(queries.trial_count(run)).scalar_one())
+            return int(connection.execute(queries.newest_lesson(run)).scalar_one())
+
+    def trial_count(self, run: str, up_to: int | None = None) -> int:
+        """Return the number of the run's trials, including infrastructure errors; of those with ids up to this one."""
+        with self._read() as connection:
+            return int(connection.execute(queries.trial_count(run, up_to)).scalar_one())
+
+    def last_trial(self, run: str) -> int:
+        """Return the highest id of the run's trials; 0 without any."""
+        with self._read() as connection:
+            return int(connection.execute(queries.last_trial(run)).scalar_one())
 
     def moments(self, run: str) -> list[tuple[str, float]]:
         """Return when something of the run was stored, or began and how many seconds it took; in no order."""
@@ -317,21 +388,75 @@ class Store:
         """
         last, total = self._spent.get(run, (0, Usage()))
         with self._read() as connection:
-            new = connection.execute(queries.spent_on_trials(run, last)).mappings().one()
-            others = connection.execute(queries.spent_beside(run)).mappings().all()
+            dialect = self._engine.dialect.name
+            new = connection.execute(queries.spent_on_trials(run, last, dialect)).mappings().one()
+            others = connection.execute(queries.spent_beside(run, dialect)).mappings().all()
         total += Usage(**{name: new[name] for name in queries.SUMMED})
         self._spent[run] = (last if new["last"] is None else new["last"], total)
         return sum((Usage(**row) for row in others), total.paid)
 
-    def view(self, name: str, run: str | None = None) -> list[dict[str, Any]]:
-        """Return a view's rows in order, of one run or of all. Raises BadInput if there is no such view."""
+    def view(self, name: str, run: str | None = None, number: int | None = None) -> list[dict[str, Any]]:
+        """Return a view's rows in order, of one run or of all, of one round or of all.
+
+        Raises:
+            BadInput: There is no such view.
+        """
         if name not in VIEWS:
             raise BadInput(name, "is not a view", f"use one of {', '.join(VIEWS)}")
-        return read_rows(self._rows(queries.view(name, run)), dict)
+        return read_rows(self._rows(queries.view(name, run, number)), dict)
 
-    def _rows(self, query: Executable) -> Sequence[RowMapping]:
+    def history(self, run: str, first: int, last: int, figures: bool = True) -> list[dict[str, Any]]:
+        """Return the rows of the view `history` for round 0 and the rounds `first` to `last`, in order.
+
+        figures: otherwise what only trials show is left out, and none is read.
+        """
+        return read_rows(self._rows(queries.history(run, first, last, figures)), dict)
+
+    def trials_of_rounds(self, run: str, first: int, last: int) -> list[TrialResult]:
+        """Return the trials of round 0, of the rounds `first` to `last`, and of their parents, as they were written."""
+        return read_rows(self._rows(queries.trials_of_rounds(run, first, last)), convert.trial_from)
+
+    def failed_trials(self, run: str) -> list[TrialResult]:
+        """Return the run's infrastructure errors, as they were written."""
+        return read_rows(self._rows(queries.failed_trials(run)), convert.trial_from)
+
+    def graded_slots(self, run: str) -> set[tuple[str, str, int]]:
+        """Return the attempts (commit, task, number) that have an infrastructure error and a trial that counts."""
+        rows = self._rows(queries.graded_slots(run))
+        return set(read_rows(rows, lambda row: (row["commit_sha"], row["task"], row["attempt"])))
+
+    def trial_groups(self, run: str, after: int) -> list[dict[str, Any]]:
+        """Return how many trials with ids above `after` are alike; see `queries.trial_groups`."""
+        rows = self._rows(queries.trial_groups(run, after))
+        return read_rows(rows, lambda row: {**row, "verifier": VerifierMode(row["verifier"])})
+
+    def conditioned_trials(self, run: str) -> list[ConditionedTrial]:
+        """Return under which conditions each of the run's trials ran, in the order in which they were written."""
+        return read_rows(self._rows(queries.conditioned_trials(run)), convert.conditioned_trial_from)
+
+    def recordings(self, run: str) -> list[str]:
+        """Return the paths of the recordings of trials that count."""
         with self._read() as connection:
-            return connection.execute(query).mappings().all()
+            return list(connection.execute(queries.recordings(run)).scalars())
+
+    def trial_files(self, run: str) -> list[DatedFile]:
+        """Return the files of the run's trials: trajectories, then recordings, those of graders, and kept states."""
+        return read_rows(self._rows(queries.trial_files(run)), convert.dated_file_from)
+
+    def newest_round(self, run: str) -> int:
+        """Return the highest number of a round; 0 without any."""
+        with self._read() as connection:
+            return int(connection.execute(queries.newest_round(run)).scalar_one())
+
+    def wasted(self, run: str) -> list[dict[str, Any]]:
+        """Return what the run wasted, in rows like those of the view `cost`: failed calls, and work that was lost."""
+        tried_again = read_rows(self._rows(queries.wasted(run, self._engine.dialect.name)), dict)
+        lost = [{"purpose": "lost", **asdict(loss.usage)} for loss in self.losses(run)]
+        return [*({"purpose": "work", **row} for row in tried_again), *lost]
+
+    def _rows(self, query: Executable) -> Sequence[Row]:
+        with self._read() as connection:
+            return _mappings(connection.execute(query))
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -388,6 +513,20 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
+def _predicted(connection: Connection, run: str, after: int) -> Mapping[tuple[int, str], list[str]]:
+    """Return the predicted tasks by round and kind."""
+    predicted: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for row in connection.execute(queries.predictions(run, after)):
+        predicted[row.round, row.kind].append(row.task)
+    return predicted
+
+
 def _by_round(connection: Connection, query: Executable, read: Callable[[Row], Record]) -> dict[int, Record]:
-    rows = read_rows(connection.execute(query).mappings(), lambda row: (row["round"], read(row)))
+    rows = read_rows(_mappings(connection.execute(query)), lambda row: (row["round"], read(row)))
     return dict(rows)
+
+
+def _mappings(result: CursorResult[Any]) -> list[Row]:
+    """The rows as plain dictionaries, which are read faster than SQLAlchemy's."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]

@@ -10,3 +10,6 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "trials": ("run", "id"),
     "predictions": ("run", "round", "kind", "task"),
 }
+
+# The file with the SQL of the view `history`, of which readers may want a part.
+HISTORY_FILE = "0012_history.sql"

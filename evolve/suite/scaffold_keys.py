@@ -141,6 +141,12 @@ class ScaffoldFile(BaseModel):
         return self.dockerfile
 
     @property
+    def has_context(self) -> bool:
+        """Whether the image is built with the files of its Dockerfile's folder, which holds nothing that evolves."""
+        path = PurePosixPath(self.build_file or "")
+        return len(path.parts) > 1 and path.name == "Dockerfile"
+
+    @property
     def named_files(self) -> tuple[tuple[str, str], ...]:
         """The keys that name a file of the scaffold's, with what they name."""
         named = [("entry", self.entry), ("dockerfile", self.dockerfile)]

@@ -21,8 +21,8 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     for row in rows:
         files = stored_files(store, row.id, row.id in busy)
         removed = gc_record.read(runs / row.id).files
-        missing = [file.path for file in files if not (runs / file.path).is_file()]
-        present = [file for file in files if file.path not in set(missing)]
+        missing = {file.path: None for file in files if not (runs / file.path).is_file()}
+        present = [file for file in files if file.path not in missing]
         sample = present if deep else present[:: max(1, len(present) // SAMPLE)]
         changed = [file.path for file in sample if not trajectory.is_intact(file, runs)]
         findings += _findings(row.id, [path for path in missing if path not in removed], changed)
@@ -39,9 +39,8 @@ def stored_files(store: Store, run: str, at_work: bool = False) -> list[StoredFi
     Args:
         at_work: leave out the files of failed attempts, which may be being rewritten.
     """
-    trials = [trial for trial in store.trials(run) if trial.counts or not at_work]
-    files = [file for trial in trials for file in (*trial.files, trial.state) if file]
-    proposals = [row.proposal for row in store.rounds(run) if row.proposal]
+    files = [dated.file for dated in store.trial_files(run) if dated.counts or not at_work]
+    proposals = [row.proposal for row in store.rounds_in_brief(run) if row.proposal]
     files += [proposal.transcript for proposal in proposals if proposal.transcript]
     return list({file.path: file for file in files}.values())
 

@@ -49,7 +49,7 @@ def run_damage(runs: Path, row: RunRow, record: RunRecord) -> list[Damage]:
 
 def run_record(store: Store, runs: Path, row: RunRow, at_work: bool) -> RunRecord:
     """What the database says about a run."""
-    rounds = tuple(_round_record(round_row) for round_row in store.rounds(row.id))
+    rounds = tuple(_round_record(round_row) for round_row in store.rounds_in_brief(row.id))
     has_baseline = bool(rounds) and rounds[0].verdict is not None
     champion = store.champion(row.id).commit if has_baseline else None
     return RunRecord(row.id, rounds, champion, at_work, gc_record.read(runs / row.id).branches)

@@ -41,7 +41,7 @@ def _repair_run(runs: Path, store: Store, row: RunRow) -> list[Finding]:
         folder.mkdir(exist_ok=True)
         with hold_lock(folder / "lock", row.id):
             damage = lineages.run_damage(runs, row, lineages.run_record(store, runs, row, at_work=False))
-            decisions = {round_.number: round_.decision for round_ in store.rounds(row.id) if round_.decision}
+            decisions = {round_.number: round_.decision for round_ in store.rounds_in_brief(row.id) if round_.decision}
             fixable = [item for item in damage if item.fixable]
             return _repair_damage(lineages.find_repository(runs, row), fixable, decisions) if fixable else []
     except Locked:

@@ -13,7 +13,7 @@ from pathlib import Path
 from evolve.core.errors import EvolveError
 from evolve.host.locks import is_locked
 from evolve.host.run_names import owner_of
-from evolve.maintenance.doctor import files, lineages
+from evolve.maintenance.doctor import files, kept, lineages
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_names, run_check
 from evolve.runs.request import DATABASE
 from evolve.sandbox import engine, leftovers
@@ -53,6 +53,7 @@ def _check_runs(runs: Path, store: Store, rows: Sequence[RunRow], deep: bool) ->
     busy = {row.id for row in rows if is_locked(runs / row.id)}
     findings = lineages.examine(runs, store, rows, busy)
     findings += files.examine(runs, store, rows, busy, deep)
+    findings += kept.examine(runs, store, rows, busy) if deep else []
     findings += unknown_folders(runs, rows)
     dead = {owner_of(runs / row.id) for row in rows if row.id not in busy}
     return [*findings, run_check("leftovers", lambda: _check_leftovers(dead))]

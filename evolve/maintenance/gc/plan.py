@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.core.records import StoredFile, Verdict
+from evolve.core.records import Verdict
 from evolve.host.locks import is_locked
 from evolve.host.run_names import owner_of
 from evolve.host.temporary import abandoned_folders
@@ -62,16 +62,26 @@ def plan_run(runs: Path, store: Store, row: RunRow, request: GcRequest, busy: bo
 def is_finished(store: Store, run: str) -> bool:
     """Whether all rounds of the run were played, and none was started since."""
     done = any(end.reason == "done" for end in store.ends(run))
-    return done and all(row.decision for row in store.rounds(run))
+    return done and all(row.decision for row in store.rounds_in_brief(run))
 
 
-def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Removable:
-    """Branches of candidates that were reverted or refused: no other candidate builds on them."""
+def last_activity(store: Store, row: RunRow) -> datetime:
+    """When the run was worked on last, as far as its rows say."""
+    moments = [row.created_at, *(session.started_at for session in store.sessions(row.id))]
+    moments += [end.ended_at for end in store.ends(row.id)]
+    moments += [trial.started_at for trial in store.latest_trials(row.id, 1)]
+    return max(map(datetime.fromisoformat, moments))
+
+
+def _find_branches(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Removable:
+    """Branches of candidates that were reverted or refused, of a run that is old enough: no other builds on them."""
+    if last_activity(store, row) >= request.before:
+        return Removable("branches", row.id, (), 0)
     repository = find_repository(runs, row)
     commits, checked_out = repository.branches(row.id), repository.checked_out()
     reverted = [
         round_.candidate
-        for round_ in store.rounds(row.id)
+        for round_ in store.rounds_in_brief(row.id)
         if round_.candidate and round_.decision and round_.decision.verdict in (Verdict.REVERT, Verdict.REFUSED)
     ]
     unmoved = [candidate.branch for candidate in reverted if commits.get(candidate.branch) == candidate.commit]
@@ -82,19 +92,18 @@ def _find_branches(runs: Path, store: Store, row: RunRow, _: GcRequest) -> Remov
 def _find_files(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Removable:
     """Trajectories, recordings and conversations that were started before the requested time."""
     started: dict[str, datetime] = {}
-    for file, timestamp in _dated_files(store, row.id):
+    for path, timestamp in _dated_files(store, row.id):
         moment = datetime.fromisoformat(timestamp)
-        started[file.path] = max(moment, started.get(file.path, moment))
+        started[path] = max(moment, started.get(path, moment))
     names = tuple(path for path, moment in started.items() if moment < request.before and (runs / path).is_file())
     return Removable("trajectories", row.id, names, sum((runs / path).stat().st_size for path in names))
 
 
-def _dated_files(store: Store, run: str) -> Iterable[tuple[StoredFile, str]]:
-    for trial in store.trials(run):
-        yield from ((file, trial.started_at) for file in trial.files)
-    for row in store.rounds(run):
+def _dated_files(store: Store, run: str) -> Iterable[tuple[str, str]]:
+    yield from ((dated.file.path, dated.started_at) for dated in store.trial_files(run) if dated.kind != "state")
+    for row in store.rounds_in_brief(run):
         if row.proposal and row.proposal.transcript:
-            yield row.proposal.transcript, row.started_at
+            yield row.proposal.transcript.path, row.started_at
 
 
 def _find_states(runs: Path, store: Store, row: RunRow, request: GcRequest) -> Removable:

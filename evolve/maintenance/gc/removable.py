@@ -18,6 +18,8 @@ PARTS = {
     "exports": "nothing: written again when needed",
     "leftovers": "nothing",
 }
+# What a run could no longer do without them.
+PREVENTS = {"branches": ("resume", "replay"), "trajectories": ("resume", "replay"), "states": ("regrade",)}
 RUN_PARTS = ("branches", "trajectories", "states", "exports")
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -43,6 +45,11 @@ class Removable:
     run: str
     names: tuple[str, ...]
     bytes: int | None
+
+    @property
+    def prevents(self) -> tuple[str, ...]:
+        """The commands that need what is removed: `resume` of the run, `replay` and `regrade` of its trials."""
+        return PREVENTS.get(self.part, ())
 
 
 @dataclass(frozen=True)

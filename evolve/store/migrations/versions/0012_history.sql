@@ -1,8 +1,8 @@
--- One row per round; `fixed` of `predicted` tasks went better than with the parent, `broken` of `feared` worse; `champion_round` is whose candidate was champion after it; `graded` of `attempts` have a trial that counts, and `ungraded` of the others failed by their grader. Trials are summed per candidate before the join, so that nothing is counted twice.
+-- One row per round; `fixed` of `predicted` tasks went better than with the parent, `broken` of `feared` worse; `champion_round` is whose candidate was champion after it; `graded` of `attempts` have a trial that counts, and `ungraded` of the others failed by their grader. Trials are summed per candidate before the join, so that nothing is counted twice. Where `/*chosen*/` stands, readers of a part of the rounds name the trials that they need.
 CREATE VIEW history AS
 WITH task_score AS (
     SELECT candidate_id, split, task, avg(reward) AS score
-    FROM trial
+    FROM trial /*chosen*/
     WHERE outcome <> 'infra_error'
     GROUP BY candidate_id, split, task
 ),
@@ -10,7 +10,7 @@ WITH task_score AS (
 task_move AS (
     SELECT c.id AS candidate_id, t.task, avg(t.reward - p.reward) AS move
     FROM candidate AS c
-    JOIN trial AS t ON t.candidate_id = c.id AND t.outcome <> 'infra_error'
+    JOIN trial /*chosen*/ AS t ON t.candidate_id = c.id AND t.outcome <> 'infra_error'
     JOIN trial AS p ON p.candidate_id = c.parent_id AND p.task = t.task AND p.attempt = t.attempt
         AND p.outcome <> 'infra_error'
     GROUP BY c.id, t.task
@@ -24,33 +24,33 @@ score AS (
 ),
 measured AS (
     SELECT candidate_id,
-           sum(CASE WHEN outcome <> 'infra_error' THEN 1 ELSE 0 END) AS trials,
-           sum(CASE WHEN outcome = 'infra_error' THEN 1 ELSE 0 END) AS infra_errors,
+           count(CASE WHEN outcome <> 'infra_error' THEN 1 END) AS trials,
+           count(CASE WHEN outcome = 'infra_error' THEN 1 END) AS infra_errors,
            sum(cost_usd - reused_cost_usd) AS cost_usd
-    FROM trial
+    FROM trial /*chosen*/
     GROUP BY candidate_id
 ),
 attempt AS (
     SELECT candidate_id, task, attempt,
            max(CASE WHEN outcome <> 'infra_error' THEN 1 ELSE 0 END) AS graded,
            max(CASE WHEN fault = 'grader' THEN 1 ELSE 0 END) AS ungraded
-    FROM trial
+    FROM trial /*chosen*/
     GROUP BY candidate_id, task, attempt
 ),
 coverage AS (
     SELECT candidate_id,
            count(*) AS attempts,
-           sum(graded) AS graded,
-           sum(CASE WHEN graded = 0 THEN ungraded ELSE 0 END) AS ungraded
+           count(CASE WHEN graded = 1 THEN 1 END) AS graded,
+           count(CASE WHEN graded = 0 AND ungraded = 1 THEN 1 END) AS ungraded
     FROM attempt
     GROUP BY candidate_id
 ),
 predicted AS (
     SELECT n.run_id, n.round,
-           sum(CASE WHEN n.kind = 'fix' THEN 1 ELSE 0 END) AS predicted,
-           sum(CASE WHEN n.kind = 'fix' AND m.move > 0 THEN 1 ELSE 0 END) AS fixed,
-           sum(CASE WHEN n.kind = 'break' THEN 1 ELSE 0 END) AS feared,
-           sum(CASE WHEN n.kind = 'break' AND m.move < 0 THEN 1 ELSE 0 END) AS broken
+           count(CASE WHEN n.kind = 'fix' THEN 1 END) AS predicted,
+           count(CASE WHEN n.kind = 'fix' AND m.move > 0 THEN 1 END) AS fixed,
+           count(CASE WHEN n.kind = 'break' THEN 1 END) AS feared,
+           count(CASE WHEN n.kind = 'break' AND m.move < 0 THEN 1 END) AS broken
     FROM prediction AS n
     LEFT JOIN candidate AS c ON c.run_id = n.run_id AND c.round = n.round
     LEFT JOIN task_move AS m ON m.candidate_id = c.id AND m.task = n.task
@@ -86,15 +86,16 @@ span AS (
 crowned AS (
     SELECT run_id, round,
            max(CASE WHEN verdict IN ('baseline', 'keep') OR fate = 'promoted' THEN round END)
-               OVER (PARTITION BY run_id ORDER BY round) AS last_crowned
+               OVER (PARTITION BY run_id ORDER BY round) AS last_crowned,
+           max(CASE WHEN verdict IN ('baseline', 'keep', 'stack') THEN round END)
+               OVER (PARTITION BY run_id ORDER BY round) AS last_taken
     FROM decision
 ),
 champion AS (
-    SELECT crowned.run_id, crowned.round, max(taken.round) AS champion_round
+    SELECT run_id, round,
+           max(CASE WHEN round = last_crowned THEN last_taken END)
+               OVER (PARTITION BY run_id ORDER BY round) AS champion_round
     FROM crowned
-    JOIN decision AS taken ON taken.run_id = crowned.run_id AND taken.round <= crowned.last_crowned
-    WHERE taken.verdict IN ('baseline', 'keep', 'stack')
-    GROUP BY crowned.run_id, crowned.round
 )
 SELECT r.run_id AS run,
        r.number AS round,

@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """An older version counts what was taken over as if it had been paid for."""
-    _make_views("0011_cost.sql", "0009_history.sql", "0010_trials.sql")
+    _make_views("0011_cost.sql", "0013_history.sql", "0010_trials.sql")
     for name in reversed(COLUMNS):
         op.execute(f"ALTER TABLE trial DROP COLUMN {name}")
 

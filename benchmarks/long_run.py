@@ -1,0 +1,196 @@
+"""Make a run of thousands of rounds, and measure what every command needs on it.
+
+    python benchmarks/long_run.py make FOLDER [--rounds N]
+    python benchmarks/long_run.py play FOLDER [--rounds N]
+    python benchmarks/long_run.py commands FOLDER [--repeats N] [--only A,B]
+
+`make` writes a run into an empty folder: the seed scaffold is measured by the real loop, then the rounds are written in
+bulk, decided by the real gate, and at the end the real loop resumes the run and measures its champion. `play` resumes
+the run for more rounds and prints their cost. `commands` runs every command that reads the run: seconds, CPU seconds
+and the most memory, each the median of the repeats, with start-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bulk_rounds import Bulk, FastImport, Trials
+from bench.simulated_run import SimulatedExecutor, SimulatedProposer, make_scaffold
+
+import evolve
+from evolve.core.records import Decision, TrialResult
+from evolve.loop.candidates import text_files
+from evolve.loop.checkpoint import Checkpoint
+from evolve.loop.judging import initial_standing, standing_of
+from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.lookup import open_results, run_row
+from evolve.runs.repository import lineage_of
+from evolve.store import Store
+
+ROUNDS = 10_000
+DATABASE = "evolve.db"
+# So many trials of the tip that a round has some 40 in all.
+GATE = {"tip_share": 0.25}
+
+
+@dataclass
+class CostPrinter:
+    """A watcher that prints what each stretch of rounds costs: CPU of this process and of git, and memory."""
+
+    every: int
+    rounds: int = 0
+    last: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def say(self, text: str) -> None:
+        print(f"  {text}", file=sys.stderr)
+
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None: ...
+    def trial_done(self, result: TrialResult) -> None: ...
+    def budget_left(self, words: str) -> None: ...
+
+    def round_decided(self, number: int, decision: Decision) -> None:
+        self.rounds += 1
+        if self.rounds == 1:
+            self.last = costs()
+        elif (self.rounds - 1) % self.every == 0:
+            now = costs()
+            own, git, seconds = (
+                1000 * (after - before) / self.every for before, after in zip(self.last, now, strict=True)
+            )
+            self.last = now
+            print(f"round {number}: {own:.0f} ms own CPU, {git:.0f} ms git, {seconds:.0f} ms; {memory_mb():.0f} MB")
+
+
+def costs() -> tuple[float, float, float]:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time(), children.ru_utime + children.ru_stime, time.monotonic()
+
+
+def memory_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def resume(folder: Path, rounds: int, watcher: CostPrinter) -> str:
+    """Start the run in this folder, or resume it."""
+    database, name = folder / "runs" / DATABASE, None
+    if database.exists():
+        with Store.open(database) as store:
+            name = store.runs()[0].id
+    run = evolve.run(
+        scaffold=folder / "repo" / "scaffold",
+        rounds=rounds,
+        model="embedded",
+        runs=folder / "runs",
+        run=name or "new",
+        watcher=watcher,
+        proposer=SimulatedProposer(),
+        executor=SimulatedExecutor(),
+        gate=GATE,
+    )
+    return run.id
+
+
+def make(folder: Path, rounds: int) -> None:
+    make_scaffold(folder)
+    watcher = CostPrinter(100)
+    resume(folder, 0, watcher)
+    write_rounds(folder, rounds)
+    resume(folder, rounds, watcher)
+
+
+def write_rounds(folder: Path, rounds: int) -> None:
+    """Write the rounds after those that the newest run has."""
+    runs = folder / "runs"
+    with open_results(runs) as store:
+        row = run_row(store, None)
+        lineage, config, suite = lineage_of(row, runs), stored_config(row), suite_of_run(row, runs)
+        rows, trials, seed = store.rounds(row.id), store.trials(row.id), store.candidates(row.id)[0]
+
+        def texts_of(commit: str) -> dict[str, str]:
+            return dict(text_files(lineage, commit))
+
+        initial = initial_standing(suite, config, seed)
+        standing = standing_of(row.id, initial, rows, lambda commit: store.trials(row.id, commit), texts_of)
+        simulated = Trials(suite, config.seed, {seed.commit: 0.0})
+        for trial in trials:
+            simulated.known[trial.candidate].append(trial)
+        with FastImport(lineage.git_dir, lineage.place.prefix) as git, store._writing.connect() as connection:
+            bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True))
+            standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
+        checkpoint = Checkpoint(row.id, store, runs / row.id, texts_of)
+        checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
+
+
+def read_commands(folder: Path) -> dict[str, list[str]]:
+    """The commands that read the run, by name."""
+    with open_results(folder / "runs") as store:
+        run = run_row(store, None).id
+        newest, champion = store.newest_round(run), store.champion(run).round
+    played = [sys.executable, __file__, "play", str(folder), "--rounds", str(newest)]
+    words = {
+        "help": ["--help"],
+        "history": ["history"],
+        "history-500": ["history", "--last", "500"],
+        "history-json": ["history", "--json"],
+        "show": ["show", str(champion)],
+        "claim": ["claim"],
+        "lineage": ["lineage"],
+        "diff": ["diff"],
+        "adopt": ["adopt", run, "--branch", f"adopted-{time.time_ns()}"],
+        "export": ["export", "--format", "dataset", "--to", str(folder / f"export-{time.time_ns()}"), "--round", "7"],
+        "gc": ["gc", "--only", "branches,trajectories,states,exports", "--older-than", "0h"],
+        "doctor": ["doctor"],
+        "regrade": ["regrade"],
+    }
+    return {"resume": played} | {name: [sys.executable, "-m", "evolve", *rest] for name, rest in words.items()}
+
+
+def measure_command(command: Sequence[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds, CPU seconds and megabytes of memory at most."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, used = os.wait4(process.pid, 0)
+    return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def print_commands(folder: Path, repeats: int, only: Sequence[str]) -> None:
+    for name in [*read_commands(folder)]:
+        if not only or name in only:
+            runs = [measure_command(read_commands(folder)[name], folder) for _ in range(repeats)]
+            seconds, cpu, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+            print(f"{name:13} {seconds:7.2f} s {cpu:7.2f} s CPU {memory:6.0f} MB", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A run of thousands of rounds, and what commands need on it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("make", "play", "commands"):
+        command = commands.add_parser(name)
+        command.add_argument("folder", type=Path)
+        command.add_argument("--rounds", type=int, default=ROUNDS)
+        command.add_argument("--repeats", type=int, default=3)
+        command.add_argument("--only", type=lambda text: text.split(","), default=[])
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    if given.command == "make":
+        folder.mkdir(parents=True)
+        make(folder, given.rounds)
+    elif given.command == "play":
+        resume(folder, given.rounds, CostPrinter(10))
+    else:
+        print_commands(folder, given.repeats, given.only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Keeps the standing of a run beside it, so that a resumed run need not decide all its rounds once more.
+
+The standing follows from the rows. What is kept is used only if it was made from the very rounds that the database
+holds, by this very gate; otherwise it is dropped, and the rounds are decided once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from evolve import gate
+from evolve.core.errors import BadInput
+from evolve.core.records import TrialResult
+from evolve.gate import Standing
+from evolve.host import disk
+from evolve.loop import frozen_text, judging
+from evolve.loop.judging import Texts, standing_of
+from evolve.store import RoundRow, Store
+
+FILE = "standing.json"
+# Writing takes at most one part in so many of the time.
+SELDOM = 50
+
+
+class Checkpoint:
+    """The kept standing of one run. `folder`: the run's."""
+
+    def __init__(self, run: str, store: Store, folder: Path, texts: Texts) -> None:
+        self._run, self._store, self._texts = run, store, texts
+        self._file = folder / FILE
+        self._next, self._kept = 0.0, 0
+
+    def standing(self, initial: Standing, rows: Sequence[RoundRow]) -> Standing:
+        """The standing after the decided rounds: from the kept one, or from the start.
+
+        Raises:
+            BadInput: The rows hold other decisions than this version's gate takes.
+        """
+        kept, after = self._read(initial, rows)
+        self._kept = after
+        return standing_of(self._run, kept, rows[after:], self._trials, self._texts)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to keep a standing once more."""
+        return time.monotonic() >= self._next
+
+    def keep(self, initial: Standing, standing: Standing, rows: Sequence[RoundRow]) -> None:
+        """Keep the standing after the rounds of these rows that are decided, unless it is what was read."""
+        began, decided = time.monotonic(), len(decided_rows(rows))
+        if decided == self._kept:
+            return
+        try:
+            text = frozen_text.to_text(standing)
+        except frozen_text.NotWritable:
+            return
+        last = self._store.last_trial(self._run)
+        values = {"after": decided, "last_trial": last, "trials": self._store.trial_count(self._run, last)}
+        basis = basis_of(initial, rows[: decided + 1])
+        disk.write_atomically(self._file, json.dumps({**values, "basis": basis, "standing": text}).encode("ascii"))
+        now = time.monotonic()
+        self._next, self._kept = now + SELDOM * (now - began), decided
+
+    def problem(self, initial: Standing, rows: Sequence[RoundRow]) -> str:
+        """Why the kept standing is not the one that follows from all rows; "" if it is, or if it is not used."""
+        kept, after = self._read(initial, rows)
+        if not after:
+            return ""
+        try:
+            whole = standing_of(self._run, initial, rows[: after + 1], self._trials, self._texts)
+        except BadInput as problem:
+            return str(problem)
+        same = frozen_text.to_text(whole) == frozen_text.to_text(kept)
+        return "" if same else f"{self._file} holds another standing than follows from its rows"
+
+    def _read(self, initial: Standing, rows: Sequence[RoundRow]) -> tuple[Standing, int]:
+        """The kept standing and the number of rounds that it is about; the initial one and 0 if there is none."""
+        try:
+            kept = json.loads(self._file.read_bytes())
+            after, last = int(kept["after"]), int(kept["last_trial"])
+            agrees = kept["basis"] == basis_of(initial, rows[: after + 1])
+            if agrees and after < len(rows) and kept["trials"] == self._store.trial_count(self._run, last):
+                standing = frozen_text.from_text(kept["standing"])
+                if isinstance(standing, Standing):
+                    return standing, after
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            pass
+        return initial, 0
+
+    def _trials(self, commit: str) -> Sequence[TrialResult]:
+        return self._store.trials(self._run, commit)
+
+
+def decided_rows(rows: Sequence[RoundRow]) -> list[RoundRow]:
+    """The rounds after round 0 whose races are decided whole, up to the first that is not."""
+    decided: list[RoundRow] = []
+    for _, race in groupby(rows[1:], lambda row: row.race):
+        rounds = list(race)
+        if any(row.decision is None for row in rounds):
+            break
+        decided += rounds
+    return decided
+
+
+def basis_of(initial: Standing, rows: Sequence[RoundRow]) -> str:
+    """The sha256 of all that a standing follows from but the trials: the gate's code, its settings, the rounds."""
+    digest = hashlib.sha256(frozen_text.to_text(initial).encode())
+    for source in sorted([*Path(gate.__file__).parent.glob("*.py"), Path(judging.__file__)]):
+        digest.update(source.read_bytes())
+    digest.update(json.dumps([_facts(row) for row in rows]).encode())
+    return digest.hexdigest()
+
+
+def _facts(row: RoundRow) -> list[object]:
+    """What of a round its standing depends on."""
+    decision, candidate, proposal = row.decision, row.candidate, row.proposal
+    decided = [decision.verdict, decision.fate] if decision else []
+    made = [candidate.commit, candidate.parent] if candidate else []
+    return [row.number, row.race, decided, made, proposal.ablates if proposal else None]

@@ -1,0 +1,47 @@
+"""Check what is kept beside a run to save work: that it says what the rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evolve.core.config import BUILT_IN
+from evolve.core.errors import EvolveError
+from evolve.loop import checkpoint
+from evolve.loop.candidates import text_files
+from evolve.loop.checkpoint import Checkpoint
+from evolve.loop.judging import initial_standing
+from evolve.maintenance.doctor.finding import BAD, NOTE, Finding
+from evolve.runs import tally
+from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.repository import lineage_of
+from evolve.store import RunRow, Store
+
+FIX = "delete it: it is made anew from the rows"
+
+
+def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[str]) -> list[Finding]:
+    """Derive again what is kept of the runs that nobody works on, and compare; reports differences alone."""
+    findings = []
+    for row in rows:
+        if row.id in busy:
+            continue
+        try:
+            problems = (tally.problem(store, row.id, runs / row.id), _standing_problem(runs, store, row))
+            findings += [Finding("kept figures", BAD, problem, FIX) for problem in problems if problem]
+        except EvolveError as error:
+            findings.append(Finding("kept figures", NOTE, f"not checked: {error}"))
+    return findings
+
+
+def _standing_problem(runs: Path, store: Store, row: RunRow) -> str:
+    """Why the kept standing is wrong; "" if it is right, or if a plug-in decided the rounds."""
+    config = stored_config(row)
+    if config.gate.rule not in BUILT_IN["rule"] or not (runs / row.id / checkpoint.FILE).exists():
+        return ""
+    suite, lineage = suite_of_run(row, runs), lineage_of(row, runs)
+    used = {task.name for task in store.tasks(row.id) if task.excluded is None}
+    suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in used))
+    kept = Checkpoint(row.id, store, runs / row.id, lambda commit: text_files(lineage, commit))
+    return kept.problem(initial_standing(suite, config, store.seed(row.id)), store.rounds_in_brief(row.id))

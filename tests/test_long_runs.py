@@ -1,0 +1,259 @@
+"""What a round, and a look at a run, cost does not grow with the rounds before: told by counts, not by times."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+
+from evolve.budget import run_budget
+from evolve.core.caps import Caps
+from evolve.core.clock import now
+from evolve.core.config import GateConfig, RunConfig
+from evolve.core.records import Split, StackFate, TaskImage
+from evolve.gate import Standing
+from evolve.gate.aims import Aims, Spent
+from evolve.gate.prior import Level
+from evolve.loop import frozen_text
+from evolve.loop.assembly import assemble
+from evolve.loop.checkpoint import FILE, Checkpoint
+from evolve.loop.judging import initial_standing, standing_of
+from evolve.loop.search import Search
+from evolve.loop.watcher import SilentWatcher
+from evolve.repo import Lineage, shell
+from evolve.runs import evidence, tally
+from evolve.runs.history import run_history
+from evolve.store import RunRow, Store, reading
+from evolve.store import store as store_module
+from evolve.suite.tasks import Suite
+from tests.fakes import task
+
+RUN = "20261123-2144-long-otter"
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+FEW, MANY = 40, 160
+PLAYED = 3
+
+
+class Long:
+    """A run of many rounds in a folder, written in bulk and decided by the real gate."""
+
+    def __init__(self, folder: Path, rounds: int) -> None:
+        bulk_rounds, simulated_run = (
+            importlib.import_module(f"bench.{name}") for name in ("bulk_rounds", "simulated_run")
+        )
+        self.folder, self.simulated = folder, simulated_run
+        scaffold = simulated_run.make_scaffold(folder)
+        sizes = {Split.TRAIN: 6, Split.VALIDATION: 4, Split.HOLDOUT: 2}
+        self.tasks = tuple(task(f"{split}-{number}", split) for split, size in sizes.items() for number in range(size))
+        self.config = RunConfig(scaffold=scaffold, model="embedded", proposer="simulated", score_attempts=1)
+        self.store = Store.open(folder / "runs" / "evolve.db")
+        row = (now(), 0, "{}", "0" * 64, "s", str(scaffold), "embedded", None, "{}", "0", "r", None)
+        self.store.create_run(RunRow(RUN, *row), self.tasks)
+        self.lineage = Lineage.open(scaffold, folder / "own.git")
+        search = self.search()
+        standing = search.start()
+        trials = bulk_rounds.Trials(search.suite, 0, {standing.tip.commit: 0.0})
+        for trial in self.store.trials(RUN):
+            trials.known[trial.candidate].append(trial)
+        seed, texts = standing.tip.commit, dict(search.candidates.texts(standing.tip.commit))
+        with (
+            bulk_rounds.FastImport(self.lineage.git_dir, self.lineage.place.prefix) as git,
+            self.store._writing.connect() as connection,
+        ):
+            bulk = bulk_rounds.Bulk(RUN, connection, search.suite, trials, git, lambda line: None)
+            self.standing = bulk.play(standing, {seed: texts}, range(1, rounds + 1))
+
+    def search(self) -> Search:
+        folder = self.folder / "runs" / RUN
+        return assemble(
+            run=RUN,
+            config=self.config,
+            suite=Suite(Path(), self.tasks),
+            store=self.store,
+            lineage=self.lineage,
+            evaluator=self.simulated.SimulatedExecutor(),
+            model_for=lambda what: _NoModel(),
+            budget=run_budget.begin(self.store, RUN, folder, Caps(), free=True),
+            images={one.name: TaskImage("i", "/app") for one in self.tasks},
+            base_image="base",
+            folder=folder,
+            watcher=SilentWatcher(),
+            proposer=self.simulated.SimulatedProposer(),
+        )
+
+    def initial(self) -> Standing:
+        return initial_standing(Suite(Path(), self.tasks), self.config, self.store.seed(RUN))
+
+
+class _NoModel:
+    """Writes no lesson that is accepted, so that each is made of the facts."""
+
+    def complete(self, body: Any, on_lost: Any = None) -> dict[str, Any]:
+        message = {"role": "assistant", "content": ""}
+        return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {}}
+
+
+@pytest.fixture(scope="module")
+def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Long]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        made = {rounds: Long(tmp_path_factory.mktemp(f"long-{rounds}"), rounds) for rounds in (FEW, MANY)}
+        yield made
+        for name in [name for name in sys.modules if name.partition(".")[0] == "bench"]:
+            del sys.modules[name]
+    for one in made.values():
+        one.store.close()
+
+
+@contextmanager
+def counting(one: Long) -> Iterator[Counter[str]]:
+    """Counts statements, rows that are read, and git processes."""
+    counts: Counter[str] = Counter()
+
+    def count_statement(*_: object) -> None:
+        counts["statements"] += 1
+
+    def count_rows(rows: Any, read: Callable[[Any], Any]) -> list[Any]:
+        found = reading.read_rows(rows, read)
+        counts["rows"] += len(found)
+        return found
+
+    execute = shell.Git.execute
+
+    @functools.wraps(execute)
+    def count_git(*words: Any, **options: Any) -> Any:
+        counts["git"] += 1
+        return execute(*words, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "read_rows", count_rows)
+        patch.setattr(shell.Git, "execute", count_git)
+        event.listen(one.store._engine, "after_cursor_execute", count_statement)
+        yield counts
+        event.remove(one.store._engine, "after_cursor_execute", count_statement)
+
+
+def rounds_cost(one: Long, rounds: int) -> Counter[str]:
+    """What rounds cost once the first one after the start is over; less what their trials cost."""
+    search = one.search()
+    standing = search.play_race(search.start(), [rounds + 1])
+    before = one.store.trial_count(RUN)
+    with counting(one) as counts:
+        for number in range(rounds + 2, rounds + 2 + PLAYED):
+            standing = search.play_race(standing, [number])
+    counts["trials"] = one.store.trial_count(RUN) - before
+    return counts
+
+
+def test_a_round_reads_no_more_after_many_rounds_than_after_few(long_runs: dict[int, Long]) -> None:
+    few, many = (rounds_cost(long_runs[rounds], rounds) for rounds in (FEW, MANY))
+    extra = PLAYED * (MANY - FEW)
+    # Whatever read each earlier round once, or ran git for it, would add one for each of the extra rounds.
+    trials = max(many["trials"] - few["trials"], 0)
+    assert many["rows"] - few["rows"] - 4 * trials < extra / 3, (few, many)
+    assert many["git"] - few["git"] < extra / 6, (few, many)
+    assert many["statements"] - few["statements"] - 6 * trials < extra / 3, (few, many)
+
+
+def test_what_is_kept_beside_the_run_is_the_standing_that_follows_from_its_rows(long_runs: dict[int, Long]) -> None:
+    one = long_runs[FEW]
+    rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
+    folded = standing_of(RUN, one.initial(), rows, lambda commit: one.store.trials(RUN, commit), texts)
+    checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
+    checkpoint.keep(one.initial(), folded, rows)
+    with counting(one) as counts:
+        kept = checkpoint.standing(one.initial(), rows)
+    assert frozen_text.to_text(kept) == frozen_text.to_text(folded) and counts["git"] == 0
+    assert checkpoint.problem(one.initial(), rows) == ""
+
+
+def test_a_kept_standing_of_other_rows_is_not_used(long_runs: dict[int, Long]) -> None:
+    one = long_runs[FEW]
+    rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
+    checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
+    folded = checkpoint.standing(one.initial(), rows)
+    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial(), rows)
+    wrong = json.loads((one.folder / "runs" / RUN / FILE).read_text())
+    assert checkpoint.standing(one.initial(), rows).tip == one.initial().tip and "other standing" in checkpoint.problem(
+        one.initial(), rows
+    )
+    changes: list[dict[str, Any]] = [{"trials": 1}, {"basis": "0"}, {"after": len(rows)}, {"last_trial": None}]
+    changes.append({"standing": '{"kind":"os:system"}'})
+    for change in changes:
+        (one.folder / "runs" / RUN / FILE).write_text(json.dumps(wrong | change))
+        assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+    (one.folder / "runs" / RUN / FILE).write_text("{")
+    assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+
+
+def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> None:
+    one = long_runs[MANY]
+    one.search().start()
+    with counting(one) as counts:
+        one.search().start()
+    assert counts["git"] < 40 and counts["rows"] < 4 * MANY + 800, counts
+
+
+def test_every_kind_of_value_comes_back_as_it_was() -> None:
+    level, numbers = Level(0.1 + 0.2, 1e-300), np.random.default_rng(1).random((2, 3))
+    aims = Aims(protected=frozenset({"b", "a"}), seed={"a": Spent(0.1, float("inf"))})
+    values = (level, aims, numbers, np.float64(0.3), StackFate.OPEN, GateConfig(risk=0.02), (), None, True, "x")
+    back = frozen_text.from_text(frozen_text.to_text(values))
+    assert back[:2] == values[:2] and (back[2] == numbers).all() and back[3:] == values[3:]
+    assert frozen_text.to_text(back) == frozen_text.to_text(values)
+    with pytest.raises(frozen_text.NotWritable):
+        frozen_text.to_text((Long,))
+
+
+@pytest.mark.parametrize(
+    "text", ["[1,", "{}", '{"kind":"evolve.gate.standing:os"}', '{"kind":"builtins:eval","fields":{}}']
+)
+def test_text_that_is_no_value_of_the_gate_makes_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match=r"gate|Expecting"):
+        frozen_text.from_text(text)
+
+
+def test_counts_that_are_kept_give_the_validity_that_all_trials_give(
+    long_runs: dict[int, Long], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, runs = long_runs[FEW], long_runs[FEW].folder / "runs"
+    monkeypatch.setattr(tally, "WORTH_KEEPING", 1)
+    whole = evidence.judge_trials(one.store.trials(RUN), runs, RUN)
+    for _ in range(2):
+        assert evidence.grounds_of(one.store, RUN, runs) == whole
+        assert tally.problem(one.store, RUN, runs / RUN) == ""
+    kept = json.loads((runs / RUN / tally.FILE).read_text())
+    kept["groups"][0][1] += 1
+    (runs / RUN / tally.FILE).write_text(json.dumps(kept))
+    assert "other counts" in tally.problem(one.store, RUN, runs / RUN)
+    (runs / RUN / tally.FILE).write_text(json.dumps(kept | {"trials": kept["trials"] + 1}))
+    assert evidence.grounds_of(one.store, RUN, runs) == whole
+
+
+def test_a_part_of_the_history_is_that_part_of_the_whole(long_runs: dict[int, Long]) -> None:
+    store, runs = long_runs[FEW].store, long_runs[FEW].folder / "runs"
+    whole = store.view("history", RUN)
+    last = whole[-1]["round"]
+    assert store.history(RUN, 1, last) == whole
+    assert store.history(RUN, 7, 9) == [whole[0], *whole[7:10]]
+    brief = store.history(RUN, 1, last, figures=False)
+    assert [(row["verdict"], row["champion_round"], row["doubt"]) for row in brief] == [
+        (row["verdict"], row["champion_round"], row["doubt"]) for row in whole
+    ]
+    assert [row["round"] for row in run_history(store, RUN, runs)] == [row["round"] for row in whole]
+
+
+def test_git_reads_notes_in_folders_and_those_without(long_runs: dict[int, Long]) -> None:
+    one = long_runs[FEW]
+    commits: Sequence[str] = [row.candidate.commit for row in one.store.rounds_in_brief(RUN)[1:] if row.candidate]
+    assert all(one.lineage.decision(commit)["Evolve-Run"] == RUN for commit in commits[:5])
