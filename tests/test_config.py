@@ -107,6 +107,17 @@ def test_an_older_run_keeps_its_gate_which_pooled_train_and_validation() -> None
     assert off.differences(RunConfig().canonical()) == [Difference("gate.generalise", True, False)]
 
 
+def test_each_request_of_an_older_run_asks_the_model() -> None:
+    stored = json.loads(RunConfig().canonical())
+    assert stored.pop("reuse") == "on"
+    older = json.dumps(stored)
+    assert RunConfig.from_stored(older).reuse == "off"
+    assert RunConfig().differences(older) == [] == RunConfig.from_stored(older).differences(older)
+    off = RunConfig(reuse="off")
+    assert off.differences(older) == [] and RunConfig.from_stored(off.canonical()) == off
+    assert off.differences(RunConfig().canonical()) == [Difference("reuse", "on", "off")]
+
+
 def test_a_trials_seconds_are_the_tasks_unless_the_run_sets_them() -> None:
     assert RunConfig().limits.for_task(900.0) == Limits(seconds=900.0)
     assert RunConfig().limits.for_task().seconds == TASK_SECONDS == 1800

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,6 +218,84 @@ def test_a_new_champion_is_measured_on_attempts_it_never_had(played: Played) -> 
     assert {ATTEMPTS_PER_TIP} < set(used)
     challenger = [s for s in evaluator.specs if s.candidate not in (champion, run.store.candidates(RUN)[0].commit)]
     assert {s.attempt for s in challenger} == {ATTEMPTS_PER_TIP}
+
+
+def test_challengers_share_the_answers_of_their_parent_where_decisions_are_made(played: Played) -> None:
+    run, evaluator = played.run, played.evaluator
+    seed, champion = run.store.candidates(RUN)[0].commit, run.store.champion(RUN).commit
+    recordings = {(t.candidate, t.task, t.attempt): t.recording for t in run.store.trials(RUN)}
+    parents = {c.commit: c.parent for c in run.store.candidates(RUN)}
+    for spec in evaluator.specs:
+        challenges = spec.candidate != seed and spec.attempt < ATTEMPTS_PER_TIP * (1 + (spec.candidate != champion))
+        decides = challenges and spec.task.split is not Split.HOLDOUT
+        shared = recordings[str(parents[spec.candidate]), spec.task.name, spec.attempt] if decides else None
+        assert spec.reuse_of == shared, spec.key
+    # The one that was kept is measured anew, on answers of its own.
+    assert any(spec.reuse_of for spec in evaluator.specs if spec.candidate == champion)
+    assert any(spec.attempt >= ATTEMPTS_PER_TIP for spec in evaluator.specs if spec.candidate == champion)
+
+
+def test_answers_are_not_shared_if_the_run_says_so(made: Callable[..., Run]) -> None:
+    evaluator = ScoringEvaluator(by_level)
+    made(proposing(4, 0), evaluator, settings={"reuse": "off"}).play(2)
+    assert {spec.reuse_of for spec in evaluator.specs} == {None}
+
+
+def test_a_trial_of_the_parent_that_ran_for_a_score_is_not_shared(made: Callable[..., Run]) -> None:
+    """Otherwise a run that ended once would go on differently from one that never ended."""
+
+    def by_luck(text: str, spec: TrialSpec) -> float:
+        return float(stable_hash(text, spec.task.name, spec.attempt) % 2)
+
+    evaluator = ScoringEvaluator(by_luck)
+    run = made(proposing(1, 2, 3, 4, 5, 6), evaluator, settings={"score_attempts": 4}, tip_passes=1)
+    run.play(0)
+    seed = run.store.candidates(RUN)[0].commit
+    measured = {(trial.task, trial.attempt) for trial in run.store.trials(RUN, seed)}
+    assert {attempt for _, attempt in measured} == set(range(4))
+    evaluator.specs.clear()
+    run.play(6)
+    others = [spec for spec in evaluator.specs if spec.candidate != seed and (spec.task.name, spec.attempt) in measured]
+    decided = [spec for spec in others if spec.task.split is not Split.HOLDOUT]
+    assert {spec.attempt for spec in decided if spec.reuse_of} == {0}
+    assert any(spec.attempt > 0 for spec in decided)
+
+
+def test_what_was_taken_over_costs_the_run_nothing(made: Callable[..., Run]) -> None:
+    run = made(proposing(4), ReusingEvaluator(by_level))
+    run.play(1)
+    trials = run.store.trials(RUN)
+    taken = [trial for trial in trials if trial.reuse]
+    assert taken and all(trial.usage == REUSED_USAGE for trial in taken)
+    fresh = len(trials) - len(taken)
+    assert run.store.spent(RUN).tokens == 110 * fresh + 20 * len(taken) + _proposals(run).tokens
+    cost = [row for row in run.store.view("cost", RUN) if row["purpose"] == "trials"]
+    assert sum(row["calls"] for row in cost) == fresh + len(taken)
+    assert sum(row["cost_usd"] for row in cost) == pytest.approx(0.01 * fresh + 0.02 * len(taken))
+    assert run.search.measurer.budget.spent().tokens == run.store.spent(RUN).tokens
+    rows = {row["id"]: row for row in run.store.view("trials", RUN)}
+    assert sum(row["reused_tokens"] for row in rows.values()) == 90 * len(taken)
+    assert sum(row["tokens"] for row in rows.values()) == 110 * len(trials)
+
+
+def _proposals(run: Run) -> Usage:
+    made = [row.proposal.usage for row in run.store.rounds(RUN) if row.proposal]
+    return sum([*made, *(lesson.usage for lesson in run.store.lessons(RUN))], Usage())
+
+
+# Three calls, of which two took an answer over.
+REUSED_USAGE = Usage(
+    3, 100, 10, 0.06, 1,
+    reused_calls=2, reused_prompt_tokens=81, reused_completion_tokens=9, reused_cost_usd=0.04,
+)  # fmt: skip
+
+
+class ReusingEvaluator(ScoringEvaluator):
+    """Trials that may take answers over do."""
+
+    def _result(self, spec: TrialSpec, reward: float | None) -> TrialResult:
+        result = super()._result(spec, reward)
+        return result if spec.reuse_of is None else replace(result, usage=REUSED_USAGE, reuse=True)
 
 
 def test_the_holdout_is_looked_at_twice_and_never_gates(played: Played) -> None:

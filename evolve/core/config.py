@@ -39,6 +39,8 @@ EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, the gate pooled the
 # splits, and each pass was over all tasks.
 EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0, "version": 1}
+# Of all runs of versions in which each request asked the model.
+EARLIER_REUSE = "off"
 # Of the rule `evolve`: a later one takes other decisions on the same trials.
 RULE_VERSION = 2
 # So many trials of a score have a standard error of 2.5 points at most; earlier versions had as many as asked for.
@@ -344,6 +346,8 @@ class RunConfig(BaseModel):
     values are never stored; `NAME=` is one that tasks get empty. `graded_by`: the model that tests may ask, None: none;
     `grader`: what they may use of it.
     `objective` to `keep_error`: what patches must fulfil besides the gate's rule; `protect`: names or tags of tasks.
+    `reuse`: whether a request of a challenger that its parent made too, in the same task and attempt, gets the same
+    answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -380,6 +384,7 @@ class RunConfig(BaseModel):
     protect: tuple[str, ...] = ()
     protect_margin: float = Field(0.1, gt=0, lt=1)
     keep_error: float = Field(0.05, gt=0, lt=0.5)
+    reuse: Literal["on", "off"] = "on"
 
     @field_validator("sandbox")
     @classmethod
@@ -500,9 +505,11 @@ class RunConfig(BaseModel):
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
         the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
         leaves the seconds of a trial open, which no earlier version could, or has the usual value of a part of the gate
-        that no earlier version had.
+        that no earlier version had, or of `reuse`.
         """
         values = json.loads(stored)
+        is_usual = "reuse" not in values and self.reuse == RunConfig.model_fields["reuse"].default
+        values.setdefault("reuse", self.reuse if is_usual else EARLIER_REUSE)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
         earlier = {key: value for key, value in EARLIER_GATE.items() if key not in values.get("gate", {})}
         values["gate"] = values.get("gate", {}) | earlier
@@ -526,7 +533,7 @@ class RunConfig(BaseModel):
         gate = EARLIER_GATE | values.get("gate", {})
         values["gate"] = {key: value for key, value in gate.items() if key in GateConfig.model_fields}
         values["limits"] = _with_earlier(values.get("limits", {}))
-        return cls.model_validate(values)
+        return cls.model_validate({"reuse": EARLIER_REUSE} | values)
 
 
 def _moving_endpoints(leaves: dict[str, Any]) -> set[str]:

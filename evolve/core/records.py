@@ -92,13 +92,19 @@ class StackFate(StrEnum):
     GIVEN_UP = "given_up"
 
 
+# What of a trial's usage is paid for, unless it is reused.
+PAID = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
+
+
 @dataclass(frozen=True)
 class Usage:
     """Model calls, tokens, US dollars, and commands run in the task container.
 
     `retries`: calls that failed without a fault of the caller and were repeated. `lost_seconds`: the time that these
     calls and the waits after them took. No other number includes them. `cached_tokens` and `cache_write_tokens`: how
-    many of the prompt tokens the endpoint read from its cache, and wrote into it.
+    many of the prompt tokens the endpoint read from its cache, and wrote into it. `reused_...`: how much of calls,
+    tokens and dollars were answers taken over from another trial: they count here, but nobody is paid for them. Their
+    prompts count as read from no cache.
     """
 
     calls: int = 0
@@ -110,6 +116,10 @@ class Usage:
     lost_seconds: float = 0.0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    reused_calls: int = 0
+    reused_prompt_tokens: int = 0
+    reused_completion_tokens: int = 0
+    reused_cost_usd: float = 0.0
 
     def __post_init__(self) -> None:
         if min(vars(self).values()) < 0:
@@ -118,6 +128,23 @@ class Usage:
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def reused_tokens(self) -> int:
+        return self.reused_prompt_tokens + self.reused_completion_tokens
+
+    @property
+    def paid(self) -> Usage:
+        """The usage without what was reused: what the endpoint did."""
+        parts = {name: getattr(self, name) - getattr(self, f"reused_{name}") for name in PAID}
+        none = {f"reused_{name}": 0 for name in PAID}
+        # Sums of dollars in another order may differ in their last digit.
+        return replace(self, **{name: max(part, 0) for name, part in parts.items()}, **none)
+
+    def as_reused(self) -> Usage:
+        """The usage of a call whose answer is taken over."""
+        reused = {f"reused_{name}": getattr(self, name) for name in PAID}
+        return replace(self, cached_tokens=0, cache_write_tokens=0, **reused)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(**{name: mine + getattr(other, name) for name, mine in vars(self).items()})
@@ -347,6 +374,8 @@ class TrialSpec:
         small: The model that answers where the scaffold asks for a small one by its name; None: `model`.
         grader: What tests may ask; None: no model.
         grader_replay_of: In a replay, answer the tests from this recording; None: they had none.
+        reuse_of: The recording of the parent's trial on this attempt, whose answers equal requests get; None: each
+            request asks the model.
     """
 
     run: str
@@ -370,6 +399,7 @@ class TrialSpec:
     small: ModelSpec | None = None
     grader: Grader | None = None
     grader_replay_of: Path | None = None
+    reuse_of: StoredFile | None = None
 
     @property
     def models(self) -> tuple[ModelSpec, ...]:
@@ -434,7 +464,8 @@ class TrialResult:
     `condition`: None if whatever ran the trial did not report it. `outage`: the endpoint's fault was one in which it
     answered nobody. `failed_gradings`: how many gradings of its state gave no reward. `state`: the state that could not
     be graded, if it was kept. `grading`: None if its tests asked no model. `own_seconds`: how long
-    its scaffold ran without a call of the model in progress; None if that is unknown.
+    its scaffold ran without a call of the model in progress; None if that is unknown. `reuse`: whether it had the
+    answers of its parent's trial; how many it took over is in `usage`.
     """
 
     candidate: str
@@ -460,6 +491,7 @@ class TrialResult:
     rewards: tuple[tuple[str, float], ...] = ()
     grading: Grading | None = None
     own_seconds: float | None = None
+    reuse: bool = False
 
     def __post_init__(self) -> None:
         if self.own_seconds is not None and self.own_seconds < 0:
@@ -476,6 +508,8 @@ class TrialResult:
             raise ValueError(f"every trial except an infrastructure error has a reward: {self.outcome}")
         if self.reward is not None and not 0.0 <= self.reward <= 1.0:
             raise ValueError(f"a reward must be in [0, 1]: {self.reward}")
+        if self.usage.reused_calls and not self.reuse:
+            raise ValueError(f"no answers could be reused: {self.usage}")
 
     @property
     def files(self) -> tuple[StoredFile, ...]:

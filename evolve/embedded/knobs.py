@@ -14,8 +14,9 @@ _MASK = 2**64 - 1
 
 @dataclass(frozen=True)
 class Knobs:
-    """How capable and how fallible the model is; the last five are probabilities per call.
+    """How capable and how fallible the model is; five of them are probabilities per call.
 
+    heeds_seeds: whether the server passes a request's seed on; otherwise it draws one, as most endpoints do.
     context_chars, proposer_context_chars: the context of the solver and of the proposer, in characters.
     temperature: the temperature used for a request's 1.0. skill: how much evidence counts (0: not at all).
     """
@@ -29,6 +30,7 @@ class Knobs:
     empty_edit: float = 0.01
     repeat: float = 0.05
     give_up: float = 0.01
+    heeds_seeds: bool = True
 
     def for_model(self, model: str) -> Knobs:
         """The settings for a model name: `embedded-hard` makes far more errors."""

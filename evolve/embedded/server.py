@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from evolve.embedded.knobs import Knobs
 
 MODELS = ("embedded", "embedded-hard")
 PIECE_CHARS = 200
+SEED_BITS = 31
 
 
 def create_app(knobs: Knobs | None = None) -> Starlette:
@@ -27,6 +29,8 @@ def create_app(knobs: Knobs | None = None) -> Starlette:
     async def chat(request: Request) -> Response:
         try:
             body = _parse(await request.body())
+            if knobs is not None and not knobs.heeds_seeds:
+                body = {**body, "seed": secrets.randbits(SEED_BITS)}
             answer = await run_in_threadpool(complete, body, knobs)
         except RequestRefused as refused:
             return _error(refused)

@@ -98,7 +98,7 @@ class Totals:
     lost_seconds: float = 0.0
 
     def with_result(self, result: TrialResult) -> Totals:
-        used = result.usage
+        used = result.usage.paid
         return Totals(
             self.trials + 1,
             self.calls + used.calls,

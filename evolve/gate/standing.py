@@ -40,10 +40,14 @@ class TaskSlot:
 
 @dataclass(frozen=True)
 class NeedTrials:
-    """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one."""
+    """The slots (task, attempt) on which each of the commits needs a trial next, unless it had one.
+
+    `shared`: those on which the rule knows the tip's trial, so that challengers share the tip's answers there.
+    """
 
     commits: tuple[str, ...]
     slots: tuple[Slot, ...]
+    shared: tuple[Slot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,10 @@ def _after_needed(
     asked = entrants[needs.places[0]]
     slots = standing.slots(needs.part, asked.candidate, asked.first(standing))
     if short := [place for place in needs.places if any(slot not in own[place] for slot in slots)]:
-        return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots)
+        # Not by which trials of the tip there are: a run that ended once has more of them.
+        learned = set() if asked.own_attempts else _tip_slots(standing, list(tip.values()))
+        shared = tuple(slot for slot in slots if slot in learned)
+        return NeedTrials(tuple(entrants[place].candidate.commit for place in short), slots, shared)
     for place in needs.places:
         (again if needs.part.again else shown)[place].update({slot: own[place][slot] for slot in slots})
     return standing.with_trials([own[place][slot] for place in needs.places for slot in slots])

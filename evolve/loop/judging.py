@@ -16,7 +16,7 @@ from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
 from evolve.gate.settling import Settled, compare, decisions_after, settle
-from evolve.loop.measuring import Measurer
+from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
 
@@ -93,7 +93,7 @@ def measure_tip(measurer: Measurer, standing: Standing) -> Standing:
 def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[Patch]) -> Judgement:
     """Run trials of the patches, and of the tip, until each patch is decided."""
     while isinstance(answer := _judge(standing, patches, measurer.trials), NeedTrials):
-        measurer.measure(answer.commits, answer.slots)
+        measurer.measure(answer.commits, answer.slots, parent=Parent(standing.tip.commit, answer.shared))
     return answer
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from evolve.budget.run_budget import Budget
 from evolve.core.errors import GraderError
-from evolve.core.records import Fault, TrialResult, TrialSpec, grader_key
+from evolve.core.records import Fault, StoredFile, TrialResult, TrialSpec, grader_key
 from evolve.core.text import last_line
 from evolve.executor.fault_policy import RESUME_HINT
 from evolve.executor.protocol import Executor
@@ -20,6 +21,8 @@ from evolve.loop.drift import Drift
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
 from evolve.store import Store
+
+NONE: Mapping[Slot, StoredFile] = MappingProxyType({})
 
 
 def take_turns(queues: Sequence[Sequence[TrialSpec]]) -> list[TrialSpec]:
@@ -34,6 +37,14 @@ def take_turns(queues: Sequence[Sequence[TrialSpec]]) -> list[TrialSpec]:
     by_slot = [{(spec.task.name, spec.attempt): spec for spec in specs} for specs in queues]
     turns = [by_slot if number % 2 == 0 else by_slot[::-1] for number in range(len(slots))]
     return [specs[slot] for slot, turn in zip(slots, turns, strict=True) for specs in turn if slot in specs]
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What challengers patch, and the slots on which they share the answers of its trials, which have ended."""
+
+    commit: str
+    shared: Sequence[Slot]
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,14 @@ class Measurer:
         self.budget.check()
         disk.check_free_space(self.folders, self.least_room)
 
-    def measure(self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True) -> None:
+    def measure(
+        self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True, parent: Parent | None = None
+    ) -> None:
         """Give every commit a trial that counts on every slot; the commits take turns, slot by slot.
 
         Args:
             decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
+            parent: Whose answers they share; itself it never does. None: they share none.
 
         Raises:
             BudgetExhausted: A cap is reached; no trial starts after that, and those that ran are rows.
@@ -84,7 +98,13 @@ class Measurer:
             InfraError: The evaluator gave up on a trial.
         """
         wanted = list(slots)
-        specs = take_turns([self._missing(commit, wanted) for commit in commits])
+        recordings = self._recordings(parent)
+        specs = take_turns(
+            [
+                self._missing(commit, wanted, NONE if parent and commit == parent.commit else recordings)
+                for commit in commits
+            ]
+        )
         if not specs:
             return
         self.check()
@@ -129,9 +149,22 @@ class Measurer:
                     f"they need; {RESUME_HINT}"
                 )
 
-    def _missing(self, commit: str, slots: Sequence[Slot]) -> list[TrialSpec]:
+    def _recordings(self, parent: Parent | None) -> Mapping[Slot, StoredFile]:
+        """The recordings of the trials whose answers are shared, by slot."""
+        if parent is None or not parent.shared or self.specs.config.reuse == "off":
+            return NONE
+        shared, trials = set(parent.shared), self.trials(parent.commit)
+        counted = [trial for trial in trials if trial.counts and slot_of(trial) in shared]
+        return {slot_of(trial): trial.recording for trial in counted if trial.recording}
+
+    def _missing(
+        self, commit: str, slots: Sequence[Slot], recordings: Mapping[Slot, StoredFile] = NONE
+    ) -> list[TrialSpec]:
         missing = self._missing_slots(commit, slots)
-        return self.specs.trials(commit, missing) if missing else []
+        specs = self.specs.trials(commit, missing) if missing else []
+        if not recordings:
+            return specs
+        return [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs]
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
         known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}
@@ -139,7 +172,7 @@ class Measurer:
 
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)
-        self.budget.book(result.key, result.usage)
+        self.budget.book(result.key, result.usage.paid)
         if result.grading:
             self.budget.book(grader_key(result.key), result.grading.usage)
         self.watcher.budget_left(self.budget.left())

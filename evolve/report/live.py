@@ -73,7 +73,7 @@ class Live:
 
     def trial_done(self, result: TrialResult) -> None:
         self.done += result.counts
-        self.usage += result.usage
+        self.usage += result.usage.paid
         if result.outcome is Outcome.INFRA_ERROR and result.fault is not Fault.CAP:
             self.say(f"infrastructure error in {result.task}, retrying: {last_line(result.detail)}")
         if self._bar is not None and self._task is not None:

@@ -28,7 +28,7 @@ from evolve.suite.bundled import or_bundled
 STORED = (
     "suite", "scaffold", "seed", "commercial", "proposer", "executor", "network", "score_attempts", "holdout_attempts",
     "limits", "gate", "pass_env", "grader", "objective", "cost_margin", "max_cost_ratio", "max_seconds_ratio",
-    "protect", "protect_margin", "keep_error",
+    "protect", "protect_margin", "keep_error", "reuse",
 )  # fmt: skip
 # Facts of a model that settings may give, and the names of these settings.
 GIVEN_FACTS = {"effort": "reasoning_effort", "extra_body": "extra_body", "headers": "headers"}

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -167,6 +167,11 @@ class Settings(BaseSettings):
         ge=0,
         le=16,
         description="Attempts at each holdout task, of seed scaffold and champion.",
+    )
+    reuse: Literal["on", "off"] = Field(
+        RunConfig().reuse,
+        description="Whether a request that a patch's parent made too, in the same task and attempt, gets the same "
+        "answer again, without asking the model; `off`: each request asks the model.",
     )
     call_seconds: float = Field(
         300.0,

@@ -37,6 +37,8 @@ EVIDENCE = ("effect", "error", "doubt")
 SPENT = ("calls", "prompt_tokens", "completion_tokens", "cost_usd")
 TRIED_AGAIN = ("retries", "lost_seconds")
 CACHED = ("cached_tokens", "cache_write_tokens")
+# Of trials alone: how much of SPENT was taken over.
+REUSED = tuple(f"reused_{name}" for name in SPENT)
 CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
 REGRADED = ("graded_at", "seconds", "reward", "why", "detail")
 GRADING = ("model", *SPENT, *TRIED_AGAIN, *CACHED, "recording_path", "recording_sha256")
@@ -132,6 +134,8 @@ def trial_values(result: TrialResult) -> Values:
         "seconds": result.seconds,
         **_usage_values(result.usage),
         "commands": result.usage.commands,
+        "reuse": int(result.reuse),
+        **{name: min(getattr(result.usage, name), MOST_SPENT) for name in REUSED},
         "detail": result.detail,
         **_file_values("trajectory", result.trajectory),
         **_file_values("recording", result.recording),
@@ -156,7 +160,7 @@ def trial_from(row: Row) -> TrialResult:
         outcome=Outcome(row["outcome"]),
         reward=row["reward"],
         rewards=rewards_from(row["rewards"]),
-        usage=replace(_usage_from(row), commands=row["commands"]),
+        usage=replace(_usage_from(row), commands=row["commands"], **{name: row[name] for name in REUSED}),
         started_at=row["started_at"],
         seconds=row["seconds"],
         detail=row["detail"],
@@ -171,6 +175,7 @@ def trial_from(row: Row) -> TrialResult:
         state=_file_from("state", row),
         grading=_grading_from(row),
         own_seconds=row["own_seconds"],
+        reuse=bool(row["reuse"]),
     )
 
 

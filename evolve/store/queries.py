@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from evolve.core.plausible import MOST_SPENT
 from evolve.core.records import Outcome, StackFate, Verdict
-from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, SPENT, TRIED_AGAIN
+from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
@@ -52,7 +52,7 @@ from evolve.store.schema import run as run_
 from evolve.store.views import HISTORY_FILE, VIEWS
 
 Query = Select[Any]
-SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED)
+SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED, *REUSED)
 
 _parent = candidate.alias("parent")
 

@@ -324,6 +324,8 @@ decision = Table(
     _utc("decided_at"),
 )
 
+# `reuse`: whether it had the answers of its parent's trial; `reused_...`: how much of its usage was taken over.
+REUSED_COUNTS = ("reused_calls", "reused_prompt_tokens", "reused_completion_tokens")
 trial = Table(
     "trial",
     metadata,
@@ -354,6 +356,9 @@ trial = Table(
     Column("state_sha256", Text),
     Column("rewards", Text),
     Column("own_seconds", Double),
+    Column("reuse", Integer, nullable=False, server_default=text("0")),
+    *(Column(name, Integer, nullable=False, server_default=text("0")) for name in REUSED_COUNTS),
+    Column("reused_cost_usd", Double, nullable=False, server_default=text("0")),
     _of_candidate("candidate_id"),
     ForeignKeyConstraint(["run_id", "task"], ["task.run_id", "task.name"]),
     _one_of("split", Split),
@@ -365,6 +370,11 @@ trial = Table(
     *_cached(),
     CheckConstraint("outage = 0 OR (outage = 1 AND fault = 'endpoint')", name="outage"),
     CheckConstraint("failed_gradings >= 0", name="failed_gradings"),
+    CheckConstraint("reuse IN (0, 1)", name="reuse"),
+    CheckConstraint("reused_calls >= 0 AND (reused_calls = 0 OR reuse = 1)", name="reused_calls"),
+    CheckConstraint("reused_prompt_tokens >= 0", name="reused_prompt_tokens"),
+    CheckConstraint("reused_completion_tokens >= 0", name="reused_completion_tokens"),
+    CheckConstraint("reused_cost_usd >= 0", name="reused_cost_usd"),
     CheckConstraint(
         "(state_path IS NULL) = (state_sha256 IS NULL) AND (state_path IS NULL OR fault = 'grader')", name="state"
     ),

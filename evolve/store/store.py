@@ -382,7 +382,10 @@ class Store:
         return read_rows(self._rows(queries.moments(run)), lambda row: (row["at"], row["seconds"]))
 
     def spent(self, run: str) -> Usage:
-        """Return all that the run has spent: trials (with infrastructure errors) and all else that cost anything."""
+        """Return all that the run has spent: trials (with infrastructure errors) and all else that cost anything.
+
+        Answers that trials took over cost nothing.
+        """
         last, total = self._spent.get(run, (0, Usage()))
         with self._read() as connection:
             dialect = self._engine.dialect.name
@@ -390,7 +393,7 @@ class Store:
             others = connection.execute(queries.spent_beside(run, dialect)).mappings().all()
         total += Usage(**{name: new[name] for name in queries.SUMMED})
         self._spent[run] = (last if new["last"] is None else new["last"], total)
-        return sum((Usage(**row) for row in others), total)
+        return sum((Usage(**row) for row in others), total.paid)
 
     def view(self, name: str, run: str | None = None, number: int | None = None) -> list[dict[str, Any]]:
         """Return a view's rows in order, of one run or of all, of one round or of all.

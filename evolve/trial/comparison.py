@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from evolve.trial.nature import Window, without_nature
-from evolve.trial.recording import BYTES_FIELDS, TIME_FIELDS
+from evolve.trial.recording import BYTES_FIELDS, HOST_FIELDS, TIME_FIELDS
 from evolve.trial.request_digest import canonical
 
 NOISE = [
@@ -44,8 +44,11 @@ def normalise(value: Any) -> Any:
 
 
 def comparable(event: Event) -> Comparable:
-    """What must be the same in a replay of an event: not its seed and random ids, its times, nor what it overlapped."""
-    kept = {key: value for key, value in event.items() if key not in ("arrival", *TIME_FIELDS)}
+    """What must be the same in a replay of an event.
+
+    Not its seed and random ids, its times, what it overlapped, nor what else the host knew about it.
+    """
+    kept = {key: value for key, value in event.items() if key not in ("arrival", *TIME_FIELDS, *HOST_FIELDS)}
     if event["kind"] == "chat":
         kept["request"] = canonical(event["request"])
     for field in BYTES_FIELDS.values():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evolve.core.records import TrialCondition, TrialSpec
+from evolve.trial.recording import REUSED
 
 MAX_NAME = 200
 
@@ -16,7 +17,9 @@ def condition_of(spec: TrialSpec, events: Sequence[Mapping[str, Any]], images: t
     Args:
         images: The ids of the scaffold's image and the task's.
     """
-    answers = [_described(event["response"]) for event in events if event["kind"] == "chat" and "response" in event]
+    # What was taken over shows nothing of the endpoint as it is now.
+    asked = (event for event in events if event["kind"] == "chat" and not event.get(REUSED))
+    answers = [_described(event["response"]) for event in asked if "response" in event]
     base, task = images
     return TrialCondition(
         endpoint_models=_texts(answer["model"] for answer in answers),

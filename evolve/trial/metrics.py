@@ -8,7 +8,7 @@ from typing import Any
 from evolve.core.records import ModelSpec, Usage
 from evolve.llm.reported import read_usage
 from evolve.llm.usage import usage_of
-from evolve.trial.recording import encode_line
+from evolve.trial.recording import REUSED, encode_line
 from evolve.trial.room import Room
 
 Event = Mapping[str, Any]
@@ -19,7 +19,7 @@ def call_metrics(event: Event, models: Sequence[ModelSpec]) -> dict[str, Any]:
     usage, model = event["response"].get("usage") or {}, asked_model(event, models)
     spent = usage_of(event["response"], model, event["request"])
     metrics: dict[str, Any] = {name: usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens")}
-    if spent.cached_tokens:
+    if spent.cached_tokens and not event.get(REUSED):
         metrics["cached_tokens"] = spent.cached_tokens
     return {**metrics, "cost_usd": spent.cost_usd} if _has_known_cost(event, model) else metrics
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, overload
 
 # Fields of a command's event that hold an output byte for byte, in base64, where its text lost something.
 BYTES_FIELDS = {"stdout": "stdout_base64", "stderr": "stderr_base64"}
 # When an event's request arrived, and when it was answered: two texts of a fixed length.
 STARTED_AT, ENDED_AT = TIME_FIELDS = ("started_at", "ended_at")
+# What the host knows besides about a call: the seconds between these times in which it waited or failed, if that was
+# long; the most tokens that the scaffold asked for, if the run allows more; whether its answer is the parent's.
+WAITED, ASKED_TOKENS, REUSED = HOST_FIELDS = ("waited_seconds", "asked_tokens", "reused")
 Event = Mapping[str, Any]
+NOTHING: Event = MappingProxyType({})
 
 
 def encode_line(event: Event) -> bytes:
@@ -49,18 +54,19 @@ class Recording(Sequence[Event]):
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self._lines = [encode_line(event) for event in events]
 
-    def append(self, event: Event, times: Sequence[str] = ()) -> int:
+    def append(self, event: Event, times: Sequence[str] = (), host: Event = NOTHING) -> int:
         """Add an event.
 
         Args:
             times: of TIME_FIELDS.
+            host: of HOST_FIELDS.
 
         Returns:
-            Its bytes as it is stored, without its times: those are the host's addition.
+            Its bytes as it is stored, without what the host adds: these two.
         """
-        named = dict(zip(TIME_FIELDS, times, strict=False))
-        self._lines.append(encode_line({**event, **named}))
-        return len(self._lines[-1]) - sum(len(f', "{name}": "{time}"') for name, time in named.items())
+        added = {**dict(zip(TIME_FIELDS, times, strict=False)), **host}
+        self._lines.append(encode_line({**event, **added}))
+        return len(self._lines[-1]) - sum(len(f', "{name}": {json.dumps(value)}') for name, value in added.items())
 
     def lines(self) -> Iterator[bytes]:
         """The lines of the file."""

@@ -49,7 +49,7 @@ from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
-from evolve.trial.gateway import longest_delay
+from evolve.trial.gateway import ParentAnswers, load_parent_answers, longest_delay
 from evolve.trial.grader_gateway import GraderGateway, with_grader
 from evolve.trial.health import longest_check, longest_start, wait_until_healthy
 from evolve.trial.in_task import TaskAgent, agent_files, start_agent_place
@@ -95,10 +95,12 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
     failed_gradings, kept = 0, None
     door: GraderGateway | None = None
     grading: Grading | None = None
+    parent: ParentAnswers | None = None
     try:
+        parent = load_parent_answers(spec)
         model = open_trial_model(spec, spending_file, spec.key)
         spec, door = with_grader(spec, spending_file)
-        ending, settled = _run_containers(spec, model, trial_answers(spending_file), door)
+        ending, settled = _run_containers(spec, model, trial_answers(spending_file), door, parent)
         usage, condition = ending.usage, condition_of(spec, ending.events, ending.images)
         own_seconds = round(ending.own_seconds, 3)
         files, failed_gradings = _store(spec, ending, settled), settled.failed if settled else 0
@@ -143,6 +145,7 @@ def run_trial_ahead(spec: TrialSpec, spending_file: SpendingFile | None = None) 
         failed_gradings=failed_gradings,
         state=kept,
         rewards=rewards,
+        reuse=parent is not None,
     )
 
 
@@ -169,7 +172,11 @@ def trial_answers(spending_file: SpendingFile | None) -> Answers | None:
 
 
 def _run_containers(
-    spec: TrialSpec, model: ChatModel, answers: Answers | None, door: GraderGateway | None
+    spec: TrialSpec,
+    model: ChatModel,
+    answers: Answers | None,
+    door: GraderGateway | None,
+    parent: ParentAnswers | None,
 ) -> tuple[ScaffoldEnd, Settled | None]:
     """Run scaffold and verifier: three containers start in parallel; the tests appear when the agent's two are dead."""
     ttl = container_lifetime(spec, trial_seconds(spec.task, spec.limits.seconds))
@@ -191,13 +198,13 @@ def _run_containers(
             agent = start_agent_place(crew, spec, state, task, shell, resources, ttl)
             if spec.task.format.steps:
                 shell.result().close()
-                ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl, agent)
+                ending, judgement = _run_steps(spec, model, answers, task.result(), state, ttl, agent, parent)
                 return ending, _settle(spec, PassingState(lambda: judgement), ttl, ending.usage, door)
             if spec.task.format.environment.healthcheck or agent:
                 shell.result()
             end = functools.partial(freeze, task, shell, verifier, state.format.harbor)
             start = agent.ready() if agent else None
-            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources, start)
+            ending = run_scaffold(spec, model, answers, LateShell(shell), ttl, crew, end, resources, start, parent)
             ending = replace(agent.with_changes(spec, ending) if agent else ending, images=images.result())
             if ending.status != 0 and not (state.format.harbor and spec.judges_failures):
                 return ending, None
@@ -216,6 +223,7 @@ def _run_steps(
     state: TaskState,
     ttl: int,
     agent: TaskAgent | None,
+    parent: ParentAnswers | None,
 ) -> tuple[ScaffoldEnd, Judgement]:
     """Run the scaffold anew on each step of the task, within what is left of the trial's budget."""
     ends: list[ScaffoldEnd] = []
@@ -227,7 +235,8 @@ def _run_steps(
             return False
         seed = stable_hash(spec.seed, "step", len(ends)) if ends else spec.seed
         try:
-            ends.append(_run_step(replace(one, limits=limits, seed=seed), own, model, answers, task, ttl, agent))
+            spec_of_step = replace(one, limits=limits, seed=seed)
+            ends.append(_run_step(spec_of_step, own, model, answers, task, ttl, agent, parent))
         except ChargedFault as fault:
             raise ChargedFault(fault.why, used + fault.usage, fault.outage) from fault
         return not ends[-1].exhausted
@@ -250,6 +259,7 @@ def _run_step(
     task: Container,
     ttl: int,
     agent: TaskAgent | None,
+    parent: ParentAnswers | None,
 ) -> ScaffoldEnd:
     """Run the scaffold on one step; its container is gone afterwards."""
     assert own.resources is not None
@@ -259,7 +269,7 @@ def _run_step(
         end = functools.partial(freeze, started, shell, None, True)
         agent = agent.during(own, shell) if agent else None
         start = agent.ready() if agent else None
-        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources, start)
+        ending = run_scaffold(one, model, answers, LateShell(shell), ttl, crew, end, own.resources, start, parent)
         ending = agent.with_changes(one, ending) if agent else ending
     with contextlib.suppress(InfraError):  # then the next one can't start
         reaper().wait()

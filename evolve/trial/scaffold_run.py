@@ -20,7 +20,7 @@ from evolve.llm import ChatModel
 from evolve.sandbox.cleanup import Crew, reaper
 from evolve.sandbox.container import ScaffoldProcess, scaffold_process
 from evolve.sandbox.resources import TrialResources
-from evolve.trial.gateway import Door, Gateway, Workspace
+from evolve.trial.gateway import Door, Gateway, ParentAnswers, Workspace
 from evolve.trial.model_time import model_seconds
 
 # How long a scaffold may take to exit after its last call was refused because its time is over.
@@ -128,11 +128,12 @@ def run_scaffold(
     freeze: Callable[[], Cause],
     resources: TrialResources,
     start: Start | None = None,
+    parent: ParentAnswers | None = None,
 ) -> ScaffoldEnd:
     """Run the scaffold behind its gateway, then call `freeze` to stop its environment.
 
     answers: where the endpoint's answers to all trials are noted; None if only this one's are known;
-    start: starts it; None: in a container of its own.
+    start: starts it; None: in a container of its own; parent: answers that it takes over; None: none.
     """
     door = Door(
         spec.task_id,
@@ -147,7 +148,7 @@ def run_scaffold(
     if spec.task.format.harbor:
         door = replace(door, command_seconds=spec.limits.seconds)
     began = time.monotonic()
-    with Gateway(door, model, workspace, resources.door, answers) as gateway:
+    with Gateway(door, model, workspace, resources.door, answers, parent=parent) as gateway:
         started: Future[Process] = crew.submit(start, spec) if start else crew.start(start_apart, spec, resources, ttl)
         with contextlib.suppress(InfraError):  # of the trial before, whose engine may have died: the sweep finds it
             reaper().wait()

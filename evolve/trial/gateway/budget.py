@@ -169,6 +169,11 @@ class TrialBudget:
             self._reserved.append(reservation)
             return reservation
 
+    def pause(self, until: float) -> None:
+        """Wait until this monotonic time, or until the trial is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, max(until - time.monotonic(), 0.0))
+
     def check(self, model: ModelSpec | None = None) -> None:
         """Raise Refusal if no call of this model may start any more; None: the trial's."""
         with self._changed:

@@ -7,8 +7,9 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,20 @@ from evolve.trial.gateway.door import ASKED, COUNTED, Door, described_model
 from evolve.trial.gateway.endpoint import Action, Endpoint, refusal_response, stream_response
 from evolve.trial.gateway.endurance import Endurance, HungUpAt, longest_delay
 from evolve.trial.gateway.names import asked_of
+from evolve.trial.gateway.parent_answers import ParentAnswer, ParentAnswers
 from evolve.trial.gateway.protocols import Protocol, Reply, protocol_of
 from evolve.trial.gateway.request import bare_request, model_request
 from evolve.trial.gateway.seeding import Seeding
-from evolve.trial.gateway.spans import FailingCalls, Span, without
+from evolve.trial.gateway.spans import FailingCalls, Span, covered_seconds, without
 from evolve.trial.gateway.unserved import reason_of
 from evolve.trial.gateway.wire import Body, BoundedProtocol, Intake, Refusal, final_status, json_response
-from evolve.trial.recording import Event, Recording
+from evolve.trial.recording import ASKED_TOKENS, NOTHING, REUSED, WAITED, Event, Recording
 from evolve.trial.request_digest import digest
 
 SOCKET_NAME = "gateway.sock"
 MAX_TEXT = 2_000
+# Shorter waits of a call count as a part of what its answer took.
+LONG_WAIT_SECONDS = 1.0
 INFRASTRUCTURE = "infrastructure"
 RecordedAction = Callable[[Body, HungUpAt, Arrival], Response]
 
@@ -74,6 +78,7 @@ class Gateway:
         folder: Path,
         answers: Answers | None = None,
         token: str = "",
+        parent: ParentAnswers | None = None,
     ) -> None:
         """Prepare to serve.
 
@@ -81,7 +86,9 @@ class Gateway:
             workspace: Where commands run; None: the model alone is served.
             answers: To the calls of all trials of the run; None: only this one's are known.
             token: What each request must show in place of an API key; "": nothing.
+            parent: Answers that equal requests get; None: each request asks the model.
         """
+        self._parent = parent or ParentAnswers()
         self._token = token
         self.door, self.model = door, model
         self._own_answers, self._failing_calls = OwnAnswers(), FailingCalls()
@@ -216,12 +223,16 @@ class Gateway:
         self.fault = self.fault or error
         return Refusal(503, INFRASTRUCTURE, "the host has a fault; this trial will not count")
 
-    def _record(self, kind: str, arrival: Arrival, **content: Any) -> None:
-        """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance."""
+    def _record(self, kind: str, arrival: Arrival, host: Event = NOTHING, **content: Any) -> None:
+        """Add an event. `arrival` stands in it if the order in which such events end is a matter of chance.
+
+        host: of HOST_FIELDS.
+        """
         event = {"kind": kind, **content, **({"arrival": arrival.number} if arrival.overlapped else {})}
         with self._lock:
             ended = time.monotonic()
-            size = self.recording.append(event, [self._timeline.at(moment) for moment in (arrival.started, ended)])
+            times = [self._timeline.at(moment) for moment in (arrival.started, ended)]
+            size = self.recording.append(event, times, host)
         self.budget.count_event(size)
 
     def _task(self, body: Body, hung_up_at: HungUpAt) -> Response:
@@ -276,25 +287,30 @@ class Gateway:
         self, model: ModelSpec, request: Body, hung_up_at: HungUpAt, arrival: Arrival
     ) -> tuple[dict[str, Any], Usage]:
         """Ask a model, and record its answer. Raises Refusal and the errors of `ChatModel`."""
+        asked = request["max_tokens"] if request["max_tokens"] < self.door.limits.max_tokens else None
         request = self._fit(model, request, arrival)
         prompt = prompt_of(request, model)
         reservation, seed = self._start_call(model, request, prompt)
         request |= {"max_tokens": min(request["max_tokens"], reservation.answer), "seed": seed}
         spent, started = Usage(), time.monotonic()
         endurance = Endurance(self.budget, hung_up_at, self.answers, self._failing_calls)
+        earlier, request["seed"] = self._parent.next(request, asked)
         try:
-            completion = self._complete(model, request, endurance)
+            completion = (
+                self._repeat(earlier, arrival, started) if earlier else self._complete(model, request, endurance)
+            )
             spent = usage_of(completion, model, request)
             self._counted.learn(prompt, counted_prompt_tokens(completion))
-            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
-            self._note_answer()
+            worked = self._note_progress(started, endurance)
+            if not earlier:
+                self._note_answer()
             endurance.check()
             endurance.settle()
         except RequestRefused as error:
-            self.budget.note_progress(without([(started, time.monotonic())], endurance.stuck))
+            worked = self._note_progress(started, endurance)
             endurance.check()
             endurance.settle()
-            raise self._refused(request, error, arrival) from error
+            raise self._refused(request, error, arrival, _host_fields(arrival, worked, asked, earlier)) from error
         except EndpointError as error:
             # Calls in a row are never answered at the same time: their failure is the endpoint's.
             if not isinstance(error, HostRefused) and endurance.caused(self._own_answers):
@@ -305,11 +321,28 @@ class Gateway:
         finally:
             with self._lock:
                 self._seeding.end()
-            self.budget.settle(reservation, replace(spent, calls=0))
+            charged = replace(spent, calls=1)
+            self.budget.settle(reservation, replace(charged.as_reused() if earlier else charged, calls=0))
         if refusal := self.budget.late_refusal():
             raise refusal
-        self._record("chat", arrival, request=request, response=completion)
+        host = _host_fields(arrival, worked, asked, earlier)
+        self._record("chat", arrival, host, request=request, response=completion)
         return completion, spent
+
+    def _note_progress(self, started: float, endurance: Endurance) -> list[Span]:
+        """Note when a call was being answered; returns these spans."""
+        worked = without([(started, time.monotonic())], endurance.stuck)
+        self.budget.note_progress(worked)
+        return worked
+
+    def _repeat(self, earlier: ParentAnswer, arrival: Arrival, started: float) -> dict[str, Any]:
+        """Give the parent's answer after the time that it took. Raises RequestRefused.
+
+        started: when the call started, which may have waited for room in the budget before.
+        """
+        waited = started - arrival.started
+        self.budget.pause(arrival.started + earlier.seconds + (waited if waited >= LONG_WAIT_SECONDS else 0.0))
+        return earlier.response(datetime.fromisoformat(self._timeline.at(arrival.started)))
 
     def _note_answer(self) -> None:
         self._own_answers.note()
@@ -357,8 +390,20 @@ class Gateway:
             self.budget.check(model)
             raise self._refused(request, error, arrival, asked=False) from error
 
-    def _refused(self, request: Body, error: RequestRefused, arrival: Arrival, **more: bool) -> Refusal:
+    def _refused(
+        self, request: Body, error: RequestRefused, arrival: Arrival, host: Event = NOTHING, **more: bool
+    ) -> Refusal:
         refusal = Refusal(final_status(error.status), error.code[:MAX_TEXT], str(error)[:MAX_TEXT])
         fields = {"status": refusal.status, "code": refusal.code, "message": refusal.message}
-        self._record("chat", arrival, request=request, error=fields, **more)
+        self._record("chat", arrival, host, request=request, error=fields, **more)
         return refusal
+
+
+def _host_fields(arrival: Arrival, worked: Sequence[Span], asked: int | None, earlier: ParentAnswer | None) -> Event:
+    """What else is known of a call: HOST_FIELDS, as far as they are worth mentioning."""
+    waited = time.monotonic() - arrival.started - covered_seconds(worked)
+    return {
+        **({WAITED: round(waited, 3)} if waited >= LONG_WAIT_SECONDS else {}),
+        **({} if asked is None else {ASKED_TOKENS: asked}),
+        **({REUSED: True} if earlier else {}),
+    }
