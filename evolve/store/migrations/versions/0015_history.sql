@@ -26,7 +26,7 @@ measured AS (
     SELECT candidate_id,
            count(CASE WHEN outcome <> 'infra_error' THEN 1 END) AS trials,
            count(CASE WHEN outcome = 'infra_error' THEN 1 END) AS infra_errors,
-           sum(cost_usd) AS cost_usd
+           sum(cost_usd - reused_cost_usd) AS cost_usd
     FROM trial /*chosen*/
     GROUP BY candidate_id
 ),

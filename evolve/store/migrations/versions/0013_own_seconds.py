@@ -6,8 +6,8 @@ A migration is frozen once it is released: it imports nothing of `evolve`, whose
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -29,12 +29,12 @@ def upgrade() -> None:
         kind = double if name.endswith("usd") else "INTEGER"
         check = f"CONSTRAINT ck_trial_{name} CHECK ({rule})"
         op.execute(f"ALTER TABLE trial ADD COLUMN {name} {kind} DEFAULT 0 NOT NULL {check}")
-    _make_views("0012_cost.sql", "0012_history.sql", "0012_trials.sql")
+    _make_views("0015_cost.sql", "0015_history.sql", "0015_trials.sql")
 
 
 def downgrade() -> None:
     """An older version counts what was taken over as if it had been paid for."""
-    _make_views("0011_cost.sql", "0013_history.sql", "0010_trials.sql")
+    _make_views("0011_cost.sql", "0012_history.sql", "0010_trials.sql")
     for name in reversed(COLUMNS):
         op.execute(f"ALTER TABLE trial DROP COLUMN {name}")
 

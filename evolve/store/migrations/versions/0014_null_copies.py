@@ -5,8 +5,8 @@ A migration is frozen once it is released: it imports nothing of `evolve`, whose
 
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0013"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    _make_view("0013_history.sql")
+    _make_view("0012_history.sql")
 
 
 def downgrade() -> None:
