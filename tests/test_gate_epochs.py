@@ -103,3 +103,11 @@ def test_what_the_endpoint_gains_amid_a_round_is_no_gain_of_the_patch(change: in
     assert isinstance(again, Standing)
     later = judge(again, [Entrant(PATCH, new)], tip)
     assert isinstance(later, Judgement) and later.decisions == said.decisions, "the rows give the same decision"
+
+
+def test_another_image_of_a_task_or_of_the_scaffolds_begins_an_epoch() -> None:
+    known = Epochs().with_trials([answered("a", base_image="one", task_image="x")])
+    assert known.begins_with([answered("a", base_image="two", task_image="x")])
+    assert known.begins_with([answered("a", base_image="one", task_image="y")])
+    other = replace(answered("a", base_image="one", task_image="y"), task="other")
+    assert not known.begins_with([other]), "each task has an image of its own"

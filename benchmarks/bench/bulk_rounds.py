@@ -96,7 +96,7 @@ class Trials:
     def trials(self, commit: str) -> list[TrialResult]:
         return self.known[commit]
 
-    def measure(self, commits: Sequence[str], slots: Iterable[Slot]) -> None:
+    def measure(self, commits: Sequence[str], slots: Iterable[Slot], parent: object = None) -> None:
         for commit in commits:
             have = {(trial.task, trial.attempt) for trial in self.known[commit]}
             for task, attempt in slots:

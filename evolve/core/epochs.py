@@ -68,7 +68,7 @@ def epochs(trials: Sequence[Conditioned]) -> list[int]:
 
 def _change(known: dict[str, _Known], trial: Conditioned) -> str:
     """Note a trial's conditions; returns what changed, "" for nothing."""
-    for what, (values, calm) in _conditions(trial).items():
+    for what, (values, calm) in conditions(trial).items():
         seen = known.setdefault(what, _Known())
         new = [value for value in values if value not in seen.values]
         if new and seen.values and seen.calm >= calm:
@@ -78,7 +78,7 @@ def _change(known: dict[str, _Known], trial: Conditioned) -> str:
     return ""
 
 
-def _conditions(trial: Conditioned) -> Mapping[str, tuple[Sequence[str], int]]:
+def conditions(trial: Conditioned) -> Mapping[str, tuple[Sequence[str], int]]:
     """The values of each condition, and after how many trials without a new one a new one counts."""
     condition = trial.condition
     if condition is None:

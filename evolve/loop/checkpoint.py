@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from evolve import gate
+from evolve import core, gate
 from evolve.core.errors import BadInput
 from evolve.core.records import TrialResult
 from evolve.gate import Standing
@@ -108,9 +108,10 @@ def decided_rows(rows: Sequence[RoundRow]) -> list[RoundRow]:
 
 
 def basis_of(initial: Standing, rows: Sequence[RoundRow]) -> str:
-    """The sha256 of all that a standing follows from but the trials: the gate's code, its settings, the rounds."""
+    """The sha256 of what a standing follows from but trials: the code of gate and core, settings, rounds."""
     digest = hashlib.sha256(frozen_text.to_text(initial).encode())
-    for source in sorted([*Path(gate.__file__).parent.glob("*.py"), Path(judging.__file__)]):
+    pure = (folder for package in (core, gate) for folder in package.__path__)
+    for source in sorted([*(file for folder in pure for file in Path(folder).glob("*.py")), Path(judging.__file__)]):
         digest.update(source.read_bytes())
     digest.update(json.dumps([_facts(row) for row in rows]).encode())
     return digest.hexdigest()
