@@ -174,7 +174,7 @@ def test_words_in_a_trials_prompt_are_told_apart() -> None:
 
 
 LET_THROUGH = {
-    "every split": {("validation", "instruction"), ("holdout", "environment")},
+    "every split": {("validation", "instruction"), ("validation", "environment")},
     "the verifier's words": {("train", "tests")},
     "names": {("train", "name"), ("holdout", "name")},
 }
