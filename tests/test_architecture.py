@@ -33,7 +33,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 TOP_LEVEL = ("__init__.py", "__main__.py")
 # The only functions that may import: the commands, so that `--help` is fast, the public names of the package, and what
 # needs an extra.
-LAZY_COMMANDS: tuple[str, ...] = ("evolve.cli", "evolve.cli.commands")
+LAZY_COMMANDS: tuple[str, ...] = (
+    "evolve.cli",
+    "evolve.cli.commands",
+    "evolve.cli.result_commands",
+    "evolve.cli.setup_commands",
+)
 LAZY_NAMES = {"evolve": "__getattr__", "evolve.llm.factory": "import_messages"}
 PURE = ("analysis", "guard", "gate")
 PURE_LIBRARY = {

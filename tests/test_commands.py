@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evolve import cli
-from evolve.cli import commands, measuring
+from evolve.cli import measuring, setup_commands
 from evolve.host import platform
 from evolve.maintenance import gc
 from evolve.runs.settings import Settings
@@ -80,7 +80,7 @@ def test_a_calibration_is_of_the_rule_that_is_asked_for(monkeypatch: pytest.Monk
 
 
 def test_the_parts_of_gc_are_those_of_its_help() -> None:
-    assert commands.PARTS.split(", ") == list(gc.PARTS)
+    assert setup_commands.PARTS.split(", ") == list(gc.PARTS)
 
 
 @pytest.mark.parametrize(("system", "words"), [("darwin", "macOS"), ("win32", "WSL2")])

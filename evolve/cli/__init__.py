@@ -39,7 +39,9 @@ def _run_command() -> int:
     from typer import Abort
     from typer.exceptions import TyperException
 
-    from evolve.cli.commands import app
+    # They register their commands, in the order in which help lists them.
+    from evolve.cli import commands, result_commands, setup_commands  # noqa: F401
+    from evolve.cli.options import app
 
     try:
         status = app(standalone_mode=False)

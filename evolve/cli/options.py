@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evolve import __version__
-from evolve.runs.settings import FREE_TABLES, TABLES, Settings, keys_of, shown_default
+from evolve.runs.settings import FREE_TABLES, TABLES, Settings, keys_of, read_settings, shown_default
 
 app = typer.Typer(
     add_completion=False,
@@ -39,6 +39,11 @@ Version_ = Annotated[
 @app.callback()
 def _all_commands(version: Version_ = False) -> None:
     """Options that stand before a command."""
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings, of which the command's options are the ones that win."""
+    return read_settings(**{name: value for name, value in context.params.items() if name in Settings.model_fields})
 
 
 def option(name: str) -> Any:

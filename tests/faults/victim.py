@@ -20,7 +20,7 @@ from evolve import llm
 from evolve.budget.ledger import SpendingFile
 from evolve.budget.metered import Metered
 from evolve.cli import main as guarded
-from evolve.cli.commands import app
+from evolve.cli.options import app
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.records import (  # fmt: skip
