@@ -26,7 +26,7 @@ from tests.faults.killer import RUN, Victim
 from tests.migrated import migrated
 
 MIGRATIONS = Path(package.__file__).with_name("migrations")
-NEWEST = "0011"
+NEWEST = max(file.name[:4] for file in MIGRATIONS.glob("versions/0*.py"))
 STEP = int(os.environ.get("EVOLVE_MIGRATION_STEP", "3"))
 REVISIONS = [f"{number:04}" for number in range(1, int(NEWEST))]
 Rows = dict[str, tuple[list[str], list[tuple[Any, ...]]]]
