@@ -21,7 +21,7 @@ from evolve.trial import room, trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway import budget as budget_module
-from evolve.trial.recording import Recording
+from evolve.trial.recording import NOTHING, Recording
 from tests.fakes import FolderWorkspace, completion, trial_spec
 from tests.test_gateway import call
 
@@ -36,9 +36,9 @@ class ByCharacters(Recording):
         super().__init__()
         self.events: list[Any] = []
 
-    def append(self, event: Mapping[str, Any], times: Sequence[str] = ()) -> int:
+    def append(self, event: Mapping[str, Any], times: Sequence[str] = (), host: Mapping[str, Any] = NOTHING) -> int:
         self.events.append(event)
-        super().append(event, times)
+        super().append(event, times, host)
         return len(json.dumps(event, ensure_ascii=False))
 
 
