@@ -248,6 +248,7 @@ def test_settings_are_translated() -> None:
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search_20250305"),
         ({"mcp_servers": [{"type": "url", "url": "http://x", "name": "x"}]}, "mcp_servers"),
         ({"tools": [LOOK], "tool_choice": {"type": "odd"}}, "tool_choice"),
+        ({"tools": [LOOK], "tool_choice": {"type": []}}, "tool_choice"),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])

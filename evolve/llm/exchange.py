@@ -49,13 +49,18 @@ def read_completion(
     request = response.request
     with BoundedBytes(response, end) as pieces:
         # Endless comments would keep the client's parser busy for ever.
-        bounded = httpx2.Response(200, headers=response.headers, stream=pieces, request=request)
+        bounded = httpx2.Response(200, headers=_decoded(response.headers), stream=pieces, request=request)
         answer = _merged(bounded, events, merge) if is_stream(response) else _parsed(b"".join(pieces), request)
     try:
         raw = json.dumps(convert(answer, request)).encode()
     except RecursionError as error:
         raise openai.APIConnectionError(message="the answer is nested too deeply", request=request) from error
     return parse_completion(raw, request)
+
+
+def _decoded(headers: httpx2.Headers) -> list[tuple[str, str]]:
+    """The headers without those of an encoding, which what is read no longer has."""
+    return [(name, value) for name, value in headers.multi_items() if name != "content-encoding"]
 
 
 def _merged(response: httpx2.Response, events: Events, merge: Merge) -> Any:

@@ -83,7 +83,7 @@ def _choice(choice: Any) -> Body:
     kind = choice.get("type") if isinstance(choice, Mapping) else None
     if kind == "tool":
         chosen: Any = {"type": "function", "function": {"name": reading.text(choice.get("name"), "tool_choice.name")}}
-    elif kind in CHOICES:
+    elif isinstance(kind, str) and kind in CHOICES:
         chosen = CHOICES[kind]
     else:
         raise invalid(f"`tool_choice` {reading.named(choice)} is not supported")
