@@ -20,7 +20,8 @@ ANSWER = {
 
 
 def response(content: bytes) -> httpx2.Response:
-    headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+    # Servers send header values that are not ASCII, too.
+    headers = [(b"content-type", b"text/event-stream"), (b"Content-Encoding", b"gzip"), (b"set-cookie", b"=;\xff")]
     request = httpx2.Request("POST", "http://x")
     return httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(content), request=request)
 

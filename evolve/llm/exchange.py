@@ -58,9 +58,9 @@ def read_completion(
     return parse_completion(raw, request)
 
 
-def _decoded(headers: httpx2.Headers) -> list[tuple[str, str]]:
+def _decoded(headers: httpx2.Headers) -> list[tuple[bytes, bytes]]:
     """The headers without those of an encoding, which what is read no longer has."""
-    return [(name, value) for name, value in headers.multi_items() if name != "content-encoding"]
+    return [(name, value) for name, value in headers.raw if name.lower() != b"content-encoding"]
 
 
 def _merged(response: httpx2.Response, events: Events, merge: Merge) -> Any:
