@@ -257,7 +257,9 @@ class StackRule:
         better than by the trials so far. The error allows for what is not known of the tasks that ran.
         """
         chosen = list(self.plan.everything if tasks is None else tasks)
-        known = ~np.isnan(seen) & np.isin(np.arange(self.plan.count), chosen)
+        counted = np.zeros(self.plan.count, bool)
+        counted[chosen] = True
+        known = ~np.isnan(seen) & counted
         trials, easiness = int(known.sum()), self.difficulty.easiness
         shares, means = (
             padded(values, len(seen), 0.0)[: len(seen)]
