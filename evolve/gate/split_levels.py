@@ -129,6 +129,12 @@ class SplitLevels:
         """The belief once the champion is the tip again."""
         return self._of(self.mean, self.covariance, [2, 3, 2, 3])
 
+    def with_doubtful_lead(self, error: float) -> SplitLevels:
+        """The belief if the tip's lead on each split may also be off by this standard error."""
+        added = np.zeros((4, 4))
+        added[CHAMPION, CHAMPION] = error**2
+        return replace(self, covariance=np.asarray(self.covariance + added))
+
     def in_new_epoch(self) -> SplitLevels:
         """The belief once all scaffolds may score differently than before: leads stay."""
         return replace(self, covariance=np.asarray(self.covariance + VAGUE_VARIANCE * SAME))
