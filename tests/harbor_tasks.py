@@ -128,8 +128,8 @@ USABLE: Mapping[str, Mapping[str, str]] = {
     "no-gpu": {"task.toml": '[environment]\ngpus = 0\ngpu_types = ["H100"]\n'},
     "canary": {"instruction.md": "<!-- benchmark canary GUID 1 -->\n# canary 2\n\nWrite `done`.\n"},
     "compose-main": {
-        "environment/docker-compose.yaml": "services:\n  main:\n    environment: ['WORD=${ENV_AGENT_LOGS_PATH:-/logs/agent}', "
-        "'NONE=${TEST_DIR:-}']\n",
+        "environment/docker-compose.yaml": "services:\n  main:\n    environment: "
+        "['WORD=${ENV_AGENT_LOGS_PATH:-/logs/agent}', 'NONE=${TEST_DIR:-}']\n",
         "tests/test.sh": PASS_IF.format('[ "$WORD$NONE" = /logs/agent ] && grep -q done /app/answer'),
     },
     "compose-services": {
