@@ -110,17 +110,23 @@ def task_grid(store: Store, run: str, most: int = GRID_COLUMNS, rounds: Sequence
     """
     every = store.rounds_in_brief(run)
     known = [row.number for row in every if row.candidate]
-    columns = known if rounds is None else [number for number in known if number in set(rounds)]
-    if rounds is None and len(known) > most:
-        ends = ends_of(every)
-        path = ancestors(every, ends[1].round if ends else 0)
-        kept = [0, *path[: most - 1]]
-        columns = sorted({*kept, *known[len(known) - (most - len(set(kept))) :]})
+    columns = _columns(every, known, most) if rounds is None else [one for one in known if one in set(rounds)]
     cells = {
         (row["task"], row["round"]): Cell(row["trials"], row["passes"], row["reward"], row["infra_errors"])
         for row in store.task_cells(run, columns)
     }
     return TaskGrid(task_lines(store, run), tuple(columns), cells, len(known) - len(columns))
+
+
+def _columns(rounds: Sequence[RoundRow], known: Sequence[int], most: int) -> list[int]:
+    """The candidates that a grid shows: the seed scaffold, the path to the tip, the newest."""
+    if len(known) <= most:
+        return list(known)
+    ends = ends_of(rounds)
+    path = ancestors(rounds, ends[1].round if ends else 0)
+    kept = {0, *path[: most - 1]}
+    others = [number for number in known if number not in kept]
+    return sorted({*kept, *others[len(others) - (most - len(kept)) :]})
 
 
 def cost_lines(store: Store, run: str, config: RunConfig) -> tuple[CostLine, ...]:
