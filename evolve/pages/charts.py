@@ -99,7 +99,7 @@ def evidence_chart(rounds: Sequence[RoundView]) -> Spec:
     points = base.mark_point(filled=True, size=42).encode(
         y=alt.Y("effect:Q", title=title), color=_verdict_colour(values), shape=_verdict_shape(values), opacity=_faint()
     )
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], color=INK).encode(y="zero:Q")
+    zero = alt.Chart(_data([{"zero": 0}])).mark_rule(strokeDash=[4, 3], color=INK).encode(y="zero:Q")
     return _finished(alt.layer(zero, bars, points).properties(width=WIDTH, height=200))
 
 
@@ -116,7 +116,7 @@ def cost_chart(costs: Sequence[CostLine]) -> Spec:
     ]
     title = "US dollars" if in_dollars else "tokens"
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(_data(values))
         .mark_bar(color=BLUE, cornerRadiusEnd=3, height=14)
         .encode(
             x=alt.X("spent:Q", title=title),
@@ -150,7 +150,7 @@ def heat_map(grid: TaskGrid) -> Spec:
     )
     empty = alt.condition(f"datum.state === '{CellState.NOT_MEASURED}'", alt.value(0.08), alt.value(0.95))
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(_data(values))
         .mark_rect()
         .encode(
             x=alt.X("round:O", title="round", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
@@ -174,8 +174,12 @@ def _of_round(one: RoundView) -> dict[str, Any]:
     return {"round": one.number, "verdict": name, "hypothesis": plain(one.hypothesis)[:100]}
 
 
+def _data(values: Values) -> Any:
+    return alt.Data(values=values)  # type: ignore[no-untyped-call]
+
+
 def _base(values: Values) -> alt.Chart:
-    return alt.Chart(alt.Data(values=values))
+    return alt.Chart(_data(values))
 
 
 def _round_axis() -> alt.X:

@@ -14,6 +14,7 @@ from evolve.runs.results import claim_of, fresh_coverage, suite_looks
 from evolve.store import LookRow, Store
 
 CERTAIN = 0.05
+DECIDING = (Split.TRAIN, Split.VALIDATION)
 
 
 def claim_view(store: Store, run: RunView) -> ClaimView:
@@ -67,8 +68,7 @@ def tip_leads(run: RunView) -> bool:
     """Whether the tip scores higher than the champion on the splits that both have, on trials that chose neither."""
     if run.tip is None or run.champion is None:
         return False
-    splits = (Split.TRAIN, Split.VALIDATION)
-    pairs = [(run.tip.scores.get(split), run.champion.scores.get(split)) for split in splits]
+    pairs = [(run.tip.scores.get(split), run.champion.scores.get(split)) for split in DECIDING]
     return sum(tip.mean - champion.mean for tip, champion in pairs if tip and champion) > 0
 
 
@@ -131,10 +131,8 @@ def _stacked_sentences(run: RunView) -> list[str]:
 def _tip_sentence(run: RunView) -> str:
     assert run.tip is not None and run.champion is not None
     name = "the champion" if run.champion.round else "the seed scaffold"
-    parts = [
-        f"{with_interval(run.tip.scores.get(split))} on {split} ({name}: {with_interval(run.champion.scores.get(split))})"
-        for split in (Split.TRAIN, Split.VALIDATION)
-    ]
+    pairs = {split: [with_interval(one.scores.get(split)) for one in (run.tip, run.champion)] for split in DECIDING}
+    parts = [f"{own} on {split} ({name}: {other})" for split, (own, other) in pairs.items()]
     return f"The tip, of round {run.tip.round}, scores {' and '.join(parts)}, on trials that did not choose it."
 
 

@@ -21,8 +21,8 @@ from evolve.core.escaping import plain
 from evolve.pages import wording
 from evolve.report.gaps import points
 
-# One text on a page, such as the end of a log; the command line shows the whole.
-MOST_TEXT = 20_000
+# Characters of one text on a page; the command line shows the whole.
+MOST_TEXT = 4_000
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": wording.percent,
@@ -36,18 +36,21 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def environment(round_url: Callable[[int], str], task_url: Callable[[str], str] | None = None) -> Environment:
+def environment(
+    round_url: Callable[[int], str], task_url: Callable[[str], str] | None = None, most_text: int = MOST_TEXT
+) -> Environment:
     """The templates.
 
     Args:
         round_url: Where a round is shown.
         task_url: Where a task is shown across candidates; None: nowhere.
+        most_text: Characters of one text.
     """
     made = Environment(
         loader=PackageLoader("evolve.pages"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=inert,
+        finalize=functools.partial(inert, most=most_text),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -56,13 +59,13 @@ def environment(round_url: Callable[[int], str], task_url: Callable[[str], str] 
     return made
 
 
-def inert(value: Any) -> Any:
+def inert(value: Any, most: int = MOST_TEXT) -> Any:
     """A text without control characters and of bounded length; nothing for None. Other values as they are."""
     if value is None:
         return ""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return plain(value if len(value) <= MOST_TEXT else f"{value[:MOST_TEXT]} [...]", lines=True)
+    return plain(value if len(value) <= most else f"{value[:most]} [...]", lines=True)
 
 
 def coloured_diff(text: str) -> Markup:

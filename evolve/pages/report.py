@@ -19,7 +19,7 @@ from evolve.pages import charts
 from evolve.pages.claiming import claim_view
 from evolve.pages.conditions import conditions_view, doubts
 from evolve.pages.environment import environment
-from evolve.pages.patches import patch_views
+from evolve.pages.patches import patch_views, within
 from evolve.pages.pictures import STATIC, Picture, chart_scripts, picture
 from evolve.pages.provenance import Provenance, provenance
 from evolve.pages.reading import cost_lines, ending_lines, run_view, task_grid, with_total
@@ -81,15 +81,15 @@ def report_view(store: Store, row: RunRow, runs: Path) -> ReportView:
     every = round_views(store, row.id, runs, priced=run.config.priced)
     shown = shown_rounds(every)
     patches = [one for one in shown if one.parent is not None]
-    kept = [one for one in patches if one.built_upon]
+    shown_patches = {patch.round.number: patch for patch in _patches(row, runs, every, patches)}
     return ReportView(
         run=run,
         claim=claim_view(store, run),
         rounds=shown,
         left_out=len(every) - len(shown),
         lineage=lineage_nodes(every),
-        kept=tuple(patch_views(row, runs, every, kept)),
-        dropped=tuple(_dropped(row, runs, every, [one for one in patches if not one.built_upon])),
+        kept=tuple(shown_patches[one.number] for one in patches if one.built_upon),
+        dropped=tuple(shown_patches[one.number] for one in patches if not one.built_upon),
         grid=task_grid(store, row.id),
         costs=cost_lines(store, row.id, run.config),
         endings=with_total(ending_lines(store, row.id)),
@@ -99,10 +99,12 @@ def report_view(store: Store, row: RunRow, runs: Path) -> ReportView:
     )
 
 
-def _dropped(row: RunRow, runs: Path, every: Sequence[RoundView], rounds: Sequence[RoundView]) -> Iterable[PatchView]:
-    """Also rounds without a patch, such as refused ones."""
-    known = {patch.round.number: patch for patch in patch_views(row, runs, every, rounds, DROPPED_LINES)}
-    return (known.get(one.number, PatchView(one, None)) for one in rounds)
+def _patches(row: RunRow, runs: Path, every: Sequence[RoundView], rounds: Sequence[RoundView]) -> Iterable[PatchView]:
+    """The patches that were built upon, then the others, shorter; and those of rounds without one, without a diff."""
+    kept = [one for one in rounds if one.built_upon]
+    others = [one for one in rounds if not one.built_upon]
+    known = chain(patch_views(row, runs, every, kept), patch_views(row, runs, every, others, DROPPED_LINES))
+    return chain((PatchView(one, None) for one in rounds), within(known))
 
 
 def shown_rounds(rounds: Sequence[RoundView], most: int = MOST_ROUNDS) -> tuple[RoundView, ...]:

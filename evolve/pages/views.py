@@ -118,7 +118,8 @@ class RoundView:
     Attributes:
         parent, champion, tip: Rounds: of the candidate that was patched, and who was champion and tip after the round.
         evidence: The gate's estimate of the effect when it decided.
-        own_effect: The candidate against its parent's own trials on train and validation; `paired`: on the same attempts.
+        own_effect: The candidate against its parent's own trials on train and validation.
+        paired: Whether that is on the same attempts.
         scores: From all of the candidate's trials, by split.
         usd: What the round cost; None if the prices are not known.
         would_be: Of a null copy, the verdict that a patch with its trials would have got.
