@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from evolve.core.config import RULE_VERSION, GateConfig, RunConfig
-from evolve.core.records import Candidate, Split, TrialResult
+from evolve.core.records import Candidate, Split, StackFate, TrialResult
 from evolve.gate import Entrant, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip, stack_rule
 from evolve.gate.prior import Level, chance_of, first_prior
+from evolve.gate.recheck import MOST_PASSES, confirm
+from evolve.gate.ruling import Assessment, Ruling
 from evolve.gate.settling import compare
 from evolve.gate.stack_rule import MOST_COMPARED, StackRule
+from evolve.gate.standing import _without
 from tests.fakes import result
 
 TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 12 else Split.VALIDATION, "easy") for n in range(18)]
@@ -88,9 +91,22 @@ def test_what_challengers_tell_is_contradicted_by_the_champions_own_trials() -> 
     assert stacked(LUCKY, KNOWN).wants_comparison()
     assert stacked(LUCKY, KNOWN).contradiction() == pytest.approx(0.38)
     assert not stacked(replace(LUCKY, lead=0.4), KNOWN).contradiction(), "the champion stays where it was measured"
-    assert not stacked(LUCKY, None).contradiction(), "in a new epoch, nothing is known of it"
     assert not replace(stacked(LUCKY, KNOWN), stacked=0).wants_comparison()
     assert not stacked(LUCKY, KNOWN, compared=MOST_COMPARED).wants_comparison(), "there is an end to it"
+
+
+def test_the_champion_is_measured_in_a_new_epoch_and_where_the_lead_is_vague() -> None:
+    quiet = Level(0.55, 0.02**2, 0.05, 0.025**2, 0.0004)
+    rule = stacked(quiet, Level(0.5, 0.08**2))
+    assert not rule.wants_comparison()
+    after = rule.in_new_epoch()
+    assert after.champion_level is None and after.wants_comparison()
+    assert not after.contradiction(), "nothing is known of it"
+    rewards = np.array([[float(task % 2) for task in range(18)]] * 2)
+    compared = after.with_tip_trials(rewards).with_champion_trials(rewards)
+    assert not compared.wants_comparison()
+    assert compared.level.lead == pytest.approx(quiet.lead, abs=0.01), "the lead of before still counts"
+    assert stacked(replace(quiet, lead_variance=0.11**2), Level(0.5, 0.08**2)).wants_comparison()
 
 
 def test_a_comparison_believes_the_champions_trials_rather_than_the_prior() -> None:
@@ -127,3 +143,20 @@ def test_a_run_of_an_earlier_version_differs_in_nothing_that_anyone_chose() -> N
     assert RunConfig().differences(stored) == []
     assert RunConfig.from_stored(stored).gate.version == RULE_VERSION - 1
     assert [one.key for one in RunConfig(gate=GateConfig(risk=0.02)).differences(stored)] == ["gate.risk"]
+
+
+def test_every_way_to_drop_a_patch_decides_about_the_stack() -> None:
+    rule = stacked(Level(0.6, 0.02**2, 0.3, 0.03**2, 0.0004), Level(0.3, 0.05**2))
+    seen, claim = np.ones((8, 18)), Assessment(0.4, 0.05, 0.0, 18)
+    taken = Ruling(True, StackFate.OPEN, claim, rule, "likely")
+    ways = {
+        "idle": rule._drop_idle(seen),
+        "poor": rule._drop(seen, "poor"),
+        "not confirmed": confirm(rule, taken, seen, np.zeros((MOST_PASSES, 18))),
+        "by a veto": _without(rule, claim, "veto"),
+    }
+    for way, ruling in ways.items():
+        assert isinstance(ruling, Ruling), way
+        assert (ruling.taken, ruling.fate) == (False, StackFate.PROMOTED), way
+    behind = replace(rule, level=replace(rule.level, lead=-0.3))
+    assert behind._drop_idle(seen).fate is StackFate.GIVEN_UP

@@ -11,11 +11,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtr
 
-from evolve.core.records import StackFate
 from evolve.gate.plan import Part
 from evolve.gate.prior import EstimatedEffect, Floats, chance_of
 from evolve.gate.ruling import NeedPart, Ruling
-from evolve.gate.stack_rule import HARM, StackRule
+from evolve.gate.stack_rule import StackRule
 
 MOST_PASSES = 4
 # Standard errors between the claimed gain and none: the fresh trials must tell one from the other.
@@ -82,8 +81,7 @@ def confirm(rule: StackRule, ruling: Ruling, new: Floats, fresh: Floats) -> Need
         return rule.with_fresh_gain(confirmed, gain)
     trials = ruling.assessment.trials + passes * len(tasks)
     after = replace(rule, patch_trials=rule.patch_trials + trials).for_next_round()
-    assessment = replace(ruling.assessment, doubt=rule.level.behind(HARM))
-    return Ruling(False, StackFate.OPEN, assessment, after, UNCONFIRMED)
+    return after.dropping(claimed, ruling.assessment.trials, UNCONFIRMED)
 
 
 def _is_doubtful(rule: StackRule, claimed: EstimatedEffect, new: Floats) -> bool:

@@ -317,14 +317,8 @@ class StackRule:
         count = int((~np.isnan(seen)).sum())
         tried = (*self.tried, EstimatedEffect(0.0, 1 / count))[-REMEMBERED:]
         after = replace(self, tried=tried, luck=self._luck_with(seen), patch_trials=self.patch_trials + count)
-        assessment = Assessment(0.0, 1 / count, self.level.behind(HARM), count)
-        return Ruling(
-            False,
-            StackFate.OPEN,
-            assessment,
-            after._with_learned_prior().for_next_round(),
-            "every trial ended exactly as without the patch",
-        )
+        after, why = after._with_learned_prior().for_next_round(), "every trial ended exactly as without the patch"
+        return after.dropping(EstimatedEffect(0.0, 1 / count), count, why)
 
     def _drop(self, seen: Floats, why: str, apart: Floats | None = None) -> Ruling:
         """Drop a challenger. `apart`: its trials with those that were asked for on validation alone."""
@@ -388,16 +382,21 @@ class StackRule:
         doubtful, splits = self.level, self.splits
         if error := self.contradiction():
             doubtful, splits = doubtful.with_doubtful_lead(error), splits and splits.with_doubtful_lead(error)
-        level = doubtful.after_champion_trials(self.score(rewards))
+        score = self.score(rewards)
+        own = Score(score.value + (1 - score.weight) * self.level.mean, score.error2)
         return replace(
             self,
-            level=level,
-            champion_level=level.back_to_champion(),
+            level=doubtful.after_champion_trials(score),
+            champion_level=(self.champion_level or VAGUE).after_tip_trials(own),
             compared=self.compared + 1,
             splits=splits and splits.after_champion_trials(self._scores_apart(rewards)),
             seeds=self.seeds.with_rewards(rewards, -self.level.lead),
             tip_trials=self.tip_trials + int((~np.isnan(rewards)).sum()),
         )
+
+    def dropping(self, estimate: EstimatedEffect, trials: int, why: str) -> Ruling:
+        """The ruling on a dropped challenger, with the stack's fate by what is known now. `estimate`: of its effect."""
+        return self._ruling(estimate, trials, taken=False, why=why)
 
     def ruling_on_stack(self) -> Ruling:
         """What becomes of the stack by what is known, without a challenger."""
@@ -419,7 +418,14 @@ class StackRule:
         """Whether trials of tip and champion side by side would settle what challengers' trials leave open."""
         if not self.stacked or self.compared >= MOST_COMPARED:
             return False
-        return self.contradiction() > 0 or self._is_nearly_better() or (self._is_better() and self._may_be_supported())
+        if self.contradiction() or self._is_vague():
+            return True
+        return self._is_nearly_better() or (self._is_better() and self._may_be_supported())
+
+    def _is_vague(self) -> bool:
+        """Whether the lead is unknown: the champion never ran in this epoch, or passes of both would tell more."""
+        trials = self.plan.pass_trials * self.settings.tip_passes
+        return self.champion_level is None or self.level.lead_variance > 2 * self.difficulty.spread**2 / trials
 
     def _is_better(self) -> bool:
         return bool(self.stacked) and self.level.behind(HARM) <= self.settings.risk

@@ -17,10 +17,10 @@ from evolve.gate.epochs import Epochs
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import Part, SuitePlan, plan
 from evolve.gate.population import Population
-from evolve.gate.prior import Floats
+from evolve.gate.prior import EstimatedEffect, Floats
 from evolve.gate.race import Challenger, ChallengerNeeds, RaceResult, race
 from evolve.gate.recheck import MOST_PASSES
-from evolve.gate.ruling import Rule, RuleMaker, Ruling
+from evolve.gate.ruling import Assessment, Rule, RuleMaker, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.voids import Slot, slot_of, veto
@@ -280,9 +280,16 @@ def _vetoed(
 
 def _dropped(standing: Standing, raced: RaceResult, why: str) -> RaceResult:
     """The result of a race whose winner is not built upon."""
-    dropped = Ruling(False, StackFate.OPEN, raced.rulings[raced.winner].assessment, standing.rule, why)
+    dropped = _without(standing.rule, raced.rulings[raced.winner].assessment, why)
     rulings = tuple(dropped if place == raced.winner else ruling for place, ruling in enumerate(raced.rulings))
     return RaceResult(rulings, raced.winner, ())
+
+
+def _without(rule: Rule, seen: Assessment, why: str) -> Ruling:
+    """The ruling on a challenger that is not built upon: the rule stays as it was, and decides about its stack."""
+    if isinstance(rule, StackRule):
+        return rule.dropping(EstimatedEffect(seen.effect, seen.error), seen.trials, why)
+    return Ruling(False, StackFate.OPEN, seen, rule, why)
 
 
 def _aimed(
