@@ -22,7 +22,7 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-adapters test-llm long check unit format clean
+.PHONY: help setup evolve test test-runs test-adapters test-harbor test-imports test-llm long check unit format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,15 @@ test-runs: setup ## run the whole runs of more than a minute, of which `make tes
 test-adapters: setup ## run the bundled coding agents with the real tools (needs npm, PyPI and 5 GB; no part of `make test`)
 	@command -v npm >/dev/null || { echo "npm is missing: install it (apt-get install npm)" >&2; exit 2; }
 	@EVOLVE_ADAPTERS=1 $(PYTEST) -n 0 --strict-skips tests/integration/test_adapters.py
+
+test-harbor: setup ## compare results with Harbor's (EVOLVE_HARBOR=PYTHON with Harbor, DOCKER_CONFIG=FOLDER with Compose v2; an hour)
+	@[ -n "$$EVOLVE_HARBOR" ] || { echo "EVOLVE_HARBOR must name the Python of an environment with Harbor" >&2; exit 2; }
+	@$(PYTEST) -n 0 -s --strict-skips tests/integration/test_harbor_results.py \
+		tests/integration/test_harbor_corpus.py::test_harbor_gives_the_same_rewards
+
+test-imports: setup ## import published tasks and check them in containers (EVOLVE_IMPORTS=FOLDER with their sources; needs PyPI)
+	@[ -n "$$EVOLVE_IMPORTS" ] || { echo "EVOLVE_IMPORTS must name a folder with sources of tasks" >&2; exit 2; }
+	@$(PYTEST) -n 0 -s --strict-skips tests/integration/test_imported_samples.py
 
 long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
