@@ -67,12 +67,12 @@ def checked(source: Path, folder: Path) -> tuple[int, int]:
     folder.mkdir()
     with imported(source, folder) as (suite, left_out):
         findings = check_suite(suite, 2, SilentWatcher())
-    sound = [found.task for found in findings if found.verdict == "sound"]
-    print(f"\n{source.name}: {len(sound)} of {len(findings)} checked tasks are sound, {len(left_out)} left out")
-    for found in findings:
-        print(f"  {found.task}: {found.verdict}{f' {found.output[-300:]!r}' if found.output else ''}")
-    for name, reason in left_out.items():
-        print(f"  {name} left out: {reason}")
+        sound = [found.task for found in findings if found.verdict == "sound"]
+        print(f"\n{source.name}: {len(sound)} of {len(findings)} checked tasks are sound, {len(left_out)} left out")
+        for found in findings:
+            print(f"  {found.task}: {found.verdict}{f' {found.output[-300:]!r}' if found.output else ''}")
+        for name, reason in left_out.items():
+            print(f"  {name} left out: {reason}", flush=True)
     return len(sound), len(findings)
 
 
