@@ -31,9 +31,10 @@ from evolve.core.records import Decision, TrialResult
 from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing, standing_of
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.identity import suite_of_run
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 
 ROUNDS = 10_000

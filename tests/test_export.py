@@ -32,7 +32,7 @@ from evolve.export.redaction import Redactor, json_line
 from evolve.export.run import Exported, export_run
 from evolve.export.selection import SAFE_NAME, ExportedTrial, Selection, file_name
 from evolve.host.temporary import process_mark
-from evolve.runs.identity import stored_config
+from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 from evolve.suite.bundled import bundled_suite
 from evolve.suite.tasks import load_suite, task_digest

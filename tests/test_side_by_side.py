@@ -20,11 +20,11 @@ from evolve.loop.side_by_side import Arm, schedule
 from evolve.loop.watcher import SilentWatcher
 from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
 from evolve.runs import opening, opponents
-from evolve.runs.identity import is_measurement
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.opponents import check_opponent, refining
 from evolve.runs.settings import Settings
 from evolve.runs.side_by_side import estimate, left_of_caps, rest_of
+from evolve.runs.stored_config import is_measurement
 from evolve.store import SessionRow
 from evolve.trial.visible import Evidence, visible_evidence
 from tests.fakes import result, run_event

@@ -13,10 +13,10 @@ from evolve.report.promises import null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, holdout_figures, suite_looks
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import NETWORKS, stored, stored_config
 
 
 def claim_run(settings: Settings, as_json: bool) -> None:

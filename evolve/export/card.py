@@ -15,7 +15,7 @@ from evolve.core.escaping import markdown
 from evolve.core.records import Split
 from evolve.export.dataset import DataFile
 from evolve.export.selection import Selection
-from evolve.runs.identity import stored
+from evolve.runs.stored_config import stored
 
 TEMPLATE = "card.md"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

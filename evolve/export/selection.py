@@ -10,7 +10,7 @@ from pathlib import Path
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, TrialResult, stable_hash
-from evolve.runs.identity import stored_config
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store, TaskRow
 
 # The holdout is exported only if it is asked for by name.

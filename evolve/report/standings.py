@@ -8,7 +8,7 @@ from evolve.core.attempts import unselected_trials
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.core.scores import score
 from evolve.report.tables import percent
-from evolve.runs.patches import ends_of
+from evolve.runs.ends import ends_of
 from evolve.store import RoundRow
 
 SPLITS = (Split.TRAIN, Split.VALIDATION)

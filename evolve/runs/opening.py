@@ -38,15 +38,7 @@ from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.digests import scaffold_survey
-from evolve.runs.identity import (
-    MEASUREMENT,
-    check_same,
-    continued_config,
-    identity,
-    stored,
-    stored_config,
-    suite_differences,
-)
+from evolve.runs.identity import check_same, continued_config, identity, suite_differences
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
@@ -57,6 +49,7 @@ from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
 from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
+from evolve.runs.stored_config import MEASUREMENT, stored, stored_config
 from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.egress_check import refuse_unsupported

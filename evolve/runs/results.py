@@ -13,8 +13,8 @@ from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
 from evolve.gate.claim import Claim, claim, comparisons_made
-from evolve.runs.identity import stored
 from evolve.runs.regrades import regraded_trials
+from evolve.runs.stored_config import stored
 from evolve.store import LookRow, Store
 
 

@@ -15,8 +15,9 @@ from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing
 from evolve.maintenance.doctor.finding import BAD, Finding
 from evolve.runs import tally
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.identity import suite_of_run
 from evolve.runs.repository import lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store
 
 FIX = "delete it: it is made anew from the rows"
