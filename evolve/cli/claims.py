@@ -28,7 +28,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
-        promises = [*null_copy_lines(store.rounds_in_brief(row.id), config.gate.risk)]
+        promises = [*null_copy_lines(store.milestones(row.id), config.gate.risk)]
         promises += condition_lines(store, row.id, settings.runs)
         pair = (store.seed(row.id), store.champion(row.id))
         arms = holdout_figures(store, row.id)

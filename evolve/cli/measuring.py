@@ -26,7 +26,7 @@ from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
-from evolve.runs.ends import trials_of_ends
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
 from evolve.runs.from_settings import checking_config
 from evolve.runs.local_model import with_local_server
@@ -218,7 +218,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         print(f"  {line}")
     for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    for line in tip_lines(run, rows, trials_of_ends(store, run, rows)):
+    for line in tip_lines(run, rows, scores_of_ends(store, run, rows)):
         print(f"  {line}")
     print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
     if store.champion(run).round:

@@ -15,7 +15,8 @@ from evolve.report.promises import null_copy_lines
 from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
-from evolve.runs.ends import trials_of_ends
+from evolve.runs.conditions import conditions_of
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_parts, history_rows
 from evolve.runs.lookup import open_results, run_row
@@ -44,8 +45,8 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
             better, worse, compared = base_rates(part.rounds, part.trials)
             rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
         grounds, conditions = grounds_of(store, name, settings.runs), condition_lines(store, name, settings.runs)
-        rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
-        standings = standing_lines(name, rounds, trials_of_ends(store, name, rounds))
+        rounds, risk = store.milestones(name), stored_config(run_row(store, name)).gate.risk
+        standings = standing_lines(name, rounds, scores_of_ends(store, name, rounds))
     if as_json:
         show(rows, True)
         return
@@ -85,16 +86,17 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         shown = store.history(row.id, number, number)
         if not shown or shown[-1]["round"] != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
-        results = store.trials(row.id, played.candidate.commit) if played.candidate else []
-        seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results], [played])[-1]
-        trials = store.view("trials", row.id, number)
-        lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]
-    share, proposal = voided_share(results), played.proposal
+        (played,) = store.rounds_between(row.id, number, number)
+        scores = store.scores(row.id, {one["commit_sha"] for one in shown if one["commit_sha"]})
+        ran = conditions_of(store, row.id, settings.runs).epochs
+        history = history_rows(shown, scores, [played], ran)[-1]
+        trials = store.trial_rows(row.id, number)
+        lesson = store.lesson(row.id, number)
+    own = played.candidate.commit if played.candidate else ""
+    share, proposal = voided_share(score for score in scores if score.candidate == own), played.proposal
     said = ("prediction", "ablates", "merges")
     facts = {**history, **{name: proposal and getattr(proposal, name) for name in said}}
-    facts["lesson"] = lessons[0] if lessons else None
+    facts["lesson"] = lesson.text if lesson else None
     facts["voided"] = f"{share} attempts" if share.voided else None
     if as_json:
         show([{**facts, "trials": trials}], True)

@@ -101,7 +101,7 @@ def _dockerfile(spec: ScaffoldFile) -> str | None:
 
 def _candidate(store: Store, row: RunRow, round_number: int | None) -> tuple[Candidate, bool]:
     """The candidate, and whether it is the champion."""
-    ends = ends_of(store.rounds_in_brief(row.id))
+    ends = ends_of(store.milestones(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     if round_number is None:

@@ -77,7 +77,7 @@ def _refuse_homeless(row: RunRow, runs: Path) -> NoReturn:
 
 def _goal(store: Store, row: RunRow, tip: bool) -> tuple[Candidate, Candidate]:
     """The champion, and the candidate to adopt."""
-    ends = ends_of(store.rounds_in_brief(row.id))
+    ends = ends_of(store.milestones(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     champion, latest = ends

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from evolve.core.records import Candidate, StackFate, TrialResult, Verdict
-from evolve.store import RoundRow, Store
+from evolve.core.records import Candidate, StackFate, Verdict
+from evolve.store import Decided, Store, TrialScore
 
 ACCEPTED = (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
 
 
-def ends_of(rounds: Sequence[RoundRow]) -> tuple[Candidate, Candidate] | None:
+def ends_of(rounds: Iterable[Decided]) -> tuple[Candidate, Candidate] | None:
     """A run's champion and tip, by its decisions; None before the first one."""
     champion = tip = None
     for row in rounds:
@@ -25,7 +25,6 @@ def ends_of(rounds: Sequence[RoundRow]) -> tuple[Candidate, Candidate] | None:
     return (champion, tip) if champion and tip else None
 
 
-def trials_of_ends(store: Store, run: str, rounds: Sequence[RoundRow]) -> list[TrialResult]:
-    """The trials of a run's champion and tip; none before the first decision."""
-    commits = dict.fromkeys(candidate.commit for candidate in ends_of(rounds) or ())
-    return [trial for commit in commits for trial in store.trials(run, commit)]
+def scores_of_ends(store: Store, run: str, rounds: Iterable[Decided]) -> list[TrialScore]:
+    """What the scores of a run's champion and tip are made of; nothing before the first decision."""
+    return store.scores(run, dict.fromkeys(candidate.commit for candidate in ends_of(rounds) or ()))

@@ -37,7 +37,7 @@ def _pair(store: Store, row: RunRow, number: int | None, tip: bool) -> tuple[str
     """The commits to compare; None if there is nothing before the second one."""
     candidates = store.candidates(row.id)
     if number is None:
-        ends = ends_of(store.rounds_in_brief(row.id))
+        ends = ends_of(store.milestones(row.id))
         if ends is None:
             raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
         return candidates[0].commit, ends[tip].commit

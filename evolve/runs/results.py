@@ -115,14 +115,21 @@ def claim_of(store: Store, run: str) -> Claim:
     Raises:
         BadInput: The run has no new champion, or too few holdout trials.
     """
-    candidates = store.candidates(run)
-    champion = store.champion(run) if candidates else None
-    if champion is not None and champion.round == 0:
+    pair = _pair(store, run)
+    if pair and pair[1].round == 0:
         raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
-    pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
-    claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
+    trials = [regraded_trials(store, run, candidate.commit) for candidate in pair] or [[], []]
+    claimed = claim(trials[0], trials[1], comparisons_made(look.why for look in suite_looks(store, run)))
     if claimed is None:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
     return replace(claimed, gap=champions_gap(store, run))
+
+
+def _pair(store: Store, run: str) -> tuple[Candidate, ...]:
+    """Seed scaffold and champion; none before the first decision."""
+    try:
+        return store.seed(run), store.champion(run)
+    except LookupError:
+        return ()
