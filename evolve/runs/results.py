@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evolve.core.attempts import first_fresh_attempt
+from evolve.core.attempts import Trial, first_fresh_attempt
 from evolve.core.config import RunConfig
 from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
@@ -63,7 +63,7 @@ def champions_gap(store: Store, run: str) -> Gap | None:
     return gap(store.trials(run, seed.commit), _fresh_trials(store, run, champion))
 
 
-def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
+def of_split(trials: Sequence[Trial], split: Split) -> list[Trial]:
     """The trials at tasks of a split."""
     return [trial for trial in trials if trial.split is split]
 
