@@ -341,10 +341,8 @@ def _check_seed(run: NamedRun) -> None:
 
 def _progress(store: Store, run: str) -> str:
     """How far the run has come, in words."""
-    rows = store.rounds_in_brief(run)
-    decided = sum(row.decision is not None for row in rows[1:])
-    under_way = [row for row in rows if row.decision is None]
-    words = f"{decided} rounds decided, {store.trial_count(run)} trials"
+    under_way = store.open_rounds(run)
+    words = f"{max(store.decided_count(run) - 1, 0)} rounds decided, {store.trial_count(run)} trials"
     if not under_way:
         return words
     last = under_way[-1]

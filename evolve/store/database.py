@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def _set_up(connection: Any, _record: object) -> None:
     # Python's driver would begin transactions itself, but not for DDL: `_begin` does it instead.
     connection.isolation_level = None
     # Bytes that are no UTF-8 would make a whole table unreadable.
-    connection.text_factory = lambda data: data.decode(errors="replace")
+    connection.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
     connection.create_aggregate("sum", 1, PlausibleSum)
     cursor = connection.cursor()
     for setting in _SETTINGS:

@@ -163,6 +163,17 @@ def rounds(run: str, rounds: Rounds) -> Query:
     return select(round_).where(round_.c.run_id == run, rounds.have(round_.c.number)).order_by(round_.c.number)
 
 
+def decided_count(run: str) -> Query:
+    return select(func.count()).select_from(decision).where(decision.c.run_id == run)
+
+
+def open_rounds(run: str) -> Query:
+    """The numbers of the rounds without a decision, in order."""
+    decided = select(decision.c.round).where(decision.c.run_id == run)
+    query = select(round_.c.number).where(round_.c.run_id == run, round_.c.number.not_in(decided))
+    return query.order_by(round_.c.number)
+
+
 def of_rounds(table: Table, run: str, rounds: Rounds) -> Query:
     """Rows for the rounds, of a table with at most one row per round."""
     return select(table).where(table.c.run_id == run, rounds.have(table.c.round))

@@ -301,6 +301,18 @@ class Store:
         """Return the rounds `first` to `last` in order, like `rounds_in_brief`, without reading the others."""
         return self._read_rounds(run, Rounds(first, last), {})
 
+    def decided_count(self, run: str) -> int:
+        """Return how many rounds of the run are decided, round 0 included."""
+        with self._read() as connection:
+            return int(connection.execute(queries.decided_count(run)).scalar_one())
+
+    def open_rounds(self, run: str) -> list[RoundRow]:
+        """Return the rounds without a decision, in order, without reading the others."""
+        with self._read() as connection:
+            numbers = list(connection.execute(queries.open_rounds(run)).scalars())
+        rounds = self.rounds_between(run, numbers[0], numbers[-1]) if numbers else []
+        return [row for row in rounds if row.decision is None]
+
     def milestones(self, run: str) -> list[Milestone]:
         """Return the decided rounds, in order, that may have moved champion or tip, or that judged a null copy."""
         with self._read() as connection:
@@ -589,4 +601,4 @@ def _by_round(connection: Connection, query: Executable, read: Callable[[Row], R
 def _mappings(result: CursorResult[Any]) -> list[Row]:
     """The rows as plain dictionaries, which are read faster than SQLAlchemy's."""
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
