@@ -299,7 +299,7 @@ class Store:
 
     def rounds_between(self, run: str, first: int, last: int) -> list[RoundRow]:
         """Return the rounds `first` to `last` in order, like `rounds_in_brief`, without reading the others."""
-        return self._read_rounds(run, Rounds(first, last), {})
+        return self._read_rounds(run, Rounds(first, last), ())
 
     def decided_count(self, run: str) -> int:
         """Return how many rounds of the run are decided, round 0 included."""
@@ -322,14 +322,13 @@ class Store:
 
     def _rounds_after(self, run: str, known: Sequence[RoundRow]) -> list[RoundRow]:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
-        before = {row.number: row.candidate for row in known if row.candidate}
-        return self._read_rounds(run, Rounds(len(known)), before)
+        return self._read_rounds(run, Rounds(len(known)), known)
 
-    def _read_rounds(self, run: str, rounds: Rounds, known: Mapping[int, Candidate]) -> list[RoundRow]:
-        """Read rounds. known: candidates of earlier ones; whoever gives none has the parents read too."""
+    def _read_rounds(self, run: str, rounds: Rounds, known: Sequence[RoundRow]) -> list[RoundRow]:
+        """Read rounds. known: all earlier ones; whoever gives none has the parents read too."""
         with self._read() as connection:
             started = read_rows(_mappings(connection.execute(queries.rounds(run, rounds))), dict)
-            earlier = known or _by_round(connection, queries.parents(run, rounds), convert.candidate_from)
+            earlier = {} if known else _by_round(connection, queries.parents(run, rounds), convert.candidate_from)
             candidates = _by_round(connection, queries.candidates(run, rounds), convert.candidate_from)
             proposals = _by_round(connection, queries.proposals(run, rounds), convert.proposal_from)
             decisions = _by_round(connection, queries.of_rounds(schema.decision, run, rounds), convert.decision_from)
@@ -340,7 +339,9 @@ class Store:
             proposals[number] = replace(proposal, fixes=fixes, breaks=breaks)
 
         def candidate(number: int | None) -> Candidate | None:
-            return None if number is None else candidates.get(number) or earlier.get(number)
+            if number is None:
+                return None
+            return known[number].candidate if number < len(known) else candidates.get(number) or earlier.get(number)
 
         return [
             RoundRow(
