@@ -34,8 +34,9 @@ from evolve.embedded.server import serve
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.identity import resumed_config
+from evolve.runs.lookup import DATABASE
 from evolve.runs.replay import Replayer
-from evolve.runs.request import DATABASE, RunRequest
+from evolve.runs.request import RunRequest
 from evolve.store import Store
 
 RUN = "reuse"

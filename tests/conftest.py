@@ -25,7 +25,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from evolve.gate import calibrate
 from evolve.sandbox import engine
-from evolve.store import Store, database
+from evolve.store import Store, database, upgrading
 from tests.built import build_shared
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import Plan
@@ -186,7 +186,7 @@ def no_migration(request: pytest.FixtureRequest, empty_database: Path) -> Iterat
     if request.path.stem in WAITING:
         yield
         return
-    open_engine, script = database._engine, ScriptDirectory.from_config(database._alembic())
+    open_engine, script = database._engine, ScriptDirectory.from_config(upgrading.alembic_config())
 
     def copying(url: URL) -> Engine:
         file = Path(str(url.database))

@@ -14,7 +14,8 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Decision, StackFate, Verdict
 from evolve.repo import Lineage
 from evolve.runs.adopting import AdoptRequest, adopt_run
-from evolve.runs.patches import ends_of, patch_of
+from evolve.runs.ends import ends_of
+from evolve.runs.patches import patch_of
 from evolve.store import Store
 from tests.adopted import FIRST, MAIN, RUN, SCAFFOLD, SECOND, THIRD, Home, commit_repository, git, measure, play, write
 

@@ -13,10 +13,10 @@ from evolve.report.promises import null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, holdout_figures, suite_looks
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import NETWORKS, stored, stored_config
 
 
 def claim_run(settings: Settings, as_json: bool) -> None:
@@ -28,7 +28,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
-        promises = [*null_copy_lines(store.rounds_in_brief(row.id), config.gate.risk)]
+        promises = [*null_copy_lines(store.milestones(row.id), config.gate.risk)]
         promises += condition_lines(store, row.id, settings.runs)
         pair = (store.seed(row.id), store.champion(row.id))
         arms = holdout_figures(store, row.id)

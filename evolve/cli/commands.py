@@ -274,6 +274,6 @@ def tasks_check(
 @tasks_app.command("list")
 def tasks_list(context: typer.Context, suite: Suite_ = None, as_json: Json_ = False) -> None:
     """List the tasks with their splits and difficulty."""
-    from evolve.cli import reading
+    from evolve.cli import task_list
 
-    reading.list_tasks(settings_of(context).suite, as_json)
+    task_list.list_tasks(settings_of(context).suite, as_json)

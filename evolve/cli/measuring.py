@@ -26,15 +26,15 @@ from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
 from evolve.runs.from_settings import checking_config
-from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
-from evolve.runs.patches import trials_of_ends
 from evolve.runs.replay import ReplayResult
 from evolve.runs.results import champions_gap, fresh_coverage, fresh_scores, of_split
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import NETWORKS, stored, stored_config
 from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
@@ -218,7 +218,7 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         print(f"  {line}")
     for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    for line in tip_lines(run, rows, trials_of_ends(store, run, rows)):
+    for line in tip_lines(run, rows, scores_of_ends(store, run, rows)):
         print(f"  {line}")
     print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
     if store.champion(run).round:

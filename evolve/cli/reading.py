@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from evolve.core.errors import BadInput
-from evolve.core.escaping import plain
-from evolve.core.records import Split
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.conditions import condition_lines
 from evolve.report.gaps import gap_text
-from evolve.report.lineage_graph import lineage_lines, tip_round
 from evolve.report.predictions import base_rates, format_predictions
 from evolve.report.promises import null_copy_lines
 from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
+from evolve.runs.conditions import conditions_of
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_parts, history_rows
-from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import patch_of, trials_of_ends
 from evolve.runs.settings import Settings
-from evolve.suite.tasks import load_suite
+from evolve.runs.stored_config import stored_config
 
 # So many of a long run's rounds are shown, unless more are asked for.
 SHOWN = 100
@@ -50,8 +45,8 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
             better, worse, compared = base_rates(part.rounds, part.trials)
             rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
         grounds, conditions = grounds_of(store, name, settings.runs), condition_lines(store, name, settings.runs)
-        rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
-        standings = standing_lines(name, rounds, trials_of_ends(store, name, rounds))
+        rounds, risk = store.milestones(name), stored_config(run_row(store, name)).gate.risk
+        standings = standing_lines(name, rounds, scores_of_ends(store, name, rounds))
     if as_json:
         show(rows, True)
         return
@@ -91,16 +86,17 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
         shown = store.history(row.id, number, number)
         if not shown or shown[-1]["round"] != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
-        results = store.trials(row.id, played.candidate.commit) if played.candidate else []
-        seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results], [played])[-1]
-        trials = store.view("trials", row.id, number)
-        lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]
-    share, proposal = voided_share(results), played.proposal
+        (played,) = store.rounds_between(row.id, number, number)
+        scores = store.scores(row.id, {one["commit_sha"] for one in shown if one["commit_sha"]})
+        ran = conditions_of(store, row.id, settings.runs).epochs
+        history = history_rows(shown, scores, [played], ran)[-1]
+        trials = store.trial_rows(row.id, number)
+        lesson = store.lesson(row.id, number)
+    own = played.candidate.commit if played.candidate else ""
+    share, proposal = voided_share(score for score in scores if score.candidate == own), played.proposal
     said = ("prediction", "ablates", "merges")
     facts = {**history, **{name: proposal and getattr(proposal, name) for name in said}}
-    facts["lesson"] = lessons[0] if lessons else None
+    facts["lesson"] = lesson.text if lesson else None
     facts["voided"] = f"{share} attempts" if share.voided else None
     if as_json:
         show([{**facts, "trials": trials}], True)
@@ -114,44 +110,3 @@ def show_round(number: int, settings: Settings, as_json: bool) -> None:
     columns += ["fault"] if any(trial["fault"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
-
-
-def lineage(settings: Settings, as_json: bool, every: bool) -> None:
-    """Who descends from whom."""
-    with open_results(settings.runs) as store:
-        run = run_row(store, settings.run).id
-        if as_json:
-            show(store.view("lineage", run), True)
-            return
-        rows = store.history(run, 1, store.newest_round(run), figures=False)
-    decided = [row for row in rows if row["verdict"]]
-    if decided:
-        lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)
-        print("\n".join([f"run {run}", *lines]))
-
-
-def diff(number: int | None, tip: bool, settings: Settings) -> None:
-    """What a round changed in the scaffold, or champion or tip since the seed, for `git apply`.
-
-    A terminal gets control characters as escapes, so that no text of a model's moves its cursor.
-    """
-    if number is not None and tip:
-        raise BadInput("--tip", "a round has one candidate", "give a round or --tip")
-    patch = patch_of(settings.runs, settings.run, number, tip, Path.cwd())
-    if sys.stdout.isatty():
-        print(plain(patch.decode("utf-8", "replace"), lines=True), end="")
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(patch)
-    sys.stdout.buffer.flush()
-
-
-def list_tasks(suite: Path, as_json: bool) -> None:
-    """The tasks with their splits and difficulty, how many each split has, and what is left out."""
-    loaded = load_suite(suite)
-    show([{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in loaded.tasks], as_json)
-    if not as_json:
-        counts = ", ".join(f"{len(loaded.split(split))} {split}" for split in Split)
-        print(plain(f"{len(loaded.tasks)} tasks in {loaded.folder}: {counts}"))
-    for line in (*(f"{name} is left out: {reason}" for name, reason in loaded.reasons.items()), *loaded.warnings):
-        print(plain(line), file=sys.stderr)

@@ -111,9 +111,9 @@ def lineage_command(
     as_json: Json_ = False,
 ) -> None:
     """Draw which candidate descends from which."""
-    from evolve.cli import reading
+    from evolve.cli import lineages
 
-    reading.lineage(settings_of(context), as_json, every)
+    lineages.lineage(settings_of(context), as_json, every)
 
 
 @app.command("diff")
@@ -131,9 +131,9 @@ def diff_command(
 
     In a terminal, control characters are escaped.
     """
-    from evolve.cli import reading
+    from evolve.cli import lineages
 
-    reading.diff(number, tip, settings_of(context))
+    lineages.diff(number, tip, settings_of(context))
 
 
 @app.command("adopt")

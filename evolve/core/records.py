@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from evolve.core.instances import Instance
 from evolve.core.launch import Launch
@@ -526,6 +526,31 @@ class TrialResult:
     def key(self) -> str:
         """The key of its `TrialSpec`."""
         return trial_key(self.candidate, self.task, self.attempt)
+
+
+class Scored(Protocol):
+    """What of a trial a scaffold's scores are made of; the attributes are those of `TrialResult`."""
+
+    @property
+    def candidate(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def reward(self) -> float | None: ...
+    @property
+    def verifier(self) -> VerifierMode: ...
+    @property
+    def fault(self) -> Fault: ...
+    @property
+    def outage(self) -> bool: ...
+    @property
+    def counts(self) -> bool: ...
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from evolve.pages.views import (
     TaskLine,
     Verdicts,
 )
-from evolve.runs.identity import stored_config
-from evolve.runs.patches import ends_of
+from evolve.runs.ends import ends_of
 from evolve.runs.results import fresh_scores, of_split
+from evolve.runs.stored_config import stored_config
 from evolve.store import RoundRow, RunRow, Store
 
 # So many candidates are columns of a grid.

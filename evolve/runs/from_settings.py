@@ -16,11 +16,13 @@ from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model, profiles_listing
 from evolve.models.facts import body_text, header_pairs
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import GIVEN_PRICE, PRICES, resumed_config, stored_config, with_rates
-from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.branches import run_and_commit
+from evolve.runs.identity import GIVEN_PRICE, PRICES, resumed_config, with_rates
+from evolve.runs.lookup import open_results
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow
 from evolve.suite.bundled import or_bundled
 

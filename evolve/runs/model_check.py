@@ -15,8 +15,9 @@ from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
 from evolve.models.preflight import Preflight, Requests, check_endpoint, describe_learned
-from evolve.runs.identity import continued_config, run_to_resume, stored_config
+from evolve.runs.identity import continued_config, run_to_resume
 from evolve.runs.request import RunRequest, stored_row
+from evolve.runs.stored_config import stored_config
 from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
 

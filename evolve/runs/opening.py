@@ -38,15 +38,7 @@ from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.digests import scaffold_survey
-from evolve.runs.identity import (
-    MEASUREMENT,
-    check_same,
-    continued_config,
-    identity,
-    stored,
-    stored_config,
-    suite_differences,
-)
+from evolve.runs.identity import check_same, continued_config, identity, suite_differences
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
@@ -57,6 +49,7 @@ from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
 from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
+from evolve.runs.stored_config import MEASUREMENT, stored, stored_config
 from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.egress_check import refuse_unsupported
@@ -348,10 +341,8 @@ def _check_seed(run: NamedRun) -> None:
 
 def _progress(store: Store, run: str) -> str:
     """How far the run has come, in words."""
-    rows = store.rounds_in_brief(run)
-    decided = sum(row.decision is not None for row in rows[1:])
-    under_way = [row for row in rows if row.decision is None]
-    words = f"{decided} rounds decided, {store.trial_count(run)} trials"
+    under_way = store.open_rounds(run)
+    words = f"{max(store.decided_count(run) - 1, 0)} rounds decided, {store.trial_count(run)} trials"
     if not under_way:
         return words
     last = under_way[-1]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
-from alembic.command import upgrade
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from evolve.core.errors import BadInput, DiskFull, InfraError
@@ -23,7 +20,7 @@ _SETTINGS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
-_MIGRATIONS = Path(__file__).with_name("migrations")
+_VERSIONS = Path(__file__).with_name("migrations") / "versions"
 
 
 def database_url(where: str | Path) -> URL:
@@ -93,7 +90,7 @@ def _set_up(connection: Any, _record: object) -> None:
     # Python's driver would begin transactions itself, but not for DDL: `_begin` does it instead.
     connection.isolation_level = None
     # Bytes that are no UTF-8 would make a whole table unreadable.
-    connection.text_factory = lambda data: data.decode(errors="replace")
+    connection.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
     connection.create_aggregate("sum", 1, PlausibleSum)
     cursor = connection.cursor()
     for setting in _SETTINGS:
@@ -108,30 +105,40 @@ def _begin(connection: Connection) -> None:
 
 def newest_schema() -> str:
     """Return the schema revision of this version."""
-    return ",".join(sorted(ScriptDirectory.from_config(_alembic()).get_heads()))
+    return max(_revisions())
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+def _revisions() -> set[str]:
+    """The revisions that this version knows: each is the beginning of its file's name."""
+    return {file.name.partition("_")[0] for file in _VERSIONS.glob("*.py")}
 
 
 def _migrate(engine: Engine) -> None:
     """Upgrade the schema if needed. Checks without a lock first, so that a reader never waits for the writer."""
-    config = _alembic()
-    script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
-        current = set(MigrationContext.configure(connection).get_current_heads())
-    if current == set(script.get_heads()):
+        current = _schema_of(connection)
+    if current == {newest_schema()}:
         return
-    if not current <= {revision.revision for revision in script.walk_revisions()}:
+    if not current <= _revisions():
         raise BadInput(
             describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
         )
+    _upgrade(engine)
+
+
+def _schema_of(connection: Connection) -> set[str]:
+    """The revision of a database's schema; none if it is empty."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+
+
+def _upgrade(engine: Engine) -> None:
+    # Alembic takes as long to import as most commands take to read.
+    from evolve.store.upgrading import upgrade_schema
+
     with write_engine(engine).begin() as connection:
-        config.attributes["connection"] = connection
-        upgrade(config, "head")
+        upgrade_schema(connection)
 
 
 def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
