@@ -47,8 +47,10 @@ def test_the_tip_stands_beside_the_champion_with_its_interval_and_the_way_to_tak
         *trials(STACKED, first_attempt(STACKED), 1, 1, 0, 1),
     ]
     champion, tip = standing_lines("r", ROWS, known)
-    assert champion == "champion (round 1): train 50.0 % (± 98.0), validation 50.0 % (± 98.0)"
-    assert tip.startswith("tip (round 2): train 75.0 % (± 49.0), validation 75.0 % (± 49.0), not yet proven better")
+    assert champion == "champion (round 1): train 50.0 % (± 98.0 points), validation 50.0 % (± 98.0 points)"
+    assert tip.startswith(
+        "tip (round 2): train 75.0 % (± 49.0 points), validation 75.0 % (± 49.0 points), not yet proven better"
+    )
     assert tip.endswith("evolve adopt r --tip")
     assert tip_lines("r", ROWS, known) == [tip]
 

@@ -26,9 +26,7 @@ CLEAR_ERRORS = 1.645
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 FIGURES_BY_SPLIT = re.compile(r" \(train [-+][0-9.]+, validation [-+][0-9.]+ points\)")
 # What the whole stack brings, in a decision on one of its patches; the second form is that of earlier versions.
-FIGURES_OF_STACK = re.compile(
-    r" \((?:the stack: )?[-+][0-9.]+ ± [0-9.]+ points over the champion(?:, round [0-9]+)?\)"
-)
+FIGURES_OF_STACK = re.compile(r" \((?:the stack: )?[-+][0-9.]+ ± [0-9.]+ points over the champion(?:, round [0-9]+)?\)")
 
 
 @dataclass(frozen=True)

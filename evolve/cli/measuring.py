@@ -16,7 +16,7 @@ from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
 from evolve.report.calibration import calibration_lines
 from evolve.report.conditions import condition_lines
-from evolve.report.final_lines import summary_lines, waste_lines
+from evolve.report.final_lines import certainty_lines, summary_lines, waste_lines
 from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
@@ -218,11 +218,10 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         print(f"  {line}")
     for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    for line in tip_lines(run, rows, trials_of_ends(store, run, rows)):
-        print(f"  {line}")
     print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
-    if store.champion(run).round:
-        print(f"  as a branch on your HEAD: evolve adopt {run}")
+    gate, tip = stored_config(row).gate, tip_lines(run, rows, trials_of_ends(store, run, rows))
+    for line in certainty_lines(run, history, gate.risk, tip, gate.rule == "evolve", len(rows) - 1):
+        print(f"  {line}")
 
 
 def _print_scores(store: Store, row: RunRow) -> None:

@@ -1,7 +1,7 @@
 """The effect of a patch as it is stated: its trials against the parent's own, not against what the rule believes.
 
-The rule's belief about a tip is careful: it lags behind a gain that few trials showed. Measured against it, a patch that
-changes nothing would seem to bring what its parent brought.
+The rule's belief about a tip is careful: it lags behind a gain that few trials showed. Measured against it, a patch
+that changes nothing would seem to bring what its parent brought.
 """
 
 from __future__ import annotations

@@ -55,4 +55,5 @@ def _format_cell(name: str, value: Any) -> str:
 
 
 def percent(value: tuple[float, float] | None) -> str:
-    return "not measured" if value is None else f"{100 * value[0]:.1f} % (± {100 * value[1]:.1f})"
+    """A share in percent, with the half width of its 95 % interval in points."""
+    return "not measured" if value is None else f"{100 * value[0]:.1f} % (± {100 * value[1]:.1f} points)"

@@ -13,6 +13,7 @@ from evolve.core.records import TrialResult
 from evolve.core.scores import gap
 from evolve.core.voided import voided_share
 from evolve.runs.conditions import conditions_of
+from evolve.runs.identity import stored_config
 from evolve.store import RoundRow, Store
 
 # So many rounds are read at once.
@@ -30,14 +31,17 @@ class HistoryPart:
 
 def history_parts(store: Store, run: str, runs: Path, first: int, last: int) -> Iterator[HistoryPart]:
     """Read round 0 and the rounds `first` to `last`, in parts, so that no more of a long run is in memory."""
-    rounds, conditions = store.rounds_in_brief(run), conditions_of(store, run, runs)
+    rounds, conditions, row = store.rounds_in_brief(run), conditions_of(store, run, runs), store.run(run)
+    is_priced = row is None or stored_config(row).priced
     for start in range(first, max(last, first) + 1, PART):
         end = min(start + PART - 1, last)
         trials = store.trials_of_rounds(run, start, end)
         rows, these = store.history(run, start, end), [row for row in rounds if start <= row.number <= end]
         ran = {trial.candidate: conditions.epochs.get(trial.candidate, 0) for trial in trials}
         skipped = 0 if start == first else 1
-        yield HistoryPart(history_rows(rows, trials, these, ran)[skipped:], these, trials)
+        made = history_rows(rows, trials, these, ran)[skipped:]
+        # The database sums known costs alone: without prices they are no zero, but unknown.
+        yield HistoryPart(made if is_priced else [{**one, "cost_usd": None} for one in made], these, trials)
 
 
 def run_history(store: Store, run: str, runs: Path) -> list[dict[str, Any]]:

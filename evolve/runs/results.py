@@ -14,6 +14,7 @@ from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
 from evolve.gate.claim import Claim, claim, comparisons_made
 from evolve.runs.identity import stored
+from evolve.runs.patches import ends_of
 from evolve.runs.regrades import regraded_trials
 from evolve.store import LookRow, Store
 
@@ -109,6 +110,19 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     return False if len({trial.task for trial in trials}) >= 2 else None
 
 
+def _no_champion(store: Store, run: str) -> BadInput:
+    """Why there is nothing to claim, and what can be had instead."""
+    ends, problem, fix = (
+        ends_of(store.rounds_in_brief(run)),
+        "the champion is still the seed scaffold",
+        "resume the run",
+    )
+    if ends is None or ends[1].round == ends[0].round:
+        return BadInput(f"run {run}", problem, f"{fix} for more rounds")
+    problem += f"; the gain of its tip, of round {ends[1].round}, is not proven yet"
+    return BadInput(f"run {run}", problem, f"{fix} for more rounds, or take the tip over: evolve adopt {run} --tip")
+
+
 def claim_of(store: Store, run: str) -> Claim:
     """The claim of a run.
 
@@ -118,7 +132,7 @@ def claim_of(store: Store, run: str) -> Claim:
     candidates = store.candidates(run)
     champion = store.champion(run) if candidates else None
     if champion is not None and champion.round == 0:
-        raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
+        raise _no_champion(store, run)
     pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
     claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
     if claimed is None:
