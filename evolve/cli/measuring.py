@@ -31,6 +31,7 @@ from evolve.runs.from_settings import checking_config
 from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
+from evolve.runs.notify import notifying
 from evolve.runs.patches import trials_of_ends
 from evolve.runs.replay import ReplayResult
 from evolve.runs.results import champions_gap, fresh_coverage, fresh_scores, of_split
@@ -46,9 +47,12 @@ def run(settings: Settings) -> None:
     """Start or resume a run, and print its result."""
     with with_local_server(settings, settings.run) as served:
         prepared = running.prepare_run(served)
-        with Live(prepared.request.config.priced) as view:
+        with (
+            Live(prepared.request.config.priced) as view,
+            notifying(settings.on_event, view, settings.runs) as watcher,
+        ):
             _show_model(prepared, view)
-            name = running.play(prepared, settings.rounds, view, settings.until)
+            name = running.play(prepared, settings.rounds, watcher, settings.until)
     with open_results(settings.runs) as store:
         print_result(store, name, settings.runs)
 

@@ -69,7 +69,8 @@ class Live:
         yield from lines
 
     def say(self, text: str) -> None:
-        self.console.print(Text(plain(text)), soft_wrap=True)
+        # A terminal gets lines broken between words; a log keeps each line whole.
+        self.console.print(Text(plain(text)), soft_wrap=not self.console.is_terminal)
 
     def hear(self, event: Event) -> None:
         with self._lock:
