@@ -43,10 +43,10 @@ def test_all_columns_fit_80_cells_and_the_effect_names_its_reference() -> None:
     assert texts(history_text([seed, ROUND], 80)) == [
         "round verdict    train validation  effect in points           trials  fixed",
         "    0 baseline  47.2 %    44.0 %                                   0",
-        "   why  the seed scaffold",
+        "  why | the seed scaffold",
         "    3 stack     61.1 %    50.0 %   +13.9 ± 9.0 vs round 1         44  3/10",
-        "  idea  Run the tests first.",
-        "   why  likely to be worth it; 1 stacked, doubt 12 %",
+        " idea | Run the tests first.",
+        "  why | likely to be worth it; 1 stacked, doubt 12 %",
     ]
 
 
@@ -108,10 +108,10 @@ def test_a_round_has_idea_patch_evidence_tasks_mechanism_trials_and_lesson() -> 
     assert texts(round_text(page(), 80)) == [
         f"round 3 of run r: stack (parent: round 1, commit {'c' * 12})",
         "hypothesis",
-        "  Run the tests first.",
+        " | Run the tests first.",
         "prediction",
-        "  More pass.",
-        "  predicted to be fixed: 3 of 10 tasks went better",
+        " | More pass.",
+        " | predicted to be fixed: 3 of 10 tasks went better",
         "patch  +1 -1 lines",
         "  --- a/main.py",
         "  +++ b/main.py",
@@ -119,21 +119,21 @@ def test_a_round_has_idea_patch_evidence_tasks_mechanism_trials_and_lesson() -> 
         "  -old",
         "  +new",
         "evidence",
-        "  +13.9 ± 9.0 points against round 1 after 44 trials: likely to be worth it; 1",
-        "  stacked, doubt 12 %",
-        "  scores of these trials: train 61.1 %, validation 50.0 %",
+        " | +13.9 ± 9.0 points against round 1 after 44 trials: likely to be worth it; 1",
+        " | stacked, doubt 12 %",
+        " | scores of these trials: train 61.1 %, validation 50.0 %",
         "tasks",
-        "  fixed (2): t1, t2",
-        "  broken (1): t0",
+        " | fixed (2): t1, t2",
+        " | broken (1): t0",
         "mechanism",
-        "  a trial takes 4.0 calls (2.0), 2.0 commands (0.0), 1.0 k tokens (0.5), 1.5",
-        "  seconds (1.5); of the parent's in brackets",
+        " | a trial takes 4.0 calls (2.0), 2.0 commands (0.0), 1.0 k tokens (0.5), 1.5",
+        " | seconds (1.5); of the parent's in brackets",
         "trials",
-        "  4: 3 passed, 1 timeout",
+        " | 4: 3 passed, 1 timeout",
         "  ■■■t",
-        "  --trials lists them; evolve trial 3 TASK shows one step by step",
+        " | --trials lists them; evolve trial 3 TASK shows one step by step",
         "lesson",
-        "  It helped.",
+        " | It helped.",
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_patch_is_coloured_and_a_long_one_is_cut() -> None:
 
 def test_a_patch_that_cannot_be_read_says_why() -> None:
     shown = texts(round_text(replace(page(), patch=None, no_patch="not available: the repository is missing"), 80))
-    assert "  not available: the repository is missing" in shown
+    assert " | not available: the repository is missing" in shown
 
 
 @given(st.text(max_size=200), st.integers(1, 200))

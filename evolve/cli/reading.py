@@ -25,7 +25,7 @@ from evolve.report.standings import standing_lines
 from evolve.report.tables import show
 from evolve.report.validity import validity_lines
 from evolve.runs.evidence import grounds_of
-from evolve.runs.history import history_parts, history_rows
+from evolve.runs.history import history_parts, history_rows, with_known_costs
 from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import patch_of, trials_of_ends
@@ -82,7 +82,7 @@ def show_round(number: int, settings: Settings, as_json: bool, trials_too: bool 
         seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
         seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results], [played])[-1]
+        history = with_known_costs(history_rows(shown, [*seeds, *results], [played]), stored_config(row).priced)[-1]
         trials = store.view("trials", row.id, number)
         before = store.trials(row.id, played.parent.commit) if played.parent else []
         lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]

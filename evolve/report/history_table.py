@@ -72,12 +72,15 @@ def _trials(row: Row) -> str:
 
 
 def wrapped(label: str, text: str | None, width: int, indent: int = LABEL) -> list[Text]:
-    """A text in lines of at most `width` cells, below a label in its indent; nothing if it is empty."""
+    """A text in lines of at most `width` cells, with a label in its indent; nothing if it is empty.
+
+    A bar stands before each line, so that no text can pass for one of ours where it is broken.
+    """
     if not text:
         return []
     pieces = _folded(Text(clean(text)), width - indent)
     return [
-        Text(f"{label if not number else '':>{indent - 2}}  ", style="dim").append(piece.plain, style="default")
+        Text(f"{label if not number else '':>{indent - 3}} | ", style="dim").append(piece.plain, style="default")
         for number, piece in enumerate(pieces)
     ]
 

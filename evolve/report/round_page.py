@@ -17,7 +17,7 @@ from evolve.report.marks import VERDICT_STYLES, clean, fitted, strip_of
 from evolve.report.tables import Row
 
 MOST_DIFF = 120
-INDENT, LEAST_WIDTH = 2, 20
+INDENT, LEAST_WIDTH = 3, 20
 DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 # What shows that a scaffold works differently.
 FIGURES: Mapping[str, Callable[[TrialResult], float]] = {

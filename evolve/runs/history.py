@@ -40,8 +40,12 @@ def history_parts(store: Store, run: str, runs: Path, first: int, last: int) -> 
         ran = {trial.candidate: conditions.epochs.get(trial.candidate, 0) for trial in trials}
         skipped = 0 if start == first else 1
         made = history_rows(rows, trials, these, ran)[skipped:]
-        # The database sums known costs alone: without prices they are no zero, but unknown.
-        yield HistoryPart(made if is_priced else [{**one, "cost_usd": None} for one in made], these, trials)
+        yield HistoryPart(with_known_costs(made, is_priced), these, trials)
+
+
+def with_known_costs(rows: list[dict[str, Any]], is_priced: bool) -> list[dict[str, Any]]:
+    """The rows with costs of None where no price is known: the database's sums are 0 then, which nothing cost."""
+    return rows if is_priced else [{**row, "cost_usd": None} for row in rows]
 
 
 def run_history(store: Store, run: str, runs: Path) -> list[dict[str, Any]]:
