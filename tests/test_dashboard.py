@@ -96,6 +96,24 @@ def test_the_view_shows_rounds_stage_evidence_ends_spending_pace_and_waits() -> 
     assert not [line for line in texts(dashboard(state, Look(100, 40), 61)) if line.startswith("waiting")]
 
 
+def test_the_cause_is_shown_while_a_trial_is_run_again() -> None:
+    state = at_work()
+    state.trial_done(result("t9", None, candidate="q", detail="nothing listens"))
+    shown = texts(dashboard(state, Look(100, 40), 60))
+    assert "run again t9: nothing listens" in shown
+    state.trial_done(trial("q", "t9"))
+    assert not [line for line in texts(dashboard(state, Look(100, 40), 60)) if line.startswith("run again")]
+
+
+def test_an_interval_that_says_nothing_is_no_evidence() -> None:
+    state = at_work()
+    state.hear(PatchEntered(Candidate("z", 3, "p", "b"), TIP, "Another."), 0)
+    for name in ("t0", "t1"):
+        state.trial_done(replace(trial("z", name), attempt=4096))
+    shown = texts(dashboard(state, Look(100, 40), 60))
+    assert "evidence  2 trials of round 3; no effect can be told yet" in shown
+
+
 def test_an_unknown_price_is_not_zero() -> None:
     shown = texts(dashboard(at_work(), Look(100, 40), 60))
     assert "spent     0k tokens, dollars unknown (no price), 0 calls" in shown

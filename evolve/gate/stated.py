@@ -16,7 +16,6 @@ from evolve.core.attempts import unselected_trials
 from evolve.core.records import Candidate, TrialResult
 from evolve.core.scores import INTERVAL_ERRORS
 from evolve.gate.comparison import half_width
-from evolve.gate.voids import Slot, slot_of
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ def stated_effect(
     Returns:
         None if fewer than two tasks have trials of both.
     """
-    old, new = _rewards(before), _rewards(after)
-    own = {slot_of(trial) for trial in unselected_trials(parent, before)}
-    pairs = [pair for task in tasks if (pair := _means(task, old, new, own))]
+    old, new = _by_task(before), _by_task(after)
+    own = _by_task(unselected_trials(parent, before))
+    pairs = [_means(old[task], new[task], own.get(task, {})) for task in tasks if task in old and task in new]
     if len(pairs) < 2:
         return None
     means = np.array(pairs)
@@ -59,19 +58,17 @@ def stated_effect(
     return StatedEffect(float(differences.mean()), half_width(differences, means) / INTERVAL_ERRORS, parent.round)
 
 
-def _rewards(trials: Sequence[TrialResult]) -> dict[Slot, float]:
-    return {slot_of(trial): trial.reward for trial in trials if trial.reward is not None}
+def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:
+    """The rewards by attempt, by task."""
+    rewards: dict[str, dict[int, float]] = {}
+    for trial in trials:
+        if trial.reward is not None:
+            rewards.setdefault(trial.task, {})[trial.attempt] = trial.reward
+    return rewards
 
 
-def _means(
-    task: str, old: Mapping[Slot, float], new: Mapping[Slot, float], own: set[Slot]
-) -> tuple[float, float] | None:
-    """The mean rewards on a task before and after; None if one of them has no trial of it."""
-    before, after = ([slot for slot in rewards if slot[0] == task] for rewards in (old, new))
-    if shared := [slot for slot in after if slot in old]:
-        before = after = shared
-    else:
-        before = [slot for slot in before if slot in own] or before
-    if not before or not after:
-        return None
-    return fmean(old[slot] for slot in before), fmean(new[slot] for slot in after)
+def _means(old: Mapping[int, float], new: Mapping[int, float], own: Mapping[int, float]) -> tuple[float, float]:
+    """The mean rewards on one task before and after. `own`: those of `old` that did not choose the parent."""
+    if shared := old.keys() & new.keys():
+        return fmean(old[attempt] for attempt in shared), fmean(new[attempt] for attempt in shared)
+    return fmean((own or old).values()), fmean(new.values())

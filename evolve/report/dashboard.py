@@ -138,7 +138,7 @@ def _evidence(patch: PatchEntered, state: Progress) -> str:
     """What the trials of a patch show so far, against those of its parent."""
     trials = state.trials_of(patch.candidate)
     effect = _effect(patch, state)
-    if effect is None:
+    if effect is None or INTERVAL_ERRORS * effect.error >= 1:
         return f"{len(trials)} trials of round {patch.candidate.round}; no effect can be told yet"
     shown = points(effect.effect, effect.error).strip()
     return f"{shown} points against round {effect.parent} after {len(trials)} trials"
@@ -187,6 +187,8 @@ def _pace(state: Progress, now: float) -> Iterable[RankedLine]:
     if state.began is not None and state.done and now > state.began:
         rate = 60 * state.done / (now - state.began)
         yield RankedLine(_labelled("pace", f"{rate:.1f} trials a minute, up to {state.jobs or 1} at once"), MAY)
+    if state.fault and not state.waits_for:
+        yield RankedLine(_labelled("run again", Text(clean(state.fault), style="yellow")))
     if state.waits_for:
         left = max(state.waits_until - now, 0.0)
         until = f"tried again in {duration(left)}" if left else "being tried again"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from evolve.core.caps import Spending
 from evolve.core.records import Candidate, Decision, TrialResult, Usage
+from evolve.core.text import last_line
 from evolve.loop.events import (
     EndsKnown,
     Event,
@@ -28,7 +29,8 @@ class Progress:
     """A run as its watcher knows it. Times are those of the clock that the caller reads.
 
     `since`: usage after the last figure of the run's spending; `done`: trials of this session that count;
-    `work`, `work_at`: the trials that were expected when `work_at` had been done; `results`: by commit.
+    `work`, `work_at`: the trials that were expected when `work_at` had been done; `results`: by commit. `fault`: why the latest trial is
+    run again, until another one counts.
     """
 
     run: str = ""
@@ -57,6 +59,7 @@ class Progress:
     jobs: int = 0
     waits_for: str = ""
     waits_until: float = 0.0
+    fault: str = ""
 
     @property
     def batch_done(self) -> int:
@@ -85,6 +88,7 @@ class Progress:
         self.done += result.counts
         self.in_rounds += result.counts and self.round > 0
         self.since += result.usage.paid
+        self.fault = "" if result.counts else f"{result.task}: {last_line(result.detail, default=result.fault)}"
         self._keep(result)
 
     def round_decided(self, number: int, decision: Decision) -> None:
