@@ -55,7 +55,8 @@ def stated_effect(
         return None
     means = np.array(pairs)
     differences = means[:, 1] - means[:, 0]
-    return StatedEffect(float(differences.mean()), half_width(differences, means) / INTERVAL_ERRORS, parent.round)
+    half = min(half_width(differences, means), 1.0)
+    return StatedEffect(float(differences.mean()), half / INTERVAL_ERRORS, parent.round)
 
 
 def _by_task(trials: Sequence[TrialResult]) -> dict[str, dict[int, float]]:

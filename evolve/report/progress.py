@@ -29,8 +29,8 @@ class Progress:
     """A run as its watcher knows it. Times are those of the clock that the caller reads.
 
     `since`: usage after the last figure of the run's spending; `done`: trials of this session that count;
-    `work`, `work_at`: the trials that were expected when `work_at` had been done; `results`: by commit. `fault`: why the latest trial is
-    run again, until another one counts.
+    `work`, `work_at`: the trials that were expected when `work_at` had been done; `results`: by commit;
+    `fault`: why the latest trial is run again, until another one counts.
     """
 
     run: str = ""

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
@@ -78,6 +78,14 @@ class Notifier:
         self._words, self._watcher, self._runs, self._seconds = words, watcher, runs, seconds
         self._run, self._has_ended, self._has_warned = "", False, False
         self._lock, self._started = threading.Lock(), list[threading.Thread]()
+
+    def __enter__(self) -> Notifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)
 
     def say(self, text: str) -> None:
         self._watcher.say(text)
@@ -166,17 +174,9 @@ def run_command(words: list[str], notice: Notice, seconds: float) -> str:
     return f"failed with exit status {status}: {said}" if status else ""
 
 
-@contextlib.contextmanager
-def notifying(command: str | None, watcher: Watcher, runs: Path, seconds: float = MOST_SECONDS) -> Iterator[Watcher]:
+def notifying(
+    command: str | None, watcher: Watcher, runs: Path, seconds: float = MOST_SECONDS
+) -> contextlib.AbstractContextManager[Watcher]:
     """A watcher that notifies by this command; the watcher itself without one. Raises BadInput as `parsed`."""
     words = parsed(command)
-    if not words:
-        yield watcher
-        return
-    notifier = Notifier(words, watcher, runs, seconds)
-    try:
-        yield notifier
-    except BaseException as error:
-        notifier.close(error)
-        raise
-    notifier.close(None)
+    return Notifier(words, watcher, runs, seconds) if words else contextlib.nullcontext(watcher)

@@ -16,7 +16,7 @@ from evolve.gate.claim import Claim, claim, comparisons_made
 from evolve.runs.identity import stored
 from evolve.runs.patches import ends_of
 from evolve.runs.regrades import regraded_trials
-from evolve.store import LookRow, Store
+from evolve.store import LookRow, RoundRow, Store
 
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
@@ -110,10 +110,10 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     return False if len({trial.task for trial in trials}) >= 2 else None
 
 
-def _no_champion(store: Store, run: str) -> BadInput:
+def no_champion(run: str, rounds: Sequence[RoundRow]) -> BadInput:
     """Why there is nothing to claim, and what can be had instead."""
     ends, problem, fix = (
-        ends_of(store.rounds_in_brief(run)),
+        ends_of(rounds),
         "the champion is still the seed scaffold",
         "resume the run",
     )
@@ -132,7 +132,7 @@ def claim_of(store: Store, run: str) -> Claim:
     candidates = store.candidates(run)
     champion = store.champion(run) if candidates else None
     if champion is not None and champion.round == 0:
-        raise _no_champion(store, run)
+        raise no_champion(run, store.rounds_in_brief(run))
     pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
     claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
     if claimed is None:
