@@ -22,7 +22,7 @@ from evolve.report.predictions import base_rates, format_predictions
 from evolve.report.promises import null_copy_lines
 from evolve.report.round_page import RoundPage, round_text
 from evolve.report.standings import standing_lines
-from evolve.report.tables import show
+from evolve.report.tables import print_lines, show
 from evolve.report.validity import validity_lines
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import history_parts, history_rows, with_known_costs
@@ -58,8 +58,7 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
         show(rows, True)
         return
     console = Console(highlight=False)
-    for text in history_text(rows, console.width):
-        console.print(text)
+    print_lines(console, history_text(rows, console.width))
     if first > 1:
         print(f"rounds 1 to {first - 1} are not shown: `--last 0` shows all, `--last 500` the newest 500")
     lines = [
@@ -102,8 +101,7 @@ def show_round(number: int, settings: Settings, as_json: bool, trials_too: bool 
         lesson=lessons[0] if lessons else None,
     )
     console = Console(highlight=False)
-    for text in round_text(page, console.width):
-        console.print(text)
+    print_lines(console, round_text(page, console.width))
     if trials_too:
         _show_trials(trials)
 

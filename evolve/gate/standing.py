@@ -225,7 +225,7 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
         standing = after
     raced = _vetoed(standing, entrants, shown, tip, answer)
     aimed = _aimed(standing, entrants, shown, tip, raced)
-    return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed, tip)
+    return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed, shown, tip)
 
 
 def _nothing(entrants: Sequence[Entrant]) -> list[dict[Slot, TrialResult]]:
@@ -353,13 +353,17 @@ def _field(
 
 
 def _judgement(
-    standing: Standing, entrants: Sequence[Entrant], raced: RaceResult, tip: Sequence[TrialResult]
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    raced: RaceResult,
+    shown: Sequence[Trials],
+    tip: Sequence[TrialResult],
 ) -> Judgement:
     after = standing.after(raced.rulings[raced.winner], entrants[raced.winner].candidate)
     waiting = tuple(entrants[place].candidate for place in raced.waiting)
     decisions = tuple(
-        _decision(standing, ruling, _stated(standing, entrant, ruling, tip))
-        for entrant, ruling in zip(entrants, raced.rulings, strict=True)
+        _decision(standing, ruling, _stated(standing, ruling, list(trials.values()), tip))
+        for ruling, trials in zip(raced.rulings, shown, strict=True)
     )
     return Judgement(decisions, replace(after, waiting=waiting))
 
@@ -436,10 +440,16 @@ def _lead(champion: Candidate, evidence: Assessment) -> str:
     return f"the stack: {_points(evidence.lead or 0.0, evidence.lead_error)} over the champion, round {champion.round}"
 
 
-def _stated(standing: Standing, entrant: Entrant, ruling: Ruling, tip: Sequence[TrialResult]) -> StatedEffect:
-    """The effect as it is stated; the rule's own estimate where too few tasks have trials of both."""
-    names, valued = [task.name for task in standing.tasks], standing.aims.valued
-    stated = stated_effect(standing.tip, valued(tip), valued(entrant.trials), names)
+def _stated(
+    standing: Standing, ruling: Ruling, shown: Sequence[TrialResult], tip: Sequence[TrialResult]
+) -> StatedEffect:
+    """The effect as it is stated; the rule's own estimate where too few tasks have trials of both.
+
+    It is made of the trials that the rule has asked for, so that later ones change no decision.
+    """
+    names, asked = [task.name for task in standing.tasks], _tip_slots(standing, tip)
+    before = [trial for trial in standing.aims.valued(tip) if slot_of(trial) in asked]
+    stated = stated_effect(standing.tip, before, shown, names)
     estimate = ruling.assessment
     return stated or StatedEffect(estimate.effect, estimate.error, standing.tip.round)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from evolve.core.records import Verdict
@@ -78,39 +79,39 @@ def wrapped(label: str, text: str | None, width: int, indent: int = LABEL) -> li
     """
     if not text:
         return []
-    pieces = _folded(Text(clean(text)), width - indent)
+    pieces = _folded(clean(text), width - indent)
     return [
-        Text(f"{label if not number else '':>{indent - 3}} | ", style="dim").append(piece.plain, style="default")
+        Text(f"{label if not number else '':>{indent - 3}} | ", style="dim").append(piece, style="default")
         for number, piece in enumerate(pieces)
     ]
 
 
-def _folded(text: Text, width: int) -> list[Text]:
+def _folded(text: str, width: int) -> list[str]:
     """The text in lines of at most `width` cells, broken between words where that is possible."""
     lines, line, room = [], "", width
-    for word in text.plain.split(" "):
-        piece = Text(word)
-        if line and piece.cell_len + 1 <= room:
-            line, room = f"{line} {word}", room - piece.cell_len - 1
+    for word in text.split(" "):
+        size = cell_len(word)
+        if line and size + 1 <= room:
+            line, room = f"{line} {word}", room - size - 1
             continue
         if line:
-            lines.append(Text(line))
-        *full, rest = _broken(piece, width)
+            lines.append(line)
+        *full, line = _broken(word, width) if size > width else [word]
         lines += full
-        line, room = rest.plain, width - rest.cell_len
-    return [*lines, Text(line)]
+        room = width - cell_len(line)
+    return [*lines, line]
 
 
-def _broken(word: Text, width: int) -> list[Text]:
+def _broken(word: str, width: int) -> list[str]:
     """A word in pieces of at most `width` cells."""
     pieces, start, cells = [], 0, 0
-    for place, character in enumerate(word.plain):
-        size = Text(character).cell_len
+    for place, character in enumerate(word):
+        size = cell_len(character)
         if cells + size > width:
-            pieces.append(Text(word.plain[start:place]))
+            pieces.append(word[start:place])
             start, cells = place, 0
         cells += size
-    return [*pieces, Text(word.plain[start:])]
+    return [*pieces, word[start:]]
 
 
 def notes(rows: Sequence[Row], width: int) -> list[str]:
