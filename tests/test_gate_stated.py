@@ -52,6 +52,7 @@ def test_tasks_that_the_gate_may_not_know_and_faults_are_left_out() -> None:
     assert stated_effect(PARENT, [replace(result("t0", None), candidate="p")], after, TASKS) is None
 
 
-def test_an_effect_is_never_certain() -> None:
-    with pytest.raises(ValueError, match="never certain"):
-        StatedEffect(0.1, 0.0, 1)
+@pytest.mark.parametrize("error", [-0.1, float("nan")])
+def test_an_error_is_no_negative_number(error: float) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        StatedEffect(0.1, error, 1)

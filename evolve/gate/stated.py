@@ -27,8 +27,8 @@ class StatedEffect:
     parent: int
 
     def __post_init__(self) -> None:
-        if not self.error > 0 or not -1 <= self.effect <= 1:
-            raise ValueError(f"an effect is a difference of shares, and never certain: {self}")
+        if not self.error >= 0:
+            raise ValueError(f"an error can't be negative: {self}")
 
 
 def stated_effect(
