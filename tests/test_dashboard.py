@@ -27,9 +27,9 @@ from evolve.loop.events import (
     tell,
 )
 from evolve.loop.watcher import SilentWatcher
-from evolve.report.dashboard import Look, dashboard
+from evolve.report.dashboard import LABEL, Look, dashboard
 from evolve.report.live import Live
-from evolve.report.marks import bar, fitted, spark, strip_of
+from evolve.report.marks import ASCII_LEGEND, LEGEND, bar, fitted, spark, strip_of
 from evolve.report.progress import Progress, duration
 from tests.fakes import result
 
@@ -173,6 +173,9 @@ def test_small_drawings_fit_their_room() -> None:
     assert spark([0.0, None, 0.5, 1.0], 10) == "▁ ▅█"
     assert spark([0.0, 1.0], 1) == "█" and spark([1.0], 0) == ""
     assert spark([0.0, 1.0], 5, ascii_only=True) == "_@"
+    assert max(map(len, (LEGEND, ASCII_LEGEND))) + LABEL <= 80
+    assert strip_of(ran("s", 2, 2), 6, 20, running=2).plain == "■·▒▒░░"
+    assert strip_of(ran("s", 2, 2), 3, 20, running=2, ascii_only=True).plain == "#.~"
     assert bar(0.5, 4) == "▓▓░░" and bar(7.0, 3, ascii_only=True) == "###"
     many = strip_of(ran("s", 50, 2), 60, 10)
     assert many.cell_len == 10 and many.plain.startswith("<")

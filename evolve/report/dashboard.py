@@ -127,7 +127,8 @@ def _stage(state: Progress, look: Look) -> Iterable[RankedLine]:
         )
     count = f"  {state.batch_done} of {state.planned}" if state.planned else ""
     if state.planned:
-        strip = strip_of(state.batch, state.planned, look.width - LABEL - len(count), look.ascii_only)
+        running = 0 if state.waits_for else max(state.jobs, 1)
+        strip = strip_of(state.batch, state.planned, look.width - LABEL - len(count), look.ascii_only, running)
         yield RankedLine(_labelled("trials", strip, count))
         yield RankedLine(_labelled("", Text(ASCII_LEGEND if look.ascii_only else LEGEND, style="dim")), EXTRA)
     for patch in state.patches:

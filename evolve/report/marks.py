@@ -28,8 +28,8 @@ VERDICT_STYLES = {
     Verdict.REVERT: "red",
     Verdict.REFUSED: "magenta",
 }
-LEGEND = "■ passed ▪ in part · failed ! error t timeout b budget ? run again"
-ASCII_LEGEND = "# passed + in part . failed ! error t timeout b budget ? run again"
+LEGEND = "■ passed ▪ in part · failed ! error t time b budget ? again ▒ running"
+ASCII_LEGEND = "# passed + in part . failed ! error t time b budget ? again ~ running"
 
 
 def trial_mark(trial: TrialResult, ascii_only: bool = False) -> Text:
@@ -39,15 +39,22 @@ def trial_mark(trial: TrialResult, ascii_only: bool = False) -> Text:
     return Text(in_ascii if ascii_only else mark, style=style)
 
 
-def strip_of(trials: Sequence[TrialResult], planned: int, room: int, ascii_only: bool = False) -> Text:
-    """A mark for each trial, and a space for each that is still to come; the newest ones if the room is too small."""
+def strip_of(
+    trials: Sequence[TrialResult], planned: int, room: int, ascii_only: bool = False, running: int = 0
+) -> Text:
+    """A mark for each trial, for each of at most `running` others, and for each that is still to come.
+
+    If the room is too small, the newest ones.
+    """
     room = max(room, 1)
     shown, cut = (trials[-(room - 1) :] if room > 1 else [], True) if len(trials) > room else (trials, False)
     strip = Text("<" if cut else "")
     for trial in shown:
         strip.append_text(trial_mark(trial, ascii_only))
-    left = min(max(planned - len(trials), 0), room - len(strip))
-    return strip.append(("-" if ascii_only else "░") * left, style="dim")
+    left = min(max(planned - sum(trial.counts for trial in trials), 0), room - len(strip))
+    now = min(running, left)
+    strip.append(("~" if ascii_only else "▒") * now, style="blue")
+    return strip.append(("-" if ascii_only else "░") * (left - now), style="dim")
 
 
 def spark(values: Sequence[float | None], room: int, ascii_only: bool = False) -> str:
