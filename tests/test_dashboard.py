@@ -91,7 +91,7 @@ def test_the_view_shows_rounds_stage_evidence_ends_spending_pace_and_waits() -> 
     assert "spent     100k tokens, $1.25, 7 calls" in shown
     assert any(line.startswith("cap") and line.endswith("25 % of the dollars") for line in shown)
     assert "pace      10.0 trials a minute, up to 2 at once" in shown
-    assert shown[-1] == "waiting   the model's API fails (429): tried again in 90 s"
+    assert shown[-1] == "waiting   tried again in 90 s: the model's API fails (429)"
     state.hear(WaitEnded(), 61)
     assert not [line for line in texts(dashboard(state, Look(100, 40), 61)) if line.startswith("waiting")]
 
@@ -132,6 +132,27 @@ def test_the_time_left_is_known_in_round_0_and_after_a_resume() -> None:
     resumed.trials_planned(10, 0)
     resumed.trial_done(trial("s", "a"))
     assert resumed.time_left(10) == "about 5 min left"
+
+
+def test_a_pause_is_no_part_of_the_pace() -> None:
+    state = at_work()
+    before = state.time_left(60)
+    state.hear(WaitStarted("the model's API fails", 90), 60)
+    state.hear(WaitStarted("the model's API still fails", 90), 200)
+    assert state.worked_seconds(600) == 60 and state.time_left(600) == before
+    state.hear(WaitEnded(), 660)
+    assert state.waited == 600 and state.worked_seconds(720) == 120
+
+
+def test_a_trial_that_is_run_again_has_one_mark() -> None:
+    state = Progress()
+    state.trials_planned(3, 0)
+    for _ in range(4):
+        state.trial_done(result("a", None))
+    state.trial_done(result("b"))
+    assert strip_of(state.batch, 3, 9).plain == "?■░░"
+    state.trial_done(result("a"))
+    assert strip_of(state.batch, 3, 9).plain == "■■░"
 
 
 def test_what_was_spent_before_is_counted_once() -> None:

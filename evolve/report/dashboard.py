@@ -185,12 +185,12 @@ def _spending(state: Progress, look: Look, now: float) -> Iterable[RankedLine]:
 
 
 def _pace(state: Progress, now: float) -> Iterable[RankedLine]:
-    if state.began is not None and state.done and now > state.began:
-        rate = 60 * state.done / (now - state.began)
+    if state.done and (worked := state.worked_seconds(now)):
+        rate = 60 * state.done / worked
         yield RankedLine(_labelled("pace", f"{rate:.1f} trials a minute, up to {state.jobs or 1} at once"), MAY)
     if state.fault and not state.waits_for:
         yield RankedLine(_labelled("run again", Text(clean(state.fault), style="yellow")))
     if state.waits_for:
         left = max(state.waits_until - now, 0.0)
-        until = f"tried again in {duration(left)}" if left else "being tried again"
-        yield RankedLine(_labelled("waiting", Text(clean(state.waits_for), style="yellow"), f": {until}"))
+        until = f"tried again in {duration(left)}: " if left else "being tried again: "
+        yield RankedLine(_labelled("waiting", until, Text(clean(state.waits_for), style="yellow")))

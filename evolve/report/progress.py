@@ -59,6 +59,8 @@ class Progress:
     jobs: int = 0
     waits_for: str = ""
     waits_until: float = 0.0
+    waits_since: float = 0.0
+    waited: float = 0.0
     fault: str = ""
 
     @property
@@ -84,7 +86,12 @@ class Progress:
             self.began = now
 
     def trial_done(self, result: TrialResult) -> None:
-        self.batch.append(result)
+        # A trial that is run again keeps its place.
+        places = [place for place, known in enumerate(self.batch) if known.key == result.key]
+        if places:
+            self.batch[places[0]] = result
+        else:
+            self.batch.append(result)
         self.done += result.counts
         self.in_rounds += result.counts and self.round > 0
         self.since += result.usage.paid
@@ -115,8 +122,10 @@ class Progress:
             case PaceChanged(jobs):
                 self.jobs = jobs
             case WaitStarted(cause, seconds):
+                self.waits_since = self.waits_since if self.waits_for else now
                 self.waits_for, self.waits_until = cause, now + seconds
-            case WaitEnded():
+            case WaitEnded() if self.waits_for:
+                self.waited += now - self.waits_since
                 self.waits_for = ""
             case _:
                 pass
@@ -135,9 +144,9 @@ class Progress:
 
     def seconds_left(self, now: float) -> tuple[float, float] | None:
         """The least and the most seconds that the run is expected to last; None while nothing is known."""
-        if self.work is not None and self.began is not None and self.done and now > self.began:
+        if self.work is not None and self.done and (worked := self.worked_seconds(now)):
             low, high = self._trials_left(self.work)
-            each = (now - self.began) / self.done
+            each = worked / self.done
             return low * each, high * each
         if self.decided_here and self.rounds and self.first_round_at is not None:
             left = max(self.rounds - self.round + 1, 0) * (now - self.first_round_at) / self.decided_here
@@ -146,6 +155,13 @@ class Progress:
             left = (self.planned - self.batch_done) * (now - self.began) / self.done
             return left, left
         return None
+
+    def worked_seconds(self, now: float) -> float:
+        """Seconds since the first trial of this session, without pauses; 0 before it."""
+        if self.began is None:
+            return 0.0
+        pause = now - self.waits_since if self.waits_for else 0.0
+        return max(now - self.began - self.waited - pause, 0.0)
 
     def _trials_left(self, work: WorkExpected) -> tuple[float, float]:
         """The trials still expected: at least those of this batch, and of later rounds as many as earlier ones took."""
