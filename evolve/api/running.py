@@ -15,6 +15,7 @@ from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
 from evolve.gate.expected import least_gain
 from evolve.llm import set_call_seconds
+from evolve.loop.events import WorkExpected, tell
 from evolve.loop.watcher import Watcher
 from evolve.runs import opening
 from evolve.runs.branches import run_and_commit
@@ -109,6 +110,7 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher, until: str | None = 
     warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
     for line in (*warnings, *planned.lines()):
         watcher.say(line)
+    tell(watcher, WorkExpected(planned.trials.low, planned.trials.high))
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
         search.run_rounds(rounds, least)

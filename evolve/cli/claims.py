@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from evolve.core.records import Split
 from evolve.report.arms import arm_facts
-from evolve.report.claims import claim_lines, null_line
+from evolve.report.claims import claim_lines, print_null
 from evolve.report.conditions import condition_lines
 from evolve.report.models import licences_of_models
 from evolve.report.promises import null_copy_lines
@@ -24,7 +24,7 @@ def claim_run(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         if has_new_champion(store, row.id) is False:
-            show([{"run": row.id, "model": row.model, "claim": None}], True) if as_json else print(null_line(row.id))
+            show([{"run": row.id, "model": row.model, "claim": None}], True) if as_json else print_null(store, row.id)
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)

@@ -615,7 +615,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence for a decision: the patch's estimated effect on the mean reward, and its standard error.
+    """The evidence for a decision: the patch's effect on the mean reward against its parent's trials, and its error.
 
     `doubt`: the probability that the tip after this round is worse than the champion before it by over a point.
     """

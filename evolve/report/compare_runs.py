@@ -67,7 +67,7 @@ def _facts(run: ComparedRun) -> list[tuple[str, str]]:
         *((name, percent(score)) for name, score in scores),
         ("trials", f"{run.trials:,}"),
         ("tokens", f"{run.usage.tokens:,}"),
-        ("cost", f"${run.usage.cost_usd:.2f}" if run.usage.cost_usd else "unknown or free"),
+        ("cost", f"${run.usage.cost_usd:.2f}" if run.usage.cost_usd or run.config.priced else "unknown"),
         ("minutes", f"{run.minutes:.0f}"),
         ("valid", "yes" if run.is_valid else "no, see `evolve history`"),
     ]

@@ -13,6 +13,7 @@ from evolve.core.records import Scored
 from evolve.core.scores import gap
 from evolve.core.voided import voided_share
 from evolve.runs.conditions import conditions_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import RoundRow, Store
 
 # So many rounds are read at once.
@@ -31,13 +32,20 @@ class HistoryPart:
 
 def history_parts(store: Store, run: str, runs: Path, first: int, last: int) -> Iterator[HistoryPart]:
     """Read round 0 and the rounds `first` to `last`, in parts, so that no more of a long run is in memory."""
-    conditions = conditions_of(store, run, runs)
+    conditions, row = conditions_of(store, run, runs), store.run(run)
+    is_priced = row is None or stored_config(row).priced
     for start in range(first, max(last, first) + 1, PART):
         end = min(start + PART - 1, last)
         trials = store.scores_of_rounds(run, start, end)
         rows, these = store.history(run, start, end), store.rounds_between(run, start, end)
         skipped = 0 if start == first else 1
-        yield HistoryPart(history_rows(rows, trials, these, conditions.epochs)[skipped:], these, trials)
+        made = history_rows(rows, trials, these, conditions.epochs)[skipped:]
+        yield HistoryPart(with_known_costs(made, is_priced), these, trials)
+
+
+def with_known_costs(rows: list[dict[str, Any]], is_priced: bool) -> list[dict[str, Any]]:
+    """The rows with costs of None where no price is known: the database's sums are 0 then, which nothing cost."""
+    return rows if is_priced else [{**row, "cost_usd": None} for row in rows]
 
 
 def run_history(store: Store, run: str, runs: Path) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
+from evolve.loop.events import RunEnded, RunOpened, tell, tell_pace, tell_wait
 from evolve.loop.judging import protected_tasks
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
@@ -133,8 +134,10 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
             try:
                 yield search
                 store.end_run(run.name, "done", now())
+                tell(watcher, RunEnded(run.name, "done"))
             except BudgetExhausted as error:
                 store.end_run(run.name, "budget", now())
+                tell(watcher, RunEnded(run.name, "budget"))
                 again = "" if request.measurement else f" and --run {run.name}"
                 watcher.say(f"stopped: {error}; the same command with a larger budget{again} resumes")
         run_budget.book_losses(store, run.name, run.folder)
@@ -270,12 +273,15 @@ def _executor(
         yield plugins.executor
         return
     watcher.say(concurrency.describe(rates_of(run.config.model_spec)))
+    tell_pace(watcher, concurrency.first)
     with Evaluator(
         concurrency.most,
         first_jobs=concurrency.first,
         notify=watcher.say,
         should_stop=lambda: stop.requested,
         restore=restore,
+        on_wait=functools.partial(tell_wait, watcher),
+        on_pace=functools.partial(tell_pace, watcher),
         **_paid_by(budget.terms),
     ) as evaluator:
         yield evaluator
@@ -326,7 +332,16 @@ def _enter(
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
+    tell(watcher, _opened(store, run.name))
+    tell(watcher, budget.spending())
     return budget
+
+
+def _opened(store: Store, run: str) -> RunOpened:
+    """The run with its decisions so far."""
+    rows = store.rounds_in_brief(run)
+    decided = [(row.number, row.decision) for row in rows if row.decision]
+    return RunOpened(run, decided, [(row.number, row.proposal.hypothesis) for row in rows if row.proposal])
 
 
 def _check_seed(run: NamedRun) -> None:

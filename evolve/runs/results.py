@@ -13,9 +13,10 @@ from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
 from evolve.gate.claim import Claim, claim, comparisons_made
+from evolve.runs.ends import ends_of
 from evolve.runs.regrades import regraded_trials
 from evolve.runs.stored_config import stored
-from evolve.store import LookRow, Store
+from evolve.store import LookRow, RoundRow, Store
 
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
@@ -109,6 +110,19 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     return False if len({trial.task for trial in trials}) >= 2 else None
 
 
+def no_champion(run: str, rounds: Sequence[RoundRow]) -> BadInput:
+    """Why there is nothing to claim, and what can be had instead."""
+    ends, problem, fix = (
+        ends_of(rounds),
+        "the champion is still the seed scaffold",
+        "resume the run",
+    )
+    if ends is None or ends[1].round == ends[0].round:
+        return BadInput(f"run {run}", problem, f"{fix} for more rounds")
+    problem += f"; the gain of its tip, of round {ends[1].round}, is not proven yet"
+    return BadInput(f"run {run}", problem, f"{fix} for more rounds, or take the tip over: evolve adopt {run} --tip")
+
+
 def claim_of(store: Store, run: str) -> Claim:
     """The claim of a run.
 
@@ -117,7 +131,7 @@ def claim_of(store: Store, run: str) -> Claim:
     """
     pair = _pair(store, run)
     if pair and pair[1].round == 0:
-        raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
+        raise no_champion(run, store.rounds_in_brief(run))
     trials = [regraded_trials(store, run, candidate.commit) for candidate in pair] or [[], []]
     claimed = claim(trials[0], trials[1], comparisons_made(look.why for look in suite_looks(store, run)))
     if claimed is None:

@@ -184,6 +184,11 @@ class Settings(BaseSettings):
         description="Check the model's endpoint before the run: what it takes, whether it answers sensibly, how much "
         "it reads.",
     )
+    on_event: str | None = Field(
+        None,
+        description="Command of yours to run when a patch is kept, and when the run stops or ends (see "
+        "docs/operations.md); no shell runs it.",
+    )
     pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Variables of yours, by name, that separate verifiers may have if a task asks for them; their "
