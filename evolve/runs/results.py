@@ -109,8 +109,11 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     return False if len({trial.task for trial in trials}) >= 2 else None
 
 
-def claim_of(store: Store, run: str) -> Claim:
+def claim_of(store: Store, run: str, other_looks: int = 0) -> Claim:
     """The claim of a run.
+
+    Args:
+        other_looks: How many comparisons were made on its holdout by runs that the database lacks.
 
     Raises:
         BadInput: The run has no new champion, or too few holdout trials.
@@ -120,7 +123,8 @@ def claim_of(store: Store, run: str) -> Claim:
     if champion is not None and champion.round == 0:
         raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
     pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
-    claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
+    comparisons = comparisons_made(look.why for look in suite_looks(store, run)) + other_looks
+    claimed = claim(pair[0], pair[1], comparisons)
     if claimed is None:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"

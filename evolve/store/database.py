@@ -111,6 +111,24 @@ def newest_schema() -> str:
     return ",".join(sorted(ScriptDirectory.from_config(_alembic()).get_heads()))
 
 
+def make_schema(file: Path, revision: str) -> None:
+    """Make a new SQLite file with the tables and views of a revision.
+
+    Raises:
+        BadInput: This version does not know the revision.
+    """
+    config = _alembic()
+    if revision not in {known.revision for known in ScriptDirectory.from_config(config).walk_revisions()}:
+        raise BadInput(str(file), f"a newer evolve wrote it (schema {revision!r})", "update evolve")
+    engine = _engine(database_url(file))
+    try:
+        with write_engine(engine).begin() as connection:
+            config.attributes["connection"] = connection
+            upgrade(config, revision)
+    finally:
+        engine.dispose()
+
+
 def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
