@@ -94,9 +94,9 @@ class Manifest(_Part):
         evolve, python: The versions that wrote the pack.
         rule_sha256: Of the code that takes the gate's decisions, in that version.
         outputs: Under which terms texts of the models stand, in a sentence.
-        tests: Whether the suite's tests and solutions are in it.
+        suite: What of the suite is in it: all, all but tests and solutions, or nothing.
         outside: How many files beside the scaffold's folder the repository of the run holds.
-        removed: Files that rows name and `evolve gc` had removed before.
+        absent: Files that rows name and the pack lacks: `evolve gc` had removed them, or they were left out.
     """
 
     format: Literal[1] = 1
@@ -106,9 +106,9 @@ class Manifest(_Part):
     facts: Facts
     claim: PackedClaim
     outputs: str
-    tests: bool
+    suite: Literal["whole", "without tests", "absent"]
     outside: int = Field(0, ge=0)
-    removed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     members: tuple[Member, ...] = Field(max_length=MOST_MEMBERS)
 
     @property

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import platform
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
 from evolve import __version__
 from evolve.core.errors import BadInput
+from evolve.core.records import StoredFile
 from evolve.host.temporary import temporary_folder
 from evolve.loop import checkpoint
 from evolve.loop.checkpoint import rule_digest
@@ -51,7 +53,15 @@ class Source:
     executable: bool = False
 
 
-def pack_run(runs: Path, run: str | None, target: Path | None, with_tests: bool = True) -> Packed:
+class Extent(StrEnum):
+    """How much goes into a pack: all, all but tests and solutions, or neither files of trials nor a suite."""
+
+    WHOLE = "whole"
+    WITHOUT_TESTS = "without tests"
+    LIGHT = "absent"
+
+
+def pack_run(runs: Path, run: str | None, target: Path | None, extent: Extent = Extent.WHOLE) -> Packed:
     """Write a run into one file: its rows, commits, recordings and trajectories, and its suite.
 
     The same run gives the same bytes.
@@ -60,7 +70,7 @@ def pack_run(runs: Path, run: str | None, target: Path | None, with_tests: bool 
         runs: The folder of the results.
         run: The run's id; None: the newest.
         target: The file; None: the run's id in the current folder. It must not exist.
-        with_tests: With the suite's tests, solutions and generators, without which no trial can be run again.
+        extent: Without the suite's tests no trial can be run again, and without the suite no decision checked.
 
     Raises:
         BadInput: There is no such run, its suite has changed, the file exists, or a key is in what would be packed.
@@ -75,7 +85,7 @@ def pack_run(runs: Path, run: str | None, target: Path | None, with_tests: bool 
         raise BadInput(str(file), problem, "name another file with --out")
     with temporary_folder("pack") as place, new_archive(file) as archive:
         extract_run(results_file(runs), row.id, place / DATABASE)
-        return Packed(file, _Writing(archive, runs, row, place, with_tests, others).write())
+        return Packed(file, _Writing(archive, runs, row, place, extent, others).write())
     raise AssertionError("an error leaves these")
 
 
@@ -87,7 +97,7 @@ class _Writing:
     runs: Path
     row: RunRow
     place: Path
-    with_tests: bool
+    extent: Extent
     others: int
 
     def write(self) -> Manifest:
@@ -102,9 +112,11 @@ class _Writing:
         members = [self._add(DATABASE, (self.place / DATABASE).open("rb"), search)]
         members.append(self._add(place_of(self.row.id, BUNDLE), io.BytesIO(bundled.data), search))
         with Store.open(self.place / DATABASE) as store:
-            sources = [*self._recorded(store), *self._suite_files()]
+            recorded = stored_files(store, self.row.id)
             claim = claim_in(store, self.row.id, self.others)
+        sources = [*self._recorded(recorded), *self._suite_files()]
         members += [self._add(one.path, one.file.open("rb"), search, one.executable) for one in sources]
+        packed = {member.path for member in members}
         manifest = Manifest(
             evolve=__version__,
             python=platform.python_version(),
@@ -112,9 +124,9 @@ class _Writing:
             facts=facts_of(self.row),
             claim=claim,
             outputs=outputs_of(config),
-            tests=self.with_tests,
+            suite=self.extent.value,
             outside=bundled.outside,
-            removed=tuple(sorted(self._removed())),
+            absent=tuple(sorted({one.path for one in recorded} - packed)),
             members=tuple(members),
         )
         search.check("the manifest", manifest.page())
@@ -125,26 +137,25 @@ class _Writing:
         with source:
             return add_stream(self.archive, path, source, executable, search.stream(path))
 
-    def _removed(self) -> frozenset[str]:
-        return gc_record.read(self.runs / self.row.id).files
-
-    def _recorded(self, store: Store) -> Iterator[Source]:
+    def _recorded(self, recorded: Sequence[StoredFile]) -> Iterator[Source]:
         """The files that rows name, and what is kept beside the run and can be checked against the rows."""
-        removed = self._removed()
-        for path in sorted(stored.path for stored in stored_files(store, self.row.id)):
-            if not (self.runs / path).is_file():
-                if path in removed:
-                    continue
-                raise BadInput(str(self.runs / path), "is missing", "restore it from a backup; see `evolve doctor`")
-            yield Source(path, self.runs / path)
+        if self.extent is not Extent.LIGHT:
+            removed = gc_record.read(self.runs / self.row.id).files
+            for path in sorted(one.path for one in recorded):
+                if (self.runs / path).is_file():
+                    yield Source(path, self.runs / path)
+                elif path not in removed:
+                    raise BadInput(str(self.runs / path), "is missing", "restore it from a backup; see `evolve doctor`")
         for name in (gc_record.FILE, checkpoint.FILE):
             if (file := self.runs / self.row.id / name).is_file():
                 yield Source(place_of(self.row.id, name), file)
 
     def _suite_files(self) -> Iterator[Source]:
+        if self.extent is Extent.LIGHT:
+            return
         suite = suite_of_run(self.row, self.runs)
         top = place_of(self.row.id, f"{PACKED_SUITE}/{Path(self.row.suite).name}")
-        for file in _files_of(suite, self.with_tests):
+        for file in _files_of(suite, self.extent is Extent.WHOLE):
             name = file.relative_to(suite.folder.resolve()).as_posix()
             yield Source(f"{top}/{name}", file, bool(file.stat().st_mode & 0o100))
 
@@ -161,8 +172,7 @@ def _files_of(suite: Suite, with_tests: bool) -> Iterator[Path]:
             if "__pycache__" in path.parts or (path.is_dir() and not path.is_symlink()):
                 continue
             if path.is_symlink() and with_tests:
-                raise BadInput(
-                    str(path), "is a link, which no pack can hold", "put the file there, or use --without-tests"
-                )
+                fix = "put the file there, or use --without-tests"
+                raise BadInput(str(path), "is a link, which no pack can hold", fix)
             if path.is_file() and not path.is_symlink() and (with_tests or shown):
                 yield path

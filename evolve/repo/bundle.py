@@ -145,7 +145,7 @@ def _store_notes(shell: GitShell, source: GitShell, commits: set[str]) -> str | 
 
 
 def _packed(shell: GitShell, shas: Iterable[str]) -> bytes:
-    """A pack of all objects of these commits; nothing of an earlier pack is taken over, so that it is always the same."""
+    """A pack of all objects of these commits, which is always the same: nothing of an earlier pack is taken over."""
     names = "".join(f"{sha}\n" for sha in sorted(set(shas))).encode()
     listed = shell.ask("rev-list", "--objects", "--stdin", stdin=names, seconds=SECONDS)
     if listed.status != 0:

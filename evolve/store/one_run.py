@@ -136,7 +136,7 @@ def _tables(connection: sqlite3.Connection) -> list[Table]:
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> Mapping[str, int]:
     """A table's columns, each with a number that is 0 unless its values are computed."""
     rows = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?, ?)", (table, schema)).fetchall()
-    return {name: hidden for name, hidden in rows}
+    return dict(rows)
 
 
 def _copy(connection: sqlite3.Connection, table: Table, where: str = "", values: tuple[Any, ...] = ()) -> None:
