@@ -87,11 +87,7 @@ class Pack:
     @property
     def digest(self) -> str:
         """The sha256 of the file."""
-        total = hashlib.sha256()
-        with self.file.open("rb") as source:
-            while chunk := source.read(CHUNK):
-                total.update(chunk)
-        return total.hexdigest()
+        return file_digest(self.file)
 
     def misfits(self) -> list[Problem]:
         """Entries that the manifest lacks, and members that have no entry, or one of another size or kind."""
@@ -167,6 +163,12 @@ def _is_bounded(file: Path) -> bool:
                 # A second stream after the first is none of ours.
                 return not unpacker.unused_data and not source.read(1) and size <= MOST_OF_RECORDING
     return size <= MOST_OF_RECORDING
+
+
+def file_digest(file: Path) -> str:
+    """The sha256 of a file."""
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 @contextmanager

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from evolve import __version__
-from evolve.core.errors import BadInput
+from evolve.core.errors import BadInput, Locked
 from evolve.core.records import StoredFile
+from evolve.host.locks import is_locked
 from evolve.host.temporary import temporary_folder
 from evolve.loop import checkpoint
 from evolve.loop.checkpoint import rule_digest
 from evolve.maintenance.doctor.files import stored_files
-from evolve.pack.archive import add_manifest, add_stream, new_archive
+from evolve.pack.archive import add_manifest, add_stream, file_digest, new_archive
 from evolve.pack.facts import claim_in, facts_of, other_looks, outputs_of
 from evolve.pack.key_search import KeySearch
 from evolve.pack.manifest import BUNDLE, DATABASE, Manifest, Member, place_of
@@ -38,9 +39,11 @@ EXTENSION = ".evolve.zip"
 
 @dataclass(frozen=True)
 class Packed:
-    """A pack that was written."""
+    """A pack that was written. `size`: of the file, in bytes."""
 
     file: Path
+    sha256: str
+    size: int
     manifest: Manifest
 
 
@@ -75,6 +78,7 @@ def pack_run(runs: Path, run: str | None, target: Path | None, extent: Extent = 
     Raises:
         BadInput: There is no such run, its suite has changed, the file exists, or a key is in what would be packed.
         DiskFull: The disk is full.
+        Locked: A process is working on the run.
     """
     with open_results(runs) as store:
         row = run_row(store, run)
@@ -83,10 +87,12 @@ def pack_run(runs: Path, run: str | None, target: Path | None, extent: Extent = 
     if file.exists() or not file.absolute().parent.is_dir():
         problem = "already exists, and nothing is overwritten" if file.exists() else "its folder does not exist"
         raise BadInput(str(file), problem, "name another file with --out")
+    if is_locked(runs / row.id):
+        raise Locked(f"run {row.id}: another process is working on it; wait for it, or stop it")
     with temporary_folder("pack") as place, new_archive(file) as archive:
         extract_run(results_file(runs), row.id, place / DATABASE)
-        return Packed(file, _Writing(archive, runs, row, place, extent, others).write())
-    raise AssertionError("an error leaves these")
+        manifest = _Writing(archive, runs, row, place, extent, others).write()
+    return Packed(file, file_digest(file), file.stat().st_size, manifest)
 
 
 @dataclass(frozen=True)
