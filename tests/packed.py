@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from evolve import llm
+from evolve.cli import main
 from evolve.core.caps import Caps
 from evolve.core.config import GateConfig, RunConfig
 from evolve.core.records import Split
@@ -158,6 +160,14 @@ def forge_rows(file: Path, target: Path, *statements: str) -> Path:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def evolve(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the command line; -> its exit status."""
+    monkeypatch.setattr(sys, "argv", ["evolve", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
 
 
 def member_names(file: Path) -> list[str]:

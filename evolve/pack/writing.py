@@ -161,12 +161,12 @@ class _Writing:
             return
         suite = suite_of_run(self.row, self.runs)
         top = place_of(self.row.id, f"{PACKED_SUITE}/{Path(self.row.suite).name}")
-        for file in _files_of(suite, self.extent is Extent.WHOLE):
+        for file in files_of(suite, self.extent is Extent.WHOLE):
             name = file.relative_to(suite.folder.resolve()).as_posix()
             yield Source(f"{top}/{name}", file, bool(file.stat().st_mode & 0o100))
 
 
-def _files_of(suite: Suite, with_tests: bool) -> Iterator[Path]:
+def files_of(suite: Suite, with_tests: bool) -> Iterator[Path]:
     """The files of a suite that its digest covers. Raises BadInput for a link."""
     if (file := suite.folder.resolve() / SUITE_FILE).is_file():
         yield file
