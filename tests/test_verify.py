@@ -108,7 +108,8 @@ def test_a_changed_row_is_found_though_the_manifest_fits(
 
 
 def test_a_flipped_reward_is_named_by_its_round(run: Played, tmp_path: Path) -> None:
-    flip = "UPDATE trial SET reward = 0, outcome = 'failed' WHERE id = (SELECT min(id) FROM trial WHERE candidate_id = 2 AND reward = 1)"
+    chosen = "SELECT min(id) FROM trial WHERE candidate_id = 2 AND reward = 1"
+    flip = f"UPDATE trial SET reward = 0, outcome = 'failed' WHERE id = ({chosen})"
     (found,) = problems(forge_rows(run.file, tmp_path / "forged.zip", flip))["decisions"][:1]
     assert found.startswith("round 1: its ")
 
@@ -259,8 +260,9 @@ def test_a_trial_that_replays_otherwise_is_named(run: Played, monkeypatch: pytes
 def test_the_exit_status_of_the_command(
     run: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert evolve(monkeypatch, "verify", str(run.file), "--sample", "0", "--extract", str(tmp_path / "out")) == 0
-    assert f"evolve history --runs {tmp_path / 'out'}" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert evolve(monkeypatch, "verify", str(run.file), "--sample", "0", "--extract", "out") == 0
+    assert "evolve history --runs out" in capsys.readouterr().out
     forged = forge_manifest(run.file, tmp_path / "forged.zip", changed_claim)
     assert evolve(monkeypatch, "verify", str(forged), "--sample", "0", "--json") == 1
     (facts_shown,) = json.loads(capsys.readouterr().out)

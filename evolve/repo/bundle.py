@@ -49,6 +49,7 @@ def write_bundle(git_dir: Path, run: str, prefix: str = "") -> Bundled:
     Args:
         prefix: Of the scaffold's folder in the repository.
     """
+    git_dir = git_dir.resolve()
     source = GitShell(git_dir, git_dir)
     refs = {f"{HEADS}{branch.name}": branch.sha for branch in list_branches(source, run_prefix(run))}
     with temporary_folder("repository") as bare:
@@ -106,7 +107,7 @@ def _digits(shas: Iterable[str]) -> int:
 
 
 def _empty(bare: Path, digits: int) -> GitShell:
-    form = ("--object-format=sha256",) if digits == 64 else ()
+    form, bare = ("--object-format=sha256",) if digits == 64 else (), bare.resolve()
     GitShell(bare).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", *form, str(bare))
     return GitShell(bare, bare)
 
