@@ -48,3 +48,17 @@ def verify_command(
     from evolve.cli import packing
 
     return packing.verify(file, sample, seed, extract, as_json)
+
+
+@app.command("demo")
+def demo_command(
+    file: Annotated[Path | None, typer.Argument(help="A packed run; default: the one that comes with Evolve.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=1, help="How many times faster than the run was; unset: about 12 seconds.")
+    ] = None,
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open its report in a browser.")] = True,
+) -> None:
+    """Play a real recorded run in the terminal, and show its report: without an engine, a key or a network."""
+    from evolve.cli import demo
+
+    demo.demo(file, speed, opens)

@@ -22,13 +22,19 @@ MOST_MEMBERS = 4_000_000
 FIX = "get the file again from whoever made it"
 
 
-def _is_safe(path: str) -> str:
-    """Raise ValueError unless the path stays below the folder in which it is unpacked."""
+def path_problem(path: str) -> str:
+    """Why a path may lead out of the folder in which it is unpacked, or is none of a pack's; "" if it is safe."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or len(path) > MOST_CHARACTERS:
-        raise ValueError("it is no path that a pack may have")
+        return "it is no path that a pack may have"
     if any(part in ("", ".", "..") for part in parts) or PurePosixPath(path).is_absolute():
-        raise ValueError("it leads out of the pack")
+        return "it leads out of the pack"
+    return ""
+
+
+def _checked_path(path: str) -> str:
+    if problem := path_problem(path):
+        raise ValueError(problem)
     return path
 
 
@@ -42,7 +48,7 @@ class _Part(BaseModel):
 class Member(_Part):
     """A file of the pack. `size`: its bytes when it is unpacked; `executable`: its owner may run it."""
 
-    path: Annotated[str, AfterValidator(_is_safe)]
+    path: Annotated[str, AfterValidator(_checked_path)]
     size: int = Field(ge=0)
     sha256: Sha256
     executable: bool = False
@@ -159,8 +165,13 @@ def _check_paths(where: str, manifest: Manifest) -> None:
     if len(known) < len(paths):
         raise BadInput(where, "is not a pack: its manifest names a file twice", FIX)
     for path in paths:
-        if path in folders or not (path == DATABASE or path.startswith(f"{manifest.run}/")):
+        if path in folders or not has_place(manifest.run, path):
             raise BadInput(where, f"is not a pack: {path!r} has no place in it", FIX)
+
+
+def has_place(run: str, path: str) -> bool:
+    """Whether a path is one that a pack of this run may have."""
+    return path == DATABASE or path.startswith(f"{run}/")
 
 
 def place_of(run: str, name: str) -> str:
