@@ -126,11 +126,11 @@ def any_path() -> AbstractContextManager[object]:
 
 
 def any_size() -> AbstractContextManager[object]:
-    return mock.patch.object(archive, "_is_bounded", lambda file: True)
+    return mock.patch.object(archive, "_is_bounded", return_value=True)
 
 
 def any_schema() -> AbstractContextManager[object]:
-    return mock.patch.object(one_run, "_check_schema", lambda file, connection: None)
+    return mock.patch.object(one_run, "_check_schema")
 
 
 def any_value() -> AbstractContextManager[object]:
@@ -138,7 +138,7 @@ def any_value() -> AbstractContextManager[object]:
 
 
 def any_file() -> AbstractContextManager[object]:
-    return mock.patch.object(checks, "check_files", lambda unpacked: Check("files of rows", State.HOLDS, ""))
+    return mock.patch.object(checks, "check_files", return_value=Check("files of rows", State.HOLDS, ""))
 
 
 def any_ref() -> AbstractContextManager[object]:
