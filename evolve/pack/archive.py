@@ -25,7 +25,7 @@ MOST_BYTES = 64 * 1024 * 1024 * 1024
 MOST_OF_MANIFEST = 512 * 1024 * 1024
 MOST_OF_DIRECTORY = 1024 * 1024 * 1024
 # Of a recording or a trajectory when it is read.
-MOST_OF_RECORDING = 256 * 1024 * 1024
+MOST_OF_RECORDING = 128 * 1024 * 1024
 END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 NOT_A_PACK = "is not a pack"
 FIX = "give a file that `evolve pack` wrote"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evolve.core.config import LicenceStatement, ModelRole
 from evolve.core.errors import BadInput
@@ -32,12 +32,6 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def _checked_path(path: str) -> str:
-    if problem := path_problem(path):
-        raise ValueError(problem)
-    return path
-
-
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -48,10 +42,17 @@ class _Part(BaseModel):
 class Member(_Part):
     """A file of the pack. `size`: its bytes when it is unpacked; `executable`: its owner may run it."""
 
-    path: Annotated[str, AfterValidator(_checked_path)]
+    path: str
     size: int = Field(ge=0)
     sha256: Sha256
     executable: bool = False
+
+    @field_validator("path")
+    @classmethod
+    def _safe(cls, path: str) -> str:
+        if problem := path_problem(path):
+            raise ValueError(problem)
+        return path
 
 
 class PackedModel(_Part):
