@@ -59,7 +59,7 @@ def test_rounds_trials_and_decisions_are_told_in_order(moments: list[Moment]) ->
 
 def test_time_is_compressed(moments: list[Moment]) -> None:
     start = moments[0].what
-    spread = [Moment(number * 100.0, 0, start) for number in range(11)]
+    spread = [Moment(number * 100.0, 0, 0, start) for number in range(11)]
     for speed, expected in ((None, [0.0, *[SECONDS / 10] * 10]), (1000.0, [0.0, *[0.1] * 10]), (1.0, None)):
         pauses: list[float] = []
         clock = PlayedClock()

@@ -18,9 +18,13 @@ LONGEST_PAUSE = 0.8
 
 @dataclass(frozen=True)
 class Moment:
-    """Something that happened `at` so many seconds after the run's start. `rank`: orders what happened at once."""
+    """Something that happened `at` so many seconds after the run's start.
+
+    `race`, `rank`: order what happened in the same second.
+    """
 
     at: float
+    race: int
     rank: int
     what: RoundRow | TrialResult
     decided: bool = False
@@ -38,16 +42,19 @@ class PlayedClock:
 
 def moments_of(store: Store, run: str) -> list[Moment]:
     """The starts of rounds, ends of trials and decisions of a run, in order."""
-    start = min((_seconds(row.started_at) for row in store.rounds_in_brief(run)), default=0.0)
-    decided = store.decision_times(run)
-    found: list[Moment] = []
-    for row in store.rounds_in_brief(run):
-        found.append(Moment(_seconds(row.started_at) - start, 0, row))
+    rows, decided = store.rounds_in_brief(run), store.decision_times(run)
+    begun = min((_seconds(row.started_at) for row in rows), default=0.0)
+    started = {row.number: _seconds(row.started_at) - begun for row in rows}
+    found = [Moment(started[row.number], row.race, 0, row) for row in rows]
+    for row in rows:
         if row.number in decided:
-            found.append(Moment(_seconds(decided[row.number]) - start, 2, row, decided=True))
+            found.append(Moment(_seconds(decided[row.number]) - begun, row.race, 2, row, decided=True))
+    of_commit = {row.candidate.commit: row for row in rows if row.candidate}
     for trial in store.trials(run):
-        found.append(Moment(_seconds(trial.started_at) + trial.seconds - start, 1, trial))
-    return sorted(found, key=lambda moment: (moment.at, moment.rank))
+        if (of := of_commit.get(trial.candidate)) is not None:
+            ended = _seconds(trial.started_at) + trial.seconds - begun
+            found.append(Moment(max(ended, started[of.number]), of.race, 1, trial))
+    return sorted(found, key=lambda moment: (moment.at, moment.race, moment.rank))
 
 
 def _seconds(text: str) -> float:
