@@ -54,7 +54,7 @@ def verify_command(
 def demo_command(
     file: Annotated[Path | None, typer.Argument(help="A packed run; default: the one that comes with Evolve.")] = None,
     speed: Annotated[
-        float | None, typer.Option(min=1, help="How many times faster than the run was; unset: about 12 seconds.")
+        float | None, typer.Option(min=1, help="How many times faster than the run was; unset: about 10 seconds.")
     ] = None,
     opens: Annotated[bool, typer.Option("--open/--no-open", help="Open its report in a browser.")] = True,
 ) -> None:

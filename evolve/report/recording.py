@@ -12,7 +12,7 @@ from evolve.loop.watcher import Watcher
 from evolve.store import RoundRow, Store
 
 # How long the whole recording takes, unless a speed is given; and the longest pause in it.
-SECONDS = 12.0
+SECONDS = 10.0
 LONGEST_PAUSE = 0.8
 
 
