@@ -12,17 +12,19 @@ import pytest
 from evolve.core.errors import BadInput, Locked
 from evolve.core.records import Verdict
 from evolve.host.locks import hold_lock
+from evolve.loop.watcher import SilentWatcher
 from evolve.maintenance.doctor import results
 from evolve.pack.archive import open_pack
+from evolve.pack.checks import State
 from evolve.pack.key_search import KeySearch
-from evolve.pack.verify import extract_pack
+from evolve.pack.verify import extract_pack, verify_pack
 from evolve.pack.writing import Extent, files_of, pack_run
 from evolve.repo import Lineage
 from evolve.repo.bundle import bundle_contents, write_bundle
 from evolve.runs.history import run_history
 from evolve.runs.lookup import open_results
 from evolve.suite.tasks import load_suite
-from tests.packed import HIDDEN, RUN, Played, evolve, member_names, write_suite
+from tests.packed import HIDDEN, RUN, Played, evolve, member_names, play, write_suite
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -156,3 +158,27 @@ def test_a_link_in_a_suite_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="environment/link: is a link, which no pack can hold"):
         list(files_of(suite, with_tests=True))
     assert not [path for path in files_of(suite, with_tests=False) if path.name == "link"]
+
+
+def test_a_run_in_a_repository_of_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its scaffold is a folder among others, also where the pack is unpacked; the repository stays as it is."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "beside.txt").write_text("not the scaffold's\n")
+    (home / ".gitignore").write_text("runs\ntasks\n")
+    git = ["git", "-C", str(home), "-c", "user.name=t", "-c", "user.email=t@t"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    runs = play(home, rounds=1)
+    before = subprocess.run([*git, "for-each-ref"], check=True, capture_output=True).stdout
+    packed = pack_run(runs, RUN, tmp_path / "run.zip")
+    assert packed.manifest.outside == 2
+    assert subprocess.run([*git, "for-each-ref"], check=True, capture_output=True).stdout == before
+    assert {check.state for check in verify_pack(packed.file, 0, SilentWatcher()).checks[:-1]} == {State.HOLDS}
+    home.rename(tmp_path / "gone")
+    extract_pack(packed.file, tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    assert evolve(monkeypatch, "diff", "1", "--runs", "out") == 0
+    assert "+LEVEL = 10" in capsys.readouterr().out

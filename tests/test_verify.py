@@ -246,15 +246,26 @@ def test_what_could_reach_the_host_is_not_run(
     assert replays.state is State.UNKNOWN and replays.detail == why
 
 
-def test_a_trial_that_replays_otherwise_is_named(run: Played, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replay(unpacked: object, sample: Any, watcher: object) -> list[Any]:
+@pytest.mark.parametrize(("lasting", "state"), [(True, State.FAILS), (False, State.HOLDS)])
+def test_a_trial_that_replays_otherwise_twice_is_named(
+    run: Played, monkeypatch: pytest.MonkeyPatch, lasting: bool, state: State
+) -> None:
+    """What differs has one more try, alone: on a busy machine commands reach their time limits."""
+    tries: list[tuple[int, int]] = []
+
+    def replay(unpacked: object, sample: Any, watcher: object, jobs: int) -> list[Any]:
         results = [replaying.ReplayResult(one.task, one.attempt, one.reward, one.reward, "") for one in sample]
-        return list(zip(sample, [replace(results[0], divergence="step 2 differs: `ls`"), *results[1:]], strict=True))
+        if lasting or not tries:
+            results[0] = replace(results[0], divergence="step 2 differs: `ls`")
+        tries.append((len(sample), jobs))
+        return list(zip(sample, results, strict=True))
 
     monkeypatch.setattr(replaying, "_replay", replay)
     (replays,) = (check for check in verified(run.file, sample=3).checks if check.name == "replays")
-    assert replays.state is State.FAILS and replays.detail.startswith("3 of ")
-    assert "attempt" in replays.problems[0] and replays.problems[0].endswith("step 2 differs: `ls`")
+    assert replays.state is state and replays.detail.startswith("3 of ")
+    assert [count for count, _ in tries] == [3, 1] and tries[1][1] == 1
+    if lasting:
+        assert "attempt" in replays.problems[0] and replays.problems[0].endswith("step 2 differs: `ls`")
 
 
 def test_the_exit_status_of_the_command(
