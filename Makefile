@@ -22,10 +22,10 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-adapters test-harbor test-imports test-llm long check unit format clean
+.PHONY: help setup evolve test test-runs test-adapters test-harbor test-imports test-llm long check unit format demo-recording clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
@@ -70,6 +70,9 @@ unit: $(VENV)/ready ## run the fast tests that need no container engine (a minut
 
 format: $(VENV)/ready ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+demo-recording: setup ## make the recording that `evolve demo` plays anew (needs a container engine and some minutes)
+	@$(BIN)/python -m benchmarks.demo_recording
 
 clean: ## delete the virtual environment and caches; keep the results in runs/
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ from evolve.store import Store, database, upgrading
 from tests.built import build_shared
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import Plan
+from tests.packed import Played, played
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
@@ -272,6 +273,12 @@ def played_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         os.chdir(before)
     return top
+
+
+@pytest.fixture(scope="session")
+def packed_run(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """A finished run with a suite, and its pack; tests change neither."""
+    return played(tmp_path_factory.mktemp("packed"))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("loop",),
     ("runs", "project"),
     ("maintenance", "export"),
-    ("api",),
+    ("api", "pack"),
     ("report",),
     ("pages",),
     ("cli",),
@@ -37,6 +37,7 @@ TOP_LEVEL = ("__init__.py", "__main__.py")
 LAZY_COMMANDS: tuple[str, ...] = (
     "evolve.cli",
     "evolve.cli.commands",
+    "evolve.cli.pack_commands",
     "evolve.cli.result_commands",
     "evolve.cli.setup_commands",
 )

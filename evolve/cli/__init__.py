@@ -40,7 +40,7 @@ def _run_command() -> int:
     from typer.exceptions import TyperException
 
     # They register their commands, in the order in which help lists them.
-    from evolve.cli import commands, result_commands, setup_commands  # noqa: F401
+    from evolve.cli import commands, pack_commands, result_commands, setup_commands  # noqa: F401
     from evolve.cli.options import app
 
     try:

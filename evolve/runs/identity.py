@@ -19,6 +19,8 @@ from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite
 
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers", NETWORKS, MEASUREMENT)
+# In the folder of a run that came in a pack.
+PACKED_SUITE = "suite"
 PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 # What a model's terms name as the source of a price that is a setting.
 GIVEN_PRICE = "given with the command"
@@ -94,12 +96,18 @@ def resumed_config(row: RunRow, given: Mapping[str, Any], runs: Path) -> RunConf
 def suite_of(row: RunRow, runs: Path) -> Path:
     """The folder with the run's suite: the first of the possible ones whose digest agrees, else one that is there.
 
-    Raises BadInput if there is none.
+    A run that came in a pack has its suite in its own folder. Raises BadInput if there is none.
     """
-    there = [folder for folder in (*places_of(row.suite, runs), or_bundled(Path(row.suite))) if folder.is_dir()]
+    places = (packed_suite(runs, row.id, row.suite), *places_of(row.suite, runs), or_bundled(Path(row.suite)))
+    there = [folder for folder in places if folder.is_dir()]
     if not there:
         raise BadInput(f"run {row.id}", f"its suite {row.suite} is missing", "name its folder with --suite")
     return next((folder for folder in there if _is_suite(folder, row)), there[0])
+
+
+def packed_suite(runs: Path, run: str, suite: str) -> Path:
+    """Where the suite of a run is that came in a pack. `suite`: the folder that the run began with."""
+    return runs / run / PACKED_SUITE / Path(suite).name
 
 
 def suite_of_run(row: RunRow, runs: Path) -> Suite:

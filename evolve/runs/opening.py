@@ -6,7 +6,8 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,11 @@ def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
 
 
 @contextlib.contextmanager
-def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]:
+def open_for_replay(request: RunRequest, watcher: Watcher, tasks: Collection[str] | None = None) -> Iterator[Replayer]:
     """Open a run as it is, to read and replay it: no row of it is written. Raises BadInput if its suite has changed.
 
-    The gate may have changed since: a replay decides nothing.
+    The gate may have changed since: a replay decides nothing. tasks: the names of those that will be needed; only
+    their images are built. None: all.
     """
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
@@ -170,6 +172,9 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
     suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
+    if tasks is not None:
+        suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in tasks))
+        known = [row for row in known if row.name in tasks]
     owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
         run, suite, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()

@@ -112,19 +112,19 @@ def has_new_champion(store: Store, run: str) -> bool | None:
 
 def no_champion(run: str, rounds: Sequence[RoundRow]) -> BadInput:
     """Why there is nothing to claim, and what can be had instead."""
-    ends, problem, fix = (
-        ends_of(rounds),
-        "the champion is still the seed scaffold",
-        "resume the run",
-    )
+    problem, fix = "the champion is still the seed scaffold", "resume the run"
+    ends = ends_of(rounds)
     if ends is None or ends[1].round == ends[0].round:
         return BadInput(f"run {run}", problem, f"{fix} for more rounds")
     problem += f"; the gain of its tip, of round {ends[1].round}, is not proven yet"
     return BadInput(f"run {run}", problem, f"{fix} for more rounds, or take the tip over: evolve adopt {run} --tip")
 
 
-def claim_of(store: Store, run: str) -> Claim:
+def claim_of(store: Store, run: str, other_looks: int = 0) -> Claim:
     """The claim of a run.
+
+    Args:
+        other_looks: How many comparisons were made on its holdout by runs that the database lacks.
 
     Raises:
         BadInput: The run has no new champion, or too few holdout trials.
@@ -133,7 +133,8 @@ def claim_of(store: Store, run: str) -> Claim:
     if pair and pair[1].round == 0:
         raise no_champion(run, store.rounds_in_brief(run))
     trials = [regraded_trials(store, run, candidate.commit) for candidate in pair] or [[], []]
-    claimed = claim(trials[0], trials[1], comparisons_made(look.why for look in suite_looks(store, run)))
+    comparisons = comparisons_made(look.why for look in suite_looks(store, run)) + other_looks
+    claimed = claim(trials[0], trials[1], comparisons)
     if claimed is None:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"

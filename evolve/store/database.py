@@ -108,6 +108,21 @@ def newest_schema() -> str:
     return max(_revisions())
 
 
+def make_schema(file: Path, revision: str) -> None:
+    """Make a new SQLite file with the tables and views of a revision.
+
+    Raises:
+        BadInput: This version does not know the revision.
+    """
+    if revision not in _revisions():
+        raise BadInput(str(file), f"a newer evolve wrote it (schema {revision!r})", "update evolve")
+    engine = _engine(database_url(file))
+    try:
+        _upgrade(engine, revision)
+    finally:
+        engine.dispose()
+
+
 def _revisions() -> set[str]:
     """The revisions that this version knows: each is the beginning of its file's name."""
     return {file.name.partition("_")[0] for file in _VERSIONS.glob("*.py")}
@@ -133,12 +148,12 @@ def _schema_of(connection: Connection) -> set[str]:
     return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, revision: str = "head") -> None:
     # Alembic takes as long to import as most commands take to read.
     from evolve.store.upgrading import upgrade_schema
 
     with write_engine(engine).begin() as connection:
-        upgrade_schema(connection)
+        upgrade_schema(connection, revision)
 
 
 def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:

@@ -216,6 +216,10 @@ def looks_at_suite(digest: str) -> Query:
     )
 
 
+def decision_times(run: str) -> Query:
+    return select(decision.c.round, decision.c.decided_at).where(decision.c.run_id == run).order_by(decision.c.round)
+
+
 def ends(run: str) -> Query:
     return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
 

@@ -378,6 +378,10 @@ class Store:
         """Return the uses of the holdout of the suite with this digest, by all runs, in order."""
         return read_rows(self._rows(queries.looks_at_suite(digest)), lambda row: LookRow(**row))
 
+    def decision_times(self, run: str) -> dict[int, str]:
+        """Return when the run's rounds were decided, by number."""
+        return dict(read_rows(self._rows(queries.decision_times(run)), lambda row: (row["round"], row["decided_at"])))
+
     def ends(self, run: str) -> list[EndRow]:
         """Return the run's ends, in order."""
         return read_rows(self._rows(queries.ends(run)), lambda row: EndRow(**row))

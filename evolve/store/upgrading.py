@@ -18,8 +18,8 @@ def alembic_config() -> Config:
     return config
 
 
-def upgrade_schema(connection: Connection) -> None:
-    """Bring the schema to the newest revision, in the connection's transaction."""
+def upgrade_schema(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision, by default the newest, in the connection's transaction."""
     config = alembic_config()
     config.attributes["connection"] = connection
-    upgrade(config, "head")
+    upgrade(config, revision)
