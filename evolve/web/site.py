@@ -1,0 +1,71 @@
+"""What the pages share: the results, the state of runs, the secrets and the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from evolve.store import RunRow, Store
+from evolve.web.asking import Asked
+from evolve.web.controls import Controls
+from evolve.web.rendering import page
+from evolve.web.security import TEXT_POLICY, Keys
+from evolve.web.stores import Stores
+
+Crumb = tuple[str, str]
+Handler = Callable[[Request], Response]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One folder of results on pages."""
+
+    runs: Path
+    keys: Keys
+    stores: Stores
+    controls: Controls
+    templates: Environment
+
+    def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
+        """A page. crumbs: name and address of the pages above it, the topmost first."""
+        shared = {"title": title, "crumbs": crumbs, "form_token": self.keys.form, "asked": asked(request)}
+        status = values.pop("status", 200)
+        return page(self.templates, template, status, **shared, **values)
+
+    @contextmanager
+    def run(self, request: Request) -> Iterator[tuple[Store, RunRow]]:
+        """The store and the run that the address names. Raises HTTPException if there is none."""
+        with self.stores.open() as store:
+            row = store.run(str(request.path_params["run"]))
+            if row is None:
+                raise missing("There is no such run.")
+            yield store, row
+
+
+def site_of(request: Request) -> Site:
+    site = request.app.state.site
+    assert isinstance(site, Site)
+    return site
+
+
+def asked(request: Request) -> Asked:
+    return Asked(request.scope["path"], dict(request.query_params))
+
+
+def missing(what: str) -> HTTPException:
+    return HTTPException(404, what)
+
+
+def text_answer(text: str) -> Response:
+    """A text as it is, which a browser shows and never runs."""
+    headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
+    data = text.encode("utf-8", "replace")
+    return PlainTextResponse(data, headers=headers)
