@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("maintenance", "export"),
     ("api",),
     ("report",),
+    ("web",),
     ("cli",),
     ("__main__",),
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.host.holders import holders_of
+from evolve.host.holders import Holder, holders_of
 from evolve.host.run_names import POSSIBLE
 from evolve.runs import control
 from evolve.runs.control import Action, Resumption, Situation
@@ -66,7 +66,7 @@ class Controls:
         except OSError:
             return ""
 
-    def _situation(self, store: Store, name: str, holder: control.Holder | None) -> Situation:
+    def _situation(self, store: Store, name: str, holder: Holder | None) -> Situation:
         sessions, ends = store.sessions(name), store.ends(name)
         request = control.read_request(self._folder(name))
         last, end = sessions[-1] if sessions else None, ends[-1] if ends else None
