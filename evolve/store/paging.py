@@ -10,7 +10,19 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from evolve.core.records import Outcome
 from evolve.store import queries
-from evolve.store.schema import candidate, decision, prediction, proposal, round_, trial
+from evolve.store.schema import (
+    candidate,
+    decision,
+    holdout_look,
+    lesson,
+    prediction,
+    proposal,
+    regrade,
+    round_,
+    run_end,
+    session,
+    trial,
+)
 
 Query = Select[Any]
 _ROUND_COLUMNS = (
@@ -120,7 +132,10 @@ def _rounds(columns: Sequence[Any], run: str, chosen: RoundFilter) -> Query:
 
 
 def figures(run: str, numbers: Sequence[int]) -> Query:
-    """By round and split of these rounds' candidates: trials that count, the mean over tasks, and faults."""
+    """By round and split of these rounds' candidates: trials that count, the mean over tasks, and faults.
+
+    `square` is the mean square of the means of `tasks` tasks.
+    """
     counts = trial.c.outcome != Outcome.INFRA_ERROR.value
     by_task = (
         select(
@@ -138,7 +153,11 @@ def figures(run: str, numbers: Sequence[int]) -> Query:
     )
     sums = (func.sum(by_task.c.trials).label("trials"), func.sum(by_task.c.faults).label("faults"))
     mean = func.avg(by_task.c.reward).label("reward")
-    return select(by_task.c.round, by_task.c.split, *sums, mean).group_by(by_task.c.round, by_task.c.split)
+    spread = (
+        func.count(by_task.c.reward).label("tasks"),
+        func.avg(by_task.c.reward * by_task.c.reward).label("square"),
+    )
+    return select(by_task.c.round, by_task.c.split, *sums, mean, *spread).group_by(by_task.c.round, by_task.c.split)
 
 
 def _candidates(run: str, numbers: Sequence[int]) -> Query:
@@ -168,6 +187,14 @@ def newest_trials(run: str, chosen: TrialFilter, before: int, most: int) -> Quer
 def highest_trial() -> Query:
     """The highest id of a trial of any run: the database keeps it at hand."""
     return select(func.coalesce(func.max(trial.c.id), 0))
+
+
+def state_marker(run: str) -> Query:
+    """Numbers of rows that grow with whatever is stored of a run."""
+    parts = [highest_trial().scalar_subquery()]
+    for table in (round_, proposal, candidate, decision, lesson, run_end, session, regrade, holdout_look):
+        parts.append(select(func.count()).select_from(table).where(table.c.run_id == run).scalar_subquery())
+    return select(*parts)
 
 
 def _conditions(run: str, chosen: TrialFilter) -> list[ColumnElement[bool]]:

@@ -485,7 +485,10 @@ class Store:
             return int(connection.execute(paging.rounds_count(run, chosen)).scalar_one())
 
     def figures(self, run: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return by round and split of these rounds: `trials` that count, their mean `reward`, and `faults`."""
+        """Return by round and split of these rounds: `trials` that count, their mean `reward`, and `faults`.
+
+        `square`: the mean square of the tasks' means, of which there are `tasks`.
+        """
         return read_rows(self._rows(paging.figures(run, numbers)), dict)
 
     def trials_of_round(self, run: str, chosen: TrialFilter, page: Page) -> list[TrialResult]:
@@ -508,6 +511,11 @@ class Store:
             rows = _mappings(connection.execute(paging.newest_trials(run, chosen, start, most)))
         rest = rows[-1]["id"] if len(rows) == most else max(start - paging.SCANNED, 0)
         return read_rows(rows, lambda row: (row["round"], convert.trial_from(row))), rest if rest > 1 else 0
+
+    def state_marker(self, run: str) -> tuple[int, ...]:
+        """Return numbers that differ when something of the run was stored since."""
+        with self._read() as connection:
+            return tuple(connection.execute(paging.state_marker(run)).one())
 
     def task_page(self, run: str, task: str, page: Page) -> list[dict[str, Any]]:
         """Return what one task shows of a page of candidates, those of the newest rounds first."""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from evolve.core.errors import BadInput, EvolveError
 from evolve.runs.request import DATABASE
 from evolve.store.changes import ChangeCounter
-from evolve.web import control_pages, round_pages, run_pages, task_pages, trial_pages
+from evolve.web import assets, control_pages, overview, round_pages, run_pages, task_pages, trial_pages
 from evolve.web.address import Address
 from evolve.web.controls import Controls
 from evolve.web.events import Broadcast
@@ -41,7 +41,9 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
     """
     site = Site(runs, keys, Stores(runs), Controls(runs), make_environment())
     counter = ChangeCounter(runs / DATABASE)
-    broadcast = Broadcast(lambda: (counter.read(), site.controls.marker()))
+    broadcast = Broadcast(
+        lambda: (counter.read(), site.controls.marker(), site.summaries.finished, site.costs.finished)
+    )
 
     async def events(_: Request) -> Response:
         if broadcast.is_full:
@@ -54,7 +56,7 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
             yield
         finally:
             counter.close()
-            site.stores.close()
+            site.close()
 
     app = Starlette(
         routes=[Route("/events", events), *routes()],
@@ -68,7 +70,11 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
 def routes() -> list[Route | Mount]:
     return [
         Route("/", run_pages.runs),
+        Route("/static/vega.js", assets.vega),
         Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/compare", overview.compare),
+        Route(RUN, overview.run),
+        Route(RUN + "/charts/{name}", overview.chart),
         Route(RUN + "/rounds", round_pages.rounds),
         Route(ROUND, round_pages.round_page),
         Route(ROUND + "/patch", round_pages.patch),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from evolve.pages.views import CostLine
 from evolve.store import RunRow, Store
 from evolve.web.asking import Asked
 from evolve.web.controls import Controls
+from evolve.web.recent import Recent
 from evolve.web.rendering import page
 from evolve.web.security import TEXT_POLICY, Keys
 from evolve.web.stores import Stores
+from evolve.web.summary import Summary, summarise, summarise_costs
 
 Crumb = tuple[str, str]
 Handler = Callable[[Request], Response]
@@ -33,6 +36,8 @@ class Site:
     stores: Stores
     controls: Controls
     templates: Environment
+    summaries: Recent[Summary] = field(default_factory=Recent)
+    costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
 
     def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
         """A page. crumbs: name and address of the pages above it, the topmost first."""
@@ -48,6 +53,29 @@ class Site:
             if row is None:
                 raise missing("There is no such run.")
             yield store, row
+
+    def summary(self, store: Store, row: RunRow) -> Summary | None:
+        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
+
+        def make() -> Summary:
+            with self.stores.open() as own:
+                return summarise(own, row, self.runs)
+
+        return self.summaries.get(row.id, store.state_marker(row.id), make)
+
+    def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
+        """What each role of a run spent; None while that is read for the first time."""
+
+        def make() -> tuple[CostLine, ...]:
+            with self.stores.open() as own:
+                return summarise_costs(own, row)
+
+        return self.costs.get(row.id, store.state_marker(row.id), make)
+
+    def close(self) -> None:
+        for recent in (self.summaries, self.costs):
+            recent.close()
+        self.stores.close()
 
 
 def site_of(request: Request) -> Site:

@@ -46,7 +46,8 @@ async function readAgain() {
           const fresh = page.getElementById(old.id);
           if (fresh) replacePart(old, fresh);
         }
-        drawCharts();
+        for (const place of document.querySelectorAll("[data-chart]")) delete place.dataset.drawn;
+        await drawCharts();
       }
     } catch {
       // The events say when the server is back.
@@ -187,21 +188,30 @@ function library() {
   return drawing;
 }
 
+// Specifications name a width and a colour of text that stand for those of the page.
+
+const WIDTH = 640;
+const INK = /#010203/g;
+
+function fitted(text, place) {
+  const ink = getComputedStyle(place).color;
+  const width = Math.min(WIDTH * 1.6, Math.max(220, place.clientWidth - 150));
+  return JSON.parse(text.replace(INK, ink), (key, value) => (key === "width" && value === WIDTH ? width : value));
+}
+
 async function drawCharts(again = false) {
   const places = [...document.querySelectorAll("[data-chart]")].filter((one) => again || !one.dataset.drawn);
   if (!places.length) return;
+  for (const place of places) place.dataset.drawn = "yes";
   await library();
   for (const place of places) {
-    place.dataset.drawn = "yes";
-    const answer = await fetch(`${place.dataset.chart}&dark=${isDark() ? 1 : 0}`);
+    const answer = await fetch(place.dataset.chart);
     if (!answer.ok) continue;
-    await window.vegaEmbed(place, await answer.json(), {
-      actions: false,
-      ast: true,
-      defaultStyle: false,
-      renderer: "svg",
-      tooltip: false,
-    });
+    const text = await answer.text();
+    if (text === place.dataset.spec && !again) continue;
+    place.dataset.spec = text;
+    const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: false };
+    await window.vegaEmbed(place, fitted(text, place), options);
   }
 }
 
