@@ -25,7 +25,7 @@ TRIAL = f"/runs/{RUN}/rounds/5/trials/90/train-0"
 
 
 def stored(folder: Path, paged: Paged = ORDINARY) -> Path:
-    """The folder of a stored run, in which one trial of round 5 has a trajectory of 120 steps."""
+    """The folder of a stored run, in which one trial of round 5 has a trajectory of five steps."""
     runs = folder / "runs"
     store_paged(runs, paged)
     with Store.open(runs / "evolve.db") as store:
@@ -51,7 +51,7 @@ def document(text: str) -> dict[str, Any]:
         "extra": {"commands": commands},
         "observation": {"results": [{"content": text + "!"}]},
     }
-    more = [{"step_id": number, "source": "user", "message": f"step {number}"} for number in range(2, 121)]
+    more = [{"step_id": number, "source": "user", "message": f"step {number}"} for number in range(2, 6)]
     return {"steps": [first, *more], "extra": {"log": text, "refusals": {text: 3}}}
 
 

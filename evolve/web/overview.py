@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evolve.core.errors import EvolveError
+from evolve.core.errors import BadInput, EvolveError
 from evolve.core.records import Evidence, Split, Verdict
 from evolve.core.scores import INTERVAL_ERRORS, Score
 from evolve.pages import charts
@@ -17,7 +17,7 @@ from evolve.pages.reading import task_grid
 from evolve.pages.views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
-from evolve.runs.identity import is_measurement
+from evolve.runs.identity import is_measurement, stored_config
 from evolve.store import RunRow, Store
 from evolve.store.paging import Page, RoundFilter, TrialFilter
 from evolve.web.asking import parts
@@ -56,7 +56,7 @@ def run(request: Request) -> Response:
         rounds=newest,
         trials=latest,
         usage=usage,
-        usd=usage.cost_usd if whole and whole.run.usd is not None else None,
+        usd=usage.cost_usd if _is_priced(row) else None,
         newest=count,
         splits=list(Split),
         log=site.controls.log_tail(row.id, LOG_SHOWN),
@@ -70,6 +70,14 @@ def _summary_or_problem(site: Site, store: Store, row: RunRow) -> tuple[Summary 
         return site.summary(store, row), ""
     except EvolveError as error:
         return None, str(error)
+
+
+def _is_priced(row: RunRow) -> bool:
+    """Whether the prices of all of a run's models are known."""
+    try:
+        return stored_config(row).priced
+    except BadInput:
+        return False
 
 
 def chart(request: Request) -> Response:

@@ -32,8 +32,8 @@ class Made(Generic[Value]):
 class Recent(Generic[Value]):
     """The values that were asked for last. finished: how many were made, so that a page can be told."""
 
-    def __init__(self, wait: float = WAIT, clock: Callable[[], float] = time.monotonic) -> None:
-        self._wait, self._clock = wait, clock
+    def __init__(self, wait: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wait, self._clock = WAIT if wait is None else wait, clock
         self._made: dict[Hashable, Made[Value]] = {}
         self._running: dict[Hashable, Future[Made[Value]]] = {}
         self._turn = threading.Lock()

@@ -41,7 +41,7 @@ class StepView:
     texts: tuple[TextView, ...]
 
 
-def step_views(document: Document, first: int = 0, most: int = STEPS) -> tuple[StepView, ...]:
+def step_views(document: Document, first: int, most: int) -> tuple[StepView, ...]:
     """The steps `first` and after, at most so many."""
     steps = _list(document.get("steps"))
     times = [moment(step.get("timestamp")) for step in steps]

@@ -95,7 +95,7 @@ def trial(request: Request) -> Response:
         tries=len(tries),
         attempts=sorted({other.attempt for other in attempts}),
         problem=problem,
-        steps=steps.step_views(document, first),
+        steps=steps.step_views(document, first, steps.STEPS),
         refusals=steps.refusals(document),
         log=steps.log_view(document),
         first=first,
