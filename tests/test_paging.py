@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from evolve.core.records import Split
 from evolve.core.scores import score
 from evolve.runs.results import of_split
-from evolve.store import Store, paging
+from evolve.store import SessionRow, Store, paging
 from evolve.store.paging import Page, RoundFilter, TrialFilter
 from evolve.web.overview import charted_rounds
 from tests.paged import RUN, store_paged
@@ -98,3 +99,12 @@ def test_a_task_is_followed_across_candidates(store: Store) -> None:
     assert (by_round[4]["trials"], by_round[4]["reward"], by_round[4]["faults"]) == (0, None, 0)
     assert [row["round"] for row in store.task_page(RUN, "train-1", Page(1, 2))] == [row["round"] for row in rows][1:3]
     assert store.candidates_count(RUN) == len(rows)
+
+
+def test_the_latest_of_several_runs_is_read_at_once(store: Store) -> None:
+    runs = [RUN, "none"]
+    assert store.newest_rounds(runs) == {RUN: store.newest_round(RUN)}
+    assert store.latest_ends(runs) == {RUN: store.ends(RUN)[-1]} and store.latest_sessions(runs) == {}
+    session = SessionRow("2027-01-01T00:00:00+00:00", "0.1", "h", 7, "{}")
+    numbers = [store.start_session(RUN, session) for _ in range(2)]
+    assert store.latest_sessions(runs) == {RUN: replace(session, id=numbers[-1])}

@@ -204,6 +204,7 @@ SESSION, END = SessionRow("2027-01-01", "0.1", HERE, 7, "{}"), EndRow("done", "2
         (Situation(None, None, SESSION, END), RunState.ENDED),
         (Situation(None, None, SESSION, EndRow("done", "2026-01-01")), RunState.STOPPED),
         (Situation(None, REQUEST, SESSION, None), RunState.PAUSED),
+        (Situation(None, REQUEST, replace(SESSION, pid=8), None), RunState.STOPPED),
         (Situation(None, REQUEST, SESSION, END), RunState.ENDED),
         (Situation(None, REQUEST, SESSION, None, is_starting=True), RunState.STARTING),
         (Situation(None, None, replace(SESSION, host="x"), None), RunState.ELSEWHERE),

@@ -166,7 +166,9 @@ def test_rounds_are_filtered_and_sorted_by_the_address(pages: TestClient) -> Non
 def test_trials_of_a_round_are_filtered_and_sorted_by_the_address(pages: TestClient) -> None:
     page = pages.get(f"/runs/{RUN}/trials?round=5&split=train&sort=attempt&desc=1").text
     links = [str(values["href"]) for _, values in Markup(page).elements if values.get("class") == "open"]
-    assert links[0] == TRIAL and all("/rounds/5/trials/" in link for link in links)
+    attempts = [int(link.split("/")[6]) for link in links]
+    assert TRIAL in links and all("/rounds/5/trials/" in link for link in links)
+    assert attempts == sorted(attempts, reverse=True) and len({*attempts}) > 2
     assert "hold-0" not in Markup(page).values("href")
     failed = Markup(pages.get(f"/runs/{RUN}/trials?outcome=failed").text)
     assert TRIAL in failed.values("href")

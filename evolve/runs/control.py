@@ -99,8 +99,14 @@ class Situation:
             return RunState.ENDED
         if self.session is not None and self.session.host != socket.gethostname():
             return RunState.ELSEWHERE
-        paused = self.request is not None and self.request.action is Action.PAUSE
-        return RunState.PAUSED if paused else RunState.STOPPED
+        return RunState.PAUSED if self._was_paused else RunState.STOPPED
+
+    @property
+    def _was_paused(self) -> bool:
+        """Whether the run's latest process was asked to pause, and no other one has worked on the run since."""
+        if self.request is None or self.request.action is not Action.PAUSE:
+            return False
+        return self.session is None or self.session.pid == self.request.pid
 
     def _held(self, holder: Holder) -> RunState:
         if self.request is not None and self.request.is_to(holder):

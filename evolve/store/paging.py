@@ -213,6 +213,23 @@ def _conditions(run: str, chosen: TrialFilter) -> list[ColumnElement[bool]]:
     return found
 
 
+def latest_sessions(runs: Sequence[str]) -> Query:
+    """The last session of each of these runs, with `run_id`."""
+    last = select(func.max(session.c.id)).where(session.c.run_id.in_(runs)).group_by(session.c.run_id)
+    return select(session).where(session.c.id.in_(last))
+
+
+def latest_ends(runs: Sequence[str]) -> Query:
+    """The last end of each of these runs, with `run_id`."""
+    last = select(func.max(run_end.c.id)).where(run_end.c.run_id.in_(runs)).group_by(run_end.c.run_id)
+    return select(run_end.c.run_id, run_end.c.reason, run_end.c.ended_at).where(run_end.c.id.in_(last))
+
+
+def newest_rounds(runs: Sequence[str]) -> Query:
+    newest = func.max(round_.c.number).label("newest")
+    return select(round_.c.run_id, newest).where(round_.c.run_id.in_(runs)).group_by(round_.c.run_id)
+
+
 def task_page(run: str, task: str, page: Page) -> Query:
     """One task across candidates, newest round first: trials that count, passes, mean reward and faults of each."""
     counts = trial.c.outcome != Outcome.INFRA_ERROR.value

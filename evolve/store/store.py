@@ -512,6 +512,19 @@ class Store:
         rest = rows[-1]["id"] if len(rows) == most else max(start - paging.SCANNED, 0)
         return read_rows(rows, lambda row: (row["round"], convert.trial_from(row))), rest if rest > 1 else 0
 
+    def latest_sessions(self, runs: Sequence[str]) -> dict[str, SessionRow]:
+        """Return the last session of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_sessions(runs)), _of_run(SessionRow)))
+
+    def latest_ends(self, runs: Sequence[str]) -> dict[str, EndRow]:
+        """Return the last end of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_ends(runs)), _of_run(EndRow)))
+
+    def newest_rounds(self, runs: Sequence[str]) -> dict[str, int]:
+        """Return the highest number of a round of each of these runs that has any."""
+        rows = read_rows(self._rows(paging.newest_rounds(runs)), dict)
+        return {row["run_id"]: int(row["newest"]) for row in rows}
+
     def state_marker(self, run: str) -> tuple[int, ...]:
         """Return numbers that differ when something of the run was stored since."""
         with self._read() as connection:
@@ -556,6 +569,11 @@ def _translate_errors(engine: Engine) -> Iterator[None]:
         raise EvolveError(f"the database rejected a row: {driver_message(problem)}") from problem
     except OperationalError as problem:
         raise database_error(problem, engine.url) from problem
+
+
+def _of_run(kind: Callable[..., Record]) -> Callable[[Row], tuple[str, Record]]:
+    """What reads a row with its run."""
+    return lambda row: (row["run_id"], kind(**{name: value for name, value in row.items() if name != "run_id"}))
 
 
 def _run_row(row: Row) -> RunRow:

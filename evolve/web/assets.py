@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
-import vl_convert
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 def chart_library(folder: Path) -> bytes:
     """The script, from this folder if it is there; only a file that nobody else could write is used."""
-    file = folder / f"vega-{vl_convert.__version__}.js"
+    file = folder / f"vega-{version('vl-convert-python')}.js"
     with _TURN:
         if (known := _own_file(file)) is not None:
             return known

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.host.holders import Holder, holders_of
+from evolve.host.holders import holders_of
 from evolve.host.run_names import POSSIBLE
 from evolve.runs import control
 from evolve.runs.control import Action, Resumption, Situation
@@ -26,9 +26,20 @@ class Controls:
 
     def situations(self, store: Store, names: Sequence[str]) -> dict[str, Situation]:
         """What these runs do now."""
-        locks = {self._folder(name) / "lock": name for name in names}
+        locks = {self.runs / name / "lock": name for name in names if POSSIBLE.fullmatch(name)}
         held = {locks[path]: holder for path, holder in holders_of(locks).items()}
-        return {name: self._situation(store, name, held.get(name)) for name in names}
+        known = frozenset(locks.values())
+        sessions, ends = store.latest_sessions(names), store.latest_ends(names)
+        return {
+            name: Situation(
+                held.get(name),
+                control.read_request(self.runs / name) if name in known else None,
+                sessions.get(name),
+                ends.get(name),
+                self._is_alive(name),
+            )
+            for name in names
+        }
 
     def situation(self, store: Store, name: str) -> Situation:
         return self.situations(store, [name])[name]
@@ -65,12 +76,6 @@ class Controls:
                 return file.read(size).decode("utf-8", "replace")
         except OSError:
             return ""
-
-    def _situation(self, store: Store, name: str, holder: Holder | None) -> Situation:
-        sessions, ends = store.sessions(name), store.ends(name)
-        request = control.read_request(self._folder(name))
-        last, end = sessions[-1] if sessions else None, ends[-1] if ends else None
-        return Situation(holder, request, last, end, self._is_alive(name))
 
     def _is_alive(self, name: str) -> bool:
         process = self._started.get(name)

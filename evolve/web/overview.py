@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evolve.core.errors import BadInput, EvolveError
+from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
 from evolve.core.scores import INTERVAL_ERRORS, Score
 from evolve.pages import charts
@@ -17,7 +17,7 @@ from evolve.pages.reading import task_grid
 from evolve.pages.views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
-from evolve.runs.identity import is_measurement, stored_config
+from evolve.runs.identity import is_measurement
 from evolve.store import RunRow, Store
 from evolve.store.paging import Page, RoundFilter, TrialFilter
 from evolve.web.asking import parts
@@ -28,7 +28,7 @@ from evolve.web.summary import Summary, compared
 LOG_SHOWN = 3_000
 LATEST = 8
 # So many of the newest rounds are on the charts, and so many candidates on the one of tasks.
-CHARTED, COLUMNS = 200, 40
+CHARTED, COLUMNS = 200, 30
 
 
 def run(request: Request) -> Response:
@@ -40,7 +40,7 @@ def run(request: Request) -> Response:
         newest = rounds_with_figures(store, row.id, RoundFilter(), Page(0, LATEST, "round", True))
         latest = store.newest_trials(row.id, TrialFilter(), 0, 2 * LATEST)[0]
         costs = site.cost(store, row) if whole else None
-        usage, count = store.spent(row.id), store.newest_round(row.id)
+        newest_number = store.newest_round(row.id)
     return site.page(
         request,
         "run.html",
@@ -55,9 +55,7 @@ def run(request: Request) -> Response:
         is_measurement=is_measurement(row),
         rounds=newest,
         trials=latest,
-        usage=usage,
-        usd=usage.cost_usd if _is_priced(row) else None,
-        newest=count,
+        newest=newest_number,
         splits=list(Split),
         log=site.controls.log_tail(row.id, LOG_SHOWN),
         costs=costs,
@@ -72,29 +70,28 @@ def _summary_or_problem(site: Site, store: Store, row: RunRow) -> tuple[Summary 
         return None, str(error)
 
 
-def _is_priced(row: RunRow) -> bool:
-    """Whether the prices of all of a run's models are known."""
-    try:
-        return stored_config(row).priced
-    except BadInput:
-        return False
-
-
 def chart(request: Request) -> Response:
     """The specification of a chart, for the script of the page."""
     site, name = site_of(request), request.path_params["name"]
+    if name not in CHARTS:
+        raise missing("There is no such chart.")
     with site.run(request) as (store, row):
-        if name == "cost":
-            spec = charts.cost_chart(site.cost(store, row) or ())
-        elif name == "tasks":
-            spec = charts.heat_map(task_grid(store, row.id, COLUMNS))
-        elif name == "scores":
-            spec = charts.scores_chart(charted_rounds(store, row.id))
-        elif name == "evidence":
-            spec = charts.evidence_chart(charted_rounds(store, row.id))
-        else:
-            raise missing("There is no such chart.")
-    return JSONResponse(spec)
+        return JSONResponse(site.chart(store, row, name, lambda own: CHARTS[name](own, row.id)))
+
+
+def _scores(store: Store, run: str) -> charts.Spec:
+    return charts.scores_chart(charted_rounds(store, run))
+
+
+def _evidence(store: Store, run: str) -> charts.Spec:
+    return charts.evidence_chart(charted_rounds(store, run))
+
+
+def _tasks(store: Store, run: str) -> charts.Spec:
+    return charts.heat_map(task_grid(store, run, COLUMNS))
+
+
+CHARTS: Mapping[str, Callable[[Store, str], charts.Spec]] = {"scores": _scores, "evidence": _evidence, "tasks": _tasks}
 
 
 def charted_rounds(store: Store, run: str) -> list[RoundView]:

@@ -9,11 +9,10 @@ from evolve.core.errors import BadInput
 from evolve.runs import control
 from evolve.runs.identity import is_measurement
 from evolve.store import RunRow, Store
-from evolve.web.asking import ROWS, parts
+from evolve.web.asking import ROWS
 from evolve.web.site import asked, missing, site_of, text_answer
 from evolve.web.trial_pages import neighbours
 
-LOG_SHOWN = 4_000
 LOG_MOST = 8 << 20
 
 
@@ -26,7 +25,11 @@ def runs(request: Request) -> Response:
             found = [row for row in store.runs() if _is_chosen(row, text, kind)]
             shown = found[first : first + ROWS]
             states = site.controls.situations(store, [row.id for row in shown])
-            rows = [(row, states[row.id], is_measurement(row), *_counts(store, row.id)) for row in shown]
+            newest = store.newest_rounds([row.id for row in shown])
+            rows = [
+                (row, states[row.id], is_measurement(row), newest.get(row.id, 0), _champion(store, row.id))
+                for row in shown
+            ]
         problem = ""
     except BadInput as error:
         found, rows, problem = [], [], str(error)
@@ -52,13 +55,12 @@ def _is_chosen(row: RunRow, text: str, kind: str) -> bool:
     return named and kind in ("", "measurement" if is_measurement(row) else "search")
 
 
-def _counts(store: Store, run: str) -> tuple[int, int]:
-    """The newest round of a run, and that of its champion; -1 where there is none."""
+def _champion(store: Store, run: str) -> int:
+    """The round of a run's champion; -1 where there is none yet."""
     try:
-        champion = store.champion(run).round
+        return store.champion(run).round
     except LookupError:
-        champion = -1
-    return store.newest_round(run), champion
+        return -1
 
 
 def log(request: Request) -> Response:
@@ -69,7 +71,3 @@ def log(request: Request) -> Response:
     if not text:
         raise missing(f"The run has no {control.LOG}: it was not resumed from a page.")
     return text_answer(text)
-
-
-def run_address(run: str) -> str:
-    return parts("runs", run)

@@ -13,15 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from evolve.pages.charts import Spec
 from evolve.pages.views import CostLine
 from evolve.store import RunRow, Store
-from evolve.web.asking import Asked
+from evolve.web.asking import MOST_NUMBER, Asked
 from evolve.web.controls import Controls
 from evolve.web.recent import Recent
 from evolve.web.rendering import page
 from evolve.web.security import TEXT_POLICY, Keys
 from evolve.web.stores import Stores
 from evolve.web.summary import Summary, summarise, summarise_costs
+
+# The script of a page waits for a chart; the page itself doesn't.
+CHART_SECONDS = 60.0
 
 Crumb = tuple[str, str]
 Handler = Callable[[Request], Response]
@@ -38,6 +42,7 @@ class Site:
     templates: Environment
     summaries: Recent[Summary] = field(default_factory=Recent)
     costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
+    charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
 
     def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
         """A page. crumbs: name and address of the pages above it, the topmost first."""
@@ -48,10 +53,11 @@ class Site:
     @contextmanager
     def run(self, request: Request) -> Iterator[tuple[Store, RunRow]]:
         """The store and the run that the address names. Raises HTTPException if there is none."""
+        numbers = [value for value in request.path_params.values() if isinstance(value, int)]
         with self.stores.open() as store:
             row = store.run(str(request.path_params["run"]))
-            if row is None:
-                raise missing("There is no such run.")
+            if row is None or max(numbers, default=0) > MOST_NUMBER:
+                raise missing("There is no such run, or nothing of that number in it.")
             yield store, row
 
     def summary(self, store: Store, row: RunRow) -> Summary | None:
@@ -72,8 +78,20 @@ class Site:
 
         return self.costs.get(row.id, store.state_marker(row.id), make)
 
+    def chart(self, store: Store, row: RunRow, name: str, draw: Callable[[Store], Spec]) -> Spec:
+        """A chart of a run."""
+
+        def make() -> Spec:
+            with self.stores.open() as own:
+                return draw(own)
+
+        found = self.charts.get((row.id, name), store.state_marker(row.id), make)
+        if found is None:
+            raise HTTPException(503, "The chart is still being made.")
+        return found
+
     def close(self) -> None:
-        for recent in (self.summaries, self.costs):
+        for recent in (self.summaries, self.costs, self.charts):
             recent.close()
         self.stores.close()
 

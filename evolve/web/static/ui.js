@@ -2,6 +2,7 @@
 "use strict";
 
 const LEAST_MS = 1000;
+const CHARTS_MS = 10000;
 const main = document.getElementById("main");
 const live = document.getElementById("live");
 
@@ -46,8 +47,7 @@ async function readAgain() {
           const fresh = page.getElementById(old.id);
           if (fresh) replacePart(old, fresh);
         }
-        for (const place of document.querySelectorAll("[data-chart]")) delete place.dataset.drawn;
-        await drawCharts();
+        drawChartsLater();
       }
     } catch {
       // The events say when the server is back.
@@ -60,7 +60,8 @@ async function readAgain() {
 }
 
 function listen() {
-  if (!document.querySelector("[data-live]")) return;
+  live.hidden = !document.querySelector("[data-live]");
+  if (live.hidden) return;
   const events = new EventSource("/events");
   let lost = false;
   events.addEventListener("hello", () => {
@@ -213,6 +214,18 @@ async function drawCharts(again = false) {
     const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: false };
     await window.vegaEmbed(place, fitted(text, place), options);
   }
+}
+
+// They take longer to make than the rest of a page, so they follow it at a distance.
+
+let later = null;
+
+function drawChartsLater() {
+  later ??= setTimeout(() => {
+    later = null;
+    for (const place of document.querySelectorAll("[data-chart]")) delete place.dataset.drawn;
+    drawCharts().catch(() => {});
+  }, CHARTS_MS);
 }
 
 listen();
