@@ -77,7 +77,7 @@ def test_every_link_from_the_list_of_runs_down_to_a_commands_output_leads_somewh
     wanted = {
         "/", run, f"{run}/rounds", f"{run}/rounds/5", f"{run}/rounds/5/patch", f"{run}/trials", f"{run}/tasks",
         f"{run}/tasks/train-0", TRIAL, f"{TRIAL}?text=steps.0.extra.commands.0.stdout", f"/compare?a={RUN}",
-        f"{run}/charts/scores", f"{run}/charts/tasks", "/static/ui.css",
+        f"{run}/charts/scores", f"{run}/charts/evidence", "/static/ui.css",
     }  # fmt: skip
     assert not wanted - {*seen} and len(seen) < BIG
     assert {kind for address, kind in seen.items() if "?text=" in address} == {"text/plain"}
@@ -198,6 +198,12 @@ def test_a_run_that_has_only_begun_has_its_pages(tmp_path: Path) -> None:
 def test_without_results_the_list_says_how_to_get_some(tmp_path: Path) -> None:
     answer = client(tmp_path / "none").get("/")
     assert answer.status_code == 200 and "there are no results yet" in answer.text
+
+
+def test_an_effect_is_stated_against_the_parents_own_trials(pages: TestClient) -> None:
+    page = Markup(pages.get(f"/runs/{RUN}/rounds/1").text).text
+    assert "Effect against the parent's own trials" in page and "on the same attempts" in page
+    assert "Passed more often than with the parent: train-1, train-2" in " ".join(page.split())
 
 
 def test_two_runs_stand_side_by_side(pages: TestClient) -> None:

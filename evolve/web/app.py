@@ -41,9 +41,7 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
     """
     site = Site(runs, keys, Stores(runs), Controls(runs), make_environment())
     counter = ChangeCounter(runs / DATABASE)
-    broadcast = Broadcast(
-        lambda: (counter.read(), site.controls.marker(), site.summaries.finished, site.costs.finished)
-    )
+    broadcast = Broadcast(lambda: (counter.read(), site.controls.marker(), site.finished))
 
     async def events(_: Request) -> Response:
         if broadcast.is_full:
@@ -71,6 +69,7 @@ def routes() -> list[Route | Mount]:
     return [
         Route("/", run_pages.runs),
         Route("/static/vega.js", assets.vega),
+        Route("/static/style.css", assets.style),
         Mount("/static", StaticFiles(directory=STATIC)),
         Route("/compare", overview.compare),
         Route(RUN, overview.run),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from evolve.core.errors import InfraError
 from evolve.host import disk
-from evolve.pages.pictures import chart_scripts
+from evolve.pages.pictures import STATIC, chart_scripts
 
 CACHED_SECONDS = 3600
 _TURN = threading.Lock()
@@ -23,6 +23,11 @@ def vega(_: Request) -> Response:
     """The charts' script, from this machine."""
     headers = {"cache-control": f"private, max-age={CACHED_SECONDS}"}
     return Response(chart_library(cache_folder()), media_type="text/javascript", headers=headers)
+
+
+def style(_: Request) -> Response:
+    """The style that pages share with the report."""
+    return Response((STATIC / "style.css").read_bytes(), media_type="text/css")
 
 
 def cache_folder() -> Path:

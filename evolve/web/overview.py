@@ -13,7 +13,6 @@ from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
 from evolve.core.scores import INTERVAL_ERRORS, Score
 from evolve.pages import charts
-from evolve.pages.reading import task_grid
 from evolve.pages.views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
@@ -27,8 +26,8 @@ from evolve.web.summary import Summary, compared
 
 LOG_SHOWN = 3_000
 LATEST = 8
-# So many of the newest rounds are on the charts, and so many candidates on the one of tasks.
-CHARTED, COLUMNS = 200, 30
+# So many of the newest rounds are on the charts.
+CHARTED = 200
 
 
 def run(request: Request) -> Response:
@@ -39,7 +38,7 @@ def run(request: Request) -> Response:
         whole, problem = _summary_or_problem(site, store, row)
         newest = rounds_with_figures(store, row.id, RoundFilter(), Page(0, LATEST, "round", True))
         latest = store.newest_trials(row.id, TrialFilter(), 0, 2 * LATEST)[0]
-        costs = site.cost(store, row) if whole else None
+        costs, grid = (site.cost(store, row), site.grid(store, row)) if whole else (None, None)
         newest_number = store.newest_round(row.id)
     return site.page(
         request,
@@ -59,6 +58,7 @@ def run(request: Request) -> Response:
         splits=list(Split),
         log=site.controls.log_tail(row.id, LOG_SHOWN),
         costs=costs,
+        grid=grid,
     )
 
 
@@ -87,11 +87,7 @@ def _evidence(store: Store, run: str) -> charts.Spec:
     return charts.evidence_chart(charted_rounds(store, run))
 
 
-def _tasks(store: Store, run: str) -> charts.Spec:
-    return charts.heat_map(task_grid(store, run, COLUMNS))
-
-
-CHARTS: Mapping[str, Callable[[Store, str], charts.Spec]] = {"scores": _scores, "evidence": _evidence, "tasks": _tasks}
+CHARTS: Mapping[str, Callable[[Store, str], charts.Spec]] = {"scores": _scores, "evidence": _evidence}
 
 
 def charted_rounds(store: Store, run: str) -> list[RoundView]:

@@ -6,33 +6,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from starlette.responses import HTMLResponse, Response
 
-from evolve.core.escaping import plain
-from evolve.report.gaps import points
+from evolve.pages import wording
+from evolve.pages.environment import environment
 from evolve.web.asking import parts
 
 TEMPLATES = Path(__file__).with_name("templates")
-UNKNOWN = "unknown"
+# Texts are cut where they are read, with a link to the rest.
+MOST_TEXT = 200_000
 
 
 def make_environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES]),
-        autoescape=True,
-        finalize=shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent, "points": points, "dollars": dollars, "count": count, "duration": duration,
-        "when": when, "short": short,
-    }  # fmt: skip
-    environment.globals |= {"path": parts}
-    return environment
+    """The templates of pages, with those that the report shares; `page` says where rounds and tasks are."""
+    made = environment(lambda number: f"#{number}", most_text=MOST_TEXT)
+    made.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), *([made.loader] if made.loader else [])])
+    made.filters |= {"seconds": seconds, "when": when, "short": short}
+    made.globals |= {"path": parts}
+    return made
 
 
 def page(environment: Environment, template: str, status: int = 200, **values: Any) -> Response:
@@ -40,34 +32,11 @@ def page(environment: Environment, template: str, status: int = 200, **values: A
     return HTMLResponse(environment.get_template(template).render(**values), status_code=status)
 
 
-def shown(value: object) -> object:
-    """Text as a page shows it: without characters that nobody sees, or that change the direction of others."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return plain(value, lines=True)
-    return value
-
-
-def percent(share: float | None) -> str:
-    return "not measured" if share is None else f"{100 * share:.1f} %"
-
-
-def dollars(usd: float | None) -> str:
-    """An amount that may be unknown, which is not the same as nothing."""
-    return UNKNOWN if usd is None else f"${usd:,.4f}" if 0 < usd < 1 else f"${usd:,.2f}"
-
-
-def count(number: int | None) -> str:
-    return UNKNOWN if number is None else f"{number:,}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+def seconds(number: float | None) -> str:
+    """A time of seconds, more exactly than minutes say it."""
+    if number is None:
+        return wording.UNKNOWN
+    return f"{number:.1f} s" if number < 100 else wording.duration(number / 60)
 
 
 def when(moment: str | None) -> str:

@@ -72,6 +72,8 @@ def round_page(request: Request) -> Response:
         trials = store.trials_of_round(row.id, TrialFilter(number), Page(most=ROWS, order="task"))
         figures = {one["split"]: one for one in store.figures(row.id, [number])}
         newest = store.newest_round(row.id)
+        pair = (shown["parent_commit"], shown["commit_sha"])
+        effect = site.effect(store, row, number, pair) if all(pair) else None
         before = {} if shown["parent_round"] is None else _by_split(store, row.id, shown["parent_round"])
     patch, problem = patch_text(row, site.runs, shown)
     text, left = steps.cut(patch, SHOWN_DIFF)
@@ -85,6 +87,7 @@ def round_page(request: Request) -> Response:
         number=number,
         figures=figures,
         before=before,
+        effect=effect,
         splits=list(Split),
         trials=[(number, trial) for trial in trials],
         lesson="\n".join(lessons),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
@@ -14,19 +14,23 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from evolve.pages.charts import Spec
-from evolve.pages.views import CostLine
+from evolve.pages.reading import task_grid
+from evolve.pages.views import CostLine, TaskGrid
 from evolve.store import RunRow, Store
-from evolve.web.asking import MOST_NUMBER, Asked
+from evolve.web.asking import MOST_NUMBER, Asked, parts
 from evolve.web.controls import Controls
 from evolve.web.recent import Recent
 from evolve.web.rendering import page
 from evolve.web.security import TEXT_POLICY, Keys
 from evolve.web.stores import Stores
-from evolve.web.summary import Summary, summarise, summarise_costs
+from evolve.web.summary import OwnEffect, Summary, own_effect_of, summarise, summarise_costs
 
 # The script of a page waits for a chart; the page itself doesn't.
 CHART_SECONDS = 60.0
+# So many candidates are columns of the tasks by candidates.
+COLUMNS = 30
 
+Value = TypeVar("Value")
 Crumb = tuple[str, str]
 Handler = Callable[[Request], Response]
 
@@ -42,11 +46,14 @@ class Site:
     templates: Environment
     summaries: Recent[Summary] = field(default_factory=Recent)
     costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
+    grids: Recent[TaskGrid] = field(default_factory=Recent)
+    effects: Recent[OwnEffect] = field(default_factory=Recent)
     charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
 
     def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
         """A page. crumbs: name and address of the pages above it, the topmost first."""
-        shared = {"title": title, "crumbs": crumbs, "form_token": self.keys.form, "asked": asked(request)}
+        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "form_token": self.keys.form}
+        shared |= {"asked": asked(request), **places(str(values.get("run", "")))}
         status = values.pop("status", 200)
         return page(self.templates, template, status, **shared, **values)
 
@@ -62,38 +69,55 @@ class Site:
 
     def summary(self, store: Store, row: RunRow) -> Summary | None:
         """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
-
-        def make() -> Summary:
-            with self.stores.open() as own:
-                return summarise(own, row, self.runs)
-
-        return self.summaries.get(row.id, store.state_marker(row.id), make)
+        return self._read(self.summaries, row.id, store, row, lambda own: summarise(own, row, self.runs))
 
     def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
         """What each role of a run spent; None while that is read for the first time."""
+        return self._read(self.costs, row.id, store, row, lambda own: summarise_costs(own, row))
 
-        def make() -> tuple[CostLine, ...]:
-            with self.stores.open() as own:
-                return summarise_costs(own, row)
+    def grid(self, store: Store, row: RunRow) -> TaskGrid | None:
+        """The tasks of a run by candidates; None while that is read for the first time."""
+        return self._read(self.grids, row.id, store, row, lambda own: task_grid(own, row.id, COLUMNS))
 
-        return self.costs.get(row.id, store.state_marker(row.id), make)
+    def effect(self, store: Store, row: RunRow, number: int, commits: tuple[str, str]) -> OwnEffect | None:
+        """What a patch did, of the commits of its parent and itself; None while that is read for the first time."""
+        return self._read(self.effects, (row.id, number), store, row, lambda own: own_effect_of(own, row.id, *commits))
 
     def chart(self, store: Store, row: RunRow, name: str, draw: Callable[[Store], Spec]) -> Spec:
         """A chart of a run."""
-
-        def make() -> Spec:
-            with self.stores.open() as own:
-                return draw(own)
-
-        found = self.charts.get((row.id, name), store.state_marker(row.id), make)
+        found = self._read(self.charts, (row.id, name), store, row, draw)
         if found is None:
             raise HTTPException(503, "The chart is still being made.")
         return found
 
+    @property
+    def finished(self) -> int:
+        """How many values for pages were made, so that pages can be told of new ones."""
+        return sum(one.finished for one in (self.summaries, self.costs, self.grids, self.effects))
+
+    def _read(
+        self, known: Recent[Value], key: Hashable, store: Store, row: RunRow, make: Callable[[Store], Value]
+    ) -> Value | None:
+        """A value that is made from a run's rows, with a store of its own."""
+
+        def read() -> Value:
+            with self.stores.open() as own:
+                return make(own)
+
+        return known.get(key, store.state_marker(row.id), read)
+
     def close(self) -> None:
-        for recent in (self.summaries, self.costs, self.charts):
+        for recent in (self.summaries, self.costs, self.grids, self.effects, self.charts):
             recent.close()
         self.stores.close()
+
+
+def places(run: str) -> dict[str, Any]:
+    """Where the rounds and tasks of a run are shown."""
+    return {
+        "round_url": lambda number: parts("runs", run, "rounds", number),
+        "task_url": lambda name: parts("runs", run, "tasks", name),
+    }
 
 
 def site_of(request: Request) -> Site:

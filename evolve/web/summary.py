@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.core.validity import Validity
+from evolve.gate.comparison import Comparison
 from evolve.pages.claiming import claim_view
 from evolve.pages.reading import cost_lines, run_view
-from evolve.pages.views import ClaimView, CostLine, RunView
+from evolve.pages.rounds import own_effect, task_moves
+from evolve.pages.views import ClaimView, CostLine, RunView, TaskMoves
 from evolve.report.compare_runs import ComparedRun
 from evolve.runs.evidence import grounds_of
 from evolve.runs.identity import stored, stored_config
@@ -33,6 +35,21 @@ def summarise(store: Store, row: RunRow, runs: Path) -> Summary:
 def summarise_costs(store: Store, row: RunRow) -> tuple[CostLine, ...]:
     """What each role of a run spent."""
     return cost_lines(store, row.id, stored_config(row))
+
+
+@dataclass(frozen=True)
+class OwnEffect:
+    """A candidate against its parent's own trials: on the same attempts if `is_paired`, else at the same tasks."""
+
+    effect: Comparison | None
+    is_paired: bool
+    moves: TaskMoves
+
+
+def own_effect_of(store: Store, run: str, parent: str, commit: str) -> OwnEffect:
+    """What a patch did, from all trials of its candidate and of its parent (their commits)."""
+    old, new = store.trials(run, parent), store.trials(run, commit)
+    return OwnEffect(*own_effect(old, new), task_moves(old, new))
 
 
 def compared(store: Store, summary: Summary) -> ComparedRun:
