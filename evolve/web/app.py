@@ -28,6 +28,8 @@ from evolve.web.stores import Stores
 
 STATIC = Path(__file__).with_name("static")
 RUN = "/runs/{run}"
+# So many databases are open for what is read in the background.
+BACKGROUND = 2
 ROUND = RUN + "/rounds/{number:int}"
 
 
@@ -39,7 +41,7 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
         address: Where it will be served.
         keys: What requests have to show.
     """
-    site = Site(runs, keys, Stores(runs), Controls(runs), make_environment())
+    site = Site(runs, keys, Stores(runs), Stores(runs, BACKGROUND), Controls(runs), make_environment())
     counter = ChangeCounter(runs / DATABASE)
     broadcast = Broadcast(lambda: (counter.read(), site.controls.marker(), site.finished))
 

@@ -76,7 +76,8 @@ def chart(request: Request) -> Response:
     if name not in CHARTS:
         raise missing("There is no such chart.")
     with site.run(request) as (store, row):
-        return JSONResponse(site.chart(store, row, name, lambda own: CHARTS[name](own, row.id)))
+        run, marker = row.id, store.state_marker(row.id)
+    return JSONResponse(site.chart(run, name, marker, lambda own: CHARTS[name](own, run)))
 
 
 def _scores(store: Store, run: str) -> charts.Spec:

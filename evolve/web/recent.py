@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 # A value that took a second is made anew at most every so many seconds, however often what it rests on changes.
 PATIENCE = 10.0
 # So many seconds a page waits for a value; without any it says that it is being made.
-WAIT = 0.15
+WAIT = 0.05
 MOST = 32
 WORKERS = 2
 

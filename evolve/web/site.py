@@ -42,6 +42,7 @@ class Site:
     runs: Path
     keys: Keys
     stores: Stores
+    background: Stores
     controls: Controls
     templates: Environment
     summaries: Recent[Summary] = field(default_factory=Recent)
@@ -69,23 +70,26 @@ class Site:
 
     def summary(self, store: Store, row: RunRow) -> Summary | None:
         """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
-        return self._read(self.summaries, row.id, store, row, lambda own: summarise(own, row, self.runs))
+        return self._read(
+            self.summaries, row.id, store.state_marker(row.id), lambda own: summarise(own, row, self.runs)
+        )
 
     def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
         """What each role of a run spent; None while that is read for the first time."""
-        return self._read(self.costs, row.id, store, row, lambda own: summarise_costs(own, row))
+        return self._read(self.costs, row.id, store.state_marker(row.id), lambda own: summarise_costs(own, row))
 
     def grid(self, store: Store, row: RunRow) -> TaskGrid | None:
         """The tasks of a run by candidates; None while that is read for the first time."""
-        return self._read(self.grids, row.id, store, row, lambda own: task_grid(own, row.id, COLUMNS))
+        return self._read(self.grids, row.id, store.state_marker(row.id), lambda own: task_grid(own, row.id, COLUMNS))
 
     def effect(self, store: Store, row: RunRow, number: int, commits: tuple[str, str]) -> OwnEffect | None:
         """What a patch did, of the commits of its parent and itself; None while that is read for the first time."""
-        return self._read(self.effects, (row.id, number), store, row, lambda own: own_effect_of(own, row.id, *commits))
+        marker = store.state_marker(row.id)
+        return self._read(self.effects, (row.id, number), marker, lambda own: own_effect_of(own, row.id, *commits))
 
-    def chart(self, store: Store, row: RunRow, name: str, draw: Callable[[Store], Spec]) -> Spec:
-        """A chart of a run."""
-        found = self._read(self.charts, (row.id, name), store, row, draw)
+    def chart(self, run: str, name: str, marker: Hashable, draw: Callable[[Store], Spec]) -> Spec:
+        """A chart of a run. marker: the state of its rows."""
+        found = self._read(self.charts, (run, name), marker, draw)
         if found is None:
             raise HTTPException(503, "The chart is still being made.")
         return found
@@ -96,20 +100,21 @@ class Site:
         return sum(one.finished for one in (self.summaries, self.costs, self.grids, self.effects))
 
     def _read(
-        self, known: Recent[Value], key: Hashable, store: Store, row: RunRow, make: Callable[[Store], Value]
+        self, known: Recent[Value], key: Hashable, marker: Hashable, make: Callable[[Store], Value]
     ) -> Value | None:
-        """A value that is made from a run's rows, with a store of its own."""
+        """A value that is made from a run's rows, with a store of its own: requests hold the others."""
 
         def read() -> Value:
-            with self.stores.open() as own:
+            with self.background.open() as own:
                 return make(own)
 
-        return known.get(key, store.state_marker(row.id), read)
+        return known.get(key, marker, read)
 
     def close(self) -> None:
         for recent in (self.summaries, self.costs, self.grids, self.effects, self.charts):
             recent.close()
         self.stores.close()
+        self.background.close()
 
 
 def places(run: str) -> dict[str, Any]:

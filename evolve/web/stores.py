@@ -16,10 +16,10 @@ MOST = 4
 class Stores:
     """The database of the results, open as often as requests need it at once."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, most: int = MOST) -> None:
         self.runs = runs
         self._free: queue.LifoQueue[Store | None] = queue.LifoQueue()
-        for _ in range(MOST):
+        for _ in range(most):
             self._free.put(None)
 
     @contextlib.contextmanager
