@@ -71,7 +71,7 @@ def _summary_or_problem(site: Site, store: Store, row: RunRow) -> tuple[Summary 
 
 
 def chart(request: Request) -> Response:
-    """The specification of a chart, for the script of the page."""
+    """The specification of a chart, for the script of the page; an empty one if there is nothing to draw."""
     site, name = site_of(request), request.path_params["name"]
     if name not in CHARTS:
         raise missing("There is no such chart.")
@@ -81,11 +81,13 @@ def chart(request: Request) -> Response:
 
 
 def _scores(store: Store, run: str) -> charts.Spec:
-    return charts.scores_chart(charted_rounds(store, run))
+    rounds = charted_rounds(store, run)
+    return charts.scores_chart(rounds) if any(one.scores.values() for one in rounds) else {}
 
 
 def _evidence(store: Store, run: str) -> charts.Spec:
-    return charts.evidence_chart(charted_rounds(store, run))
+    rounds = charted_rounds(store, run)
+    return charts.evidence_chart(rounds) if any(one.evidence for one in rounds) else {}
 
 
 CHARTS: Mapping[str, Callable[[Store, str], charts.Spec]] = {"scores": _scores, "evidence": _evidence}
@@ -110,7 +112,7 @@ def _charted(row: Mapping[str, Any]) -> RoundView:
         parent=row["parent_round"],
         hypothesis=row["hypothesis"] or "",
         evidence=Evidence(row["effect"], row["error"], row["doubt"]) if known else None,
-        scores={Split(split): _score(figures) for split, figures in row["figures"].items()},
+        scores={Split(split): score for split, one in row["figures"].items() if (score := _score(one))},
     )
 
 

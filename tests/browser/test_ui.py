@@ -31,6 +31,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = 300
 MS = 60_000
 SERIOUS = ("serious", "critical")
+# Each chart is there, or says that there is nothing to draw.
+DRAWN = "[...document.querySelectorAll('[data-chart]')].every((one) => one.childNodes.length)"
 WIDTHS, SCHEMES = {1440: 1000, 390: 844}, ("light", "dark")
 
 
@@ -78,12 +80,11 @@ class Watched:
 
     def open(self, address: str) -> None:
         self.page.goto(self.base + address.lstrip("/"), wait_until="load")
-        for place in self.page.locator("[data-chart]").all():
-            place.locator("svg").first.wait_for()
+        self.page.wait_for_function(DRAWN)
 
     def close(self) -> None:
         self.context.close()
-        assert self.complaints == [] and self.left == []
+        assert sorted({*self.complaints}) == [] and self.left == []
 
 
 def first_line(process: subprocess.Popen[str]) -> str:

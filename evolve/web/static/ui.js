@@ -211,7 +211,11 @@ async function drawCharts(again = false) {
     const text = await answer.text();
     if (text === place.dataset.spec && !again) continue;
     place.dataset.spec = text;
-    const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: false };
+    if (text === "{}") {
+      place.textContent = "Nothing to draw yet.";
+      continue;
+    }
+    const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: false, logLevel: 1 };
     await window.vegaEmbed(place, fitted(text, place), options);
   }
 }
