@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from evolve.core.records import StoredFile, Verdict
 from evolve.web.asking import Asked
+from evolve.web.assets import ChartLibrary
 from evolve.web.trial_pages import load_document
 from tests.paged import HOSTILE, PRICED, RUN, Paged, store_paged
 from tests.webbed import KEYS, TRIAL, Markup, client, stored
@@ -26,11 +27,17 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stored(tmp_path_factory.mktemp("hostile"), Paged(text=HOSTILE, last=Verdict.KEEP, measured=True))
 
 
-@pytest.fixture
-def pages(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Pages wait for what is made in the background, and have few steps of a trial."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("evolve.web.assets.chart_scripts", lambda: "'charts'")
     monkeypatch.setattr("evolve.web.recent.WAIT", 60.0)
     monkeypatch.setattr("evolve.web.steps.STEPS", 3)
+
+
+@pytest.fixture
+def pages(hostile: Path) -> TestClient:
     return client(hostile)
 
 
@@ -193,6 +200,24 @@ def test_a_run_that_has_only_begun_has_its_pages(tmp_path: Path) -> None:
     pages = client(runs)
     for address in ("/", f"/runs/{RUN}", f"/runs/{RUN}/rounds/0", f"/runs/{RUN}/trials", f"/runs/{RUN}/charts/scores"):
         assert pages.get(address).status_code == 200, address
+
+
+def test_the_script_of_charts_is_made_once_and_only_an_own_file_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def make() -> str:
+        made.append("made")
+        return f"// {len(made)}"
+
+    monkeypatch.setattr("evolve.web.assets.chart_scripts", make)
+    answers = [client(tmp_path).get("/static/vega.js") for _ in range(2)]
+    assert [answer.text for answer in answers] == ["// 1", "// 1"]
+    assert answers[0].headers["content-type"].startswith("text/javascript")
+    file = next((tmp_path / "cache" / "evolve").glob("vega-*.js"))
+    file.chmod(0o666)
+    assert ChartLibrary(file.parent).script() == b"// 2" and file.read_text() == "// 2"
 
 
 def test_without_results_the_list_says_how_to_get_some(tmp_path: Path) -> None:

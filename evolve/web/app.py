@@ -43,6 +43,7 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
     """
     site = Site(runs, keys, Stores(runs), Stores(runs, BACKGROUND), Controls(runs), make_environment())
     counter = ChangeCounter(runs / DATABASE)
+    library = assets.ChartLibrary(assets.cache_folder())
     broadcast = Broadcast(lambda: (counter.read(), site.controls.marker(), site.finished))
 
     async def events(_: Request) -> Response:
@@ -59,7 +60,7 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
             site.close()
 
     app = Starlette(
-        routes=[Route("/events", events), *routes()],
+        routes=[Route("/events", events), Route("/static/vega.js", library.answer), *routes()],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, EvolveError: _error, Exception: _bug},
     )
@@ -70,7 +71,6 @@ def create_app(runs: Path, address: Address, keys: Keys) -> ASGIApp:
 def routes() -> list[Route | Mount]:
     return [
         Route("/", run_pages.runs),
-        Route("/static/vega.js", assets.vega),
         Route("/static/style.css", assets.style),
         Mount("/static", StaticFiles(directory=STATIC)),
         Route("/compare", overview.compare),

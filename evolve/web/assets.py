@@ -16,13 +16,30 @@ from evolve.host import disk
 from evolve.pages.pictures import STATIC, chart_scripts
 
 CACHED_SECONDS = 3600
-_TURN = threading.Lock()
 
 
-def vega(_: Request) -> Response:
-    """The charts' script, from this machine."""
-    headers = {"cache-control": f"private, max-age={CACHED_SECONDS}"}
-    return Response(chart_library(cache_folder()), media_type="text/javascript", headers=headers)
+class ChartLibrary:
+    """The script, in the user's cache; only a file there that nobody else could write is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"vega-{version('vl-convert-python')}.js"
+        self._turn = threading.Lock()
+
+    def answer(self, _: Request) -> Response:
+        """The script for a browser."""
+        headers = {"cache-control": f"private, max-age={CACHED_SECONDS}"}
+        return Response(self.script(), media_type="text/javascript", headers=headers)
+
+    def script(self) -> bytes:
+        """The script; made by one request at a time."""
+        with self._turn:
+            if (known := _own_file(self._file)) is not None:
+                return known
+            made = chart_scripts().encode()
+            with contextlib.suppress(OSError, InfraError):
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                disk.write_atomically(self._file, made)
+            return made
 
 
 def style(_: Request) -> Response:
@@ -33,19 +50,6 @@ def style(_: Request) -> Response:
 def cache_folder() -> Path:
     """The user's folder for what can be made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evolve"
-
-
-def chart_library(folder: Path) -> bytes:
-    """The script, from this folder if it is there; only a file that nobody else could write is used."""
-    file = folder / f"vega-{version('vl-convert-python')}.js"
-    with _TURN:
-        if (known := _own_file(file)) is not None:
-            return known
-        made = chart_scripts().encode()
-        with contextlib.suppress(OSError, InfraError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            disk.write_atomically(file, made)
-        return made
 
 
 def _own_file(file: Path) -> bytes | None:
