@@ -131,8 +131,8 @@ def load_lines(runs: Path, file: StoredFile | None) -> tuple[list[dict[str, Any]
     """The objects of a stored file, and why there are none, if so. Only files in the folder of the results are read."""
     if file is None:
         return [], "It was not kept."
-    path = (runs / file.path).resolve()
-    if runs.resolve() not in path.parents:
+    path = runs / file.path
+    if not _is_within(path, runs):
         return [], "Its path leads out of the folder of the results."
     if not path.is_file():
         return [], "Its file was removed."
@@ -140,6 +140,11 @@ def load_lines(runs: Path, file: StoredFile | None) -> tuple[list[dict[str, Any]
         return trajectory.load(path), ""
     except InfraError:
         return [], "Its file can't be read. `evolve doctor --deep` checks the files."
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, whatever links are on its way."""
+    return folder.resolve() in path.resolve().parents
 
 
 def run_crumbs(run: str) -> tuple[Crumb, ...]:
