@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from evolve.core.errors import BadInput
 from evolve.web.address import Address, host_name, open_socket
 from evolve.web.control_pages import resumption_of
-from evolve.web.security import HEADERS, Keys, same
+from evolve.web.security import HEADERS, Guard, Keys, same
+from evolve.web.server import serve
 from tests.webbed import BASE, KEYS, client
 
 LOCKED = Keys("let-me-in", "the-session", "form", "evolve-test")
@@ -127,6 +128,30 @@ def test_a_form_of_our_own_gets_as_far_as_the_run(pages: TestClient) -> None:
 def test_what_is_no_form_or_too_large_is_refused(pages: TestClient) -> None:
     assert pages.post(STOP, json=FORM, headers=OWN).status_code == 415
     assert pages.post(STOP, data={**FORM, "more": "x" * 20_000}, headers=OWN).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("host", "wants", "has_token"),
+    [("127.0.0.1", False, False), ("127.0.0.1", True, True), ("0.0.0.0", False, True)],
+)
+def test_the_address_is_printed_once_with_a_token_where_others_can_connect(
+    host: str, wants: bool, has_token: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[object] = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: served.append(server.config.app))
+    said: list[str] = []
+    serve(tmp_path, Address(host, 0), wants, said.append)
+    assert len(said) == len(served) == 1 and said[0].startswith("http://")
+    assert ("?token=" in said[0]) is has_token
+    guard = served[0]
+    assert isinstance(guard, Guard)
+    assert guard.keys.access == (said[0].partition("?token=")[2] or None)
+
+
+def test_a_folder_of_results_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(BadInput, match="is not a folder"):
+        serve(tmp_path / "runs", Address(port=0), False, print)
 
 
 def test_secrets_are_compared_as_a_whole() -> None:
