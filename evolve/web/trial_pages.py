@@ -27,17 +27,7 @@ def trials(request: Request) -> Response:
     site, ask = site_of(request), asked(request)
     with site.run(request) as (store, row):
         chosen = chosen_trials(ask)
-        if chosen.round is None:
-            found, rest = store.newest_trials(row.id, chosen, ask.number("before") or 0, ROWS)
-            older, newer = (
-                ask.with_(before=rest) if rest else "",
-                ask.with_(before=None) if "before" in ask.values else "",
-            )
-        else:
-            page = ask.page(TRIAL_ORDERS)
-            of_round = store.trials_of_round(row.id, chosen, page)
-            found = [(chosen.round, trial) for trial in of_round]
-            older, newer = neighbours(ask, page.first, len(of_round))
+        found, older, newer = _part_of_trials(store, row.id, chosen, ask)
         names = [task.name for task in store.tasks(row.id)]
     return site.page(
         request,
@@ -54,6 +44,18 @@ def trials(request: Request) -> Response:
         older=older,
         newer=newer,
     )
+
+
+def _part_of_trials(
+    store: Store, run: str, chosen: TrialFilter, ask: Asked
+) -> tuple[list[tuple[int, TrialResult]], str, str]:
+    """The trials that the address asks for, each with its round; where those after and before them are."""
+    if chosen.round is not None:
+        page = ask.page(TRIAL_ORDERS)
+        found = [(chosen.round, trial) for trial in store.trials_of_round(run, chosen, page)]
+        return found, *neighbours(ask, page.first, len(found))
+    newest, rest = store.newest_trials(run, chosen, ask.number("before") or 0, ROWS)
+    return newest, ask.with_(before=rest) if rest else "", ask.with_(before=None) if "before" in ask.values else ""
 
 
 def chosen_trials(ask: Asked) -> TrialFilter:
@@ -81,8 +83,6 @@ def trial(request: Request) -> Response:
     document, problem = load_document(site.runs, one.trajectory)
     if (address := ask.text("text")) or ask.text("raw"):
         return _raw(document, address)
-    first = ask.number("step") or 0
-    known = steps.step_count(document)
     return site.page(
         request,
         "trial.html",
@@ -95,15 +95,23 @@ def trial(request: Request) -> Response:
         tries=len(tries),
         attempts=sorted({other.attempt for other in attempts}),
         problem=problem,
-        steps=steps.step_views(document, first, steps.STEPS),
-        refusals=steps.refusals(document),
-        log=steps.log_view(document),
-        first=first,
-        known=known,
-        later=ask.with_(step=first + steps.STEPS) if first + steps.STEPS < known else "",
-        earlier=ask.with_(step=max(first - steps.STEPS, 0) or None) if first else "",
         detail=steps.cut(one.detail.strip()),
+        **_steps_shown(ask, document),
     )
+
+
+def _steps_shown(ask: Asked, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The steps that the address asks for, with where the others are."""
+    first, known = ask.number("step") or 0, steps.step_count(document)
+    return {
+        "steps": steps.step_views(document, first, steps.STEPS),
+        "refusals": steps.refusals(document),
+        "log": steps.log_view(document),
+        "first": first,
+        "known": known,
+        "later": ask.with_(step=first + steps.STEPS) if first + steps.STEPS < known else "",
+        "earlier": ask.with_(step=max(first - steps.STEPS, 0) or None) if first else "",
+    }
 
 
 def _tries(store: Store, run: str, chosen: TrialFilter) -> Sequence[TrialResult]:
