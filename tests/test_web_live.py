@@ -89,14 +89,31 @@ def test_a_value_is_made_once_for_each_state() -> None:
     recent.close()
 
 
-def test_a_value_that_takes_long_is_shown_for_a_while_after_a_change() -> None:
-    times = iter([0.0, 5.0, 5.0])
-    now = [5.0]
-    recent: Recent[str] = Recent(LONG, lambda: next(times, now[0]))
+def test_a_value_that_took_long_is_shown_for_a_while_after_a_change() -> None:
+    now, work = [0.0], iter([0.0, 5.0, 5.0, 10.0])
+    recent: Recent[str] = Recent(LONG, lambda: now[0], lambda: next(work))
     assert recent.get("run", "a", lambda: "first") == "first"
+    now[0] = 5.0 * PATIENCE - 1.0
     assert recent.get("run", "b", lambda: "second") == "first"
-    now[0] = 5.0 + 5.0 * PATIENCE
+    recent._later.pop("run").cancel()
+    now[0] = 5.0 * PATIENCE
     assert recent.get("run", "b", lambda: "second") == "second"
+    recent.close()
+
+
+def test_a_newer_value_is_made_although_nobody_asks_again() -> None:
+    now, work, done = [0.0], iter([0.0, 0.001, 0.001, 0.002]), threading.Event()
+    recent: Recent[str] = Recent(LONG, lambda: now[0], lambda: next(work))
+    assert recent.get("run", "a", lambda: "first") == "first"
+
+    def second() -> str:
+        done.set()
+        return "second"
+
+    assert recent.get("run", "b", second) == "first" and done.wait(LONG)
+    if future := recent._running.get("run"):
+        future.result(LONG)
+    assert recent.get("run", "b", second) == "second"
     recent.close()
 
 
