@@ -77,7 +77,7 @@ def test_all_browsers_share_one_look_and_none_is_made_without_any() -> None:
 
 
 def test_a_value_is_made_once_for_each_state() -> None:
-    recent: Recent[int] = Recent(LONG, lambda: 0.0)
+    recent: Recent[int] = Recent(LONG, lambda: 0.0, lambda: 0.0)
     made: list[int] = []
 
     def make() -> int:
