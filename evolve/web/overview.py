@@ -94,11 +94,9 @@ CHARTS: Mapping[str, Callable[[Store, str], charts.Spec]] = {"scores": _scores, 
 
 
 def charted_rounds(store: Store, run: str) -> list[RoundView]:
-    """Round 0 and the newest rounds, in order, with what the charts show of them."""
+    """The newest rounds, in order, with what the charts show of them."""
     newest = rounds_with_figures(store, run, RoundFilter(), Page(0, CHARTED, "round", True))
-    first = rounds_with_figures(store, run, RoundFilter(), Page(0, 1, "round"))
-    rows = {row["number"]: row for row in (*first, *newest)}
-    return [_charted(rows[number]) for number in sorted(rows)]
+    return [_charted(row) for row in reversed(newest)]
 
 
 def _charted(row: Mapping[str, Any]) -> RoundView:
