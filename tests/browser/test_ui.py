@@ -167,8 +167,9 @@ def see_every_kind_of_page(chromium: Any, base: str) -> list[str]:
     if page.get_by_role("link", name="The conversation").count():
         page.get_by_role("link", name="The conversation").click()
         note()
+    page.wait_for_load_state("load")
     page.keyboard.press("?")
-    assert page.locator("#keys").is_visible()
+    page.locator("#keys").wait_for()
     watched.close()
     return addresses
 
