@@ -22,7 +22,8 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-adapters test-harbor test-imports test-llm long check unit format demo-recording clean
+.PHONY: help setup evolve test test-runs test-adapters test-browser test-harbor test-imports test-llm long check unit format \
+	demo-recording clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,11 @@ test-harbor: setup ## compare results with Harbor's (EVOLVE_HARBOR=PYTHON with H
 test-imports: setup ## import published tasks and check them in containers (EVOLVE_IMPORTS=FOLDER with their sources; needs PyPI)
 	@[ -n "$$EVOLVE_IMPORTS" ] || { echo "EVOLVE_IMPORTS must name a folder with sources of tasks" >&2; exit 2; }
 	@$(PYTEST) -n 0 -s --strict-skips tests/integration/test_imported_samples.py
+
+test-browser: setup ## drive the pages of `evolve ui` with Chromium during a run (installs both; no part of `make test`)
+	@command -v chromium >/dev/null || $(MAKE) -s chromium-package
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@EVOLVE_BROWSER=1 $(PYTEST) -n 0 --strict-skips tests/browser
 
 long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
@@ -101,3 +107,10 @@ venv-package:
 		{ echo "Python's venv module is missing: install it (sudo apt-get install python3-venv)" >&2; exit 2; }
 	@echo "installing python3-venv from the distribution's packages"
 	@apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv >/dev/null
+
+.PHONY: chromium-package
+chromium-package:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+		{ echo "Chromium is missing: install it (sudo apt-get install chromium)" >&2; exit 2; }
+	@echo "installing chromium from the distribution's packages"
+	@apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium >/dev/null

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("api", "pack"),
     ("report",),
     ("pages",),
+    ("web",),
     ("cli",),
     ("__main__",),
 )

@@ -222,11 +222,16 @@ def test_a_huge_text_stays_small_on_the_page(tmp_path: Path) -> None:
     assert "y" * (MOST_LINE + 1) not in text.partition('class="diff"')[2].partition("</pre>")[0]
 
 
+@pytest.mark.parametrize("key", ["k3y-9f8e7d6c5b4a3210", "section"])
 @pytest.mark.usefixtures("without_scripts")
-def test_no_key_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_API_KEY", "k3y-9f8e7d6c5b4a3210")
-    text = rendered(tmp_path / "runs", Paged("see k3y-9f8e7d6c5b4a3210 there"))
-    assert "9f8e7d6c" not in text and "see [key] there" in text
+def test_no_key_leaves_the_machine_and_none_breaks_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", key)
+    page = page_of(rendered(tmp_path / "runs", Paged(f"see {key} there", code=f"KEY = '{key}'\n")))
+    assert key not in page.words and "see [key] there" in page.words and "KEY = '[key]'" in page.words
+    assert not [text for _, text in page.scripts if key in text]
+    assert page.unclosed == [] and "section" in {tag for tag, _ in page.tags}
 
 
 def test_a_report_is_small(document: str) -> None:

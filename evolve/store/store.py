@@ -27,8 +27,9 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.core.text import storable_text
-from evolve.store import convert, queries, schema
+from evolve.store import convert, paging, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
+from evolve.store.paging import Page, RoundFilter, TrialFilter
 from evolve.store.queries import Rounds
 from evolve.store.reading import Row, read_rows
 from evolve.store.rows import (
@@ -525,6 +526,80 @@ class Store:
         with self._read() as connection:
             return int(connection.execute(queries.newest_round(run)).scalar_one())
 
+    def rounds_page(self, run: str, chosen: RoundFilter, page: Page) -> list[dict[str, Any]]:
+        """Return one page of the chosen rounds; what has not happened yet is None."""
+        return read_rows(self._rows(paging.rounds_page(run, chosen, page)), dict)
+
+    def one_round(self, run: str, number: int) -> dict[str, Any] | None:
+        """Return a round with proposal (without edits), candidate and decision; None if there is no such round.
+
+        `fixes` and `breaks`: the tasks that the proposal said it would make better, and feared to make worse.
+        """
+        rows = read_rows(self._rows(paging.one_round(run, number)), dict)
+        predicted = read_rows(self._rows(paging.one_rounds_predictions(run, number)), dict)
+        by_kind = {kind: tuple(row["task"] for row in predicted if row["kind"] == kind) for kind in convert.KINDS}
+        return {**rows[0], "fixes": by_kind[convert.FIX], "breaks": by_kind[convert.BREAK]} if rows else None
+
+    def rounds_count(self, run: str, chosen: RoundFilter) -> int:
+        """Return how many rounds are chosen."""
+        with self._read() as connection:
+            return int(connection.execute(paging.rounds_count(run, chosen)).scalar_one())
+
+    def figures(self, run: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return by round and split of these rounds: `trials` that count, their mean `reward`, and `faults`.
+
+        `square`: the mean square of the tasks' means, of which there are `tasks`.
+        """
+        return read_rows(self._rows(paging.figures(run, numbers)), dict)
+
+    def trials_of_round(self, run: str, chosen: TrialFilter, page: Page) -> list[TrialResult]:
+        """Return one page of the chosen trials of a round, which `chosen` names."""
+        return read_rows(self._rows(paging.trials_of_round(run, chosen, page)), convert.trial_from)
+
+    def newest_trials(
+        self, run: str, chosen: TrialFilter, before: int, most: int
+    ) -> tuple[list[tuple[int, TrialResult]], int]:
+        """Return at most so many of the chosen trials, the newest first, each with its round.
+
+        Args:
+            before: Only trials with smaller ids; 0: all.
+
+        Returns:
+            The trials, and what `before` is for those that follow; 0 if there are none.
+        """
+        with self._read() as connection:
+            start = before or int(connection.execute(paging.highest_trial()).scalar_one()) + 1
+            rows = _mappings(connection.execute(paging.newest_trials(run, chosen, start, most)))
+        rest = rows[-1]["id"] if len(rows) == most else max(start - paging.SCANNED, 0)
+        return read_rows(rows, lambda row: (row["round"], convert.trial_from(row))), rest if rest > 1 else 0
+
+    def latest_sessions(self, runs: Sequence[str]) -> dict[str, SessionRow]:
+        """Return the last session of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_sessions(runs)), _of_run(SessionRow)))
+
+    def latest_ends(self, runs: Sequence[str]) -> dict[str, EndRow]:
+        """Return the last end of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_ends(runs)), _of_run(EndRow)))
+
+    def newest_rounds(self, runs: Sequence[str]) -> dict[str, int]:
+        """Return the highest number of a round of each of these runs that has any."""
+        rows = read_rows(self._rows(paging.newest_rounds(runs)), dict)
+        return {row["run_id"]: int(row["newest"]) for row in rows}
+
+    def state_marker(self, run: str) -> tuple[int, ...]:
+        """Return numbers that differ when something of the run was stored since."""
+        with self._read() as connection:
+            return tuple(connection.execute(paging.state_marker(run)).one())
+
+    def task_page(self, run: str, task: str, page: Page) -> list[dict[str, Any]]:
+        """Return what one task shows of a page of candidates, those of the newest rounds first."""
+        return read_rows(self._rows(paging.task_page(run, task, page)), dict)
+
+    def candidates_count(self, run: str) -> int:
+        """Return the number of the run's candidates."""
+        with self._read() as connection:
+            return int(connection.execute(paging.candidates_count(run)).scalar_one())
+
     def wasted(self, run: str) -> list[dict[str, Any]]:
         """Return what the run wasted, in rows like those of the view `cost`: failed calls, and work that was lost."""
         tried_again = read_rows(self._rows(queries.wasted(run, self._engine.dialect.name)), dict)
@@ -555,6 +630,11 @@ def _translate_errors(engine: Engine) -> Iterator[None]:
         raise EvolveError(f"the database rejected a row: {driver_message(problem)}") from problem
     except OperationalError as problem:
         raise database_error(problem, engine.url) from problem
+
+
+def _of_run(kind: Callable[..., Record]) -> Callable[[Row], tuple[str, Record]]:
+    """What reads a row with its run."""
+    return lambda row: (row["run_id"], kind(**{name: value for name, value in row.items() if name != "run_id"}))
 
 
 def _run_row(row: Row) -> RunRow:
