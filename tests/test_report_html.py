@@ -207,6 +207,7 @@ def test_reverted_patches_are_folded_and_the_others_open(document: str) -> None:
 @pytest.mark.parametrize(
     ("paged", "words"),
     [
+        (Paged(started=False), "Nothing can be claimed yet"),
         (Paged(decided=False), "Nothing can be claimed yet"),
         (Paged(last=Verdict.REVERT), "A gain is held back: 1 patch is stacked"),
         (Paged(last=Verdict.KEEP), "is not yet compared with the seed scaffold on the holdout"),
