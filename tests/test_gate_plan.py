@@ -162,6 +162,6 @@ def test_what_a_reverted_patch_ran_on_is_drawn_anew() -> None:
 
 
 def test_a_run_that_began_under_another_version_of_the_rule_is_refused() -> None:
-    with pytest.raises(BadInput, match="version 1 of the rule"):
+    with pytest.raises(BadInput, match=f"version {RULE_VERSION - 1} of the rule"):
         begin_rule(GateConfig(version=RULE_VERSION - 1), planned(14, 6), 0)
     assert begin_rule(GateConfig(version=1, rule="greedy"), planned(14, 6), 0)

@@ -75,6 +75,8 @@ class Search:
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
+        if self.line.wants_comparison():
+            self._compare()
         self._measure_tip()
         room = self.line.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
@@ -89,12 +91,16 @@ class Search:
             ruling = self.line.ruling_on_stack()
             if not self.line.stacked or ruling.fate is not StackFate.OPEN:
                 break
-            parts = self.line.next_tip_parts()
-            rewards = self._rewards(self.champion, parts)
-            self._run_tip(parts)
-            self.line = self.line.with_champion_trials(rewards)
+            self._compare()
         if self.line.stacked:
             self._settle(self.tip, self.line.ruling_on_stack())
+
+    def _compare(self) -> None:
+        """Run a pass of tip and champion side by side; one in which a new epoch begins counts for nothing."""
+        parts = self.line.next_tip_parts()
+        champion, tip = self._rewards(self.champion, parts), self._rewards(self.tip, parts)
+        if not self._notice_epoch():
+            self.line = self.line.with_tip_trials(tip).with_champion_trials(champion)
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
         assert isinstance(ruling.rule, StackRule)

@@ -42,7 +42,7 @@ EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_shar
 # Of all runs of versions in which each request asked the model.
 EARLIER_REUSE = "off"
 # Of the rule `evolve`: a later one takes other decisions on the same trials.
-RULE_VERSION = 2
+RULE_VERSION = 3
 # So many trials of a score have a standard error of 2.5 points at most; earlier versions had as many as asked for.
 SCORE_TRIALS, SIZED_SINCE = 400, 2
 MOST_RACERS = 64
@@ -505,14 +505,14 @@ class RunConfig(BaseModel):
         are is no difference, their digests are compared; neither are the model's terms: the stored ones stay; nor are
         the limits per minute and the port of a local model, which each start sets anew. Nor is it one that this config
         leaves the seconds of a trial open, which no earlier version could, or has the usual value of a part of the gate
-        that no earlier version had, or of `reuse`.
+        that no earlier version had, or of `reuse`. The version of the rule is nobody's choice: the stored one stays.
         """
         values = json.loads(stored)
         is_usual = "reuse" not in values and self.reuse == RunConfig.model_fields["reuse"].default
         values.setdefault("reuse", self.reuse if is_usual else EARLIER_REUSE)
         values["limits"], given = _with_earlier(values.get("limits", {})), json.loads(self.canonical())
-        earlier = {key: value for key, value in EARLIER_GATE.items() if key not in values.get("gate", {})}
-        values["gate"] = values.get("gate", {}) | earlier
+        values["gate"] = EARLIER_GATE | (had := values.get("gate", {}))
+        earlier = {key: values["gate"][key] for key in EARLIER_GATE if key not in had or key == "version"}
         usual = json.loads(RunConfig().canonical())
         given["gate"] |= {key: earlier[key] for key in earlier if given["gate"][key] == usual["gate"][key]}
         if values["limits"].items() >= EARLIER_LIMITS.items() and self.limits.seconds is None:

@@ -65,6 +65,10 @@ class Generalisation:
         """After the stack was given up."""
         return replace(self, levels=self.levels.back_to_champion())
 
+    def with_doubtful_lead(self, error: float) -> Generalisation:
+        """If the stack's lead may also be off by this standard error."""
+        return replace(self, levels=self.levels.with_doubtful_lead(error))
+
     def in_new_epoch(self) -> Generalisation:
         """After a change by which all scaffolds may score differently."""
         return replace(self, levels=self.levels.in_new_epoch())

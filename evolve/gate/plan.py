@@ -47,12 +47,12 @@ class SuitePlan:
     @property
     def everything(self) -> tuple[int, ...]:
         """All tasks."""
-        return tuple(range(self.count))
+        return _others(self.count, ())
 
     @property
     def train(self) -> tuple[int, ...]:
         """The tasks that are not of validation."""
-        return tuple(sorted({*self.everything} - {*self.validation}))
+        return _others(self.count, self.validation)
 
     @property
     def trials(self) -> tuple[int, ...]:
@@ -152,6 +152,12 @@ def _take(tasks: tuple[int, ...], draw: int, start: int, size: int) -> tuple[Par
         parts.append(Part(attempt, chosen))
         start += len(chosen)
     return tuple(parts)
+
+
+@lru_cache(64)
+def _others(count: int, tasks: tuple[int, ...]) -> tuple[int, ...]:
+    """All tasks but these, in order."""
+    return tuple(sorted({*range(count)} - {*tasks}))
 
 
 @lru_cache(64)

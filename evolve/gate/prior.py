@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 Floats = NDArray[np.float64]
 
@@ -82,6 +82,11 @@ def fit_prior(tried: Sequence[EstimatedEffect], first: Floats, worth: float, ste
         shares /= shares.sum(axis=1, keepdims=True)
         weights = (shares.sum(axis=0) + worth * first) / (len(tried) + worth)
     return np.asarray(weights)
+
+
+def chance_of(estimate: EstimatedEffect, weights: Floats) -> float:
+    """The probability that a patch shows at least such a gain. `weights`: of EFFECTS."""
+    return float(weights @ ndtr((EFFECTS - estimate.effect) / estimate.error))
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,10 @@ class Level:
     def in_new_epoch(self) -> Level:
         """The belief once all scaffolds may score differently than before: the lead stays."""
         return Level(self.mean, self.variance + NEW_EPOCH, self.lead, self.lead_variance, self.covariance)
+
+    def with_doubtful_lead(self, error: float) -> Level:
+        """The belief if the lead may also be off by this standard error; the tip's level stays."""
+        return replace(self, lead_variance=self.lead_variance + error**2)
 
     def back_to_champion(self) -> Level:
         """The belief once the champion is the tip again."""

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from evolve.core.records import StackFate
 from evolve.gate.plan import Part
-from evolve.gate.prior import EFFECTS, EstimatedEffect, Floats
+from evolve.gate.prior import EstimatedEffect, Floats, chance_of
 from evolve.gate.ruling import NeedPart, Ruling
 from evolve.gate.stack_rule import HARM, StackRule
 
@@ -36,7 +36,7 @@ def is_implausible(pooled: EstimatedEffect, train: EstimatedEffect, validation: 
 
 def is_beyond(pooled: EstimatedEffect, prior: Floats, risk: float) -> bool:
     """Whether a patch of this prior (weights of EFFECTS) would rarely show such a gain."""
-    return float(prior @ ndtr((EFFECTS - pooled.effect) / pooled.error)) < risk
+    return chance_of(pooled, prior) < risk
 
 
 def passes_needed(claimed: float, spread: float, tasks: int) -> int:

@@ -35,6 +35,8 @@ class Settled:
 def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[TrialResult]) -> NeedTrials | Standing:
     """The standing after one more pass of tip and champion, if there is a stack; or the trials that this needs.
 
+    A pass in which a new epoch began counts for nothing.
+
     Args:
         tip: All trials of the tip; champion: of the champion.
     """
@@ -50,7 +52,10 @@ def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[T
     tips, champions = (
         rewards_of(standing, {slot: trials[slot] for slot in slots}, standing.first, rows) for trials in (known, other)
     )
-    return replace(standing, rule=rule.with_tip_trials(tips).with_champion_trials(champions), idle=False)
+    after = standing.with_trials([trials[slot] for slot in slots for trials in (known, other)])
+    if after.first != standing.first:
+        return after
+    return replace(after, rule=rule.with_tip_trials(tips).with_champion_trials(champions), idle=False)
 
 
 def settle(

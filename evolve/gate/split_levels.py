@@ -18,7 +18,14 @@ from evolve.gate.prior import EFFECTS, Floats, Score
 JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
 # How many jumps help on validation as much, and half as much, for each one that helps only on train.
 REAL_JUMPS, HALF_JUMPS = 0.1, 0.1
+# The effects by split of all hypotheses about a patch: alike on both, on train only, half of it on validation, as much.
+HYPOTHESES = np.vstack([np.repeat(EFFECTS[:, None], 2, axis=1), np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])])
+JUMP_WEIGHTS = np.repeat([1, HALF_JUMPS, REAL_JUMPS], len(JUMPS))
 VAGUE_VARIANCE = 10.0
+# Of the levels of tip and champion, which are the same scaffold at first.
+SAME = np.kron(np.ones((2, 2)), np.eye(2))
+# Of tip, champion and a challenger without effect.
+JOINED = np.vstack([np.eye(4), np.eye(2, 4)])
 TIP, CHAMPION, CHALLENGER = [0, 1], [2, 3], [4, 5]
 VALIDATION_LEAD = np.array([0.0, 1.0, 0.0, -1.0])
 
@@ -49,8 +56,7 @@ class SplitLevels:
     @classmethod
     def begin(cls, train: int, validation: int) -> SplitLevels:
         """The belief before any trial, when tip and champion are the same scaffold."""
-        same = np.kron(np.ones((2, 2)), np.eye(2))
-        return cls((train, validation), np.full(4, 0.5), np.asarray(VAGUE_VARIANCE * same, float))
+        return cls((train, validation), np.full(4, 0.5), np.asarray(VAGUE_VARIANCE * SAME))
 
     @property
     def lead(self) -> tuple[float, float]:
@@ -123,10 +129,15 @@ class SplitLevels:
         """The belief once the champion is the tip again."""
         return self._of(self.mean, self.covariance, [2, 3, 2, 3])
 
+    def with_doubtful_lead(self, error: float) -> SplitLevels:
+        """The belief if the tip's lead on each split may also be off by this standard error."""
+        added = np.zeros((4, 4))
+        added[CHAMPION, CHAMPION] = error**2
+        return replace(self, covariance=np.asarray(self.covariance + added))
+
     def in_new_epoch(self) -> SplitLevels:
         """The belief once all scaffolds may score differently than before: leads stay."""
-        same = np.kron(np.ones((2, 2)), np.eye(2))
-        return replace(self, covariance=np.asarray(self.covariance + VAGUE_VARIANCE * same))
+        return replace(self, covariance=np.asarray(self.covariance + VAGUE_VARIANCE * SAME))
 
     def _of(self, mean: Floats, covariance: Floats, places: list[int]) -> SplitLevels:
         """The belief whose tip and champion stand at these places."""
@@ -134,10 +145,9 @@ class SplitLevels:
 
     def _with_challenger(self, effects: Floats) -> tuple[Floats, Floats]:
         """Means and covariances of tip, champion and challenger, by hypothesis."""
-        joined = np.vstack([np.eye(4), np.eye(2, 4)])
-        mean = np.tile(joined @ self.mean, (len(effects), 1))
+        mean = np.tile(JOINED @ self.mean, (len(effects), 1))
         mean[:, CHALLENGER] += effects
-        covariance = np.tile(joined @ self.covariance @ joined.T, (len(effects), 1, 1))
+        covariance = np.tile(JOINED @ self.covariance @ JOINED.T, (len(effects), 1, 1))
         uneven = np.where((np.arange(len(effects)) < len(EFFECTS))[:, None], effects**2 / self.tasks, 0.0)
         covariance[:, [4, 5], [4, 5]] += uneven
         return mean, covariance
@@ -145,10 +155,8 @@ class SplitLevels:
 
 def _hypotheses(prior: Floats, suspicion: float) -> tuple[Floats, Floats]:
     """The effects by split (hypotheses x 2) and the weights of all hypotheses about a patch."""
-    jumps = np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])
-    each = np.kron([1, HALF_JUMPS, REAL_JUMPS], np.full(len(JUMPS), suspicion / len(JUMPS)))
-    alike = np.repeat(EFFECTS[:, None], 2, axis=1)
-    return np.vstack([alike, jumps]), np.concatenate([(1 - each.sum()) * prior, each])
+    each = JUMP_WEIGHTS * (suspicion / len(JUMPS))
+    return HYPOTHESES, np.concatenate([(1 - each.sum()) * prior, each])
 
 
 def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> tuple[Floats, Floats, Floats]:

@@ -17,7 +17,7 @@ from evolve.core.config import GateConfig
 from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.plan import Part, SuitePlan
-from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, first_prior, fit_prior, mixed_prior
+from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, chance_of, first_prior, fit_prior, mixed_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory, padded
 from evolve.gate.stages import Stage, stages
@@ -36,6 +36,14 @@ FIRST_PAIRS = 40.0
 RISK_ON_VALIDATION = 0.2
 # Of a tie: on what nothing solves yet, a scaffold that gives up is as good as any.
 LEAST_SUCCESSES = 3
+# The probability of a gain below which it tells nothing of the tip.
+IMPLAUSIBLE = 0.001
+# The most passes in which tip and champion are compared during one stack.
+MOST_COMPARED = 8
+# A lead of ten points is worth a comparison once its doubt is at most so many times the risk.
+LARGE, NEARLY = 0.1, 5.0
+# Standard errors by which others' trials may move the champion's level.
+CONTRADICTS = 2.0
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
 WAITS = "the stack waits for support by validation"
@@ -48,7 +56,8 @@ class StackRule:
     `seeds`: results on the tip's seeds; `champion_seeds`: on the champion's, while another scaffold is the tip. `luck`:
     sums over pairs of trials on a shared seed, of the product and of the square of their residuals. `splits`: train and
     validation apart; None if that is switched off, or the suite lacks one of them. `salt`, and `rounds` so far: by them
-    the plan of each round draws its tasks.
+    the plan of each round draws its tasks. `champion_level`: the champion's by trials of its own, while something is
+    stacked on it; None if it has none in this epoch. `compared`: passes of tip and champion side by side since then.
     """
 
     settings: GateConfig
@@ -68,6 +77,8 @@ class StackRule:
     splits: Generalisation | None = None
     salt: int = 0
     rounds: int = 0
+    champion_level: Level | None = None
+    compared: int = 0
 
     @classmethod
     def begin(cls, settings: GateConfig, plan: SuitePlan, salt: int = 0) -> StackRule:
@@ -82,9 +93,13 @@ class StackRule:
 
     @property
     def shared_luck(self) -> float:
-        """Correlation of two scaffolds' rewards on a shared seed, given the task; at first taken as none."""
+        """Correlation of two scaffolds' rewards on a shared seed, given the task; at first taken as none.
+
+        One standard error below the estimate, since a correlation that is not there hides what challengers tell.
+        """
         product, square = self.luck
-        return min(max(product / (square + FIRST_PAIRS * self.difficulty.spread**2), 0.0), MOST_SHARED)
+        sure = product - self.difficulty.spread * math.sqrt(square)
+        return min(max(sure / (square + FIRST_PAIRS * self.difficulty.spread**2), 0.0), MOST_SHARED)
 
     def tip_needs_trials(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""
@@ -257,7 +272,9 @@ class StackRule:
         better than by the trials so far. The error allows for what is not known of the tasks that ran.
         """
         chosen = list(self.plan.everything if tasks is None else tasks)
-        known = ~np.isnan(seen) & np.isin(np.arange(self.plan.count), chosen)
+        counted = np.zeros(self.plan.count, bool)
+        counted[chosen] = True
+        known = ~np.isnan(seen) & counted
         trials, easiness = int(known.sum()), self.difficulty.easiness
         shares, means = (
             padded(values, len(seen), 0.0)[: len(seen)]
@@ -315,9 +332,12 @@ class StackRule:
         return self._settle(apart, score, self._after_drop(seen, score, apart), taken=False, why=why)
 
     def _after_drop(self, seen: Floats, score: Score, apart: Floats) -> StackRule:
-        """The rule after a dropped challenger. One that earns nothing is broken and tells nothing of the tip."""
-        after = self._remember(apart, score, self.level)
-        if not np.nansum(seen):
+        """The rule after a dropped challenger.
+
+        One that earns nothing is broken, and one whose gain no patch has is something else: they tell nothing of the tip.
+        """
+        after, estimate = self._remember(apart, score, self.level), self.level.effect(score)
+        if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior) < IMPLAUSIBLE):
             return after
         level, _ = self.level.after_challenger(score, self.prior)
         return replace(
@@ -336,6 +356,8 @@ class StackRule:
             difficulty=self.difficulty.with_rewards(apart, level.mean),
             seeds=self.seeds.for_next_tip(),
             champion_seeds=self.champion_seeds if self.stacked else self.seeds,
+            champion_level=self.champion_level if self.stacked else self.level,
+            compared=self.compared if self.stacked else 0,
             stacked=self.stacked + 1,
             splits=self.splits and self.splits.after_taken(self._split_scores(apart), self.prior),
         )
@@ -350,9 +372,8 @@ class StackRule:
         """The ruling after which the evidence is this. `estimate`: of the challenger, after so many trials."""
         lead, error = self.level.lead if self.stacked else None, math.sqrt(self.level.lead_variance)
         assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials, lead, error)
-        better = bool(self.stacked) and assessment.doubt <= self.settings.risk
-        supported = self.splits is None or self.splits.stack_is_supported(HARM, RISK_ON_VALIDATION)
-        if better and supported:
+        better = self._is_better()
+        if better and self._is_supported():
             return Ruling(taken, StackFate.PROMOTED, assessment, self._promoted(), why)
         if self.stacked and self.level.behind(0.0) >= self.settings.give_up:
             return Ruling(False, StackFate.GIVEN_UP, assessment, self._given_up(), why)
@@ -364,10 +385,16 @@ class StackRule:
 
     def with_champion_trials(self, rewards: Floats) -> StackRule:
         """The rule after trials of the champion on the attempts of another tip: passes x tasks, NaN where not run."""
+        doubtful, splits = self.level, self.splits
+        if error := self.contradiction():
+            doubtful, splits = doubtful.with_doubtful_lead(error), splits and splits.with_doubtful_lead(error)
+        level = doubtful.after_champion_trials(self.score(rewards))
         return replace(
             self,
-            level=self.level.after_champion_trials(self.score(rewards)),
-            splits=self.splits and self.splits.after_champion_trials(self._scores_apart(rewards)),
+            level=level,
+            champion_level=level.back_to_champion(),
+            compared=self.compared + 1,
+            splits=splits and splits.after_champion_trials(self._scores_apart(rewards)),
             seeds=self.seeds.with_rewards(rewards, -self.level.lead),
             tip_trials=self.tip_trials + int((~np.isnan(rewards)).sum()),
         )
@@ -385,7 +412,39 @@ class StackRule:
             splits=self.splits and self.splits.in_new_epoch(),
             seeds=self.seeds.in_new_epoch(),
             champion_seeds=self.champion_seeds.in_new_epoch(),
+            champion_level=None,
         )
+
+    def wants_comparison(self) -> bool:
+        """Whether trials of tip and champion side by side would settle what challengers' trials leave open."""
+        if not self.stacked or self.compared >= MOST_COMPARED:
+            return False
+        return self.contradiction() > 0 or self._is_nearly_better() or (self._is_better() and self._may_be_supported())
+
+    def _is_better(self) -> bool:
+        return bool(self.stacked) and self.level.behind(HARM) <= self.settings.risk
+
+    def _is_nearly_better(self) -> bool:
+        """Whether a large lead is nearly sure."""
+        return self.level.lead >= LARGE and self.settings.risk < self.level.behind(HARM) <= NEARLY * self.settings.risk
+
+    def _is_supported(self, risk: float = RISK_ON_VALIDATION) -> bool:
+        return self.splits is None or self.splits.stack_is_supported(HARM, risk)
+
+    def _may_be_supported(self) -> bool:
+        return not self._is_supported() and self._is_supported(1 - RISK_ON_VALIDATION)
+
+    def contradiction(self) -> float:
+        """By how much the champion's level was moved by others' trials, if by more than its own trials allow; else 0.
+
+        Then the prior took a large gain of a patch for luck, or rewards have changed: the lead is not what is believed.
+        """
+        if not self.stacked or self.champion_level is None:
+            return 0.0
+        moved = abs(self.level.mean - self.level.lead - self.champion_level.mean)
+        trials = self.plan.pass_trials * self.settings.tip_passes
+        error2 = max(self.champion_level.variance, self.difficulty.spread**2 / trials)
+        return moved if moved > CONTRADICTS * math.sqrt(error2) else 0.0
 
     def with_fresh_gain(self, ruling: Ruling, gain: EstimatedEffect) -> Ruling:
         """The ruling on a challenger that is taken, once its gain was measured afresh: that alone counts for the level.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from evolve.gate.prior import EFFECTS, Floats
 
 GRID = np.linspace(-0.36, 0.36, 97)
 NEVER = 9.0
+NOTHING = np.full(len(GRID), -1.0)
 # Of the price at which a fresh patch is worth nothing; less gains more, since the tip's level is learned meanwhile.
 PRICE_SHARE = 0.7
 
@@ -40,8 +42,8 @@ def stages(
     low, high = 0.0, 0.01
     for _ in range(13):
         price = (low + high) / 2
-        low, high = (price, high) if problem.solve(price)[0] > 0 else (low, price)
-    return problem.solve(PRICE_SHARE * low)[1]
+        low, high = (price, high) if problem.worth(price) > 0 else (low, price)
+    return problem.stages(PRICE_SHARE * low)
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,28 @@ class _Problem:
         costs = tuple(float(cost) for cost in np.diff(trials, prepend=0))
         return cls(seen[0], tuple(shares @ EFFECTS for shares in believed), moves, costs, screens)
 
-    def solve(self, price: float) -> tuple[float, tuple[Stage, ...]]:
-        """The worth of a fresh patch at this price of a trial, and the stages."""
-        solved: list[Stage] = []
-        continuing = np.full(len(GRID), -1.0)
+    def worth(self, price: float) -> float:
+        """The worth of a fresh patch at this price of a trial."""
+        *_, (_, _, best) = self._backwards(price)
+        return float(self.start @ best - price * self.costs[0])
+
+    def stages(self, price: float) -> tuple[Stage, ...]:
+        """The stages at this price of a trial."""
+        solved = [
+            Stage(_first(best > 0), _first((gain > 0) & (gain >= continuing)))
+            for gain, continuing, best in self._backwards(price)
+        ]
+        return tuple(reversed(solved))
+
+    def _backwards(self, price: float) -> Iterator[tuple[Floats, Floats, Floats]]:
+        """By stage, the last first, and by estimate: the worth of taking, of going on, and of the best that can be done."""
+        continuing = NOTHING
         for number in reversed(range(len(self.gains))):
-            gain = self.gains[number] if number >= self.screens else np.full(len(GRID), -1.0)
+            gain = self.gains[number] if number >= self.screens else NOTHING
             best = np.maximum(np.maximum(gain, continuing), 0.0)
-            solved.append(Stage(_first(best > 0), _first((gain > 0) & (gain >= continuing))))
+            yield gain, continuing, best
             if number:
                 continuing = self.moves[number - 1] @ best - price * self.costs[number]
-        return float(self.start @ best - price * self.costs[0]), tuple(reversed(solved))
 
 
 def _move(now: float, later: float, marginal: Floats) -> Floats:

@@ -75,8 +75,7 @@ class Standing:
 
     `tasks`: in the order of the rule's arrays; `taken`: all that were ever built upon, the seed first; `waiting`: what
     fell behind the tip in the last race but deserved more trials, and is merged into it next; `aims`: what else a
-    patch must fulfil; `epochs`: what answered the trials so far; `idle`: the last race had no patch,
-    so tip and champion are compared before the next one.
+    patch must fulfil; `epochs`: what answered the trials so far; `idle`: the last race had no patch.
     """
 
     tasks: tuple[TaskSlot, ...]
@@ -98,6 +97,11 @@ class Standing:
     def epoch_first(self) -> int:
         """The first attempt of this epoch, counted from the first one."""
         return self.rule.seeds.first if isinstance(self.rule, StackRule) else 0
+
+    @property
+    def compares(self) -> bool:
+        """Whether tip and champion are compared before the next race: no patch tells, or what was told can't be true."""
+        return self.idle or (isinstance(self.rule, StackRule) and self.rule.wants_comparison())
 
     def with_trials(self, trials: Sequence[TrialResult]) -> Standing:
         """The standing that knows what answered these trials, in a new epoch if that is something new."""

@@ -105,7 +105,7 @@ def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
 
 
 def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
-    """Run a pass of tip and champion side by side, if the last race had no patch; the next judgement draws on it."""
+    """Run a pass of tip and champion side by side, if they are to be compared; the next judgement draws on it."""
     while isinstance(answer := _compare(standing, measurer.trials), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
@@ -116,7 +116,7 @@ def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
-    if not standing.idle:
+    if not standing.compares:
         return standing
     return compare(standing, trials(standing.tip.commit), trials(standing.champion.commit))
 
