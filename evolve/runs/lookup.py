@@ -9,6 +9,7 @@ from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
 from evolve.runs import gc_record
 from evolve.runs.identity import is_measurement
+from evolve.runs.places import check_readable
 from evolve.runs.repository import lineage_of
 from evolve.runs.request import DATABASE
 from evolve.store import RunRow, Store
@@ -20,6 +21,7 @@ def open_results(runs: Path) -> Store:
 
 def results_file(runs: Path) -> Path:
     """The database of the results. Raises BadInput where there are none."""
+    check_readable(runs)
     database = runs / DATABASE
     if not Store.exists(database):
         raise BadInput(str(database), "there are no results yet", "start a run with `evolve run`, or give --runs")

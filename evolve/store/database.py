@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from evolve.core.errors import BadInput, DiskFull, InfraError
@@ -123,8 +124,11 @@ def _migrate(engine: Engine) -> None:
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         current = set(MigrationContext.configure(connection).get_current_heads())
+        foreign = not current and engine.dialect.name == "sqlite" and inspect(connection).get_table_names()
     if current == set(script.get_heads()):
         return
+    if foreign:
+        raise BadInput(describe_url(engine.url), "is a database of another program", "use another file")
     if not current <= {revision.revision for revision in script.walk_revisions()}:
         raise BadInput(
             describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
@@ -140,7 +144,17 @@ def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     error = database_error(problem, url)
     if isinstance(error, DiskFull):
         return error
+    if _is_forbidden(url):
+        words = f"can't be opened: {driver_message(problem)}"
+        return BadInput(describe_url(url), words, "give this user the right to write it and its folder")
     return InfraError(f"{describe_url(url)}: can't be opened: {driver_message(problem)}")
+
+
+def _is_forbidden(url: URL) -> bool:
+    """Whether this user may not write a database, or the folder in which SQLite keeps its log."""
+    file = Path(str(url.database))
+    places = [place for place in (file, file.parent) if place.exists()]
+    return url.get_backend_name() == "sqlite" and not all(os.access(place, os.W_OK) for place in places)
 
 
 def database_error(problem: DBAPIError, url: URL) -> InfraError:
