@@ -66,6 +66,7 @@ ACCEPTED_SKIPS = (
     "the command `docker` is missing",
     "EVOLVE_COMPOSE names no folder",
     "EVOLVE_ADAPTERS is not set",
+    "EVOLVE_DOCS is not set",
 )
 # Markers of tests with a real language model, and of whole runs of more than a minute.
 OPT_IN = ("llm", "whole")

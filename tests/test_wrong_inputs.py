@@ -18,11 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from docker.errors import BuildError
 
 from evolve.cli import main
-from evolve.core.errors import EXIT_BAD_INPUT
-from evolve.sandbox import engine
+from evolve.core.errors import EXIT_BAD_INPUT, BadInput
+from evolve.core.records import Outcome
+from evolve.loop.stops import refuse_crashing
+from evolve.sandbox import engine, image_store
 from evolve.store import Store
+from tests.fakes import result
 
 ROOT = Path(__file__).parents[1]
 SCAFFOLD = 'name = "s"\nentry = "main.py"\nevolvable = ["*.py"]\n'
@@ -478,6 +482,31 @@ def test_a_repository_without_commits_is_no_fault(
     subprocess.run(["git", "init", "-q"], cwd=home, check=True)
     assert ended(monkeypatch, RUN) == EXIT_BAD_INPUT
     assert "no container engine answers" in error_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("said", "image"),
+    [
+        ("pull access denied for nope, repository does not exist or may require 'docker login': denied", "nope"),
+        ("manifest for python:9.9 not found: manifest unknown: manifest unknown", "python:9.9"),
+        (
+            "failed to resolve source metadata for docker.io/library/nope:1: docker.io/library/nope:1: not found",
+            "nope:1",
+        ),
+    ],
+)
+def test_a_base_image_that_does_not_exist_is_named(said: str, image: str) -> None:
+    error = image_store.task_fault("t/one", BuildError(said, iter([])))
+    assert f"the base image `{image}` does not exist" in error.problem and "correct it in the Dockerfile" in error.fix
+
+
+def test_a_measured_scaffold_that_never_starts_is_wrong_input() -> None:
+    crashed = result(reward=0.0, outcome=Outcome.SCAFFOLD_ERROR, detail="SyntaxError: invalid syntax")
+    with pytest.raises(BadInput) as raised:
+        refuse_crashing("s", [crashed, crashed])
+    assert_in_order(str(raised.value), ("s: it made no model call", "SyntaxError", "make it start"))
+    refuse_crashing("s", [crashed, result(reward=0.0)])
+    refuse_crashing("s", [])
 
 
 def test_a_socket_that_this_user_may_not_use_is_forbidden_and_not_dead(
