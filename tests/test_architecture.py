@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("maintenance", "export"),
     ("api",),
     ("report",),
+    ("pages",),
     ("cli",),
     ("__main__",),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 
 from evolve.core.plausible import MOST_SPENT
-from evolve.core.records import Outcome, StackFate, Verdict
+from evolve.core.records import Fault, Outcome, StackFate, Verdict
 from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
@@ -268,6 +269,41 @@ def lessons(run: str, after: int) -> Query:
 
 def newest_lesson(run: str) -> Query:
     return select(func.coalesce(func.max(lesson.c.round), 0)).where(lesson.c.run_id == run)
+
+
+def task_cells(run: str, rounds: Sequence[int]) -> Query:
+    """By round and task of these rounds' candidates: trials that count, those passed, mean reward, and faults."""
+    counts = trial.c.outcome != Outcome.INFRA_ERROR.value
+    passed = trial.c.outcome == Outcome.PASSED.value
+    failed = and_(trial.c.outcome == Outcome.INFRA_ERROR.value, trial.c.fault != Fault.CAP.value)
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.round.in_(rounds))
+    return (
+        select(
+            candidate.c.round,
+            trial.c.task,
+            func.count(case((counts, 1))).label("trials"),
+            func.count(case((passed, 1))).label("passes"),
+            func.avg(trial.c.reward).label("reward"),
+            func.count(case((failed, 1))).label("infra_errors"),
+        )
+        .join(candidate, candidate.c.id == trial.c.candidate_id)
+        .where(trial.c.run_id == run, trial.c.candidate_id.in_(chosen))
+        .group_by(candidate.c.round, trial.c.task)
+        .order_by(candidate.c.round, trial.c.task)
+    )
+
+
+def endings(run: str, first: int, last: int) -> Query:
+    """How many trials of the candidates of these rounds ended alike, with the sum of their seconds."""
+    alike = (candidate.c.round, trial.c.outcome, trial.c.cause, trial.c.fault)
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.round.between(first, last))
+    return (
+        select(*alike, func.count().label("trials"), func.sum(trial.c.seconds).label("seconds"))
+        .join(candidate, candidate.c.id == trial.c.candidate_id)
+        .where(trial.c.run_id == run, trial.c.candidate_id.in_(chosen))
+        .group_by(*alike)
+        .order_by(*alike)
+    )
 
 
 def view(name: str, run: str | None, number: int | None = None) -> TextClause:

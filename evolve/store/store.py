@@ -416,6 +416,17 @@ class Store:
         """Return the trials of round 0, of the rounds `first` to `last`, and of their parents, as they were written."""
         return read_rows(self._rows(queries.trials_of_rounds(run, first, last)), convert.trial_from)
 
+    def task_cells(self, run: str, rounds: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what the trials of these rounds' candidates show, by round and task.
+
+        Each row has `trials` that count, `passes`, their mean `reward` (None without any) and `infra_errors`.
+        """
+        return read_rows(self._rows(queries.task_cells(run, rounds)), dict)
+
+    def endings(self, run: str, first: int, last: int) -> list[dict[str, Any]]:
+        """Return how many trials of the candidates of the rounds `first` to `last` ended alike, and their seconds."""
+        return read_rows(self._rows(queries.endings(run, first, last)), dict)
+
     def failed_trials(self, run: str) -> list[TrialResult]:
         """Return the run's infrastructure errors, as they were written."""
         return read_rows(self._rows(queries.failed_trials(run)), convert.trial_from)
