@@ -54,7 +54,6 @@ test-docs: setup $(VENV)/docs-ready ## build the documentation, and run every co
 	@EVOLVE_DOCS=1 $(PYTEST) -n 0 --strict-skips tests/test_docs.py
 
 docs: $(VENV)/docs-ready ## build the documentation as a site in build/site (installs mkdocs-material)
-	@$(BIN)/python docs/site/reference.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "the documentation is in build/site/index.html"
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image

@@ -24,8 +24,10 @@ import uvicorn
 import yaml
 from typer.exceptions import TyperException
 
+import evolve
 from evolve.embedded.server import create_app
 from evolve.host.listening import listen
+from evolve.store.schema import metadata
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -52,13 +54,17 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def reference() -> Any:
-    """The script that writes the reference."""
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "site" / "reference.py")
+def script(name: str) -> Any:
+    """A script that makes the site."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "site" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def reference() -> Any:
+    return script("reference")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -174,21 +180,22 @@ def test_every_block_of_a_tutorial_runs_or_says_why_not() -> None:
     assert len(unrun) == 1 and all(len(mark) > len("not run: ") + 10 for mark in unrun)
 
 
-@pytest.mark.parametrize("name", ["commands.md", "schema.md", "python.md"])
-def test_the_reference_is_that_of_the_code(name: str) -> None:
-    wanted = reference().PAGES[name]().rstrip("\n") + "\n"
-    assert (DOCS / name).read_text(encoding="utf-8") == wanted, "run `python docs/site/reference.py`"
-
-
-def _nav(entries: Any) -> Iterator[str]:
-    for entry in entries:
-        for value in entry.values():
-            yield from [value] if isinstance(value, str) else _nav(value)
+def test_the_reference_names_every_command_option_table_and_public_name(tree: Any) -> None:
+    pages = {name: page() for name, page in reference().PAGES.items()}
+    for path, command in reference().leaves(tree):
+        section = pages["commands.md"].partition(f"\n## {path}\n")[2].partition("\n## ")[0]
+        names = [name for one in command.params if one.param_type_name == "option" for name in one.opts]
+        assert section and all(f"`{name}" in section for name in names if name != "--help"), path
+    assert all(f"\n## {table}\n" in pages["schema.md"] for table in metadata.tables)
+    assert all(f"\n## evolve.{name}\n" in pages["python.md"] for name in evolve.__all__)
+    assert " at 0x" not in pages["python.md"]
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    assert sorted(_nav(settings["nav"])) == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
+    script("hooks").add_pages(nav, [*pages, "new.md"])
+    assert sorted(script("hooks").named_pages(nav)) == sorted([*pages, *reference().PAGES, "new.md"])
 
 
 def anchors(page: Path) -> set[str]:
@@ -265,7 +272,8 @@ def test_the_site_is_built_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     if "EVOLVE_DOCS" not in os.environ:
         pytest.skip("EVOLVE_DOCS is not set")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     loaded = re.compile(r"<(?:script|img|iframe)[^>]* src=\"https?:|<link[^>]*rel=\"stylesheet\"[^>]*href=\"https?:")
     assert not [page.name for page in tmp_path.rglob("*.html") if loaded.search(page.read_text(encoding="utf-8"))]

@@ -1,7 +1,4 @@
-"""Write the pages of the reference that follow from the code: commands, tables of the database, Python API.
-
-`python docs/site/reference.py` writes them; `tests/test_docs.py` fails if one is out of date.
-"""
+"""The pages of the reference that are made from the code: commands, tables of the database, Python API."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from evolve.cli import commands, result_commands, setup_commands
 from evolve.cli.options import app
 from evolve.store.schema import metadata
 
-DOCS = Path(__file__).parents[1]
 KINDS = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
 MODULES = (commands, result_commands, setup_commands)
 
@@ -66,7 +62,7 @@ def _option(parameter: Any) -> str:
 
 
 def command_page() -> str:
-    """docs/commands.md."""
+    """Every command with its arguments and options."""
     lines = ["# Commands", "", "Made from the command line itself; `evolve COMMAND --help` shows the same.", ""]
     for path, command in leaves(command_tree()):
         arguments = [one for one in command.params if one.param_type_name == "argument"]
@@ -82,7 +78,7 @@ def command_page() -> str:
 
 
 def schema_page() -> str:
-    """docs/schema.md."""
+    """Every table with its columns."""
     lines = ["# Tables", "", "Made from the schema. What the columns mean is in [the database](database.md).", ""]
     for table in metadata.sorted_tables:
         lines += [f"## {table.name}", "", "| column | type | null | refers to |", "| --- | --- | --- | --- |"]
@@ -96,7 +92,7 @@ def schema_page() -> str:
 
 
 def api_page() -> str:
-    """docs/python.md."""
+    """Every public name with its docstring."""
     lines = [
         "# Python reference",
         "",
@@ -150,12 +146,3 @@ def _as_markdown(text: str) -> list[str]:
 
 
 PAGES = {"commands.md": command_page, "schema.md": schema_page, "python.md": api_page}
-
-
-def main() -> None:
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page().rstrip("\n") + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
