@@ -63,6 +63,7 @@ ACCEPTED_SKIPS = (
     "the base image has another Python",
     "the engine has no Unix socket",
     "EVOLVE_HARBOR names no Python",
+    "EVOLVE_IMPORTS names no folder",
     "the command `docker` is missing",
     "EVOLVE_COMPOSE names no folder",
     "EVOLVE_ADAPTERS is not set",

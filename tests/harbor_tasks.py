@@ -128,15 +128,34 @@ USABLE: Mapping[str, Mapping[str, str]] = {
     "no-gpu": {"task.toml": '[environment]\ngpus = 0\ngpu_types = ["H100"]\n'},
     "canary": {"instruction.md": "<!-- benchmark canary GUID 1 -->\n# canary 2\n\nWrite `done`.\n"},
     "compose-main": {
-        "environment/docker-compose.yaml": "services:\n  main:\n    environment: ['WORD=${TEST_DIR}']\n",
-        "tests/test.sh": PASS_IF.format('[ "$WORD" = /tests ] && grep -q done /app/answer'),
+        "environment/docker-compose.yaml": "services:\n  main:\n    environment: "
+        "['WORD=${ENV_AGENT_LOGS_PATH:-/logs/agent}', 'NONE=${TEST_DIR:-}']\n",
+        "tests/test.sh": PASS_IF.format('[ "$WORD$NONE" = /logs/agent ] && grep -q done /app/answer'),
     },
     "compose-services": {
-        "environment/docker-compose.yaml": "services:\n  main:\n    depends_on: [side]\n    volumes: ['d:/d']\n"
+        "environment/docker-compose.yaml": "services:\n  main:\n    depends_on: [side]\n    volumes: ['data:/d']\n"
         "  side:\n    image: evolve/base:python3\n    command: [sh, -c, 'touch /d/side; exec sleep infinity']\n"
-        "    volumes: ['d:/d']\nvolumes:\n  d:\n",
+        "    volumes: ['data:/d']\nvolumes:\n  data:\n",
         "task.toml": "artifacts = [{ source = '/d', service = 'side' }]\n",
         "solution/solve.sh": "#!/bin/bash\n[ -e /d/side ] && echo done > /app/answer\n",
+    },
+    "compose-extends": {
+        "environment/docker-compose.yaml": "services:\n  main:\n    extends: {file: more/base.yaml, service: base}\n"
+        "    environment: [B=2]\n",
+        "environment/more/base.yaml": "services:\n  base:\n    environment: {A: '${ONE}', B: 9}\n"
+        "    volumes: ['./data:/data:ro']\n",
+        "environment/more/data/word": "done\n", "environment/.env": "ONE=1\n",
+        "solution/solve.sh": '#!/bin/bash\n[ "$A$B" = 12 ] && cat /data/word > /app/answer\n',
+    },
+    "compose-include": {
+        "environment/docker-compose.yaml": "include: [more/side.yaml]\nservices:\n  main:\n    depends_on: [side]\n"
+        "    volumes: ['data:/data']\n",
+        "environment/more/side.yaml": "services:\n  side:\n    image: evolve/base:python3\n"
+        "    command: [sh, -c, 'cp /own/word /data/word; exec sleep infinity']\n"
+        "    volumes: ['data:/data', './own:/own:ro']\nvolumes:\n  data:\n",
+        "environment/more/own/word": "done\n",
+        "solution/solve.sh": "#!/bin/bash\nfor i in $(seq 50); do [ -e /data/word ] || sleep 0.1; done\n"
+        "cat /data/word > /app/answer\n",
     },
     "compose-files": {
         "environment/docker-compose.yaml": "services:\n  main:\n    env_file: word.env\n    secrets: [key]\n"
@@ -148,8 +167,7 @@ USABLE: Mapping[str, Mapping[str, str]] = {
         ),
     },
     "mcp": {
-        "task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\ncommand = "serve"\nargs = ["-x"]\n',
-        "tests/test.sh": PASS_IF.format("echo $EVOLVE_MCP_SERVERS | grep -q '\"command\": \"serve\"'"),
+        "task.toml": '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\ncommand = "serve"\nargs = ["-x"]\n'
     },
     "free-tables": {
         "task.toml": 'source = "here"\n[task]\nname = "org/name"\n[metadata]\nauthor = { name = "x" }\n'

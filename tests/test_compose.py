@@ -53,7 +53,7 @@ VALUES = {
     "defaults": ("['A=${X:-d}', 'B=${X-d}', 'C=${X:+d}', 'D=${Y:-d}', 'E=${Y-d}', 'F=${Y+d}', 'G=$Z$$Z', "
                  "'H=${W-${X:-e}}']",
                  {"A": "d", "B": "", "C": "", "D": "y", "E": "y", "F": "d", "G": "$Z", "H": "e"}),
-    "Harbor's": ("['A=${TEST_DIR}', 'B=${ENV_AGENT_LOGS_PATH}']", {"A": "/tests", "B": "/logs/agent"}),
+    "Harbor's": ("['A=${TEST_DIR}', 'B=${ENV_AGENT_LOGS_PATH}']", {"A": "", "B": "/logs/agent"}),
 }  # fmt: skip
 
 
@@ -152,14 +152,14 @@ def test_mounts(tmp_path: Path) -> None:
     text = (
         f"{MAIN}    tmpfs: /scratch:size=1m\n    volumes:\n"
         "      - ${HOST_VERIFIER_LOGS_PATH}:${ENV_VERIFIER_LOGS_PATH}\n"
-        "      - ${CONTEXT_DIR}/data:/data:ro\n      - v:/v\n      - /anonymous\n"
+        "      - ${CONTEXT_DIR}/data:/data:ro\n      - vol:/v\n      - /anonymous\n"
         "      - {type: bind, source: ./one, target: /one, read_only: true}\n"
-        "      - {type: tmpfs, target: /m, tmpfs: {size: 64m}}\nvolumes: {v: }\n"
+        "      - {type: tmpfs, target: /m, tmpfs: {size: 64m}}\nvolumes: {vol: }\n"
     )
     assert read(tmp_path, text).main.mounts == (
         ServiceMount(MountKind.LOGS, "/logs/verifier", "verifier"),
         ServiceMount(MountKind.FILES, "/data", f"{tmp_path}/environment/data", True),
-        ServiceMount(MountKind.VOLUME, "/v", "v"),
+        ServiceMount(MountKind.VOLUME, "/v", "vol"),
         ServiceMount(MountKind.VOLUME, "/anonymous"),
         ServiceMount(MountKind.FILES, "/one", f"{tmp_path}/environment/one", True),
         ServiceMount(MountKind.MEMORY, "/m", bytes=64 << 20),
@@ -243,8 +243,10 @@ REFUSED = {
     "no filter": (f"{MAIN}    security_opt: ['seccomp:unconfined']\n", "`security_opt`"),
     "sysctl": (f"{MAIN}    sysctls: {{kernel.core_pattern: '|/x'}}\n", "kernel.core_pattern"),
     "host gateway": (f"{MAIN}    extra_hosts: ['h:host-gateway']\n", "host-gateway"),
-    "volume of the host": (f"{MAIN}    volumes: ['v:/v']\nvolumes: {{v: {{driver_opts: {{o: bind}}}}}}\n", "driver_op"),
-    "external volume": (f"{MAIN}    volumes: ['v:/v']\nvolumes: {{v: {{external: true}}}}\n", "external"),
+    "volume of the host": (
+        f"{MAIN}    volumes: ['vol:/v']\nvolumes: {{vol: {{driver_opts: {{o: bind}}}}}}\n", "driver_opts"
+    ),
+    "external volume": (f"{MAIN}    volumes: ['vol:/v']\nvolumes: {{vol: {{external: true}}}}\n", "external"),
     "external network": (f"{MAIN}    networks: [n]\nnetworks: {{n: {{external: true}}}}\n", "external"),
     "host driver": (f"{MAIN}    networks: [n]\nnetworks: {{n: {{driver: host}}}}\n", "driver"),
     "context outside": ("services: {side: {build: /etc}}\n", "`/etc` is a path of the host"),
@@ -259,13 +261,12 @@ REFUSED = {
     "secret in a variable": (f"{MAIN}    secrets: [s]\nsecrets: {{s: {{environment: KEY}}}}\n", "`secrets.s`: only"),
     "external config": (f"{MAIN}    configs: [c]\nconfigs: {{c: {{external: true}}}}\n", "`configs.c`: only a `file`"),
     "undeclared secret": (f"{MAIN}    secrets: [s]\n", "key `secrets`: `s` is not declared"),
-    "extends": (f"{MAIN}    extends: {{file: other.yaml, service: x}}\n", "`extends`"),
-    "include": ("include: [x.yaml]\n" + SIDE, "`include`"),
     "unknown": (f"{MAIN}    privilegd: true\n", "`privilegd`"),
     "no image": ("services: {side: {}}\n", "service `side` has neither"),
     "absent dependency": (f"{MAIN}    depends_on: [db]\n", "`db`, which is no service"),
     "cycle": ("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a]}\n", "depends on itself"),
-    "undeclared volume": (f"{MAIN}    volumes: ['v:/v']\n", "`v` is not declared"),
+    "drive of Windows": (f"{MAIN}    volumes: ['d:/d']\nvolumes: {{d: }}\n", "a letter alone for a drive of Windows"),
+    "undeclared volume": (f"{MAIN}    volumes: ['vol:/v']\n", "`vol` is not declared"),
     "undeclared network": (f"{MAIN}    networks: [n]\n", "`n`, which the file doesn't declare"),
     "required variable": (f"{MAIN}    environment: ['A=${{KEY:?set it}}']\n", "KEY is required: set it"),
     "bad template": (f"{MAIN}    environment: ['A=${{KEY']\n", "has no end"),

@@ -49,6 +49,16 @@ def test_a_phase_has_its_own_network_or_the_environments(format: TaskFormat, net
     assert needs_network(format, default=False)
 
 
+@pytest.mark.parametrize("environment", [PUBLIC, NONE, PYPI])
+@pytest.mark.parametrize("agent", [None, PUBLIC, NONE, PYPI])
+@pytest.mark.parametrize("verifier", [None, PUBLIC, NONE, PYPI])
+def test_every_combination_of_phases(
+    environment: NetworkPolicy, agent: NetworkPolicy | None, verifier: NetworkPolicy | None
+) -> None:
+    networks = phase_networks(format_of(environment, agent, verifier), default=environment is PUBLIC)
+    assert networks == Networks(environment, agent or environment, verifier or environment)
+
+
 @pytest.mark.parametrize("default", [True, False])
 def test_without_phases_of_their_own_the_run_decides(default: bool) -> None:
     format = format_of(PUBLIC, None, None)

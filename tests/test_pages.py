@@ -10,7 +10,7 @@ import pytest
 from evolve.core.records import Split, Verdict
 from evolve.pages.claiming import claim_view
 from evolve.pages.conditions import conditions_view
-from evolve.pages.patches import MOST_LINE, bounded, patch_views
+from evolve.pages.patches import MOST_LINE, bounded, patch_views, within
 from evolve.pages.reading import cost_lines, ending_lines, run_view, task_grid
 from evolve.pages.rounds import round_views
 from evolve.pages.views import CellState, ClaimState, Kind, Role
@@ -108,6 +108,14 @@ def test_a_huge_diff_is_bounded() -> None:
     assert text is not None and omitted == 900
     assert len(text) < 100 * (MOST_LINE + 10)
     assert bounded("a\nb", 2) == ("a\nb", 0) and bounded(None) == (None, 0)
+
+
+def test_all_patches_together_are_bounded(store: Store, row: RunRow, runs: Path) -> None:
+    rounds = round_views(store, RUN, runs)
+    patches = [*patch_views(row, runs, rounds, rounds)]
+    assert [*within(patches)] == patches
+    cut = [*within(patches, 0)]
+    assert cut[0] == patches[0] and [one.omitted > 0 for one in cut] == [False, True, False, True]
 
 
 def test_not_measured_is_not_failed(store: Store) -> None:

@@ -231,6 +231,26 @@ def effects_command(
     comparing.show_effects(settings_of(context), attempts, caps, plan, as_json)
 
 
+@app.command("report")
+def report_command(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: the newest.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write; default: evolve-report-RUN.html in the current folder."),
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--md", help="Markdown instead of HTML, without charts.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite any file. An earlier report of the run is always replaced.")
+    ] = False,
+    runs: Runs_ = None,
+) -> None:
+    """Write a run as one HTML file that needs no network: the claim, scores, patches with diffs, costs, conditions."""
+    from evolve.cli import reporting
+
+    reporting.report(settings_of(context), to, as_markdown, force)
+
+
 @app.command("export")
 def export_command(
     context: typer.Context,

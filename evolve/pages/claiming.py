@@ -5,15 +5,16 @@ from __future__ import annotations
 from evolve.core.coverage import Coverage
 from evolve.core.errors import BadInput
 from evolve.core.records import Split
-from evolve.core.scores import Score
 from evolve.gate.claim import Claim
 from evolve.pages.views import ClaimState, ClaimView, RunView
+from evolve.pages.wording import with_interval
 from evolve.report.claims import corrected_note
 from evolve.report.gaps import points
 from evolve.runs.results import claim_of, fresh_coverage, suite_looks
 from evolve.store import LookRow, Store
 
 CERTAIN = 0.05
+DECIDING = (Split.TRAIN, Split.VALIDATION)
 
 
 def claim_view(store: Store, run: RunView) -> ClaimView:
@@ -52,10 +53,11 @@ def _no_gain(run: RunView, looks: tuple[LookRow, ...]) -> ClaimView:
 
 def _held_back(run: RunView, looks: tuple[LookRow, ...]) -> ClaimView:
     many = "1 patch is" if run.stacked == 1 else f"{run.stacked} patches are"
-    begin = "A gain is held back" if tip_leads(run) else "Nothing is proven"
     return ClaimView(
         ClaimState.HELD_BACK,
-        f"{begin}: {many} stacked on the seed scaffold, not yet proven better than it.",
+        f"A gain is held back: {many} stacked on the seed scaffold, not yet proven better than it."
+        if tip_leads(run)
+        else f"No gain is shown: {many} stacked on the seed scaffold, and the tip does not score higher yet.",
         detail=(_tip_sentence(run),),
         commands=_tip_commands(run),
         looks=looks,
@@ -66,8 +68,7 @@ def tip_leads(run: RunView) -> bool:
     """Whether the tip scores higher than the champion on the splits that both have, on trials that chose neither."""
     if run.tip is None or run.champion is None:
         return False
-    splits = (Split.TRAIN, Split.VALIDATION)
-    pairs = [(run.tip.scores.get(split), run.champion.scores.get(split)) for split in splits]
+    pairs = [(run.tip.scores.get(split), run.champion.scores.get(split)) for split in DECIDING]
     return sum(tip.mean - champion.mean for tip, champion in pairs if tip and champion) > 0
 
 
@@ -130,10 +131,8 @@ def _stacked_sentences(run: RunView) -> list[str]:
 def _tip_sentence(run: RunView) -> str:
     assert run.tip is not None and run.champion is not None
     name = "the champion" if run.champion.round else "the seed scaffold"
-    parts = [
-        f"{score_text(run.tip.scores.get(split))} on {split} ({name}: {score_text(run.champion.scores.get(split))})"
-        for split in (Split.TRAIN, Split.VALIDATION)
-    ]
+    pairs = {split: [with_interval(one.scores.get(split)) for one in (run.tip, run.champion)] for split in DECIDING}
+    parts = [f"{own} on {split} ({name}: {other})" for split, (own, other) in pairs.items()]
     return f"The tip, of round {run.tip.round}, scores {' and '.join(parts)}, on trials that did not choose it."
 
 
@@ -142,8 +141,3 @@ def _tip_commands(run: RunView) -> tuple[tuple[str, str], ...]:
         (f"evolve adopt {run.id} --tip", "take the tip over all the same"),
         (f"evolve run --run {run.id} --rounds {run.newest + 10}", "search on: more trials may prove it"),
     )
-
-
-def score_text(value: Score | None) -> str:
-    """A score in per cent with half its interval in percentage points, or that it was not measured."""
-    return "not measured" if value is None else f"{100 * value.mean:.1f} % (± {100 * value.half_width:.1f})"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evolve.core.errors import EvolveError
+from evolve.core.escaping import plain
 from evolve.pages.rounds import ancestors
 from evolve.pages.views import PatchView, RoundView
 from evolve.repo import Lineage
@@ -14,6 +16,9 @@ from evolve.store import RunRow
 
 # Of one patch; most patches are far smaller.
 MOST_LINES = 400
+# Characters of all patches of a report; what comes later is cut to its first lines.
+MOST_IN_ALL = 1_000_000
+FIRST_LINES = 5
 MOST_LINE = 500
 
 
@@ -37,6 +42,17 @@ def patch_views(
             continue
         text, omitted = bounded(diff_text(lineage, commits.get(one.parent), one.commit), most)
         yield PatchView(one, text, omitted, one.number in champion, one.number in tip)
+
+
+def within(patches: Iterable[PatchView], most: int = MOST_IN_ALL) -> Iterator[PatchView]:
+    """The same patches, with so many characters in all; what comes later is cut to its first lines."""
+    spent = 0
+    for patch in patches:
+        if spent > most:
+            text, omitted = bounded(patch.diff, FIRST_LINES)
+            patch = replace(patch, diff=text, omitted=patch.omitted + omitted)
+        spent += len(plain(patch.diff or "", lines=True))
+        yield patch
 
 
 def diff_text(lineage: Lineage | None, old: str | None, new: str) -> str | None:

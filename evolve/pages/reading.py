@@ -188,3 +188,14 @@ def ending_name(outcome: str, cause: str, fault: str) -> str:
     if cause:
         return causes[Cause(cause)]
     return outcome.replace("_", " ")
+
+
+def with_total(lines: Sequence[Endings]) -> tuple[Endings, ...]:
+    """The same with a line for all candidates together at the end."""
+    if not lines:
+        return ()
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(line.counts)
+    seconds = sum(line.seconds * line.trials for line in lines) / counts.total()
+    return (*lines, Endings(None, counts.total(), dict(counts), seconds))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from evolve.analysis import task_changes
@@ -12,7 +13,7 @@ from evolve.core.coverage import Coverage
 from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.core.scores import gap, score
 from evolve.gate.comparison import Comparison, Slot, compare
-from evolve.pages.views import Kind, Predictions, RoundView, TaskMoves
+from evolve.pages.views import Kind, LineageNode, Predictions, RoundView, TaskMoves
 from evolve.runs.history import HistoryPart, history_parts
 from evolve.runs.results import of_split
 from evolve.store import RoundRow, Store
@@ -76,6 +77,7 @@ def round_view(
     """
     commit = row.candidate.commit if row.candidate else None
     own = trials.get(commit or "", ())
+    found, paired = own_effect(trials.get(row.parent.commit, ()), own) if row.parent else (None, True)
     before = trials.get(seed.candidate.commit, ()) if row.number and seed.candidate else ()
     return RoundView(
         number=row.number,
@@ -85,7 +87,8 @@ def round_view(
         parent=row.parent.round if row.parent else None,
         champion=facts["champion_round"],
         tip=tip,
-        own_effect=own_effect(trials.get(row.parent.commit, ()), own) if row.parent else None,
+        own_effect=found,
+        paired=paired,
         scores={split: score(of_split(own, split)) for split in (Split.TRAIN, Split.VALIDATION)},
         gap=gap(before, own) if before else None,
         moves=task_moves(trials.get(row.parent.commit, ()), own) if row.parent else TaskMoves(),
@@ -104,9 +107,23 @@ def round_view(
     )
 
 
-def own_effect(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> Comparison | None:
-    """A candidate against its parent on the attempts that both have; None if they share fewer than two tasks."""
-    return compare(_rewards(parent), _rewards(own))
+def own_effect(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> tuple[Comparison | None, bool]:
+    """A candidate against its parent on train and validation, and whether on the same attempts.
+
+    On other attempts at the same tasks only if they share fewer than two tasks otherwise; None if they do there too.
+    """
+    old, new = _rewards(parent), _rewards(own)
+    if paired := compare(old, new):
+        return paired, True
+    return compare(_of_tasks(old), _of_tasks(new)), False
+
+
+def _of_tasks(rewards: Mapping[Slot, float]) -> dict[Slot, float]:
+    """The mean reward of each task, as if it had one attempt."""
+    by_task: dict[str, list[float]] = defaultdict(list)
+    for (task, _), reward in rewards.items():
+        by_task[task].append(reward)
+    return {(task, 0): fmean(values) for task, values in by_task.items()}
 
 
 def task_moves(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> TaskMoves:
@@ -187,3 +204,22 @@ def _parent(row: RoundView | RoundRow) -> int | None:
     if isinstance(row, RoundView):
         return row.parent
     return row.parent.round if row.parent else None
+
+
+def lineage_nodes(rounds: Sequence[RoundView]) -> tuple[LineageNode, ...]:
+    """The candidates from the seed scaffold to the tip; none before the first decision."""
+    last = next((one for one in reversed(rounds) if one.decided), None)
+    if last is None:
+        return ()
+    path = set(ancestors(rounds, last.tip))
+    children: dict[int, list[RoundView]] = defaultdict(list)
+    for one in rounds:
+        if one.parent is not None and one.number not in path:
+            children[one.parent].append(one)
+    return tuple(_node(one, last, children[one.number]) for one in rounds if one.number in path)
+
+
+def _node(one: RoundView, last: RoundView, children: Sequence[RoundView]) -> LineageNode:
+    branches = tuple(child for child in children if child.built_upon)
+    dropped = Counter("null copy" if child.would_be else child.outcome for child in children if not child.built_upon)
+    return LineageNode(one, one.number == last.champion, one.number == last.tip, dict(dropped), branches)

@@ -40,6 +40,21 @@ class Role(StrEnum):
     PREFLIGHT = "preflight"
     LOST = "lost"
 
+    @property
+    def words(self) -> str:
+        """What the calls were for."""
+        return ROLE_WORDS[self]
+
+
+ROLE_WORDS: Mapping[str, str] = {
+    "trials": "trials",
+    "grading": "tests that ask a model",
+    "proposal": "proposals",
+    "lesson": "lessons",
+    "preflight": "checks of the endpoint",
+    "lost": "lost in interruptions",
+}
+
 
 class ClaimState(StrEnum):
     """How far a run's claim has come.
@@ -103,7 +118,8 @@ class RoundView:
     Attributes:
         parent, champion, tip: Rounds: of the candidate that was patched, and who was champion and tip after the round.
         evidence: The gate's estimate of the effect when it decided.
-        own_effect: The candidate against its parent, on the attempts that both have, all of today's trials included.
+        own_effect: The candidate against its parent's own trials on train and validation.
+        paired: Whether that is on the same attempts.
         scores: From all of the candidate's trials, by split.
         usd: What the round cost; None if the prices are not known.
         would_be: Of a null copy, the verdict that a patch with its trials would have got.
@@ -130,6 +146,7 @@ class RoundView:
     about: int | None = None
     evidence: Evidence | None = None
     own_effect: Comparison | None = None
+    paired: bool = True
     scores: Mapping[Split, Score | None] = field(default_factory=dict)
     gap: Gap | None = None
     predictions: Predictions = field(default_factory=Predictions)
@@ -153,11 +170,30 @@ class RoundView:
         return self.verdict in (Verdict.BASELINE, Verdict.STACK, Verdict.KEEP)
 
     @property
+    def reference(self) -> str:
+        """What its own effect is measured against."""
+        return f"round {self.parent}'s trials, {'same' if self.paired else 'other'} attempts"
+
+    @property
     def outcome(self) -> str:
         """The verdict in one word; of a null copy, what would have been decided."""
         if self.would_be is not None:
             return f"null copy, would be {self.would_be}"
         return str(self.verdict or "undecided")
+
+
+@dataclass(frozen=True)
+class LineageNode:
+    """A candidate on the way from the seed scaffold to the tip.
+
+    `dropped`: how many patches of it were not built upon, by outcome; `branches`: those that were, and given up later.
+    """
+
+    round: RoundView
+    is_champion: bool
+    is_tip: bool
+    dropped: Mapping[str, int]
+    branches: tuple[RoundView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,6 +217,10 @@ class TaskLine:
     digest: str
     excluded: str | None = None
 
+    @property
+    def split_order(self) -> int:
+        return list(Split).index(self.split)
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -198,6 +238,20 @@ class Cell:
         if self.passes == self.trials:
             return CellState.PASSED
         return CellState.PARTLY if self.passes or self.reward > 0 else CellState.FAILED
+
+    @property
+    def shade(self) -> str:
+        """The name of its colour: by state, and where some passed by their mean reward."""
+        if self.state is CellState.PARTLY:
+            return "most" if self.reward is not None and self.reward >= 0.5 else "some"
+        return {CellState.NOT_MEASURED: "none", CellState.FAULTS: "faults"}.get(self.state, str(self.state))
+
+    @property
+    def words(self) -> str:
+        """What the cell says."""
+        if not self.trials:
+            return f"{self.state}: {self.faults} infrastructure errors" if self.faults else str(self.state)
+        return f"{self.passes} of {self.trials} passed"
 
 
 @dataclass(frozen=True)
@@ -234,9 +288,9 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Endings:
-    """How a candidate's trials ended: counts by outcome, limit or fault, and their mean seconds."""
+    """How a candidate's trials ended: counts by outcome, limit or fault, and their mean seconds. `round` None: all."""
 
-    round: int
+    round: int | None
     trials: int
     counts: Mapping[str, int]
     seconds: float

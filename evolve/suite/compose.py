@@ -13,17 +13,15 @@ from typing import Any
 from evolve.core.composition import Composition, Service
 from evolve.core.errors import BadInput
 from evolve.core.task_format import MAIN_SERVICE
-from evolve.suite.compose_files import shared_files
-from evolve.suite.compose_host import without_host_folders
+from evolve.suite.compose_files import shared_files, variables_of_file
 from evolve.suite.compose_keys import FILE_KEYS, reason
 from evolve.suite.compose_service import BadService, Declared, Place, read_service
+from evolve.suite.compose_source import Source
 from evolve.suite.compose_values import text_of, truth_of
 from evolve.suite.interpolation import BadTemplate, Interpolation
-from evolve.suite.yaml_file import read_yaml
 
 COMPOSE_FILE = "docker-compose.yaml"
 FIX = "change the file, or leave the task out of the suite"
-MAX_VALUES = 20_000
 LOGS = {"VERIFIER_LOGS": "verifier", "AGENT_LOGS": "agent", "ARTIFACTS": "artifacts"}
 
 
@@ -49,18 +47,19 @@ def read_compose(
     if not file.is_file():
         return None
     place = Place(folder, context)
-    filler = Interpolation({**dict.fromkeys(emptied, ""), **task_values, **harbor_values(place)})
     try:
-        document = _filled(without_host_folders(read_yaml(file), filler.values, emptied), filler, [0])
-        composition = _composition(document, place, filler.values)
+        given = {**dict.fromkeys(emptied, ""), **task_values, **harbor_values(place)}
+        source = Source(place, Interpolation({**(variables_of_file(".env", place, given) or {}), **given}), emptied)
+        document = source.read(COMPOSE_FILE)
+        composition = _composition(document, place, source.filler.values)
     except (BadTemplate, BadService, ValueError) as error:
-        raise BadInput(str(file), str(error), FIX) from error
-    return ComposeFile(composition, tuple(_warnings(file, filler.missing)))
+        raise BadInput(str(file), str(error).replace(f"{place.host_context}/", ""), FIX) from error
+    return ComposeFile(composition, tuple(_warnings(file, source.filler.missing)))
 
 
 def harbor_values(place: Place) -> dict[str, str]:
     """The variables that Harbor gives a compose file; paths of the host are names that `Place` knows."""
-    values = {"CONTEXT_DIR": place.host_context, "MAIN_IMAGE_NAME": place.main_image, "TEST_DIR": "/tests"}
+    values = {"CONTEXT_DIR": place.host_context, "MAIN_IMAGE_NAME": place.main_image}
     for name, folder in LOGS.items():
         values |= {f"HOST_{name}_PATH": place.host_logs(folder), f"ENV_{name}_PATH": f"/logs/{folder}"}
     return values
@@ -69,18 +68,6 @@ def harbor_values(place: Place) -> dict[str, str]:
 def _warnings(file: Path, missing: set[str]) -> Iterator[str]:
     for name in sorted(missing):
         yield f"{file}: the variable {name} is empty: no variable of the host reaches a task's containers"
-
-
-def _filled(value: Any, filler: Interpolation, count: list[int]) -> Any:
-    """The document with variables filled in. `count`: how many values were read, since aliases can repeat them."""
-    count[0] += 1
-    if count[0] > MAX_VALUES:
-        raise ValueError(f"holds more than {MAX_VALUES} values")
-    if isinstance(value, dict):
-        return {key: _filled(one, filler, count) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_filled(one, filler, count) for one in value]
-    return filler.fill(value) if isinstance(value, str) else value
 
 
 def _composition(document: object, place: Place, values: Mapping[str, str]) -> Composition:
@@ -97,7 +84,7 @@ def _composition(document: object, place: Place, values: Mapping[str, str]) -> C
     services = {
         str(name): read_service(str(name), {} if table is None else table, place, declared)
         for name, table in {MAIN_SERVICE: None, **tables}.items()
-        if not _is_optional(table)
+        if not _is_optional(name, table)
     }
     ordered = in_order(services)
     main = next(one for one in ordered if one.name == MAIN_SERVICE)
@@ -108,9 +95,13 @@ def _composition(document: object, place: Place, values: Mapping[str, str]) -> C
     return Composition(main, others, tuple(sorted(name for name, is_internal in internal.items() if is_internal)))
 
 
-def _is_optional(table: object) -> bool:
-    """Whether a service is of a profile: it is not started unless somebody asks for it."""
-    return isinstance(table, Mapping) and bool(table.get("profiles"))
+def _is_optional(name: object, table: object) -> bool:
+    """Whether a service is of a profile: not started unless somebody asks for it. Raises BadService for `main`."""
+    if not isinstance(table, Mapping) or not table.get("profiles"):
+        return False
+    if name == MAIN_SERVICE:
+        raise BadService(MAIN_SERVICE, "has the key `profiles`: the task's own service always runs")
+    return True
 
 
 def in_order(services: Mapping[str, Service]) -> list[Service]:

@@ -71,12 +71,17 @@ def variables_of_files(value: object, place: Place, values: Mapping[str, str]) -
         if unknown := sorted(set(map(str, table)) - {"path", "required"}):
             raise ValueError(f"`{unknown[0]}` is not supported")
         written = text_of(table.get("path") or "")
-        file = place.folder / place.visible(written)
-        if file.is_file():
-            found |= read_variables(file.read_bytes()[:MAX_BYTES].decode(), {**found, **values})
-        elif truth_of(table.get("required", True)):
+        more = variables_of_file(written, place, {**found, **values})
+        if more is None and truth_of(table.get("required", True)):
             raise ValueError(f"`{written}` is no file")
+        found |= more or {}
     return tuple(found.items())
+
+
+def variables_of_file(path: str, place: Place, values: Mapping[str, str]) -> dict[str, str] | None:
+    """The variables in a file of the task; None if there is none. Raises ValueError."""
+    file = place.folder / place.visible(path)
+    return read_variables(file.read_bytes()[:MAX_BYTES].decode(), values) if file.is_file() else None
 
 
 def read_variables(text: str, values: Mapping[str, str]) -> dict[str, str]:

@@ -48,8 +48,6 @@ REASONS: Mapping[str, str] = {
     "oom_score_adj": "it would put other processes of the host at risk",
     "gpus": "Evolve gives containers no GPU",
     "runtime": "the run chooses the runtime",
-    "extends": "write the keys themselves",
-    "include": "write the services themselves",
     "scale": "there is one container for each service",
 }
 # What the engine gives to containers by default, and what affects processes of the same container alone.

@@ -31,6 +31,8 @@ def _mount(value: object, place: Place, declared: Collection[str]) -> ServiceMou
     if isinstance(value, Mapping):
         return _long(value, place, declared)
     parts = text_of(value).split(":")
+    if any(len(part) == 1 and part.isalpha() for part in parts[:-1]):
+        raise ValueError(f"`{value}`: Compose takes a letter alone for a drive of Windows; use a longer name")
     if len(parts) == 1:
         return ServiceMount(MountKind.VOLUME, _target(parts[0]))
     if len(parts) > 3 or not parts[0]:

@@ -67,8 +67,8 @@ def composed(text: str, **options: str | dict[str, str]) -> Small:
 
 ALONE = {
     "variables": composed(
-        "services:\n  main:\n    container_name: x\n    environment: ['TEST_DIR=${TEST_DIR}', 'A=b c', D=$$D]\n",
-        test='[ "$TEST_DIR$A$D" = "/testsb c\\$D" ] && grep -q ok /app/out',
+        "services:\n  main:\n    container_name: x\n    environment: ['LOGS=${ENV_AGENT_LOGS_PATH}', 'A=b c', D=$$D]\n",
+        test='[ "$LOGS$A$D" = "/logs/agentb c\\$D" ] && grep -q ok /app/out',
         solve='[ "$A" = "b c" ] && echo ok > /app/out',
     ),
     "task's variables win": composed(
@@ -100,8 +100,8 @@ ALONE = {
               "\nWORKDIR /app\n"},
     ),
     "files": composed(
-        "services: {main: {volumes: ['./data:/data:ro', './data:/own', './one.txt:/etc/one', 'v:/v', '/w']}}\n"
-        "volumes: {v: }\n",
+        "services: {main: {volumes: ['./data:/data:ro', './data:/own', './one.txt:/etc/one', 'vol:/v', '/w']}}\n"
+        "volumes: {vol: }\n",
         test="[ $(cat /data/a /own/a /etc/one | tr -d '\\n') = 112 ] && [ -e /own/new ] && ! touch /data/x && "
         "[ -e /v/x ] && [ -e /w/x ]",
         solve="touch /own/new /v/x /w/x",
@@ -151,10 +151,10 @@ BESIDE = {
     ),
     "in order": composed(
         "services:\n  main:\n    depends_on: {setup: {condition: service_completed_successfully}}\n"
-        "    volumes: ['d:/d']\n  setup:\n    image: evolve/base:python3\n"
+        "    volumes: ['data:/d']\n  setup:\n    image: evolve/base:python3\n"
         "    command: sh -c 'sleep 1; echo a >> /d/log'\n"
-        "    volumes: ['d:/d']\n  late:\n    image: evolve/base:python3\n    depends_on: [main]\n"
-        "    command: sh -c 'echo b >> /d/log; sleep infinity'\n    volumes: ['d:/d']\nvolumes: {d: }\n",
+        "    volumes: ['data:/d']\n  late:\n    image: evolve/base:python3\n    depends_on: [main]\n"
+        "    command: sh -c 'echo b >> /d/log; sleep infinity'\n    volumes: ['data:/d']\nvolumes: {data: }\n",
         solve="for i in 1 2 3 4 5; do grep -q b /d/log && break; sleep 1; done; cat /d/log > /app/out",
         test="[ \"$(tr -d '\\n' < /app/out)\" = ab ]",
     ),

@@ -42,6 +42,8 @@ SOLVED = {
     "many tests": Small("[ $(stat -c %s /tests/big) = 40000000 ]", more={"tests/big": "x" * 40_000_000}),
     "services": Small('python3 -c "import urllib.request as u; u.urlopen(\'http://127.0.0.1:8123/\')"',
                       "nohup python3 -m http.server 8123 >/dev/null 2>&1 &\nsleep 1.5"),
+    "MCP servers": Small('grep -q \'"command": "serve"\' out', "echo $EVOLVE_MCP_SERVERS > out",
+                         '[[environment.mcp_servers]]\nname = "m"\ntransport = "stdio"\ncommand = "serve"\n'),
     "volume": Small("grep -q ok /data/out", "echo ok > /data/out", "[verifier]\nenvironment_mode = 'isolated'",
                     DOCKERFILE + "VOLUME /data\n"),
     "isolated": Small(NONE_LEFT + " && [ -e /etc/b ] && [ -e /logs/artifacts/a ]", "touch /etc/b /logs/artifacts/a; "
