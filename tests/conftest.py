@@ -69,6 +69,7 @@ ACCEPTED_SKIPS = (
     "EVOLVE_COMPOSE names no folder",
     "EVOLVE_ADAPTERS is not set",
     "EVOLVE_BROWSER is not set",
+    "EVOLVE_DOCS is not set",
 )
 # Markers of tests with a real language model, and of whole runs of more than a minute.
 OPT_IN = ("llm", "whole")

@@ -14,6 +14,7 @@ from evolve.core.records import Split, TrialResult
 from evolve.core.scores import all_attempts, score
 from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
+from evolve.loop.stops import refuse_crashing
 from evolve.report.calibration import calibration_lines
 from evolve.report.conditions import condition_lines
 from evolve.report.final_lines import certainty_lines, summary_lines, waste_lines
@@ -74,6 +75,7 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
             trials = running.measure(prepared, splits, attempts, view).trials
+    refuse_crashing(what, trials)
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
         show([_split_facts(name, some, _planned(prepared, name, attempts)) for name, some in found], True)

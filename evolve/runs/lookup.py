@@ -7,10 +7,9 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
+from evolve.runs.places import DATABASE, check_readable
 from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
-
-DATABASE = "evolve.db"
 
 
 def open_results(runs: Path) -> Store:
@@ -19,6 +18,7 @@ def open_results(runs: Path) -> Store:
 
 def results_file(runs: Path) -> Path:
     """The database of the results. Raises BadInput where there are none."""
+    check_readable(runs)
     database = runs / DATABASE
     if not Store.exists(database):
         raise BadInput(str(database), "there are no results yet", "start a run with `evolve run`, or give --runs")

@@ -44,6 +44,7 @@ from evolve.runs.identity import check_same, continued_config, identity, suite_d
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
+from evolve.runs.places import check_writable
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.repository import left_out_places, outside_of, scaffold_digest
@@ -72,6 +73,7 @@ WRITTEN = ("proposals", "trials", "states", "untouched")
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
     check_name(request)
+    check_writable(request.runs)
     row = stored_row(request.runs, request.run)
     suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:

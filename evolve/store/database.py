@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,11 @@ def _migrate(engine: Engine) -> None:
     """Upgrade the schema if needed. Checks without a lock first, so that a reader never waits for the writer."""
     with engine.connect() as connection:
         current = _schema_of(connection)
+        foreign = not current and engine.dialect.name == "sqlite" and inspect(connection).get_table_names()
     if current == {newest_schema()}:
         return
+    if foreign:
+        raise BadInput(describe_url(engine.url), "is a database of another program", "use another file")
     if not current <= _revisions():
         raise BadInput(
             describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
@@ -162,7 +166,17 @@ def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     error = database_error(problem, url)
     if isinstance(error, DiskFull):
         return error
+    if _is_forbidden(url):
+        words = f"can't be opened: {driver_message(problem)}"
+        return BadInput(describe_url(url), words, "give this user the right to write it and its folder")
     return InfraError(f"{describe_url(url)}: can't be opened: {driver_message(problem)}")
+
+
+def _is_forbidden(url: URL) -> bool:
+    """Whether this user may not write a database, or the folder in which SQLite keeps its log."""
+    file = Path(str(url.database))
+    places = [place for place in (file, file.parent) if place.exists()]
+    return url.get_backend_name() == "sqlite" and not all(os.access(place, os.W_OK) for place in places)
 
 
 def database_error(problem: DBAPIError, url: URL) -> InfraError:

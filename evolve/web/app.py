@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from evolve.core.errors import BadInput, EvolveError
-from evolve.runs.request import DATABASE
+from evolve.runs.places import DATABASE
 from evolve.store.changes import ChangeCounter
 from evolve.web import assets, control_pages, overview, round_pages, run_pages, task_pages, trial_pages
 from evolve.web.address import Address
