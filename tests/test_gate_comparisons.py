@@ -1,4 +1,4 @@
-"""Tip and champion are compared between rounds where what challengers tell can't be true, or leaves the stack waiting."""
+"""Tip and champion are compared between rounds where challengers tell what can't be true, or leave the stack waiting."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from evolve.pack.verify import extract_pack
 from evolve.pages.report import report_html, report_view
 from evolve.report.live import Live
 from evolve.report.recording import PlayedClock, moments_of, play
-from evolve.runs.identity import stored_config
 from evolve.runs.lookup import open_results, run_row
+from evolve.runs.stored_config import stored_config
 
 RECORDING = "demo.evolve.zip"
 

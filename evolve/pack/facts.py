@@ -11,8 +11,8 @@ from evolve.core.config import COMMERCIAL_USE, AskedModel, ModelRole, RunConfig
 from evolve.core.errors import BadInput
 from evolve.gate.claim import comparisons_made
 from evolve.pack.manifest import Facts, PackedClaim, PackedModel
-from evolve.runs.identity import stored, stored_config
 from evolve.runs.results import claim_of, suite_looks
+from evolve.runs.stored_config import stored, stored_config
 from evolve.store import RunRow, Store
 
 

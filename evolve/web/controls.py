@@ -12,7 +12,7 @@ from evolve.host.holders import holders_of
 from evolve.host.run_names import POSSIBLE
 from evolve.runs import control
 from evolve.runs.control import Action, Resumption, Situation
-from evolve.runs.identity import is_measurement
+from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
 
 

@@ -16,7 +16,7 @@ from evolve.pages import charts
 from evolve.pages.views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
-from evolve.runs.identity import is_measurement
+from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
 from evolve.store.paging import Page, RoundFilter, TrialFilter
 from evolve.web.asking import parts

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from evolve.core.errors import BadInput
 from evolve.runs import control
-from evolve.runs.identity import is_measurement
+from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
 from evolve.web.asking import ROWS
 from evolve.web.site import asked, missing, site_of, text_answer

@@ -13,7 +13,7 @@ from evolve.pages.rounds import own_effect, task_moves
 from evolve.pages.views import ClaimView, CostLine, RunView, TaskMoves
 from evolve.report.compare_runs import ComparedRun
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import stored, stored_config
+from evolve.runs.stored_config import stored, stored_config
 from evolve.store import RunRow, Store
 
 
