@@ -24,8 +24,9 @@ from evolve.maintenance.doctor.lineages import repository_state, run_record
 from evolve.pack.facts import claim_in, facts_of, outputs_of
 from evolve.pack.manifest import Manifest
 from evolve.repo import Lineage, Repository
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.identity import suite_of_run
 from evolve.runs.repository import lineage_home, lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import RoundRow, RunRow, Store
 from evolve.store.one_run import run_names
 from evolve.suite.tasks import Suite

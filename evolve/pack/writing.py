@@ -25,9 +25,10 @@ from evolve.pack.key_search import KeySearch
 from evolve.pack.manifest import BUNDLE, DATABASE, Manifest, Member, place_of
 from evolve.repo.bundle import bundle_contents, write_bundle
 from evolve.runs import gc_record
-from evolve.runs.identity import PACKED_SUITE, stored_config, suite_of_run
+from evolve.runs.identity import PACKED_SUITE, suite_of_run
 from evolve.runs.lookup import open_results, results_file, run_row
 from evolve.runs.repository import lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store
 from evolve.store.one_run import extract_run, texts_of
 from evolve.suite.hidden import OPEN_FILES, is_shown
