@@ -1,4 +1,4 @@
-"""Tip and champion are compared between rounds where challengers can't be right, or leave the stack waiting."""
+"""Tip and champion are compared between rounds where challengers' trials can't be true, or leave the stack waiting."""
 
 from __future__ import annotations
 

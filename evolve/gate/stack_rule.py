@@ -334,7 +334,7 @@ class StackRule:
     def _after_drop(self, seen: Floats, score: Score, apart: Floats) -> StackRule:
         """The rule after a dropped challenger.
 
-        One that earns nothing is broken, and no patch gains as much as some seem to: they tell nothing of the tip.
+        One that earns nothing is broken, one whose gain no patch has is something else: they tell nothing of the tip.
         """
         after, estimate = self._remember(apart, score, self.level), self.level.effect(score)
         if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior) < IMPLAUSIBLE):

@@ -82,7 +82,7 @@ class _Problem:
         return tuple(reversed(solved))
 
     def _backwards(self, price: float) -> Iterator[tuple[Floats, Floats, Floats]]:
-        """By stage, the last first, and by estimate: the worth of taking, of going on, and of the best of all."""
+        """By stage, the last first, and by estimate: the worth of taking, of going on, and of the best of these."""
         continuing = NOTHING
         for number in reversed(range(len(self.gains))):
             gain = self.gains[number] if number >= self.screens else NOTHING
