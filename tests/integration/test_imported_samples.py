@@ -55,7 +55,7 @@ def imported(source: Path, folder: Path) -> Iterator[tuple[Suite, dict[str, str]
     without_published_images(folder / "suite")
     with contextlib.ExitStack() as stack:
         if is_of_swe_bench(source):
-            left_out |= swe_bench.build_images(source, source.parent / REPOSITORIES, folder)
+            left_out = swe_bench.build_images(source, source.parent / REPOSITORIES, folder) | left_out
             stack.callback(swe_bench.remove_images, source)
         stack.enter_context(stand_ins(swe_bench.IMAGE, bases(folder / "suite")))
         suite = load_suite(folder / "suite")
