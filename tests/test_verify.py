@@ -268,6 +268,17 @@ def test_a_trial_that_replays_otherwise_twice_is_named(
         assert "attempt" in replays.problems[0] and replays.problems[0].endswith("step 2 differs: `ls`")
 
 
+def test_a_slower_machine_is_no_evidence(run: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "step 4 differs: run: exit_code, stdout, timed_out; passed with reward 1.0 became failed with 0.0"
+
+    def replay(unpacked: object, sample: Any, watcher: object, jobs: int) -> list[Any]:
+        return [(one, replaying.ReplayResult(one.task, one.attempt, one.reward, 0.0, slow)) for one in sample]
+
+    monkeypatch.setattr(replaying, "_replay", replay)
+    (replays,) = (check for check in verified(run.file, sample=2).checks if check.name == "replays")
+    assert replays.state is State.UNKNOWN and "commands of 2 of 2 trials reached other time limits" in replays.detail
+
+
 def test_the_exit_status_of_the_command(
     run: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ from evolve.runs.request import RunRequest
 from evolve.suite.tasks import Suite
 
 NAME = "replays"
+# How fast a machine is tells nothing about a recording.
+TIMED_OUT = re.compile(r"step \S+ differs: run: [a-z_, ]*\btimed_out\b")
 
 
 def choose_sample(trials: Sequence[TrialResult], count: int, salt: str) -> list[TrialResult]:
@@ -53,7 +56,12 @@ def check_replays(unpacked: Unpacked, suite: Suite | None, count: int, salt: str
             results = [*kept, *_replay(unpacked, differing, watcher, 1)]
     except EvolveError as error:
         return Check(NAME, State.UNKNOWN, f"the sample of {len(sample)} could not be run: {error}")
-    problems = [problem for trial, result in results if (problem := _problem(unpacked, trial, result))]
+    undecided = [trial for trial, result in results if TIMED_OUT.search(result.divergence)]
+    decided = [(trial, result) for trial, result in results if trial not in undecided]
+    problems = [problem for trial, result in decided if (problem := _problem(unpacked, trial, result))]
+    if undecided and not problems:
+        words = f"commands of {len(undecided)} of {len(results)} trials reached other time limits"
+        return Check(NAME, State.UNKNOWN, words)
     rest = "" if len(usable) == len(every) else f", of {len(usable)} that need no network"
     return checked(NAME, f"{len(results)} of {len(every)} trials run again{rest}, chosen by {salt[:16]}", problems)
 
