@@ -14,7 +14,7 @@ View = TypeVar("View")
 
 def redacted(view: View, redactor: Redactor) -> View:
     """The same value with every text in it redacted: in dataclasses, tuples, lists and mappings, with their keys."""
-    return _redacted(view, redactor) if any(redactor.secrets) else view  # type: ignore[no-any-return]
+    return _redacted(view, redactor) if any(redactor.secrets) else view
 
 
 def _redacted(value: Any, redactor: Redactor) -> Any:

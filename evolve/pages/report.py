@@ -157,14 +157,15 @@ def _written() -> dict[str, str]:
 
 def document(pages: Environment, title: str, generator: str, body: str) -> str:
     """A whole HTML document around a body that is escaped already; the policy lets nothing else run or be loaded."""
-    scripts = (chart_scripts(), (STATIC / "pages.js").read_text("utf-8"))
+    library, script = chart_scripts(), (STATIC / "pages.js").read_text("utf-8")
     style = (STATIC / "style.css").read_text("utf-8")
     return pages.get_template("document.html").render(
         title=title,
         generator=generator,
         body=Markup(body),
-        policy=policy(scripts, style),
-        scripts=[Markup(script) for script in scripts],
+        policy=policy((library, script), style),
+        library=Markup(library),
+        script=Markup(script),
         style=Markup(style),
     )
 
