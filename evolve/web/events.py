@@ -24,18 +24,22 @@ class Broadcast:
         self._listeners: set[asyncio.Queue[int]] = set()
         self._task: asyncio.Task[None] | None = None
         self._number = 0
+        self._seen: Any = None
+        self._starting = asyncio.Lock()
 
     @property
     def is_full(self) -> bool:
         return len(self._listeners) >= MOST_LISTENERS
 
     async def listen(self) -> AsyncIterator[str]:
-        """The events of one browser, in the form of server-sent events; the first one comes at once."""
+        """The events of one browser, in the form of server-sent events.
+
+        The first one says that every change from now on will be told: what the browser read before may be older.
+        """
         mine: asyncio.Queue[int] = asyncio.Queue(maxsize=1)
         self._listeners.add(mine)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._watch())
         try:
+            await self._start()
             yield event("hello", self._number)
             while True:
                 try:
@@ -45,14 +49,20 @@ class Broadcast:
         finally:
             self._listeners.discard(mine)
 
+    async def _start(self) -> None:
+        """Take the first look, unless looks are being taken."""
+        async with self._starting:
+            if self._task is None or self._task.done():
+                self._seen = await asyncio.to_thread(self._look)
+                self._task = asyncio.create_task(self._watch())
+
     async def _watch(self) -> None:
         """Look until nobody listens any more."""
-        seen = await asyncio.to_thread(self._look)
         while self._listeners:
             await asyncio.sleep(self._every)
             found = await asyncio.to_thread(self._look)
-            if found != seen:
-                seen = found
+            if found != self._seen:
+                self._seen = found
                 self._send()
 
     def _send(self) -> None:

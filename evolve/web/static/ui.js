@@ -63,21 +63,17 @@ function listen() {
   live.hidden = !document.querySelector("[data-live]");
   if (live.hidden) return;
   const events = new EventSource("/events");
-  let lost = false;
+  // Something may have changed since the page was made, or while there was no connection.
   events.addEventListener("hello", () => {
     setLive("on", "live");
-    if (lost) {
-      lost = false;
-      changed = true;
-      readAgain();
-    }
+    changed = true;
+    readAgain();
   });
   events.addEventListener("change", () => {
     changed = true;
     readAgain();
   });
   events.onerror = () => {
-    lost = true;
     setLive("off", "connection lost");
   };
   document.addEventListener("visibilitychange", readAgain);
