@@ -15,7 +15,7 @@ from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate,
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import Settled, compare, decisions_after, settle
+from evolve.gate.settling import LAST_PASSES, Settled, compare, decisions_after, settle
 from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -97,9 +97,12 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
-def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
-    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell."""
-    while isinstance(answer := _settle(standing, measurer.trials), NeedTrials):
+def settle_stack(measurer: Measurer, standing: Standing, passes: int) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell.
+
+    passes: How often all tasks are run at most.
+    """
+    while isinstance(answer := _settle(standing, measurer.trials, passes), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
 
@@ -111,8 +114,8 @@ def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
     return answer
 
 
-def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
-    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit))
+def _settle(standing: Standing, trials: TrialsOf, passes: int = LAST_PASSES) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit), passes)
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:

@@ -10,7 +10,7 @@ from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Judgement, Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import decisions_after
+from evolve.gate.settling import decisions_after, last_passes
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checkpoint import Checkpoint
@@ -150,17 +150,17 @@ class Search:
         patches = self._admit(standing.tip, rounds, proposals)
         self._tell_stage("measuring the patch" if len(patches) == 1 else f"racing {len(patches)} patches", numbers)
         ruled = judge_challengers(self.measurer, standing, patches)
-        ruled = self._settle_last(ruled) if patches and numbers[-1] == last else ruled
+        ruled = self._settle_last(ruled, last) if patches and numbers[-1] == last else ruled
         for patch, decision in zip(patches, ruled.decisions, strict=True):
             self.journal.record(patch.candidate, decision)
         if any(decision.crowns for decision in ruled.decisions):
             self.journal.set_champion(ruled.standing.champion)
         return ruled.standing
 
-    def _settle_last(self, ruled: Judgement) -> Judgement:
+    def _settle_last(self, ruled: Judgement, last: int) -> Judgement:
         """The judgement on the last race: what is stacked then is measured until it is decided, if that can be."""
         self._tell_stage("measuring tip and champion side by side")
-        settled = settle_stack(self.measurer, ruled.standing)
+        settled = settle_stack(self.measurer, ruled.standing, last_passes(last))
         if settled.fate is StackFate.OPEN:
             return ruled
         return Judgement(decisions_after(ruled.decisions, settled), settled.standing)
