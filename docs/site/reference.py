@@ -13,12 +13,12 @@ import typer
 from sqlalchemy.dialects import sqlite
 
 import evolve
-from evolve.cli import commands, result_commands, setup_commands
+from evolve.cli import commands, pack_commands, result_commands, setup_commands
 from evolve.cli.options import app
 from evolve.store.schema import metadata
 
 KINDS = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
-MODULES = (commands, result_commands, setup_commands)
+MODULES = (commands, pack_commands, result_commands, setup_commands)
 
 
 def command_tree() -> Any:
