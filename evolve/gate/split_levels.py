@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -18,14 +19,11 @@ from evolve.gate.prior import EFFECTS, Floats, Score
 JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
 # How many jumps help on validation as much, and half as much, for each one that helps only on train.
 REAL_JUMPS, HALF_JUMPS = 0.1, 0.1
-# The effects by split of all hypotheses about a patch: alike on both, on train only, half of it on validation, as much.
-HYPOTHESES = np.vstack([np.repeat(EFFECTS[:, None], 2, axis=1), np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])])
-JUMP_WEIGHTS = np.repeat([1, HALF_JUMPS, REAL_JUMPS], len(JUMPS))
 VAGUE_VARIANCE = 10.0
-# Of the levels of tip and champion, which are the same scaffold at first.
-SAME = np.kron(np.ones((2, 2)), np.eye(2))
-# Of tip, champion and a challenger without effect.
-JOINED = np.vstack([np.eye(4), np.eye(2, 4)])
+# Covariance of the levels of tip and champion while they are the same scaffold.
+SAME = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]])
+# Tip, champion and a challenger without effect, from tip and champion.
+JOINED = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 0]])
 TIP, CHAMPION, CHALLENGER = [0, 1], [2, 3], [4, 5]
 VALIDATION_LEAD = np.array([0.0, 1.0, 0.0, -1.0])
 
@@ -155,8 +153,17 @@ class SplitLevels:
 
 def _hypotheses(prior: Floats, suspicion: float) -> tuple[Floats, Floats]:
     """The effects by split (hypotheses x 2) and the weights of all hypotheses about a patch."""
-    each = JUMP_WEIGHTS * (suspicion / len(JUMPS))
-    return HYPOTHESES, np.concatenate([(1 - each.sum()) * prior, each])
+    effects, kinds = _effects_by_split()
+    each = kinds * (suspicion / len(JUMPS))
+    return effects, np.concatenate([(1 - each.sum()) * prior, each])
+
+
+@lru_cache(1)
+def _effects_by_split() -> tuple[Floats, Floats]:
+    """The effects by split of all hypotheses (x 2): alike on both, then jumps; and how likely each jump's kind is."""
+    jumps = np.kron([[1, 0], [1, 0.5], [1, 1]], JUMPS[:, None])
+    alike = np.repeat(EFFECTS[:, None], 2, axis=1)
+    return np.vstack([alike, jumps]), np.repeat([1, HALF_JUMPS, REAL_JUMPS], len(JUMPS))
 
 
 def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> tuple[Floats, Floats, Floats]:

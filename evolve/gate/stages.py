@@ -13,7 +13,6 @@ from evolve.gate.prior import EFFECTS, Floats
 
 GRID = np.linspace(-0.36, 0.36, 97)
 NEVER = 9.0
-NOTHING = np.full(len(GRID), -1.0)
 # Of the price at which a fresh patch is worth nothing; less gains more, since the tip's level is learned meanwhile.
 PRICE_SHARE = 0.7
 
@@ -83,9 +82,9 @@ class _Problem:
 
     def _backwards(self, price: float) -> Iterator[tuple[Floats, Floats, Floats]]:
         """By stage, the last first, and by estimate: the worth of taking, of going on, and of the best of these."""
-        continuing = NOTHING
+        continuing = nothing = np.full(len(GRID), -1.0)
         for number in reversed(range(len(self.gains))):
-            gain = self.gains[number] if number >= self.screens else NOTHING
+            gain = self.gains[number] if number >= self.screens else nothing
             best = np.maximum(np.maximum(gain, continuing), 0.0)
             yield gain, continuing, best
             if number:
