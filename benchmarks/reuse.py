@@ -31,11 +31,13 @@ from rich.console import Console
 from evolve.core.records import Candidate, Split, StoredFile, TrialResult
 from evolve.embedded.knobs import Knobs
 from evolve.embedded.server import serve
+from evolve.host.listening import listen
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.identity import resumed_config
+from evolve.runs.lookup import DATABASE
 from evolve.runs.replay import Replayer
-from evolve.runs.request import DATABASE, RunRequest
+from evolve.runs.request import RunRequest
 from evolve.store import Store
 
 RUN = "reuse"
@@ -46,12 +48,15 @@ Slot = tuple[str, int]
 Trials = dict[Slot, TrialResult]
 
 
+def _serve(port: int) -> None:
+    """Serve the embedded model, with answers that heed no seed."""
+    serve(listen("127.0.0.1", port), Knobs(heeds_seeds=False))
+
+
 @contextmanager
 def served_model(port: int) -> Iterator[str]:
     """The embedded model behind HTTP, ignoring seeds; its base URL, which is a part of the run."""
-    process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=("127.0.0.1", port, Knobs(heeds_seeds=False)), daemon=True
-    )
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port,), daemon=True)
     process.start()
     try:
         while True:

@@ -25,10 +25,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from evolve.gate import calibrate
 from evolve.sandbox import engine
-from evolve.store import Store, database
+from evolve.store import Store, database, upgrading
 from tests.built import build_shared
 from tests.faults.endpoint import FaultyEndpoint, faulty_endpoint
 from tests.faults.faulty_server import Plan
+from tests.packed import Played, played
 from tests.played import play
 from tests.upstream import Upstream, scripted_upstream
 
@@ -67,6 +68,8 @@ ACCEPTED_SKIPS = (
     "the command `docker` is missing",
     "EVOLVE_COMPOSE names no folder",
     "EVOLVE_ADAPTERS is not set",
+    "EVOLVE_BROWSER is not set",
+    "EVOLVE_DOCS is not set",
 )
 # Markers of tests with a real language model, and of whole runs of more than a minute.
 OPT_IN = ("llm", "whole")
@@ -186,7 +189,7 @@ def no_migration(request: pytest.FixtureRequest, empty_database: Path) -> Iterat
     if request.path.stem in WAITING:
         yield
         return
-    open_engine, script = database._engine, ScriptDirectory.from_config(database._alembic())
+    open_engine, script = database._engine, ScriptDirectory.from_config(upgrading.alembic_config())
 
     def copying(url: URL) -> Engine:
         file = Path(str(url.database))
@@ -272,6 +275,12 @@ def played_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         os.chdir(before)
     return top
+
+
+@pytest.fixture(scope="session")
+def packed_run(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """A finished run with a suite, and its pack; tests change neither."""
+    return played(tmp_path_factory.mktemp("packed"))
 
 
 @pytest.fixture

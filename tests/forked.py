@@ -12,11 +12,26 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from evolve.cli import claims, commands, exporting, machine, main, maintenance, measuring, models, reading, transcripts
+from evolve.cli import (
+    claims,
+    commands,
+    exporting,
+    lineages,
+    machine,
+    main,
+    maintenance,
+    measuring,
+    models,
+    reading,
+    task_list,
+    transcripts,
+)
 from tests.faults.killer import forking
 
 SECONDS = 60
-IMPORTED = (claims, commands, exporting, machine, maintenance, measuring, models, reading, transcripts)
+IMPORTED = (
+    claims, commands, exporting, lineages, machine, maintenance, measuring, models, reading, task_list, transcripts,
+)  # fmt: skip
 
 
 def forked(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

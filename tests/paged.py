@@ -45,12 +45,13 @@ class Paged:
     """What a test wants of the run.
 
     text: all that a model or a sandbox wrote. last: the verdict on the patch of round 5. measured: whether seed and
-    champion ran on the holdout. decided: whether round 0 is.
+    champion ran on the holdout. started, decided: whether round 0 is.
     """
 
     text: str = PLAIN
     last: Verdict = Verdict.STACK
     measured: bool = False
+    started: bool = True
     decided: bool = True
     config: RunConfig = UNPRICED
     code: str = "x = 1\n"
@@ -62,6 +63,8 @@ def store_paged(runs: Path, paged: Paged = Paged()) -> str:
     lineage = _lineage(runs.parent / "repo")
     with Store.open(runs / "evolve.db") as store:
         store.create_run(_row(runs, paged), _tasks(paged), {f"broken {paged.text}"[:90]: f"no tests {paged.text}"})
+        if not paged.started:
+            return RUN
         seed = lineage.seed(RUN, AT)
         first = Candidate(seed, 0, None, f"evolve/{RUN}/round-0000")
         store.start_race(RUN, [0], None, AT)

@@ -14,7 +14,8 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Decision, StackFate, Verdict
 from evolve.repo import Lineage
 from evolve.runs.adopting import AdoptRequest, adopt_run
-from evolve.runs.patches import ends_of, patch_of
+from evolve.runs.ends import ends_of
+from evolve.runs.patches import patch_of
 from evolve.store import Store
 from tests.adopted import FIRST, MAIN, RUN, SCAFFOLD, SECOND, THIRD, Home, commit_repository, git, measure, play, write
 
@@ -111,7 +112,7 @@ def test_messages_hold_hypothesis_effect_and_evidence(home: Home) -> None:
     assert trailers.split("\n")[:4] == rows
     whole = home.git("show", "-s", "--format=%B", adopt(home)[0])
     for message in (whole, home.git("show", "-s", "--format=%B", second)):
-        assert "holdout: seed scaffold 0.0 % (± 0.0), champion 100.0 % (± 0.0)" in message
+        assert "holdout: seed scaffold 0.0 % (± 0.0 points), champion 100.0 % (± 0.0 points)" in message
         assert re.search(
             r"On the holdout: \+100\.0 points \(95 % interval [+-]\d+\.\d to \+100\.0; p = 0\.25\) on 3 tasks", message
         )

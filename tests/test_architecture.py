@@ -25,22 +25,28 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("loop",),
     ("runs", "project"),
     ("maintenance", "export"),
-    ("api",),
+    ("api", "pack"),
     ("report",),
     ("pages",),
+    ("web",),
     ("cli",),
     ("__main__",),
 )
 TOP_LEVEL = ("__init__.py", "__main__.py")
-# The only functions that may import: the commands, so that `--help` is fast, the public names of the package, and what
-# needs an extra.
+# The only functions that may import: the commands, so that `--help` is fast, the public names of the package, what
+# needs an extra, and what changes a schema.
 LAZY_COMMANDS: tuple[str, ...] = (
     "evolve.cli",
     "evolve.cli.commands",
+    "evolve.cli.pack_commands",
     "evolve.cli.result_commands",
     "evolve.cli.setup_commands",
 )
-LAZY_NAMES = {"evolve": "__getattr__", "evolve.llm.factory": "import_messages"}
+LAZY_NAMES = {
+    "evolve": "__getattr__",
+    "evolve.llm.factory": "import_messages",
+    "evolve.store.database": "_upgrade",
+}
 PURE = ("analysis", "guard", "gate")
 PURE_LIBRARY = {
     "__future__",

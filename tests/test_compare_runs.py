@@ -34,7 +34,7 @@ def run(name: str, config: RunConfig | None = None, **changes: object) -> Compar
 
 def test_each_fact_is_a_row_with_both_values() -> None:
     rows = {row["fact"]: (row["one"], row["two"]) for row in comparison_rows(run("one"), run("two", is_valid=False))}
-    assert rows["champion on train"] == ("50.0 % (± 10.0)", "50.0 % (± 10.0)")
+    assert rows["champion on train"] == ("50.0 % (± 10.0 points)", "50.0 % (± 10.0 points)")
     assert rows["champion on holdout"][0] == "not measured"
     assert rows["tasks"][0] == "1" and rows["trials"][0] == "1,200" and rows["cost"][0] == "$1.50"
     assert rows["valid"] == ("yes", "no, see `evolve history`")
@@ -42,7 +42,7 @@ def test_each_fact_is_a_row_with_both_values() -> None:
 
 def test_a_cost_of_nothing_is_not_taken_for_known() -> None:
     rows = {row["fact"]: row["one"] for row in comparison_rows(run("one", usage=Usage(1, 5)), run("two"))}
-    assert rows["cost"] == "unknown or free"
+    assert rows["cost"] == "unknown"
 
 
 def test_what_makes_scores_differ_is_named() -> None:

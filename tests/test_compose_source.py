@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evolve.core.composition import Composition, Condition, MountKind, Service
 from evolve.core.errors import BadInput
@@ -259,6 +262,24 @@ def test_every_pair_of_forms_can_be_merged(tmp_path: Path) -> None:
     for key, forms in FORMS.items():
         for form in filter(None, forms):
             assert merged({key: form}, {}) == {key: form} == merged({}, {key: form})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("a:/=.-", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(("a", "test", "target")), inner),
+    max_leaves=5,
+)
+TABLES = st.dictionaries(st.sampled_from((*FORMS, "image", "labels", "x-more")), VALUES, max_size=4)
+
+
+@given(base=TABLES, own=TABLES)
+def test_any_tables_are_merged_and_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, base: dict[str, Any], own: dict[str, Any]
+) -> None:
+    folder = tmp_path_factory.mktemp("task")
+    services = {"main": {"extends": {"file": "base.yaml", "service": "a"}, **own}}
+    with contextlib.suppress(BadInput):
+        read(folder, yaml.safe_dump({"services": services}), {"base.yaml": yaml.safe_dump({"services": {"a": base}})})
 
 
 @pytest.mark.skipif(not REAL, reason="EVOLVE_COMPOSE names no folder of Docker's settings with the compose plugin")

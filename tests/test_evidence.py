@@ -16,7 +16,8 @@ from evolve.core.attempts import first_fresh_attempt
 from evolve.core.records import Fault, VerifierMode
 from evolve.core.task_format import AgentPhase, Environment, NetworkMode, NetworkPolicy, TaskFormat
 from evolve.report.validity import network_lines
-from evolve.runs.identity import identity, stored_config
+from evolve.runs.identity import identity
+from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 from evolve.suite.tasks import Suite
 from tests.fakes import result, task

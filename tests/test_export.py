@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from evolve.core.config import LicenceStatement, ModelTerms, RunConfig
 from evolve.core.errors import BadInput, DiskFull
-from evolve.core.records import ModelSpec, Split, Usage
+from evolve.core.records import Decision, ModelSpec, Split, Usage, Verdict
 from evolve.export import run as run_module
 from evolve.export.atif import problem_of
 from evolve.export.documents import Documents, completed
@@ -32,7 +32,7 @@ from evolve.export.redaction import Redactor, json_line
 from evolve.export.run import Exported, export_run
 from evolve.export.selection import SAFE_NAME, ExportedTrial, Selection, file_name
 from evolve.host.temporary import process_mark
-from evolve.runs.identity import stored_config
+from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 from evolve.suite.bundled import bundled_suite
 from evolve.suite.tasks import load_suite, task_digest
@@ -242,6 +242,16 @@ def test_a_dataset_has_rows_and_a_card_that_describes_them(runs: Path) -> None:
     assert "| train | 2 | 4 | 25.0 % |" in card and "| alpha | train |" in card
     assert f"evolve export {RUN} --format dataset --split train --split validation --to FOLDER" in card
     assert "holdout's are not among them" in card
+
+
+def test_the_card_counts_null_copies(runs: Path) -> None:
+    assert "null copies" not in (export(runs, Format.DATASET)[1] / "README.md").read_text()
+    shutil.rmtree(runs.parent / "out")
+    with Store.open(runs / "evolve.db") as store:
+        decision = Decision(Verdict.REVERT, "a copy", would_be=Verdict.STACK)
+        store.add_decision(RUN, 1, decision, "2026-11-23T21:44:00+00:00")
+    card = (export(runs, Format.DATASET)[1] / "README.md").read_text()
+    assert "- 1 of the 2 rounds (2 trials) are null copies: unchanged copies of their parent" in card
 
 
 def test_the_card_names_licences_where_they_are_known(tmp_path: Path) -> None:

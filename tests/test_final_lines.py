@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.report.final_lines import summary_lines, waste_lines
+from evolve.report.final_lines import certainty_lines, summary_lines, waste_lines
 
 
 def row(
@@ -65,6 +65,38 @@ def test_a_stack_that_was_given_up_is_not_counted() -> None:
 def test_a_stack_may_be_promoted_by_a_later_round() -> None:
     rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 1, "promoted", 0.019)]
     assert "new champions: 1" in summary_lines("r", rows, LINEAGE)[1]
+
+
+def test_the_end_says_what_is_certain_and_names_the_report_and_the_next_command() -> None:
+    rows = [row(0, "baseline", 0), row(1, "keep", 1, doubt=0.012)]
+    assert certainty_lines("r", rows, 0.02, played=1) == [
+        "certain: the champion of round 1 is better than what it replaced, doubt 1.2 %",
+        "report: evolve report r",
+        "next: evolve adopt r",
+    ]
+
+
+def test_a_gain_that_is_held_back_is_named_with_the_tip() -> None:
+    rows = [row(0, "baseline", 0), row(1, "stack", 0, doubt=0.2), row(2, "revert", 0, doubt=0.04)]
+    lines = certainty_lines("r", rows, 0.02, ["tip (round 1): train 97.2 %; evolve adopt r --tip"], played=2)
+    assert lines == [
+        "certain: no patch is proven better than the seed scaffold",
+        "not certain: the gain of the tip, which is held back until it is proven (doubt 4 %, at most 2 % is allowed)",
+        "tip (round 1): train 97.2 %; evolve adopt r --tip",
+        "report: evolve report r",
+        "next: evolve run --run r --rounds 4",
+    ]
+
+
+def test_a_run_without_a_gain_says_what_came_closest() -> None:
+    measured = {"effect": 0.1, "error": 0.05, "parent_round": 0}
+    rows = [row(0, "baseline", 0), row(1, "revert", 0), {**row(2, "revert", 0), **measured}, row(3, "refused", 0)]
+    assert certainty_lines("r", rows, 0.02, played=3)[1] == (
+        "learned: none of 1 measured patches helped; the best, of round 2, had +10.0 ± 9.8 points against round 0; "
+        "more rounds may find a better patch"
+    )
+    refused = certainty_lines("r", [row(0, "baseline", 0), row(1, "refused", 0)], 0.02, played=1)
+    assert refused[1].startswith("learned: no patch could be measured: all were refused")
 
 
 def spent(purpose: str, retries: int = 0, seconds: float = 0.0, usd: float = 0.0) -> Any:

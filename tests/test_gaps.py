@@ -60,5 +60,5 @@ def test_texts() -> None:
     found = Gap(0.72, -0.14, 0.1)
     assert gap_line(found) == "over the seed scaffold: train +72.0, validation -14.0 points"
     assert "train gained 86.0 ± 19.6 points more than validation" in gap_warning(found)[0]
-    assert percent_with_gain(Score(0.98, 0.05), 0.72) == "98.0 % (± 5.0; +72.0)"
+    assert percent_with_gain(Score(0.98, 0.05), 0.72) == "98.0 % (± 5.0 points; +72.0 over the seed)"
     assert percent_with_gain(None, 0.72) == "not measured"

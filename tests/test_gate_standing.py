@@ -111,7 +111,10 @@ def test_what_looks_better_is_stacked_and_what_surely_is_becomes_champion() -> N
     assert said.decisions[0].verdict is Verdict.STACK
     assert (said.standing.tip, said.standing.champion) == (PATCH, SEED)
     assert "1 stacked, doubt" in said.decisions[0].reason
-    assert re.search(r"^\+\d.* points after .* %( \(\+\d.* points over the champion\))$", said.decisions[0].reason)
+    assert re.search(
+        r"^\+\d.* points against round 0 after .* % \(the stack: \+\d.* points over the champion, round 0\)$",
+        said.decisions[0].reason,
+    )
     standing, tip = begun(risk=0.3)
     said = ruled(standing, PATCH, tip, lambda *_: 1.0)
     assert said.decisions[0].verdict is Verdict.KEEP
@@ -235,7 +238,7 @@ def test_trials_that_came_later_do_not_change_a_decision(salt: int, share: float
     all_old, all_new = more(SEED.commit, own), more(PATCH.commit, chance)
     standing = learn_tip(initial_standing(TASKS, GateConfig(), SEED), all_old)
     assert isinstance(standing, Standing)
-    old, new = ([], []) if salt % 2 else (all_old[:40], [])
+    old, new = all_old[: 60 if salt % 2 else 40], []
     while isinstance(said := judge(standing, [Entrant(PATCH, new)], old), NeedTrials):
         pool, known = (all_new, new) if said.commits == (PATCH.commit,) else (all_old, old)
         known += [trial for trial in pool if (trial.task, trial.attempt) in said.slots]
@@ -251,7 +254,8 @@ def test_a_patch_that_changes_no_trial_is_dropped_after_train() -> None:
     said = judge(standing, [Entrant(PATCH, twin)], tip)
     assert isinstance(said, Judgement)
     assert (
-        said.decisions[0].reason == "+0.0 ± 14.0 points after 14 trials: every trial ended exactly as without the patch"
+        said.decisions[0].reason
+        == "+0.0 ± 13.5 points against round 0 after 14 trials: every trial ended exactly as without the patch"
     )
     assert np.array_equal(said.standing.rule.own, standing.rule.own)
     alike = [replace(trial, usage=Usage(4, 100, 50)) for trial in twin]

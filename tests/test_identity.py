@@ -21,9 +21,10 @@ from evolve.core.records import SuiteProfile
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
-from evolve.runs.identity import GIVEN_PRICE, began_alike, check_same, identity, resumed_config, stored
+from evolve.runs.identity import GIVEN_PRICE, began_alike, check_same, identity, resumed_config
 from evolve.runs.repository import lineage_of
 from evolve.runs.request import RunRequest
+from evolve.runs.stored_config import stored
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite, load_suite
 from tests.faults import victim

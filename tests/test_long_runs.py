@@ -31,7 +31,8 @@ from evolve.loop.judging import initial_standing, standing_of
 from evolve.loop.search import Search
 from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage, shell
-from evolve.runs import evidence, tally
+from evolve.runs import evidence, round_scores, tally
+from evolve.runs.ends import ends_of
 from evolve.runs.history import run_history
 from evolve.store import RunRow, Store, reading
 from evolve.store import store as store_module
@@ -236,8 +237,32 @@ def test_counts_that_are_kept_give_the_validity_that_all_trials_give(
     kept["groups"][0][1] += 1
     (runs / RUN / tally.FILE).write_text(json.dumps(kept))
     assert "other counts" in tally.problem(one.store, RUN, runs / RUN)
-    (runs / RUN / tally.FILE).write_text(json.dumps(kept | {"trials": kept["trials"] + 1}))
+    (runs / RUN / tally.FILE).write_text(json.dumps(kept | {"key": [*kept["key"][:-1], "another time"]}))
     assert evidence.grounds_of(one.store, RUN, runs) == whole
+
+
+def test_scores_that_are_kept_are_those_of_all_trials(
+    long_runs: dict[int, Long], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, folder = long_runs[FEW], long_runs[FEW].folder / "runs" / RUN
+    monkeypatch.setattr(round_scores, "WORTH_KEEPING", 1)
+    whole = one.store.round_scores(RUN, 0, one.store.newest_round(RUN))
+    for _ in range(2):
+        assert round_scores.round_scores(one.store, RUN, folder) == whole
+        assert round_scores.problem(one.store, RUN, folder) == ""
+    kept = json.loads((folder / round_scores.FILE).read_text())
+    assert kept["last"] == one.store.last_trial(RUN)
+    kept["scores"][0][3] += 0.01
+    (folder / round_scores.FILE).write_text(json.dumps(kept))
+    assert "other scores" in round_scores.problem(one.store, RUN, folder)
+    (folder / round_scores.FILE).write_text(json.dumps(kept | {"key": [*kept["key"][:-1], "another time"]}))
+    assert round_scores.round_scores(one.store, RUN, folder) == whole
+
+
+def test_milestones_say_where_champion_and_tip_are(long_runs: dict[int, Long]) -> None:
+    store = long_runs[MANY].store
+    assert ends_of(store.milestones(RUN)) == ends_of(store.rounds_in_brief(RUN)) is not None
+    assert len(store.milestones(RUN)) < MANY / 2
 
 
 def test_a_part_of_the_history_is_that_part_of_the_whole(long_runs: dict[int, Long]) -> None:

@@ -15,6 +15,7 @@ from evolve.analysis.memory import (
     fact_lines,
     format_document,
     format_hits,
+    headline,
     lesson_problem,
 )
 from evolve.core.records import Decision, Evidence, Lesson, Proposal, StackFate, Verdict
@@ -103,3 +104,17 @@ def test_the_page_lists_all_rounds_newest_first() -> None:
 
 def test_missing_predictions_are_reported() -> None:
     assert format_hits([replace(round_facts(1), hits=Hits())]).startswith("No prediction has been measured")
+
+
+@pytest.mark.parametrize(
+    "figures", ["+19.4 ± 8.0 points over the champion", "the stack: +19.4 ± 8.0 points over the champion, round 0"]
+)
+def test_what_a_stack_brings_is_no_lesson_of_a_patch_that_does_nothing(figures: str) -> None:
+    reason = f"+0.0 ± 6.1 points against round 1 after 44 trials: not enough; 1 stacked, doubt 4 % ({figures})"
+    idle = replace(
+        round_facts(2), parent=1, decision=Decision(Verdict.REVERT, reason, evidence=Evidence(0.0, 0.03, 0.04))
+    )
+    lines = fact_lines(idle)
+    assert "effect: unclear (+0.0 points against round 1, standard error 3.0)" in lines
+    assert not [line for line in [*lines, headline(idle), format_memory([idle], [])] if "19.4" in line]
+    assert lesson_problem("It brought 19.4 points.", "unclear", idle) == "the number 19.4 is not in the facts"

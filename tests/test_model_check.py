@@ -13,8 +13,9 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Usage
 from evolve.models.preflight import Preflight, Requests
 from evolve.runs.identity import identity
+from evolve.runs.lookup import DATABASE
 from evolve.runs.model_check import CheckedModel, check_models, requests_of, summary_line, with_learned
-from evolve.runs.request import DATABASE, RunRequest
+from evolve.runs.request import RunRequest
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite, load_suite
 

@@ -105,7 +105,7 @@ def test_facts_are_shown_with_their_sources_and_headers_without_values() -> None
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("api = 'grpc'", "a.api.name: input should be 'chat', 'responses' or 'messages'"),
+        ("api = 'grpc'", "a.api.name: must be 'chat', 'responses' or 'messages'"),
         ("parameters = { max_token = 'x' }", "a.parameters: there is no parameter max_token"),
         ("parameters = { seed = true }", "a.parameters: seed must be the endpoint's name for it, or false"),
         ("extra_body = { messages = [] }", "a.extra_body: the run itself sets messages"),

@@ -20,7 +20,7 @@ from evolve.models.choice import Choice, check_commercial, choose_model
 from evolve.models.facts import Sourced
 from evolve.models.profile import PROFILES, Known, Profile, read_profiles, split_name
 from evolve.report.models import MODEL_COLUMNS, about_model, licence_lines, model_facts, model_lines, model_rows
-from evolve.runs import identity, naming, opening
+from evolve.runs import identity, naming, opening, stored_config
 from evolve.runs.digests import folder_digest
 from evolve.runs.from_settings import run_request
 from evolve.runs.request import RunRequest
@@ -313,7 +313,7 @@ def test_a_run_from_before_profiles_is_resumed(stored: tuple[RunRequest, Store],
         suite = load_suite(made.config.suite)
         assert suite.split(Split.TRAIN)
         assert naming._known_name(made, suite, store) == "older"
-        assert identity.stored_config(store.runs()[0]).facts == ModelFacts()
+        assert stored_config.stored_config(store.runs()[0]).facts == ModelFacts()
         opening.check(RunRequest(made.config, tmp_path, "older", 1))
         other = RunRequest(made.config.model_copy(update={"seed": 4}), tmp_path, None, 1)
         assert naming._known_name(other, suite, store) is None

@@ -52,7 +52,6 @@ def test_a_cost_without_prices_is_unknown(store: Store, row: RunRow, tmp_path: P
     assert {line.role: line.usd for line in cost_lines(store, RUN, view.config)} == {
         Role.TRIALS: None,
         Role.PROPOSALS: None,
-        Role.LESSONS: None,
     }
     store_paged(tmp_path / "runs", Paged(config=PRICED))
     with open_results(tmp_path / "runs") as priced:

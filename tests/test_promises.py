@@ -7,6 +7,7 @@ from dataclasses import replace
 from evolve.core.epochs import CALM_TRIALS
 from evolve.core.records import TrialCondition, TrialResult
 from evolve.report.promises import change_lines
+from evolve.runs.conditions import last_epochs
 from evolve.runs.history import history_rows
 from tests.fakes import result
 
@@ -23,7 +24,8 @@ def test_each_change_of_the_conditions_has_one_line() -> None:
 def test_a_round_has_the_epoch_of_its_last_trial() -> None:
     old, new = (result(candidate=letter * 40, condition=TrialCondition((letter,))) for letter in "ab")
     rows = [{"commit_sha": commit, "round": n} for n, commit in enumerate((old.candidate, new.candidate, None))]
-    shown = history_rows(rows, [old] * (CALM_TRIALS + 1) + [new])
+    trials = [old] * (CALM_TRIALS + 1) + [new]
+    shown = history_rows(rows, trials, [], last_epochs(trials))
     assert [row["epoch"] for row in shown] == [0, 1, None]
 
 

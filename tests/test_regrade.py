@@ -36,10 +36,10 @@ from evolve.host.locks import hold_lock
 from evolve.loop.watcher import SilentWatcher
 from evolve.maintenance import gc
 from evolve.runs import regrade as regrading
-from evolve.runs.identity import stored_config
 from evolve.runs.regrade import KeptState, find_states, regrade_run
 from evolve.runs.regrades import regraded_trials, with_regrades
 from evolve.runs.results import fresh_coverage, fresh_scores
+from evolve.runs.stored_config import stored_config
 from evolve.store import Regrade, SessionRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial.reward import NoReward, Reward, Ungraded

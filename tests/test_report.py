@@ -184,7 +184,7 @@ def test_json_has_all_of_it_and_is_ascii(evolve: Callable[..., str]) -> None:
 @pytest.mark.parametrize("terminal", [False, True])
 def test_progress_escapes_everything(terminal: bool) -> None:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, color_system=None, width=200)
+    console = Console(file=file, force_terminal=terminal, color_system=None, width=2_000)
     view = Live(priced=False, console=console)
     view.say(HOSTILE)
     view.round_decided(3, Decision(Verdict.REFUSED, HOSTILE))

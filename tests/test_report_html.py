@@ -148,7 +148,13 @@ def test_scripts_are_ours_and_named_by_the_policy(page: Page) -> None:
     assert rules["default-src"] == ["'none'"] and rules["base-uri"] == ["'none'"] and rules["form-action"] == ["'none'"]
     assert "unsafe" not in policy and "*" not in policy and "http" not in policy
     ours = [text for attributes, text in page.scripts if attributes.get("type") != "application/json"]
-    assert len(ours) == 2 and [_hash(text) for text in ours] == rules["script-src"]
+    assert [
+        attributes.get("type") for attributes, _ in page.scripts if attributes.get("type") != "application/json"
+    ] == [
+        "text/plain",
+        None,
+    ]
+    assert [_hash(text) for text in ours] == rules["script-src"]
     assert [_hash(text) for text in page.styles] == rules["style-src"]
 
 
@@ -201,6 +207,7 @@ def test_reverted_patches_are_folded_and_the_others_open(document: str) -> None:
 @pytest.mark.parametrize(
     ("paged", "words"),
     [
+        (Paged(started=False), "Nothing can be claimed yet"),
         (Paged(decided=False), "Nothing can be claimed yet"),
         (Paged(last=Verdict.REVERT), "A gain is held back: 1 patch is stacked"),
         (Paged(last=Verdict.KEEP), "is not yet compared with the seed scaffold on the holdout"),
@@ -222,11 +229,16 @@ def test_a_huge_text_stays_small_on_the_page(tmp_path: Path) -> None:
     assert "y" * (MOST_LINE + 1) not in text.partition('class="diff"')[2].partition("</pre>")[0]
 
 
+@pytest.mark.parametrize("key", ["k3y-9f8e7d6c5b4a3210", "section"])
 @pytest.mark.usefixtures("without_scripts")
-def test_no_key_leaves_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_API_KEY", "k3y-9f8e7d6c5b4a3210")
-    text = rendered(tmp_path / "runs", Paged("see k3y-9f8e7d6c5b4a3210 there"))
-    assert "9f8e7d6c" not in text and "see [key] there" in text
+def test_no_key_leaves_the_machine_and_none_breaks_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", key)
+    page = page_of(rendered(tmp_path / "runs", Paged(f"see {key} there", code=f"KEY = '{key}'\n")))
+    assert key not in page.words and "see [key] there" in page.words and "KEY = '[key]'" in page.words
+    assert not [text for _, text in page.scripts if key in text]
+    assert page.unclosed == [] and "section" in {tag for tag, _ in page.tags}
 
 
 def test_a_report_is_small(document: str) -> None:

@@ -19,10 +19,12 @@ from evolve.executor.evaluate import default_jobs
 from evolve.runs import opening
 from evolve.runs.digests import folder_digest
 from evolve.runs.from_settings import given_values, run_request
-from evolve.runs.identity import continued_config, identity, stored_config
+from evolve.runs.identity import continued_config, identity
 from evolve.runs.jobs import planned_concurrency
-from evolve.runs.request import DATABASE, RunRequest, stored_row
+from evolve.runs.lookup import DATABASE
+from evolve.runs.request import RunRequest, stored_row
 from evolve.runs.settings import described, read_settings
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite, load_suite
 

@@ -11,6 +11,7 @@ import pytest
 
 from evolve.api import comparing
 from evolve.api.comparing import ClaimRequest
+from evolve.api.side_by_side import claim_against, effects
 from evolve.cli.comparing import facts
 from evolve.core.caps import Caps
 from evolve.core.errors import BadInput
@@ -20,11 +21,11 @@ from evolve.loop.side_by_side import Arm, schedule
 from evolve.loop.watcher import SilentWatcher
 from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
 from evolve.runs import opening, opponents
-from evolve.runs.identity import is_measurement
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.opponents import check_opponent, refining
 from evolve.runs.settings import Settings
 from evolve.runs.side_by_side import estimate, left_of_caps, rest_of
+from evolve.runs.stored_config import is_measurement
 from evolve.store import SessionRow
 from evolve.trial.visible import Evidence, visible_evidence
 from tests.fakes import result, run_event
@@ -212,6 +213,18 @@ def test_rounds_cannot_be_played_in_a_measurement(played: Settings, tmp_path: Pa
     assert row is not None
     with pytest.raises(BadInput, match="has no rounds"):
         opening.check(victim.order(tmp_path, row.id))
+
+
+def test_python_measures_opponents_and_effects_too(played: Settings, tmp_path: Path) -> None:
+    given = {"run": "first", "runs": played.runs, "preflight": False, "jobs": 2}
+    (found,) = claim_against(["seed", "best-of-2"], attempts=1, **given)
+    assert [arm.name for arm in found.arms] == ["champion", "seed", "best-of-2"] and len(found.comparisons) == 2
+    assert claim_against(["seed", "best-of-2"], attempts=1, **given)[0].run == found.run, "no trial is run again"
+    with pytest.raises(BadInput, match="--against"):
+        claim_against(["nobody"], **given)
+    measured = effects(attempts=2, **given)
+    numbers = [patch.number for patch in measured.patches if patch.arm]
+    assert [*measured.comparisons] == numbers and (measured.findings is None) == (not numbers)
 
 
 def test_each_patch_has_its_effect_by_leaving_it_out(played: Settings) -> None:

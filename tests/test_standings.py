@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from evolve.core.attempts import ATTEMPTS_PER_TIP, first_attempt, first_fresh_attempt, unselected_trials
 from evolve.core.records import Candidate, Decision, Split, StackFate, TrialResult, Verdict
+from evolve.report.claims import null_lines
 from evolve.report.standings import standing_lines, tip_lines
+from evolve.runs.results import no_champion
 from evolve.store import RoundRow
 from tests.fakes import result
 
@@ -47,8 +49,10 @@ def test_the_tip_stands_beside_the_champion_with_its_interval_and_the_way_to_tak
         *trials(STACKED, first_attempt(STACKED), 1, 1, 0, 1),
     ]
     champion, tip = standing_lines("r", ROWS, known)
-    assert champion == "champion (round 1): train 50.0 % (± 98.0), validation 50.0 % (± 98.0)"
-    assert tip.startswith("tip (round 2): train 75.0 % (± 49.0), validation 75.0 % (± 49.0), not yet proven better")
+    assert champion == "champion (round 1): train 50.0 % (± 98.0 points), validation 50.0 % (± 98.0 points)"
+    assert tip.startswith(
+        "tip (round 2): train 75.0 % (± 49.0 points), validation 75.0 % (± 49.0 points), not yet proven better"
+    )
     assert tip.endswith("evolve adopt r --tip")
     assert tip_lines("r", ROWS, known) == [tip]
 
@@ -62,3 +66,18 @@ def test_a_champion_alone_has_one_line_and_a_run_without_decisions_none() -> Non
     given_up = [*ROWS, row(Candidate("d" * 40, 3, STACKED.commit, "b"), Verdict.REVERT, StackFate.GIVEN_UP)]
     assert tip_lines("r", given_up, []) == []
     assert standing_lines("r", [replace(ROWS[0], decision=None)], []) == []
+
+
+def test_a_claim_without_a_champion_names_the_tip_whose_gain_is_held_back() -> None:
+    assert null_lines("r") == ["run r: the champion is still the seed scaffold, so there is no gain to claim"]
+    tip = tip_lines("r", [ROWS[0], ROWS[2]], trials(STACKED, first_attempt(STACKED), 1, 1))
+    first, held, last = null_lines("r", tip)
+    assert first.endswith("no gain to claim") and "held back" in held
+    assert last.startswith("  tip (round 2): train 100.0 %") and last.endswith("evolve adopt r --tip")
+
+
+def test_a_refused_claim_names_the_tip_too() -> None:
+    assert str(no_champion("r", ROWS[:1])).endswith("resume the run for more rounds")
+    refused = str(no_champion("r", [ROWS[0], ROWS[2]]))
+    assert "the gain of its tip, of round 2, is not proven yet" in refused
+    assert refused.endswith("or take the tip over: evolve adopt r --tip")

@@ -18,6 +18,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade, upgrade
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -43,9 +44,10 @@ from evolve.core.records import (
     Usage,
     Verdict,
 )
-from evolve.store import VIEWS, EndRow, LookRow, PreflightRow, RoundRow, RunRow, SessionRow, Store, TaskRow
-from evolve.store.database import database_url, open_engine
+from evolve.store import VIEWS, EndRow, LookRow, PreflightRow, RoundRow, RunRow, SessionRow, Store, TaskRow, queries
+from evolve.store.database import database_url, newest_schema, open_engine
 from evolve.store.schema import metadata
+from evolve.store.upgrading import alembic_config
 from tests.migrated import migrated
 
 DOCS = Path(__file__).parents[1] / "docs" / "database.md"
@@ -891,3 +893,70 @@ def test_predictions_are_compared_over_the_attempts_that_both_made(store: Store)
     assert told == {("fix", "sort"): (0.5, 2), ("fix", "tidy"): (None, 0), ("break", "sort"): (0.5, 2)}
     row = store.view("history", "r1")[5]
     assert [row[name] for name in ("predicted", "fixed", "feared", "broken")] == [2, 1, 1, 0]
+
+
+def test_the_newest_schema_is_known_without_alembic() -> None:
+    assert newest_schema() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def test_a_part_of_the_rounds_is_that_part_of_all(filled: Store) -> None:
+    rounds = filled.rounds_in_brief("r1")
+    assert filled.rounds_between("r1", 2, 3) == rounds[2:4]
+    assert filled.rounds_between("r1", 0, 9) == rounds
+    assert filled.rounds_between("r1", 7, 9) == []
+
+
+def test_milestones_are_the_rounds_that_may_have_moved_champion_or_tip(filled: Store) -> None:
+    write_round(filled, 5, BETTER, Candidate("eee", 5, "bbb", "evolve/r1/round-0005"), None)
+    filled.add_decision("r1", 4, Decision(Verdict.REVERT, "no", StackFate.GIVEN_UP), at(52))
+    filled.add_decision("r1", 5, Decision(Verdict.REVERT, "a copy", would_be=Verdict.STACK), at(53))
+    found = filled.milestones("r1")
+    assert [one.number for one in found] == [0, 1, 4, 5]
+    rounds = {row.number: (row.candidate, row.decision) for row in filled.rounds_in_brief("r1")}
+    assert all(rounds[one.number] == (one.candidate, one.decision) for one in found)
+
+
+def test_scores_are_made_of_the_trials(filled: Store) -> None:
+    trials = [trial for commit in ("aaa", "ddd") for trial in filled.trials("r1", commit)]
+    scores = filled.scores("r1", ["aaa", "ddd"])
+    assert len(scores) == len(trials) == 9
+    for score, trial in zip(scores, trials, strict=True):
+        assert all(getattr(score, name) == getattr(trial, name) for name in (*score._fields, "counts"))
+    of_rounds = filled.scores_of_rounds("r1", 2, 2)
+    assert {score.candidate for score in of_rounds} == {"aaa", "bbb", "ccc"}, "the seed, the round, and its parent"
+
+
+def test_the_trials_of_a_round_are_those_of_the_view(filled: Store) -> None:
+    assert filled.trial_rows("r1", 0) == filled.view("trials", "r1", 0) != []
+    assert filled.trial_rows("r1", 3) == []
+
+
+def test_a_task_is_scored_across_candidates_and_a_round_over_its_tasks(filled: Store) -> None:
+    known = [row for row in filled.view("task_matrix", "r1") if row["task"] == "sort"]
+    assert [(one.round, one.trials, one.passes, one.mean_reward) for one in filled.task_scores("r1", "sort")] == [
+        (row["round"], row["trials"], row["passes"], row["mean_reward"]) for row in known
+    ]
+    scores = {(one.round, one.split): one.mean_reward for one in filled.round_scores("r1", 0, 4)}
+    for row in filled.view("history", "r1"):
+        for split in (Split.TRAIN, Split.VALIDATION):
+            assert scores.get((row["round"], split)) == row[f"{split}_score"]
+    assert {one.round for one in filled.round_scores("r1", 1, 1)} == {1}
+
+
+def test_narrow_readers_use_an_index(filled: Store) -> None:
+    dialect = filled._engine.dialect
+    narrow = [
+        queries.scores_of("r1", ["aaa"]),
+        queries.scores_of_rounds("r1", queries.Rounds(2, 3)),
+        queries.task_scores("r1", "sort"),
+        queries.round_scores("r1", queries.Rounds(2, 3)),
+        queries.trial_rows("r1", 2),
+        queries.trial_groups("r1", 5),
+        queries.history("r1", 2, 3, figures=True),
+    ]
+    with filled._read() as connection:
+        for query in narrow:
+            sql = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+            assert any("SEARCH t" in step for step in plan), plan
+            assert not [step for step in plan if re.match(r"SCAN (trial|t)\b", step)], plan

@@ -109,7 +109,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ("[agent]\ntimeout_sec = -1", "key `agent.timeout_sec`"),
         ("agent = 3", "key `agent`"),
         ("[verifier]\nenvironment_mode = 'else'", "key `verifier.environment_mode`"),
-        ("[environment]\nmemory = 'much'", "key `environment`: Value error, memory must be a size"),
+        ("[environment]\nmemory = 'much'", "key `environment`: memory must be a size"),
         ("[environment]\nmemory = '1M'", "key `environment.memory_mb`"),
     ],
 )

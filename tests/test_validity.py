@@ -120,7 +120,10 @@ def test_coverage_counts_graded_attempts_of_the_planned_ones() -> None:
 
 
 def test_coverage_stands_beside_a_score() -> None:
-    assert with_coverage("98.0 % (± 5.0; +72.0)", Coverage(2, 3)) == "98.0 % (± 5.0; +72.0; 2 of 3 graded)"
+    assert (
+        with_coverage("98.0 % (± 5.0 points; +72.0 over the seed)", Coverage(2, 3))
+        == "98.0 % (± 5.0 points; +72.0 over the seed; 2 of 3 graded)"
+    )
     assert with_coverage("not measured", Coverage(0, 3)) == "not measured (0 of 3 graded)"
     assert with_coverage("not measured", Coverage()) == "not measured"
 

@@ -6,7 +6,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,8 @@ from evolve.suite.tasks import Suite
 WHO = "simulated <model@evolve.invalid> 1795470240 +0000"
 REFUSED_ONE_IN = 40
 FLUSH = 100
+# The first of the attempts that no rule asks for.
+SPARE = 10**8
 
 
 class FastImport:
@@ -109,7 +111,10 @@ class Trials:
 
 @dataclass
 class Bulk:
-    """Plays rounds without the loop, and writes their rows in batches."""
+    """Plays rounds without the loop, and writes their rows in batches.
+
+    least: trials of each round, on the average: what the gate did not ask for is measured of the candidate beside it.
+    """
 
     run: str
     connection: Connection
@@ -117,6 +122,7 @@ class Bulk:
     trials: Trials
     git: FastImport
     tell: Callable[[str], None]
+    least: int = 0
     pending: dict[Any, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, int] = field(default_factory=dict)
 
@@ -157,8 +163,17 @@ class Bulk:
         self._decide(number, ruled.decisions[0])
         self._note(candidate, ruled.decisions[0])
         after = ruled.standing
+        self._fill_up(candidate, number)
         self._store_trials({tip.commit, candidate.commit, after.tip.commit, after.champion.commit})
         return after
+
+    def _fill_up(self, candidate: Candidate, number: int) -> None:
+        """Measure a candidate on attempts that nothing else uses, until there are as many trials as there should be."""
+        missing = self.least * number - (self.next_trial - 1 + len(self.trials.new))
+        names = [task.name for task in self.suite.split(Split.TRAIN, Split.VALIDATION)]
+        attempts = (SPARE + place // len(names) for place in count())
+        slots = zip(cycle(names), attempts, strict=False)
+        self.trials.measure([candidate.commit], islice(slots, max(missing, 0)))
 
     def _propose(self, number: int, proposal: Proposal) -> None:
         values = {"prompt_sha256": "0" * 64, "model": "simulated-proposer", "created_at": STARTED}

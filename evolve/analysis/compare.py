@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from evolve.core.records import TrialResult
+from evolve.core.records import Scored
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TaskChanges:
     unstable: tuple[str, ...] = ()
 
 
-def task_changes(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> TaskChanges:
+def task_changes(old: Iterable[Scored], new: Iterable[Scored]) -> TaskChanges:
     """Compare the trials of two scaffolds, on the tasks that both have tried. Ignores infrastructure errors."""
     before, after = _rewards(old), _rewards(new)
     differences: dict[str, float] = {}
@@ -39,7 +39,7 @@ def task_changes(old: Iterable[TrialResult], new: Iterable[TrialResult]) -> Task
     )
 
 
-def _rewards(trials: Iterable[TrialResult]) -> Mapping[str, dict[int, float]]:
+def _rewards(trials: Iterable[Scored]) -> Mapping[str, dict[int, float]]:
     """Return the rewards by task and attempt."""
     rewards: dict[str, dict[int, float]] = {}
     for trial in trials:

@@ -25,6 +25,8 @@ OLDEST_CHARS = 10_000
 CLEAR_ERRORS = 1.645
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 FIGURES_BY_SPLIT = re.compile(r" \(train [-+][0-9.]+, validation [-+][0-9.]+ points\)")
+# What the whole stack brings, in a decision on one of its patches; the second form is that of earlier versions.
+FIGURES_OF_STACK = re.compile(r" \((?:the stack: )?[-+][0-9.]+ ± [0-9.]+ points over the champion(?:, round [0-9]+)?\)")
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,14 @@ class Hits:
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """One finished round. `change`: train tasks by label, compared with the parent."""
+    """One finished round. `change`: train tasks by label, compared with the parent; `parent`: the parent's round."""
 
     round: int
     proposal: Proposal
     decision: Decision
     hits: Hits = field(default_factory=Hits)
     change: TaskChanges = field(default_factory=TaskChanges)
+    parent: int | None = None
 
     @property
     def effect(self) -> str:
@@ -70,8 +73,11 @@ def headline(facts: RoundFacts) -> str:
 
 
 def reason_without_figures(reason: str) -> str:
-    """Return a decision's reason as the proposer may read it: without figures of validation alone."""
-    return FIGURES_BY_SPLIT.sub("", reason)
+    """Return a decision's reason as the proposer may read it: without figures of validation alone.
+
+    What all stacked patches bring is left out too, or the latest of them would be taken for its cause.
+    """
+    return FIGURES_OF_STACK.sub("", FIGURES_BY_SPLIT.sub("", reason))
 
 
 def fact_lines(facts: RoundFacts) -> list[str]:
@@ -81,7 +87,8 @@ def fact_lines(facts: RoundFacts) -> list[str]:
     lines += [f"tried: {proposal.hypothesis}", f"predicted: {proposal.prediction}"]
     if decision.evidence:
         effect, error = 100 * decision.evidence.effect, 100 * decision.evidence.error
-        lines.append(f"effect: {facts.effect} ({effect:+.1f} points, standard error {error:.1f})")
+        against = "" if facts.parent is None else f" against round {facts.parent}"
+        lines.append(f"effect: {facts.effect} ({effect:+.1f} points{against}, standard error {error:.1f})")
     else:
         lines.append("effect: unclear (not measured)")
     lines.append(f"decision: {reason_without_figures(decision.reason)}")

@@ -2,6 +2,7 @@
 
 from evolve.api.functions import calibrate, claim, evaluate, replay, run
 from evolve.api.results import Result
+from evolve.api.side_by_side import claim_against, effects
 from evolve.api.stored import Run
 from evolve.executor.protocol import Executor
 from evolve.gate.ruling import Rule
@@ -17,6 +18,8 @@ __all__ = [
     "Watcher",
     "calibrate",
     "claim",
+    "claim_against",
+    "effects",
     "evaluate",
     "replay",
     "run",

@@ -21,11 +21,22 @@ from evolve.host.platform import check_platform
 from evolve.loop.proposer import Proposer
 from evolve.loop.watcher import SilentWatcher, Watcher
 from evolve.runs.local_model import with_local_server
+from evolve.runs.notify import notifying
 from evolve.runs.plugins import Plugins, created, name_of
 from evolve.runs.settings import Settings, read_arguments
 
 # Settings that only a run with rounds has.
-OF_RUNS = ("rounds", "until", "run", "scaffold", "budget_usd", "budget_tokens", "budget_seconds", "budget_trials")
+OF_RUNS = (
+    "rounds",
+    "until",
+    "run",
+    "scaffold",
+    "budget_usd",
+    "budget_tokens",
+    "budget_seconds",
+    "budget_trials",
+    "on_event",
+)
 
 
 def run(
@@ -63,7 +74,9 @@ def run(
     named = {"scaffold": scaffold, "suite": suite, "rounds": rounds, "model": model, "runs": runs}
     given, plugins = _settings({**settings, **named}, proposer, rule, executor)
     with with_local_server(given, given.run) as served:
-        name = running.play(running.prepare_run(served, plugins), given.rounds, _watcher(watcher), given.until)
+        prepared = running.prepare_run(served, plugins)
+        with notifying(given.on_event, _watcher(watcher), given.runs) as told:
+            name = running.play(prepared, given.rounds, told, given.until)
     return Run(name, given.runs)
 
 

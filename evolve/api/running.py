@@ -15,18 +15,21 @@ from evolve.executor.evaluate import default_jobs
 from evolve.gate import TaskSlot, begin_rule, calibrate
 from evolve.gate.expected import least_gain
 from evolve.llm import set_call_seconds
+from evolve.loop.events import WorkExpected, tell
 from evolve.loop.watcher import Watcher
 from evolve.runs import opening
+from evolve.runs.branches import run_and_commit
 from evolve.runs.from_settings import evaluation_request, run_request
-from evolve.runs.identity import resumed_config, stored
+from evolve.runs.identity import resumed_config
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
-from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.lookup import open_results
 from evolve.runs.model_check import CheckedModel, check_models, summary_line
 from evolve.runs.plan import Plan, memory_warnings, plan_of, time_warnings
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest, stored_row
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import stored
 from evolve.runs.stored_suite import suite_of_config
 from evolve.suite.bundled import or_bundled
 from evolve.suite.scaffold import check_folder
@@ -107,6 +110,7 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher, until: str | None = 
     warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
     for line in (*warnings, *planned.lines()):
         watcher.say(line)
+    tell(watcher, WorkExpected(planned.trials.low, planned.trials.high))
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
         search.run_rounds(rounds, least)

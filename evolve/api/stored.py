@@ -15,13 +15,14 @@ from evolve.core.scores import Score
 from evolve.core.validity import Validity
 from evolve.gate.claim import Claim
 from evolve.runs.adopting import AdoptRequest, adopt_run
+from evolve.runs.branches import run_and_commit
 from evolve.runs.evidence import grounds_of
 from evolve.runs.history import run_history
-from evolve.runs.identity import stored_config
-from evolve.runs.lookup import open_results, run_and_commit, run_row
+from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import patch_of
 from evolve.runs.results import claim_of, fresh_scores
 from evolve.runs.settings import read_arguments
+from evolve.runs.stored_config import stored_config
 from evolve.store import RoundRow, RunRow, Store
 
 

@@ -17,7 +17,7 @@ from evolve.budget import ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
 from evolve.budget.turns import turns_of
-from evolve.core.caps import Caps, Kept, work_seconds
+from evolve.core.caps import Caps, Kept, Spending, work_seconds
 from evolve.core.clock import now
 from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Usage, grader_key
@@ -86,6 +86,10 @@ class Budget:
         """Describe the rest of the budget; "" without caps."""
         caps = self.terms.caps
         return "" if caps == Caps() else caps.describe_left(self.spent(), self._seconds(), self._trials)
+
+    def spending(self) -> Spending:
+        """The run's spending so far, earlier sessions included."""
+        return Spending(self.spent(), self._seconds(), self._trials, self.terms.caps)
 
     def book(self, what: str, usage: Usage) -> None:
         """Mark the spending on `what` as stored in the database."""

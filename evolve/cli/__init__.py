@@ -40,14 +40,14 @@ def _run_command() -> int:
     from typer.exceptions import TyperException
 
     # They register their commands, in the order in which help lists them.
-    from evolve.cli import commands, result_commands, setup_commands  # noqa: F401
+    from evolve.cli import commands, pack_commands, result_commands, setup_commands  # noqa: F401
     from evolve.cli.options import app
+    from evolve.cli.usage import usage_line
 
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="evolve")
     except TyperException as error:
-        words = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{words}; see `evolve --help`", EXIT_BAD_INPUT)
+        return _fail(usage_line(error), EXIT_BAD_INPUT)
     except Abort:
         raise KeyboardInterrupt from None
     if status == EXIT_INTERRUPTED:
@@ -58,6 +58,8 @@ def _run_command() -> int:
 def _failed_unexpectedly(error: Exception) -> int:
     if disk.is_full_disk_error(error):
         return _fail(str(disk.disk_full_error(Path.cwd(), str(error))), EXIT_MACHINE)
+    if (refused := disk.refused_path(error)) is not None:
+        return _fail(str(refused), refused.exit_status)
     log = write_crash_log(error)
     words = f"this is a bug in evolve {__version__}: {type(error).__name__}: {error}; the details are in {log}"
     return _fail(without_keys(words, error), EXIT_BUG)

@@ -6,17 +6,17 @@ from dataclasses import asdict
 
 from evolve.core.records import Split
 from evolve.report.arms import arm_facts
-from evolve.report.claims import claim_lines, null_line
+from evolve.report.claims import claim_lines, print_null
 from evolve.report.conditions import condition_lines
 from evolve.report.models import licences_of_models
 from evolve.report.promises import null_copy_lines
 from evolve.report.tables import show
 from evolve.report.validity import network_lines, validity_facts, validity_lines
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import claim_of, fresh_coverage, has_new_champion, holdout_figures, suite_looks
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import NETWORKS, stored, stored_config
 
 
 def claim_run(settings: Settings, as_json: bool) -> None:
@@ -24,11 +24,11 @@ def claim_run(settings: Settings, as_json: bool) -> None:
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         if has_new_champion(store, row.id) is False:
-            show([{"run": row.id, "model": row.model, "claim": None}], True) if as_json else print(null_line(row.id))
+            show([{"run": row.id, "model": row.model, "claim": None}], True) if as_json else print_null(store, row.id)
             return
         claimed, looks, config = claim_of(store, row.id), suite_looks(store, row.id), stored_config(row)
         grounds = grounds_of(store, row.id, settings.runs)
-        promises = [*null_copy_lines(store.rounds_in_brief(row.id), config.gate.risk)]
+        promises = [*null_copy_lines(store.milestones(row.id), config.gate.risk)]
         promises += condition_lines(store, row.id, settings.runs)
         pair = (store.seed(row.id), store.champion(row.id))
         arms = holdout_figures(store, row.id)

@@ -35,6 +35,7 @@ from evolve.cli.options import (
     Models_,
     Network_,
     Objective_,
+    OnEvent_,
     PassEnv_,
     Preflight_,
     PromptPrice_,
@@ -115,6 +116,7 @@ def run_command(
     proposer_base_url: ProposerBaseUrl_ = None,
     call_seconds: CallSeconds_ = None,
     preflight: Preflight_ = None,
+    on_event: OnEvent_ = None,
     objective: Objective_ = None,
     cost_margin: CostMargin_ = None,
     max_cost_ratio: MaxCostRatio_ = None,
@@ -274,6 +276,6 @@ def tasks_check(
 @tasks_app.command("list")
 def tasks_list(context: typer.Context, suite: Suite_ = None, as_json: Json_ = False) -> None:
     """List the tasks with their splits and difficulty."""
-    from evolve.cli import reading
+    from evolve.cli import task_list
 
-    reading.list_tasks(settings_of(context).suite, as_json)
+    task_list.list_tasks(settings_of(context).suite, as_json)

@@ -10,7 +10,7 @@ from evolve.api import comparing
 from evolve.api.comparing import ClaimRequest, Findings
 from evolve.core.caps import Caps
 from evolve.report.arms import arm_facts
-from evolve.report.claims import null_line
+from evolve.report.claims import print_null
 from evolve.report.live import Live
 from evolve.report.side_by_side import effect_facts, effect_lines, finding_lines, plan_lines
 from evolve.report.tables import show
@@ -25,7 +25,7 @@ def claim_against(settings: Settings, request: ClaimRequest, plan_only: bool, as
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         if has_new_champion(store, row.id) is False:
-            show([{"run": row.id, "claim": None}], True) if as_json else print(null_line(row.id))
+            show([{"run": row.id, "claim": None}], True) if as_json else print_null(store, row.id)
             return
     found = measure_all(comparing.claim_plans(settings, request), settings, request.caps, plan_only)
     if plan_only:
@@ -41,7 +41,7 @@ def show_effects(settings: Settings, attempts: int | None, caps: Caps, plan_only
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         if has_new_champion(store, row.id) is False:
-            show([{"run": row.id, "effects": None}], True) if as_json else print(null_line(row.id))
+            show([{"run": row.id, "effects": None}], True) if as_json else print_null(store, row.id)
             return
     effects = comparing.effects_plan(settings, attempts)
     plans = [effects.plan] if effects.plan else []

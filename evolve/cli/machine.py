@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evolve import local
 from evolve.embedded import server
+from evolve.host.listening import listen
 from evolve.report.live import Live
 from evolve.sandbox import engine, images
 
@@ -18,7 +19,9 @@ def set_up() -> None:
 
 
 def serve_embedded(host: str, port: int) -> None:
-    server.serve(host, port)
+    """Serve until interrupted. Raises BadInput for an address that can't be listened on."""
+    with listen(host, port) as listening:
+        server.serve(listening)
 
 
 def serve_local(file: Path | None, port: int) -> None:

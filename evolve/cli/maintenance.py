@@ -15,6 +15,7 @@ from evolve.report.tables import show
 from evolve.runs.from_settings import new_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import results_file
+from evolve.runs.places import check_readable
 from evolve.runs.settings import Settings, shown_default
 from evolve.store import integrity
 
@@ -22,6 +23,7 @@ from evolve.store import integrity
 def examine(settings: Settings, fix: bool, deep: bool, as_json: bool) -> int:
     """Print what the doctor finds, after what it repaired. -> the exit status: 1 if something is wrong"""
     set_call_seconds(settings.call_seconds)
+    check_readable(settings.runs)
     repaired = doctor.repair(settings.runs) if fix else []
     asked = doctor.AskedModel(settings.model, settings.base_url, settings.models)
     findings = [*repaired, *doctor.examine(settings.runs, settings.suite, settings.scaffold, deep, asked)]

@@ -14,9 +14,10 @@ from evolve.core.records import Split, TrialResult
 from evolve.core.scores import all_attempts, score
 from evolve.core.voided import voided_share
 from evolve.executor.evaluate import default_jobs
+from evolve.loop.stops import refuse_crashing
 from evolve.report.calibration import calibration_lines
 from evolve.report.conditions import condition_lines
-from evolve.report.final_lines import summary_lines, waste_lines
+from evolve.report.final_lines import certainty_lines, summary_lines, waste_lines
 from evolve.report.gaps import gap_warning, percent_with_gain
 from evolve.report.live import Live
 from evolve.report.models import about_model
@@ -26,15 +27,16 @@ from evolve.report.tables import percent, show
 from evolve.report.validity import network_lines, validity_lines, with_coverage
 from evolve.runs import check_tasks as checking
 from evolve.runs.check_record import RECORD_FILE, CheckRecord, TaskCheck
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
 from evolve.runs.from_settings import checking_config
-from evolve.runs.identity import NETWORKS, stored, stored_config
 from evolve.runs.local_model import with_local_server
 from evolve.runs.lookup import open_results
-from evolve.runs.patches import trials_of_ends
+from evolve.runs.notify import notifying
 from evolve.runs.replay import ReplayResult
 from evolve.runs.results import champions_gap, fresh_coverage, fresh_scores, of_split
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import NETWORKS, stored, stored_config
 from evolve.store import RunRow, Store
 from evolve.suite import unbuildable
 from evolve.suite.tasks import load_suite
@@ -46,9 +48,12 @@ def run(settings: Settings) -> None:
     """Start or resume a run, and print its result."""
     with with_local_server(settings, settings.run) as served:
         prepared = running.prepare_run(served)
-        with Live(prepared.request.config.priced) as view:
+        with (
+            Live(prepared.request.config.priced) as view,
+            notifying(settings.on_event, view, settings.runs) as watcher,
+        ):
             _show_model(prepared, view)
-            name = running.play(prepared, settings.rounds, view, settings.until)
+            name = running.play(prepared, settings.rounds, watcher, settings.until)
     with open_results(settings.runs) as store:
         print_result(store, name, settings.runs)
 
@@ -70,6 +75,7 @@ def evaluate(what: str, settings: Settings, splits: Sequence[Split], attempts: i
         with Live(prepared.request.config.priced) as view:
             _show_model(prepared, view)
             trials = running.measure(prepared, splits, attempts, view).trials
+    refuse_crashing(what, trials)
     found = [(name, of_split(trials, name)) for name in splits]
     if as_json:
         show([_split_facts(name, some, _planned(prepared, name, attempts)) for name, some in found], True)
@@ -218,11 +224,10 @@ def print_result(store: Store, run: str, runs: Path) -> None:
         print(f"  {line}")
     for line in waste_lines(store.wasted(run)):
         print(f"  {line}")
-    for line in tip_lines(run, rows, trials_of_ends(store, run, rows)):
-        print(f"  {line}")
     print(f"  the result: git diff {store.seed(run).branch} evolve/{run}/champion")
-    if store.champion(run).round:
-        print(f"  as a branch on your HEAD: evolve adopt {run}")
+    gate, tip = stored_config(row).gate, tip_lines(run, rows, scores_of_ends(store, run, rows))
+    for line in certainty_lines(run, history, gate.risk, tip, gate.rule == "evolve", len(rows) - 1):
+        print(f"  {line}")
 
 
 def _print_scores(store: Store, row: RunRow) -> None:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+
+from evolve.analysis import task_changes
 from evolve.core.errors import BadInput
-from evolve.core.escaping import plain
-from evolve.core.records import Split
+from evolve.core.records import TrialResult
 from evolve.core.task_format import IN_PLACE
 from evolve.core.voided import voided_share
 from evolve.report.conditions import condition_lines
-from evolve.report.gaps import gap_text
-from evolve.report.lineage_graph import lineage_lines, tip_round
+from evolve.report.history_table import history_text, notes
 from evolve.report.predictions import base_rates, format_predictions
 from evolve.report.promises import null_copy_lines
+from evolve.report.round_page import RoundPage, round_text
 from evolve.report.standings import standing_lines
-from evolve.report.tables import show
+from evolve.report.tables import print_lines, show
 from evolve.report.validity import validity_lines
+from evolve.runs.conditions import conditions_of
+from evolve.runs.ends import scores_of_ends
 from evolve.runs.evidence import grounds_of
-from evolve.runs.history import history_parts, history_rows
-from evolve.runs.identity import stored_config
+from evolve.runs.history import history_parts, history_rows, with_known_costs
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import patch_of, trials_of_ends
+from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
-from evolve.suite.tasks import load_suite
+from evolve.runs.stored_config import stored_config
+from evolve.store import RoundRow
 
 # So many of a long run's rounds are shown, unless more are asked for.
 SHOWN = 100
-# Of the rounds; `voided` only where there are any.
-COLUMNS = ("round", "verdict", "champion", "train", "validation", "trials", "voided", "fixed", "hypothesis", "reason")
-GAINS = ("train_gain", "validation_gain", "gap_widened")
 
 
 def history(settings: Settings, last: int | None, as_json: bool) -> None:
@@ -50,108 +49,86 @@ def history(settings: Settings, last: int | None, as_json: bool) -> None:
             better, worse, compared = base_rates(part.rounds, part.trials)
             rates = (rates[0] + better, rates[1] + worse, rates[2] + compared)
         grounds, conditions = grounds_of(store, name, settings.runs), condition_lines(store, name, settings.runs)
-        rounds, risk = store.rounds_in_brief(name), stored_config(run_row(store, name)).gate.risk
-        standings = standing_lines(name, rounds, trials_of_ends(store, name, rounds))
+        rounds, risk = store.milestones(name), stored_config(run_row(store, name)).gate.risk
+        standings = standing_lines(name, rounds, scores_of_ends(store, name, rounds))
     if as_json:
         show(rows, True)
         return
-    columns = [name for name in COLUMNS if name != "voided" or any(row["voided"] for row in rows)]
-    show([_shown(row) for row in rows], False, columns)
+    console = Console(highlight=False)
+    print_lines(console, history_text(rows, console.width))
     if first > 1:
         print(f"rounds 1 to {first - 1} are not shown: `--last 0` shows all, `--last 500` the newest 500")
-    lines = [*standings, *null_copy_lines(rounds, risk), *conditions, *format_predictions(rows, rates)]
+    lines = [
+        *notes(rows, console.width),
+        *standings,
+        *null_copy_lines(rounds, risk),
+        *conditions,
+        *format_predictions(rows, rates),
+    ]
     print("\n".join([*lines, *validity_lines(grounds.validity, grounds.weak)]))
 
 
-def _shown(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A round for people. fixed: tasks that went better, of those that the proposal said it would fix. trials: those
-    that count, and of how many attempts if some have none.
-
-    Behind each score stands its gain over the seed scaffold in points; `!` where train gained clearly more.
-    """
-    shares = {name: _score_with_gain(row, name) for name in ("train", "validation")}
-    fixed = f"{row['fixed']}/{row['predicted']}" if row["predicted"] and row["commit_sha"] else None
-    complete = row["graded"] == row["attempts"]
-    trials = row["trials"] if complete else f"{row['graded']}/{row['attempts']}"
-    return {**row, **shares, "champion": row["champion_round"], "fixed": fixed, "trials": trials}
-
-
-def _score_with_gain(row: Mapping[str, Any], split: str) -> str | None:
-    score, gain = row[f"{split}_score"], row[f"{split}_gain"]
-    if score is None:
-        return None
-    mark = "!" if row["gap_widened"] and split == "validation" else ""
-    return f"{100 * score:.1f} %" + ("" if gain is None else f" ({100 * gain:+.0f}){mark}")
-
-
-def show_round(number: int, settings: Settings, as_json: bool) -> None:
-    """One round: its proposal, its decision, its trials."""
+def show_round(number: int, settings: Settings, as_json: bool, trials_too: bool = False) -> None:
+    """One round: its idea, its patch, the evidence, and its trials: in sum, or each if `trials_too`."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
         shown = store.history(row.id, number, number)
         if not shown or shown[-1]["round"] != number:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        seed, played = shown[0], next(r for r in store.rounds_in_brief(row.id) if r.number == number)
+        (played,) = store.rounds_between(row.id, number, number)
+        scores = store.scores(row.id, {one["commit_sha"] for one in shown if one["commit_sha"]})
+        ran, is_priced = conditions_of(store, row.id, settings.runs).epochs, stored_config(row).priced
+        history = with_known_costs(history_rows(shown, scores, [played], ran), is_priced)[-1]
         results = store.trials(row.id, played.candidate.commit) if played.candidate else []
-        seeds = store.trials(row.id, seed["commit_sha"]) if number and seed["commit_sha"] else []
-        history = history_rows(shown, [*seeds, *results], [played])[-1]
-        trials = store.view("trials", row.id, number)
-        lessons = [lesson.text for lesson in store.lessons(row.id, number - 1)[:1] if lesson.round == number]
+        trials = store.trial_rows(row.id, number)
+        before = store.trials(row.id, played.parent.commit) if played.parent else []
+        lesson = store.lesson(row.id, number)
+        lessons = [lesson.text] if lesson else []
+    if as_json:
+        show([{**_facts(history, played, results, lessons), "trials": trials}], True)
+        return
+    patch, no_patch = _patch(settings, row.id, played)
+    page = RoundPage(
+        run=row.id,
+        row=history,
+        proposal=played.proposal,
+        trials=results,
+        before=before,
+        changes=task_changes(before, results),
+        patch=patch,
+        no_patch=no_patch,
+        lesson=lessons[0] if lessons else None,
+    )
+    console = Console(highlight=False)
+    print_lines(console, round_text(page, console.width))
+    if trials_too:
+        _show_trials(trials)
+
+
+def _facts(
+    history: Mapping[str, Any], played: RoundRow, results: Sequence[TrialResult], lessons: Sequence[str]
+) -> dict[str, Any]:
+    """What is known of a round, for JSON."""
     share, proposal = voided_share(results), played.proposal
-    said = ("prediction", "ablates", "merges")
-    facts = {**history, **{name: proposal and getattr(proposal, name) for name in said}}
+    facts = {**history, **{name: proposal and getattr(proposal, name) for name in ("prediction", "ablates", "merges")}}
     facts["lesson"] = lessons[0] if lessons else None
     facts["voided"] = f"{share} attempts" if share.voided else None
-    if as_json:
-        show([{**facts, "trials": trials}], True)
-        return
-    known = {name: value for name, value in facts.items() if value is not None and name not in GAINS}
-    gap = gap_text(*(history[name] for name in GAINS))
-    known |= {"gap": gap} if gap else {}
-    show([{"fact": key, "value": value} for key, value in known.items()], False)
+    return facts
+
+
+def _patch(settings: Settings, run: str, played: RoundRow) -> tuple[str | None, str]:
+    """The diff of a round's candidate; None and the reason if it can't be read."""
+    if played.candidate is None or played.parent is None:
+        return None, ""
+    try:
+        return patch_of(settings.runs, run, played.number).decode("utf-8", "replace"), ""
+    except BadInput as error:
+        return None, f"not available: {error}"
+
+
+def _show_trials(trials: Sequence[Mapping[str, Any]]) -> None:
     columns = ["task", "split", "attempt", "outcome", "reward", "seconds", "calls", "commands"]
     columns += ["cause"] if any(trial["cause"] for trial in trials) else []
     columns += ["fault"] if any(trial["fault"] for trial in trials) else []
     columns += ["verifier"] if any(trial["verifier"] in IN_PLACE for trial in trials) else []
     show(trials, False, columns)
-
-
-def lineage(settings: Settings, as_json: bool, every: bool) -> None:
-    """Who descends from whom."""
-    with open_results(settings.runs) as store:
-        run = run_row(store, settings.run).id
-        if as_json:
-            show(store.view("lineage", run), True)
-            return
-        rows = store.history(run, 1, store.newest_round(run), figures=False)
-    decided = [row for row in rows if row["verdict"]]
-    if decided:
-        lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)
-        print("\n".join([f"run {run}", *lines]))
-
-
-def diff(number: int | None, tip: bool, settings: Settings) -> None:
-    """What a round changed in the scaffold, or champion or tip since the seed, for `git apply`.
-
-    A terminal gets control characters as escapes, so that no text of a model's moves its cursor.
-    """
-    if number is not None and tip:
-        raise BadInput("--tip", "a round has one candidate", "give a round or --tip")
-    patch = patch_of(settings.runs, settings.run, number, tip, Path.cwd())
-    if sys.stdout.isatty():
-        print(plain(patch.decode("utf-8", "replace"), lines=True), end="")
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(patch)
-    sys.stdout.buffer.flush()
-
-
-def list_tasks(suite: Path, as_json: bool) -> None:
-    """The tasks with their splits and difficulty, how many each split has, and what is left out."""
-    loaded = load_suite(suite)
-    show([{"task": t.name, "split": str(t.split), "difficulty": t.difficulty} for t in loaded.tasks], as_json)
-    if not as_json:
-        counts = ", ".join(f"{len(loaded.split(split))} {split}" for split in Split)
-        print(plain(f"{len(loaded.tasks)} tasks in {loaded.folder}: {counts}"))
-    for line in (*(f"{name} is left out: {reason}" for name, reason in loaded.reasons.items()), *loaded.warnings):
-        print(plain(line), file=sys.stderr)

@@ -45,12 +45,17 @@ def history_command(
 
 @app.command("show")
 def show_command(
-    context: typer.Context, number: int, run: ShownRun_ = None, runs: Runs_ = None, as_json: Json_ = False
+    context: typer.Context,
+    number: int,
+    trials: Annotated[bool, typer.Option("--trials", help="List each trial instead of their sum alone.")] = False,
+    run: ShownRun_ = None,
+    runs: Runs_ = None,
+    as_json: Json_ = False,
 ) -> None:
-    """Show one round: its proposal, its decision, its trials."""
+    """Show one round: its idea and patch, the evidence, the tasks that it fixed and broke, and what was learned."""
     from evolve.cli import reading
 
-    reading.show_round(number, settings_of(context), as_json)
+    reading.show_round(number, settings_of(context), as_json, trials)
 
 
 @app.command("transcript")
@@ -111,9 +116,9 @@ def lineage_command(
     as_json: Json_ = False,
 ) -> None:
     """Draw which candidate descends from which."""
-    from evolve.cli import reading
+    from evolve.cli import lineages
 
-    reading.lineage(settings_of(context), as_json, every)
+    lineages.lineage(settings_of(context), as_json, every)
 
 
 @app.command("diff")
@@ -131,9 +136,9 @@ def diff_command(
 
     In a terminal, control characters are escaped.
     """
-    from evolve.cli import reading
+    from evolve.cli import lineages
 
-    reading.diff(number, tip, settings_of(context))
+    lineages.diff(number, tip, settings_of(context))
 
 
 @app.command("adopt")

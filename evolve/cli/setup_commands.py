@@ -188,6 +188,26 @@ def gc_command(
     maintenance.collect_garbage(settings_of(context), older_than, only, ended or [], yes, as_json)
 
 
+@app.command("ui")
+def ui_command(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Any but this machine's own needs a token, which is printed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0: any free one.")] = 8125,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Further name by which browsers reach this machine. Repeatable."),
+    ] = None,
+    token: Annotated[bool, typer.Option("--token", help="Ask for a token on this machine too.")] = False,
+    runs: Runs_ = None,
+) -> None:
+    """Show the results in the browser, live, and pause, stop or resume runs there."""
+    from evolve.cli import serving
+
+    serving.serve_ui(settings_of(context).runs, host, port, names or [], token)
+
+
 @embedded_app.command("serve")
 def embedded_serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",

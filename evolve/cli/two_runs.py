@@ -5,10 +5,10 @@ from __future__ import annotations
 from evolve.report.compare_runs import ComparedRun, comparison_rows, difference_lines
 from evolve.report.tables import show
 from evolve.runs.evidence import judge_trials
-from evolve.runs.identity import stored, stored_config
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.results import fresh_scores
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import stored, stored_config
 from evolve.store import RunRow, Store
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
-from evolve.core.records import Candidate, Split, TrialResult
+from evolve.core.records import Candidate, Scored, Split
+
+Trial = TypeVar("Trial", bound=Scored)
 
 ATTEMPTS_PER_TIP = 4096
 AGAIN = 1024
@@ -35,7 +38,7 @@ def first_fresh_attempt(champion: Candidate) -> int:
     return first_attempt(champion) + FRESH if champion.round else 0
 
 
-def unselected_trials(candidate: Candidate, trials: Iterable[TrialResult]) -> list[TrialResult]:
+def unselected_trials(candidate: Candidate, trials: Iterable[Trial]) -> list[Trial]:
     """A candidate's trials on train and validation that did not choose it: the fresh ones, or else those as tip.
 
     Args:

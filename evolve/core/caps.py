@@ -93,6 +93,16 @@ class Caps:
         return ", ".join(amounts)
 
 
+@dataclass(frozen=True)
+class Spending:
+    """All that a run has spent so far, and its caps. `seconds`: of work."""
+
+    spent: Usage
+    seconds: float
+    trials: int
+    caps: Caps
+
+
 def has_room(caps: Caps, spent: Usage, held: Usage, wanted: Usage) -> bool | None:
     """Check whether a call may start that costs at most `wanted`, while running calls cost at most `held`.
 

@@ -59,7 +59,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
 class TrialLimits(BaseModel):
     """What one trial may use, as it is stored with the run; whichever limit is reached first ends the trial."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     seconds: float | None = Field(
         None,
         gt=0,
@@ -91,7 +91,7 @@ class TrialLimits(BaseModel):
 class GraderLimits(BaseModel):
     """What the tests of one trial may use of the grader's model, as it is stored with the run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     calls: int = Field(100, gt=0, description="Calls that the tests of one trial may make of the grader's model.")
     tokens: int = Field(400_000, gt=0, description="Tokens of these calls, prompts and answers together.")
     usd: float = Field(1.0, ge=0, description="US dollars of these calls.")
@@ -108,7 +108,7 @@ class GateConfig(BaseModel):
     All but `rule` and `attempts` are of rule `evolve` alone, `merge_every` of the rules that keep all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rule: str = Field(
         "evolve",
         description="`evolve`, or a rule to compare with: `greedy` keeps a patch that scores higher; `archive`, "

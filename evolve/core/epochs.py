@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from evolve.core.records import TrialCondition, TrialResult
+from evolve.core.records import Scored, TrialCondition
 
 # An endpoint with several servers shows several names or fingerprints by turns: only a new one after a calm counts.
 CALM_TRIALS = 20
@@ -91,7 +91,7 @@ def conditions(trial: Conditioned) -> Mapping[str, tuple[Sequence[str], int]]:
     }
 
 
-def differs(earlier: Iterable[TrialResult], later: Iterable[TrialResult]) -> bool:
+def differs(earlier: Iterable[Scored], later: Iterable[Scored]) -> bool:
     """Whether one scaffold's rewards differ clearly between two stretches (A/A): then something else has changed.
 
     The difference is the mean over tasks that both have, its error from the spread within tasks; 3.29 errors are clear.
@@ -107,7 +107,7 @@ def differs(earlier: Iterable[TrialResult], later: Iterable[TrialResult]) -> boo
     return abs(difference) > CLEAR_Z * math.sqrt(error2) if error2 else bool(difference)
 
 
-def _by_task(trials: Iterable[TrialResult]) -> dict[str, list[float]]:
+def _by_task(trials: Iterable[Scored]) -> dict[str, list[float]]:
     rewards: dict[str, list[float]] = {}
     for trial in trials:
         if trial.reward is not None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from evolve.core.instances import Instance
 from evolve.core.launch import Launch
@@ -528,6 +528,31 @@ class TrialResult:
         return trial_key(self.candidate, self.task, self.attempt)
 
 
+class Scored(Protocol):
+    """What of a trial a scaffold's scores are made of; the attributes are those of `TrialResult`."""
+
+    @property
+    def candidate(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def reward(self) -> float | None: ...
+    @property
+    def verifier(self) -> VerifierMode: ...
+    @property
+    def fault(self) -> Fault: ...
+    @property
+    def outage(self) -> bool: ...
+    @property
+    def counts(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One scaffold commit. `round` 0 is the seed scaffold, the only one whose `parent` is None."""
@@ -590,7 +615,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence for a decision: the patch's estimated effect on the mean reward, and its standard error.
+    """The evidence for a decision: the patch's effect on the mean reward against its parent's trials, and its error.
 
     `doubt`: the probability that the tip after this round is worse than the champion before it by over a point.
     """

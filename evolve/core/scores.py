@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import NamedTuple
 
-from evolve.core.records import Outcome, Split, TrialResult
+from evolve.core.records import Outcome, Scored, Split
 
 # A gap below this is not worth a warning, however precisely it is known.
 LEAST_GAP = 0.05
@@ -32,7 +32,7 @@ class Score(NamedTuple):
         return self.mean + self.half_width
 
 
-def score(trials: Iterable[TrialResult]) -> Score | None:
+def score(trials: Iterable[Scored]) -> Score | None:
     """The mean over tasks of the mean reward, and the half width of its 95 % interval.
 
     The interval is 1.96 standard errors over tasks: sd of the tasks' means / sqrt(tasks).
@@ -48,7 +48,7 @@ def score(trials: Iterable[TrialResult]) -> Score | None:
     return Score(mean, INTERVAL_ERRORS * math.sqrt(spread / len(means)))
 
 
-def all_attempts(trials: Iterable[TrialResult]) -> float | None:
+def all_attempts(trials: Iterable[Scored]) -> float | None:
     """The share of tasks that pass on each of their attempts: pass^k over the k attempts of a task.
 
     Returns:
@@ -80,7 +80,7 @@ class Gap:
         return self.train - self.validation > max(CLEAR_ERRORS * self.error, LEAST_GAP)
 
 
-def gap(seed: Iterable[TrialResult], scaffold: Iterable[TrialResult]) -> Gap | None:
+def gap(seed: Iterable[Scored], scaffold: Iterable[Scored]) -> Gap | None:
     """Compare a scaffold with the seed scaffold on each split, task by task.
 
     The error is Welch's, of the difference of two means with unequal variances (Welch 1947, Biometrika 34:28); the
@@ -101,13 +101,13 @@ def gap(seed: Iterable[TrialResult], scaffold: Iterable[TrialResult]) -> Gap | N
     return Gap(fmean(train), fmean(validation), error)
 
 
-def _gains(before: Sequence[TrialResult], after: Sequence[TrialResult], split: Split) -> list[float]:
+def _gains(before: Sequence[Scored], after: Sequence[Scored], split: Split) -> list[float]:
     """The differences of the mean rewards of a split's tasks that both ran."""
     old, new = (_task_means(trial for trial in trials if trial.split is split) for trials in (before, after))
     return [new[task] - old[task] for task in sorted(old.keys() & new.keys())]
 
 
-def _task_means(trials: Iterable[TrialResult]) -> dict[str, float]:
+def _task_means(trials: Iterable[Scored]) -> dict[str, float]:
     """The mean rewards by task."""
     by_task: dict[str, list[float]] = {}
     for trial in trials:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evolve.core.records import Fault, TrialResult, VerifierMode
+from evolve.core.records import Fault, Scored, VerifierMode
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class VoidedShare:
         return f"{self.voided} of {self.attempts}"
 
 
-def voided_share(trials: Iterable[TrialResult]) -> VoidedShare:
+def voided_share(trials: Iterable[Scored]) -> VoidedShare:
     """The share of attempts (task and number) that were voided.
 
     An outage, in which nobody is answered, voids none, nor does a grader that can't grade the untouched state either.
@@ -37,10 +37,10 @@ def voided_share(trials: Iterable[TrialResult]) -> VoidedShare:
     return VoidedShare(len(voided), len(attempts))
 
 
-def may_spoil_grading(trial: TrialResult) -> bool:
+def may_spoil_grading(trial: Scored) -> bool:
     """Whether the scaffold may have caused that its trial has no grade: its state could not be graded again."""
     return trial.fault is Fault.GRADER and trial.verifier is not VerifierMode.ISOLATED
 
 
-def _may_be_its_own(trial: TrialResult) -> bool:
+def _may_be_its_own(trial: Scored) -> bool:
     return may_spoil_grading(trial) or (trial.fault is Fault.ENDPOINT and not trial.outage)

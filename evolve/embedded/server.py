@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,9 +51,9 @@ def create_app(knobs: Knobs | None = None) -> Starlette:
     return Starlette(routes=routes)
 
 
-def serve(host: str = "127.0.0.1", port: int = 8321, knobs: Knobs | None = None) -> None:
-    """Serve until interrupted."""
-    uvicorn.run(create_app(knobs), host=host, port=port, log_level="warning")
+def serve(listening: socket.socket, knobs: Knobs | None = None) -> None:
+    """Serve on a socket that listens, until interrupted."""
+    uvicorn.Server(uvicorn.Config(create_app(knobs), log_level="warning")).run(sockets=[listening])
 
 
 def _parse(data: bytes) -> Mapping[str, Any]:

@@ -17,7 +17,16 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Fault, Outcome, TrialResult, TrialSpec, Usage
 from evolve.core.text import last_line
 from evolve.executor.concurrency import Pace
-from evolve.executor.fault_policy import MAX_DETAIL, FaultPolicy, FaultTracker, Notify, Restore, check_cap
+from evolve.executor.fault_policy import (
+    MAX_DETAIL,
+    FaultPolicy,
+    FaultTracker,
+    Notify,
+    OnWait,
+    Restore,
+    check_cap,
+    ignore_wait,
+)
 from evolve.executor.protocol import OnResult, always
 from evolve.executor.workers import Work, Worker, Workers
 from evolve.host.circuit_breaker import MAX_DOUBLINGS, OUTAGE_FAULTS, Policy
@@ -96,7 +105,8 @@ class Evaluator:
         pause_seconds: pause before the second try; later ones are longer.
         run_inline: runs a trial in this process.
         do_self_work: runs a scaffold's work on itself in this process.
-        policy, restore, notify: see `FaultPolicy`.
+        policy, restore, notify, on_wait: see `FaultPolicy`.
+        on_pace: called with the number of trials that may run at once, whenever it changes.
         sweep: removes what a dead worker left in the engine, given the owner and the worker's process id.
         overdue: seconds after which a trial counts as stuck.
         should_stop: whether the user asked to stop; then only the running trials are waited for.
@@ -123,10 +133,13 @@ class Evaluator:
         should_stop: Callable[[], bool] = lambda: False,
         charge_dead: ChargeDead = lambda _key, _pid: Usage(),
         first_jobs: int | None = None,
+        on_wait: OnWait = ignore_wait,
+        on_pace: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._pause_seconds, self._run_inline = pause_seconds, run_inline
         self._do_self_work, self._sweep, self._overdue, self._should_stop = do_self_work, sweep, overdue, should_stop
-        self._fault_policy = FaultPolicy(policy or Policy(), restore, notify)
+        self._fault_policy = FaultPolicy(policy or Policy(), restore, notify, on_wait)
+        self._on_pace = on_pace
         self._charge_dead = charge_dead
         self._pace = Pace(jobs, jobs if first_jobs is None else first_jobs)
         self.jobs = self._fewest = self._pace.limit
@@ -199,7 +212,9 @@ class Evaluator:
         """
         for trial, result in ended:
             self._pace = self._pace.after(result, trial.cuts, running)
-            self.jobs = self._pace.limit
+            if self.jobs != self._pace.limit:
+                self.jobs = self._pace.limit
+                self._on_pace(self.jobs)
             if result.counts and self.jobs < self._fewest:
                 self._fewest = self.jobs
                 self._fault_policy.notify(f"calls of the model are refused or delayed; trials at once: {self.jobs}")

@@ -15,6 +15,8 @@ from evolve.host.disk import FREE_SPACE_HINT
 
 Notify = Callable[[str], None]
 Restore = Callable[[Notify], object]
+# Called with the cause and the seconds of a pause; with "" and 0 once it is over.
+OnWait = Callable[[str, float], None]
 
 RESUME_HINT = "run the same command again to resume"
 NAMES = {Fault.ENDPOINT: "the model's API", Fault.ENGINE: "the container engine"}
@@ -22,6 +24,10 @@ FATAL = {Fault.ENDPOINT: EndpointError, Fault.ENGINE: EngineError}
 POLL_SECONDS = 0.1
 LONGEST_POLL_SECONDS = 1.0
 MAX_DETAIL = 200
+
+
+def ignore_wait(_cause: str, _seconds: float) -> None:
+    """For whoever shows no pauses."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class FaultPolicy:
     policy: Policy
     restore: Restore
     notify: Notify
+    on_wait: OnWait = ignore_wait
 
 
 class FaultTracker:
@@ -78,6 +85,7 @@ class FaultTracker:
     def _note_success(self) -> None:
         if self._breaker.opened_at is not None:
             self._fault_policy.notify(f"{NAMES[self._breaker.fault]} answers again: resuming")
+            self._fault_policy.on_wait("", 0.0)
         # `_engine_works` stays: the trial may have ended before the engine died.
         self._breaker = self._breaker.record_success()
 
@@ -92,6 +100,7 @@ class FaultTracker:
             verb = "still fails" if before.pauses else "fails"
             pause = max(after.until - now, 0)
             self._fault_policy.notify(f"{name} {verb} ({reason}): no new {self._work} for {pause:.0f} s")
+            self._fault_policy.on_wait(f"{name} {verb} ({reason})", pause)
 
     def _engine_answers(self) -> bool:
         """Whether the engine answers; does not wait, so while it is being restored the answer is no."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from evolve.core.errors import EndpointError, HostRefused, RequestRefused
 from evolve.core.records import Fault, Usage
-from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify
+from evolve.executor.fault_policy import FaultPolicy, FaultTracker, Notify, OnWait, ignore_wait
 from evolve.host.circuit_breaker import Policy
 from evolve.host.signals import Stop
 from evolve.llm import Body, ChatModel, OnLost
@@ -26,10 +26,11 @@ class Patience:
         policy: When calls pause, for how long, and how long an outage may last.
         notify: Reports each change in one line.
         stop: Whether the user has asked for the end: nobody waits then.
+        on_wait: Told of each pause.
     """
 
-    def __init__(self, policy: Policy, notify: Notify, stop: Stop) -> None:
-        self._tracker = FaultTracker(FaultPolicy(policy, lambda _: None, notify), "calls")
+    def __init__(self, policy: Policy, notify: Notify, stop: Stop, on_wait: OnWait = ignore_wait) -> None:
+        self._tracker = FaultTracker(FaultPolicy(policy, lambda _: None, notify, on_wait), "calls")
         self._stop, self._lock, self._running = stop, threading.Lock(), 0
 
     def wait(self) -> float:

@@ -14,9 +14,10 @@ from evolve.core.launch import GATEWAY_URL
 from evolve.core.records import Candidate, ModelSpec
 from evolve.export.writing import check_free, new_folder
 from evolve.repo import Lineage
-from evolve.runs.identity import stored_config
+from evolve.runs.ends import ends_of
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import ends_of, lineage_with
+from evolve.runs.patches import lineage_with
+from evolve.runs.stored_config import stored_config
 from evolve.sandbox.build_context import DOCKERFILE
 from evolve.sandbox.resources import FILES
 from evolve.sandbox.scaffold_images import write_context
@@ -100,7 +101,7 @@ def _dockerfile(spec: ScaffoldFile) -> str | None:
 
 def _candidate(store: Store, row: RunRow, round_number: int | None) -> tuple[Candidate, bool]:
     """The candidate, and whether it is the champion."""
-    ends = ends_of(store.rounds_in_brief(row.id))
+    ends = ends_of(store.milestones(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     if round_number is None:

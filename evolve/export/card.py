@@ -15,7 +15,7 @@ from evolve.core.escaping import markdown
 from evolve.core.records import Split
 from evolve.export.dataset import DataFile
 from evolve.export.selection import Selection
-from evolve.runs.identity import stored
+from evolve.runs.stored_config import stored
 
 TEMPLATE = "card.md"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -39,6 +39,7 @@ class Card:
             "run": markdown(row.id),
             "options": self._options(),
             "counts": self._counts(),
+            "null_copies": self._null_copies(),
             "left_out": _bullets(f"{count} trials are left out: {reason}" for reason, count in self.left_out.items()),
             "model": markdown(config.model),
             "model_licence": _model_licence(config),
@@ -71,6 +72,14 @@ class Card:
     def _counts(self) -> str:
         rows = [(file.split, file.tasks, file.rows, f"{100 * file.passed / file.rows:.1f} %") for file in self.files]
         return _table(("split", "tasks", "trials", "reward 1"), rows)
+
+    def _null_copies(self) -> str:
+        copies, rounds = self.selection.null_copies, self.selection.rounds
+        if not copies:
+            return ""
+        trials = sum(len(rounds[number]) for number in copies)
+        share = f"{len(copies)} of the {len(rounds)} rounds ({trials} trials) are null copies"
+        return _bullets([f"{share}: unchanged copies of their parent, which show how often the gate keeps them"])
 
     def _options(self) -> str:
         """Those of the command that made the files."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.runs.identity import stored, suite_of
+from evolve.runs.identity import suite_of
+from evolve.runs.stored_config import stored
 from evolve.store import RunRow, TaskRow
 from evolve.suite.bundled import bundled_suite
 from evolve.suite.task_files import task_digest

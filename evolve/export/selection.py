@@ -10,7 +10,7 @@ from pathlib import Path
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, TrialResult, stable_hash
-from evolve.runs.identity import stored_config
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store, TaskRow
 
 # The holdout is exported only if it is asked for by name.
@@ -36,7 +36,11 @@ class ExportedTrial:
 
 @dataclass(frozen=True)
 class Selection:
-    """The trials of a run that are exported. `tasks`: those of the chosen splits; `round`: None if all are exported."""
+    """The trials of a run that are exported.
+
+    `tasks`: those of the chosen splits; `round`: None if all are exported; `null_copies`: the rounds among them whose
+    candidate is an unchanged copy of its parent.
+    """
 
     row: RunRow
     config: RunConfig
@@ -45,6 +49,7 @@ class Selection:
     tasks: tuple[TaskRow, ...]
     trials: tuple[ExportedTrial, ...]
     round: int | None = None
+    null_copies: frozenset[int] = frozenset()
 
     @property
     def rounds(self) -> dict[int, list[ExportedTrial]]:
@@ -82,7 +87,9 @@ def select(
     if not trials:
         raise BadInput(f"run {row.id}", f"it has no trials of {', '.join(chosen)} here", "name others with --split")
     trials.sort(key=lambda trial: (trial.round, trial.result.task, trial.result.attempt))
-    return Selection(row, stored_config(row), root, chosen, tasks, tuple(trials), round_number)
+    copies = {one.number for one in store.milestones(row.id) if one.decision.would_be} & {one.round for one in trials}
+    exported = tuple(trials)
+    return Selection(row, stored_config(row), root, chosen, tasks, exported, round_number, frozenset(copies))
 
 
 def file_name(text: str) -> str:

@@ -9,7 +9,7 @@ from evolve.core.records import Decision, StackFate, TrialResult, Verdict
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.standing import NeedTrials, Standing, by_slot, rewards_of
 
-# Of tip and champion, at the end of a run.
+# Of tip and champion, at the end of a run: at most so many, and half as many as it has rounds.
 LAST_PASSES = 8
 
 
@@ -56,6 +56,11 @@ def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[T
     if after.first != standing.first:
         return after
     return replace(after, rule=rule.with_tip_trials(tips).with_champion_trials(champions), idle=False)
+
+
+def last_passes(rounds: int) -> int:
+    """How many passes of tip and champion may follow so many rounds: they cost about as much as the rounds did."""
+    return min(max(rounds // 2, 1), LAST_PASSES)
 
 
 def settle(

@@ -23,6 +23,7 @@ from evolve.gate.recheck import MOST_PASSES
 from evolve.gate.ruling import Assessment, Rule, RuleMaker, Ruling
 from evolve.gate.select import STRATEGIES
 from evolve.gate.stack_rule import StackRule
+from evolve.gate.stated import StatedEffect, stated_effect
 from evolve.gate.voids import Slot, slot_of, veto
 
 Trials = Mapping[Slot, TrialResult]
@@ -99,7 +100,7 @@ class Standing:
 
     @property
     def compares(self) -> bool:
-        """Whether tip and champion are compared before the next race."""
+        """Whether tip and champion are compared before the next race: nothing was told, or what can't be true."""
         return self.idle or (isinstance(self.rule, StackRule) and self.rule.wants_comparison())
 
     def with_trials(self, trials: Sequence[TrialResult]) -> Standing:
@@ -228,7 +229,7 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
         standing = after
     raced = _vetoed(standing, entrants, shown, tip, answer)
     aimed = _aimed(standing, entrants, shown, tip, raced)
-    return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed)
+    return aimed if isinstance(aimed, NeedTrials) else _judgement(standing, entrants, aimed, shown, tip)
 
 
 def _nothing(entrants: Sequence[Entrant]) -> list[dict[Slot, TrialResult]]:
@@ -362,10 +363,19 @@ def _field(
     )
 
 
-def _judgement(standing: Standing, entrants: Sequence[Entrant], raced: RaceResult) -> Judgement:
+def _judgement(
+    standing: Standing,
+    entrants: Sequence[Entrant],
+    raced: RaceResult,
+    shown: Sequence[Trials],
+    tip: Sequence[TrialResult],
+) -> Judgement:
     after = standing.after(raced.rulings[raced.winner], entrants[raced.winner].candidate)
     waiting = tuple(entrants[place].candidate for place in raced.waiting)
-    decisions = tuple(_decision(standing, ruling) for ruling in raced.rulings)
+    decisions = tuple(
+        _decision(standing, ruling, _stated(standing, ruling, list(trials.values()), tip))
+        for ruling, trials in zip(raced.rulings, shown, strict=True)
+    )
     return Judgement(decisions, replace(after, waiting=waiting))
 
 
@@ -436,20 +446,38 @@ def _points(effect: float, error: float) -> str:
     return f"{100 * effect:+.1f} ± {100 * INTERVAL_ERRORS * error:.1f} points"
 
 
-def _decision(standing: Standing, ruling: Ruling) -> Decision:
+def _lead(champion: Candidate, evidence: Assessment) -> str:
+    """What all stacked patches together are estimated to bring, as no patch's own effect."""
+    return f"the stack: {_points(evidence.lead or 0.0, evidence.lead_error)} over the champion, round {champion.round}"
+
+
+def _stated(
+    standing: Standing, ruling: Ruling, shown: Sequence[TrialResult], tip: Sequence[TrialResult]
+) -> StatedEffect:
+    """The effect as it is stated; the rule's own estimate where too few tasks have trials of both.
+
+    It is made of the trials that the rule has asked for, so that later ones change no decision.
+    """
+    names, asked = [task.name for task in standing.tasks], _tip_slots(standing, tip)
+    before = [trial for trial in standing.aims.valued(tip) if slot_of(trial) in asked]
+    stated = stated_effect(standing.tip, before, shown, names)
+    estimate = ruling.assessment
+    return stated or StatedEffect(estimate.effect, estimate.error, standing.tip.round)
+
+
+def _decision(standing: Standing, ruling: Ruling, stated: StatedEffect) -> Decision:
     evidence, promoted = ruling.assessment, ruling.fate is StackFate.PROMOTED
     verdict = Verdict.REVERT if not ruling.taken else Verdict.KEEP if promoted else Verdict.STACK
     fate = ruling.fate if verdict is Verdict.REVERT else StackFate.OPEN
     stacked = standing.rule.stacked + ruling.taken
-    lead = "" if evidence.lead is None else f" ({_points(evidence.lead, evidence.lead_error)} over the champion)"
+    lead = "" if evidence.lead is None else f" ({_lead(standing.champion, evidence)})"
     ends = {
         StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %{lead}" if stacked else "",
         StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %{lead}",
         StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
     }
-    reason = f"{_points(evidence.effect, evidence.error)} after {evidence.trials} trials: {ruling.why}"
+    effect = f"{_points(stated.effect, stated.error)} against round {stated.parent}"
+    reason = f"{effect} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
         return Decision(verdict, reason, fate)
-    return Decision(
-        verdict, reason + ends[ruling.fate], fate, Evidence(evidence.effect, evidence.error, evidence.doubt)
-    )
+    return Decision(verdict, reason + ends[ruling.fate], fate, Evidence(stated.effect, stated.error, evidence.doubt))

@@ -9,13 +9,23 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evolve.core.errors import DiskFull, InfraError
+from evolve.core.errors import BadInput, DiskFull, InfraError
 from evolve.host.temporary import is_abandoned, process_mark
 
 MIN_FREE_BYTES = 200 * 1024 * 1024
 # If less is free, a write that failed without a reason failed because the disk is full.
 FULL_BELOW_BYTES = 256 * 1024
 FULL_DISK_PHRASES = ("no space left on device", "disk quota exceeded")
+# What to do about a path that the system refuses, by its error.
+PATH_FIXES = {
+    errno.EACCES: "give this user the right to use it, or name another place",
+    errno.EPERM: "give this user the right to use it, or name another place",
+    errno.EROFS: "name a place on a file system that can be written",
+    errno.ENOTDIR: "a file is where a folder should be: name another place",
+    errno.EISDIR: "a folder is where a file should be: name another place",
+    errno.ENAMETOOLONG: "name a place with a shorter name",
+    errno.ELOOP: "correct the link",
+}
 # The end of the name of a file that is being written.
 PART = ".part"
 FREE_SPACE_HINT = "free some space, then run the same command again"
@@ -24,6 +34,14 @@ FREE_SPACE_HINT = "free some space, then run the same command again"
 def is_full_disk_error(error: BaseException) -> bool:
     """Whether a system error means that the disk is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def refused_path(error: BaseException) -> BadInput | None:
+    """The error for a path that the user named and that can't be used as it is; None if this is something else."""
+    if not isinstance(error, OSError) or error.errno not in PATH_FIXES or error.filename is None:
+        return None
+    reason = error.strerror or os.strerror(error.errno)
+    return BadInput(os.fsdecode(error.filename), reason[:1].lower() + reason[1:], PATH_FIXES[error.errno])
 
 
 def mentions_full_disk(text: str) -> bool:

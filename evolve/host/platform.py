@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from evolve.core.errors import BadInput
@@ -95,3 +96,61 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def ignores_interrupts(pid: int) -> bool:
+    """Whether a process ignores SIGINT, as one does that a shell started in the background."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+    return any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
+
+
+def send_interrupt(pid: int, is_right_one: Callable[[], bool]) -> bool:
+    """Send SIGINT to one process, and to no other that got its id since. -> whether it was sent
+
+    is_right_one: asked once the process is held by a descriptor, which stays with that process.
+    """
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if not is_right_one():
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGINT)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def arguments_of(pid: int) -> tuple[str, ...]:
+    """The arguments of a process's command; none if it is dead or another user's."""
+    try:
+        data = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(part.decode("utf-8", "replace") for part in data.split(b"\0")[:-1])
+
+
+def folder_of(pid: int) -> Path | None:
+    """The current folder of a process; None if that is not known."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd"))
+    except OSError:
+        return None
+
+
+def variable_of(pid: int, name: str) -> str | None:
+    """The value of one variable in the environment that a process was started with."""
+    try:
+        data = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    prefix = name.encode() + b"="
+    values = [part[len(prefix) :] for part in data.split(b"\0") if part.startswith(prefix)]
+    return values[0].decode("utf-8", "replace") if values else None

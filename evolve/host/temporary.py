@@ -21,7 +21,7 @@ from evolve.host.platform import boot_id, process_namespace, process_start
 
 MARK = re.compile(r"(?<![0-9])(\d+)\.(\d+)\.([0-9a-f]{8})(?![0-9a-f])")
 # What temporary folders are for. Those of earlier versions have no mark.
-PURPOSES = ("base", "blobs", "copy", "image", "index", "merge", "replay", "repository", "scan")
+PURPOSES = ("base", "blobs", "copy", "image", "index", "merge", "pack", "replay", "repository", "scan")
 FOLDER = re.compile(rf"evolve-(?:{'|'.join(PURPOSES)})-|evolve-[0-9a-f]{{16}}-{MARK.pattern}")
 OLD_SECONDS = 86_400.0
 

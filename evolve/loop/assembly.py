@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from evolve.loop.candidates import Candidates, FindImage, licence_trailers
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
 from evolve.loop.drift import DRIFT_TRIALS, Drift
+from evolve.loop.events import tell_wait
 from evolve.loop.history import History
 from evolve.loop.journal import Journal
 from evolve.loop.lessons import Lessons
@@ -96,7 +98,7 @@ def assemble(
         policy: How long the calls for proposals and lessons wait for an endpoint that fails; None: as trials do.
     """
     stop = stop or Stop()
-    patience = Patience(policy or Policy(), watcher.say, stop)
+    patience = Patience(policy or Policy(), watcher.say, stop, functools.partial(tell_wait, watcher))
 
     def patient(what: str) -> ChatModel:
         return PatientModel(model_for(what), patience)

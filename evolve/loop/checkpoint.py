@@ -110,10 +110,17 @@ def decided_rows(rows: Sequence[RoundRow]) -> list[RoundRow]:
 def basis_of(initial: Standing, rows: Sequence[RoundRow]) -> str:
     """The sha256 of what a standing follows from but trials: the code of gate and core, settings, rounds."""
     digest = hashlib.sha256(frozen_text.to_text(initial).encode())
+    digest.update(rule_digest().encode())
+    digest.update(json.dumps([_facts(row) for row in rows]).encode())
+    return digest.hexdigest()
+
+
+def rule_digest() -> str:
+    """The sha256 of the code that takes the gate's decisions: that of gate and core, and of their use."""
+    digest = hashlib.sha256()
     pure = (folder for package in (core, gate) for folder in package.__path__)
     for source in sorted([*(file for folder in pure for file in Path(folder).glob("*.py")), Path(judging.__file__)]):
         digest.update(source.read_bytes())
-    digest.update(json.dumps([_facts(row) for row in rows]).encode())
     return digest.hexdigest()
 
 

@@ -69,7 +69,8 @@ class History:
         if row.candidate is None or row.parent is None:
             return RoundFacts(row.number, row.proposal, row.decision)
         change = task_changes(*(self._train_trials(candidate) for candidate in (row.parent, row.candidate)))
-        return RoundFacts(row.number, row.proposal, row.decision, _hits(row.proposal, change), self._labelled(change))
+        hits, labelled = _hits(row.proposal, change), self._labelled(change)
+        return RoundFacts(row.number, row.proposal, row.decision, hits, labelled, row.parent.round)
 
     def _train_trials(self, candidate: Candidate) -> list[TrialResult]:
         return [trial for trial in self.store.trials(self.run, candidate.commit) if trial.split is Split.TRAIN]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
@@ -15,7 +15,7 @@ from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate,
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import Settled, compare, decisions_after, settle
+from evolve.gate.settling import LAST_PASSES, Settled, compare, decisions_after, settle
 from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
@@ -97,9 +97,12 @@ def judge_challengers(measurer: Measurer, standing: Standing, patches: Sequence[
     return answer
 
 
-def settle_stack(measurer: Measurer, standing: Standing) -> Settled:
-    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell."""
-    while isinstance(answer := _settle(standing, measurer.trials), NeedTrials):
+def settle_stack(measurer: Measurer, standing: Standing, passes: int) -> Settled:
+    """Run trials of tip and champion side by side until it is decided what becomes of the stack, if they can tell.
+
+    passes: How often all tasks are run at most.
+    """
+    while isinstance(answer := _settle(standing, measurer.trials, passes), NeedTrials):
         measurer.measure(answer.commits, answer.slots)
     return answer
 
@@ -111,8 +114,8 @@ def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
     return answer
 
 
-def _settle(standing: Standing, trials: TrialsOf) -> NeedTrials | Settled:
-    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit))
+def _settle(standing: Standing, trials: TrialsOf, passes: int = LAST_PASSES) -> NeedTrials | Settled:
+    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit), passes)
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
@@ -157,23 +160,51 @@ def standing_of(run: str, standing: Standing, rows: Sequence[RoundRow], trials: 
         BadInput: The rows hold other decisions than this version's gate takes.
     """
     try:
-        for _, race in groupby(rows[1:], lambda row: row.race):
-            rounds = list(race)
-            if any(row.decision is None for row in rounds):
-                break
-            standing = _answered(_compare(standing, trials))
-            standing = _answered(gate.learn_tip(standing, trials(standing.tip.commit)))
-            standing = _standing_after(standing, rounds, trials, texts)
+        for race in decided_again(standing, rows, trials, texts):
+            standing = race.after
     except OtherDecisions:
         problem, fix = "its decisions are not those of this version's gate", "start another run with --run new"
         raise BadInput(f"run {run}", problem, fix) from None
     return standing
 
 
-def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts) -> Standing:
-    """The standing after a race that is decided. A null copy changes nothing."""
+@dataclass(frozen=True)
+class DecidedRace:
+    """A race whose patches were judged once more.
+
+    `before`: the standing against which they were judged; `decisions`: on the rounds that were measured.
+    """
+
+    before: Standing
+    after: Standing
+    rounds: tuple[RoundRow, ...]
+    decisions: tuple[tuple[RoundRow, Decision], ...]
+
+
+def decided_again(
+    standing: Standing, rows: Sequence[RoundRow], trials: TrialsOf, texts: Texts
+) -> Iterator[DecidedRace]:
+    """Decide each race of the decided rounds once more: see `standing_of`.
+
+    Raises:
+        OtherDecisions: The rows of the next race hold other decisions than this version's gate takes.
+    """
+    for _, race in groupby(rows[1:], lambda row: row.race):
+        rounds = tuple(race)
+        if any(row.decision is None for row in rounds):
+            return
+        standing = _answered(_compare(standing, trials))
+        before = _answered(gate.learn_tip(standing, trials(standing.tip.commit)))
+        standing, decisions = _judged(before, rounds, trials, texts)
+        yield DecidedRace(before, standing, rounds, decisions)
+
+
+def _judged(
+    standing: Standing, rounds: Iterable[RoundRow], trials: TrialsOf, texts: Texts
+) -> tuple[Standing, tuple[tuple[RoundRow, Decision], ...]]:
+    """The standing after a race that is decided, and its decisions. A null copy changes nothing."""
     if not (patched := [row for row in rounds if not row.is_null_copy]):
-        return standing
+        return standing, ()
     measured = [row for row in patched if row.decision and row.decision.verdict is not Verdict.REFUSED]
     patches = [
         patch_of(texts, standing.tip, row.candidate, row.proposal) for row in measured if row.candidate and row.proposal
@@ -181,11 +212,12 @@ def _standing_after(standing: Standing, rounds: Iterable[RoundRow], trials: Tria
     ruled = _answered(_judge(standing, patches, trials))
     stored = _outcomes([row.decision for row in measured if row.decision])
     if _outcomes(ruled.decisions) == stored:
-        return ruled.standing
+        return ruled.standing, tuple(zip(measured, ruled.decisions, strict=True))
     settled = _answered(_settle(ruled.standing, trials))
-    if _outcomes(decisions_after(ruled.decisions, settled)) != stored:
+    decisions = decisions_after(ruled.decisions, settled)
+    if _outcomes(decisions) != stored:
         raise OtherDecisions
-    return settled.standing
+    return settled.standing, tuple(zip(measured, decisions, strict=True))
 
 
 def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from evolve.budget.run_budget import Budget
+from evolve.core.caps import Caps
 from evolve.core.errors import GraderError
 from evolve.core.records import Fault, StoredFile, TrialResult, TrialSpec, grader_key
 from evolve.core.text import last_line
@@ -18,6 +19,7 @@ from evolve.gate.voids import slot_of
 from evolve.host import disk
 from evolve.host.signals import Stop
 from evolve.loop.drift import Drift
+from evolve.loop.events import tell
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
 from evolve.store import Store
@@ -177,6 +179,8 @@ class Measurer:
             self.budget.book(grader_key(result.key), result.grading.usage)
         self.watcher.budget_left(self.budget.left())
         self.watcher.trial_done(result)
+        if self.budget.terms.caps != Caps():
+            tell(self.watcher, self.budget.spending())
         for line in self.drift.add(result):
             self.watcher.say(line)
 

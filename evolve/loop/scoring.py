@@ -12,6 +12,7 @@ from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Split
 from evolve.gate import Slot
+from evolve.loop.events import StageStarted, tell
 from evolve.loop.measuring import Measurer
 from evolve.store import Store
 from evolve.suite.tasks import Suite
@@ -36,15 +37,18 @@ class Scorer:
 
     def keeping_enough(self) -> contextlib.AbstractContextManager[None]:
         """While the context lasts, leave enough of each cap for the trials at the end of the run."""
-        measured = self.suite.split(Split.TRAIN, Split.VALIDATION)
-        holdout = self.suite.split(Split.HOLDOUT)
-        final = self.config.score_attempts_at(len(measured)) * len(measured)
-        final += 2 * self.config.holdout_attempts_at(len(holdout)) * len(holdout)
+        final = self.trials_at_end()
         budget = self.measurer.budget
         if budget.terms.caps == Caps():
             return contextlib.nullcontext()
         trials = [trial for trial in self.store.latest_trials(self.run, JUDGED_TRIALS) if trial.counts]
         return budget.keeping(budget.terms.caps.kept_for_end(trials, final, self.measurer.evaluator.jobs))
+
+    def trials_at_end(self) -> int:
+        """The number of trials that the scores at the end of the run take at most."""
+        measured, holdout = len(self.suite.split(Split.TRAIN, Split.VALIDATION)), len(self.suite.split(Split.HOLDOUT))
+        scores = self.config.score_attempts_at(measured) * measured
+        return scores + 2 * self.config.holdout_attempts_at(holdout) * holdout
 
     def measure_fresh(self, champion: Candidate) -> None:
         """Measure a champion on attempts by which nothing is decided."""
@@ -64,6 +68,7 @@ class Scorer:
         if not tasks or not attempts:
             return
         self.measurer.watcher.say("holdout: seed scaffold and champion side by side")
+        tell(self.measurer.watcher, StageStarted("measuring seed scaffold and champion on the holdout"))
         first = attempts * self._note_looks(seed, champion)
         slots = [(task.name, first + attempt) for attempt in range(attempts) for task in tasks]
         commits = list(dict.fromkeys([seed.commit, champion.commit]))

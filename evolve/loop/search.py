@@ -10,11 +10,12 @@ from evolve.core.errors import BudgetExhausted
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Judgement, Standing, begin_rule, calibrate
 from evolve.gate.ruling import RuleMaker
-from evolve.gate.settling import decisions_after
+from evolve.gate.settling import decisions_after, last_passes
 from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
+from evolve.loop.events import EndsKnown, PatchEntered, StageStarted, WorkExpected, tell
 from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
 from evolve.loop.judging import (
@@ -77,13 +78,17 @@ class Search:
         """
         with disk.convert_os_errors(self.candidates.folder):
             standing, reached = self.start(), None
+            self._tell_ends(standing)
             try:
                 standing = standing if self._is_solved() else self._play_rounds(standing, rounds, least)
                 with self.scorer.keeping_enough():
+                    self._tell_stage("writing the lessons")
                     self.lessons.learn()
             except BudgetExhausted as error:
                 reached = error
             champion = self.journal.champion() if reached else standing.champion
+            self._tell_stage("measuring the champion's score on fresh trials")
+            tell(self.watcher, WorkExpected(0, self.scorer.trials_at_end()))
             self.scorer.measure_fresh(champion)
             self.scorer.compare_on_holdout(self.journal.seed(), champion)
             if reached:
@@ -105,6 +110,7 @@ class Search:
             self.watcher.round_started(numbers[0], rounds)
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers, rounds)
+            self._tell_ends(standing)
             check_refusals(self.journal.rounds(), rounds)
             if self.checkpoint.is_due:
                 self._keep(standing)
@@ -130,7 +136,10 @@ class Search:
         """
         self.measurer.check()
         rounds = self.journal.start_rounds(numbers, standing.tip)
+        self._tell_stage(f"measuring the tip of round {standing.tip.round}", numbers)
         standing = measure_tip(self.measurer, compare_ends(self.measurer, standing))
+        self._tell_ends(standing)
+        self._tell_stage("proposing", numbers)
         proposals = collect_proposals(self.proposers, self.journal, standing, rounds)
         proposals = mark_duplicates(proposals, self.candidates.texts(standing.tip.commit))
         for row, proposal in zip(rounds, proposals, strict=True):
@@ -139,17 +148,19 @@ class Search:
         if all(proposal.null_copy for proposal in proposals):
             return standing
         patches = self._admit(standing.tip, rounds, proposals)
+        self._tell_stage("measuring the patch" if len(patches) == 1 else f"racing {len(patches)} patches", numbers)
         ruled = judge_challengers(self.measurer, standing, patches)
-        ruled = self._settle_last(ruled) if patches and numbers[-1] == last else ruled
+        ruled = self._settle_last(ruled, last) if patches and numbers[-1] == last else ruled
         for patch, decision in zip(patches, ruled.decisions, strict=True):
             self.journal.record(patch.candidate, decision)
         if any(decision.crowns for decision in ruled.decisions):
             self.journal.set_champion(ruled.standing.champion)
         return ruled.standing
 
-    def _settle_last(self, ruled: Judgement) -> Judgement:
+    def _settle_last(self, ruled: Judgement, last: int) -> Judgement:
         """The judgement on the last race: what is stacked then is measured until it is decided, if that can be."""
-        settled = settle_stack(self.measurer, ruled.standing)
+        self._tell_stage("measuring tip and champion side by side")
+        settled = settle_stack(self.measurer, ruled.standing, last_passes(last))
         if settled.fate is StackFate.OPEN:
             return ruled
         return Judgement(decisions_after(ruled.decisions, settled), settled.standing)
@@ -189,6 +200,8 @@ class Search:
             return row.candidate
         seed = self.journal.add_seed(row)
         self.watcher.say("round 0: measuring the seed scaffold")
+        self._tell_stage("measuring the seed scaffold", (0,))
+        tell(self.watcher, EndsKnown(seed, seed, self.measurer.trials(seed.commit)))
         initial = initial_standing(self.suite, self.config, seed, self.begin)
         self.seed_check.check(seed, initial)
         measure_tip(self.measurer, initial)
@@ -229,7 +242,19 @@ class Search:
         if isinstance(commit, BadPatch):
             self.journal.decide(row.number, Decision(Verdict.REFUSED, str(commit)))
             return None
-        return patch_of(self.candidates.texts, tip, self.journal.add_candidate(row, tip, commit), proposal)
+        candidate = self.journal.add_candidate(row, tip, commit)
+        tell(self.watcher, PatchEntered(candidate, tip, proposal.hypothesis))
+        return patch_of(self.candidates.texts, tip, candidate, proposal)
+
+    def _tell_stage(self, name: str, rounds: Sequence[int] = ()) -> None:
+        """Tell what comes next, and what was spent until then."""
+        tell(self.watcher, StageStarted(name, tuple(rounds)))
+        tell(self.watcher, self.measurer.budget.spending())
+
+    def _tell_ends(self, standing: Standing) -> None:
+        commits = dict.fromkeys((standing.champion.commit, standing.tip.commit))
+        trials = [trial for commit in commits for trial in self.measurer.trials(commit)]
+        tell(self.watcher, EndsKnown(standing.champion, standing.tip, trials))
 
     def _print_smallest_gain(self) -> None:
         """Print before the first round what gain the suite can show, judged by the seed scaffold's trials."""
@@ -248,7 +273,9 @@ class Search:
             return
         trials, jobs = self.measurer.trials(rows[0].candidate.commit), self.measurer.evaluator.jobs
         estimate = calibrate.estimate(task_slots(self.suite), trials, self.config.gate, left, jobs, self.begin)
-        usd = f", ${estimate.usd:.2f}" if self.config.priced else ""
+        at_end = self.scorer.trials_at_end()
+        tell(self.watcher, WorkExpected(estimate.trials + at_end, estimate.trials + at_end))
+        usd = f", ${estimate.usd:.2f}" if self.config.priced else ", dollars unknown (no price)"
         cost = f"{left} rounds: about {estimate.trials:.0f} trials, {estimate.time}{usd}"
         self.watcher.say(f"{cost}, plus proposals; more if patches help")
 

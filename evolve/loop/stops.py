@@ -51,6 +51,15 @@ def judged_trials(trials: Iterable[TrialResult]) -> list[TrialResult]:
     return [trial for trial in trials if trial.counts and trial.split is not Split.HOLDOUT]
 
 
+def refuse_crashing(where: str, trials: Iterable[TrialResult]) -> None:
+    """Raise BadInput for a measured scaffold whose every trial ended by its own error, before it did anything."""
+    counted = [trial for trial in trials if trial.counts]
+    crashed = [one for one in counted if one.outcome is Outcome.SCAFFOLD_ERROR and not _worked(one)]
+    if counted and len(crashed) == len(counted):
+        problem = f"it made no model call and no command in any trial; {commonest_ending(counted)}"
+        raise BadInput(where, problem, "make it start, then measure it again")
+
+
 def seed_notice(trials: Sequence[TrialResult]) -> str:
     """What the user is told about the seed scaffold, in one line; "" for an ordinary one.
 

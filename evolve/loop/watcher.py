@@ -8,7 +8,10 @@ from evolve.core.records import Decision, TrialResult
 
 
 class Watcher(Protocol):
-    """Show the progress of a run. Nothing depends on it."""
+    """Show the progress of a run. Nothing depends on it.
+
+    One that has the method `hear` (`events.EventWatcher`) is told more.
+    """
 
     def say(self, text: str) -> None: ...
     def round_started(self, number: int, total: int) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from evolve import llm
 from evolve.core.config import EMBEDDED, ModelFacts, ModelTerms, RunConfig
@@ -45,6 +46,8 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
     endpoint = base_url or os.environ.get("OPENAI_BASE_URL") or None
     if model is not None and (named := _profile_of(model, endpoint, profiles)):
         return _choose_from_profile(*named, base_url)
+    if model is not None and endpoint is None:
+        _refuse_unknown_profile(model, profiles)
     keyed = bool(os.environ.get("OPENAI_API_KEY"))
     if model is not None and ModelSpec(model).embedded and endpoint is None:
         return Choice(_checked(model, None), None)
@@ -52,6 +55,10 @@ def choose_model(model: str | None, base_url: str | None, profiles: Mapping[str,
         if model is None:
             return Choice(EMBEDDED, None)
         raise BadInput(f"model {model}", "no API key is set", "set OPENAI_API_KEY, or use --model embedded")
+    if model is None and endpoint is None:
+        raise BadInput(
+            "model", "OPENAI_API_KEY is set, and no model is named", "give --model NAME, or --model embedded"
+        )
     return Choice(_checked(model, endpoint), endpoint)
 
 
@@ -67,6 +74,18 @@ def _profile_of(model: str, endpoint: str | None, profiles: Mapping[str, Profile
     keyed = bool(os.environ.get("OPENAI_API_KEY"))
     usable = (profile for profile in listing if profile.local or _has_key(profile) or not keyed)
     return next(((profile, model) for profile in usable), None)
+
+
+def _refuse_unknown_profile(model: str, profiles: Mapping[str, Profile]) -> None:
+    """Raise BadInput for PROFILE/MODEL without such a profile: OpenAI's API, which would get it, has no such names."""
+    name, slash, rest = model.partition("/")
+    if not slash:
+        return
+    if name in profiles:
+        raise BadInput(f"model {model}", "names a profile and no model", f"see `evolve models {name}`")
+    close = get_close_matches(name, profiles, n=1)
+    fix = f"did you mean `{close[0]}/{rest}`?" if close else "see `evolve models`, or give --base-url"
+    raise BadInput(f"model {model}", f"there is no profile `{name}`", fix)
 
 
 def profiles_listing(model: str, profiles: Mapping[str, Profile]) -> list[Profile]:

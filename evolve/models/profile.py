@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from evolve.core.config import EMBEDDED, ModelFacts, ModelTerms
 from evolve.core.errors import BadInput
+from evolve.core.invalid import first_fault
 from evolve.models.facts import (
     AnswerTokens,
     Context,
@@ -240,11 +241,6 @@ def _build_profile(name: str, table: Table, tables: Table, path: Path) -> Profil
     try:
         return Profile.model_validate({**values, "name": name})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([name, *(key for key in first["loc"] if isinstance(key, str) and key != "entries")])
-        raise BadInput(f"{path}: {where}", _problem(first["msg"]), "correct it; see docs/models.md") from error
-
-
-def _problem(message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+        fault = first_fault(error, Profile)
+        where = ".".join([name, *(key for key in fault.path if not key.isdecimal() and key != "entries")])
+        raise BadInput(f"{path}: {where}", fault.problem, f"{fault.fix}; see docs/models.md") from error

@@ -6,6 +6,7 @@ on a light ground; axes take theirs from the page.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def scores_chart(rounds: Sequence[RoundView]) -> Spec:
         if (score := one.scores.get(split))
     ]
     y = alt.Y("score:Q", title="score in %", scale=alt.Scale(domain=[0, 100]))
-    base = _base(values).encode(x=_round_axis(), y=y, tooltip=_tooltip("score", "low", "high"))
+    base = _base(values).encode(x=_round_axis(values), y=y, tooltip=_tooltip("score", "low", "high"))
     bars = base.mark_rule(strokeWidth=1.5).encode(
         y=alt.Y("low:Q", title="score in %"), y2="high:Q", color=_verdict_colour(values), opacity=_faint()
     )
@@ -72,11 +73,12 @@ def scores_chart(rounds: Sequence[RoundView]) -> Spec:
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(color=alt.value(BLUE))
     )
-    points = base.mark_point(filled=True, size=42, opacity=1).encode(
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
         color=_verdict_colour(values), shape=_verdict_shape(values), opacity=_faint()
     )
     panel = alt.layer(bars, path, points).properties(width=WIDTH, height=170)
-    return _finished(panel.facet(row=alt.Row("split:N", title=None, sort=["train", "validation"])))
+    header = alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight=600, labelFontSize=12)
+    return _finished(panel.facet(row=alt.Row("split:N", title=None, sort=["train", "validation"], header=header)))
 
 
 def evidence_chart(rounds: Sequence[RoundView]) -> Spec:
@@ -91,12 +93,12 @@ def evidence_chart(rounds: Sequence[RoundView]) -> Spec:
         for one in rounds
         if one.evidence
     ]
-    base = _base(values).encode(x=_round_axis(), tooltip=_tooltip("effect", "low", "high"))
+    base = _base(values).encode(x=_round_axis(values), tooltip=_tooltip("effect", "low", "high"))
     title = "effect in points"
     bars = base.mark_rule(strokeWidth=1.5).encode(
         y=alt.Y("low:Q", title=title), y2="high:Q", color=_verdict_colour(values), opacity=_faint()
     )
-    points = base.mark_point(filled=True, size=42).encode(
+    points = base.mark_point(filled=True, size=60).encode(
         y=alt.Y("effect:Q", title=title), color=_verdict_colour(values), shape=_verdict_shape(values), opacity=_faint()
     )
     zero = alt.Chart(_data([{"zero": 0}])).mark_rule(strokeDash=[4, 3], color=INK).encode(y="zero:Q")
@@ -108,7 +110,7 @@ def cost_chart(costs: Sequence[CostLine]) -> Spec:
     in_dollars = all(line.usd is not None for line in costs) and any(line.usd for line in costs)
     values = [
         {
-            "role": str(line.role),
+            "role": line.role.words,
             "model": short(line.model),
             "spent": line.usd if in_dollars else line.prompt_tokens + line.completion_tokens,
         }
@@ -119,7 +121,7 @@ def cost_chart(costs: Sequence[CostLine]) -> Spec:
         alt.Chart(_data(values))
         .mark_bar(color=BLUE, cornerRadiusEnd=3, height=14)
         .encode(
-            x=alt.X("spent:Q", title=title),
+            x=alt.X("spent:Q", title=title, axis=alt.Axis(tickCount=6)),
             y=alt.Y("role:N", title=None, sort=None),
             tooltip=[alt.Tooltip("role:N"), alt.Tooltip("model:N"), alt.Tooltip("spent:Q", title=title, format=",")],
         )
@@ -182,8 +184,13 @@ def _base(values: Values) -> alt.Chart:
     return alt.Chart(_data(values))
 
 
-def _round_axis() -> alt.X:
-    return alt.X("round:Q", title="round", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+def _round_axis(values: Values) -> alt.X:
+    newest = max((value["round"] for value in values), default=0)
+    step = next(
+        step for size in itertools.count() for step in (10**size, 2 * 10**size, 5 * 10**size) if newest < 16 * step
+    )
+    axis = alt.Axis(values=[*range(0, newest + 1, step)], format="d", grid=False)
+    return alt.X("round:Q", title="round", axis=axis, scale=alt.Scale(domain=[-0.5, newest + 0.5], nice=False))
 
 
 def _verdict_colour(values: Values) -> alt.Color:
@@ -205,7 +212,7 @@ def _present(values: Values) -> list[str]:
 
 def _faint() -> Any:
     """What was dropped stays visible, but behind what was built upon."""
-    return alt.condition("datum.verdict === 'revert' || datum.verdict === 'null copy'", alt.value(0.55), alt.value(1))
+    return alt.condition("datum.verdict === 'revert' || datum.verdict === 'null copy'", alt.value(0.7), alt.value(1))
 
 
 def _tooltip(*figures: str) -> list[alt.Tooltip]:

@@ -14,6 +14,7 @@ from evolve.runs.results import claim_of, fresh_coverage, suite_looks
 from evolve.store import LookRow, Store
 
 CERTAIN = 0.05
+MORE_ROUNDS = 10
 DECIDING = (Split.TRAIN, Split.VALIDATION)
 
 
@@ -43,12 +44,19 @@ def _undecided(run: RunView) -> ClaimView:
 
 def _no_gain(run: RunView, looks: tuple[LookRow, ...]) -> ClaimView:
     many = "1 round" if run.verdicts.rounds == 1 else f"{run.verdicts.rounds} rounds"
+    yet = "" if run.ended else " yet"
     return ClaimView(
         ClaimState.NO_GAIN,
-        f"No gain to claim: after {many} the champion is still the seed scaffold.",
-        commands=((f"evolve run --run {run.id} --rounds {run.newest + 10}", "search on"),),
+        f"No gain to claim{yet}: after {many} the champion is still the seed scaffold.",
+        commands=(_search_on(run),),
         looks=looks,
     )
+
+
+def _search_on(run: RunView) -> tuple[str, str]:
+    if run.ended is None:
+        return f"evolve run --run {run.id}", "resume the run, if no process is working on it"
+    return f"evolve run --run {run.id} --rounds {run.newest + MORE_ROUNDS}", "search on"
 
 
 def _held_back(run: RunView, looks: tuple[LookRow, ...]) -> ClaimView:
@@ -139,5 +147,5 @@ def _tip_sentence(run: RunView) -> str:
 def _tip_commands(run: RunView) -> tuple[tuple[str, str], ...]:
     return (
         (f"evolve adopt {run.id} --tip", "take the tip over all the same"),
-        (f"evolve run --run {run.id} --rounds {run.newest + 10}", "search on: more trials may prove it"),
+        _search_on(run),
     )

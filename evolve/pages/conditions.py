@@ -12,8 +12,8 @@ from evolve.report.predictions import format_predictions
 from evolve.report.promises import format_changes
 from evolve.runs.conditions import conditions_of
 from evolve.runs.evidence import grounds_of
-from evolve.runs.identity import NETWORKS, stored
 from evolve.runs.results import champions_gap, fresh_coverage
+from evolve.runs.stored_config import NETWORKS, stored
 from evolve.store import RoundRow, Store
 
 

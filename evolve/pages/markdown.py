@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evolve import __version__
 from evolve.core.escaping import markdown, plain
-from evolve.export.redaction import Redactor
 from evolve.pages import wording
 from evolve.pages.environment import FILTERS
 from evolve.pages.report import GENERATOR, ReportView
@@ -47,7 +46,7 @@ def report_markdown(view: ReportView) -> str:
             written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
     )
-    return Redactor.of(view.run.config).text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 @functools.cache

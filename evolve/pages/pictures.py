@@ -35,7 +35,11 @@ def picture(name: str, title: str, spec: Spec) -> Picture:
 @functools.cache
 def chart_scripts() -> str:
     """The JavaScript of Vega, Vega-Lite and Vega-Embed, as one script that loads nothing."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return (
+        str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+        .replace("</script", "<\\/script")
+        .replace("<!--", "<\\!--")
+    )
 
 
 def svg_of(spec: Spec) -> str:

@@ -10,7 +10,7 @@ from evolve import __version__
 from evolve.core.escaping import plain
 from evolve.pages.views import RunView
 from evolve.report.models import about_model
-from evolve.runs.identity import stored
+from evolve.runs.stored_config import stored
 from evolve.store import Store
 
 UNKNOWN = "unknown"

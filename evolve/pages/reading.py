@@ -22,9 +22,9 @@ from evolve.pages.views import (
     TaskLine,
     Verdicts,
 )
-from evolve.runs.identity import stored_config
-from evolve.runs.patches import ends_of
+from evolve.runs.ends import ends_of
 from evolve.runs.results import fresh_scores, of_split
+from evolve.runs.stored_config import stored_config
 from evolve.store import RoundRow, RunRow, Store
 
 # So many candidates are columns of a grid.
@@ -138,7 +138,7 @@ def cost_lines(store: Store, run: str, config: RunConfig) -> tuple[CostLine, ...
             sums[row["purpose"]][name] += row[name] or 0
         if row["seconds"] is not None:
             seconds[row["purpose"]] = seconds.get(row["purpose"], 0.0) + row["seconds"]
-    return tuple(_cost_line(role, sums[role], seconds.get(role), config) for role in Role if role in sums)
+    return tuple(_cost_line(role, sums[role], seconds.get(role), config) for role in Role if sums[role]["calls"])
 
 
 def _cost_line(role: Role, spent: Mapping[str, Any], seconds: float | None, config: RunConfig) -> CostLine:

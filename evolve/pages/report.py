@@ -23,6 +23,7 @@ from evolve.pages.patches import patch_views, within
 from evolve.pages.pictures import STATIC, Picture, chart_scripts, picture
 from evolve.pages.provenance import Provenance, provenance
 from evolve.pages.reading import cost_lines, ending_lines, run_view, task_grid, with_total
+from evolve.pages.redaction import redacted
 from evolve.pages.rounds import ancestors, lineage_nodes, round_views
 from evolve.pages.views import (
     ClaimView,
@@ -143,12 +144,11 @@ def report_html(view: ReportView) -> str:
     """The report as one HTML document, without the secrets of this process's environment."""
     known = {*(one.number for one in view.rounds)}
     pages = environment(lambda number: f"#round-{number}" if number in known and number else "#rounds")
+    view = redacted(view, Redactor.of(view.run.config))
     body = pages.get_template("report.html").render(
         **vars(view), ending_names=view.ending_names, pictures=pictures_of(view), sections=SECTIONS, **_written()
     )
-    # Before the scripts are there, whose hashes the policy names.
-    clean = Redactor.of(view.run.config).text(body)
-    return document(pages, f"{view.run.id}: {view.claim.state}", f"{GENERATOR} {view.run.id}", clean)
+    return document(pages, f"{view.run.id}: {view.claim.state}", f"{GENERATOR} {view.run.id}", body)
 
 
 def _written() -> dict[str, str]:
@@ -157,14 +157,15 @@ def _written() -> dict[str, str]:
 
 def document(pages: Environment, title: str, generator: str, body: str) -> str:
     """A whole HTML document around a body that is escaped already; the policy lets nothing else run or be loaded."""
-    scripts = (chart_scripts(), (STATIC / "pages.js").read_text("utf-8"))
+    library, script = chart_scripts(), (STATIC / "pages.js").read_text("utf-8")
     style = (STATIC / "style.css").read_text("utf-8")
     return pages.get_template("document.html").render(
         title=title,
         generator=generator,
         body=Markup(body),
-        policy=policy(scripts, style),
-        scripts=[Markup(script) for script in scripts],
+        policy=policy((library, script), style),
+        library=Markup(library),
+        script=Markup(script),
         style=Markup(style),
     )
 

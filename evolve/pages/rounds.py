@@ -10,7 +10,7 @@ from typing import Any
 
 from evolve.analysis import task_changes
 from evolve.core.coverage import Coverage
-from evolve.core.records import Proposal, Split, StackFate, TrialResult, Verdict
+from evolve.core.records import Proposal, Scored, Split, StackFate, Verdict
 from evolve.core.scores import gap, score
 from evolve.gate.comparison import Comparison, Slot, compare
 from evolve.pages.views import Kind, LineageNode, Predictions, RoundView, TaskMoves
@@ -18,7 +18,7 @@ from evolve.runs.history import HistoryPart, history_parts
 from evolve.runs.results import of_split
 from evolve.store import RoundRow, Store
 
-Trials = Mapping[str, Sequence[TrialResult]]
+Trials = Mapping[str, Sequence[Scored]]
 
 
 def round_views(
@@ -51,8 +51,8 @@ def iter_rounds(
                 )
 
 
-def _by_candidate(part: HistoryPart) -> dict[str, list[TrialResult]]:
-    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
+def _by_candidate(part: HistoryPart) -> dict[str, list[Scored]]:
+    by_commit: dict[str, list[Scored]] = defaultdict(list)
     for trial in part.trials:
         by_commit[trial.candidate].append(trial)
     return by_commit
@@ -107,7 +107,7 @@ def round_view(
     )
 
 
-def own_effect(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> tuple[Comparison | None, bool]:
+def own_effect(parent: Sequence[Scored], own: Sequence[Scored]) -> tuple[Comparison | None, bool]:
     """A candidate against its parent on train and validation, and whether on the same attempts.
 
     On other attempts at the same tasks only if they share fewer than two tasks otherwise; None if they do there too.
@@ -126,7 +126,7 @@ def _of_tasks(rewards: Mapping[Slot, float]) -> dict[Slot, float]:
     return {(task, 0): fmean(values) for task, values in by_task.items()}
 
 
-def task_moves(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> TaskMoves:
+def task_moves(parent: Sequence[Scored], own: Sequence[Scored]) -> TaskMoves:
     """The train tasks that a candidate's patch moved."""
     old, new = (of_split(trials, Split.TRAIN) for trials in (parent, own))
     changes = task_changes(old, new)
@@ -134,7 +134,7 @@ def task_moves(parent: Sequence[TrialResult], own: Sequence[TrialResult]) -> Tas
     return TaskMoves(tuple(changes.fixed), tuple(changes.broken), len(compared))
 
 
-def _rewards(trials: Sequence[TrialResult]) -> dict[Slot, float]:
+def _rewards(trials: Sequence[Scored]) -> dict[Slot, float]:
     return {(t.task, t.attempt): t.reward for t in trials if t.reward is not None and t.split is not Split.HOLDOUT}
 
 

@@ -371,7 +371,15 @@ class Verdicts:
 
     @property
     def rounds(self) -> int:
+        """How many are decided."""
         return self.kept + self.stacked + self.reverted + self.refused + self.null_copies
+
+    @property
+    def words(self) -> str:
+        """The counts that are not 0."""
+        copies = "null copy" if self.null_copies == 1 else "null copies"
+        names = {**{name: name for name in vars(self)}, "null_copies": copies}
+        return ", ".join(f"{count} {names[name]}" for name, count in vars(self).items() if count) or "none"
 
 
 @dataclass(frozen=True)

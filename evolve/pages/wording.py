@@ -40,7 +40,7 @@ def dollars(amount: float | None) -> str:
     if amount is None:
         return UNKNOWN
     if amount == 0:
-        return "free"
+        return "$0"
     return f"${amount:.2f}" if amount >= 0.01 else f"${amount:.2g}"
 
 

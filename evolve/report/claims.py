@@ -10,7 +10,10 @@ from evolve.gate.arms import ArmFigures
 from evolve.gate.claim import Claim
 from evolve.report.arms import arm_table
 from evolve.report.gaps import gap_line, gap_warning, points
+from evolve.report.standings import tip_lines
 from evolve.report.validity import with_coverage
+from evolve.runs.ends import scores_of_ends
+from evolve.store import Store
 from evolve.store.rows import LookRow
 
 # The looks of a run by itself: at its seed and at its champion.
@@ -56,9 +59,17 @@ def claim_lines(
     return lines
 
 
-def null_line(run: str) -> str:
-    """That a run has nothing to claim, which is a result."""
-    return f"run {run}: the champion is still the seed scaffold, so there is no gain to claim"
+def print_null(store: Store, run: str) -> None:
+    """Print that a run has nothing to claim, with its tip if a gain is held back."""
+    rounds = store.rounds_in_brief(run)
+    print("\n".join(null_lines(run, tip_lines(run, rounds, scores_of_ends(store, run, rounds)))))
+
+
+def null_lines(run: str, tip: Sequence[str] = ()) -> list[str]:
+    """That a run has nothing to claim, which is a result. tip: the lines on its tip, if it is not the champion."""
+    held = ["  the gain of the tip is held back until it is proven, and no claim can be made of it"] if tip else []
+    lines = [f"run {run}: the champion is still the seed scaffold, so there is no gain to claim", *held]
+    return lines + [f"  {line}" for line in tip]
 
 
 def corrected_note(p: float, comparisons: int) -> str:

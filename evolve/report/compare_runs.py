@@ -9,6 +9,7 @@ from evolve.core.config import RunConfig
 from evolve.core.records import Split, Usage
 from evolve.core.scores import Score
 from evolve.report.tables import Row, percent
+from evolve.runs.identity import differences
 from evolve.store import RunRow, TaskRow
 
 
@@ -45,7 +46,7 @@ def difference_lines(first: ComparedRun, second: ComparedRun) -> list[str]:
         lines.append(f"the suites differ in {changed} tasks: their scores are not comparable")
     if first.scaffold_digest != second.scaffold_digest:
         lines.append("the seed scaffolds differ: compare gains, not scores")
-    settings = [one for one in second.config.differences(first.row.config) if one.key != "model"]
+    settings = [one for one in differences(second.config, first.row) if one.key != "model"]
     return lines + [f"setting {one}" for one in settings]
 
 
@@ -67,7 +68,7 @@ def _facts(run: ComparedRun) -> list[tuple[str, str]]:
         *((name, percent(score)) for name, score in scores),
         ("trials", f"{run.trials:,}"),
         ("tokens", f"{run.usage.tokens:,}"),
-        ("cost", f"${run.usage.cost_usd:.2f}" if run.usage.cost_usd else "unknown or free"),
+        ("cost", f"${run.usage.cost_usd:.2f}" if run.usage.cost_usd or run.config.priced else "unknown"),
         ("minutes", f"{run.minutes:.0f}"),
         ("valid", "yes" if run.is_valid else "no, see `evolve history`"),
     ]

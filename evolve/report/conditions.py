@@ -11,6 +11,5 @@ from evolve.store import Store
 
 def condition_lines(store: Store, run: str, runs: Path) -> list[str]:
     """A line for each change of a run's conditions; see `change_lines`. `runs`: the folder with its files."""
-    seeds = [row.candidate.commit for row in store.rounds_in_brief(run)[:1] if row.candidate]
-    own = [trial for commit in seeds for trial in store.trials(run, commit)]
-    return format_changes(conditions_of(store, run, runs).changes, own)
+    seeds = [row.candidate.commit for row in store.rounds_between(run, 0, 0) if row.candidate]
+    return format_changes(conditions_of(store, run, runs).changes, store.scores(run, seeds))

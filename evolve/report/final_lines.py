@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evolve.core.scores import INTERVAL_ERRORS
 from evolve.loop.propose.answer import ENDPOINT_REFUSED
 from evolve.report.lineage_graph import tip_round
 from evolve.report.tables import Row
@@ -35,6 +36,65 @@ def summary_lines(
     if doubts:
         lines.append(f"  new champions: {len(doubts)}; expected number of false ones: {sum(doubts):.2f}")
     return lines
+
+
+def certainty_lines(
+    run: str, history: Sequence[Row], risk: float, tip: Sequence[str] = (), stacks: bool = True, played: int = 0
+) -> list[str]:
+    """What is certain at the end of a run and what is not, the report, and the next command.
+
+    Args:
+        history: The rows of the view `history`.
+        risk: The probability of harm up to which a stack becomes champion.
+        tip: The lines on the tip, if it is not the champion.
+        stacks: Whether the run's rule stacks patches.
+        played: The number of rounds that the run has.
+    """
+    decided = [row for row in history if row["verdict"]]
+    champion, kept = decided[-1]["champion_round"], decided[-1]["champion_round"] > 0
+    more = f"evolve run --run {run} --rounds {2 * max(played, len(decided) - 1, 1)}"
+    lines = [f"certain: {_certain(decided, champion, stacks)}"]
+    if tip:
+        held = (
+            f" (doubt {100 * decided[-1]['doubt']:.0f} %, at most {100 * risk:g} % is allowed)"
+            if _doubts(decided)
+            else ""
+        )
+        lines += [f"not certain: the gain of the tip, which is held back until it is proven{held}", *tip]
+    elif not kept:
+        lines.append(f"learned: {_why_nothing(decided[1:])}; more rounds may find a better patch")
+    lines.append(f"report: evolve report {run}")
+    lines.append(f"next: {f'evolve adopt {run}' if kept else more}")
+    return lines
+
+
+def _doubts(decided: Sequence[Row]) -> bool:
+    return decided[-1]["doubt"] is not None and decided[-1]["fate"] == "open"
+
+
+def _certain(decided: Sequence[Row], champion: int, stacks: bool) -> str:
+    if not champion:
+        return "no patch is proven better than the seed scaffold"
+    if not stacks:
+        return f"the champion is of round {champion}; this run's rule proves nothing"
+    crowned = [row for row, before in zip(decided[1:], decided, strict=False) if _is_new_champion(row, before)]
+    doubt = f", doubt {100 * crowned[-1]['doubt']:.1f} %" if crowned else ""
+    return f"the champion of round {champion} is better than what it replaced{doubt}"
+
+
+def _why_nothing(rounds: Sequence[Row]) -> str:
+    """Why no patch was built upon, with the best of those that were measured."""
+    measured = [row for row in rounds if row.get("effect") is not None]
+    if not rounds:
+        return "no round was played"
+    if not measured:
+        return "no patch could be measured: all were refused, see `evolve history`"
+    best = max(measured, key=lambda row: float(row["effect"]))
+    figures = f"{100 * best['effect']:+.1f} ± {100 * INTERVAL_ERRORS * best['error']:.1f} points"
+    against = "" if best.get("parent_round") is None else f" against round {best['parent_round']}"
+    return (
+        f"none of {len(measured)} measured patches helped; the best, of round {best['round']}, had {figures}{against}"
+    )
 
 
 def waste_lines(cost: Sequence[Row]) -> list[str]:

@@ -7,9 +7,9 @@ from evolve.report.tables import percent
 
 
 def percent_with_gain(score: Score | None, gain: float | None) -> str:
-    """A score with its gain over the seed scaffold in points, such as `98.0 % (± 5.1; +72.0)`."""
+    """A score with its gain over the seed scaffold in points, such as `98.0 % (± 5.1 points; +72.0 over the seed)`."""
     text = percent(score)
-    return text if score is None or gain is None else f"{text[:-1]}; {points(gain)})"
+    return text if score is None or gain is None else f"{text[:-1]}; {points(gain)} over the seed)"
 
 
 def gap_line(gap: Gap) -> str:

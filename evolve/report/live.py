@@ -1,20 +1,27 @@
-"""Show progress on stderr: a live line in a terminal, plain lines elsewhere."""
+"""Show progress on stderr: a live view in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live as Screen
 from rich.text import Text
 
 from evolve.core.escaping import plain
-from evolve.core.records import Decision, Fault, Outcome, TrialResult, Usage
+from evolve.core.records import Decision, Fault, Outcome, TrialResult
 from evolve.core.text import last_line
+from evolve.loop.events import Event
+from evolve.report.dashboard import Look, dashboard
+from evolve.report.progress import Progress
 
 PLAIN_EVERY_SECONDS = 15.0
+DRAWN_PER_SECOND = 2.0
+# Lines of the terminal that are left to what is printed above the view.
+LEFT_FREE = 3
 
 
 class Live:
@@ -28,75 +35,81 @@ class Live:
     ) -> None:
         self._clock = clock
         self.console = console or Console(stderr=True, highlight=False)
-        self.usage = Usage()
         self.priced = priced
-        self.done = self.planned = 0
-        self._round, self._rounds = 0, 0
-        self._started = self._printed = clock()
-        self._decided = 0
+        self.state = Progress()
+        self._lock = threading.Lock()
+        self._printed = clock()
         self._budget = ""
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._rounds: list[str] = []
+        self._screen: Screen | None = None
 
     def __enter__(self) -> Live:
-        if self.console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
+        # A terminal that can't move its cursor gets plain lines.
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._screen = Screen(
+                self, console=self.console, transient=True, refresh_per_second=DRAWN_PER_SECOND, redirect_stdout=False
             )
-            self._bar = Progress(*columns, console=self.console, transient=True)
-            self._bar.start()
+            self._screen.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._screen is not None:
+            self._screen.stop()
+            self._screen = None
+            # The view showed them; now they stay.
+            for line in self._rounds:
+                self.say(line)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        look = Look(options.max_width, max(options.size.height - LEFT_FREE, 1), self.priced, options.ascii_only)
+        with self._lock:
+            lines = dashboard(self.state, look, self._clock())
+        yield from lines
 
     def say(self, text: str) -> None:
-        self.console.print(Text(plain(text)), soft_wrap=True)
+        # A terminal gets lines broken between words; a log keeps each line whole.
+        self.console.print(Text(plain(text)), soft_wrap=not self.console.is_terminal)
+
+    def hear(self, event: Event) -> None:
+        with self._lock:
+            self.state.hear(event, self._clock())
 
     def round_started(self, number: int, total: int) -> None:
-        if not self._rounds:
-            self._started = self._clock()
-        self._round, self._rounds = number, total
+        with self._lock:
+            self.state.round_started(number, total, self._clock())
 
     def trials_planned(self, count: int) -> None:
-        self.done, self.planned = 0, count
-        if self._bar is not None:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(self._title(), total=count)
+        with self._lock:
+            self.state.trials_planned(count, self._clock())
 
     def trial_done(self, result: TrialResult) -> None:
-        self.done += result.counts
-        self.usage += result.usage.paid
+        with self._lock:
+            self.state.trial_done(result)
         if result.outcome is Outcome.INFRA_ERROR and result.fault is not Fault.CAP:
             self.say(f"infrastructure error in {result.task}, retrying: {last_line(result.detail)}")
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, description=self._title())
-        elif self._clock() - self._printed > PLAIN_EVERY_SECONDS:
+        if self._screen is None and self._clock() - self._printed > PLAIN_EVERY_SECONDS:
             self._printed = self._clock()
-            self.say(f"{self._title()} {self.done}/{self.planned} trials")
+            self.say(f"{self._title()} {self.state.batch_done}/{self.state.planned} trials")
 
     def budget_left(self, words: str) -> None:
         self._budget = f"; budget left: {words}" if words else ""
 
     def round_decided(self, number: int, decision: Decision) -> None:
-        self._decided += number > 0
-        self.say(f"round {number}: {decision.verdict} ({decision.reason})")
+        with self._lock:
+            self.state.round_decided(number, decision)
+        line = f"round {number}: {decision.verdict} ({decision.reason})"
+        if self._screen is None:
+            self.say(line)
+        else:
+            self._rounds.append(line)
 
     def _title(self) -> str:
-        tokens = self.usage.prompt_tokens + self.usage.completion_tokens
-        cost = f", ${self.usage.cost_usd:.2f}" if self.priced else ""
-        return f"round {self._round}/{self._rounds}, {tokens / 1000:.0f}k tokens{cost}{self._time_left()}{self._budget}"
-
-    def _time_left(self) -> str:
-        """The estimated time left, from the mean duration of this session's decided rounds."""
-        if not self._decided or not self._rounds:
-            return ""
-        seconds_each = (self._clock() - self._started) / self._decided
-        return f", about {max(self._rounds - self._round + 1, 0) * seconds_each / 60:.0f} min left"
+        """The state in one line, for logs."""
+        state, spent = self.state, self.state.spent
+        cost = f", ${spent.cost_usd:.2f}" if self.priced else ""
+        left = state.time_left(self._clock())
+        stage = f", {state.stage}" if state.stage else ""
+        where = f"round {state.round}/{state.rounds}"
+        return f"{where}{stage}, {spent.tokens / 1000:.0f}k tokens{cost}{f', {left}' if left else ''}{self._budget}"

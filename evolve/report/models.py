@@ -9,6 +9,7 @@ from typing import Any
 from evolve.core.config import COMMERCIAL_USE, AskedModel, LicenceStatement, ModelRole, ModelTerms, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
+from evolve.core.invalid import nearest
 from evolve.models.facts import FreeTable, Headers, Sourced
 from evolve.models.profile import KnownModel, Profile, split_name
 
@@ -180,7 +181,7 @@ def _resolve(name: str, profiles: Mapping[str, Profile]) -> tuple[Profile, str |
     match = split_name(name, profiles)
     if match is None or match[1] not in match[0].models:
         known = [f"{match[0].name}/{model}" for model in match[0].models] if match else list(profiles)
-        fix = f"use one of: {', '.join(known) or 'none here'}; see `evolve models`"
+        fix = f"{nearest(name, known)}; see `evolve models`"
         raise BadInput(f"model {name}", "is in no profile", fix)
     return match
 

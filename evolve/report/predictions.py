@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from evolve.analysis import task_changes
-from evolve.core.records import Split, TrialResult
+from evolve.core.records import Scored, Split
 from evolve.report.tables import Row
 from evolve.store import RoundRow
 
 Rates = tuple[int, int, int]
 
 
-def prediction_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
+def prediction_lines(history: Sequence[Row], rounds: Sequence[RoundRow], trials: Sequence[Scored]) -> list[str]:
     """Compare predictions with effects, from the view `history` and the run's rounds and trials; empty without any."""
     return format_predictions(history, base_rates(rounds, trials))
 
@@ -39,9 +39,9 @@ def _format_base_rate(count: int, compared: int) -> str:
     return f" ({100 * count / compared:.0f} % of all train tasks did in these rounds)" if compared else ""
 
 
-def base_rates(rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> Rates:
+def base_rates(rounds: Sequence[RoundRow], trials: Sequence[Scored]) -> Rates:
     """Over the rounds with predictions: train tasks that improved, that got worse, and all that were compared."""
-    by_commit: dict[str, list[TrialResult]] = defaultdict(list)
+    by_commit: dict[str, list[Scored]] = defaultdict(list)
     for trial in trials:
         if trial.split is Split.TRAIN:
             by_commit[trial.candidate].append(trial)

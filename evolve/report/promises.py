@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from evolve.core.epochs import Change, changes, differs
 from evolve.core.escaping import plain
-from evolve.core.records import Split, TrialResult, Verdict
-from evolve.store import RoundRow
+from evolve.core.records import Scored, Split, TrialResult, Verdict
+from evolve.store import Decided
 
 
-def null_copy_lines(rounds: Sequence[RoundRow], risk: float) -> list[str]:
+def null_copy_lines(rounds: Iterable[Decided], risk: float) -> list[str]:
     """One line if the run has judged null copies.
 
     Args:
-        rounds: the run's.
+        rounds: the run's, or its milestones.
         risk: the probability of harm up to which the gate makes a stack champion.
     """
     verdicts = [row.decision.would_be for row in rounds if row.decision and row.decision.would_be]
@@ -33,7 +33,7 @@ def change_lines(trials: Sequence[TrialResult]) -> list[str]:
     return format_changes(changes(trials), [trial for trial in trials if trial.candidate == trials[0].candidate])
 
 
-def format_changes(found: Iterable[Change], seed: Iterable[TrialResult]) -> list[str]:
+def format_changes(found: Iterable[Change], seed: Iterable[Scored]) -> list[str]:
     """The same, from the changes and the seed scaffold's trials."""
     lines = [plain(f"conditions changed after {change.trial} trials: {change.what}") for change in found]
     own = [trial for trial in seed if trial.split is not Split.HOLDOUT and trial.counts]

@@ -29,7 +29,7 @@ def _plan_lines(plan: SideBySide, cost: Estimate) -> Iterable[str]:
     if not cost.trials:
         yield "  all of them are stored"
         return
-    usd = "" if cost.usd is None else f", ${cost.usd:.2f}"
+    usd = ", dollars unknown (no price)" if cost.usd is None else f", ${cost.usd:.2f}"
     about = f"{cost.trials} trials to run, about {cost.tokens / 1000:.0f}k tokens{usd}, {cost.seconds / 60:.0f} min"
     yield f"  {about}, judged by the run's own trials"
 

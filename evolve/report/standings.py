@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evolve.core.attempts import unselected_trials
-from evolve.core.records import Candidate, Split, TrialResult
+from evolve.core.records import Candidate, Scored, Split
 from evolve.core.scores import score
 from evolve.report.tables import percent
-from evolve.runs.patches import ends_of
-from evolve.store import RoundRow
+from evolve.runs.ends import ends_of
+from evolve.store import Decided
 
 SPLITS = (Split.TRAIN, Split.VALIDATION)
 
 
-def standing_lines(run: str, rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
+def standing_lines(run: str, rounds: Sequence[Decided], trials: Sequence[Scored]) -> list[str]:
     """The scores of the champion, and of the tip if it is another; none before the first decision.
 
     Only trials count that did not choose the scaffold.
@@ -24,7 +24,7 @@ def standing_lines(run: str, rounds: Sequence[RoundRow], trials: Sequence[TrialR
     return [f"champion {_format(ends[0], trials)}", *tip_lines(run, rounds, trials)]
 
 
-def tip_lines(run: str, rounds: Sequence[RoundRow], trials: Sequence[TrialResult]) -> list[str]:
+def tip_lines(run: str, rounds: Sequence[Decided], trials: Sequence[Scored]) -> list[str]:
     """The tip's scores, and how to take it over; none if it is the champion."""
     ends = ends_of(rounds)
     if ends is None or ends[0].commit == ends[1].commit:
@@ -35,7 +35,7 @@ def tip_lines(run: str, rounds: Sequence[RoundRow], trials: Sequence[TrialResult
     ]
 
 
-def _format(candidate: Candidate, trials: Sequence[TrialResult]) -> str:
+def _format(candidate: Candidate, trials: Sequence[Scored]) -> str:
     own = unselected_trials(candidate, (trial for trial in trials if trial.candidate == candidate.commit))
     scores = (f"{split} {percent(score(t for t in own if t.split is split))}" for split in SPLITS)
     return f"(round {candidate.round}): {', '.join(scores)}"

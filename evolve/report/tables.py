@@ -37,6 +37,15 @@ def show(rows: Sequence[Row], as_json: bool, columns: Sequence[str] | None = Non
     console.print(table)
 
 
+def print_lines(console: Console, lines: Sequence[Text]) -> None:
+    """Print lines that fit the console; without colours at once, since a long run has thousands."""
+    if console.color_system is None:
+        print("\n".join(line.plain for line in lines))
+        return
+    for line in lines:
+        console.print(line)
+
+
 def _fitting_columns(names: list[str], width: int) -> list[str]:
     """Drop the last column of sentences if the terminal is too narrow for two."""
     text_columns = [name for name in names if name in TEXT_COLUMNS]
@@ -55,4 +64,5 @@ def _format_cell(name: str, value: Any) -> str:
 
 
 def percent(value: tuple[float, float] | None) -> str:
-    return "not measured" if value is None else f"{100 * value[0]:.1f} % (± {100 * value[1]:.1f})"
+    """A share in percent, with the half width of its 95 % interval in points."""
+    return "not measured" if value is None else f"{100 * value[0]:.1f} % (± {100 * value[1]:.1f} points)"

@@ -46,7 +46,7 @@ def document_lines(document: Document, most: int | None = SHORT) -> Iterator[str
     """
     began: datetime | None = None
     for step in document.get("steps", []):
-        at = _moment(step.get("timestamp"))
+        at = moment(step.get("timestamp"))
         began = began or at
         yield ""
         yield _heading(step, (at - began).total_seconds() if at and began else None)
@@ -87,10 +87,10 @@ def _step_lines(step: Document, most: int | None) -> Iterator[str]:
 
 def _command_lines(command: Document, most: int | None) -> Iterator[str]:
     """What passed the gateway: a command with its output and its end, or an access to a file."""
-    kind, seconds = command.get("kind"), _seconds(command)
+    kind, seconds = command.get("kind"), command_seconds(command)
     took = "" if seconds is None else f", {seconds:.2f} s"
     if kind != "run":
-        yield f"  $ {kind} {_indented(str(command.get('path', '')))}  ({_access(command)}{took})"
+        yield f"  $ {kind} {_indented(str(command.get('path', '')))}  ({access_text(command)}{took})"
         return
     ends = [f"exit {command.get('exit_code')}"]
     ends += [words for flag, words in (("timed_out", "timed out"), ("truncated", "output cut")) if command.get(flag)]
@@ -100,7 +100,7 @@ def _command_lines(command: Document, most: int | None) -> Iterator[str]:
             yield f"    {'' if name == 'stdout' else 'stderr: '}{_indented(_short(text, most))}"
 
 
-def _access(command: Document) -> str:
+def access_text(command: Document) -> str:
     """How an access to a file ended."""
     if problem := command.get("error") or command.get("problem"):
         return _indented(str(problem))
@@ -113,12 +113,12 @@ def _access(command: Document) -> str:
     return f"{command['bytes']:,} bytes" if "bytes" in command else "done"
 
 
-def _seconds(command: Document) -> float | None:
-    began, ended = _moment(command.get("started_at")), _moment(command.get("ended_at"))
+def command_seconds(command: Document) -> float | None:
+    began, ended = moment(command.get("started_at")), moment(command.get("ended_at"))
     return (ended - began).total_seconds() if began and ended else None
 
 
-def _moment(text: object) -> datetime | None:
+def moment(text: object) -> datetime | None:
     try:
         return datetime.fromisoformat(str(text))
     except ValueError:

@@ -38,7 +38,7 @@ def _tasks(count: int) -> str:
 
 
 def with_coverage(score: str, covered: Coverage) -> str:
-    """A score such as `98.0 % (± 5.1)` with its coverage behind it."""
+    """A score such as `98.0 % (± 5.1 points)` with its coverage behind it."""
     if not covered.planned:
         return score
     begin = f"{score[:-1]}; " if score.endswith(")") else f"{score} ("

@@ -12,8 +12,9 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate
 from evolve.repo import Adopted, Home, Step, adopt
 from evolve.runs.adoption_messages import Source, candidate_of, patch_message, seed_message, whole_message
+from evolve.runs.ends import ends_of
 from evolve.runs.lookup import open_results, run_row
-from evolve.runs.patches import ends_of, home_of_run, lineage_with, places_on_disk
+from evolve.runs.patches import home_of_run, lineage_with, places_on_disk
 from evolve.store import RoundRow, RunRow, Store
 from evolve.suite.scaffold import FILE
 
@@ -76,7 +77,7 @@ def _refuse_homeless(row: RunRow, runs: Path) -> NoReturn:
 
 def _goal(store: Store, row: RunRow, tip: bool) -> tuple[Candidate, Candidate]:
     """The champion, and the candidate to adopt."""
-    ends = ends_of(store.rounds_in_brief(row.id))
+    ends = ends_of(store.milestones(row.id))
     if ends is None:
         raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
     champion, latest = ends

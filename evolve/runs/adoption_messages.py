@@ -116,7 +116,7 @@ def _totals(source: Source) -> list[str]:
 
 
 def _percent(score: Score | None) -> str:
-    return "not measured" if score is None else f"{100 * score.mean:.1f} % (± {100 * score.half_width:.1f})"
+    return "not measured" if score is None else f"{100 * score.mean:.1f} % (± {100 * score.half_width:.1f} points)"
 
 
 def _claim_lines(source: Source) -> list[str]:

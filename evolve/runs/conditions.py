@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evolve.core.epochs import Change, changes, epochs
+from evolve.core.records import TrialResult
 from evolve.runs.tally import TrialCounts, tally_of
-from evolve.store import Store
+from evolve.store import ConditionedTrial, Store
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,12 @@ def conditions_of(store: Store, run: str, runs: Path) -> Conditions:
     if is_uniform(tally_of(store, run, runs / run)):
         return Conditions()
     trials = store.conditioned_trials(run)
-    ran = {trial.candidate: epoch for trial, epoch in zip(trials, epochs(trials), strict=True)}
-    return Conditions(changes(trials), ran)
+    return Conditions(changes(trials), last_epochs(trials))
+
+
+def last_epochs(trials: Sequence[ConditionedTrial | TrialResult]) -> dict[str, int]:
+    """The epoch of each candidate's last trial. trials: all of a run, in the order of their rows."""
+    return {trial.candidate: epoch for trial, epoch in zip(trials, epochs(trials), strict=True)}
 
 
 def is_uniform(tally: TrialCounts) -> bool:

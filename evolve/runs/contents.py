@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from evolve.core.config import RunConfig
@@ -31,11 +31,20 @@ def check_scaffold(folder: Path, suite: Suite, runs: Path) -> None:
             raise BadInput(str(folder / entry.path), problem, "move the file out of the scaffold's folder")
     _check_size(folder, spec, [top / entry.path for entry in survey.entries], top)
     paths = {entry.path for entry in survey.entries}
+    _check_patterns(folder, spec, paths)
     for key, path in spec.named_files:
         if path not in paths:
             what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
             problem = f"{what} is left out of the scaffold or ignored by git"
             raise BadInput(f"{folder}/{scaffold.FILE}", problem, "move it out of suites, tasks and results")
+
+
+def _check_patterns(folder: Path, spec: scaffold.ScaffoldFile, paths: Collection[str]) -> None:
+    """Raise BadInput for a pattern that no file of the scaffold matches: it is misspelt, or its files are left out."""
+    for key, patterns in (("evolvable", spec.evolvable), ("shown", spec.shown or ())):
+        if unmatched := [pattern for pattern in patterns if not matching(paths, [pattern])]:
+            problem = f"key `{key}`: no file matches `{unmatched[0]}`"
+            raise BadInput(f"{folder}/{scaffold.FILE}", problem, "correct or remove the pattern, or add such a file")
 
 
 def _check_size(folder: Path, spec: scaffold.ScaffoldFile, paths: Sequence[Path], top: Path) -> None:

@@ -16,11 +16,13 @@ from evolve.host.run_names import NEW
 from evolve.models.choice import Choice, choose_model, profiles_listing
 from evolve.models.facts import body_text, header_pairs
 from evolve.models.profile import Profile, read_profiles, split_name
-from evolve.runs.identity import GIVEN_PRICE, PRICES, resumed_config, stored_config, with_rates
-from evolve.runs.lookup import open_results, run_and_commit
+from evolve.runs.branches import run_and_commit
+from evolve.runs.identity import GIVEN_PRICE, PRICES, resumed_config, with_rates
+from evolve.runs.lookup import open_results
 from evolve.runs.plugins import Plugins
 from evolve.runs.request import RunRequest, stored_row
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow
 from evolve.suite.bundled import or_bundled
 
@@ -151,9 +153,7 @@ def _full_name(config: RunConfig) -> str:
 
 def _small_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
     """The scaffold's small model, if any. Raises BadInput if it can't be told apart from the scaffold's model."""
-    small = _other_model(settings.small_model, settings.small_base_url, scaffolds, profiles)
-    if small is None and settings.small_base_url is not None:
-        raise BadInput("small_base_url", "there is no small model", "name it by --small-model, or drop the endpoint")
+    small = _other_model("small", settings, scaffolds, profiles)
     if small is not None and small.model == scaffolds.model:
         problem = f"{small.model} is the scaffold's model itself"
         raise BadInput("small_model", problem, "drop --small-model, or name another model")
@@ -170,12 +170,12 @@ def _same_prices(asked: AskedModel | None, stored: AskedModel | None) -> AskedMo
 
 def _proposing_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
     """The model that proposes, if it is another one."""
-    return _other_model(settings.proposer_model, settings.proposer_base_url, scaffolds, profiles)
+    return _other_model("proposer", settings, scaffolds, profiles)
 
 
 def grading_model(settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]) -> AskedModel | None:
     """The model that tests may ask, if any. Raises BadInput."""
-    found = _other_model(settings.grader_model, settings.grader_base_url, scaffolds, profiles)
+    found = _other_model("grader", settings, scaffolds, profiles)
     if found is not None and found.facts.profile == LOCAL and settings.grader_base_url is None:
         raise BadInput("grader_model", "Evolve serves no local model for tests", "give its --grader-base-url")
     return found
@@ -189,12 +189,16 @@ def checking_config(settings: Settings) -> RunConfig:
 
 
 def _other_model(
-    name: str | None, base_url: str | None, scaffolds: AskedModel, profiles: dict[str, Profile]
+    role: str, settings: Settings, scaffolds: AskedModel, profiles: dict[str, Profile]
 ) -> AskedModel | None:
     """A model beside the scaffold's; a plain name that no profile lists is at the scaffold's endpoint.
 
-    scaffolds: the scaffold's model.
+    role: What the names of its settings begin with; scaffolds: the scaffold's model. Raises BadInput.
     """
+    name, base_url = getattr(settings, f"{role}_model"), getattr(settings, f"{role}_base_url")
+    if name is None and base_url is not None:
+        problem = f"there is no {role} model"
+        raise BadInput(f"{role}_base_url", problem, f"name it by --{role}-model, or drop the endpoint")
     if name is None:
         return None
     elsewhere = base_url or split_name(name, profiles) or ModelSpec(name).embedded or profiles_listing(name, profiles)
@@ -203,7 +207,12 @@ def _other_model(
         name, base_url = f"{shared.name}/{name}", scaffolds.base_url if shared.movable else None
     elif not elsewhere:
         base_url = scaffolds.base_url
-    return _asked(choose_model(name, base_url, profiles), None, None)
+    try:
+        return _asked(choose_model(name, base_url, profiles), None, None)
+    except BadInput as error:
+        if error.where != "base_url" or base_url == scaffolds.base_url:
+            raise
+        raise BadInput(f"{role}_base_url", error.problem, error.fix) from error
 
 
 def _asked(choice: Choice, prompt: float | None, completion: float | None) -> AskedModel:

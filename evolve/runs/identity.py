@@ -11,18 +11,16 @@ from typing import Any
 from evolve.core.config import LOCAL, OTHER_MODELS, PLACES, RATES, AskedModel, Difference, ModelFacts, RunConfig
 from evolve.core.errors import BadInput
 from evolve.core.task_format import NetworkMode, VerifierMode, widest_network
-from evolve.core.text import storable_text
 from evolve.runs.repository import places_of, scaffold_digest
+from evolve.runs.stored_config import MEASUREMENT, NETWORKS, is_measurement, stored, stored_config, stored_values
 from evolve.runs.stored_suite import suite_of_config
 from evolve.store import RunRow, Store
 from evolve.suite.bundled import or_bundled
 from evolve.suite.tasks import Suite
 
-# Stored beside the config.
-NETWORKS = "suite_networks"
-# Of a run in which scaffolds are measured side by side: what they are, and for what.
-MEASUREMENT = "measurement"
 DIGESTS = ("suite_digest", "scaffold_digest", "suite_profile", "suite_verifiers", NETWORKS, MEASUREMENT)
+# In the folder of a run that came in a pack.
+PACKED_SUITE = "suite"
 PRICES = ("prompt_price", "completion_price", "cached_price", "cache_write_price")
 # What a model's terms name as the source of a price that is a setting.
 GIVEN_PRICE = "given with the command"
@@ -51,41 +49,6 @@ def _networks(suite: Suite) -> dict[NetworkMode, int]:
     """In how many tasks each mode is the widest one, apart from no network."""
     widest = Counter(widest_network(task.format, task.sandbox.network) for task in suite.tasks)
     return {mode: count for mode, count in widest.items() if mode is not NetworkMode.NONE}
-
-
-def stored(row: RunRow, key: str) -> Any:
-    """A stored value of the run; None if an older version did not store it."""
-    return stored_values(row).get(key)
-
-
-def is_measurement(row: RunRow) -> bool:
-    """Whether a run measures scaffolds side by side, for a claim or for the effects of patches."""
-    return f'"{MEASUREMENT}": ' in row.config and bool(stored(row, MEASUREMENT))
-
-
-def stored_config(row: RunRow) -> RunConfig:
-    """The config that a run began with. Raises BadInput if this version can't read it."""
-    values = stored_values(row)
-    try:
-        return RunConfig.from_stored(json.dumps(values))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _unreadable(row, " ".join(str(error).split())[:300]) from error
-
-
-def stored_values(row: RunRow) -> dict[str, Any]:
-    """The stored config as an object. Raises BadInput if it is none."""
-    try:
-        values = json.loads(row.config)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(row, str(error)) from error
-    if not isinstance(values, dict):
-        raise _unreadable(row, "it is no JSON object")
-    return values
-
-
-def _unreadable(row: RunRow, problem: str) -> BadInput:
-    fix = "restore the database from a backup, or start another run with --run new"
-    return BadInput(f"run {row.id}", f"its stored config can't be read: {storable_text(problem)}", fix)
 
 
 def continued_config(stored: RunConfig, asked: RunConfig) -> RunConfig:
@@ -133,12 +96,18 @@ def resumed_config(row: RunRow, given: Mapping[str, Any], runs: Path) -> RunConf
 def suite_of(row: RunRow, runs: Path) -> Path:
     """The folder with the run's suite: the first of the possible ones whose digest agrees, else one that is there.
 
-    Raises BadInput if there is none.
+    A run that came in a pack has its suite in its own folder. Raises BadInput if there is none.
     """
-    there = [folder for folder in (*places_of(row.suite, runs), or_bundled(Path(row.suite))) if folder.is_dir()]
+    places = (packed_suite(runs, row.id, row.suite), *places_of(row.suite, runs), or_bundled(Path(row.suite)))
+    there = [folder for folder in places if folder.is_dir()]
     if not there:
         raise BadInput(f"run {row.id}", f"its suite {row.suite} is missing", "name its folder with --suite")
     return next((folder for folder in there if _is_suite(folder, row)), there[0])
+
+
+def packed_suite(runs: Path, run: str, suite: str) -> Path:
+    """Where the suite of a run is that came in a pack. `suite`: the folder that the run began with."""
+    return runs / run / PACKED_SUITE / Path(suite).name
 
 
 def suite_of_run(row: RunRow, runs: Path) -> Suite:

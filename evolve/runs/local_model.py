@@ -9,9 +9,9 @@ from pathlib import Path
 from evolve import local
 from evolve.core.config import LOCAL, ModelRole, RunConfig
 from evolve.core.errors import BadInput
-from evolve.runs.identity import stored_config
 from evolve.runs.request import stored_row
 from evolve.runs.settings import Settings
+from evolve.runs.stored_config import stored_config
 
 # The settings that name a model, and those of their endpoints.
 ENDPOINTS = {"model": "base_url", "proposer_model": "proposer_base_url", "small_model": "small_base_url"}

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.host.run_names import NEW
-from evolve.runs import gc_record
-from evolve.runs.identity import is_measurement
-from evolve.runs.repository import lineage_of
-from evolve.runs.request import DATABASE
+from evolve.runs.places import DATABASE, check_readable
+from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
 
 
@@ -20,6 +18,7 @@ def open_results(runs: Path) -> Store:
 
 def results_file(runs: Path) -> Path:
     """The database of the results. Raises BadInput where there are none."""
+    check_readable(runs)
     database = runs / DATABASE
     if not Store.exists(database):
         raise BadInput(str(database), "there are no results yet", "start a run with `evolve run`, or give --runs")
@@ -37,16 +36,3 @@ def run_row(store: Store, run: str | None) -> RunRow:
         known = ", ".join(row.id for row in rows[:5]) or "none yet"
         raise BadInput(f"run {run or ''}".strip(), "there is no such run", f"use one of: {known}")
     return found[0]
-
-
-def run_and_commit(store: Store, branch: str, runs: Path) -> tuple[RunRow, str]:
-    """The run and the commit of a branch evolve/RUN/NAME."""
-    parts = branch.split("/")
-    if len(parts) != 3 or parts[0] != "evolve":
-        raise BadInput(
-            f"branch {branch}", "is not a branch of a run", "use evolve/RUN/champion or evolve/RUN/round-0007"
-        )
-    row = run_row(store, parts[1])
-    if branch in gc_record.read(runs / row.id).branches:
-        raise BadInput(f"branch {branch}", "`evolve gc` has removed it", "its rows are still there: see `evolve show`")
-    return row, lineage_of(row, runs).resolve(branch)

@@ -9,14 +9,15 @@ from typing import Any
 
 from evolve.core.clock import now
 from evolve.core.config import AskedModel, LearnedFacts, ModelRole, RunConfig
-from evolve.core.errors import BadInput
+from evolve.core.errors import AccountError, BadInput
 from evolve.core.model_access import asking_phases
 from evolve.host.run_names import NEW
 from evolve.loop.propose import brief as proposals
 from evolve.loop.propose.direct import MAX_TOKENS
 from evolve.models.preflight import Preflight, Requests, check_endpoint, describe_learned
-from evolve.runs.identity import continued_config, run_to_resume, stored_config
+from evolve.runs.identity import continued_config, run_to_resume
 from evolve.runs.request import RunRequest, stored_row
+from evolve.runs.stored_config import stored_config
 from evolve.store import PreflightRow, RunRow, Store
 from evolve.suite.tasks import Suite
 
@@ -51,7 +52,7 @@ def check_models(
         The request with the learned facts in its config and the rows to store, and what was found.
 
     Raises:
-        BadInput: A model can't be used, or a resumed run's model is another one now.
+        BadInput: A model can't be used, its key or account is refused, or a resumed run's model is another one now.
         InfraError: An endpoint failed.
     """
     if not request.checks_models:
@@ -106,7 +107,11 @@ def _check_model(
     role: ModelRole, asked: AskedModel, config: RunConfig, row: RunRow | None, say: Say, check: Check
 ) -> CheckedModel:
     say(f"checking the endpoint of {asked.model}")
-    found = check(asked, requests_of(config, role))
+    try:
+        found = check(asked, requests_of(config, role))
+    except AccountError as error:
+        fix = f"set {asked.spec.key_variable} to a key that it takes, or see to the account"
+        raise BadInput(f"model {asked.model}", str(error), fix) from error
     if row is not None:
         _check_unchanged(row.id, asked.learned, found.learned, say)
     return CheckedModel(role, asked, found)

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
+from evolve.loop.events import RunEnded, RunOpened, tell, tell_pace, tell_wait
 from evolve.loop.judging import protected_tasks
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
@@ -38,18 +40,11 @@ from evolve.models.choice import check_commercial
 from evolve.runs import gc_record
 from evolve.runs.contents import check_scaffold, describe_left_out, refuse_self_proposer
 from evolve.runs.digests import scaffold_survey
-from evolve.runs.identity import (
-    MEASUREMENT,
-    check_same,
-    continued_config,
-    identity,
-    stored,
-    stored_config,
-    suite_differences,
-)
+from evolve.runs.identity import check_same, continued_config, identity, suite_differences
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.naming import check_name, hold_run
 from evolve.runs.pinned import check_pinned, pinned_images
+from evolve.runs.places import check_writable
 from evolve.runs.plugins import Plugins, check_plugins, find_plugins, is_local
 from evolve.runs.replay import Replayer
 from evolve.runs.repository import left_out_places, outside_of, scaffold_digest
@@ -57,6 +52,7 @@ from evolve.runs.request import NamedRun, RunRequest, stored_row
 from evolve.runs.restoring import restore_engine
 from evolve.runs.sampling import first_instances
 from evolve.runs.scaffold_image import KEY, image_finder, images_at_start
+from evolve.runs.stored_config import MEASUREMENT, stored, stored_config
 from evolve.runs.stored_suite import suite_of_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.egress_check import refuse_unsupported
@@ -77,6 +73,7 @@ WRITTEN = ("proposals", "trials", "states", "untouched")
 def check(request: RunRequest) -> Suite:
     """Check everything that the user gave, before anything is written. Raises BadInput."""
     check_name(request)
+    check_writable(request.runs)
     row = stored_row(request.runs, request.run)
     suite = suite_of_config(request.config, None if row is None else stored(row, "suite_digest"))
     if row is not None:
@@ -140,8 +137,10 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
             try:
                 yield search
                 store.end_run(run.name, "done", now())
+                tell(watcher, RunEnded(run.name, "done"))
             except BudgetExhausted as error:
                 store.end_run(run.name, "budget", now())
+                tell(watcher, RunEnded(run.name, "budget"))
                 again = "" if request.measurement else f" and --run {run.name}"
                 watcher.say(f"stopped: {error}; the same command with a larger budget{again} resumes")
         run_budget.book_losses(store, run.name, run.folder)
@@ -163,10 +162,11 @@ def _named(request: RunRequest, name: str, store: Store) -> NamedRun:
 
 
 @contextlib.contextmanager
-def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]:
+def open_for_replay(request: RunRequest, watcher: Watcher, tasks: Collection[str] | None = None) -> Iterator[Replayer]:
     """Open a run as it is, to read and replay it: no row of it is written. Raises BadInput if its suite has changed.
 
-    The gate may have changed since: a replay decides nothing.
+    The gate may have changed since: a replay decides nothing. tasks: the names of those that will be needed; only
+    their images are built. None: all.
     """
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
@@ -174,6 +174,9 @@ def open_for_replay(request: RunRequest, watcher: Watcher) -> Iterator[Replayer]
     suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
+    if tasks is not None:
+        suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in tasks))
+        known = [row for row in known if row.name in tasks]
     owner = f"{run.name}.replay.{process_mark()}"
     with _open_search(
         run, suite, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()
@@ -277,12 +280,15 @@ def _executor(
         yield plugins.executor
         return
     watcher.say(concurrency.describe(rates_of(run.config.model_spec)))
+    tell_pace(watcher, concurrency.first)
     with Evaluator(
         concurrency.most,
         first_jobs=concurrency.first,
         notify=watcher.say,
         should_stop=lambda: stop.requested,
         restore=restore,
+        on_wait=functools.partial(tell_wait, watcher),
+        on_pace=functools.partial(tell_pace, watcher),
         **_paid_by(budget.terms),
     ) as evaluator:
         yield evaluator
@@ -333,7 +339,16 @@ def _enter(
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
+    tell(watcher, _opened(store, run.name))
+    tell(watcher, budget.spending())
     return budget
+
+
+def _opened(store: Store, run: str) -> RunOpened:
+    """The run with its decisions so far."""
+    rows = store.rounds_in_brief(run)
+    decided = [(row.number, row.decision) for row in rows if row.decision]
+    return RunOpened(run, decided, [(row.number, row.proposal.hypothesis) for row in rows if row.proposal])
 
 
 def _check_seed(run: NamedRun) -> None:
@@ -348,10 +363,8 @@ def _check_seed(run: NamedRun) -> None:
 
 def _progress(store: Store, run: str) -> str:
     """How far the run has come, in words."""
-    rows = store.rounds_in_brief(run)
-    decided = sum(row.decision is not None for row in rows[1:])
-    under_way = [row for row in rows if row.decision is None]
-    words = f"{decided} rounds decided, {store.trial_count(run)} trials"
+    under_way = store.open_rounds(run)
+    words = f"{max(store.decided_count(run) - 1, 0)} rounds decided, {store.trial_count(run)} trials"
     if not under_way:
         return words
     last = under_way[-1]

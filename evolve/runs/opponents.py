@@ -12,9 +12,9 @@ from evolve.core.records import TrialResult
 from evolve.gate.arms import MOST_SAMPLES, samples_within
 from evolve.loop.side_by_side import Arm
 from evolve.repo import Lineage
+from evolve.runs.branches import run_and_commit
 from evolve.runs.contents import check_scaffold
 from evolve.runs.digests import scaffold_survey
-from evolve.runs.lookup import run_and_commit
 from evolve.runs.repository import left_out_places, lineage_of
 from evolve.store import RunRow, Store
 from evolve.suite import scaffold

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, StackFate, TrialResult, Verdict
 from evolve.repo import Home, Lineage, home_around, home_of
+from evolve.runs.ends import ends_of
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import OWN, find_lineage
-from evolve.store import RoundRow, RunRow, Store
+from evolve.store import RunRow, Store
 from evolve.suite.bundled import bundled_scaffold
-
-ACCEPTED = (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
 
 
 def patch_of(
@@ -40,7 +37,7 @@ def _pair(store: Store, row: RunRow, number: int | None, tip: bool) -> tuple[str
     """The commits to compare; None if there is nothing before the second one."""
     candidates = store.candidates(row.id)
     if number is None:
-        ends = ends_of(store.rounds_in_brief(row.id))
+        ends = ends_of(store.milestones(row.id))
         if ends is None:
             raise BadInput(f"run {row.id}", "no round is decided yet", "resume the run")
         return candidates[0].commit, ends[tip].commit
@@ -49,21 +46,6 @@ def _pair(store: Store, row: RunRow, number: int | None, tip: bool) -> tuple[str
         raise BadInput(f"round {number}", f"run {row.id} has no candidate of it", "see `evolve history`")
     parent = found[0].parent
     return None if parent is None else (parent, found[0].commit)
-
-
-def ends_of(rounds: Sequence[RoundRow]) -> tuple[Candidate, Candidate] | None:
-    """A run's champion and tip, by its decisions; None before the first one."""
-    champion = tip = None
-    for row in rounds:
-        if row.decision is None:
-            continue
-        if row.decision.verdict in ACCEPTED:
-            tip = row.candidate
-        if row.decision.fate is StackFate.GIVEN_UP:
-            tip = champion
-        if row.decision.crowns:
-            champion = tip
-    return (champion, tip) if champion and tip else None
 
 
 def lineage_with(row: RunRow, runs: Path) -> Lineage:
@@ -91,9 +73,3 @@ def places_on_disk(row: RunRow, runs: Path) -> list[Path]:
     beside = runs.resolve().parent / given
     bundled = given.parts[:-1] == ("scaffolds",) and bundled_scaffold(given.name).is_dir()
     return [folder for folder in dict.fromkeys((beside, given)) if folder.is_dir() or (bundled and folder == beside)]
-
-
-def trials_of_ends(store: Store, run: str, rounds: Sequence[RoundRow]) -> list[TrialResult]:
-    """The trials of a run's champion and tip; none before the first decision."""
-    commits = dict.fromkeys(candidate.commit for candidate in ends_of(rounds) or ())
-    return [trial for commit in commits for trial in store.trials(run, commit)]

@@ -14,11 +14,11 @@ from evolve.gate import begin_rule, calibrate
 from evolve.gate.plan import PASS_TRIALS
 from evolve.gate.ruling import RuleMaker
 from evolve.loop.judging import task_slots
-from evolve.runs.identity import stored
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.model_check import CheckedModel
 from evolve.runs.plugins import find_plugins
 from evolve.runs.request import RunRequest
+from evolve.runs.stored_config import stored
 from evolve.store import Store
 from evolve.suite.tasks import Suite
 

@@ -22,7 +22,8 @@ from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.trial_specs import task_as_run
 from evolve.loop.watcher import Watcher
 from evolve.runs import gc_record
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs.identity import suite_of_run
+from evolve.runs.stored_config import stored_config
 from evolve.sandbox import engine, images, leftovers
 from evolve.sandbox.cleanup import reaper
 from evolve.sandbox.egress_check import refuse_unsupported

@@ -82,7 +82,7 @@ def _possible(row: RunRow, runs: Path) -> Iterator[Lineage]:
     # A run that measures another run's candidate has its branches in that run's own repository.
     for bare in (lineage_home(runs, row.id), recorded, runs / recorded.parent.name / OWN):
         if bare.name == OWN and bare.is_dir():
-            yield Lineage.at(bare.resolve())
+            yield from _own(bare.resolve(), row)
     # A copy of results and repository together is a run of its own.
     if (git_dir := repository_around(runs)) is not None:
         yield from _within(git_dir, row)
@@ -91,6 +91,16 @@ def _possible(row: RunRow, runs: Path) -> Iterator[Lineage]:
             yield lineage
     if recorded.is_dir():
         yield from _within(recorded, row)
+
+
+def _own(bare: Path, row: RunRow) -> Iterator[Lineage]:
+    """A bare repository of Evolve's: the scaffold is its root, unless it came in a pack, out of a larger one."""
+    lineage = Lineage.at(bare)
+    seed = lineage.seed_of(row.id)
+    if seed is None or "" in lineage.folders_with(seed, FILE):
+        yield lineage
+    else:
+        yield from _within(bare, row)
 
 
 def _within(git_dir: Path, row: RunRow) -> Iterator[Lineage]:

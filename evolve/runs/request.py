@@ -10,11 +10,10 @@ from typing import Any
 from evolve.core.caps import Caps
 from evolve.core.config import RunConfig
 from evolve.repo import Lineage
+from evolve.runs.places import DATABASE
 from evolve.runs.plugins import Plugins
 from evolve.runs.repository import left_out_places, lineage_home, lineage_of, new_lineage
 from evolve.store import PreflightRow, RunRow, Store
-
-DATABASE = "evolve.db"
 
 
 @dataclass(frozen=True)

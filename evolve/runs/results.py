@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evolve.core.attempts import first_fresh_attempt
+from evolve.core.attempts import Trial, first_fresh_attempt
 from evolve.core.config import RunConfig
 from evolve.core.coverage import Coverage, coverage
 from evolve.core.errors import BadInput
@@ -13,9 +13,10 @@ from evolve.core.records import Candidate, Outcome, Split, TrialResult
 from evolve.core.scores import Gap, Score, gap, score
 from evolve.gate.arms import ArmFigures, figures
 from evolve.gate.claim import Claim, claim, comparisons_made
-from evolve.runs.identity import stored
+from evolve.runs.ends import ends_of
 from evolve.runs.regrades import regraded_trials
-from evolve.store import LookRow, Store
+from evolve.runs.stored_config import stored
+from evolve.store import LookRow, RoundRow, Store
 
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
@@ -63,7 +64,7 @@ def champions_gap(store: Store, run: str) -> Gap | None:
     return gap(store.trials(run, seed.commit), _fresh_trials(store, run, champion))
 
 
-def of_split(trials: Sequence[TrialResult], split: Split) -> list[TrialResult]:
+def of_split(trials: Sequence[Trial], split: Split) -> list[Trial]:
     """The trials at tasks of a split."""
     return [trial for trial in trials if trial.split is split]
 
@@ -109,20 +110,41 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     return False if len({trial.task for trial in trials}) >= 2 else None
 
 
-def claim_of(store: Store, run: str) -> Claim:
+def no_champion(run: str, rounds: Sequence[RoundRow]) -> BadInput:
+    """Why there is nothing to claim, and what can be had instead."""
+    problem, fix = "the champion is still the seed scaffold", "resume the run"
+    ends = ends_of(rounds)
+    if ends is None or ends[1].round == ends[0].round:
+        return BadInput(f"run {run}", problem, f"{fix} for more rounds")
+    problem += f"; the gain of its tip, of round {ends[1].round}, is not proven yet"
+    return BadInput(f"run {run}", problem, f"{fix} for more rounds, or take the tip over: evolve adopt {run} --tip")
+
+
+def claim_of(store: Store, run: str, other_looks: int = 0) -> Claim:
     """The claim of a run.
+
+    Args:
+        other_looks: How many comparisons were made on its holdout by runs that the database lacks.
 
     Raises:
         BadInput: The run has no new champion, or too few holdout trials.
     """
-    candidates = store.candidates(run)
-    champion = store.champion(run) if candidates else None
-    if champion is not None and champion.round == 0:
-        raise BadInput(f"run {run}", "the champion is still the seed scaffold", "resume the run for more rounds")
-    pair = [regraded_trials(store, run, c.commit) for c in (candidates[0], champion)] if champion else [[], []]
-    claimed = claim(pair[0], pair[1], comparisons_made(look.why for look in suite_looks(store, run)))
+    pair = _pair(store, run)
+    if pair and pair[1].round == 0:
+        raise no_champion(run, store.rounds_in_brief(run))
+    trials = [regraded_trials(store, run, candidate.commit) for candidate in pair] or [[], []]
+    comparisons = comparisons_made(look.why for look in suite_looks(store, run)) + other_looks
+    claimed = claim(trials[0], trials[1], comparisons)
     if claimed is None:
         raise BadInput(
             f"run {run}", "seed and champion were not both measured on two holdout tasks", "let the run end first"
         )
     return replace(claimed, gap=champions_gap(store, run))
+
+
+def _pair(store: Store, run: str) -> tuple[Candidate, ...]:
+    """Seed scaffold and champion; none before the first decision."""
+    try:
+        return store.seed(run), store.champion(run)
+    except LookupError:
+        return ()

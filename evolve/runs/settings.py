@@ -5,7 +5,6 @@ The options of the commands and the table in docs/configuration.md are made from
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import tomllib
@@ -26,6 +25,7 @@ from pydantic_settings import (
 
 from evolve.core.config import SETTINGS_FILE, GateConfig, GraderLimits, Objective, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
+from evolve.core.invalid import first_fault, shown_value
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB
 from evolve.host import entry_points
@@ -38,19 +38,14 @@ PREFIX = "EVOLVE_"
 TABLES = {"limits": "limit", "grader": "grader", "sandbox": "sandbox", "gate": "gate"}
 # Tables whose keys are free, and their option; an error never shows their values, which may be private.
 FREE_TABLES = {"extra_body": "extra-body", "headers": "header"}
-EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "path": "a path",
-    "string": "text",
-}
+# Most of any whole number, and of a number of rounds: what the database can hold, and what a plan can count.
+MOST, MOST_ROUNDS = 2**63 - 1, 1_000_000
 
 
 class ContainerLimits(BaseModel):
     """What the scaffold's container may use."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     cpus: float = Field(CPUS, gt=0, description="Processors of the scaffold's container.")
     memory_mb: int = Field(MEMORY_MB, ge=32, description="Memory of the scaffold's container, in MB.")
     pids: int = Field(SandboxSpec.pids, ge=16, description="Processes of each container.")
@@ -68,8 +63,9 @@ class Settings(BaseSettings):
         toml_file=SETTINGS_FILE,
         extra="forbid",
         frozen=True,
+        allow_inf_nan=False,
     )
-    rounds: int = Field(10, ge=0, description="Number of rounds to run.")
+    rounds: int = Field(10, ge=0, le=MOST_ROUNDS, description="Number of rounds to run.")
     until: str | None = Field(
         None,
         description="Stop before the last round once it no longer pays: `gain<X`, when ten more rounds are expected to "
@@ -176,13 +172,17 @@ class Settings(BaseSettings):
     call_seconds: float = Field(
         300.0,
         gt=0,
-        allow_inf_nan=False,
         description="Seconds after which a model call is abandoned and retried.",
     )
     preflight: bool = Field(
         True,
         description="Check the model's endpoint before the run: what it takes, whether it answers sensibly, how much "
         "it reads.",
+    )
+    on_event: str | None = Field(
+        None,
+        description="Command of yours to run when a patch is kept, and when the run stops or ends (see "
+        "docs/operations.md); no shell runs it.",
     )
     pass_env: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -242,7 +242,20 @@ class Settings(BaseSettings):
         """A table may be written as text: `KEY=VALUE`, separated by spaces."""
         if not isinstance(value, str):
             return value
+        if lacking := [word for word in value.split() if _lacks_value(word)]:
+            raise ValueError(f"`{lacking[0]}` has no value: write KEY=VALUE, with spaces between several")
         return pairs(value.split())
+
+    @field_validator("*")
+    @classmethod
+    def _is_usable(cls, value: Any) -> Any:
+        """No number is larger than the database can hold, and no path or text has a zero character."""
+        numbers = value.model_dump().values() if isinstance(value, BaseModel) else [value]
+        if any(isinstance(number, int) and number > MOST for number in numbers):
+            raise ValueError(f"must be at most {MOST}")
+        if isinstance(value, Path | str) and "\0" in str(value):
+            raise ValueError("must not contain a zero character")
+        return value
 
     @field_validator("pass_env", "protect", mode="before")
     @classmethod
@@ -281,9 +294,24 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words)
 
 
-def json_pairs(words: Sequence[str]) -> dict[str, Any]:
-    """`KEY=JSON`, by key. Raises BadInput."""
-    return {key: _json_value(key, text) for key, text in pairs(words).items()}
+def _lacks_value(word: str) -> bool:
+    """Whether a word is not KEY=VALUE."""
+    key, equals, _ = word.partition("=")
+    return not (key and equals)
+
+
+def _option_pairs(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """The keys and values of a table's option. Raises BadInput, which names the option and the key."""
+    option, form = f"--{(TABLES | FREE_TABLES)[name]}", "JSON" if name == "extra_body" else "VALUE"
+    for word in words:
+        if _lacks_value(word):
+            key = word.partition("=")[0]
+            example = f"{key or 'KEY'}={_default(f'{name}.{key}') or form}"
+            raise BadInput(
+                f"{option} {word}".strip(), "has no value" if key else "has no key", f"write {option} {example}"
+            )
+    found = pairs(words)
+    return found if name != "extra_body" else {key: _json_value(key, text) for key, text in found.items()}
 
 
 def _json_value(key: str, text: str) -> Any:
@@ -299,9 +327,10 @@ def read_settings(**options: Any) -> Settings:
 
     Raises BadInput, which names the option, variable or key that is wrong.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    parsers = {**dict.fromkeys((*TABLES, "headers"), pairs), "extra_body": json_pairs}
-    return _read(given | {name: parse(given[name]) for name, parse in parsers.items() if name in given}, _option)
+    # A repeatable option that was not given is an empty list.
+    given = {name: value for name, value in options.items() if value is not None and value not in ((), [])}
+    tables = {name: _option_pairs(name, words) for name, words in given.items() if name in TABLES | FREE_TABLES}
+    return _read(given | tables, _option)
 
 
 def read_arguments(arguments: Mapping[str, Any]) -> Settings:
@@ -313,6 +342,7 @@ def read_arguments(arguments: Mapping[str, Any]) -> Settings:
 
 
 def _read(given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> Settings:
+    _check_file(Path(SETTINGS_FILE))
     try:
         settings = Settings(**given)
     except tomllib.TOMLDecodeError as error:
@@ -320,13 +350,26 @@ def _read(given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> 
     except SettingsError as error:
         raise BadInput(f"{PREFIX}*", str(error), "see docs/configuration.md") from error
     except ValidationError as error:
-        raise _bad_value(error.errors()[0], given, spelled) from error
+        raise _bad_value(error, given, spelled) from error
     if settings.run is not None:
         check_possible(settings.run, _source(["run"], given, spelled))
     for kind, path, name in _names(settings):
         if not entry_points.is_known(kind, name):
             raise entry_points.unknown(_source(path, given, spelled), kind, name)
     return settings
+
+
+def _check_file(file: Path) -> None:
+    """Raise BadInput if the settings' file is there and can't be read; pydantic would pass over a folder."""
+    if not os.path.lexists(file):
+        return
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), f"is not UTF-8 text: {error.reason}", "save it as UTF-8") from error
+    except OSError as error:
+        fix = "make it a readable file, or remove it"
+        raise BadInput(str(file), f"can't be read: {error.strerror or error}", fix) from error
 
 
 def _names(settings: Settings) -> Iterator[tuple[str, list[str], str]]:
@@ -336,27 +379,27 @@ def _names(settings: Settings) -> Iterator[tuple[str, list[str], str]]:
     yield "rule", ["gate", "rule"], settings.gate.rule
 
 
-def _bad_value(error: Mapping[str, Any], given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> BadInput:
-    keys = [str(part) for part in error["loc"] if isinstance(part, str)]
-    path, where = keys[:2], _source(keys[:2], given, spelled)
-    if error["type"] == "extra_forbidden":
-        return BadInput(where, "there is no such setting", _suggestion(path))
+def _bad_value(error: ValidationError, given: Mapping[str, Any], spelled: Callable[[Sequence[str]], str]) -> BadInput:
+    fault = first_fault(error, Settings)
+    path = [part for part in fault.path if not part.isdecimal()][:2]
+    where = _source(path, given, spelled)
     if path[0] in FREE_TABLES:
-        fix = "see docs/models.md" if error["type"] == "value_error" else "give a table, or as a variable a JSON object"
-        return BadInput(_source(path[:1], given, spelled), _first_lower(error["msg"]), fix)
-    expected = EXPECTED.get(str(error["type"]).partition("_")[0])
-    fix = f"give {expected}" if expected else f"{default_words(path)}; see docs/configuration.md"
-    return BadInput(where, f"{_first_lower(error['msg'])} (it is {error['input']!r})", fix)
+        fix = "give a table with values of text, or as a variable a JSON object; see docs/models.md"
+        return BadInput(_source(path[:1], given, spelled), fault.problem, fix)
+    if fault.is_unknown:
+        return BadInput(where, "there is no such setting", fault.fix)
+    fix = f"{default_words(path)}; see docs/configuration.md"
+    return BadInput(where, f"{fault.problem} (it is {shown_value(fault.value)})", fix)
 
 
-def _first_lower(text: str) -> str:
-    text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+def _default(key: str) -> str:
+    """The default of a setting as people write it; "" where there is none."""
+    return next((one.default for one in described() if one.key == key), "")
 
 
 def default_words(path: Sequence[str]) -> str:
     """What a setting is without a value, as the fix of an error."""
-    shown = next((one.default for one in described() if one.key == ".".join(path)), "")
+    shown = _default(".".join(path))
     return f"the default is {shown}" if shown else "leave it out for the default"
 
 
@@ -381,12 +424,6 @@ def _source(path: Sequence[str], given: Mapping[str, Any], spelled: Callable[[Se
 def keys_of(table: str) -> list[str]:
     """The keys of a table of settings."""
     return list(type(Settings.model_fields[table].default).model_fields)
-
-
-def _suggestion(path: Sequence[str]) -> str:
-    known = keys_of(path[0]) if len(path) > 1 else list(Settings.model_fields)
-    close = difflib.get_close_matches(path[-1], known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"use one of: {', '.join(known)}"
 
 
 class Described(BaseModel):

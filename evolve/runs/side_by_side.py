@@ -16,9 +16,10 @@ from evolve.gate import Slot
 from evolve.gate.arms import ArmFigures, figures
 from evolve.host.run_names import NEW
 from evolve.loop.side_by_side import Arm, schedule
-from evolve.runs.identity import MEASUREMENT, is_measurement, resumed_config, stored
+from evolve.runs.identity import resumed_config
 from evolve.runs.regrades import regraded_trials
 from evolve.runs.request import RunRequest
+from evolve.runs.stored_config import MEASUREMENT, is_measurement, stored
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
 from evolve.trial import trajectory

@@ -1,7 +1,7 @@
 """How many of a run's trials are alike, kept beside the run, so that a command need not count all of them again.
 
-The counts follow from the rows, which never change: what is kept up to some trial holds if there are still as many
-trials up to it. Otherwise it is dropped, and all are counted.
+The counts follow from the rows, which never change: what is kept up to some trial holds if the database still has
+the same trial at its end. Otherwise it is dropped, and all are counted.
 """
 
 from __future__ import annotations
@@ -41,11 +41,16 @@ class Alike:
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """The first `trials` of a run, up to the one with the id `last`, by group."""
+    """The trials of a run up to the one with the id `last`, by group. `key`: what no other trial has than that one."""
 
     last: int
-    trials: int
+    key: tuple[Any, ...]
     groups: Counter[Alike]
+
+    @property
+    def trials(self) -> int:
+        """How many there are."""
+        return self.groups.total()
 
     @property
     def counted(self) -> int:
@@ -55,10 +60,9 @@ class TrialCounts:
 
 def tally_of(store: Store, run: str, folder: Path) -> TrialCounts:
     """Count a run's trials by what they have in common. `folder`: the run's."""
-    last = store.last_trial(run)
-    kept = _read(folder) or TrialCounts(0, 0, Counter())
-    if kept.last > last or store.trial_count(run, kept.last) != kept.trials:
-        kept = TrialCounts(0, 0, Counter())
+    kept = _read(folder)
+    if kept is None or store.trial_key(kept.last) != kept.key:
+        kept = _nothing()
     tally = count_after(store, run, kept)
     if tally.trials - kept.trials >= WORTH_KEEPING and len(tally.groups) <= MOST_GROUPS:
         _write(folder, tally)
@@ -71,7 +75,11 @@ def count_after(store: Store, run: str, kept: TrialCounts) -> TrialCounts:
     for row in store.trial_groups(run, kept.last):
         count = row.pop("count")
         groups[Alike(**{**row, "counts": bool(row["counts"]), "recorded": bool(row["recorded"])})] += count
-    return TrialCounts(last, store.trial_count(run, last), groups)
+    return TrialCounts(last, store.trial_key(last), groups)
+
+
+def _nothing() -> TrialCounts:
+    return TrialCounts(0, (), Counter())
 
 
 def _read(folder: Path) -> TrialCounts | None:
@@ -79,7 +87,7 @@ def _read(folder: Path) -> TrialCounts | None:
     try:
         values = json.loads((folder / FILE).read_bytes())
         groups = Counter({_alike(*alike): int(count) for alike, count in values["groups"]})
-        return TrialCounts(int(values["last"]), int(values["trials"]), groups)
+        return TrialCounts(int(values["last"]), tuple(values["key"]), groups)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -91,7 +99,7 @@ def _alike(counts: bool, recorded: bool, verifier: str, *others: Any) -> Alike:
 def _write(folder: Path, tally: TrialCounts) -> None:
     """Keep a tally; a folder that can't be written does without."""
     groups = [[list(vars(alike).values()), count] for alike, count in tally.groups.items()]
-    text = json.dumps({"last": tally.last, "trials": tally.trials, "groups": groups})
+    text = json.dumps({"last": tally.last, "key": tally.key, "groups": groups})
     with contextlib.suppress(OSError, EvolveError):
         disk.write_atomically(folder / FILE, text.encode("ascii"))
 
@@ -99,8 +107,8 @@ def _write(folder: Path, tally: TrialCounts) -> None:
 def problem(store: Store, run: str, folder: Path) -> str:
     """Why what is kept is not what the rows say; "" if it is, or if it is not used."""
     kept = _read(folder)
-    if kept is None or store.trial_count(run, kept.last) != kept.trials:
+    if kept is None or store.trial_key(kept.last) != kept.key:
         return ""
-    known = count_after(store, run, TrialCounts(0, 0, Counter())).groups
+    known = count_after(store, run, _nothing()).groups
     after = count_after(store, run, kept).groups
     return "" if known == after else f"{folder / FILE} holds other counts than its rows"

@@ -67,7 +67,14 @@ class Endpoint:
     def forbidden(self) -> bool:
         """Whether its socket exists and this user may not use it."""
         path = self.url.removeprefix(UNIX)
-        return self.url.startswith(UNIX) and os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK)
+        if not self.url.startswith(UNIX):
+            return False
+        try:
+            os.stat(path)
+        except OSError as error:
+            # A folder above it may be closed to this user.
+            return isinstance(error, PermissionError)
+        return not os.access(path, os.R_OK | os.W_OK)
 
     def client(self, timeout: int) -> docker.DockerClient:
         """Connect; every call has a time limit of `timeout` seconds. Raises ENGINE_FAULTS."""

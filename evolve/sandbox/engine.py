@@ -54,6 +54,11 @@ def connect() -> docker.DockerClient:
         version = client.version()
     except ENGINE_FAULTS as error:
         raise EngineError(f"the container engine does not answer: {error}") from error
+    except ValueError as error:
+        where = endpoint.source or "container engine"
+        raise BadInput(
+            where, f"{endpoint.url} is no address ({error})", "write it like unix:///run/docker.sock"
+        ) from error
     refuse_podman(str(endpoint), version)
     return client
 
@@ -111,21 +116,29 @@ def bring_up(notify: Notify) -> docker.DockerClient:
     if isinstance(problem, BadInput):
         raise problem
     if problem is not None:
-        _start(current_endpoint(), notify)
+        _start(notify)
     client = connect()
     if is_new or problem is not None:
         _check_engine(current_endpoint(), notify)
     return client
 
 
-def _start(endpoint: Endpoint, notify: Notify) -> None:
-    """Start the default engine, and install it first where that is possible."""
+def chosen_problem() -> BadInput | None:
+    """Why an engine that does not answer must not be replaced by another: it is the user's choice, or forbidden."""
+    endpoint = current_endpoint()
     if endpoint.forbidden():
         fix = "add yourself to the group docker, or use rootless Docker"
-        raise BadInput(f"container engine {endpoint}", "your user may not use its socket", fix)
+        return BadInput(f"container engine {endpoint}", "your user may not use its socket", fix)
     if endpoint.chosen:
         fix = "start it, or unset DOCKER_HOST" if endpoint.source == HOST_VARIABLE else CHANGE_CONTEXT
-        raise BadInput(endpoint.source, f"no container engine answers at {endpoint.url}", fix)
+        return BadInput(endpoint.source, f"no container engine answers at {endpoint.url}", fix)
+    return None
+
+
+def _start(notify: Notify) -> None:
+    """Start the default engine, and install it first where that is possible."""
+    if (problem := chosen_problem()) is not None:
+        raise problem
     if shutil.which("dockerd") is None:
         _install(["docker.io"], notify, "no container engine is installed")
     _start_daemon(notify)

@@ -27,6 +27,11 @@ from evolve.sandbox.exit_cause import engine_faults
 # How much of a builder's output an error tells, and what in it is the builder's own.
 LAST_CHARS = 400
 _REMARKS = ("Step ", "---> ", "Removing intermediate container")
+# What engines and BuildKit say of a base image that no registry has.
+NO_BASE = re.compile(
+    r"pull access denied for ([^\s,]+)|manifest for (\S+) not found|manifest unknown: .*?tag=(\S+)"
+    r"|failed to resolve source metadata for ([^\s:]+(?::[\w.-]+)?): .*(?:not found|denied)"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Seconds before each new try of what the network failed.
 WAITS = (2.0, 10.0, 30.0)
@@ -162,6 +167,10 @@ def _complete_message(error: Exception) -> str:
 
 def task_fault(where: str, error: Exception) -> BadInput:
     """What to tell about an image that can't be built by a fault of its task: the error, with what came before it."""
+    if (found := NO_BASE.search(_complete_message(error))) is not None:
+        name = next(group for group in found.groups() if group).removeprefix("docker.io/library/")
+        problem = f"its image can't be built: the base image `{name}` does not exist, or needs a login"
+        return BadInput(where, problem, "correct it in the Dockerfile or task.toml, or pull the image yourself")
     words = _last_words(_complete_message(error).removeprefix(str(error)))
     last = "" if words in str(error) else f" (its output ends: {words})"
     return BadInput(where, f"its image can't be built: {error}{last}", "fix its Dockerfile")

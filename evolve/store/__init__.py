@@ -1,19 +1,41 @@
 """The database: the only package that knows SQL."""
 
-from evolve.store.rows import EndRow, LookRow, LossRow, PreflightRow, Regrade, RoundRow, RunRow, SessionRow, TaskRow
+from evolve.store.rows import (
+    ConditionedTrial,
+    Decided,
+    EndRow,
+    LookRow,
+    LossRow,
+    Milestone,
+    PreflightRow,
+    Regrade,
+    RoundRow,
+    RoundScore,
+    RunRow,
+    SessionRow,
+    TaskRow,
+    TaskScore,
+    TrialScore,
+)
 from evolve.store.store import Store
 from evolve.store.views import VIEWS
 
 __all__ = [
     "VIEWS",
+    "ConditionedTrial",
+    "Decided",
     "EndRow",
     "LookRow",
     "LossRow",
+    "Milestone",
     "PreflightRow",
     "Regrade",
     "RoundRow",
+    "RoundScore",
     "RunRow",
     "SessionRow",
     "Store",
     "TaskRow",
+    "TaskScore",
+    "TrialScore",
 ]

@@ -30,7 +30,17 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.store.reading import Row
-from evolve.store.rows import ConditionedTrial, DatedFile, LossRow, PreflightRow, Regrade, TaskRow
+from evolve.store.rows import (
+    ConditionedTrial,
+    DatedFile,
+    LossRow,
+    PreflightRow,
+    Regrade,
+    RoundScore,
+    TaskRow,
+    TaskScore,
+    TrialScore,
+)
 
 Values = dict[str, Any]
 EVIDENCE = ("effect", "error", "doubt")
@@ -40,6 +50,8 @@ CACHED = ("cached_tokens", "cache_write_tokens")
 # Of trials alone: how much of SPENT was taken over.
 REUSED = tuple(f"reused_{name}" for name in SPENT)
 CONDITION = ("endpoint_models", "fingerprints", "base_image", "task_image", "concurrency")
+# What a `TrialScore` is made of.
+SCORED = ("task", "split", "attempt", "outcome", "reward", "verifier", "fault", "outage")
 REGRADED = ("graded_at", "seconds", "reward", "why", "detail")
 GRADING = ("model", *SPENT, *TRIED_AGAIN, *CACHED, "recording_path", "recording_sha256")
 # In front of the names of these columns in the rows of trials.
@@ -177,6 +189,29 @@ def trial_from(row: Row) -> TrialResult:
         own_seconds=row["own_seconds"],
         reuse=bool(row["reuse"]),
     )
+
+
+def trial_score_from(row: Row) -> TrialScore:
+    """Read a trial's score from a row with `commit_sha` and the columns of SCORED."""
+    return TrialScore(
+        row["commit_sha"],
+        row["task"],
+        Split(row["split"]),
+        row["attempt"],
+        Outcome(row["outcome"]),
+        row["reward"],
+        VerifierMode(row["verifier"]),
+        Fault(row["fault"]),
+        bool(row["outage"]),
+    )
+
+
+def task_score_from(row: Row) -> TaskScore:
+    return TaskScore(row["round"], row["commit_sha"], row["trials"], int(row["passes"]), float(row["mean_reward"]))
+
+
+def round_score_from(row: Row) -> RoundScore:
+    return RoundScore(row["round"], Split(row["split"]), int(row["trials"]), float(row["mean_reward"]))
 
 
 def _grading_from(row: Row) -> Grading | None:

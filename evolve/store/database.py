@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from typing import Any
 
-from alembic.command import upgrade
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from evolve.core.errors import BadInput, DiskFull, InfraError
@@ -23,7 +21,7 @@ _SETTINGS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
-_MIGRATIONS = Path(__file__).with_name("migrations")
+_VERSIONS = Path(__file__).with_name("migrations") / "versions"
 
 
 def database_url(where: str | Path) -> URL:
@@ -93,7 +91,7 @@ def _set_up(connection: Any, _record: object) -> None:
     # Python's driver would begin transactions itself, but not for DDL: `_begin` does it instead.
     connection.isolation_level = None
     # Bytes that are no UTF-8 would make a whole table unreadable.
-    connection.text_factory = lambda data: data.decode(errors="replace")
+    connection.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
     connection.create_aggregate("sum", 1, PlausibleSum)
     cursor = connection.cursor()
     for setting in _SETTINGS:
@@ -108,30 +106,58 @@ def _begin(connection: Connection) -> None:
 
 def newest_schema() -> str:
     """Return the schema revision of this version."""
-    return ",".join(sorted(ScriptDirectory.from_config(_alembic()).get_heads()))
+    return max(_revisions())
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+def make_schema(file: Path, revision: str) -> None:
+    """Make a new SQLite file with the tables and views of a revision.
+
+    Raises:
+        BadInput: This version does not know the revision.
+    """
+    if revision not in _revisions():
+        raise BadInput(str(file), f"a newer evolve wrote it (schema {revision!r})", "update evolve")
+    engine = _engine(database_url(file))
+    try:
+        _upgrade(engine, revision)
+    finally:
+        engine.dispose()
+
+
+def _revisions() -> set[str]:
+    """The revisions that this version knows: each is the beginning of its file's name."""
+    return {file.name.partition("_")[0] for file in _VERSIONS.glob("*.py")}
 
 
 def _migrate(engine: Engine) -> None:
     """Upgrade the schema if needed. Checks without a lock first, so that a reader never waits for the writer."""
-    config = _alembic()
-    script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
-        current = set(MigrationContext.configure(connection).get_current_heads())
-    if current == set(script.get_heads()):
+        current = _schema_of(connection)
+        foreign = not current and engine.dialect.name == "sqlite" and inspect(connection).get_table_names()
+    if current == {newest_schema()}:
         return
-    if not current <= {revision.revision for revision in script.walk_revisions()}:
+    if foreign:
+        raise BadInput(describe_url(engine.url), "is a database of another program", "use another file")
+    if not current <= _revisions():
         raise BadInput(
             describe_url(engine.url), "a newer evolve wrote this database", "update evolve, or use another file"
         )
+    _upgrade(engine)
+
+
+def _schema_of(connection: Connection) -> set[str]:
+    """The revision of a database's schema; none if it is empty."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+
+
+def _upgrade(engine: Engine, revision: str = "head") -> None:
+    # Alembic takes as long to import as most commands take to read.
+    from evolve.store.upgrading import upgrade_schema
+
     with write_engine(engine).begin() as connection:
-        config.attributes["connection"] = connection
-        upgrade(config, "head")
+        upgrade_schema(connection, revision)
 
 
 def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
@@ -140,7 +166,17 @@ def _open_error(problem: DBAPIError, url: URL) -> BadInput | InfraError:
     error = database_error(problem, url)
     if isinstance(error, DiskFull):
         return error
+    if _is_forbidden(url):
+        words = f"can't be opened: {driver_message(problem)}"
+        return BadInput(describe_url(url), words, "give this user the right to write it and its folder")
     return InfraError(f"{describe_url(url)}: can't be opened: {driver_message(problem)}")
+
+
+def _is_forbidden(url: URL) -> bool:
+    """Whether this user may not write a database, or the folder in which SQLite keeps its log."""
+    file = Path(str(url.database))
+    places = [place for place in (file, file.parent) if place.exists()]
+    return url.get_backend_name() == "sqlite" and not all(os.access(place, os.W_OK) for place in places)
 
 
 def database_error(problem: DBAPIError, url: URL) -> InfraError:

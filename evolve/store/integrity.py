@@ -108,5 +108,9 @@ def open_unchanged(file: Path, health: Integrity) -> Iterator[Store]:
     with temporary_folder("copy") as folder:
         copy = folder / file.name
         copy_database(file, copy)
-        with Store.open(copy) as store:
+        try:
+            store = Store.open(copy)
+        except BadInput as error:
+            raise BadInput(str(file), error.problem, error.fix) from error
+        with store:
             yield store

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from evolve.core.plausible import MOST_SPENT
 from evolve.core.records import Fault, Outcome, StackFate, Verdict
-from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SPENT, TRIED_AGAIN
+from evolve.store.convert import CACHED, CONDITION, GRADER, GRADING, REUSED, SCORED, SPENT, TRIED_AGAIN
 from evolve.store.schema import (
     candidate,
     decision,
@@ -53,6 +53,20 @@ from evolve.store.schema import run as run_
 from evolve.store.views import HISTORY_FILE, VIEWS
 
 Query = Select[Any]
+
+
+class Rounds(NamedTuple):
+    """Rounds of a run: those from `first` to `last`, without a last one all from `first` on."""
+
+    first: int = 0
+    last: int | None = None
+
+    def have(self, number: Any) -> Any:
+        """The condition that a column's round is one of them."""
+        return number >= self.first if self.last is None else number.between(self.first, self.last)
+
+
+ALL = Rounds()
 SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED, *REUSED)
 
 _parent = candidate.alias("parent")
@@ -66,14 +80,33 @@ def runs(dialect: str) -> Query:
     return select(run_).order_by(*newest)
 
 
-def candidates(run: str, after: int = -1) -> Query:
-    """Candidates of rounds above `after`, with `parent_commit`, in the order of the rounds."""
+def candidates(run: str, rounds: Rounds = ALL) -> Query:
+    """Candidates of the rounds, with `parent_commit`, in the order of the rounds."""
     return (
         select(candidate, _parent.c.commit_sha.label("parent_commit"))
         .outerjoin(_parent, _parent.c.id == candidate.c.parent_id)
-        .where(candidate.c.run_id == run, candidate.c.round > after)
+        .where(candidate.c.run_id == run, rounds.have(candidate.c.round))
         .order_by(candidate.c.round)
     )
+
+
+def parents(run: str, rounds: Rounds) -> Query:
+    """The parents of the rounds, like `candidates`."""
+    numbers = select(round_.c.parent_round).where(round_.c.run_id == run, rounds.have(round_.c.number))
+    return candidates(run).where(candidate.c.round.in_(numbers))
+
+
+def milestones(run: str) -> Query:
+    """The decisions that may have moved the champion or the tip, or are on a null copy, in the order of the rounds."""
+    taken = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
+    moved = or_(taken, decision.c.fate != StackFate.OPEN.value, decision.c.would_be.is_not(None))
+    return select(decision).where(decision.c.run_id == run, moved).order_by(decision.c.round)
+
+
+def candidates_of_milestones(run: str) -> Query:
+    """Their candidates, like `candidates`."""
+    numbers = milestones(run).order_by(None).with_only_columns(decision.c.round)
+    return candidates(run).where(candidate.c.round.in_(numbers))
 
 
 def champion(run: str) -> Query:
@@ -125,23 +158,34 @@ def latest_trials(run: str, most: int) -> Query:
     return trials(run).where(trial.c.id > newest - most)
 
 
-def rounds(run: str, after: int) -> Query:
-    """Rounds above `after`, in order."""
-    return select(round_).where(round_.c.run_id == run, round_.c.number > after).order_by(round_.c.number)
+def rounds(run: str, rounds: Rounds) -> Query:
+    """The rounds, in order."""
+    return select(round_).where(round_.c.run_id == run, rounds.have(round_.c.number)).order_by(round_.c.number)
 
 
-def of_rounds(table: Table, run: str, after: int) -> Query:
-    """Rows for rounds above `after`, of a table with at most one row per round."""
-    return select(table).where(table.c.run_id == run, table.c.round > after)
+def decided_count(run: str) -> Query:
+    return select(func.count()).select_from(decision).where(decision.c.run_id == run)
 
 
-def proposals(run: str, after: int) -> Query:
-    """Proposals of rounds above `after`; those of decided rounds without their edits."""
+def open_rounds(run: str) -> Query:
+    """The numbers of the rounds without a decision, in order."""
+    decided = select(decision.c.round).where(decision.c.run_id == run)
+    query = select(round_.c.number).where(round_.c.run_id == run, round_.c.number.not_in(decided))
+    return query.order_by(round_.c.number)
+
+
+def of_rounds(table: Table, run: str, rounds: Rounds) -> Query:
+    """Rows for the rounds, of a table with at most one row per round."""
+    return select(table).where(table.c.run_id == run, rounds.have(table.c.round))
+
+
+def proposals(run: str, rounds: Rounds) -> Query:
+    """Proposals of the rounds; those of decided rounds without their edits."""
     decided = (decision.c.run_id == proposal.c.run_id) & (decision.c.round == proposal.c.round)
     edits = case((decision.c.round.is_(None), proposal.c.edits), else_="[]").label("edits")
     columns = (column for column in proposal.c if column is not proposal.c.edits)
     query = select(*columns, edits).outerjoin(decision, decided)
-    return query.where(proposal.c.run_id == run, proposal.c.round > after)
+    return query.where(proposal.c.run_id == run, rounds.have(proposal.c.round))
 
 
 def edits(run: str, number: int | None = None) -> Query:
@@ -172,6 +216,10 @@ def looks_at_suite(digest: str) -> Query:
     )
 
 
+def decision_times(run: str) -> Query:
+    return select(decision.c.round, decision.c.decided_at).where(decision.c.run_id == run).order_by(decision.c.round)
+
+
 def ends(run: str) -> Query:
     return select(run_end.c.reason, run_end.c.ended_at).where(run_end.c.run_id == run).order_by(run_end.c.id)
 
@@ -194,13 +242,63 @@ def moments(run: str) -> CompoundSelect[Any]:
     return union_all(*chosen)
 
 
+def trial_rows(run: str, number: int) -> TextClause:
+    """The rows of the view `trials` of a round; by their ids, so that no others are read."""
+    own = "SELECT id FROM candidate WHERE run_id = :run AND round = :round"
+    ids = f"SELECT id FROM trial WHERE run_id = :run AND candidate_id = ({own})"
+    return text(f"SELECT * FROM trials WHERE id IN ({ids}) ORDER BY id").bindparams(run=run, round=number)
+
+
+def task_scores(run: str, task_name: str) -> Query:
+    """Of each candidate with trials at a task that count: `round`, `commit_sha`, `trials`, `passes`, `mean_reward`.
+
+    By candidate, task and outcome, so that the index on them is used.
+    """
+    counts = text("trial.outcome <> 'infra_error'")
+    passes = func.sum(case((trial.c.outcome == Outcome.PASSED.value, 1), else_=0))
+    figures = (func.count().label("trials"), passes.label("passes"), func.avg(trial.c.reward).label("mean_reward"))
+    same = and_(trial.c.candidate_id == candidate.c.id, trial.c.task == task_name, counts)
+    query = select(candidate.c.round, candidate.c.commit_sha, *figures).join(trial, same)
+    columns = (candidate.c.round, candidate.c.commit_sha)
+    return query.where(candidate.c.run_id == run).group_by(*columns).order_by(candidate.c.round)
+
+
+def round_scores(run: str, rounds: Rounds = ALL, after: int | None = None) -> Query:
+    """Of each candidate of the rounds and each split with trials that count: `round`, `split`, `trials`, `mean_reward`.
+
+    The mean is over tasks. after: only candidates with trials whose ids are above this one.
+    """
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, rounds.have(candidate.c.round))
+    if after is not None:
+        chosen = chosen.where(candidate.c.id.in_(select(trial.c.candidate_id).where(trial.c.id > after)))
+    keys = (trial.c.candidate_id, trial.c.split, trial.c.task)
+    means = select(*keys, func.avg(trial.c.reward).label("mean"), func.count().label("trials"))
+    means = means.where(trial.c.candidate_id.in_(chosen), text("trial.outcome <> 'infra_error'")).group_by(*keys)
+    by_task = means.subquery()
+    figures = (func.sum(by_task.c.trials).label("trials"), func.avg(by_task.c.mean).label("mean_reward"))
+    query = select(candidate.c.round, by_task.c.split, *figures)
+    query = query.join(by_task, by_task.c.candidate_id == candidate.c.id)
+    return query.group_by(candidate.c.round, by_task.c.split).order_by(candidate.c.round, by_task.c.split)
+
+
 def trial_count(run: str, up_to: int | None = None) -> Query:
     query = select(func.count()).select_from(trial).where(trial.c.run_id == run)
     return query if up_to is None else query.where(trial.c.id <= up_to)
 
 
 def last_trial(run: str) -> Query:
-    return select(func.coalesce(func.max(trial.c.id), 0)).where(trial.c.run_id == run)
+    return select(func.coalesce(func.max(trial.c.id), 0)).where(_of_run(run))
+
+
+def _of_run(run: str) -> Any:
+    """The condition that a trial is a run's, without the index on runs: for the newest rows, which the id finds."""
+    return trial.c.run_id.concat("") == run
+
+
+def trial_key(number: int) -> Query:
+    """What no other trial than the one with this id has: run, candidate, task, attempt and beginning."""
+    columns = (trial.c[name] for name in ("run_id", "candidate_id", "task", "attempt", "seed", "started_at"))
+    return select(*columns).where(trial.c.id == number)
 
 
 def ungraded(run: str) -> Query:
@@ -257,10 +355,10 @@ def _sum(column: Any, dialect: str, *conditions: Any) -> Any:
     return total if isinstance(column.type, Double) else cast(total, BigInteger)
 
 
-def predictions(run: str, after: int) -> Query:
-    """Predictions of rounds above `after`, sorted by round, kind and task."""
+def predictions(run: str, rounds: Rounds) -> Query:
+    """Predictions of the rounds, sorted by round, kind and task."""
     columns = (prediction.c.round, prediction.c.kind, prediction.c.task)
-    return select(*columns).where(prediction.c.run_id == run, prediction.c.round > after).order_by(*columns)
+    return select(*columns).where(prediction.c.run_id == run, rounds.have(prediction.c.round)).order_by(*columns)
 
 
 def lessons(run: str, after: int) -> Query:
@@ -320,7 +418,9 @@ def history(run: str, first: int, last: int, figures: bool) -> TextClause:
     figures: otherwise no trial is read, and what trials show is empty.
     """
     rounds = "(round = 0 OR round BETWEEN :first AND :last)" if figures else "round < 0"
-    chosen = f"(SELECT * FROM trial WHERE candidate_id IN (SELECT id FROM candidate WHERE run_id = :run AND {rounds}))"
+    own = f"SELECT id FROM candidate WHERE run_id = :run AND {rounds}"
+    # The run too, so that the index on both is used.
+    chosen = f"(SELECT * FROM trial WHERE run_id = :run AND candidate_id IN ({own}))"
     _, _, body = _history_sql().partition("CREATE VIEW history AS")
     whole = re.sub(r"trial /\*chosen\*/( AS t)?", lambda match: f"{chosen} AS t", body)
     query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND (round = 0 OR round BETWEEN :first AND :last)"
@@ -332,12 +432,25 @@ def _history_sql() -> str:
     return (Path(__file__).parent / "migrations" / "versions" / HISTORY_FILE).read_text(encoding="utf-8")
 
 
-def trials_of_rounds(run: str, first: int, last: int) -> Query:
-    """Trials of round 0, of the rounds `first` to `last` and of their parents, like `trials`."""
-    wanted = (candidate.c.run_id == run) & (candidate.c.round.between(first, last))
+def scores(run: str) -> Query:
+    """What scores are made of: `commit_sha` and the columns of SCORED, in the order of the trials' rows."""
+    columns = (trial.c[name] for name in SCORED)
+    query = select(candidate.c.commit_sha, *columns).join(candidate, candidate.c.id == trial.c.candidate_id)
+    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+
+
+def scores_of(run: str, commits: Iterable[str]) -> Query:
+    """Those of some candidates; by the candidates' keys, so that the index on them is used."""
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha.in_(list(commits)))
+    return scores(run).where(trial.c.candidate_id.in_(chosen))
+
+
+def scores_of_rounds(run: str, rounds: Rounds) -> Query:
+    """Those of round 0, of the rounds and of their parents."""
+    wanted = (candidate.c.run_id == run) & rounds.have(candidate.c.round)
     own = select(candidate.c.id).where((candidate.c.run_id == run) & candidate.c.round.in_((0,)) | wanted)
     parents = select(candidate.c.parent_id).where(wanted)
-    return trials(run).where(trial.c.candidate_id.in_(union(own, parents)))
+    return scores(run).where(trial.c.candidate_id.in_(union(own, parents)))
 
 
 def newest_round(run: str) -> Query:
@@ -378,7 +491,7 @@ def trial_groups(run: str, after: int) -> Query:
     columns = (counts, recorded, trial.c.verifier, trial.c.task, *conditions)
     query = select(*columns, func.count().label("count")).select_from(trial)
     query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
-    return query.where(trial.c.run_id == run, trial.c.id > after).group_by(*columns)
+    return query.where(trial.c.id > after, _of_run(run)).group_by(*columns)
 
 
 def conditioned_trials(run: str) -> Query:

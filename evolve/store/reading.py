@@ -60,17 +60,19 @@ def columns_of(kind: type[TypeEngine[Any]]) -> frozenset[str]:
 
 def plain_row(row: Row) -> dict[str, Any]:
     """Return a row with values of the columns' types. Spending that can't be true is 0. Raises ValueError."""
-    return {name: reader(value) for name, reader, value in _with_readers(row)}
-
-
-def _with_readers(row: Row) -> Iterable[tuple[str, Callable[[Any], Any], Any]]:
-    names = tuple(row)
-    return zip(names, _readers(names), row.values(), strict=True)
+    plain = dict(row)
+    for name, reader in _readers(tuple(row)):
+        plain[name] = reader(plain[name])
+    if bytes in map(type, plain.values()):
+        return {name: _text(value) for name, value in plain.items()}
+    return plain
 
 
 @functools.cache
-def _readers(names: tuple[str, ...]) -> tuple[Callable[[Any], Any], ...]:
-    return tuple(map(_reader, names))
+def _readers(names: tuple[str, ...]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """What makes the values of these columns plain; those of text are as they are, unless they are no text."""
+    readers = ((name, _reader(name)) for name in names)
+    return tuple((name, reader) for name, reader in readers if reader is not _text)
 
 
 @functools.cache

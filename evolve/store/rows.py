@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from evolve.core.config import ModelRole
-from evolve.core.records import Candidate, Decision, Grading, Proposal, Split, StoredFile, TrialCondition, Usage
+from evolve.core.records import (
+    Candidate,
+    Decision,
+    Fault,
+    Grading,
+    Outcome,
+    Proposal,
+    Split,
+    StoredFile,
+    TrialCondition,
+    Usage,
+    VerifierMode,
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,64 @@ class RoundRow:
     def is_null_copy(self) -> bool:
         """Whether the round judges an unchanged copy of the tip."""
         return self.proposal is not None and self.proposal.null_copy
+
+
+class Decided(Protocol):
+    """What a reader of decisions needs of a round."""
+
+    @property
+    def candidate(self) -> Candidate | None: ...
+    @property
+    def decision(self) -> Decision | None: ...
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A decided round that may have moved the champion or the tip, or that judged a null copy."""
+
+    number: int
+    candidate: Candidate | None
+    decision: Decision
+
+
+class TrialScore(NamedTuple):
+    """What of a trial its scaffold's scores are made of: a `Scored`, without what only single trials show."""
+
+    candidate: str
+    task: str
+    split: Split
+    attempt: int
+    outcome: Outcome
+    reward: float | None
+    verifier: VerifierMode
+    fault: Fault
+    outage: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial is evidence about its candidate."""
+        return self.outcome is not Outcome.INFRA_ERROR
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """How the candidate of a round did at one task, in the trials that count. `mean_reward`: in [0, 1]."""
+
+    round: int
+    commit: str
+    trials: int
+    passes: int
+    mean_reward: float
+
+
+@dataclass(frozen=True)
+class RoundScore:
+    """How the candidate of a round did on one split, in the trials that count. `mean_reward`: over tasks, in [0, 1]."""
+
+    round: int
+    split: Split
+    trials: int
+    mean_reward: float
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,10 @@ from evolve.core.records import (
     VerifierMode,
 )
 from evolve.core.text import storable_text
-from evolve.store import convert, queries, schema
+from evolve.store import convert, paging, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
+from evolve.store.paging import Page, RoundFilter, TrialFilter
+from evolve.store.queries import Rounds
 from evolve.store.reading import Row, read_rows
 from evolve.store.rows import (
     ConditionedTrial,
@@ -36,12 +38,16 @@ from evolve.store.rows import (
     EndRow,
     LookRow,
     LossRow,
+    Milestone,
     PreflightRow,
     Regrade,
     RoundRow,
+    RoundScore,
     RunRow,
     SessionRow,
     TaskRow,
+    TaskScore,
+    TrialScore,
 )
 from evolve.store.views import VIEWS
 
@@ -292,15 +298,42 @@ class Store:
             decided.append(row)
         return known + fresh
 
+    def rounds_between(self, run: str, first: int, last: int) -> list[RoundRow]:
+        """Return the rounds `first` to `last` in order, like `rounds_in_brief`, without reading the others."""
+        return self._read_rounds(run, Rounds(first, last), ())
+
+    def decided_count(self, run: str) -> int:
+        """Return how many rounds of the run are decided, round 0 included."""
+        with self._read() as connection:
+            return int(connection.execute(queries.decided_count(run)).scalar_one())
+
+    def open_rounds(self, run: str) -> list[RoundRow]:
+        """Return the rounds without a decision, in order, without reading the others."""
+        with self._read() as connection:
+            numbers = list(connection.execute(queries.open_rounds(run)).scalars())
+        rounds = self.rounds_between(run, numbers[0], numbers[-1]) if numbers else []
+        return [row for row in rounds if row.decision is None]
+
+    def milestones(self, run: str) -> list[Milestone]:
+        """Return the decided rounds, in order, that may have moved champion or tip, or that judged a null copy."""
+        with self._read() as connection:
+            candidates = _by_round(connection, queries.candidates_of_milestones(run), convert.candidate_from)
+            decisions = _by_round(connection, queries.milestones(run), convert.decision_from)
+        return [Milestone(number, candidates.get(number), decision) for number, decision in decisions.items()]
+
     def _rounds_after(self, run: str, known: Sequence[RoundRow]) -> list[RoundRow]:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
-        after = len(known) - 1
+        return self._read_rounds(run, Rounds(len(known)), known)
+
+    def _read_rounds(self, run: str, rounds: Rounds, known: Sequence[RoundRow]) -> list[RoundRow]:
+        """Read rounds. known: all earlier ones; whoever gives none has the parents read too."""
         with self._read() as connection:
-            started = read_rows(_mappings(connection.execute(queries.rounds(run, after))), dict)
-            candidates = _by_round(connection, queries.candidates(run, after), convert.candidate_from)
-            proposals = _by_round(connection, queries.proposals(run, after), convert.proposal_from)
-            decisions = _by_round(connection, queries.of_rounds(schema.decision, run, after), convert.decision_from)
-            predicted = _predicted(connection, run, after)
+            started = read_rows(_mappings(connection.execute(queries.rounds(run, rounds))), dict)
+            earlier = {} if known else _by_round(connection, queries.parents(run, rounds), convert.candidate_from)
+            candidates = _by_round(connection, queries.candidates(run, rounds), convert.candidate_from)
+            proposals = _by_round(connection, queries.proposals(run, rounds), convert.proposal_from)
+            decisions = _by_round(connection, queries.of_rounds(schema.decision, run, rounds), convert.decision_from)
+            predicted = _predicted(connection, run, rounds)
 
         for number, proposal in proposals.items():
             fixes, breaks = (tuple(predicted[number, kind]) for kind in convert.KINDS)
@@ -309,7 +342,7 @@ class Store:
         def candidate(number: int | None) -> Candidate | None:
             if number is None:
                 return None
-            return known[number].candidate if number <= after else candidates.get(number)
+            return known[number].candidate if number < len(known) else candidates.get(number) or earlier.get(number)
 
         return [
             RoundRow(
@@ -333,6 +366,11 @@ class Store:
         """Return the lessons of rounds above `after`, in the order of their rounds."""
         return read_rows(self._rows(queries.lessons(run, after)), convert.lesson_from)
 
+    def lesson(self, run: str, number: int) -> Lesson | None:
+        """Return the lesson of a round; None if it has none."""
+        rows = read_rows(self._rows(queries.of_rounds(schema.lesson, run, Rounds(number, number))), convert.lesson_from)
+        return rows[0] if rows else None
+
     def holdout_looks(self, run: str) -> list[LookRow]:
         """Return the run's uses of the holdout, in order."""
         return read_rows(self._rows(queries.looks(run)), lambda row: LookRow(**row))
@@ -340,6 +378,10 @@ class Store:
     def looks_at_suite(self, digest: str) -> list[LookRow]:
         """Return the uses of the holdout of the suite with this digest, by all runs, in order."""
         return read_rows(self._rows(queries.looks_at_suite(digest)), lambda row: LookRow(**row))
+
+    def decision_times(self, run: str) -> dict[int, str]:
+        """Return when the run's rounds were decided, by number."""
+        return dict(read_rows(self._rows(queries.decision_times(run)), lambda row: (row["round"], row["decided_at"])))
 
     def ends(self, run: str) -> list[EndRow]:
         """Return the run's ends, in order."""
@@ -412,9 +454,13 @@ class Store:
         """
         return read_rows(self._rows(queries.history(run, first, last, figures)), dict)
 
-    def trials_of_rounds(self, run: str, first: int, last: int) -> list[TrialResult]:
-        """Return the trials of round 0, of the rounds `first` to `last`, and of their parents, as they were written."""
-        return read_rows(self._rows(queries.trials_of_rounds(run, first, last)), convert.trial_from)
+    def scores(self, run: str, commits: Iterable[str]) -> list[TrialScore]:
+        """Return what the scores of some candidates are made of, in the order in which the trials were written."""
+        return read_rows(self._rows(queries.scores_of(run, commits)), convert.trial_score_from)
+
+    def scores_of_rounds(self, run: str, first: int, last: int) -> list[TrialScore]:
+        """Return the same of round 0, of the rounds `first` to `last`, and of their parents."""
+        return read_rows(self._rows(queries.scores_of_rounds(run, Rounds(first, last))), convert.trial_score_from)
 
     def task_cells(self, run: str, rounds: Sequence[int]) -> list[dict[str, Any]]:
         """Return what the trials of these rounds' candidates show, by round and task.
@@ -435,6 +481,27 @@ class Store:
         """Return the attempts (commit, task, number) that have an infrastructure error and a trial that counts."""
         rows = self._rows(queries.graded_slots(run))
         return set(read_rows(rows, lambda row: (row["commit_sha"], row["task"], row["attempt"])))
+
+    def trial_rows(self, run: str, number: int) -> list[dict[str, Any]]:
+        """Return the rows of the view `trials` of a round, in order, without reading others."""
+        return read_rows(self._rows(queries.trial_rows(run, number)), dict)
+
+    def task_scores(self, run: str, task: str) -> list[TaskScore]:
+        """Return how each candidate did at a task, in the order of their rounds; those without a trial are left out."""
+        return read_rows(self._rows(queries.task_scores(run, task)), convert.task_score_from)
+
+    def round_scores(self, run: str, first: int, last: int) -> list[RoundScore]:
+        """Return how the candidates of the rounds `first` to `last` did on each split, by round and split."""
+        return read_rows(self._rows(queries.round_scores(run, Rounds(first, last))), convert.round_score_from)
+
+    def round_scores_after(self, run: str, trial: int) -> list[RoundScore]:
+        """Return the same for all candidates that have a trial with an id above this one."""
+        return read_rows(self._rows(queries.round_scores(run, after=trial)), convert.round_score_from)
+
+    def trial_key(self, number: int) -> tuple[Any, ...]:
+        """Return what no other trial has than the one with this id; empty if there is none."""
+        rows = self._rows(queries.trial_key(number))
+        return tuple(rows[0].values()) if rows else ()
 
     def trial_groups(self, run: str, after: int) -> list[dict[str, Any]]:
         """Return how many trials with ids above `after` are alike; see `queries.trial_groups`."""
@@ -458,6 +525,80 @@ class Store:
         """Return the highest number of a round; 0 without any."""
         with self._read() as connection:
             return int(connection.execute(queries.newest_round(run)).scalar_one())
+
+    def rounds_page(self, run: str, chosen: RoundFilter, page: Page) -> list[dict[str, Any]]:
+        """Return one page of the chosen rounds; what has not happened yet is None."""
+        return read_rows(self._rows(paging.rounds_page(run, chosen, page)), dict)
+
+    def one_round(self, run: str, number: int) -> dict[str, Any] | None:
+        """Return a round with proposal (without edits), candidate and decision; None if there is no such round.
+
+        `fixes` and `breaks`: the tasks that the proposal said it would make better, and feared to make worse.
+        """
+        rows = read_rows(self._rows(paging.one_round(run, number)), dict)
+        predicted = read_rows(self._rows(paging.one_rounds_predictions(run, number)), dict)
+        by_kind = {kind: tuple(row["task"] for row in predicted if row["kind"] == kind) for kind in convert.KINDS}
+        return {**rows[0], "fixes": by_kind[convert.FIX], "breaks": by_kind[convert.BREAK]} if rows else None
+
+    def rounds_count(self, run: str, chosen: RoundFilter) -> int:
+        """Return how many rounds are chosen."""
+        with self._read() as connection:
+            return int(connection.execute(paging.rounds_count(run, chosen)).scalar_one())
+
+    def figures(self, run: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return by round and split of these rounds: `trials` that count, their mean `reward`, and `faults`.
+
+        `square`: the mean square of the tasks' means, of which there are `tasks`.
+        """
+        return read_rows(self._rows(paging.figures(run, numbers)), dict)
+
+    def trials_of_round(self, run: str, chosen: TrialFilter, page: Page) -> list[TrialResult]:
+        """Return one page of the chosen trials of a round, which `chosen` names."""
+        return read_rows(self._rows(paging.trials_of_round(run, chosen, page)), convert.trial_from)
+
+    def newest_trials(
+        self, run: str, chosen: TrialFilter, before: int, most: int
+    ) -> tuple[list[tuple[int, TrialResult]], int]:
+        """Return at most so many of the chosen trials, the newest first, each with its round.
+
+        Args:
+            before: Only trials with smaller ids; 0: all.
+
+        Returns:
+            The trials, and what `before` is for those that follow; 0 if there are none.
+        """
+        with self._read() as connection:
+            start = before or int(connection.execute(paging.highest_trial()).scalar_one()) + 1
+            rows = _mappings(connection.execute(paging.newest_trials(run, chosen, start, most)))
+        rest = rows[-1]["id"] if len(rows) == most else max(start - paging.SCANNED, 0)
+        return read_rows(rows, lambda row: (row["round"], convert.trial_from(row))), rest if rest > 1 else 0
+
+    def latest_sessions(self, runs: Sequence[str]) -> dict[str, SessionRow]:
+        """Return the last session of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_sessions(runs)), _of_run(SessionRow)))
+
+    def latest_ends(self, runs: Sequence[str]) -> dict[str, EndRow]:
+        """Return the last end of each of these runs that has any."""
+        return dict(read_rows(self._rows(paging.latest_ends(runs)), _of_run(EndRow)))
+
+    def newest_rounds(self, runs: Sequence[str]) -> dict[str, int]:
+        """Return the highest number of a round of each of these runs that has any."""
+        rows = read_rows(self._rows(paging.newest_rounds(runs)), dict)
+        return {row["run_id"]: int(row["newest"]) for row in rows}
+
+    def state_marker(self, run: str) -> tuple[int, ...]:
+        """Return numbers that differ when something of the run was stored since."""
+        with self._read() as connection:
+            return tuple(connection.execute(paging.state_marker(run)).one())
+
+    def task_page(self, run: str, task: str, page: Page) -> list[dict[str, Any]]:
+        """Return what one task shows of a page of candidates, those of the newest rounds first."""
+        return read_rows(self._rows(paging.task_page(run, task, page)), dict)
+
+    def candidates_count(self, run: str) -> int:
+        """Return the number of the run's candidates."""
+        with self._read() as connection:
+            return int(connection.execute(paging.candidates_count(run)).scalar_one())
 
     def wasted(self, run: str) -> list[dict[str, Any]]:
         """Return what the run wasted, in rows like those of the view `cost`: failed calls, and work that was lost."""
@@ -489,6 +630,11 @@ def _translate_errors(engine: Engine) -> Iterator[None]:
         raise EvolveError(f"the database rejected a row: {driver_message(problem)}") from problem
     except OperationalError as problem:
         raise database_error(problem, engine.url) from problem
+
+
+def _of_run(kind: Callable[..., Record]) -> Callable[[Row], tuple[str, Record]]:
+    """What reads a row with its run."""
+    return lambda row: (row["run_id"], kind(**{name: value for name, value in row.items() if name != "run_id"}))
 
 
 def _run_row(row: Row) -> RunRow:
@@ -524,10 +670,10 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
-def _predicted(connection: Connection, run: str, after: int) -> Mapping[tuple[int, str], list[str]]:
+def _predicted(connection: Connection, run: str, rounds: Rounds) -> Mapping[tuple[int, str], list[str]]:
     """Return the predicted tasks by round and kind."""
     predicted: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for row in connection.execute(queries.predictions(run, after)):
+    for row in connection.execute(queries.predictions(run, rounds)):
         predicted[row.round, row.kind].append(row.task)
     return predicted
 
@@ -540,4 +686,4 @@ def _by_round(connection: Connection, query: Executable, read: Callable[[Row], R
 def _mappings(result: CursorResult[Any]) -> list[Row]:
     """The rows as plain dictionaries, which are read faster than SQLAlchemy's."""
     names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

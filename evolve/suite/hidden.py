@@ -17,11 +17,11 @@ def hidden_of(tasks: Iterable[Task]) -> HiddenFiles:
     """Tests, solutions, generators and instructions of all tasks, of any split, except what their agents see anyway."""
     files = [(task, path) for task in tasks for path in sorted(task.folder.rglob("*")) if path.is_file()]
     named = [(f"{task.name}/{path.relative_to(task.folder).as_posix()}", path) for task, path in files]
-    hidden = ((name, path.read_bytes()) for name, path in named if not _is_shown(name) and path.name not in OPEN_FILES)
-    return hidden_files(hidden, (path.read_bytes() for name, path in named if _is_shown(name)))
+    hidden = ((name, path.read_bytes()) for name, path in named if not is_shown(name) and path.name not in OPEN_FILES)
+    return hidden_files(hidden, (path.read_bytes() for name, path in named if is_shown(name)))
 
 
-def _is_shown(name: str) -> bool:
+def is_shown(name: str) -> bool:
     """Whether an agent sees a file: that of an image, or of a step's working directory."""
     parts = name.split("/")[1:]
     return parts[0] == SHOWN or (parts[0] == "steps" and parts[2:3] == ["workdir"])

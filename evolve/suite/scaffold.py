@@ -5,12 +5,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from evolve.core.errors import BadInput
+from evolve.core.invalid import first_fault
 from evolve.suite.bundled import or_bundled
+from evolve.suite.instructions import read_text
+from evolve.suite.scaffold_keys import TABLE
 from evolve.suite.scaffold_keys import ScaffoldFile as ScaffoldFile
 
 FILE = "scaffold.toml"
@@ -26,10 +28,10 @@ def read(where: str, files: Mapping[str, str | bytes]) -> ScaffoldFile:
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{where}/{FILE}", f"is not valid TOML: {error}", "correct the file") from error
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        problem = f"key `{key}`: {first['msg']}" if key else str(first["msg"]).removeprefix("Value error, ")
-        raise BadInput(f"{where}/{FILE}", problem, "correct its value") from error
+        fault = first_fault(error, ScaffoldFile)
+        # The table `image` is checked under another name.
+        fix = fault.fix.replace(f", {TABLE}", "")
+        raise BadInput(f"{where}/{FILE}", fault.text.replace(TABLE, "image"), fix) from error
     for key, path in spec.named_files:
         if path not in files:
             what = f"entry point `{path}`" if key == "entry" else f"`{path}`"
@@ -43,10 +45,7 @@ def check_folder(folder: Path) -> ScaffoldFile:
     if not folder.is_dir():
         raise BadInput(str(folder), "no such folder", "pass a scaffold's folder, such as scaffolds/single")
     file = folder / FILE
-    try:
-        text = file.read_text(encoding="utf-8") if file.is_file() else None
-    except UnicodeDecodeError as error:
-        raise BadInput(str(file), "is not UTF-8 text", "save it as UTF-8") from error
+    text = read_text(file) if file.is_file() else None
     paths = (path for path in folder.rglob("*") if path.is_file())
     files: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): b"" for path in paths}
     return read(str(folder), {**files, FILE: text} if text is not None else files)

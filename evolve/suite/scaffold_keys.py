@@ -87,15 +87,15 @@ class ScaffoldFile(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _prepare(cls, keys: Any) -> Any:
-        """Tell the two forms of `image` apart, and look for a program: an unknown key may be a misspelt `entry`."""
-        if isinstance(keys, dict) and ("entry" in keys) is bool(keys.get("command")):
-            raise ValueError("key `entry`: give `entry` or `command`, exactly one of them")
+        """Tell the two forms of `image` apart."""
         if isinstance(keys, dict) and isinstance(keys.get("image"), dict):
             return {**{key: value for key, value in keys.items() if key != "image"}, TABLE: keys["image"]}
         return keys
 
     @model_validator(mode="after")
     def _check_start(self) -> ScaffoldFile:
+        if (self.entry is not None) is bool(self.command):
+            raise ValueError("key `entry`: give `entry` or `command`, exactly one of them")
         if self.command and not self.command[0]:
             raise ValueError("`command` must begin with a program")
         if any("\0" in part for part in self.command):

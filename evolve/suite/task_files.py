@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from evolve.core.errors import BadInput
+from evolve.core.invalid import first_fault
 from evolve.core.model_access import as_asking
 from evolve.core.records import Split, SuiteProfile, Task
 from evolve.core.task_format import Environment, NetworkMode, TaskFormat, VerifierPhase, image_source
 from evolve.suite.instances import GENERATOR
-from evolve.suite.instructions import read_instruction
+from evolve.suite.instructions import read_instruction, read_text
 from evolve.suite.keys import refuse_keys, unknown_keys
 from evolve.suite.reading import DOCKERFILE, INSTRUCTION, TEST_SCRIPT, Reader
 from evolve.suite.refusals import (
@@ -189,8 +190,8 @@ def _has_generator(folder: Path, wanted: TaskFormat) -> bool:
 def read_toml(file: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises BadInput."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
         raise BadInput(str(file), f"is not valid TOML: {error}", "correct the file") from error
 
 
@@ -199,9 +200,8 @@ def parse(file: Path, values: Mapping[str, Any], model: type[Model]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(str(file), f"key `{key}`: {first['msg']}", "correct its value") from error
+        fault = first_fault(error, model)
+        raise BadInput(str(file), fault.text, fault.fix) from error
 
 
 def task_digest(folder: Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -95,9 +97,11 @@ def load_suite(
     """
     folder = or_bundled(folder)
     file = folder / SUITE_FILE
-    if not file.is_file():
+    if not file.exists():
         return _load_folder(folder, pass_env, has_grader)
-    parsed = parse(file, read_toml(file), _SuiteFile)
+    values = read_toml(file)
+    _refuse_misspelt(file, values)
+    parsed = parse(file, values, _SuiteFile)
     splits, profile = parsed.splits, parsed.suite.profile
     names = {name: Split(split) for split in _Splits.model_fields for name in getattr(splits, split)}
     _check_unique(file, (name for split in _Splits.model_fields for name in getattr(splits, split)))
@@ -110,6 +114,18 @@ def load_suite(
         return _scaled(_usable(Suite(folder, (), profile, harbor=True), places, pass_env, has_grader), parsed.reward)
     tasks = tuple(load_task(place, split, profile, False, pass_env, has_grader) for place, split in places.items())
     return _scaled(Suite(folder, tasks, profile), parsed.reward)
+
+
+def _refuse_misspelt(file: Path, values: Mapping[str, Any]) -> None:
+    """Raise BadInput for a key that looks like one of ours; others are the user's own."""
+    head = values.get("suite")
+    for prefix, table, known in (
+        ("", values, [*_SuiteFile.model_fields]),
+        ("suite.", head, [*_SuiteHead.model_fields]),
+    ):
+        for key in sorted({*table} - {*known}) if isinstance(table, Mapping) else ():
+            if close := get_close_matches(key, known, n=1, cutoff=0.75):
+                raise BadInput(str(file), f"key `{prefix}{key}`: there is no such key", f"did you mean `{close[0]}`?")
 
 
 def _scaled(suite: Suite, table: RewardTable | None) -> Suite:

@@ -91,12 +91,26 @@ def test_a_run_from_its_start_to_its_replay(home: Path, rounds: int, options: tu
 
     replayed = evolve(home, "replay", f"evolve/{FIRST}/champion")
     assert replayed.returncode == 0 and "trials identical" in replayed.stdout, replayed.stdout + replayed.stderr
+    _verify_elsewhere(home)
     _change_one_byte(home)
     replayed = evolve(home, "replay", f"evolve/{FIRST}/round-0000")
     assert replayed.returncode == 1 and "vending-machine" in replayed.stdout
 
     other = evolve(home, *words, EVOLVE_SEED="4")
     assert other.returncode == 2 and "seed: run" in other.stderr and "has 3, not 4" in other.stderr
+
+
+def _verify_elsewhere(home: Path) -> None:
+    """The run in one file, checked where neither its results nor its repository are; two trials are run again."""
+    other = home.parent / f"{home.name}-other"
+    other.mkdir()
+    packed = evolve(home, "pack", FIRST, "-o", str(other / "run.zip"))
+    assert packed.returncode == 0 and "of your repository that are not the scaffold's" in packed.stdout, packed.stderr
+    done = evolve(other, "verify", "run.zip", "--sample", "2", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = json.loads(done.stdout)
+    assert {check["state"] for check in found["checks"]} == {"holds"}, found["checks"]
+    assert found["checks"][-1]["detail"].startswith("2 of ")
 
 
 @pytest.mark.docker

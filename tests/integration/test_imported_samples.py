@@ -32,7 +32,7 @@ ROWS = (
     {"id": "reverse", "instruction": "Reverse.", "answer": "cba", "files": {"word.txt": "abc"}, "difficulty": "easy"},
     {"id": "exact", "instruction": "Say it.", "answer": " a\n", "compare": "exact"},
     {"id": "lines", "instruction": "Two lines.", "check": '[ "$(wc -l <out)" = 2 ]', "solution": "seq 2 >out"},
-    {"id": "sorted", "instruction": "Sort words.", "check": "sort -c words && cmp -s <(sort words) /tests/wanted",
+    {"id": "sorted", "instruction": "Sort words.", "check": "sort -c words && cmp -s words /tests/wanted",
      "files": {"words": "b\na\n"}, "test_files": {"wanted": "a\nb\n"}, "solution": "sort -o words words"},
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def imported(source: Path, folder: Path) -> Iterator[tuple[Suite, dict[str, str]
     without_published_images(folder / "suite")
     with contextlib.ExitStack() as stack:
         if is_of_swe_bench(source):
-            left_out |= swe_bench.build_images(source, source.parent / REPOSITORIES, folder)
+            left_out = swe_bench.build_images(source, source.parent / REPOSITORIES, folder) | left_out
             stack.callback(swe_bench.remove_images, source)
         stack.enter_context(stand_ins(swe_bench.IMAGE, bases(folder / "suite")))
         suite = load_suite(folder / "suite")
@@ -67,12 +67,12 @@ def checked(source: Path, folder: Path) -> tuple[int, int]:
     folder.mkdir()
     with imported(source, folder) as (suite, left_out):
         findings = check_suite(suite, 2, SilentWatcher())
-    sound = [found.task for found in findings if found.verdict == "sound"]
-    print(f"\n{source.name}: {len(sound)} of {len(findings)} checked tasks are sound, {len(left_out)} left out")
-    for found in findings:
-        print(f"  {found.task}: {found.verdict}{f' {found.output[-300:]!r}' if found.output else ''}")
-    for name, reason in left_out.items():
-        print(f"  {name} left out: {reason}")
+        sound = [found.task for found in findings if found.verdict == "sound"]
+        print(f"\n{source.name}: {len(sound)} of {len(findings)} checked tasks are sound, {len(left_out)} left out")
+        for found in findings:
+            print(f"  {found.task}: {found.verdict}{f' {found.output[-300:]!r}' if found.output else ''}")
+        for name, reason in left_out.items():
+            print(f"  {name} left out: {reason}", flush=True)
     return len(sound), len(findings)
 
 

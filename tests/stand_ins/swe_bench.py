@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from docker.errors import APIError
 
 from evolve.project.importers.swe_bench import Instance
 from evolve.sandbox import engine
@@ -52,7 +55,8 @@ def build_images(file: Path, repositories: Path, folder: Path) -> dict[str, str]
 def remove_images(file: Path) -> None:
     """Remove what `build_images` made."""
     for row in rows(file):
-        engine.connect().api.remove_image(Instance.model_validate(row).image)
+        with contextlib.suppress(APIError):
+            engine.connect().api.remove_image(Instance.model_validate(row).image)
 
 
 def _write(place: Path, instance: Instance, row: Mapping[str, Any], repository: Path) -> None:

@@ -14,9 +14,10 @@ from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing
 from evolve.maintenance.doctor.finding import BAD, Finding
-from evolve.runs import tally
-from evolve.runs.identity import stored_config, suite_of_run
+from evolve.runs import round_scores, tally
+from evolve.runs.identity import suite_of_run
 from evolve.runs.repository import lineage_of
+from evolve.runs.stored_config import stored_config
 from evolve.store import RunRow, Store
 
 FIX = "delete it: it is made anew from the rows"
@@ -27,7 +28,7 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     findings = []
     for row in rows:
         if row.id not in busy:
-            problems = [tally.problem(store, row.id, runs / row.id)]
+            problems = [kept.problem(store, row.id, runs / row.id) for kept in (tally, round_scores)]
             # Without its suite or its repository, the run is not resumed either.
             with contextlib.suppress(EvolveError):
                 problems.append(_standing_problem(runs, store, row))

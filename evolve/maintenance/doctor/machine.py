@@ -40,9 +40,10 @@ def check_engine(suite: Path | None) -> list[Finding]:
 def _explain_missing_engine() -> Finding:
     """Explain why there is no engine: none answers, or the one that the settings name can't be used."""
     problem = sandbox_engine.connection_problem()
-    if isinstance(problem, BadInput):
+    problem = problem if isinstance(problem, BadInput) else sandbox_engine.chosen_problem()
+    if problem is not None:
         return Finding("container engine", BAD, f"{problem.where}: {problem.problem}", problem.fix)
-    fix = "`make evolve` starts or installs one" if os.geteuid() == 0 else "install Docker and start it"
+    fix = "`evolve setup` starts or installs one" if os.geteuid() == 0 else "install Docker and start it"
     return Finding("container engine", BAD, "no container engine answers", fix)
 
 
@@ -56,7 +57,7 @@ def _check_base_image() -> Finding:
     with engine_faults():
         name = images.local_base()
     if not name:
-        return Finding("base image", NOTE, "missing", "`make evolve` downloads or builds it")
+        return Finding("base image", NOTE, "missing", "`evolve setup` downloads or builds it")
     return Finding("base image", GOOD, name)
 
 

@@ -16,7 +16,7 @@ from evolve.maintenance.consistency import Damage, Kind
 from evolve.maintenance.doctor import lineages
 from evolve.maintenance.doctor.finding import BAD, FIXED, NOTE, Finding, format_names, run_check
 from evolve.repo import Repository
-from evolve.runs.request import DATABASE
+from evolve.runs.places import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 

@@ -15,7 +15,7 @@ from evolve.host.locks import is_locked
 from evolve.host.run_names import owner_of
 from evolve.maintenance.doctor import files, kept, lineages
 from evolve.maintenance.doctor.finding import BAD, GOOD, NOTE, Finding, format_names, run_check
-from evolve.runs.request import DATABASE
+from evolve.runs.places import DATABASE
 from evolve.sandbox import engine, leftovers
 from evolve.store import RunRow, Store, integrity
 

@@ -27,6 +27,14 @@
     });
     figure.replaceChildren(place);
   };
+  // The library is large: it is started once the page is there.
+  const start = () => {
+    const library = document.getElementById("chart-library");
+    if (!library || window.vegaEmbed) return;
+    const script = document.createElement("script");
+    script.textContent = library.textContent;
+    document.head.append(script);
+  };
   const drawAll = () => document.querySelectorAll("[data-chart]").forEach((figure) => {
     draw(figure).catch((error) => console.error(error));
   });
@@ -47,6 +55,9 @@
     });
   }
   dark.addEventListener("change", drawAll);
-  requestAnimationFrame(() => setTimeout(drawAll, 0));
+  addEventListener("load", () => setTimeout(() => {
+    start();
+    drawAll();
+  }, 50));
   window.evolveCharts = drawAll;
 })();

@@ -1,0 +1,48 @@
+"""Make the recording that `evolve demo` plays: `make demo-recording`, which takes a container engine and some minutes.
+
+A few rounds of the bundled scaffold with the embedded model, on a part of the bundled suite; packed without the files
+of its trials. Any seed makes a real run; the one below was chosen because its run keeps a patch and drops others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from evolve.pack.writing import Extent, pack_run
+from evolve.suite.bundled import bundled_suite
+
+TARGET = Path(__file__).parent.parent / "evolve" / "report" / "demo.evolve.zip"
+SIZES = {"train": 8, "validation": 4, "holdout": 4}
+SEED, ROUNDS, RACE = 1, 6, 2
+
+
+def main(seed: int = SEED, target: Path = TARGET) -> None:
+    with TemporaryDirectory(prefix="evolve-demo-") as name:
+        place = Path(name)
+        _write_suite(place / "suite")
+        words = ["--suite", "suite", "--runs", "runs", "--model", "embedded", "--seed", str(seed)]
+        words += ["--rounds", str(ROUNDS), "--gate", f"race={RACE}", "--score-attempts", "1"]
+        subprocess.run([sys.executable, "-m", "evolve", "run", *words], cwd=place, check=True)
+        target.unlink(missing_ok=True)
+        packed = pack_run(place / "runs", None, target, Extent.LIGHT)
+    print(f"{packed.file}: {packed.size / 1000:.0f} kB, sha256 {packed.sha256}")
+
+
+def _write_suite(folder: Path) -> None:
+    """The first tasks of each split of the bundled suite."""
+    splits = tomllib.loads((bundled_suite() / "suite.toml").read_text("utf-8"))["splits"]
+    chosen = {split: splits[split][:count] for split, count in SIZES.items()}
+    folder.mkdir()
+    lines = [f"{split} = [{', '.join(map(repr, names))}]" for split, names in chosen.items()]
+    (folder / "suite.toml").write_text("\n".join(["[splits]", *lines, ""]), "utf-8")
+    for task in (task for names in chosen.values() for task in names):
+        shutil.copytree(bundled_suite() / task, folder / task, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]), *map(Path, sys.argv[2:3]))

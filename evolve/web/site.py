@@ -1,0 +1,146 @@
+"""What the pages share: the results, the state of runs, the secrets and the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jinja2 import Environment
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from evolve.pages.charts import Spec
+from evolve.pages.reading import task_grid
+from evolve.pages.views import CostLine, TaskGrid
+from evolve.store import RunRow, Store
+from evolve.web.asking import MOST_NUMBER, Asked, parts
+from evolve.web.controls import Controls
+from evolve.web.recent import Recent
+from evolve.web.rendering import page
+from evolve.web.security import TEXT_POLICY, Keys
+from evolve.web.stores import Stores
+from evolve.web.summary import OwnEffect, Summary, own_effect_of, summarise, summarise_costs
+
+# The script of a page waits for a chart; the page itself doesn't.
+CHART_SECONDS = 60.0
+# So many candidates are columns of the tasks by candidates.
+COLUMNS = 30
+
+Value = TypeVar("Value")
+Crumb = tuple[str, str]
+Handler = Callable[[Request], Response]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One folder of results on pages."""
+
+    runs: Path
+    keys: Keys
+    stores: Stores
+    background: Stores
+    controls: Controls
+    templates: Environment
+    summaries: Recent[Summary] = field(default_factory=Recent)
+    costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
+    grids: Recent[TaskGrid] = field(default_factory=Recent)
+    effects: Recent[OwnEffect] = field(default_factory=Recent)
+    charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
+
+    def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
+        """A page. crumbs: name and address of the pages above it, the topmost first."""
+        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "form_token": self.keys.form}
+        shared |= {"asked": asked(request), **places(str(values.get("run", "")))}
+        status = values.pop("status", 200)
+        return page(self.templates, template, status, **shared, **values)
+
+    @contextmanager
+    def run(self, request: Request) -> Iterator[tuple[Store, RunRow]]:
+        """The store and the run that the address names. Raises HTTPException if there is none."""
+        numbers = [value for value in request.path_params.values() if isinstance(value, int)]
+        with self.stores.open() as store:
+            row = store.run(str(request.path_params["run"]))
+            if row is None or max(numbers, default=0) > MOST_NUMBER:
+                raise missing("There is no such run, or nothing of that number in it.")
+            yield store, row
+
+    def summary(self, store: Store, row: RunRow) -> Summary | None:
+        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
+        return self._read(
+            self.summaries, row.id, store.state_marker(row.id), lambda own: summarise(own, row, self.runs)
+        )
+
+    def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
+        """What each role of a run spent; None while that is read for the first time."""
+        return self._read(self.costs, row.id, store.state_marker(row.id), lambda own: summarise_costs(own, row))
+
+    def grid(self, store: Store, row: RunRow) -> TaskGrid | None:
+        """The tasks of a run by candidates; None while that is read for the first time."""
+        return self._read(self.grids, row.id, store.state_marker(row.id), lambda own: task_grid(own, row.id, COLUMNS))
+
+    def effect(self, store: Store, row: RunRow, number: int, commits: tuple[str, str]) -> OwnEffect | None:
+        """What a patch did, of the commits of its parent and itself; None while that is read for the first time."""
+        marker = store.state_marker(row.id)
+        return self._read(self.effects, (row.id, number), marker, lambda own: own_effect_of(own, row.id, *commits))
+
+    def chart(self, run: str, name: str, marker: Hashable, draw: Callable[[Store], Spec]) -> Spec:
+        """A chart of a run. marker: the state of its rows."""
+        found = self._read(self.charts, (run, name), marker, draw)
+        if found is None:
+            raise HTTPException(503, "The chart is still being made.")
+        return found
+
+    @property
+    def finished(self) -> int:
+        """How many values for pages were made, so that pages can be told of new ones."""
+        return sum(one.finished for one in (self.summaries, self.costs, self.grids, self.effects))
+
+    def _read(
+        self, known: Recent[Value], key: Hashable, marker: Hashable, make: Callable[[Store], Value]
+    ) -> Value | None:
+        """A value that is made from a run's rows, with a store of its own: requests hold the others."""
+
+        def read() -> Value:
+            with self.background.open() as own:
+                return make(own)
+
+        return known.get(key, marker, read)
+
+    def close(self) -> None:
+        for recent in (self.summaries, self.costs, self.grids, self.effects, self.charts):
+            recent.close()
+        self.stores.close()
+        self.background.close()
+
+
+def places(run: str) -> dict[str, Any]:
+    """Where the rounds and tasks of a run are shown."""
+    return {
+        "round_url": lambda number: parts("runs", run, "rounds", number),
+        "task_url": lambda name: parts("runs", run, "tasks", name),
+    }
+
+
+def site_of(request: Request) -> Site:
+    site = request.app.state.site
+    assert isinstance(site, Site)
+    return site
+
+
+def asked(request: Request) -> Asked:
+    return Asked(request.scope["path"], dict(request.query_params))
+
+
+def missing(what: str) -> HTTPException:
+    return HTTPException(404, what)
+
+
+def text_answer(text: str) -> Response:
+    """A text as it is, which a browser shows and never runs."""
+    headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
+    data = text.encode("utf-8", "replace")
+    return PlainTextResponse(data, headers=headers)
