@@ -36,6 +36,8 @@ FIRST_PAIRS = 40.0
 RISK_ON_VALIDATION = 0.2
 # Of a tie: on what nothing solves yet, a scaffold that gives up is as good as any.
 LEAST_SUCCESSES = 3
+# Of the champion's level, the variance above which it is measured again, by that which a tip needs: one pass is too few.
+VAGUE_FROM = 1.5
 # The probability of a gain below which it tells nothing of the tip.
 IMPLAUSIBLE = 0.001
 # The most passes in which tip and champion are compared during one stack.
@@ -104,11 +106,9 @@ class StackRule:
     def tip_needs_trials(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""
         trials = self.plan.pass_trials * self.settings.tip_passes
-        sampling = max(1 / trials - 1 / self.plan.count, 0.0)
-        bound = self.difficulty.spread**2 / trials + self.difficulty.between * sampling
         few = self.tip_trials < self.settings.tip_share * self.patch_trials
         fresh = bool(self.own or self.stacked)
-        vague = self.level.variance > bound and float((~np.isnan(self.seeds.tip)).sum()) < trials
+        vague = self.level.variance > self._enough() and float((~np.isnan(self.seeds.tip)).sum()) < trials
         return not fresh or vague or few
 
     def _scores_apart(self, rewards: Floats, spread: float | None = None) -> list[Score | None]:
@@ -418,14 +418,19 @@ class StackRule:
         """Whether trials of tip and champion side by side would settle what challengers' trials leave open."""
         if not self.stacked or self.compared >= MOST_COMPARED:
             return False
-        if self.contradiction() or self._is_vague():
+        if self.contradiction() or self._champion_is_vague():
             return True
         return self._is_nearly_better() or (self._is_better() and self._may_be_supported())
 
-    def _is_vague(self) -> bool:
-        """Whether the lead is unknown: the champion never ran in this epoch, or passes of both would tell more."""
+    def _champion_is_vague(self) -> bool:
+        """Whether the champion has too few trials of its own, as in a new epoch."""
+        return self.champion_level is None or self.champion_level.variance > VAGUE_FROM * self._enough()
+
+    def _enough(self) -> float:
+        """The variance of a level that is known by as many trials as a tip needs before it is challenged."""
         trials = self.plan.pass_trials * self.settings.tip_passes
-        return self.champion_level is None or self.level.lead_variance > 2 * self.difficulty.spread**2 / trials
+        sampling = max(1 / trials - 1 / self.plan.count, 0.0)
+        return self.difficulty.spread**2 / trials + self.difficulty.between * sampling
 
     def _is_better(self) -> bool:
         return bool(self.stacked) and self.level.behind(HARM) <= self.settings.risk
