@@ -36,7 +36,7 @@ FIRST_PAIRS = 40.0
 RISK_ON_VALIDATION = 0.2
 # Of a tie: on what nothing solves yet, a scaffold that gives up is as good as any.
 LEAST_SUCCESSES = 3
-# Of the champion's level, the variance above which it is measured again, by that which a tip needs: one pass is too few.
+# The variance of the champion's level above which it runs again, by that which a tip needs: one pass is too few.
 VAGUE_FROM = 1.5
 # The probability of a gain below which it tells nothing of the tip.
 IMPLAUSIBLE = 0.001
