@@ -1,7 +1,7 @@
 """Make the recording that `evolve demo` plays: `make demo-recording`, which takes a container engine and some minutes.
 
 A few rounds of the bundled scaffold with the embedded model, on a part of the bundled suite; packed without the files
-of its trials. Any seed makes a real run; the one below was chosen because its run keeps a patch and drops others.
+of its trials. Any seed makes a real run; whether it keeps a patch depends on the seed.
 """
 
 from __future__ import annotations

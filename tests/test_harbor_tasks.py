@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from evolve.cli.reading import list_tasks
+from evolve.cli.task_list import list_tasks
 from evolve.core.errors import BadInput
 from evolve.core.records import Split, SuiteProfile, Task, VerifierMode
 from evolve.core.task_format import (

@@ -329,7 +329,7 @@ def test_a_run_that_was_cut_off_takes_the_same_decisions(
         made(model, broken).play(3)
     again = made(model, ScoringEvaluator(by_level))
     again.play(3)
-    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
+    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
     assert len(model.requests) == 3
     slots = [(t.candidate, t.task, t.attempt) for t in again.store.trials(RUN)]
     assert len(slots) == len(set(slots))
@@ -379,7 +379,7 @@ def test_a_larger_cap_goes_on_from_the_end_at_a_cap(made: Callable[..., Run]) ->
         made(model, ScoringEvaluator(by_level), caps=Caps(trials=120)).play(3)
     again = made(model, ScoringEvaluator(by_level))
     again.play(3)
-    assert verdicts(again) == ["baseline", "keep", "revert", "keep"]
+    assert verdicts(again) == ["baseline", "keep", "revert", "stack"]
 
 
 def test_an_interrupt_ends_what_was_begun_and_the_run_goes_on_from_there(made: Callable[..., Run]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput, Locked
 from evolve.core.records import Verdict
 from evolve.host.locks import hold_lock
@@ -50,7 +51,7 @@ def test_a_pack_holds_rows_commits_recordings_and_suite(run: Played) -> None:
     with open_pack(run.file) as pack:
         manifest = pack.manifest
         executable = {member.path for member in manifest.members if member.executable}
-    assert manifest.run == RUN and manifest.facts.rule == "evolve 2" and manifest.absent == ()
+    assert manifest.run == RUN and manifest.facts.rule == f"evolve {GateConfig().version}" and manifest.absent == ()
     assert manifest.claim.figures is not None and manifest.claim.figures["tasks"] == 3
     assert "scripted (licence unknown, commercial use unknown)" in manifest.outputs
     assert f"{RUN}/suite/tasks/train-00/tests/test.sh" in executable

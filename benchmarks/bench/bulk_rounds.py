@@ -164,7 +164,8 @@ class Bulk:
         self._note(candidate, ruled.decisions[0])
         after = ruled.standing
         self._fill_up(candidate, number)
-        self._store_trials({tip.commit, candidate.commit, after.tip.commit, after.champion.commit})
+        ends = {end.commit for end in (tip, standing.champion, after.tip, after.champion)}
+        self._store_trials({candidate.commit, *ends})
         return after
 
     def _fill_up(self, candidate: Candidate, number: int) -> None:

@@ -53,9 +53,9 @@ def show_command(
     as_json: Json_ = False,
 ) -> None:
     """Show one round: its idea and patch, the evidence, the tasks that it fixed and broke, and what was learned."""
-    from evolve.cli import reading
+    from evolve.cli import one_round
 
-    reading.show_round(number, settings_of(context), as_json, trials)
+    one_round.show_round(number, settings_of(context), as_json, trials)
 
 
 @app.command("transcript")

@@ -34,9 +34,9 @@ def ended(*processes: subprocess.Popen[str]) -> list[str]:
 
 
 def trials(folder: Path) -> int:
-    """How many the database has; it may not be there yet."""
+    """How many the database has that can be replayed; it may not be there yet."""
     with contextlib.suppress(sqlite3.OperationalError):
-        return int(str(rows(folder, "select count(*) from trial")[0][0]))
+        return int(str(rows(folder, "select count(*) from trial where outcome != 'infra_error'")[0][0]))
     return 0
 
 

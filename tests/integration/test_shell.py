@@ -147,7 +147,7 @@ def test_the_counters_are_the_same_from_both_sides(
     if where == "within":
         monkeypatch.setattr(exit_cause, "CGROUPS", Path("/nowhere"))
     assert container[1].cause() is Cause.NONE
-    shell.run("i=0; while [ $i -lt 400 ]; do sleep 20 >/dev/null 2>&1 & i=$((i+1)); done", timeout=20)
+    shell.run("i=0; while [ $i -lt 400 ]; do sleep 100 >/dev/null 2>&1 & i=$((i+1)); done", timeout=90)
     shell.run("sleep 9", timeout=0.1)
     assert container[1].cause() is Cause.PIDS
 
