@@ -100,7 +100,7 @@ class Standing:
 
     @property
     def compares(self) -> bool:
-        """Whether tip and champion are compared before the next race: nothing was told, or what can't be true."""
+        """Whether tip and champion run side by side before the next race."""
         return self.idle or (isinstance(self.rule, StackRule) and self.rule.wants_comparison())
 
     def with_trials(self, trials: Sequence[TrialResult]) -> Standing:

@@ -10,7 +10,7 @@ from evolve.core.records import Decision, TrialResult
 class Watcher(Protocol):
     """Show the progress of a run. Nothing depends on it.
 
-    One that has the method `hear` (`events.EventWatcher`) is told more.
+    One that has the method `hear` (`events.EventWatcher`) gets more detailed events too.
     """
 
     def say(self, text: str) -> None: ...

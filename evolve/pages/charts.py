@@ -15,7 +15,7 @@ import altair as alt
 from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.core.scores import INTERVAL_ERRORS
-from evolve.pages.views import CellState, CostLine, RoundView, TaskGrid
+from evolve.pages.views import CostLine, RoundView
 
 Spec = dict[str, Any]
 Values = list[dict[str, Any]]
@@ -33,13 +33,6 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     "null copy": (PURPLE, "square"),
     "refused": (GREY, "cross"),
     "undecided": (RED, "cross"),
-}
-STATES: Mapping[str, str] = {
-    CellState.PASSED: GREEN,
-    CellState.PARTLY: BLUE,
-    CellState.FAILED: ORANGE,
-    CellState.FAULTS: PURPLE,
-    CellState.NOT_MEASURED: GREY,
 }
 WIDTH = 960
 MOST_NAME = 28
@@ -127,42 +120,6 @@ def cost_chart(costs: Sequence[CostLine]) -> Spec:
         )
     )
     return _finished(chart.properties(width=WIDTH, height={"step": 26}))
-
-
-def heat_map(grid: TaskGrid) -> Spec:
-    """Tasks by candidates. What was not measured is an empty frame, not a failure."""
-    values: Values = [
-        {
-            "task": short(task.name),
-            "split": str(task.split),
-            "round": number,
-            "state": str(cell.state),
-            "passes": f"{cell.passes} of {cell.trials}" if cell.trials else "none",
-        }
-        for task in grid.tasks
-        if task.excluded is None
-        for number in grid.rounds
-        for cell in [grid.cell(task.name, number)]
-    ]
-    colour = alt.Color(
-        "state:N",
-        title=None,
-        scale=alt.Scale(domain=[*STATES], range=[*STATES.values()]),
-        legend=alt.Legend(orient="top"),
-    )
-    empty = alt.condition(f"datum.state === '{CellState.NOT_MEASURED}'", alt.value(0.08), alt.value(0.95))
-    chart = (
-        alt.Chart(_data(values))
-        .mark_rect()
-        .encode(
-            x=alt.X("round:O", title="round", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
-            y=alt.Y("task:N", title=None, sort=None),
-            color=colour,
-            fillOpacity=empty,
-            tooltip=[alt.Tooltip(f"{name}:N") for name in ("task", "split", "round", "state", "passes")],
-        )
-    )
-    return _finished(chart.properties(width=WIDTH, height={"step": 14}))
 
 
 def short(name: str) -> str:

@@ -210,7 +210,7 @@ def resume(folder: Path, resumption: Resumption, situation: Situation) -> subpro
 
 
 def proposed_resumption(situation: Situation) -> Resumption:
-    """How the run would be resumed as it was begun: with the caps of its latest session."""
+    """The settings with which the run would be resumed: the caps of its latest session."""
     rounds = situation.request.rounds if situation.request else None
     return Resumption(rounds, _caps(situation.session.caps) if situation.session else Caps())
 

@@ -30,7 +30,7 @@ STOPPED = "stopped before its last round"
 
 @dataclass(frozen=True)
 class Notice:
-    """What a command is told. `event`: keep, stop or end; `round`: of the patch that is kept."""
+    """What a command receives. `event`: keep, stop or end; `round`: of the patch that is kept."""
 
     event: str
     run: str
