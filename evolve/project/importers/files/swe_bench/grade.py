@@ -110,8 +110,15 @@ def _django_state(outcome: str) -> str:
 
 
 SYMPY_STATES = {
-    "ok": "PASSED", "f": "XFAIL", "F": "FAILED", "E": "ERROR", "T": "ERROR", "X": "XPASS", "s": "SKIPPED", "w": "SKIPPED"
-}  # fmt: skip
+    "ok": "PASSED",
+    "f": "XFAIL",
+    "F": "FAILED",
+    "E": "ERROR",
+    "T": "ERROR",
+    "X": "XPASS",
+    "s": "SKIPPED",
+    "w": "SKIPPED",
+}
 SYMPY_TEST = re.compile(r"(test_\w*)(?:\s+(.*))?")
 # At the end of a file's last test.
 SYMPY_FILE = re.compile(r"\s*\[(?:OK|FAIL)\]$")
