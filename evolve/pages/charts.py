@@ -48,8 +48,8 @@ def scores_chart(rounds: Sequence[RoundView]) -> Spec:
             **_of_round(one),
             "split": str(split),
             "score": 100 * score.mean,
-            "low": max(100 * score.low, 0.0),
-            "high": min(100 * score.high, 100.0),
+            "low": 100 * score.low,
+            "high": 100 * score.high,
             "path": one.built_upon,
         }
         for one in rounds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
-from evolve.core.scores import INTERVAL_ERRORS, Score
+from evolve.core.scores import Score, score_of_moments
 from evolve.pages import charts
 from evolve.pages.views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
@@ -115,12 +114,8 @@ def _charted(row: Mapping[str, Any]) -> RoundView:
 
 
 def _score(figures: Mapping[str, Any]) -> Score | None:
-    """As `core.scores.score` makes it of the tasks' means."""
-    mean, tasks = figures["reward"], figures["tasks"]
-    if mean is None or not tasks:
-        return None
-    spread = max(figures["square"] - mean * mean, 0.0) * tasks / max(tasks - 1, 1)
-    return Score(mean, INTERVAL_ERRORS * math.sqrt(spread / tasks))
+    known = figures["reward"] is not None and figures["tasks"]
+    return score_of_moments(figures["reward"], figures["square"], figures["tasks"]) if known else None
 
 
 def compare(request: Request) -> Response:
