@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
@@ -76,7 +76,7 @@ def chart(request: Request) -> Response:
         raise missing("There is no such chart.")
     with site.run(request) as (store, row):
         run, marker = row.id, store.state_marker(row.id)
-    return JSONResponse(site.chart(run, name, marker, lambda own: CHARTS[name](own, run)))
+    return site.json(site.chart(run, name, marker, lambda own: CHARTS[name](own, run)))
 
 
 def _scores(store: Store, run: str) -> charts.Spec:
@@ -125,6 +125,9 @@ def compare(request: Request) -> Response:
     with site.stores.open() as store:
         known = [row.id for row in store.runs()]
         rows = [store.run(name) for name in names if name]
+        for row in rows:
+            if row is not None:
+                site.secrets.learn(row)
         if None in rows:
             raise missing("There is no such run.")
         summaries = [site.summary(store, row) for row in rows if row is not None]

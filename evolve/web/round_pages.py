@@ -16,7 +16,7 @@ from evolve.store import RunRow, Store
 from evolve.store.paging import ROUND_ORDERS, Page, RoundFilter, TrialFilter
 from evolve.web import steps
 from evolve.web.asking import ROWS, Asked, parts
-from evolve.web.site import asked, missing, site_of, text_answer
+from evolve.web.site import asked, missing, site_of
 from evolve.web.trial_pages import load_lines, neighbours, run_crumbs
 
 OPEN = "open"
@@ -104,7 +104,7 @@ def patch(request: Request) -> Response:
     site = site_of(request)
     with site.run(request) as (store, row):
         shown = one_round(store, row.id, request.path_params["number"])
-    return text_answer(patch_text(row, site.runs, shown)[0])
+    return site.text(patch_text(row, site.runs, shown)[0])
 
 
 def conversation(request: Request) -> Response:
@@ -117,7 +117,7 @@ def conversation(request: Request) -> Response:
     if (which := ask.number("text")) is not None:
         if which >= len(texts):
             raise missing("The conversation has no such message.")
-        return text_answer(texts[which])
+        return site.text(texts[which])
     return site.page(
         request,
         "conversation.html",

@@ -11,16 +11,18 @@ from typing import Any, TypeVar
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from evolve.pages.charts import Spec
 from evolve.pages.reading import task_grid
+from evolve.pages.redaction import redacted
 from evolve.pages.views import CostLine, TaskGrid
 from evolve.store import RunRow, Store
 from evolve.web.asking import MOST_NUMBER, Asked, parts
 from evolve.web.controls import Controls
 from evolve.web.recent import Recent
 from evolve.web.rendering import page
+from evolve.web.secrets import Secrets
 from evolve.web.security import TEXT_POLICY, Keys
 from evolve.web.stores import Stores
 from evolve.web.summary import OwnEffect, Summary, own_effect_of, summarise, summarise_costs
@@ -45,6 +47,7 @@ class Site:
     background: Stores
     controls: Controls
     templates: Environment
+    secrets: Secrets = field(default_factory=Secrets)
     summaries: Recent[Summary] = field(default_factory=Recent)
     costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
     grids: Recent[TaskGrid] = field(default_factory=Recent)
@@ -52,11 +55,22 @@ class Site:
     charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
 
     def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
-        """A page. crumbs: name and address of the pages above it, the topmost first."""
-        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "form_token": self.keys.form}
-        shared |= {"asked": asked(request), **places(str(values.get("run", "")))}
+        """A page without secrets. crumbs: name and address of the pages above it, the topmost first."""
         status = values.pop("status", 200)
-        return page(self.templates, template, status, **shared, **values)
+        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "asked": asked(request)}
+        shown = redacted({**shared, **values}, self.secrets.redactor)
+        own = {"form_token": self.keys.form, **places(str(shown.get("run", "")))}
+        return page(self.templates, template, status, **own, **shown)
+
+    def text(self, text: str) -> Response:
+        """A text as it is but for secrets, which a browser shows and never runs."""
+        headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
+        data = self.secrets.redactor.text(text).encode("utf-8", "replace")
+        return PlainTextResponse(data, headers=headers)
+
+    def json(self, value: Any) -> Response:
+        """A value without secrets for the script of a page."""
+        return JSONResponse(redacted(value, self.secrets.redactor))
 
     @contextmanager
     def run(self, request: Request) -> Iterator[tuple[Store, RunRow]]:
@@ -66,6 +80,7 @@ class Site:
             row = store.run(str(request.path_params["run"]))
             if row is None or max(numbers, default=0) > MOST_NUMBER:
                 raise missing("There is no such run, or nothing of that number in it.")
+            self.secrets.learn(row)
             yield store, row
 
     def summary(self, store: Store, row: RunRow) -> Summary | None:
@@ -137,10 +152,3 @@ def asked(request: Request) -> Asked:
 
 def missing(what: str) -> HTTPException:
     return HTTPException(404, what)
-
-
-def text_answer(text: str) -> Response:
-    """A text as it is, which a browser shows and never runs."""
-    headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
-    data = text.encode("utf-8", "replace")
-    return PlainTextResponse(data, headers=headers)
