@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
+from markupsafe import Markup
 from pydantic import BaseModel
 
 from evolve.export.redaction import Redactor
@@ -25,7 +26,8 @@ def redacted(view: View, redactor: Redactor) -> View:
 def _redacted(value: Any, redactor: Redactor) -> Any:
     """The very value if nothing in it is a secret."""
     if isinstance(value, str):
-        return value if isinstance(value, Enum) else _text(value, redactor)
+        # Markup was made of texts without secrets.
+        return value if isinstance(value, Enum | Markup) else _text(value, redactor)
     if isinstance(value, Mapping):
         items = [item for pair in value.items() for item in pair]
         changed = _all(items, redactor)

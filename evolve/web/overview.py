@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -34,10 +34,11 @@ def run(request: Request) -> Response:
     site = site_of(request)
     with site.run(request) as (store, row):
         situation = site.controls.situation(store, row.id)
-        whole, problem = _summary_or_problem(site, store, row)
+        marker = store.state_marker(row.id)
+        whole, problem = _summary_or_problem(site, row, marker)
         newest = rounds_with_figures(store, row.id, RoundFilter(), Page(0, LATEST, "round", True))
         latest = store.newest_trials(row.id, TrialFilter(), 0, 2 * LATEST)[0]
-        costs, grid = (site.cost(store, row), site.grid(store, row)) if whole else (None, None)
+        costs, grid = (site.cost(row, marker), site.grid(row, marker)) if whole else (None, None)
         newest_number = store.newest_round(row.id)
     return site.page(
         request,
@@ -61,10 +62,10 @@ def run(request: Request) -> Response:
     )
 
 
-def _summary_or_problem(site: Site, store: Store, row: RunRow) -> tuple[Summary | None, str]:
+def _summary_or_problem(site: Site, row: RunRow, marker: Hashable) -> tuple[Summary | None, str]:
     """The run as a whole; None and why not, where its rows can't be read: the rest of the page needs none of that."""
     try:
-        return site.summary(store, row), ""
+        return site.summary(row, marker), ""
     except EvolveError as error:
         return None, str(error)
 
@@ -130,7 +131,7 @@ def compare(request: Request) -> Response:
                 site.secrets.learn(row)
         if None in rows:
             raise missing("There is no such run.")
-        summaries = [site.summary(store, row) for row in rows if row is not None]
+        summaries = [site.summary(row, store.state_marker(row.id)) for row in rows if row is not None]
         pair = [compared(store, one) for one in summaries if one is not None]
     both = len(pair) == 2
     return site.page(

@@ -30,7 +30,8 @@ def rounds(request: Request) -> Response:
         chosen = RoundFilter(ask.choice("verdict", [*Verdict, OPEN]), ask.text("text"))
         page = rounds_asked(ask)
         found = rounds_with_figures(store, row.id, chosen, page)
-        total = store.rounds_count(row.id, chosen)
+        is_last = len(found) < page.most and (found or not page.first)
+        total = page.first + len(found) if is_last else store.rounds_count(row.id, chosen)
     older, newer = neighbours(ask, page.first, len(found))
     return site.page(
         request,
@@ -73,7 +74,7 @@ def round_page(request: Request) -> Response:
         figures = {one["split"]: one for one in store.figures(row.id, [number])}
         newest = store.newest_round(row.id)
         pair = (shown["parent_commit"], shown["commit_sha"])
-        effect = site.effect(store, row, number, pair) if all(pair) else None
+        effect = site.effect(row, store.state_marker(row.id), number, pair) if all(pair) else None
         before = {} if shown["parent_round"] is None else _by_split(store, row.id, shown["parent_round"])
     patch, problem = patch_text(row, site.runs, shown)
     text, left = steps.cut(patch, SHOWN_DIFF)

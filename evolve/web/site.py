@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jinja2 import Environment
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -50,7 +51,7 @@ class Site:
     secrets: Secrets = field(default_factory=Secrets)
     summaries: Recent[Summary] = field(default_factory=Recent)
     costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
-    grids: Recent[TaskGrid] = field(default_factory=Recent)
+    grids: Recent[Markup] = field(default_factory=Recent)
     effects: Recent[OwnEffect] = field(default_factory=Recent)
     charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
 
@@ -83,27 +84,31 @@ class Site:
             self.secrets.learn(row)
             yield store, row
 
-    def summary(self, store: Store, row: RunRow) -> Summary | None:
-        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
-        return self._read(
-            self.summaries, row.id, store.state_marker(row.id), lambda own: summarise(own, row, self.runs)
-        )
+    def summary(self, row: RunRow, marker: Hashable) -> Summary | None:
+        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read.
 
-    def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
+        Here and below, `marker` is the state of the run's rows, as of `store.state_marker`.
+        """
+        return self._read(self.summaries, row.id, marker, lambda own: summarise(own, row, self.runs))
+
+    def cost(self, row: RunRow, marker: Hashable) -> tuple[CostLine, ...] | None:
         """What each role of a run spent; None while that is read for the first time."""
-        return self._read(self.costs, row.id, store.state_marker(row.id), lambda own: summarise_costs(own, row))
+        return self._read(self.costs, row.id, marker, lambda own: summarise_costs(own, row))
 
-    def grid(self, store: Store, row: RunRow) -> TaskGrid | None:
-        """The tasks of a run by candidates; None while that is read for the first time."""
-        return self._read(self.grids, row.id, store.state_marker(row.id), lambda own: task_grid(own, row.id, COLUMNS))
+    def grid(self, row: RunRow, marker: Hashable) -> Markup | None:
+        """The tasks of a run by candidates, as the part of a page; None while that is made for the first time."""
+        return self._read(self.grids, row.id, marker, lambda own: self._grid(task_grid(own, row.id, COLUMNS), row.id))
 
-    def effect(self, store: Store, row: RunRow, number: int, commits: tuple[str, str]) -> OwnEffect | None:
+    def _grid(self, grid: TaskGrid, run: str) -> Markup:
+        shown = redacted(grid, self.secrets.redactor)
+        return Markup(self.templates.get_template("parts/grid.html").render(grid=shown, **places(run)))
+
+    def effect(self, row: RunRow, marker: Hashable, number: int, commits: tuple[str, str]) -> OwnEffect | None:
         """What a patch did, of the commits of its parent and itself; None while that is read for the first time."""
-        marker = store.state_marker(row.id)
         return self._read(self.effects, (row.id, number), marker, lambda own: own_effect_of(own, row.id, *commits))
 
     def chart(self, run: str, name: str, marker: Hashable, draw: Callable[[Store], Spec]) -> Spec:
-        """A chart of a run. marker: the state of its rows."""
+        """A chart of a run."""
         found = self._read(self.charts, (run, name), marker, draw)
         if found is None:
             raise HTTPException(503, "The chart is still being made.")
