@@ -1,7 +1,8 @@
 """Make the recording that `evolve demo` plays: `make demo-recording`, which takes a container engine and some minutes.
 
-A few rounds of the bundled scaffold with the embedded model, on a part of the bundled suite; packed without the files
-of its trials. Any seed makes a real run; whether it keeps a patch depends on the seed.
+A few rounds with the embedded model on easy tasks of the bundled suite; packed without the files of its trials. The
+seed scaffold is the good one of the tests, but for a flaw: it ends at the first tool call that is no JSON. Any seed
+makes a real run; whether it keeps a patch depends on the seed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from evolve.pack.writing import Extent, pack_run
 from evolve.suite.bundled import bundled_suite
 
 TARGET = Path(__file__).parent.parent / "evolve" / "report" / "demo.evolve.zip"
-SIZES = {"train": 8, "validation": 4, "holdout": 4}
-SEED, ROUNDS, RACE = 1, 6, 2
+SCAFFOLD = Path(__file__).parent.parent / "tests" / "scaffolds" / "good"
+FLAWED = Path(__file__).parent / "demo_scaffold" / "main.py"
+SIZES = {"train": 12, "validation": 6, "holdout": 6}
+SEED, ROUNDS, RACE = 1, 6, 3
 
 
 def main(seed: int = SEED, target: Path = TARGET) -> None:
     with TemporaryDirectory(prefix="evolve-demo-") as name:
         place = Path(name)
         _write_suite(place / "suite")
-        words = ["--suite", "suite", "--runs", "runs", "--model", "embedded", "--seed", str(seed)]
+        shutil.copytree(SCAFFOLD, place / "scaffold", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copyfile(FLAWED, place / "scaffold" / "main.py")
+        words = ["--suite", "suite", "--scaffold", "scaffold", "--runs", "runs", "--model", "embedded", "--seed", str(seed)]
         words += ["--rounds", str(ROUNDS), "--gate", f"race={RACE}", "--score-attempts", "1"]
         subprocess.run([sys.executable, "-m", "evolve", "run", *words], cwd=place, check=True)
         target.unlink(missing_ok=True)
@@ -34,14 +39,19 @@ def main(seed: int = SEED, target: Path = TARGET) -> None:
 
 
 def _write_suite(folder: Path) -> None:
-    """The first tasks of each split of the bundled suite."""
+    """The first easy tasks of each split of the bundled suite."""
     splits = tomllib.loads((bundled_suite() / "suite.toml").read_text("utf-8"))["splits"]
-    chosen = {split: splits[split][:count] for split, count in SIZES.items()}
+    chosen = {split: list(filter(_is_easy, splits[split]))[:count] for split, count in SIZES.items()}
     folder.mkdir()
     lines = [f"{split} = [{', '.join(map(repr, names))}]" for split, names in chosen.items()]
     (folder / "suite.toml").write_text("\n".join(["[splits]", *lines, ""]), "utf-8")
     for task in (task for names in chosen.values() for task in names):
         shutil.copytree(bundled_suite() / task, folder / task, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _is_easy(task: str) -> bool:
+    metadata = tomllib.loads((bundled_suite() / task / "task.toml").read_text("utf-8"))["metadata"]
+    return bool(metadata["difficulty"] == "easy")
 
 
 if __name__ == "__main__":

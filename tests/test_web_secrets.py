@@ -13,7 +13,8 @@ from evolve.core.errors import EvolveError
 from evolve.core.secrets import HIDDEN, PART
 from evolve.export.redaction import Redactor
 from evolve.pages.redaction import redacted
-from evolve.pages.views import Cell, TaskGrid, TaskMoves
+from evolve.pages.round_views import TaskMoves
+from evolve.pages.task_views import Cell, TaskGrid
 from evolve.runs import control
 from evolve.web.events import Broadcast
 from tests.paged import RUN, UNPRICED, Paged

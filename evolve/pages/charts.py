@@ -15,7 +15,8 @@ import altair as alt
 from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.core.scores import INTERVAL_ERRORS
-from evolve.pages.views import CostLine, RoundView
+from evolve.pages.round_views import RoundView
+from evolve.pages.run_views import CostLine
 
 Spec = dict[str, Any]
 Values = list[dict[str, Any]]

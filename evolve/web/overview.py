@@ -12,7 +12,7 @@ from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
 from evolve.core.scores import Score, score_of_moments
 from evolve.pages import charts
-from evolve.pages.views import Kind, RoundView
+from evolve.pages.round_views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
 from evolve.runs.stored_config import is_measurement

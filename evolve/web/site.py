@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from evolve.pages.charts import Spec
 from evolve.pages.reading import task_grid
 from evolve.pages.redaction import redacted
-from evolve.pages.views import CostLine, TaskGrid
+from evolve.pages.run_views import CostLine
+from evolve.pages.task_views import TaskGrid
 from evolve.store import RunRow, Store
 from evolve.web.asking import MOST_NUMBER, Asked, parts
 from evolve.web.controls import Controls
