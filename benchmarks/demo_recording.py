@@ -30,7 +30,18 @@ def main(seed: int = SEED, target: Path = TARGET) -> None:
         _write_suite(place / "suite")
         shutil.copytree(SCAFFOLD, place / "scaffold", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copyfile(FLAWED, place / "scaffold" / "main.py")
-        words = ["--suite", "suite", "--scaffold", "scaffold", "--runs", "runs", "--model", "embedded", "--seed", str(seed)]
+        words = [
+            "--suite",
+            "suite",
+            "--scaffold",
+            "scaffold",
+            "--runs",
+            "runs",
+            "--model",
+            "embedded",
+            "--seed",
+            str(seed),
+        ]
         words += ["--rounds", str(ROUNDS), "--gate", f"race={RACE}", "--score-attempts", "1"]
         subprocess.run([sys.executable, "-m", "evolve", "run", *words], cwd=place, check=True)
         target.unlink(missing_ok=True)
