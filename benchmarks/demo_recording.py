@@ -24,7 +24,8 @@ SIZES = {"train": 12, "validation": 6, "holdout": 6}
 SEED, ROUNDS, RACE = 1, 6, 3
 
 
-def main(seed: int = SEED, target: Path = TARGET) -> None:
+def main(seed: int = SEED, target: Path = TARGET, whole: Path | None = None) -> None:
+    """Make the recording. whole: where a pack with all files goes too, for pictures of trials."""
     with TemporaryDirectory(prefix="evolve-demo-") as name:
         place = Path(name)
         _write_suite(place / "suite")
@@ -46,6 +47,8 @@ def main(seed: int = SEED, target: Path = TARGET) -> None:
         subprocess.run([sys.executable, "-m", "evolve", "run", *words], cwd=place, check=True)
         target.unlink(missing_ok=True)
         packed = pack_run(place / "runs", None, target, Extent.LIGHT)
+        if whole is not None:
+            pack_run(place / "runs", None, whole)
     print(f"{packed.file}: {packed.size / 1000:.0f} kB, sha256 {packed.sha256}")
 
 
@@ -66,4 +69,4 @@ def _is_easy(task: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *map(Path, sys.argv[2:3]))
+    main(*map(int, sys.argv[1:2]), *map(Path, sys.argv[2:4]))

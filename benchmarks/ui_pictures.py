@@ -59,7 +59,7 @@ def _prepare(database: Path) -> tuple[int, int, str] | None:
 @contextmanager
 def _served(runs: Path) -> Iterator[str]:
     """Serve the results; yields the address."""
-    command = [sys.executable, "-m", "evolve", "ui", "--runs", str(runs), "--port", "0", "--no-open"]
+    command = [sys.executable, "-m", "evolve", "ui", "--runs", str(runs), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -79,7 +79,7 @@ def _browser() -> Iterator[Any]:
 
 def _take(browser: Any, address: str, scheme: str, target: Path) -> None:
     """Take a picture of a page when what it waits for is there."""
-    context = browser.new_context(viewport=SIZE, color_scheme=scheme)
+    context = browser.new_context(viewport=SIZE, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.set_default_timeout(MS)
     page.goto(address, wait_until="load")
