@@ -21,7 +21,7 @@ TARGET = Path(__file__).parent.parent / "evolve" / "report" / "demo.evolve.zip"
 SCAFFOLD = Path(__file__).parent.parent / "tests" / "scaffolds" / "good"
 FLAWED = Path(__file__).parent / "demo_scaffold" / "main.py"
 SIZES = {"train": 12, "validation": 6, "holdout": 6}
-SEED, ROUNDS, RACE = 1, 6, 3
+SEED, ROUNDS, RACE = 39, 4, 2
 
 
 def main(seed: int = SEED, target: Path = TARGET, whole: Path | None = None) -> None:
