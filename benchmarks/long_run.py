@@ -130,7 +130,7 @@ def write_rounds(folder: Path, rounds: int, least: int = 0) -> None:
             bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True), least)
             standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
         checkpoint = Checkpoint(row.id, store, runs / row.id, texts_of)
-        checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
+        checkpoint.keep(initial, standing)
 
 
 def read_commands(folder: Path) -> dict[str, list[str]]:

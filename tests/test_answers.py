@@ -25,7 +25,7 @@ from evolve.core.config import AskedModel
 from evolve.core.errors import BadInput, EvolveError, InfraError, RequestsRefused
 from evolve.core.records import Api, ModelSpec, Usage
 from evolve.llm.client import OpenAIModel
-from evolve.llm.connection import MAX_ERROR
+from evolve.llm.redaction import MAX_ERROR
 from evolve.llm.model import ChatModel
 from evolve.llm.normal import MAX_NAME
 from evolve.llm.soundness import SoundModel

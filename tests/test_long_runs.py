@@ -171,30 +171,30 @@ def test_what_is_kept_beside_the_run_is_the_standing_that_follows_from_its_rows(
     rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
     folded = standing_of(RUN, one.initial(), rows, lambda commit: one.store.trials(RUN, commit), texts)
     checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
-    checkpoint.keep(one.initial(), folded, rows)
+    checkpoint.keep(one.initial(), folded)
     with counting(one) as counts:
-        kept = checkpoint.standing(one.initial(), rows)
+        kept = checkpoint.standing(one.initial())
     assert frozen_text.to_text(kept) == frozen_text.to_text(folded) and counts["git"] == 0
-    assert checkpoint.problem(one.initial(), rows) == ""
+    assert checkpoint.problem(one.initial()) == ""
 
 
 def test_a_kept_standing_of_other_rows_is_not_used(long_runs: dict[int, Long]) -> None:
     one = long_runs[FEW]
     rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
     checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
-    folded = checkpoint.standing(one.initial(), rows)
-    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial(), rows)
+    folded = checkpoint.standing(one.initial())
+    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial())
     wrong = json.loads((one.folder / "runs" / RUN / FILE).read_text())
-    assert checkpoint.standing(one.initial(), rows).tip == one.initial().tip and "other standing" in checkpoint.problem(
-        one.initial(), rows
+    assert checkpoint.standing(one.initial()).tip == one.initial().tip and "other standing" in checkpoint.problem(
+        one.initial()
     )
     changes: list[dict[str, Any]] = [{"trials": 1}, {"basis": "0"}, {"after": len(rows)}, {"last_trial": None}]
     changes.append({"standing": '{"kind":"os:system"}'})
     for change in changes:
         (one.folder / "runs" / RUN / FILE).write_text(json.dumps(wrong | change))
-        assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+        assert checkpoint.standing(one.initial()).tip == folded.tip
     (one.folder / "runs" / RUN / FILE).write_text("{")
-    assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+    assert checkpoint.standing(one.initial()).tip == folded.tip
 
 
 def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> None:

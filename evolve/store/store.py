@@ -20,6 +20,7 @@ from evolve.core.records import (
     FileEdit,
     Lesson,
     Proposal,
+    Split,
     Task,
     TrialCondition,
     TrialResult,
@@ -30,7 +31,7 @@ from evolve.core.text import storable_text
 from evolve.store import convert, paging, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.paging import Page, RoundFilter, TrialFilter
-from evolve.store.queries import Rounds
+from evolve.store.queries import AnyRounds, Rounds, SomeRounds
 from evolve.store.reading import Row, read_rows
 from evolve.store.rows import (
     ConditionedTrial,
@@ -39,8 +40,11 @@ from evolve.store.rows import (
     LookRow,
     LossRow,
     Milestone,
+    PairedReward,
     PreflightRow,
     Regrade,
+    RoundMark,
+    RoundOutline,
     RoundRow,
     RoundScore,
     RunRow,
@@ -302,6 +306,64 @@ class Store:
         """Return the rounds `first` to `last` in order, like `rounds_in_brief`, without reading the others."""
         return self._read_rounds(run, Rounds(first, last), ())
 
+    def some_rounds(self, run: str, numbers: Iterable[int]) -> list[RoundRow]:
+        """Return the rounds with these numbers in order, like `rounds_between`."""
+        return self._read_rounds(run, SomeRounds(tuple(sorted(numbers))), ())
+
+    def latest_rounds(self, run: str, most: int) -> list[RoundRow]:
+        """Return at most so many rounds, the newest, in order, like `rounds_between`."""
+        newest = self.newest_round(run)
+        return self.rounds_between(run, max(newest - most + 1, 0), newest)
+
+    def round_marks(self, run: str, first: int = 0) -> list[RoundMark]:
+        """Return what of the rounds from `first` on their standing depends on, in order."""
+        with self._read() as connection:
+            return [RoundMark._make(row) for row in connection.execute(queries.round_marks(run, first))]
+
+    def round_outlines(self, run: str, first: int = 1) -> list[RoundOutline]:
+        """Return the outlines of the decided rounds from `first` on but null copies, in order."""
+        return read_rows(self._rows(queries.round_outlines(run, first)), convert.round_outline_from)
+
+    def newest_outline(self, run: str) -> int | None:
+        """Return the number of the last of these rounds; None without any."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.newest_outline(run)).scalar_one()
+        return number
+
+    def decision(self, run: str, number: int) -> Decision | None:
+        """Return the decision on a round; None if there is none yet."""
+        rows = read_rows(self._rows(queries.decision_of(run, number)), convert.decision_from)
+        return rows[0] if rows else None
+
+    def decisions(self, run: str) -> dict[int, Decision]:
+        """Return all decisions by round, in order."""
+        with self._read() as connection:
+            decisions = _by_round(connection, queries.of_rounds(schema.decision, run, Rounds()), convert.decision_from)
+        return dict(sorted(decisions.items()))
+
+    def ablated(self, run: str, first: int = 0) -> set[int]:
+        """Return the rounds whose patches were left out by the rounds from `first` on."""
+        with self._read() as connection:
+            return set(connection.execute(queries.ablated(run, first)).scalars())
+
+    def line(self, run: str, commit: str) -> list[RoundRow]:
+        """Return the rounds of a candidate and of all that it descends from, in order."""
+        with self._read() as connection:
+            numbers = list(connection.execute(queries.line(run, commit)).scalars())
+        return self.some_rounds(run, numbers)
+
+    def first_conversation(self, run: str) -> int | None:
+        """Return the first round whose proposal's conversation was kept; None if there is none."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.first_conversation(run)).scalar_one_or_none()
+        return number
+
+    def paired_rewards(self, run: str, commit: str, parent: str, split: Split) -> list[PairedReward]:
+        """Return a candidate's rewards on a split, each with that of another candidate on the same attempt."""
+        return read_rows(
+            self._rows(queries.paired_rewards(run, commit, parent, split.value)), convert.paired_reward_from
+        )
+
     def decided_count(self, run: str) -> int:
         """Return how many rounds of the run are decided, round 0 included."""
         with self._read() as connection:
@@ -314,6 +376,12 @@ class Store:
         rounds = self.rounds_between(run, numbers[0], numbers[-1]) if numbers else []
         return [row for row in rounds if row.decision is None]
 
+    def first_open(self, run: str, first: int = 0) -> int | None:
+        """Return the first round from `first` on without a decision; None if all are decided."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.first_open(run, first)).scalar_one()
+        return number
+
     def milestones(self, run: str) -> list[Milestone]:
         """Return the decided rounds, in order, that may have moved champion or tip, or that judged a null copy."""
         with self._read() as connection:
@@ -325,7 +393,7 @@ class Store:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
         return self._read_rounds(run, Rounds(len(known)), known)
 
-    def _read_rounds(self, run: str, rounds: Rounds, known: Sequence[RoundRow]) -> list[RoundRow]:
+    def _read_rounds(self, run: str, rounds: AnyRounds, known: Sequence[RoundRow]) -> list[RoundRow]:
         """Read rounds. known: all earlier ones; whoever gives none has the parents read too."""
         with self._read() as connection:
             started = read_rows(_mappings(connection.execute(queries.rounds(run, rounds))), dict)
@@ -512,6 +580,10 @@ class Store:
         """Return under which conditions each of the run's trials ran, in the order in which they were written."""
         return read_rows(self._rows(queries.conditioned_trials(run)), convert.conditioned_trial_from)
 
+    def latest_conditions(self, run: str, most: int) -> list[ConditionedTrial]:
+        """Return the same of at most so many of the run's trials, those that were written last."""
+        return read_rows(self._rows(queries.latest_conditions(run, most)), convert.conditioned_trial_from)
+
     def recordings(self, run: str) -> list[str]:
         """Return the paths of the recordings of trials that count."""
         with self._read() as connection:
@@ -670,7 +742,7 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
-def _predicted(connection: Connection, run: str, rounds: Rounds) -> Mapping[tuple[int, str], list[str]]:
+def _predicted(connection: Connection, run: str, rounds: AnyRounds) -> Mapping[tuple[int, str], list[str]]:
     """Return the predicted tasks by round and kind."""
     predicted: dict[tuple[int, str], list[str]] = defaultdict(list)
     for row in connection.execute(queries.predictions(run, rounds)):

@@ -45,4 +45,4 @@ def _standing_problem(runs: Path, store: Store, row: RunRow) -> str:
     used = {task.name for task in store.tasks(row.id) if task.excluded is None}
     suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in used))
     kept = Checkpoint(row.id, store, runs / row.id, lambda commit: text_files(lineage, commit))
-    return kept.problem(initial_standing(suite, config, store.seed(row.id)), store.rounds_in_brief(row.id))
+    return kept.problem(initial_standing(suite, config, store.seed(row.id)))
