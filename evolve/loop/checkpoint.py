@@ -35,6 +35,7 @@ class Checkpoint:
         self._file = folder / FILE
         self._next, self._kept = 0.0, 0
         self._known: list[RoundMark] = []
+        self._decided = 0
 
     def standing(self, initial: Standing) -> Standing:
         """The standing after the decided rounds: from the kept one, or from the start.
@@ -54,8 +55,7 @@ class Checkpoint:
 
     def keep(self, initial: Standing, standing: Standing) -> None:
         """Keep the standing after the rounds that are decided, unless it is what was read."""
-        began, marks = time.monotonic(), self._marks()
-        decided = decided_count(marks)
+        began, (marks, decided) = time.monotonic(), self._marks()
         if decided == self._kept:
             return
         try:
@@ -82,16 +82,16 @@ class Checkpoint:
         same = frozen_text.to_text(whole) == frozen_text.to_text(kept)
         return "" if same else f"{self._file} holds another standing than follows from its rows"
 
-    def _marks(self) -> Sequence[RoundMark]:
-        """Those of all rounds; of those that are decided whole, they are read once."""
+    def _marks(self) -> tuple[Sequence[RoundMark], int]:
+        """Those of all rounds, and how many after round 0 are in races that are decided whole, which are read once."""
+        del self._known[self._decided + 1 :]
         self._known += self._store.round_marks(self._run, len(self._known))
-        known, decided = self._known, decided_count(self._known)
-        self._known = known[: decided + 1] if decided else []
-        return known
+        self._decided += decided_count(self._known[self._decided :])
+        return self._known, self._decided
 
     def _read(self, initial: Standing) -> tuple[Standing, int]:
         """The kept standing and the number of rounds that it is about; the initial one and 0 if there is none."""
-        marks = self._marks()
+        marks, _ = self._marks()
         try:
             kept = json.loads(self._file.read_bytes())
             after, last = int(kept["after"]), int(kept["last_trial"])

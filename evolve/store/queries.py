@@ -153,6 +153,13 @@ def trials(run: str | None = None) -> Query:
     return query if run is None else query.where(trial.c.run_id == run)
 
 
+def counted_slots(run: str, commit: str, first: int, last: int) -> Query:
+    """The tasks and attempts, from `first` to `last`, on which a candidate has a trial that counts: from an index."""
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == commit)
+    same = (trial.c.candidate_id == chosen.scalar_subquery(), text("trial.outcome <> 'infra_error'"))
+    return select(trial.c.task, trial.c.attempt).where(*same, trial.c.attempt.between(first, last))
+
+
 def trials_of(run: str, commit: str, after: int) -> Query:
     """Those of one candidate with ids above `after`; by the candidate's key, so that the index on it is used."""
     chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == commit)

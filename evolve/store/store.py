@@ -268,6 +268,13 @@ class Store:
             self._trials.pop(next(iter(self._trials)))
         return [*trials]
 
+    def counted_slots(self, run: str, commit: str, first: int, last: int) -> set[tuple[str, int]]:
+        """Return the tasks and attempts, from `first` to `last`, on which a candidate has a trial that counts."""
+        with self._read() as connection:
+            return {
+                (row.task, row.attempt) for row in connection.execute(queries.counted_slots(run, commit, first, last))
+            }
+
     def latest_trials(self, run: str, most: int) -> list[TrialResult]:
         """Return at most so many of the run's trials, those that were written last, in the order of their writing."""
         return read_rows(self._rows(queries.latest_trials(run, most)), convert.trial_from)
@@ -496,14 +503,27 @@ class Store:
 
         Answers that trials took over cost nothing.
         """
-        last, total = self._spent.get(run, (0, Usage()))
+        _, total = self.spent_on_trials(run)
         with self._read() as connection:
-            dialect = self._engine.dialect.name
-            new = connection.execute(queries.spent_on_trials(run, last, dialect)).mappings().one()
-            others = connection.execute(queries.spent_beside(run, dialect)).mappings().all()
-        total += Usage(**{name: new[name] for name in queries.SUMMED})
-        self._spent[run] = (last if new["last"] is None else new["last"], total)
+            others = connection.execute(queries.spent_beside(run, self._engine.dialect.name)).mappings().all()
         return sum((Usage(**row) for row in others), total.paid)
+
+    def spent_on_trials(self, run: str, known: tuple[int, Usage] = (0, Usage())) -> tuple[int, Usage]:
+        """Return what the run's trials took, answers that they took over included, up to the highest id of a trial.
+
+        known: the same up to an earlier id, which need not be read again.
+        """
+        last, total = max(self._spent.get(run, known), known, key=lambda one: one[0])
+        newest, new = self.spent_after(run, last)
+        self._spent[run] = (newest or last, total + new)
+        return self._spent[run]
+
+    def spent_after(self, run: str, last: int) -> tuple[int, Usage]:
+        """Return the highest id of a trial above `last`, 0 without one, and what the run's trials above it took."""
+        with self._read() as connection:
+            query = queries.spent_on_trials(run, last, self._engine.dialect.name)
+            new = connection.execute(query).mappings().one()
+        return new["last"] or 0, Usage(**{name: new[name] for name in queries.SUMMED})
 
     def view(self, name: str, run: str | None = None, number: int | None = None) -> list[dict[str, Any]]:
         """Return a view's rows in order, of one run or of all, of one round or of all.

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evolve.budget import kept_spending
 from evolve.core.config import BUILT_IN
 from evolve.core.errors import EvolveError
 from evolve.loop import checkpoint
@@ -28,7 +29,7 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     findings = []
     for row in rows:
         if row.id not in busy:
-            problems = [kept.problem(store, row.id, runs / row.id) for kept in (tally, round_scores)]
+            problems = [kept.problem(store, row.id, runs / row.id) for kept in (tally, round_scores, kept_spending)]
             # Without its suite or its repository, the run is not resumed either.
             with contextlib.suppress(EvolveError):
                 problems.append(_standing_problem(runs, store, row))
