@@ -44,6 +44,7 @@ LAZY_COMMANDS: tuple[str, ...] = (
 )
 LAZY_NAMES = {
     "evolve": "__getattr__",
+    "evolve.gate.distributions": "_special",
     "evolve.llm.endpoints": "import_messages",
     "evolve.llm.factory": "import_endpoints",
     "evolve.models.preflight": "check_endpoint",

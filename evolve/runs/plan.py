@@ -15,7 +15,7 @@ from evolve.gate.plan import PASS_TRIALS
 from evolve.gate.ruling import RuleMaker
 from evolve.loop.judging import task_slots
 from evolve.runs.jobs import planned_concurrency
-from evolve.runs.model_check import CheckedModel, resumed_row
+from evolve.runs.model_check import CheckedModel
 from evolve.runs.plugins import find_plugins
 from evolve.runs.request import RunRequest
 from evolve.runs.stored_config import stored
@@ -108,9 +108,7 @@ def plan_of(request: RunRequest, suite: Suite, rounds: int, checked: Sequence[Ch
     seconds = seconds_per_trial(config, tokens, speed, earlier)
     jobs = planned_concurrency(request, suite).most
     hours = None if seconds is None else Range(*(s / 3600 / jobs for s in _both(trials.times(seconds))))
-    # It takes a simulation, and whoever resumes a run was warned when it began.
-    warning = "" if resumed_row(request, suite) else size_warning(config, suite, begin)
-    return Plan(rounds, trials, total, dollars(config, total), hours, basis, warning)
+    return Plan(rounds, trials, total, dollars(config, total), hours, basis, size_warning(config, suite, begin))
 
 
 def size_warning(config: RunConfig, suite: Suite, begin: RuleMaker = begin_rule) -> str:
