@@ -374,9 +374,14 @@ def round_scores(run: str, rounds: Rounds = ALL, after: int | None = None) -> Qu
     return query.group_by(candidate.c.round, by_task.c.split).order_by(candidate.c.round, by_task.c.split)
 
 
-def trial_count(run: str, up_to: int | None = None) -> Query:
-    query = select(func.count()).select_from(trial).where(trial.c.run_id == run)
-    return query if up_to is None else query.where(trial.c.id <= up_to)
+def trials_up_to(run: str, last: int) -> Query:
+    """The number of the run's trials with ids up to this one."""
+    return select(func.count()).select_from(trial).where(trial.c.run_id == run, trial.c.id <= last)
+
+
+def trials_between(run: str, after: int, last: int) -> Query:
+    """The number of those with ids above `after` and up to `last`, which the ids find."""
+    return select(func.count()).select_from(trial).where(trial.c.id > after, trial.c.id <= last, _of_run(run))
 
 
 def last_trial(run: str) -> Query:

@@ -70,9 +70,10 @@ class Store:
         self._engine = engine
         self._writing = write_engine(engine)
         # Caches what can't change any more, so that reads stay fast in a long run: by run, the decided rounds at the
-        # start, and what the trials spent up to some id.
+        # start, and what the trials up to some id spent, and how many they are.
         self._decided: dict[str, list[RoundRow]] = {}
         self._spent: dict[str, tuple[int, Usage]] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
         # Of the candidates that were asked for last: the trials up to some id.
         self._trials: dict[tuple[str, str], tuple[int, list[TrialResult]]] = {}
 
@@ -486,8 +487,18 @@ class Store:
 
     def trial_count(self, run: str, up_to: int | None = None) -> int:
         """Return the number of the run's trials, including infrastructure errors; of those with ids up to this one."""
+        last, count = self._counted.get(run, (0, 0))
+        newest = self.last_trial(run)
+        # The first time from an index on runs, later by the ids of the new rows alone.
+        count += self._count(queries.trials_between(run, last, newest) if last else queries.trials_up_to(run, newest))
+        self._counted[run] = (newest, count)
+        if up_to is None or up_to >= newest:
+            return count
+        return count - self._count(queries.trials_between(run, up_to, newest))
+
+    def _count(self, query: Executable) -> int:
         with self._read() as connection:
-            return int(connection.execute(queries.trial_count(run, up_to)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def last_trial(self, run: str) -> int:
         """Return the highest id of the run's trials; 0 without any."""
